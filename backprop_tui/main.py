@@ -54,7 +54,7 @@ class _CommandLine:
 
 def _open_demo(host: str, config_path: str) -> int:
     """Opens the demo: a dashboard with a store of its own; `config_path` provides the theme."""
-    from backprop_tui.demo.play import run_demo
+    from backprop_tui.demo.run import run_demo
     from backprop_tui.tui import run_dashboard
 
     def open_demo_dashboard(home: Home, demo_config: str) -> int:

@@ -1,5 +1,4 @@
-"""Measures what backprop-tui costs, each figure against a bare process or a bare Python start of the same minute.
+"""Measures what backprop-tui costs, each value relative to a bare process or a bare Python start of the same minute.
 
-`python -m benchmarks [NAME...]` prints the figures and asserts none of them: times belong to the machine they were
-measured on, ratios nearly belong to the program.
+`python -m benchmarks [NAME...]` prints the results without checking them: times depend on the machine, ratios hardly.
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...]`: measures, and prints one table."""
+"""`python -m benchmarks [NAME...]` runs the benchmarks and prints one table of results."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from benchmarks import (
     dashboard_idle,
     dashboard_start,
     footprint,
+    history,
+    imports,
     launch,
-    light_commands,
     log_reading,
     log_view,
-    long_history,
     script_cost,
     slot_gap,
 )
-from benchmarks.figures import Figure, table
-from benchmarks.place import NotInstalled
-from benchmarks.plan import Plan
+from benchmarks.measurement import Plan, Result, table
+from benchmarks.sandbox import NotInstalled
 
-BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
+BENCHMARKS: dict[str, Callable[[Plan], list[Result]]] = {
     "launch": launch.measure,
     "slot-gap": slot_gap.measure,
-    "history": long_history.measure,
+    "history": history.measure,
     "script": script_cost.measure,
     "footprint": footprint.measure,
-    "imports": light_commands.measure,
+    "imports": imports.measure,
     "reading": log_reading.measure,
     "dashboard-start": dashboard_start.measure,
     "dashboard-idle": dashboard_idle.measure,
@@ -40,34 +39,44 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
 
 
 def main() -> int:
-    """All of them, or those that are named."""
-    usual = Plan()
+    """Runs all benchmarks, or only the named ones; returns the exit code."""
+    default = Plan()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(BENCHMARKS)} (all)")
-    parser.add_argument("--rounds", type=int, default=usual.rounds, help="of each measurement (%(default)s)")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"one of {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument(
-        "--longest-history", metavar="RUNS", type=int, default=usual.longest_history, help="%(default)s runs"
+        "--rounds", type=int, default=default.rounds, help="how often each measurement is repeated (%(default)s)"
     )
     parser.add_argument(
-        "--footprint-seconds", metavar="S", type=float, default=usual.footprint_seconds, help="%(default)s s"
+        "--longest-history",
+        metavar="RUNS",
+        type=int,
+        default=default.longest_history,
+        help="number of ended runs in the fullest store (%(default)s)",
+    )
+    parser.add_argument(
+        "--footprint-seconds",
+        metavar="S",
+        type=float,
+        default=default.footprint_seconds,
+        help="how long CPU use is measured (%(default)s)",
     )
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS)
     if unknown:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
     plan = Plan(
         rounds=options.rounds, longest_history=options.longest_history, footprint_seconds=options.footprint_seconds
     )
-    figures: list[Figure] = []
+    results: list[Result] = []
     try:
         for name in options.names or BENCHMARKS:
             sys.stderr.write(f"{name} ...\n")
-            figures += BENCHMARKS[name](plan)
+            results += BENCHMARKS[name](plan)
     except NotInstalled as error:
         sys.stderr.write(f"{error}\n")
         return 2
     print(_conditions(plan))
-    print(table(figures))
+    print(table(results))
     return 0
 
 

@@ -1,66 +1,62 @@
-"""The dashboard while nothing happens but figures: two GPUs and three runs that change once a second."""
+"""CPU use and output of the dashboard while only numbers change: two GPUs and three runs, once a second."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from benchmarks.dashboard_start import MINIMAL
-from benchmarks.figures import Figure, figure_of
-from benchmarks.place import COMMAND, Place, place, wait_until
-from benchmarks.plan import Plan
-from benchmarks.samples import Sample
-from benchmarks.watched import Watched
+from benchmarks.measurement import Plan, Result, Sample, sample_result
+from benchmarks.sandbox import COMMAND, MINIMAL_TEXTUAL_APP, SCRIPTS, Sandbox, open_sandbox, wait_until
+from benchmarks.terminal_app import TerminalApp
 
 GOAL_PERCENT, GOAL_KILOBYTES = 1.5, 1.5
-LENIENT = 1.5  # times the goals
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "prints_steps.py")
+ACCEPTABLE_FACTOR = 1.5
+SCRIPT = os.path.join(SCRIPTS, "prints_steps.py")
 RUNS = 3
-SLICES = 5  # of the time that is measured, so that the table shows a middle half
-_SETTLE_SECONDS = 8.0  # what is drawn after the start: charts, the first histories
+SLICES = 5  # of the measured time, so that the table can show a middle half
+_SETTLE_SECONDS = 8.0  # until the charts and the first histories are drawn
 
 
-def measure(plan: Plan) -> list[Figure]:
-    """With the cursor on a run that has ended, whose log does not grow, beside a minimal Textual application."""
-    with place(parallel=RUNS, probe="simulated") as where:
-        (ended,) = where.submit("--name", "over", "--", sys.executable, "-c", "print('over')")
-        where.wait_for_ends([ended])
-        _three_runs(where)
-        watched, minimal = Watched((COMMAND,), where.environment), Watched(MINIMAL, where.environment)
+def measure(plan: Plan) -> list[Result]:
+    """Measures with an ended run selected, whose log does not grow, and compares with a minimal Textual app."""
+    with open_sandbox(parallel=RUNS, probe="simulated") as sandbox:
+        (ended,) = sandbox.submit("--name", "over", "--", sys.executable, "-c", "print('over')")
+        sandbox.wait_for_ends([ended])
+        _start_three_runs(sandbox)
+        dashboard = TerminalApp((COMMAND,), sandbox.environment)
+        minimal = TerminalApp(MINIMAL_TEXTUAL_APP, sandbox.environment)
         try:
-            watched.wait_for(b"all keys")
-            watched.press(b"G")
-            watched.output(_SETTLE_SECONDS)
-            slices = [watched.cost(plan.footprint_seconds / SLICES) for _ in range(SLICES)]
-            kilobytes = watched.proportional_kilobytes()
-            bare, _ = minimal.cost(plan.footprint_seconds / SLICES)
+            dashboard.wait_for(b"all keys")
+            dashboard.press(b"G")
+            dashboard.output(_SETTLE_SECONDS)
+            slices = [dashboard.cost(plan.footprint_seconds / SLICES) for _ in range(SLICES)]
+            kilobytes = dashboard.proportional_kilobytes()
+            minimal_percent, _ = minimal.cost(plan.footprint_seconds / SLICES)
         finally:
-            watched.close()
+            dashboard.close()
             minimal.close()
     percents, sent = zip(*slices, strict=True)
-    remark = f"minimal Textual app {bare:.2f} %; PSS {kilobytes / 1024:.0f} MiB"
     return [
-        figure_of(
+        sample_result(
             "dashboard, 2 GPUs and 3 runs at 1 Hz, CPU",
             Sample(percents),
             "%",
             goal=GOAL_PERCENT,
-            lenient=GOAL_PERCENT * LENIENT,
-            remark=remark,
+            acceptable=GOAL_PERCENT * ACCEPTABLE_FACTOR,
+            remark=f"minimal Textual app {minimal_percent:.2f} %; PSS {kilobytes / 1024:.0f} MiB",
         ),
-        figure_of(
+        sample_result(
             "the same, sent",
             Sample(sent),
             "kB/s",
             goal=GOAL_KILOBYTES,
-            lenient=GOAL_KILOBYTES * LENIENT,
+            acceptable=GOAL_KILOBYTES * ACCEPTABLE_FACTOR,
         ),
     ]
 
 
-def _three_runs(where: Place) -> None:
-    """Each with a step and a loss that were read already."""
-    run_ids = [one for _ in range(RUNS) for one in where.submit("--", sys.executable, SCRIPT)]
-    for run_id in run_ids:
-        directory = where.directory(run_id)
+def _start_three_runs(sandbox: Sandbox) -> None:
+    """Starts the runs, and waits until a step of each has been read."""
+    for run_id in [sandbox.submit("--", sys.executable, SCRIPT)[0] for _ in range(RUNS)]:
+        directory = sandbox.directory(run_id)
         wait_until(lambda: (live := directory.read_live()) is not None and live.step, "a step of each run")  # noqa: B023

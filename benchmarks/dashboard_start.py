@@ -1,4 +1,4 @@
-"""From the command to the first full paint of the dashboard: few runs, a 10 GB log, 10,000 runs."""
+"""From the command to the first full paint of the dashboard: with few runs, with a 10 GB log, with 10,000 runs."""
 
 from __future__ import annotations
 
@@ -7,79 +7,76 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from benchmarks.clock import MILLISECONDS
-from benchmarks.figures import Figure, figure_of
-from benchmarks.history import grow
-from benchmarks.place import COMMAND, Place, place
-from benchmarks.plan import Plan
-from benchmarks.samples import in_turns
-from benchmarks.watched import Watched
+from benchmarks.ended_runs import add_ended_runs
+from benchmarks.measurement import Plan, Result, interleaved, sample_result
+from benchmarks.sandbox import COMMAND, MINIMAL_TEXTUAL_APP, Sandbox, open_sandbox
+from benchmarks.terminal_app import TerminalApp
+from benchmarks.timing import MILLISECONDS
 
-GOAL_APPS, LENIENT_APPS = 1.2, 1.8
+GOAL_APPS, ACCEPTABLE_APPS = 1.2, 1.8
 LARGE_LOG_BYTES, MANY_RUNS = 10_000_000_000, 10_000
-MINIMAL = (sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "minimal_textual.py"))
-_NAME, _LAST_LINE, _FOOTER = b"shown-first", b"iteration-00004999", b"all keys"
+FEW_RUNS, LARGE_LOG, FULL_STORE = "few runs", "a 10 GB log", "10,000 runs"
+_RUN_NAME, _LAST_LINE, _FOOTER = b"shown-first", b"iteration-00004999", b"all keys"
 _MINIMAL = "minimal Textual app"
 
 
-def measure(plan: Plan) -> list[Figure]:
-    """All in turns with a minimal Textual application."""
-    with ExitStack() as places:
-        made = {name: places.enter_context(place()) for name in ("few runs", "a 10 GB log", "10,000 runs")}
-        grow(made["10,000 runs"].home, MANY_RUNS)
-        for where in made.values():
-            _run_that_is_shown(where)
-        _enlarge(made["a 10 GB log"])
-        minimal = made["few runs"].environment
-        starts: dict[str, Callable[[], float]] = {_MINIMAL: lambda: _minimal(minimal)}
-        found = in_turns(plan.rounds, starts | {name: _start(where) for name, where in made.items()})
-    floor = found[_MINIMAL].median
+def measure(plan: Plan) -> list[Result]:
+    with ExitStack() as stack:
+        sandboxes = {name: stack.enter_context(open_sandbox()) for name in (FEW_RUNS, LARGE_LOG, FULL_STORE)}
+        add_ended_runs(sandboxes[FULL_STORE].home, MANY_RUNS)
+        for sandbox in sandboxes.values():
+            _add_selected_run(sandbox)
+        _enlarge_log(sandboxes[LARGE_LOG])
+        environment = sandboxes[FEW_RUNS].environment
+        starts: dict[str, Callable[[], float]] = {_MINIMAL: lambda: _start_minimal(environment)}
+        for name, sandbox in sandboxes.items():
+            starts[name] = _start(sandbox)
+        samples = interleaved(plan.rounds, starts)
+    floor = samples[_MINIMAL].median
     return [
-        figure_of(
+        sample_result(
             f"dashboard's first full paint, {name}",
-            found[name].scaled(1 / floor),
+            samples[name].scaled(1 / floor),
             "apps",
             goal=GOAL_APPS,
-            lenient=LENIENT_APPS,
-            remark=f"{found[name].median * MILLISECONDS:.0f} ms, minimal Textual app {floor * MILLISECONDS:.0f}",
+            acceptable=ACCEPTABLE_APPS,
+            remark=f"{samples[name].median * MILLISECONDS:.0f} ms, minimal Textual app {floor * MILLISECONDS:.0f}",
         )
-        for name in made
+        for name in sandboxes
     ]
 
 
-def _minimal(environment: dict[str, str]) -> float:
-    watched = Watched(MINIMAL, environment)
+def _start_minimal(environment: dict[str, str]) -> float:
+    app = TerminalApp(MINIMAL_TEXTUAL_APP, environment)
     try:
-        return watched.seconds_until(b"minimal-is-there")
+        return app.seconds_until(b"minimal-is-there")
     finally:
-        watched.close()
+        app.close()
 
 
-def _start(where: Place) -> Callable[[], float]:
-    """Until the newest run's row, the last line of its log and the footer are there."""
-
+def _start(sandbox: Sandbox) -> Callable[[], float]:
     def start() -> float:
-        watched = Watched((COMMAND,), where.environment)
+        """Waits for the newest run's row, the last line of its log and the footer."""
+        dashboard = TerminalApp((COMMAND,), sandbox.environment)
         try:
-            return watched.seconds_until(_NAME, _LAST_LINE, _FOOTER)
+            return dashboard.seconds_until(_RUN_NAME, _LAST_LINE, _FOOTER)
         finally:
-            watched.close(b"q")
+            dashboard.close(b"q")
 
     return start
 
 
-def _run_that_is_shown(where: Place) -> None:
-    """The newest, which the cursor begins at."""
-    printing = "for number in range(5000): print(f'iteration-{number:08d} loss 0.0173')"
-    where.wait_for_ends(where.submit("--name", _NAME.decode(), "--", sys.executable, "-c", printing))
-    where.wait_until_idle()
+def _add_selected_run(sandbox: Sandbox) -> None:
+    """Adds the newest run, which the dashboard selects at its start."""
+    code = "for number in range(5000): print(f'iteration-{number:08d} loss 0.0173')"
+    sandbox.wait_for_ends(sandbox.submit("--name", _RUN_NAME.decode(), "--", sys.executable, "-c", code))
+    sandbox.wait_until_idle()
 
 
-def _enlarge(where: Place) -> None:
-    """Nothing but a hole stands before the last lines: what is read of it is what would be read of any other log."""
-    (run_id,) = os.listdir(where.home.runs)
-    log = where.directory(run_id).log
-    with open(log, "rb+") as file:
+def _enlarge_log(sandbox: Sandbox) -> None:
+    """Puts a hole before the log's last lines: the dashboard reads as much of it as of any other large log."""
+    (run_id,) = os.listdir(sandbox.home.runs)
+    with open(sandbox.directory(run_id).log, "rb+") as file:
         lines = file.read()
         file.seek(LARGE_LOG_BYTES - len(lines))
         file.write(lines)

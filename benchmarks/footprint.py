@@ -1,4 +1,4 @@
-"""What our processes occupy and use while runs print ten JSON lines a second."""
+"""Memory and CPU use of the supervisor, the guardians and their helpers while runs print ten JSON lines a second."""
 
 from __future__ import annotations
 
@@ -10,64 +10,62 @@ from dataclasses import dataclass
 
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.processes.tree import children
-from benchmarks.clock import cpu_seconds
-from benchmarks.figures import Figure
-from benchmarks.place import Place, place, wait_until
-from benchmarks.plan import Plan
+from benchmarks.measurement import Plan, Result
+from benchmarks.sandbox import SCRIPTS, Sandbox, open_sandbox, wait_until
+from benchmarks.timing import cpu_seconds
 
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "prints_progress.py")
-MEBIBYTE_IN_KIBIBYTES = 1024
-SETTLE_SECONDS = 5.0  # the first samples of a run are taken closer together than the later ones
+SCRIPT = os.path.join(SCRIPTS, "prints_progress.py")
+SETTLE_SECONDS = 5.0  # a run is sampled more often right after its start
 GOAL_GUARDIAN_MEBIBYTES, GOAL_SUPERVISOR_MEBIBYTES, GOAL_PERCENT = 8.0, 25.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """Of one process, or the mean of several of a kind; memory in MiB, CPU in percent of one core."""
+    """Memory of one process in MiB, and its CPU use in percent of a core."""
 
     kind: str
-    proportional: float  # PSS: pages that are shared count by their share
-    private: float  # what would be free if it ended
+    proportional: float  # PSS: a page shared by n processes counts 1/n
+    private: float  # what would be freed if the process exited
     cpu_percent: float
 
 
-def measure(plan: Plan) -> list[Figure]:
-    """With one run and with four; once with a sampler."""
+def measure(plan: Plan) -> list[Result]:
+    """Measures one run, four runs, and one run with a GPU sampler."""
     return [
-        *_measured("1 run", plan, runs=1, probe="none"),
-        *_measured("4 runs", plan, runs=4, probe="none"),
-        *_measured("1 run, probe auto", plan, runs=1, probe="auto"),
+        *_measure(plan, "1 run", runs=1, probe="none"),
+        *_measure(plan, "4 runs", runs=4, probe="none"),
+        *_measure(plan, "1 run, probe auto", runs=1, probe="auto"),
     ]
 
 
-def _measured(name: str, plan: Plan, *, runs: int, probe: str) -> list[Figure]:
-    with place(parallel=runs, probe=probe) as where:
-        submitted = [where.submit("--python", sys.executable, SCRIPT)[0] for _ in range(runs)]
-        wait_until(lambda: all(where.directory(run_id).read_live() for run_id in submitted), "the runs' starts")
+def _measure(plan: Plan, name: str, *, runs: int, probe: str) -> list[Result]:
+    with open_sandbox(parallel=runs, probe=probe) as sandbox:
+        run_ids = [sandbox.submit("--python", sys.executable, SCRIPT)[0] for _ in range(runs)]
+        wait_until(lambda: all(sandbox.directory(run_id).read_live() for run_id in run_ids), "the runs to start")
         time.sleep(SETTLE_SECONDS)
-        processes = _processes(where, submitted)
+        processes = _processes(sandbox, run_ids)
         before = {pid: cpu_seconds(pid) for pid in processes}
-        began = time.monotonic()
+        start = time.monotonic()
         time.sleep(plan.footprint_seconds)
-        seconds = time.monotonic() - began
-        found = [
-            _footprint(kind, pid, (cpu_seconds(pid) - before[pid]) / seconds * 100) for pid, kind in processes.items()
+        elapsed = time.monotonic() - start
+        footprints = [
+            _footprint(kind, pid, (cpu_seconds(pid) - before[pid]) / elapsed * 100) for pid, kind in processes.items()
         ]
-    return [figure for kind in dict.fromkeys(processes.values()) for figure in _figures(name, kind, found)]
+    return [result for kind in dict.fromkeys(processes.values()) for result in _results(name, kind, footprints)]
 
 
-def _processes(where: Place, run_ids: Iterable[str]) -> dict[int, str]:
-    """Pid to kind, of all processes of ours."""
-    owner = lease_owner(where.home)
+def _processes(sandbox: Sandbox, run_ids: Iterable[str]) -> dict[int, str]:
+    """Returns the kind of each process of backprop-tui by its pid."""
+    owner = lease_owner(sandbox.home)
     assert owner is not None
-    found = {owner[0]: "supervisor"}
+    kinds = {owner[0]: "supervisor"}
     for run_id in run_ids:
-        live = where.directory(run_id).read_live()
+        live = sandbox.directory(run_id).read_live()
         assert live is not None
-        found[live.runner_pid] = "guardian"
+        kinds[live.runner_pid] = "guardian"
     for pid in children(owner[0]):
-        found.setdefault(pid, "fork server" if _name(pid) == "backprop-forker" else "sampler")
-    return found
+        kinds.setdefault(pid, "fork server" if _name(pid) == "backprop-forker" else "sampler")
+    return kinds
 
 
 def _name(pid: int) -> str:
@@ -83,24 +81,20 @@ def _footprint(kind: str, pid: int, cpu_percent: float) -> Footprint:
             name, amount, *_ = line.split()
             kibibytes[name.rstrip(":")] = int(amount)
     private = kibibytes["Private_Clean"] + kibibytes["Private_Dirty"]
-    return Footprint(
-        kind=kind,
-        proportional=kibibytes["Pss"] / MEBIBYTE_IN_KIBIBYTES,
-        private=private / MEBIBYTE_IN_KIBIBYTES,
-        cpu_percent=cpu_percent,
-    )
+    return Footprint(kind=kind, proportional=kibibytes["Pss"] / 1024, private=private / 1024, cpu_percent=cpu_percent)
 
 
-def _figures(name: str, kind: str, found: Iterable[Footprint]) -> list[Figure]:
-    of_kind = [one for one in found if one.kind == kind]
+def _results(name: str, kind: str, footprints: Iterable[Footprint]) -> list[Result]:
+    of_kind = [footprint for footprint in footprints if footprint.kind == kind]
     goal = {"guardian": GOAL_GUARDIAN_MEBIBYTES, "supervisor": GOAL_SUPERVISOR_MEBIBYTES}.get(kind)
-    private = max(one.private for one in of_kind)
+    private = max(footprint.private for footprint in of_kind)
+    memory = [footprint.proportional for footprint in of_kind]
+    cpu = [footprint.cpu_percent for footprint in of_kind]
     return [
-        _figure(f"{kind}, {name}: PSS", "MiB", [one.proportional for one in of_kind], goal, f"{private:.1f} private"),
-        _figure(f"{kind}, {name}: CPU", "%", [one.cpu_percent for one in of_kind], GOAL_PERCENT if goal else None, ""),
+        _largest(f"{kind}, {name}: PSS", "MiB", memory, goal, f"{private:.1f} private"),
+        _largest(f"{kind}, {name}: CPU", "%", cpu, GOAL_PERCENT if goal else None),
     ]
 
 
-def _figure(name: str, unit: str, values: list[float], goal: float | None, remark: str) -> Figure:
-    """The largest counts."""
-    return Figure(name=name, unit=unit, value=max(values), low=min(values), high=max(values), goal=goal, remark=remark)
+def _largest(name: str, unit: str, values: list[float], goal: float | None, remark: str = "") -> Result:
+    return Result(name=name, unit=unit, value=max(values), low=min(values), high=max(values), goal=goal, remark=remark)

@@ -1,88 +1,85 @@
-"""A state directory with thousands of runs behind it: real run directories, indexed as the supervisor indexes them."""
+"""`list`, `status RUN` and submission with a growing number of ended runs: the time should stay the same."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count
 
-from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
-from backprop_tui.domain.run import Checkpoint, Git, Peak, Queued, Run, Running, Spec
-from backprop_tui.domain.status import Status
-from backprop_tui.processes.linux import boot_id
-from backprop_tui.store import index
-from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.home import Home
-from backprop_tui.store.records import public
-from backprop_tui.store.run_directory import RunDirectory
+from benchmarks.ended_runs import add_ended_runs
+from benchmarks.measurement import Plan, Result, Sample, interleaved, sample_result
+from benchmarks.sandbox import BARE_PYTHON, Sandbox, open_sandbox
+from benchmarks.timing import MILLISECONDS, seconds
 
-LONGEST_SPAN_SECONDS = 730 * 86400.0  # two years of runs fill two dozen monthly files
-INDEXED_AT_ONCE = 2000
-_TRAIN = ("/usr/bin/python3", "/srv/train.py", "--lr", "3e-4")
-_LOG = b'{"step": 990, "loss": 0.0173}\n{"event": "checkpoint_saved", "path": "ckpt-990.pt", "step": 990}\n'
+LENGTHS = (0, 1000, 10_000, 100_000)
+GOAL_STARTS, GOAL_FLATNESS = 2.5, 1.1
+SUBMIT, LIST, STATUS = "run -d", "list", "status RUN"
 
 
-def grow(home: Home, count: int) -> list[str]:
-    """Adds ended runs, oldest first; their ids. Nothing of it is durable: it is thrown away afterwards."""
-    index.update(home, {})  # an index that is there is not built anew from the directories
-    batch: dict[str, JsonObject] = {}
-    ids: list[str] = []
-    for run in _runs(home, count):
-        folder = home.run_folder(run.id)
-        _write(folder, run)
-        batch[run.id] = public(run, folder)
-        ids.append(run.id)
-        if len(batch) == INDEXED_AT_ONCE:
-            index.update(home, batch)
-            batch.clear()
-    index.update(home, batch)
-    return ids
+def measure(plan: Plan) -> list[Result]:
+    """Measures all commands on all histories in turn, while a supervisor and one run are active in each sandbox."""
+    lengths = [length for length in LENGTHS if length <= plan.longest_history]
+    with ExitStack() as stack:
+        sandboxes = {length: stack.enter_context(open_sandbox()) for length in lengths}
+        environment = sandboxes[0].environment
+        measurements = {"python": lambda: seconds(BARE_PYTHON, environment)}
+        for length, sandbox in sandboxes.items():
+            for command, run_command in _commands(sandbox, length).items():
+                measurements[f"{command} after {length}"] = run_command
+        samples = interleaved(plan.rounds, measurements)
+    results: list[Result] = []
+    for command in (SUBMIT, LIST, STATUS):
+        by_length = {length: samples[f"{command} after {length}"] for length in lengths}
+        results += _results(command, by_length, samples["python"])
+    return results
 
 
-def _runs(home: Home, count: int) -> Iterator[Run]:
-    now, boot = time.time(), boot_id()
-    span = min(LONGEST_SPAN_SECONDS, count * 900.0)
-    for number in range(count):
-        yield _ended(home, number, now - span + number * (span / count), boot)
+def _commands(sandbox: Sandbox, length: int) -> dict[str, Callable[[], float]]:
+    ids = add_ended_runs(sandbox.home, length)
+    sandbox.keep_supervisor()
+    # The oldest run left every file that a quick command may read whole a long time ago.
+    oldest = ids[0] if ids else _one_ended_run(sandbox)
+    return {
+        SUBMIT: _submission(sandbox),
+        LIST: lambda: sandbox.seconds("list"),
+        STATUS: lambda: sandbox.seconds("status", oldest),
+    }
 
 
-def _ended(home: Home, number: int, created_at: float, boot: str) -> Run:
-    run = Run(
-        id=f"h{number:07d}",
-        name=f"train-{number % 97}",
-        host=home.host,
-        created_at=created_at,
-        position=created_at,
-        spec=Spec(command=(*_TRAIN, "--seed", str(number)), script=_TRAIN[1], cwd=os.path.dirname(_TRAIN[1])),
-        state=Queued(since=created_at),
-        tags=("baseline",) if number % 3 else (),
-        git=Git(commit=f"{number:040x}", dirty=False),
-    )
-    started = begin_attempt(run, now=created_at + 2, boot_id=boot).to(Running(since=created_at + 2.1))
-    trained = replace(
-        started.with_attempt(replace(started.attempt, running_seconds=600.0)),
-        step=990,
-        metrics={"loss": 0.0173, "accuracy": 0.981, "lr": 1e-3},
-        checkpoints=tuple(_checkpoint(step, created_at) for step in (330, 660, 990)),
-        peak=Peak(ram_bytes=1_500_000_000),
-    )
-    outcome = (
-        Outcome(status=Status.COMPLETED, exit_code=0)
-        if number % 5
-        else Outcome(status=Status.FAILED, exit_code=1, reason="RuntimeError: CUDA out of memory")
-    )
-    return finish_attempt(trained, outcome, now=created_at + 602, resume_from=None)
+def _one_ended_run(sandbox: Sandbox) -> str:
+    run_ids = sandbox.submit("--", "true")
+    sandbox.wait_for_ends(run_ids)
+    return run_ids[0]
 
 
-def _checkpoint(step: int, created_at: float) -> Checkpoint:
-    return Checkpoint(path=f"/srv/ckpt-{step}.pt", step=step, saved_at=created_at + step / 2, size_bytes=4_000_000)
+def _submission(sandbox: Sandbox) -> Callable[[], float]:
+    numbers = count()
+
+    def submit() -> float:
+        run_id = f"s{next(numbers)}"
+        elapsed = sandbox.seconds("run", "-d", "--run-id", run_id, "--", "true")
+        sandbox.wait_for_ends([run_id])  # so that it does not disturb the next measurement
+        return elapsed
+
+    return submit
 
 
-def _write(folder: str, run: Run) -> None:
-    os.mkdir(folder, 0o700)
-    directory = RunDirectory(folder)
-    directory.write(run, durable=False)
-    directory.append_event("ended", str(run.status), time=run.created_at + 602, status=run.status)
-    with open(directory.log, "wb") as file:
-        file.write(_LOG)
+def _results(command: str, by_length: dict[int, Sample], python: Sample) -> list[Result]:
+    longest, shortest = max(by_length), min(by_length)
+    medians = ", ".join(f"{sample.median * MILLISECONDS:.0f}" for sample in by_length.values())
+    return [
+        sample_result(
+            f"{command}, {longest:,} ended runs",
+            by_length[longest].scaled(1 / python.median),
+            "starts",
+            goal=GOAL_STARTS,
+            remark=f"Python {python.median * MILLISECONDS:.1f} ms",
+        ),
+        sample_result(
+            f"{command}, {longest:,} ended runs compared with {shortest:,}",
+            by_length[longest].scaled(1 / by_length[shortest].median),
+            "times",
+            goal=GOAL_FLATNESS,
+            remark=f"{medians} ms with {', '.join(f'{length:,}' for length in by_length)}",
+        ),
+    ]

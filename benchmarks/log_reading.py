@@ -1,6 +1,6 @@
-"""How quickly logs are read, in lines a second: plain ones, which say nothing, and those that are all progress bars.
+"""How many log lines a second are read: plain ones without any metric, and the states of a progress bar.
 
-Beside it, in the same run, what it takes to split the same bytes into lines and nothing else, as `wc -l` would.
+For comparison it measures what splitting the same bytes into lines takes, as `wc -l` does.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable
 
 from backprop_tui.readers.log_reader import LogReader
-from benchmarks.figures import Figure, figure_of
-from benchmarks.plan import Plan
-from benchmarks.samples import Sample, in_turns
+from benchmarks.measurement import Plan, Result, Sample, interleaved, sample_result
 
 LINES = 200_000
 GOAL_NANOSECONDS = 1e9 / 300_000
@@ -21,11 +19,10 @@ PLAIN = b"2025-01-01 12:00:00 INFO compiling kernel %d of 456 done\n"
 BAR = "Training:  33%%|███▎      | %d/200000 [00:04<00:08,  4.99it/s, loss=0.%d, lr=0.01]\r"
 
 
-def measure(plan: Plan) -> list[Figure]:
-    """Nanoseconds a line."""
+def measure(plan: Plan) -> list[Result]:
     plain = b"".join(PLAIN % number for number in range(LINES))
     bars = "".join(BAR % (number, number) for number in range(LINES // 10)).encode()
-    found = in_turns(
+    samples = interleaved(
         min(plan.rounds, ROUNDS),
         {
             "plain": lambda: _seconds(_read, plain),
@@ -35,38 +32,38 @@ def measure(plan: Plan) -> list[Figure]:
         },
     )
     return [
-        figure_of(
+        sample_result(
             "reading a plain line of a log",
-            found["plain"].scaled(1e9 / LINES),
+            samples["plain"].scaled(1e9 / LINES),
             "ns",
             goal=GOAL_NANOSECONDS,
-            remark=_remark(found["plain"], found["split"], LINES),
+            remark=_remark(samples["plain"], samples["split"], LINES),
         ),
-        figure_of(
+        sample_result(
             "reading a state of a progress bar",
-            found["bars"].scaled(1e9 / (LINES // 10)),
+            samples["bars"].scaled(1e9 / (LINES // 10)),
             "ns",
-            remark=_remark(found["bars"], found["bars split"], LINES // 10),
+            remark=_remark(samples["bars"], samples["bars split"], LINES // 10),
         ),
     ]
 
 
 def _seconds(work: Callable[[bytes], None], log: bytes) -> float:
-    """CPU time: the machine is shared."""
-    began = time.process_time()
+    """Returns CPU time, since the machine may be shared."""
+    start = time.process_time()
     work(log)
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def _read(log: bytes) -> None:
     reader = LogReader()
-    for start in range(0, len(log), CHUNK_BYTES):
-        reader.feed(log[start : start + CHUNK_BYTES])
+    for offset in range(0, len(log), CHUNK_BYTES):
+        reader.feed(log[offset : offset + CHUNK_BYTES])
 
 
 def _split(log: bytes) -> None:
-    for start in range(0, len(log), CHUNK_BYTES):
-        for _line in log[start : start + CHUNK_BYTES].splitlines():
+    for offset in range(0, len(log), CHUNK_BYTES):
+        for _line in log[offset : offset + CHUNK_BYTES].splitlines():
             pass
 
 

@@ -1,6 +1,6 @@
-"""What the log view costs: a log that grows by 100,000 lines a second, watched and scrolled in a real pseudo-terminal.
+"""What the log view costs: a log that grows by 100,000 lines a second, shown and scrolled in a pseudo-terminal.
 
-The view alone on its screen, 120 columns and 40 rows; `python -m benchmarks.log_view --view LOG` shows it to you.
+The view is alone on a screen of 120 columns and 40 rows; `python -m benchmarks.log_view --view LOG` opens it.
 """
 
 from __future__ import annotations
@@ -24,40 +24,37 @@ from textual.widget import Widget
 from backprop_tui import tui
 from backprop_tui.tui import SWITCH_SECONDS
 from backprop_tui.tui.log.file import LineCounts, LogFile
-from backprop_tui.tui.textual_patches import partial_updates
+from backprop_tui.tui.textual_patches import terminal_io
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
 from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
-from benchmarks.clock import MILLISECONDS
-from benchmarks.figures import Figure, figure_of
-from benchmarks.plan import Plan
-from benchmarks.samples import in_turns
-from benchmarks.watched import Watched
+from benchmarks.measurement import Plan, Result, interleaved, sample_result
+from benchmarks.terminal_app import TerminalApp
+from benchmarks.timing import MILLISECONDS
 
 LINES_PER_SECOND = 100_000
 SECONDS = 10.0
 KEYS = 400
 GOAL_PERCENT, GOAL_KEY_MILLISECONDS, GOAL_KILOBYTES = 8.0, 20.0, 20.0
 _BATCHES_PER_SECOND = 50
-_SCROLLED_BYTES = 300  # a scrolled screen sends more, a changed status row less
+_SCROLLED_BYTES = 300  # a scrolled screen sends more, a changed status row sends less
 _LINE = b"[14:31:22] iter %09d: loss 2.2137, time 118.71ms, mfu 37.59%%\n"
-_STARTED_BYTES = b"following"
+_STARTED_TEXT = b"following"
 _SELF = (sys.executable, "-m", "benchmarks.log_view")
 
 
-class Bare(Screen[None]):
-    """Nothing but the view, and two of the keys that the dashboard's screen has."""
+class LogScreen(Screen[None]):
+    """Nothing but the view, and two of the dashboard's keys."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
 
     def action_move(self, rows: int) -> None:
-        """Scrolls."""
         self.query_one(LogView).move(rows)
 
 
-class OneLog(App[None]):
-    """The view in the dashboard's theme."""
+class LogViewApp(App[None]):
+    """The log view in the dashboard's theme."""
 
     CSS_PATH = os.path.join(os.path.dirname(tui.__file__), "dashboard.tcss")
     CSS = "LogView { height: 1fr; }"
@@ -70,136 +67,125 @@ class OneLog(App[None]):
         self.theme = DARK
 
     def get_css_variables(self) -> dict[str, str]:
-        """As the dashboard's."""
         variables = super().get_css_variables()
         return theme_colours(variables) | variables
 
-    def get_default_screen(self) -> Bare:
-        """A screen with our colours."""
-        return Bare()
+    def get_default_screen(self) -> LogScreen:
+        return LogScreen()
 
     def compose(self) -> ComposeResult:
-        """One log."""
         yield LogView(self._path)
 
     def on_mount(self) -> None:
-        """Its keys."""
         self.query_one(LogView).focus()
 
 
 class Lines(Widget):
-    """As many rows from memory: what Textual itself takes from a key to the paint."""
+    """As many rows from memory: shows what Textual itself takes from a key to the paint."""
 
     top = 1000
 
     def move(self, rows: int) -> None:
-        """Scrolls."""
         self.top += rows
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """A row of the same width."""
         return Strip([Segment((_LINE % (self.top + y)).decode().rstrip())])
 
 
-class BareTextual(App[None]):
-    """The least that scrolls."""
+class BareTextualApp(App[None]):
+    """A minimal Textual app that scrolls."""
 
     CSS = "Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
 
     def compose(self) -> ComposeResult:
-        """One widget."""
         yield Lines()
 
     def action_move(self, rows: int) -> None:
-        """Scrolls."""
         self.query_one(Lines).move(rows)
 
 
 class Writer(threading.Thread):
-    """Appends lines at a steady rate until it is told to stop."""
+    """Appends lines to a file at a steady rate."""
 
     def __init__(self, path: str) -> None:
         super().__init__(daemon=True)
         self._path = path
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         batch = LINES_PER_SECOND // _BATCHES_PER_SECOND
         self._batch = b"".join(_LINE % number for number in range(batch))
         self.lines = 0
 
     def run(self) -> None:
-        """Batches at fixed moments, so that a late one is made up for."""
-        began = time.monotonic()
+        """Writes batches at fixed times, so that a late batch does not lower the rate."""
+        start = time.monotonic()
         with open(self._path, "ab", buffering=0) as file:
-            while not self._over.wait(max(0.0, began + self.lines / LINES_PER_SECOND - time.monotonic())):
+            while not self._stopped.wait(max(0.0, start + self.lines / LINES_PER_SECOND - time.monotonic())):
                 file.write(self._batch)
                 self.lines += LINES_PER_SECOND // _BATCHES_PER_SECOND
 
     def stop(self) -> None:
-        """Ends."""
-        self._over.set()
-        self.join()
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
 
 
-def measure(_plan: Plan) -> list[Figure]:
-    """Growing, scrolled while it grows, and at rest."""
+def measure(_plan: Plan) -> list[Result]:
+    """Measures the view at rest, while the log grows, and scrolled while it grows."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "log")
         with open(path, "wb") as file:
             file.write(_LINE % 0)
-        watched, bare, writer = Watched((*_SELF, "--view", path)), Watched((*_SELF, "--bare")), Writer(path)
+        view, bare = TerminalApp((*_SELF, "--view", path)), TerminalApp((*_SELF, "--bare"))
+        writer = Writer(path)
         try:
-            watched.wait_for(_STARTED_BYTES)
-            rest = watched.cost(SECONDS / 2)
+            view.wait_for(_STARTED_TEXT)
+            rest = view.cost(SECONDS / 2)
             writer.start()
-            watched.output(1.0)
-            memory = watched.proportional_kilobytes()
-            growing = watched.cost(SECONDS)
-            watched.seconds_to_paint(b"k" * 30, _SCROLLED_BYTES)
-            keys = in_turns(KEYS, {"view": _presses(watched), "bare": _presses(bare)})
-            grown = watched.proportional_kilobytes() - memory
+            view.output(1.0)
+            memory = view.proportional_kilobytes()
+            growing = view.cost(SECONDS)
+            view.seconds_to_paint(b"k" * 30, _SCROLLED_BYTES)
+            keys = interleaved(KEYS, {"view": _key_press(view), "bare": _key_press(bare)})
+            gained = view.proportional_kilobytes() - memory
         finally:
             writer.stop()
-            watched.close()
+            view.close()
             bare.close()
+        single, megabytes = Result.single, os.path.getsize(path) / 1e6
         return [
-            _one("log at rest, CPU", rest[0], "%"),
-            _one("log growing by 100,000 lines/s, CPU", growing[0], "%", goal=GOAL_PERCENT),
-            _one("the same, sent", growing[1], "kB/s", goal=GOAL_KILOBYTES),
-            figure_of("key to paint in it", keys["view"], "ms"),
-            _one("key to paint in it, p99", keys["view"].quantile(0.99), "ms", goal=GOAL_KEY_MILLISECONDS),
-            figure_of("key to paint, bare Textual", keys["bare"], "ms"),
-            _one("key to paint, bare Textual, p99", keys["bare"].quantile(0.99), "ms"),
-            _one("memory gained by it", grown / 1024, "MiB", remark=f"by {os.path.getsize(path) / 1e6:.0f} MB of log"),
-            _one("counting the lines of a log", _counting_seconds(path), "s/GB"),
+            single("log at rest, CPU", rest[0], "%"),
+            single("log growing by 100,000 lines/s, CPU", growing[0], "%", goal=GOAL_PERCENT),
+            single("the same, sent", growing[1], "kB/s", goal=GOAL_KILOBYTES),
+            sample_result("key to paint in that log", keys["view"], "ms"),
+            single("key to paint in that log, p99", keys["view"].quantile(0.99), "ms", goal=GOAL_KEY_MILLISECONDS),
+            sample_result("key to paint, bare Textual", keys["bare"], "ms"),
+            single("key to paint, bare Textual, p99", keys["bare"].quantile(0.99), "ms"),
+            single("memory gained while it grew", gained / 1024, "MiB", remark=f"by {megabytes:.0f} MB of log"),
+            single("counting the lines of a log", _counting_seconds_per_gigabyte(path), "s/GB"),
         ]
 
 
-def _presses(watched: Watched) -> Callable[[], float]:
-    """Up and down in turns; milliseconds of each."""
-    turns = cycle((b"k", b"j"))
-    return lambda: watched.seconds_to_paint(next(turns), _SCROLLED_BYTES) * MILLISECONDS
+def _key_press(app: TerminalApp) -> Callable[[], float]:
+    """Returns a function that presses up and down alternately, and returns the milliseconds to the paint."""
+    keys = cycle((b"k", b"j"))
+    return lambda: app.seconds_to_paint(next(keys), _SCROLLED_BYTES) * MILLISECONDS
 
 
-def _counting_seconds(path: str) -> float:
-    """Per GB."""
+def _counting_seconds_per_gigabyte(path: str) -> float:
     file, counts = LogFile(path), LineCounts()
     file.poll()
-    began = time.perf_counter()
+    start = time.perf_counter()
     while counts.step(file):
         pass
-    return (time.perf_counter() - began) / file.size * 1e9
-
-
-def _one(name: str, value: float, unit: str, *, goal: float | None = None, remark: str = "") -> Figure:
-    return Figure(name=name, value=value, unit=unit, low=value, high=value, goal=goal, remark=remark)
+    return (time.perf_counter() - start) / file.size * 1e9
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--view"]:
-        partial_updates.apply()
+        terminal_io.apply(b"")
         sys.setswitchinterval(SWITCH_SECONDS)
-        OneLog(sys.argv[2]).run()
+        LogViewApp(sys.argv[2]).run()
     else:
-        BareTextual().run()
+        BareTextualApp().run()

@@ -1,7 +1,7 @@
-"""The gap in a slot: from the moment a job does nothing more to the first thing the next one does.
+"""The time a slot stays empty: from the last thing a job does to the first thing the next job does.
 
-Two slots, 200 jobs that do nothing but tell the time. The end of the n-th job frees the slot of the n+2nd to start, so
-each gap is between those two. A gap includes the loading of `date` and its exit, which the floor shows alone.
+Two slots run 200 jobs that only print the time. The end of job n frees the slot for job n+2, so a gap is the time
+between those two. It includes loading `date` and its exit, which are also measured alone, as the floor.
 """
 
 from __future__ import annotations
@@ -9,86 +9,81 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from benchmarks.clock import MILLISECONDS, course
-from benchmarks.figures import Figure, figure_of
-from benchmarks.history import grow
-from benchmarks.place import Place, place
-from benchmarks.plan import Plan
-from benchmarks.samples import Sample, pooled
+from benchmarks.ended_runs import add_ended_runs
+from benchmarks.measurement import Plan, Result, Sample, pooled, sample_result
+from benchmarks.sandbox import Sandbox, open_sandbox
+from benchmarks.timing import MILLISECONDS, seconds
 
-SLOTS, JOBS, TIMES = 2, 200, 3
+SLOTS, JOBS, REPEATS = 2, 200, 3
 HISTORY = 10_000
 GOAL_MEDIAN, GOAL_P99 = 5.0, 20.0
-TELL_TIME = ("date", "+%s.%N")
+PRINT_TIME = ("date", "+%s.%N")
 
 
-def measure(plan: Plan) -> list[Figure]:
-    """With nothing behind it, and with ten thousand runs."""
+def measure(plan: Plan) -> list[Result]:
+    """Measures with an empty store and with ten thousand ended runs."""
     history = min(HISTORY, plan.longest_history)
-    with place(parallel=SLOTS) as empty:
-        nothing_behind = empty
-        with place(parallel=SLOTS) as old:
-            grow(old.home, history)
-            gaps: dict[str, list[Sample]] = {"empty": [], "old": [], "floor": []}
-            for _ in range(TIMES):
-                gaps["floor"].append(_floor(empty))
-                gaps["empty"].append(_gaps(nothing_behind))
-                gaps["old"].append(_gaps(old))
+    gaps: dict[str, list[Sample]] = {"floor": [], "empty": [], "full": []}
+    with open_sandbox(parallel=SLOTS) as empty, open_sandbox(parallel=SLOTS) as full:
+        add_ended_runs(full.home, history)
+        for _ in range(REPEATS):
+            gaps["floor"].append(_floor(empty))
+            gaps["empty"].append(_gaps(empty))
+            gaps["full"].append(_gaps(full))
     floor = pooled(gaps["floor"])
     return [
-        figure_of("slot gap, floor: one `date` after the other, bare", floor.scaled(MILLISECONDS), "ms"),
-        *_figures("slot gap, nothing behind", pooled(gaps["empty"]), floor),
-        *_figures(f"slot gap, {history:,} runs behind", pooled(gaps["old"]), floor),
+        sample_result("slot gap, floor: `date` after `date`, bare", floor.scaled(MILLISECONDS), "ms"),
+        *_results("slot gap, empty store", pooled(gaps["empty"]), floor),
+        *_results(f"slot gap, {history:,} ended runs", pooled(gaps["full"]), floor),
     ]
 
 
-def _figures(name: str, gaps: Sample, floor: Sample) -> list[Figure]:
+def _results(name: str, gaps: Sample, floor: Sample) -> list[Result]:
     milliseconds = gaps.scaled(MILLISECONDS)
-    p99 = milliseconds.quantile(0.99)
     return [
-        figure_of(
+        sample_result(
             f"{name}, median",
             milliseconds,
             "ms",
             goal=GOAL_MEDIAN,
-            lenient=3 * GOAL_MEDIAN,
+            acceptable=3 * GOAL_MEDIAN,
             remark=f"{gaps.median / floor.median:.1f} floors",
         ),
-        Figure(
+        Result(
             name=f"{name}, p99",
-            value=p99,
+            value=milliseconds.quantile(0.99),
             unit="ms",
             low=milliseconds.quantile(0.9),
             high=max(milliseconds.values),
             goal=GOAL_P99,
-            lenient=3 * GOAL_P99,
+            acceptable=3 * GOAL_P99,
             remark="p90 .. largest",
         ),
     ]
 
 
-def _gaps(where: Place) -> Sample:
-    run_ids = where.submit("--sweep", f"n=1..{JOBS}", "--", TELL_TIME[0], TELL_TIME[1] + "#{n}")
-    where.wait_for_ends(run_ids)
-    where.wait_until_idle()
-    return between([_told(where.directory(run_id).log) for run_id in run_ids], SLOTS)
+def _gaps(sandbox: Sandbox) -> Sample:
+    run_ids = sandbox.submit("--sweep", f"n=1..{JOBS}", "--", PRINT_TIME[0], PRINT_TIME[1] + "#{n}")
+    sandbox.wait_for_ends(run_ids)
+    sandbox.wait_until_idle()
+    return _gaps_between([_read_time(sandbox.directory(run_id).log) for run_id in run_ids], SLOTS)
 
 
-def between(moments: Sequence[float], slots: int) -> Sample:
-    """From each job's moment to that of the job that takes its slot."""
-    ordered = sorted(moments)
+def _gaps_between(times: Sequence[float], slots: int) -> Sample:
+    """Returns the gap between each job and the job that takes its slot."""
+    ordered = sorted(times)
     return Sample(tuple(after - before for before, after in zip(ordered, ordered[slots:], strict=False)))
 
 
-def _told(path: str) -> float:
+def _read_time(path: str) -> float:
     with open(path, encoding="ascii") as file:
         return float(file.read().partition("#")[0])
 
 
-def _floor(where: Place) -> Sample:
-    path = os.path.join(where.work, "told")
-    moments = []
+def _floor(sandbox: Sandbox) -> Sample:
+    path = os.path.join(sandbox.work, "time")
+    times = []
     for _ in range(JOBS):
-        course(TELL_TIME, where.environment, stdout=path)
-        moments.append(_told(path))
-    return between(moments, 1)
+        seconds(PRINT_TIME, sandbox.environment, stdout=path)
+        times.append(_read_time(path))
+    return _gaps_between(times, 1)

@@ -1,4 +1,4 @@
-"""The digits that both examples learn to read: 1797 handwritten ones of 8 by 8 pixels (README.md has the source)."""
+"""The data set of both examples: 1797 handwritten digits of 8 by 8 pixels (README.md names the source)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TEST_IMAGES = 360  # a fifth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digits:
-    """Images as rows of 64 brightnesses from 0 to 1, and the digit that each one shows."""
+    """Images as rows of 64 brightness values from 0 to 1, and the digit in each of them."""
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
 def load_digits() -> tuple[Digits, Digits]:
-    """The images to train with and those to test with, split the same way whatever the seed of the run."""
+    """Returns the training set and the test set; the split does not depend on the run's seed."""
     with np.load(Path(__file__).with_name("digits.npz")) as stored:
         images = stored["images"].reshape(-1, 64).astype(np.float32) / 16
         labels = stored["labels"].astype(np.int64)

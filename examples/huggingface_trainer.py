@@ -1,4 +1,4 @@
-"""A Hugging Face Trainer that is stopped with a save, at any step, and resumed: `BackpropCallback` and one argument.
+"""A Hugging Face Trainer that can be stopped at any step, saves, and resumes: a callback and one argument.
 
 backprop-tui run -m 1 --total-minutes 3 examples/huggingface_trainer.py
 """
@@ -17,7 +17,7 @@ from backprop_tui.callbacks.huggingface import BackpropCallback
 
 
 class Counting(Dataset[dict[str, torch.Tensor]]):
-    """Sequences that count upwards by a step of their own: a small language, learned in seconds."""
+    """Sequences that count upwards, each by its own increment: a small language, learned in seconds."""
 
     def __init__(self, pace: float) -> None:
         self._pace = pace
@@ -34,7 +34,7 @@ class Counting(Dataset[dict[str, torch.Tensor]]):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--pace", type=float, default=0.01, help="seconds that each sample takes, as if it were hard")
+    parser.add_argument("--pace", type=float, default=0.01, help="seconds to sleep for each sample")
     options = parser.parse_args()
 
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -45,7 +45,7 @@ def main() -> None:
     trainer = Trainer(model=model, args=settings, train_dataset=Counting(options.pace), callbacks=[BackpropCallback()])
     trainer.train(resume_from_checkpoint=report.resume_from())
     if report.should_stop():
-        return  # what would follow, as a last evaluation, follows when the training is whole
+        return  # anything that follows the training, such as a final evaluation, waits until it is complete
 
 
 if __name__ == "__main__":

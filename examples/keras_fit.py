@@ -1,4 +1,4 @@
-"""A Keras model whose `fit` is stopped with a save, at any step, and resumed by loading it: `BackpropCallback`.
+"""A Keras model whose `fit` can be stopped at any step, saves, and is resumed by loading the model.
 
 KERAS_BACKEND=torch backprop-tui run -m 1 --total-minutes 3 examples/keras_fit.py
 """
@@ -18,7 +18,7 @@ SAMPLES, BATCH = 512, 16
 
 
 class Slow(keras.callbacks.Callback):
-    """As if the steps were hard."""
+    """Makes each step slower, like one of a large model."""
 
     def __init__(self, pace: float) -> None:
         super().__init__()

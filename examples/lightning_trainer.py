@@ -1,4 +1,4 @@
-"""A Lightning Trainer that is stopped with a save, at any step, and resumed: `BackpropCallback` and one argument.
+"""A Lightning Trainer that can be stopped at any step, saves, and resumes: a callback and one argument.
 
 backprop-tui run -m 1 --total-minutes 3 examples/lightning_trainer.py
 """
@@ -46,7 +46,7 @@ class Regression(lightning.LightningModule):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--pace", type=float, default=0.05, help="seconds to sleep in each step, as if it were hard")
+    parser.add_argument("--pace", type=float, default=0.05, help="seconds to sleep in each step")
     options = parser.parse_args()
 
     lightning.seed_everything(0)

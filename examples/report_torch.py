@@ -1,4 +1,4 @@
-"""The smallest PyTorch training that says all there is to say: steps, checkpoints, an end in time, a resume.
+"""A minimal PyTorch training with full supervision: it reports steps and checkpoints, stops on request, and resumes.
 
 backprop-tui run -m 1 --total-minutes 3 examples/report_torch.py
 """
@@ -16,7 +16,7 @@ from backprop_tui import report
 
 
 def save(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write aside, then rename: the name stands for a whole file, whenever the process is killed."""
+    """Write to a temporary file and rename it: the file is complete even if the process is killed meanwhile."""
     unfinished = path.with_suffix(".tmp")
     torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, unfinished)
     unfinished.replace(path)
@@ -26,7 +26,7 @@ def save(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimiz
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--pace", type=float, default=0.05, help="seconds to sleep after each step, as if it were hard")
+    parser.add_argument("--pace", type=float, default=0.05, help="seconds to sleep after each step")
     options = parser.parse_args()
 
     torch.manual_seed(0)

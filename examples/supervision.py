@@ -1,6 +1,6 @@
-"""What a training script does to be supervised well: settings, progress, checkpoints and stopping, whatever the model.
+"""What a training script needs to be supervised well, for any model: options, progress, checkpoints and stopping.
 
-Both examples use it; copy it beside a script of your own. It needs the standard library alone, and no backprop-tui.
+Both examples use it; copy it next to your own script. It needs only the standard library, not backprop-tui.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SAVED_BEFORE_DEADLINE_SECONDS = 5.0
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be read, or does not fit this run."""
+    """A checkpoint cannot be read, or does not fit this run."""
 
 
 def parser_of(description: str) -> argparse.ArgumentParser:
-    """The flags of any supervised script; their defaults come from the environment that backprop-tui gives it."""
+    """Return a parser with the flags of any supervised script; backprop-tui's environment provides their defaults."""
     run_folder = os.environ.get("BACKPROP_RUN_DIR") or "."
     every_seconds = os.environ.get("BACKPROP_CHECKPOINT_EVERY_SECONDS") or "5"
     resume_from = os.environ.get("BACKPROP_RESUME_FROM") or None
@@ -32,25 +32,23 @@ def parser_of(description: str) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
     )
     add = parser.add_argument
-    add("--resume-from", type=Path, default=resume_from, metavar="CHECKPOINT", help="go on from there, exactly")
-    add("--out", type=Path, default=Path(run_folder, "checkpoints"), metavar="FOLDER", help="of the checkpoints")
+    add("--resume-from", type=Path, default=resume_from, metavar="CHECKPOINT", help="continue exactly from there")
+    add("--out", type=Path, default=Path(run_folder, "checkpoints"), metavar="FOLDER", help="folder for checkpoints")
     add("--checkpoint-every-seconds", type=seconds, default=every_seconds, metavar="S", help="0: never")
     add("--checkpoint-every-steps", type=int, default=0, metavar="N", help="0: never")
     add("--progress-every-seconds", type=seconds, default=0.1, metavar="S", help="0: each step")
-    add("--pace", type=seconds, default=0.0, metavar="S", help="sleep so long after each step: a demo lasts longer")
+    add("--pace", type=seconds, default=0.0, metavar="S", help="sleep after each step, to make a demo last longer")
     return parser
 
 
 def seconds(text: str) -> float:
-    """A duration, for argparse."""
     duration = float(text)
     if not duration >= 0:  # NaN too
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a duration in seconds")
     return duration
 
 
 def at_least_one(text: str) -> int:
-    """A count, for argparse."""
     count = int(text)
     if count < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
@@ -58,29 +56,29 @@ def at_least_one(text: str) -> int:
 
 
 def report(**fields: object) -> None:
-    """Print one JSON object on a line of its own, at once: a buffered line is lost when the process is killed."""
+    """Print a JSON object as one line, unbuffered: a buffered line is lost when the process is killed."""
     print(json.dumps(fields), flush=True)
 
 
 class StopRequest:
-    """Remembers SIGINT or SIGTERM until training comes to a step boundary.
+    """Remembers SIGINT or SIGTERM until the training reaches a step boundary.
 
-    The handler does nothing else: a save from inside it could find the weights half updated, or another save under way.
+    The handler does nothing else: if it saved, the weights could be half updated, or another save in progress.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        # Also undoes an ignored SIGINT, which the background jobs of a shell script inherit.
+        # Background jobs of a shell script inherit an ignored SIGINT; this undoes it.
         signal.signal(signal.SIGINT, self._remember)
         signal.signal(signal.SIGTERM, self._remember)
 
     def _remember(self, signal_number: int, frame: FrameType | None) -> None:
         self.signal_number = signal_number
-        signal.signal(signal_number, signal.SIG_DFL)  # a second one ends the process at once
+        signal.signal(signal_number, signal.SIG_DFL)  # a second signal ends the process at once
 
 
 class Cadence:
-    """Comes due each time its seconds have passed, on a clock that no change of the time moves."""
+    """Is due each time an interval has passed, measured on a clock that changes of the system time do not affect."""
 
     def __init__(self, every_seconds: float) -> None:
         self.every_seconds = every_seconds
@@ -95,7 +93,7 @@ class Cadence:
 
 
 class Checkpoints:
-    """Saves every so many seconds or steps, shortly before the deadline, and at the end."""
+    """Saves at intervals of seconds or steps, shortly before the deadline, and at the end."""
 
     def __init__(self, options: argparse.Namespace, suffix: str, write: Callable[[BinaryIO], None]) -> None:
         self.folder: Path = options.out
@@ -103,7 +101,7 @@ class Checkpoints:
         self.write = write
         self.every_steps: int = options.checkpoint_every_steps
         self.cadence = Cadence(options.checkpoint_every_seconds or math.inf)
-        # The stop signal at the deadline makes us save as well; this is for a step that takes longer than our grace.
+        # The stop signal at the deadline makes us save too; this covers a step that takes longer than the grace period.
         self.save_at = deadline(os.environ) - SAVED_BEFORE_DEADLINE_SECONDS
         self.saved_step: int | None = None
 
@@ -119,7 +117,7 @@ class Checkpoints:
             self.save(step)
 
     def save(self, step: int) -> None:
-        """Write aside, make it durable, then rename: whenever the power goes, the name stands for a whole file."""
+        """Write and sync a temporary file, then rename it: even after a power failure the file is complete."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = (self.folder / f"step-{step:06}{self.suffix}").absolute()
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
@@ -133,16 +131,16 @@ class Checkpoints:
 
 
 def deadline(environment: Mapping[str, str]) -> float:
-    """Wall time, in seconds since the epoch, at which the supervisor will end this run; infinite without a limit."""
-    if moment := environment.get("BACKPROP_DEADLINE"):
-        return float(moment)
+    """Return when the supervisor will end this run, in seconds since the epoch; infinity without a limit."""
+    if timestamp := environment.get("BACKPROP_DEADLINE"):
+        return float(timestamp)
     if minutes := environment.get("BACKPROP_MAX_MINUTES"):
         return time.time() + 60 * float(minutes)
     return math.inf
 
 
 def check_settings(path: Path, saved: Mapping[str, object], now: Mapping[str, object]) -> None:
-    """Refuse a checkpoint of a run with other settings: its weights would not fit, or its curve would not go on.
+    """Reject a checkpoint of a run with other settings: its weights would not fit, or the loss curve would break.
 
     Raises:
         CheckpointError: names the first setting that differs, by its flag.

@@ -1,12 +1,12 @@
-"""Train a small network to read handwritten digits, with numpy alone: 98 % of unseen images right within seconds.
+"""Train a small network to read handwritten digits with numpy: 98 % accuracy on unseen images within seconds.
 
-What makes it a good guest of any supervisor, and pleasant by hand (`supervision.py` has the parts that know no model):
+It is easy to supervise, and to run manually (`supervision.py` has the parts that do not depend on the model):
 
-* Progress is one JSON object a line: `{"step": 120, "epoch": 3, "total_steps": 2640, "loss": 0.31, ...}`.
-* A checkpoint holds everything that the next step depends on, so a resumed run goes on as if it had never ended: the
-  same losses, bit for bit. It is written aside and renamed, so a file of that name is always whole.
-* Ctrl-C (SIGINT) or SIGTERM saves a checkpoint at the next step boundary and exits; a second one ends it at once.
-* Settings come from flags, or else from the `BACKPROP_*` environment that backprop-tui sets.
+* Progress is printed as one JSON object per line: `{"step": 120, "epoch": 3, "total_steps": 2640, "loss": 0.31, ...}`.
+* A checkpoint holds everything that the next step depends on, so a resumed run continues as if it had never ended:
+  with the same losses, bit for bit. It is written to a temporary file and renamed, so it is always complete.
+* Ctrl-C (SIGINT) or SIGTERM saves a checkpoint at the next step boundary and exits; a second signal ends it at once.
+* Options come from flags, or else from the `BACKPROP_*` environment that backprop-tui sets.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# Before numpy is loaded. Matrices this small gain nothing from more threads, and a sum that is split differently comes
-# out differently.
+# Before numpy is imported. Such small matrices gain nothing from more threads, and a sum that is split among threads in
+# another way has another result.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -53,7 +53,7 @@ DECAY_OF_MEAN, DECAY_OF_SQUARE, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the loss curve depends on, named as its flags are; resuming needs the same."""
+    """What the loss curve depends on, named like the flags; a resumed run needs the same settings."""
 
     hidden: int
     batch_size: int
@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(slots=True, kw_only=True)
 class TrainingState:
-    """Everything besides the settings that the next step depends on: what a checkpoint has to hold."""
+    """Everything that the next step depends on besides the settings: the contents of a checkpoint."""
 
     step: int
     weights: Weights
@@ -76,7 +76,7 @@ class TrainingState:
 def first_state(settings: Settings) -> TrainingState:
     rng = np.random.default_rng(settings.seed)
     shapes = {"w1": (64, settings.hidden), "b1": (settings.hidden,), "w2": (settings.hidden, 10), "b2": (10,)}
-    # He et al. 2015 (arXiv:1502.01852): keeps the size of the signal through layers of ReLU.
+    # He et al. 2015 (arXiv:1502.01852): keeps the variance of the signal constant through ReLU layers.
     spread = {"w1": math.sqrt(2 / 64), "b1": 0.0, "w2": math.sqrt(2 / settings.hidden), "b2": 0.0}
     return TrainingState(
         step=0,
@@ -89,12 +89,12 @@ def first_state(settings: Settings) -> TrainingState:
 
 
 def steps_per_epoch(settings: Settings, digits: Digits) -> int:
-    """Whole batches only; the images left over are others in each epoch."""
+    """Return the number of full batches; the images left over are different in each epoch."""
     return max(1, len(digits.labels) // settings.batch_size)
 
 
 def train_step(state: TrainingState, settings: Settings, digits: Digits) -> float:
-    """One step of training; returns the loss of its batch."""
+    """Perform one training step and return the loss of its batch."""
     position = state.step % steps_per_epoch(settings, digits)
     if position == 0:
         state.order = state.rng.permutation(len(digits.labels))
@@ -108,11 +108,11 @@ def train_step(state: TrainingState, settings: Settings, digits: Digits) -> floa
 
 
 def loss_and_gradients(weights: Weights, images: Floats, labels: Integers, dropout: Floats) -> tuple[float, Weights]:
-    """Mean cross-entropy of a batch, and its gradient by each weight."""
+    """Return the mean cross-entropy of a batch, and its gradient with respect to each weight."""
     hidden = hidden_layer(weights, images) * dropout
     log_p = log_probabilities(weights, hidden)
     rows = np.arange(len(labels))
-    error = np.exp(log_p)  # minus the one-hot label: the gradient by the scores
+    error = np.exp(log_p)  # minus the one-hot label: the gradient with respect to the scores
     error[rows, labels] -= 1
     error /= np.float32(len(labels))
     hidden_error = (error @ weights["w2"].T) * (hidden > 0) * dropout
@@ -138,7 +138,7 @@ def log_probabilities(weights: Weights, hidden: Floats) -> Floats:
 
 
 def update_weights(state: TrainingState, gradients: Weights, lr: float) -> None:
-    """Adam (Kingma and Ba 2014, arXiv:1412.6980, algorithm 1), in place."""
+    """Update in place with Adam (Kingma and Ba 2014, arXiv:1412.6980, algorithm 1)."""
     mean_scale = 1 / (1 - DECAY_OF_MEAN**state.step)
     square_scale = 1 / (1 - DECAY_OF_SQUARE**state.step)
     for name, gradient in gradients.items():
@@ -149,11 +149,11 @@ def update_weights(state: TrainingState, gradients: Weights, lr: float) -> None:
 
 
 def evaluate(weights: Weights, digits: Digits) -> dict[str, float]:
-    """Mean cross-entropy, and the share (0 to 1) of the images read right."""
+    """Return the mean cross-entropy, and the accuracy from 0 to 1."""
     log_p = log_probabilities(weights, hidden_layer(weights, digits.images))
     loss = -log_p[np.arange(len(digits.labels)), digits.labels].mean()
-    right = log_p.argmax(axis=1) == digits.labels
-    return {"val_loss": float(loss), "accuracy": float(right.mean())}
+    correct = log_p.argmax(axis=1) == digits.labels
+    return {"val_loss": float(loss), "accuracy": float(correct.mean())}
 
 
 def write_checkpoint(file: BinaryIO, state: TrainingState, settings: Settings) -> None:
@@ -169,7 +169,7 @@ def write_checkpoint(file: BinaryIO, state: TrainingState, settings: Settings) -
 
 
 def load_checkpoint(path: Path, settings: Settings) -> TrainingState:
-    """The state that `write_checkpoint` wrote.
+    """Read the state that `write_checkpoint` wrote.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another program, or of a run with other settings.
@@ -177,7 +177,7 @@ def load_checkpoint(path: Path, settings: Settings) -> TrainingState:
     if not path.exists():
         raise CheckpointError(f"{path} does not exist")
     if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is no whole .npz file: cut short, or something else")
+        raise CheckpointError(f"{path} is not a complete .npz file")
     try:
         with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -191,7 +191,7 @@ def load_checkpoint(path: Path, settings: Settings) -> TrainingState:
             **{kind: {name: arrays[f"{kind}.{name}"] for name in WEIGHT_NAMES} for kind in WEIGHT_KINDS},
         )
     except KeyError as error:
-        raise CheckpointError(f"{path} is not of this script: it holds no {error}") from error
+        raise CheckpointError(f"{path} is not a checkpoint of this script: {error} is missing") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
@@ -222,12 +222,14 @@ def train(state: TrainingState, settings: Settings, options: argparse.Namespace)
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = parser_of("Train a small network to read handwritten digits, with numpy alone.")
-    parser.add_argument("--epochs", type=at_least_one, default=60, help="times that each image is seen")
+    parser = parser_of("Train a small network to read handwritten digits with numpy.")
+    parser.add_argument("--epochs", type=at_least_one, default=60, help="passes over the training images")
     parser.add_argument("--hidden", type=at_least_one, default=256, help="neurons in the hidden layer")
-    parser.add_argument("--batch-size", type=at_least_one, default=32, help="images a step")
+    parser.add_argument("--batch-size", type=at_least_one, default=32, help="images per step")
     parser.add_argument("--lr", type=float, default=0.002, help="learning rate")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights, the order and dropout")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the initial weights, the order of the images and dropout"
+    )
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""Train a small convolutional network to read handwritten digits with PyTorch, on a GPU where there is one.
+"""Train a small convolutional network to read handwritten digits with PyTorch, on a GPU if there is one.
 
-It keeps the promises of `train_digits.py`: JSON progress, whole checkpoints, a save on SIGINT, and an exact resume. For
-that last one a checkpoint holds the weights, the optimiser, the order of the images, and the state of each random
+Like `train_digits.py` it prints JSON progress, writes complete checkpoints, saves on SIGINT, and resumes exactly. For
+that a checkpoint holds the weights, the optimiser, the order of the images, and the state of each random
 generator in use: the CPU's for the order, the GPU's for dropout.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# Before CUDA is loaded: without it cuBLAS may add up in another order each time, and torch refuses to promise anything.
+# Before CUDA is loaded: without it cuBLAS may sum in a different order each time, and torch rejects deterministic mode.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import torch
@@ -37,7 +37,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the loss curve depends on, named as its flags are; resuming needs the same."""
+    """What the loss curve depends on, named like the flags; a resumed run needs the same settings."""
 
     hidden: int
     batch_size: int
@@ -47,7 +47,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Images (count, 1, 8, 8) and their digits (count), on the device that trains."""
+    """Images (count, 1, 8, 8) and their digits (count), on the training device."""
 
     images: Tensor
     labels: Tensor
@@ -76,12 +76,12 @@ def first_state(settings: Settings, device: torch.device) -> TrainingState:
 
 
 def steps_per_epoch(settings: Settings, digits: Batch) -> int:
-    """Whole batches only; the images left over are others in each epoch."""
+    """Return the number of full batches; the images left over are different in each epoch."""
     return max(1, len(digits.labels) // settings.batch_size)
 
 
 def train_step(state: TrainingState, settings: Settings, digits: Batch) -> float:
-    """One step of training; returns the loss of its batch."""
+    """Perform one training step and return the loss of its batch."""
     position = state.step % steps_per_epoch(settings, digits)
     if position == 0:
         state.order = torch.randperm(len(digits.labels))
@@ -96,13 +96,13 @@ def train_step(state: TrainingState, settings: Settings, digits: Batch) -> float
 
 @torch.no_grad()
 def evaluate(model: nn.Module, digits: Batch) -> dict[str, float]:
-    """Mean cross-entropy, and the share (0 to 1) of the images read right."""
+    """Return the mean cross-entropy, and the accuracy from 0 to 1."""
     model.eval()  # no dropout, so it draws no random numbers either
     scores = model(digits.images)
     model.train()
-    right = scores.argmax(dim=1) == digits.labels
+    correct = scores.argmax(dim=1) == digits.labels
     loss = nn.functional.cross_entropy(scores, digits.labels)
-    return {"val_loss": loss.item(), "accuracy": right.double().mean().item()}
+    return {"val_loss": loss.item(), "accuracy": correct.double().mean().item()}
 
 
 def write_checkpoint(file: BinaryIO, state: TrainingState, settings: Settings) -> None:
@@ -119,7 +119,7 @@ def write_checkpoint(file: BinaryIO, state: TrainingState, settings: Settings) -
 
 
 def load_checkpoint(path: Path, settings: Settings, device: torch.device) -> TrainingState:
-    """The state that `write_checkpoint` wrote, be it on another device.
+    """Read the state that `write_checkpoint` wrote, possibly on another device.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another program, or of a run with other settings.
@@ -137,28 +137,28 @@ def load_checkpoint(path: Path, settings: Settings, device: torch.device) -> Tra
         if contents["cuda_rng"] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(contents["cuda_rng"].cpu())
     except KeyError as error:
-        raise CheckpointError(f"{path} is not of this script: it holds no {error}") from error
+        raise CheckpointError(f"{path} is not a checkpoint of this script: {error} is missing") from error
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} does not fit this network: {error}") from error
     return state
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """What `torch.save` put there, without running any code that the file may hold.
+    """Read a file of `torch.save` without running any code that it may contain.
 
     Raises:
-        CheckpointError: the file is missing, damaged or something else.
+        CheckpointError: the file is missing, damaged or not a checkpoint.
     """
     if not path.exists():
         raise CheckpointError(f"{path} does not exist")
     if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is no whole PyTorch file: cut short, or something else")
+        raise CheckpointError(f"{path} is not a complete PyTorch file")
     try:
         contents = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if not isinstance(contents, dict):
-        raise CheckpointError(f"{path} is not of this script: it holds a {type(contents).__name__}")
+        raise CheckpointError(f"{path} is not a checkpoint of this script: it contains a {type(contents).__name__}")
     return contents
 
 
@@ -194,11 +194,13 @@ def train(state: TrainingState, settings: Settings, options: argparse.Namespace,
 
 def parse_arguments() -> argparse.Namespace:
     parser = parser_of("Train a small network to read handwritten digits with PyTorch.")
-    parser.add_argument("--epochs", type=at_least_one, default=40, help="times that each image is seen")
+    parser.add_argument("--epochs", type=at_least_one, default=40, help="passes over the training images")
     parser.add_argument("--hidden", type=at_least_one, default=128, help="neurons in the hidden layer")
-    parser.add_argument("--batch-size", type=at_least_one, default=32, help="images a step")
+    parser.add_argument("--batch-size", type=at_least_one, default=32, help="images per step")
     parser.add_argument("--lr", type=float, default=0.002, help="learning rate")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights, the order and dropout")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the initial weights, the order of the images and dropout"
+    )
     return parser.parse_args()
 
 
@@ -206,7 +208,7 @@ def main() -> int:
     options = parse_arguments()
     settings = Settings(hidden=options.hidden, batch_size=options.batch_size, lr=options.lr, seed=options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # An exact resume needs sums that come out the same each time, and are split among as many threads each time.
+    # An exact resume needs deterministic sums, split among the same number of threads each time.
     torch.use_deterministic_algorithms(mode=True)
     torch.set_num_threads(1)
     try:

@@ -1,8 +1,8 @@
-"""Makes the pictures in this folder from the real dashboard, over real runs on simulated GPUs in a store of its own.
+"""Takes the screenshots in this folder from the real dashboard, with real runs on simulated GPUs in a temporary store.
 
     python screenshots/make.py [NAME ...]    four minutes; needs rsvg-convert (Debian: librsvg2-bin), DejaVu Sans Mono
 
-One dashboard is looked at all the while, as a person would: histories of the gauges need minutes.
+One dashboard stays open all the time, since the histories of the gauges need minutes.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ start_burst = 10
 starts_per_minute = 0.1
 max_load_per_core = 0
 """
-# The temperature at which the hot run is paused, and VRAM of each run; a simulated H100 settles at 74 C.
+# The temperature at which the hot run is paused; a simulated H100 settles at 74 C.
 HOT_CELSIUS = "73"
 TRAIN = ("--", "python", "train.py")
-BEFORE = (  # what is over when the pictures are made, one after the other
+ENDED_RUNS = (  # name, options, command
     ("resnet50-base", (), (*TRAIN, "config/resnet50.py", "--total", "9000", "--begun", "1", "--to", "0.41")),
     ("rnnt-large", ("-m", "0.15"), (*TRAIN, "config/rnnt.py", "--begun", "0.7", "--to", "0.8", "--out", "rnnt")),
     ("data-prep-v2", (), ("--", "python", "-c", "open('/data/imagenet/train.idx')")),
 )
-NOW = (
+ACTIVE_RUNS = (  # name, options, command, VRAM in MB
     ("nano-lm-768", ("-m", "60", "--total-minutes", "720", "--tag", "baseline", "--note", "wider MLP, cosine to 6e-5"),
      (*TRAIN, "config/lm768.py", "--begun", "0.63", "--out", "lm-768"), 61_000),
     ("vit-b16-aug", ("-m", "20", "--gpu-max-temp", HOT_CELSIUS),
@@ -57,14 +57,14 @@ NOW = (
      (*TRAIN, "config/unet.py", "--total", "50000", "--begun", "0.45", "--to", "0.3"), 41_000),
     ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--fails"), 2_000),
 )  # fmt: skip
-SWEEP_OF = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2")
-SWEEP = (*SWEEP_OF, "-m", "12", "--gpu-min-vram", "15000")
-THEN = (
+SWEEP_NAMES = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2")
+SWEEP = (*SWEEP_NAMES, "-m", "12", "--gpu-min-vram", "15000")
+QUEUED_RUNS = (  # options and command, VRAM in MB
     ((*SWEEP, *TRAIN, "--total", "10000", "--begun", "0.16", "--to", "0.35", "--pace", "1.4"), 17_000),
     (("--name", "qwen-sft-4gpu", "--gpus", "4", "--gpu-min-vram", "40000", *TRAIN, "config/qwen.py"), 70_000),
     (("--name", "eval-nano-lm", "--after", "nano-lm-768", *TRAIN, "config/eval.py"), 8_000),
 )
-WATCHED_SECONDS = 210.0
+OPEN_SECONDS = 210.0
 SETTLING_SECONDS = 2.5
 TERMINAL = TerminalTheme(
     (15, 20, 25),
@@ -77,8 +77,8 @@ TERMINAL = TerminalTheme(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
-    """A picture: its size, and the keys that lead to it. `run` is selected first, `paused` waits for the hot run."""
+class Screenshot:
+    """A screenshot: `run` is selected, then the keys are pressed; with `paused` it waits for the hot run's pause."""
 
     name: str
     size: tuple[int, int] = (120, 40)
@@ -88,90 +88,92 @@ class Shot:
     paused: bool = False
 
 
-SHOTS = (
-    Shot(name="dashboard-120x40", paused=True),
-    Shot(name="light-120x40", theme="backprop-light"),
-    Shot(name="small-80x24", size=(80, 24)),
-    Shot(name="wide-200x50", size=(200, 50)),
-    Shot(name="metrics-120x40", keys=("2", "tab", "plus")),
-    Shot(name="failed-120x40", run="vit-l16-384"),
-    Shot(name="held-120x40", run="qwen-sft-4gpu", keys=("4",)),
-    Shot(name="compare-120x40", keys=("space", "space", "space", "c")),
-    Shot(
+SCREENSHOTS = (
+    Screenshot(name="dashboard-120x40", paused=True),
+    Screenshot(name="light-120x40", theme="backprop-light"),
+    Screenshot(name="small-80x24", size=(80, 24)),
+    Screenshot(name="wide-200x50", size=(200, 50)),
+    Screenshot(name="metrics-120x40", keys=("2", "tab", "plus")),
+    Screenshot(name="failed-120x40", run="vit-l16-384"),
+    Screenshot(name="held-120x40", run="qwen-sft-4gpu", keys=("4",)),
+    Screenshot(name="compare-120x40", keys=("space", "space", "space", "c")),
+    Screenshot(
         name="new-run-120x40", keys=("n", *"train.py", "space", *"config/lm768.py", "space", *"--lr", "space", *"3e-4")
     ),
-    Shot(name="help-120x40", keys=("question_mark",)),
+    Screenshot(name="help-120x40", keys=("question_mark",)),
 )
 
 
 def main(names: list[str]) -> None:
-    """All pictures or those named; then everything that was started is stopped and the store removed."""
-    place = Path(tempfile.mkdtemp(prefix="anna-"))
-    scripts = place / "nanoGPT"
+    """Takes all screenshots or the named ones; then stops all runs and removes the store."""
+    folder = Path(tempfile.mkdtemp(prefix="anna-"))
+    scripts = folder / "nanoGPT"
     scripts.mkdir()
     shutil.copy(HERE / "training.py", scripts / "train.py")
-    python = scripts / ".venv" / "bin" / "python"  # as a person would have it
+    python = scripts / ".venv" / "bin" / "python"  # a virtual environment, as users have
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
-    config = place / "config.toml"
+    config = folder / "config.toml"
     config.write_text(SETTINGS, encoding="utf-8")
     tools = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    os.environ |= {"BACKPROP_HOME": str(place / "state"), "BACKPROP_HOST": "ada-gpu-07", "PYTHONPATH": str(PROJECT)}
-    os.environ |= {"BACKPROP_SIMULATED_GPUS": "4xH100", "HOME": str(place), "PATH": tools}
+    os.environ |= {"BACKPROP_HOME": str(folder / "state"), "BACKPROP_HOST": "ada-gpu-07", "PYTHONPATH": str(PROJECT)}
+    os.environ |= {"BACKPROP_SIMULATED_GPUS": "4xH100", "HOME": str(folder), "PATH": tools}
     program = [sys.executable, "-m", "backprop_tui", "--config", str(config)]
     os.chdir(scripts)
     sys.path.insert(0, str(PROJECT))
     try:
-        begin(program)
-        asyncio.run(look(config, [shot for shot in SHOTS if not names or shot.name in names]))
+        submit_runs(program)
+        asyncio.run(take_screenshots(config, [shot for shot in SCREENSHOTS if not names or shot.name in names]))
     finally:
         subprocess.run([*program, "stop", "--all", "--now"], check=False, stdout=subprocess.DEVNULL)
         os.chdir(HERE)
-        while place.exists():  # a supervisor on its way out may write a last word
-            shutil.rmtree(place, ignore_errors=True)
+        while folder.exists():  # a supervisor that is exiting may still write a file
+            shutil.rmtree(folder, ignore_errors=True)
             time.sleep(0.2)
 
 
-def begin(program: list[str]) -> None:
-    """Queues everything; what comes before is awaited."""
+def submit_runs(program: list[str]) -> None:
+    """Queues all runs, the active ones once the first ones have ended."""
 
-    def run(*words: str, megabytes: int = 20_000) -> None:
+    def run(*arguments: str, megabytes: int = 20_000) -> None:
         environment = os.environ | {"BACKPROP_SIMULATED_VRAM_MB": str(megabytes)}
-        subprocess.run([*program, "run", "-d", *words], check=True, stdout=subprocess.DEVNULL, env=environment)
+        subprocess.run([*program, "run", "-d", *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
 
-    for name, options, command in BEFORE:
+    for name, options, command in ENDED_RUNS:
         run("--name", name, *options, *command)
     subprocess.run([*program, "wait", "--all"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for name, options, command, megabytes in NOW:
+    for name, options, command, megabytes in ACTIVE_RUNS:
         run("--name", name, *options, *command, megabytes=megabytes)
-        time.sleep(1.5)  # so that each finds the GPU that the one before left
-    for words, megabytes in THEN:
-        run(*words, megabytes=megabytes)
+        time.sleep(1.5)  # so that each run gets a GPU that is still free
+    for arguments, megabytes in QUEUED_RUNS:
+        run(*arguments, megabytes=megabytes)
 
 
-async def look(config: Path, shots: list[Shot]) -> None:
-    """Opens the dashboard, waits until there is something to see, and takes the pictures."""
+async def take_screenshots(config: Path, shots: list[Screenshot]) -> None:
+    """Opens the dashboard, waits until the charts have a history, and takes the screenshots."""
     from backprop_tui.store.home import Home
     from backprop_tui.tui import dashboard
 
     app = dashboard(Home(os.environ["BACKPROP_HOME"], os.environ["BACKPROP_HOST"]), str(config))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(WATCHED_SECONDS)
+        await pilot.pause(OPEN_SECONDS)
         for shot in shots:
-            await shoot(app, pilot, shot)
+            await take_screenshot(app, pilot, shot)
 
 
-async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
-    """From the main screen to the picture, and back."""
-    from backprop_tui.tui.screens.main import MainScreen
+async def take_screenshot(app: Dashboard, pilot: Pilot[int], shot: Screenshot) -> None:
+    """Starts at the main screen and returns to it."""
     from backprop_tui.tui.panes.runs import RunsTable
+    from backprop_tui.tui.screens.main import MainScreen
 
     app.theme = shot.theme
     await pilot.resize_terminal(*shot.size)
-    main_screen = next(one for one in app.screen_stack if isinstance(one, MainScreen))
+    main_screen = next(screen for screen in app.screen_stack if isinstance(screen, MainScreen))
     if shot.paused:
-        await until(pilot, lambda: any(row.word == "paused" for row in main_screen.query_one(RunsTable).view.rows))
-    run_id = next(one.id for one in main_screen.snapshot.runs if one.record["name"] == shot.run)
+        await wait_until(
+            pilot, lambda: any(row.state == "paused" for row in main_screen.query_one(RunsTable).view.rows)
+        )
+    run_id = next(run.id for run in main_screen.snapshot.runs if run.record["name"] == shot.run)
     main_screen.query_one(RunsTable).select(run_id)
     await pilot.pause(SETTLING_SECONDS)
     for key in shot.keys:
@@ -188,15 +190,15 @@ async def shoot(app: Dashboard, pilot: Pilot[int], shot: Shot) -> None:
     await pilot.pause()
 
 
-async def until(pilot: Pilot[int], holds: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Waits for it; a picture without it is better than none."""
+async def wait_until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    """Waits for the condition, but not for ever: a screenshot without it is better than none."""
     deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         await pilot.pause(0.3)
 
 
-def save(app: Dashboard, shot: Shot) -> None:
-    """As PNG, cell by cell."""
+def save(app: Dashboard, shot: Screenshot) -> None:
+    """Saves the screen as PNG."""
     compositor: Any = app.screen._compositor  # noqa: SLF001 - as Textual's own export does
     update = compositor.render_update(full=True, screen_stack=app._background_screens)  # noqa: SLF001
     svg = Picture(TERMINAL).svg(update.strips, shot.size[0], title="backprop-tui")

@@ -1,6 +1,6 @@
-"""A training that learns nothing, and prints as language models do: for pictures that look like a day of work.
+"""Simulates a training: it learns nothing, but prints like the training of a language model.
 
-It begins with what it has "trained" before, all at once, so that curves and logs are long within seconds.
+It prints the first steps all at once, so that curves and logs are long within seconds.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ PRINT_EVERY, EVALUATE_EVERY = 10, 500
 
 
 class OutOfMemoryError(RuntimeError):
-    """As PyTorch's."""
+    """Has the name of PyTorch's exception."""
 
 
 OutOfMemoryError.__module__ = "torch"
 
 
 def main() -> None:
-    """Trains, or fails, as the options say."""
     options = parse()
     print(f"number of parameters: {options.parameters}\nusing fused AdamW: True", flush=True)
     random = Random(f"{options.lr} {options.seed}")
-    begun = round(options.total * options.begun)
+    last_fast_step = round(options.total * options.begun)
     for step in range(0, options.total + 1, PRINT_EVERY):
-        if step > begun:
+        if step > last_fast_step:
             time.sleep(options.pace)
         loss = options.to + 5.2 * math.exp(-5.5 * step / options.total) + random.gauss(0, 0.02)
         if step % EVALUATE_EVERY == 0:
-            evaluate(step, loss, options, slowly=step > begun)
+            evaluate(step, loss, options, slowly=step > last_fast_step)
         milliseconds = 118 + random.gauss(0, 0.6)
         mfu = 40 * (1 - math.exp(-step / 4000))
         print(f"iter {step}: loss {loss:.4f}, time {milliseconds:.2f}ms, mfu {mfu:.2f}%", flush=True)
-        if options.fails and step > begun:
+        if options.fails and step > last_fast_step:
             fail()
         if report.should_stop():
             save(step, options)
@@ -48,7 +47,7 @@ def main() -> None:
 
 
 def evaluate(step: int, loss: float, options: argparse.Namespace, *, slowly: bool) -> None:
-    """What it is worth on other data; then a checkpoint."""
+    """Prints a validation loss, and saves a checkpoint at some steps."""
     if slowly:
         for done in range(0, 201, 10):
             bar = ("█" * (done // 20)).ljust(10)
@@ -56,17 +55,17 @@ def evaluate(step: int, loss: float, options: argparse.Namespace, *, slowly: boo
             sys.stdout.flush()
             time.sleep(0.1)
         sys.stdout.write("\n")
-    worse = loss + 0.12 * step / options.total + 0.02
-    print(f"step {step}: train loss {loss:.4f}, val loss {worse:.4f}", flush=True)
-    warm, cool = min(1.0, (step + 1) / (options.total / 20)), 0.55 + 0.45 * math.cos(3 * step / options.total)
+    val_loss = loss + 0.12 * step / options.total + 0.02
+    print(f"step {step}: train loss {loss:.4f}, val loss {val_loss:.4f}", flush=True)
+    warmup, decay = min(1.0, (step + 1) / (options.total / 20)), 0.55 + 0.45 * math.cos(3 * step / options.total)
     norm = 0.4 + 2 * math.exp(-step / 6000)
-    report.step(step, options.total, loss=loss, val_loss=worse, lr=options.lr * warm * cool, grad_norm=norm)
+    report.step(step, options.total, loss=loss, val_loss=val_loss, lr=options.lr * warmup * decay, grad_norm=norm)
     if step and step % (EVALUATE_EVERY * 8) == 0:
         save(step, options)
 
 
 def save(step: int, options: argparse.Namespace) -> None:
-    """A file of the form that torch.save writes."""
+    """Writes a file in the format of torch.save."""
     folder = Path(f"out-{options.out}")
     folder.mkdir(exist_ok=True)
     path = folder / f"ckpt_{step}.pt"
@@ -77,7 +76,7 @@ def save(step: int, options: argparse.Namespace) -> None:
 
 
 def fail() -> None:
-    """As a batch that is too large."""
+    """Fails like a training with too large a batch."""
     raise OutOfMemoryError(
         "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.65 GiB of which 1.12 GiB is "
         "free."
@@ -85,11 +84,10 @@ def fail() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """What is made believe."""
     parser = argparse.ArgumentParser()
     parser.add_argument("config", nargs="?", default="")
     parser.add_argument("--total", type=int, default=60000, help="steps")
-    parser.add_argument("--begun", type=float, default=0.6, help="share that is done at the start")
+    parser.add_argument("--begun", type=float, default=0.6, help="share of the steps that is printed at once")
     parser.add_argument("--pace", type=float, default=0.4, help="seconds for each printed line")
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Fixtures of every test: a home of its own, and proof that no process outlives the test that started it."""
+"""Fixtures for all tests: a separate home, and a check that no process outlives the test that started it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,42 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A process may still be on its way out when its test ends; one that is alive after this was left behind.
+# A process may still be exiting when its test ends; one that is alive after this was left behind.
 GRACE_SECONDS = 5.0
 
 settings.register_profile("backprop", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("backprop")
 
-# Ignored signals are inherited: a suite started with nohup, or in the background, would start programs deaf to them.
+# Ignored signals are inherited: tests started with nohup or in the background would start programs that ignore them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count()
 
+# Markers by directory: a test belongs to the group that its directory says.
+MARKERS = {"end_to_end": "e2e", "frameworks": "frameworks", "demo": "slow", "examples": "slow", "model": "slow"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of the directories that `make quick` leaves out."""
+    for item in items:
+        directory = Path(item.path).relative_to(Path(__file__).parent).parts[0]
+        if directory in MARKERS:
+            item.add_marker(MARKERS[directory])
+
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The directory that holds every test's home; at the end of the session nothing may live that knows it."""
+    """The directory with the homes of all tests; at the end no process may be left that was started in one of them."""
     directory = tmp_path_factory.mktemp("homes")
     yield directory
-    left = _end_processes_that_know(directory, _process_ids())
+    left = _end_processes_of(directory, _process_ids())
     assert not left, f"processes left behind by the session: {left}"
 
 
 @pytest.fixture(autouse=True)
 def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home that is the test's own; the test fails if a process that inherited it is left when it ends."""
+    """A home for one test; the test fails if a process that inherited it is left at its end."""
     directory = homes / f"test-{next(_numbers):05}"
     directory.mkdir()
     for name in [name for name in os.environ if name.startswith("BACKPROP_")]:
@@ -48,7 +59,7 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("BACKPROP_HOME", str(directory / "backprop"))
     before = _process_ids()
     yield directory
-    left = _end_processes_that_know(directory, _process_ids() - before)
+    left = _end_processes_of(directory, _process_ids() - before)
     assert not left, f"processes left behind by this test: {left}"
 
 
@@ -56,9 +67,9 @@ def _process_ids() -> set[int]:
     return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
 
 
-def _end_processes_that_know(directory: Path, process_ids: set[int]) -> list[str]:
-    """Give those with the directory in their environment the grace to end, kill the rest and name them."""
-    waiting = {pidfd: line for pid in process_ids for pidfd, line in _opened_if_it_knows(directory, pid)}
+def _end_processes_of(directory: Path, process_ids: set[int]) -> list[str]:
+    """Waits for processes with the directory in their environment, kills the rest and returns their command lines."""
+    waiting = {pidfd: line for pid in process_ids for pidfd, line in _open_if_started_in(directory, pid)}
     left = []
     deadline = time.monotonic() + GRACE_SECONDS
     for pidfd, line in waiting.items():
@@ -71,8 +82,8 @@ def _end_processes_that_know(directory: Path, process_ids: set[int]) -> list[str
     return left
 
 
-def _opened_if_it_knows(directory: Path, pid: int) -> Iterator[tuple[int, str]]:
-    """A pidfd and the command line, if the process lives and its environment names the directory."""
+def _open_if_started_in(directory: Path, pid: int) -> Iterator[tuple[int, str]]:
+    """A pidfd and the command line, if the process is alive and has the directory in its environment."""
     if pid == os.getpid():
         return
     try:

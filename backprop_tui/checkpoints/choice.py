@@ -18,8 +18,8 @@ class Choice:
     judged: tuple[Checkpoint, ...]
     torn: tuple[tuple[str, str], ...] = ()  # path, and what is wrong: "is cut short"
 
-    def words(self) -> str:
-        """Returns what to report at the resume; empty if the newest checkpoint was chosen."""
+    def message(self) -> str:
+        """Returns the end of a sentence about the resume; empty if the newest checkpoint was chosen."""
         if not self.torn:
             return ""
         problems = "; ".join(f"{path} {reason}" for path, reason in self.torn)
@@ -39,7 +39,7 @@ def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
             chosen = checkpoint
             break
         torn.append((checkpoint.path, verdict.reason))
-    judged = tuple(replace(each, sound=verdicts.get(each.path, each.sound)) for each in checkpoints)
+    judged = tuple(replace(item, sound=verdicts.get(item.path, item.sound)) for item in checkpoints)
     return Choice(checkpoint=chosen, judged=judged, torn=tuple(torn))
 
 

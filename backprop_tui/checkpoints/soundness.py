@@ -7,9 +7,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import Checkpoint
 
 ALWAYS_ZIP = (".npz", ".keras")
 PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes zips, before torch 1.6 pickles
@@ -20,7 +21,7 @@ JUDGED_ENDINGS = (*ALWAYS_ZIP, *PICKLE_OR_ZIP, SAFETENSORS, ".h5", ".hdf5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_ADDRESS_BYTES = 8
 # For each superblock version the offsets of the address width and of the end-of-file address.
-HDF5_PLACES = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
+HDF5_OFFSETS = {0: (13, 40), 1: (13, 44), 2: (9, 28), 3: (9, 28)}
 
 # The first and last byte of formats with an end mark: JSON, and pickle (protocol 2 and later), which ends with STOP.
 _LAST_BYTE = {b"{": b"}", b"[": b"]", b"\x80": b"."}
@@ -45,11 +46,7 @@ class Unsound:
 
 
 def judge_file(path: str, size_bytes: int, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Judges a regular file by its size, and its format if that is known.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Judges a regular file by its size, and its format if that is known; raises OSError if it cannot be read."""
     if size_bytes == 0:
         return Unsound(reason="is empty")
     with open(path, "rb") as file:
@@ -108,7 +105,7 @@ def _judge_hdf5(file: BinaryIO, size_bytes: int) -> Sound | Unsound:
     superblock = file.read(64)
     if len(superblock) < 64 or not superblock.startswith(HDF5_SIGNATURE):
         return Unsound(reason="is damaged: it starts like HDF5 but has no superblock")
-    width_at, end_at = HDF5_PLACES.get(superblock[8], (0, 0))
+    width_at, end_at = HDF5_OFFSETS.get(superblock[8], (0, 0))
     if not end_at or superblock[width_at] != HDF5_ADDRESS_BYTES:
         return Sound()  # an unknown version
     declared_bytes = int.from_bytes(superblock[end_at : end_at + HDF5_ADDRESS_BYTES], "little")
@@ -162,11 +159,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def files_in(path: str) -> Iterator[str]:
-    """Yields every file below a directory.
-
-    Raises:
-        OSError: a directory cannot be read.
-    """
+    """Yields every file below a directory; raises OSError if a directory cannot be read."""
     for folder, _, names in os.walk(path, onerror=_raise):
         for name in names:
             yield os.path.join(folder, name)
@@ -177,11 +170,7 @@ def _raise(error: OSError) -> None:
 
 
 def judge_folder(path: str, recorded_size_bytes: int | None) -> Sound | Unsound:
-    """Judges a directory by its content.
-
-    Raises:
-        OSError: the directory or a file in it cannot be read.
-    """
+    """Judges a directory by its content; raises OSError if it or a file in it cannot be read."""
     total_bytes = 0
     sizes: dict[str, int] = {}
     for file in files_in(path):
@@ -212,7 +201,6 @@ def _judge_part(file: str, status: os.stat_result) -> Sound | Unsound:
 
 
 def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
-    """Returns which part that the framework writes is missing; None if none is known to be."""
     top = {name.split("/")[0] for name in sizes}
     if top & TRAINER_FILES:
         if TRAINER_STATE not in top:
@@ -261,30 +249,6 @@ def _newer_than_tracker(path: str) -> str | None:
     return None
 
 
-__all__ = [
-    "INCOMPLETE_SENTINEL",
-    "Sound",
-    "Unsound",
-    "judge",
-    "judged_newest_first",
-    "newest_sound",
-    "size_and_change_time",
-]
-
-
-class Recorded(Protocol):
-    """A checkpoint in a record; `size_bytes` is None if it was not measured."""
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def size_bytes(self) -> int | None: ...
-
-
-CheckpointT = TypeVar("CheckpointT", bound=Recorded)
-
-
 def judge(path: str, *, recorded_size_bytes: int | None = None) -> Sound | Unsound:
     """Judges a file or a directory by its existence, its size, and its format if that is known.
 
@@ -316,7 +280,7 @@ def size_and_change_time(path: str) -> tuple[int | None, int]:
     return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)
 
 
-def judged_newest_first(checkpoints: Sequence[CheckpointT]) -> Iterator[tuple[CheckpointT, Sound | Unsound]]:
+def judged_newest_first(checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Checkpoint, Sound | Unsound]]:
     """Yields each checkpoint with its verdict, newest first; lazily, since judging reads the disk.
 
     `checkpoints` are oldest first. Of several with the same path only the newest counts, since it replaced the others.
@@ -328,7 +292,7 @@ def judged_newest_first(checkpoints: Sequence[CheckpointT]) -> Iterator[tuple[Ch
             yield checkpoint, judge(checkpoint.path, recorded_size_bytes=checkpoint.size_bytes)
 
 
-def newest_sound(checkpoints: Sequence[CheckpointT]) -> CheckpointT | None:
+def newest_sound(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:
     """Returns the newest sound checkpoint, None if there is none; `checkpoints` are oldest first."""
     return next((checkpoint for checkpoint, verdict in judged_newest_first(checkpoints) if verdict), None)
 

@@ -1,1 +1,1 @@
-"""The commands, as people and scripts type them."""
+"""The command line: parsing, the commands, and their output."""

@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from backprop_tui.cli import output
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import AttemptTimeline, Run
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
 from backprop_tui.plotting.canvas import OwnedText as Cells
 from backprop_tui.plotting.plots import overlay
@@ -19,7 +18,6 @@ from backprop_tui.presentation import durations, numbers
 LETTERS = "ABCDEF"
 ROWS = 8
 _COLOURS = (36, 33, 35, 32, 31, 34)  # SGR: cyan, yellow, magenta, green, red, blue
-_USUAL_WIDTH = 80
 _LEAST_WIDTH = 10
 _LABEL = 9
 _SMOOTH_STRETCHES = 60
@@ -27,8 +25,6 @@ _SMOOTH_STRETCHES = 60
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CurveOptions:
-    """The axes, the smoothing, and whether Unicode may be used."""
-
     by: XUnit
     log: bool
     stretches: int
@@ -36,10 +32,12 @@ class CurveOptions:
 
 
 def add_curve_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say how curves are drawn."""
     group = parser.add_argument_group("curves")
     group.add_argument(
-        "--by", choices=("step", "time"), default="step", help="x axis: the step, or the time the run was active (step)"
+        "--by",
+        choices=("step", "time"),
+        default="step",
+        help="x axis: step, or time the run was active (default: step)",
     )
     group.add_argument("--log", action="store_true", help="logarithmic y axis")
     group.add_argument("--smooth", action="store_true", help="a moving average instead of every value")
@@ -47,7 +45,6 @@ def add_curve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def curve_options(arguments: argparse.Namespace) -> CurveOptions:
-    """The values of the options of `add_curve_options`."""
     return CurveOptions(
         by=XUnit(arguments.by),
         log=arguments.log,
@@ -56,21 +53,20 @@ def curve_options(arguments: argparse.Namespace) -> CurveOptions:
     )
 
 
-def track_of(course: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
-    """A metric of a run along the x axis."""
-    return PlottedSeries(course, Axis(attempts=AttemptTimeline.of(run), by=by))
+def track_of(series: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
+    return PlottedSeries(series, Axis(attempts=AttemptTimeline.of(run), by=by))
 
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
     """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
-    shown = [track for track in tracks if track.course.buckets]
+    shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return
-    width = max(_LEAST_WIDTH, (output.width() or _USUAL_WIDTH) - _LABEL - 2)
+    width = max(_LEAST_WIDTH, (output.width() or output.USUAL_WIDTH) - _LABEL - 2)
     x, y = x_scale(shown), y_scale(shown, log=options.log)
     curves = [
-        (LETTERS[place] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
-        for place, track in enumerate(tracks)
+        (LETTERS[index] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
+        for index, track in enumerate(tracks)
     ]
     drawn = overlay(curves, x, y, width=width, height=rows, unicode=options.unicode)
     labels = {row: numbers.metric(y.value(1 - (row + 0.5) / rows)) for row in (0, rows // 2, rows - 1)}
@@ -86,16 +82,14 @@ def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
     return "".join(text if owner is None else painted(text, owner) for text, owner in cells)
 
 
-def painted(text: str, place: int) -> str:
-    """The text in the colour of a curve, where stdout shows colours."""
-    return f"\x1b[{_COLOURS[place]}m{text}\x1b[0m" if output.shows_colour() else text
+def painted(text: str, index: int) -> str:
+    return f"\x1b[{_COLOURS[index]}m{text}\x1b[0m" if output.shows_colour() else text
 
 
 def _x_labels(x: Scale, by: XUnit, width: int) -> str:
-    left, middle, right = (_x_label(x.value(share), by) for share in (0.0, 0.5, 1.0))
+    values = [x.value(share) for share in (0.0, 0.5, 1.0)]
+    left, middle, right = (
+        numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value) for value in values
+    )
     room = width - len(left) - len(right)
     return left + middle.center(room) + right if room > len(middle) + 2 else left + right.rjust(width - len(left))
-
-
-def _x_label(value: float, by: XUnit) -> str:
-    return numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value)

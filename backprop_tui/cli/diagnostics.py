@@ -13,7 +13,6 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 def say(text: str) -> None:
-    """Writes a message."""
     clear_status()
     _write(f"{text}\n")
 
@@ -24,11 +23,7 @@ def complain(text: str) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Whether to go ahead: `--yes` was given, or the user answers yes.
-
-    Raises:
-        UsageError: there is no terminal to ask on.
-    """
+    """Whether to go ahead: `--yes` was given, or the user answers yes; an error if there is no terminal to ask on."""
     if yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty() or not is_terminal():
@@ -39,13 +34,10 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 
 def is_terminal() -> bool:
-    """Whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _StatusLine:
-    """Whether the status line is on the terminal at the moment."""
-
     shown = False
 
 
@@ -59,7 +51,6 @@ def status(text: str) -> None:
 
 
 def clear_status() -> None:
-    """Erases the status line before something else is written."""
     if _StatusLine.shown:
         _StatusLine.shown = False
         _write(_ERASE_LINE)
@@ -78,7 +69,6 @@ def _write(text: str) -> None:
 
 
 def trace(error: BaseException) -> None:
-    """Writes the traceback of an error, for `--verbose`."""
     import traceback
 
     say("".join(traceback.format_exception(error)).rstrip("\n"))

@@ -41,24 +41,20 @@ class Pace:
         self._changed_at = now
 
     def changed(self, now: float) -> None:
-        """Notes that there was something new."""
         self._changed_at = now
 
     def seconds(self, now: float, *, urgent: bool) -> float:
-        """How long to wait now."""
         shortest = URGENT_WAIT_SECONDS if urgent else SHORTEST_WAIT_SECONDS
         return min(LONGEST_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a run; `time` as in the public files."""
-
     kind: str
     run_id: str
     time: str | None
     message: str = ""
-    figures: JsonObject = field(default_factory=dict)
+    values: JsonObject = field(default_factory=dict)
 
 
 class EventStream:
@@ -67,9 +63,9 @@ class EventStream:
     def __init__(self, home: Home, run_id: str, *, events_offset: int = 0, metrics_offset: int | None = 0) -> None:
         """Begins at these offsets; `metrics_offset` None: no progress events."""
         self._home = home
-        self._directory = RunDirectory(home.run_folder(run_id))
-        self._events = JsonTail(self._directory.events_path, events_offset)
-        path = self._directory.metrics_path
+        self.directory = RunDirectory(home.run_folder(run_id))
+        self._events = JsonTail(self.directory.events_path, events_offset)
+        path = self.directory.metrics_path
         self._metrics = None if metrics_offset is None else JsonTail(path, metrics_offset)
         self._signature: Signature | None = None
         self._held_by: tuple[str, ...] = ()
@@ -77,40 +73,28 @@ class EventStream:
         self._progress: JsonObject = {}
         self._progress_time: str | None = None  # of metrics that no event has reported yet
         self._progress_reported_at = 0.0
-        self.run: Run = self._directory.read()
-
-    @property
-    def directory(self) -> RunDirectory:
-        """Where the run is recorded."""
-        return self._directory
+        self.run: Run = self.directory.read()
 
     @property
     def has_ended(self) -> bool:
-        """Whether the run has ended and no attempt follows."""
         return isinstance(self.run.state, Ended)
 
     def record(self) -> JsonObject:
-        """The public JSON of the run."""
-        return public(self.run, self._directory.path)
+        return public(self.run, self.directory.path)
 
     def live(self) -> Live | None:
-        """The live record of its newest attempt."""
-        live = self._directory.read_live() if self.run.attempts else None
+        live = self.directory.read_live() if self.run.attempts else None
         return live if live is not None and live.attempt == self.run.attempt.number else None
 
     def refresh(self) -> bool:
-        """Reads the record again if it changed, and returns whether it did.
-
-        Raises:
-            UnknownRun: the run was removed.
-        """
-        signature = signature_of(self._directory.record_path)
+        """Reads the record again if it changed, and returns whether it did; UnknownRun if the run was removed."""
+        signature = signature_of(self.directory.record_path)
         if signature is None:
             raise UnknownRun(f"run {self.run.id} was removed")
         if signature == self._signature:
             return False
         self._signature = signature
-        self.run = self._directory.read()
+        self.run = self.directory.read()
         return True
 
     def new_events(self, now: float) -> Iterator[Event]:
@@ -118,25 +102,17 @@ class EventStream:
         ended = self.has_ended
         for line in self._events.read():
             if line.get("event") != ENDED:
-                yield self._event(line)
+                values = {name: value for name, value in line.items() if name not in ("event", "time")}
+                kind, message = str(line.get("event")), str(line.get("message") or "")
+                yield Event(kind=kind, run_id=self.run.id, time=line.get("time"), message=message, values=values)
         yield from self._hold_events(now)
         yield from self._progress_events(now, at_once=ended)
         if ended:
             record = self.record()
-            yield Event(kind=ENDED, run_id=self.run.id, time=record["ended_at"], figures={"run": record})
-
-    def _event(self, line: JsonObject) -> Event:
-        figures = {name: value for name, value in line.items() if name not in ("event", "time")}
-        return Event(
-            kind=str(line.get("event")),
-            run_id=self.run.id,
-            time=line.get("time"),
-            message=str(line.get("message") or ""),
-            figures=figures,
-        )
+            yield Event(kind=ENDED, run_id=self.run.id, time=record["ended_at"], values={"run": record})
 
     def _hold_events(self, now: float) -> Iterator[Event]:
-        """An event when the checks that hold the run change, not each time a figure does."""
+        """An event when the checks that hold the run change, not each time a value does."""
         if self.run.status is not Status.QUEUED:
             self._held_by = ()
             return
@@ -149,7 +125,7 @@ class EventStream:
         if reasons and checks != self._held_by:
             message = "; ".join(str(reason.get("message")) for reason in reasons)
             yield Event(
-                kind=HELD, run_id=self.run.id, time=written.get("time"), message=message, figures={"reasons": reasons}
+                kind=HELD, run_id=self.run.id, time=written.get("time"), message=message, values={"reasons": reasons}
             )
         self._held_by = checks
 
@@ -162,4 +138,4 @@ class EventStream:
             return
         self._progress_reported_at = now
         time, self._progress_time = self._progress_time, None
-        yield Event(kind=PROGRESS, run_id=self.run.id, time=time, figures=dict(self._progress))
+        yield Event(kind=PROGRESS, run_id=self.run.id, time=time, values=dict(self._progress))

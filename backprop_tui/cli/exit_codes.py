@@ -13,27 +13,21 @@ _SIGNALLED = 128
 
 
 def exit_code_of(record: JsonObject) -> int:
-    """The documented exit code for the public record of an ended run."""
     match record["status"]:
         case Status.COMPLETED | Status.TIMEBOXED:
             return OK
         case Status.STOPPED:
             return STOPPED
         case Status.FAILED:
-            return _failed(record)
+            code, name = record.get("exit_code"), record.get("signal")
+            if isinstance(code, int) and code != 0:
+                return code
+            return NOT_FOUND if name is None else _SIGNALLED + _signal_number(str(name))
         case _:
             return LOST
 
 
-def _failed(record: JsonObject) -> int:
-    """The script's own exit code, 128 + signal, or 66 if it could not be started."""
-    code, name = record.get("exit_code"), record.get("signal")
-    if isinstance(code, int) and code != 0:
-        return code
-    return NOT_FOUND if name is None else _SIGNALLED + _number(str(name))
-
-
-def _number(name: str) -> int:
+def _signal_number(name: str) -> int:
     """The number of a signal such as SIGKILL; real-time signals are recorded as SIG and their number."""
     if name in signal.Signals.__members__:
         return signal.Signals[name].value
@@ -44,4 +38,4 @@ def _number(name: str) -> int:
 def first_failure(records: Iterable[JsonObject]) -> int:
     """The exit code of the run that ended badly first; 0 if none did."""
     by_end = sorted(records, key=lambda record: str(record.get("ended_at") or ""))
-    return next((code for code in map(exit_code_of, by_end) if code != OK), OK)
+    return next(filter(None, map(exit_code_of, by_end)), OK)

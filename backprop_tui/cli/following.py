@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, LONGEST_WAIT_SECONDS, Event, EventStream, Pace
+from backprop_tui.cli.event_stream import ENDED, HELD, LONGEST_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import HELD as HELD_CODE
 from backprop_tui.cli.exit_codes import STOPPED, first_failure
-from backprop_tui.cli.presenters import PrefixedOutput, Presenter, presenter_for
+from backprop_tui.cli.presenters import Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
-from backprop_tui.client.file_sizes import FileSizes
-from backprop_tui.client.guardians import open_guardian
+from backprop_tui.client.runs import FileSizes, open_guardian
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
@@ -41,26 +40,19 @@ def follow(
 ) -> int:
     """Follows runs to their ends; the exit code of the first that did not end well.
 
-    Args:
-        session: This invocation.
-        run_ids: The runs that it queued.
-        interrupts: Ctrl-C.
-        starts: How much of each run's files is old; None: nothing.
-        before: The record of the one run before it was resumed; None if it is new.
-        wait_when_held: If not, a run that is held is taken out of the queue again, exit code 75.
+    `starts` says how much of each run's files is old; None: nothing. Without `wait_when_held`, a run that is held is
+    taken out of the queue again, exit code 75; `before` is its record before it was resumed, None if it is new.
     """
     starts = {run_id: FileSizes() for run_id in run_ids} if starts is None else starts
     following = Following(session, starts, presenter_for(session, run_ids), interrupts)
     if not wait_when_held:
         from backprop_tui.client.queueing import withdraw
 
-        following.withdraw_when_held(lambda run_id: withdraw(session, run_id, before))
+        following.withdraw = lambda run_id: withdraw(session, run_id, before)
     return following.to_the_end()
 
 
 class FollowedRun:
-    """One run that is followed."""
-
     def __init__(self, home: Home, run_id: str, presenter: Presenter, start: FileSizes) -> None:
         metrics = start.metrics if presenter.wants_progress else None
         self.stream = EventStream(home, run_id, events_offset=start.events, metrics_offset=metrics)
@@ -72,7 +64,6 @@ class FollowedRun:
         self.end: JsonObject | None = None
 
     def show_news(self, now: float) -> bool:
-        """Shows what is new, and returns whether there was anything."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS
@@ -84,9 +75,13 @@ class FollowedRun:
         for event in events:
             self.held = event.kind == HELD
             if event.kind == ENDED:
-                self._finish(event)
+                self.end = event.values["run"]
+                self._presenter.finish(self.stream.run.id)
+                self.forget_guardian()
             self._presenter.event(event)
-        self._watch_guardian()
+        if self.guardian is None and self.end is None and self.stream.run.status is Status.RUNNING:
+            live = self.stream.live()
+            self.guardian = None if live is None else open_guardian(self.stream.directory, live.runner_pid)
         return changed or printed or bool(events)
 
     def _show_output(self) -> bool:
@@ -96,21 +91,7 @@ class FollowedRun:
             self._presenter.offer(self.stream.run.id, content)
         return printed
 
-    def _finish(self, event: Event) -> None:
-        self.end = event.figures["run"]
-        if isinstance(self._presenter, PrefixedOutput):
-            self._presenter.finish(self.stream.run.id)
-        self.forget_guardian()
-
-    def _watch_guardian(self) -> None:
-        if self.guardian is not None or self.end is not None or self.stream.run.status is not Status.RUNNING:
-            return
-        live = self.stream.live()
-        if live is not None:
-            self.guardian = open_guardian(self.stream.directory, live.runner_pid)
-
     def forget_guardian(self) -> None:
-        """Closes the pidfd."""
         if self.guardian is not None:
             os.close(self.guardian)
             self.guardian = None
@@ -126,25 +107,16 @@ class Following:
         self._presenter = presenter
         self._interrupts = interrupts
         self._handled_interrupts = 0
-        self._withdraw: Callable[[str], bool] | None = None
+        # Takes a held run out of the queue and returns whether it could; None: held runs wait.
+        self.withdraw: Callable[[str], bool] | None = None
         self._all_written = True
         self._stops: list[StopControl] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
         self._complaints: set[str] = set()
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
-    def withdraw_when_held(self, withdraw: Callable[[str], bool]) -> None:
-        """Does not wait for a run that is held: `withdraw` takes it out of the queue, and returns whether it could."""
-        self._withdraw = withdraw
-
     def to_the_end(self) -> int:
-        """Returns the exit code: of the first run that did not end well, else 0.
-
-        130 if Ctrl-C left them, 75 if a run is held and was not to wait.
-
-        Raises:
-            BrokenPipeError: nobody reads stdout any more; the runs continue.
-        """
+        """Returns the exit code; BrokenPipeError if nobody reads stdout any more, and the runs continue."""
         pace = Pace(time.monotonic())
         while True:
             now = time.monotonic()
@@ -176,9 +148,9 @@ class Following:
 
     def _withdrew_held(self) -> bool:
         held = [run.stream.run.id for run in self.runs if run.held]
-        if not held or self._withdraw is None:
+        if not held or self.withdraw is None:
             return False
-        withdraw, self._withdraw = self._withdraw, None
+        withdraw, self.withdraw = self.withdraw, None
         return all(withdraw(run_id) for run_id in held)
 
     def _unfinished(self) -> list[FollowedRun]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
-from backprop_tui.cli.parser import GlobalOptions, full_parser, parse
-from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed
+from backprop_tui.cli.parser import full_parser, parse
+from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 
 if TYPE_CHECKING:
     from backprop_tui.cli.session import Dashboard, Demo, Session
@@ -31,16 +31,20 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
         code = _execute(words, open_dashboard, open_demo)
         output.flush()
     except BackpropError as error:
-        code = _complain(error, verbose=verbose)
+        code = _report_error(error, verbose=verbose)
     except KeyboardInterrupt:
         diagnostics.clear_status()
         code = STOPPED
     except BrokenPipeError:
         code = READER_GONE
     except OSError as error:
-        code = _complain_of_system(error, verbose=verbose)
+        if error.errno in _NO_SPACE:
+            where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+            code = _report_error(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
+        else:
+            code = _report_fault(error, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - no command may end in a traceback
-        code = _complain_of_fault(error, verbose=verbose)
+        code = _report_fault(error, verbose=verbose)
     output.leave(discard=code == READER_GONE)
     return code
 
@@ -53,37 +57,21 @@ def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: 
     if invocation.options.version:
         output.line(f"backprop-tui {__version__}")
         return OK
-    session = _session(invocation.options, open_dashboard)
-    if invocation.options.demo:
-        return _demo(session, open_demo)
+    from backprop_tui.cli.session import open_session
+
+    options = invocation.options
+    flags = {name: getattr(options, name) for name in ("json", "verbose", "dry_run", "no_ui")}
+    session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
+    if options.demo:
+        if session.dashboard is None or open_demo is None:
+            raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+        return open_demo(session.home.host, session.config_path)
     if invocation.execute is None:
         return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
     return invocation.execute(invocation.arguments, session)
 
 
-def _demo(session: Session, open_demo: Demo | None) -> int:
-    from backprop_tui.domain.errors import UsageError
-
-    if session.dashboard is None or open_demo is None:
-        raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
-    return open_demo(session.home.host, session.config_path)
-
-
-def _session(options: GlobalOptions, open_dashboard: Dashboard | None) -> Session:
-    from backprop_tui.cli.session import open_session
-
-    return open_session(
-        config=options.config,
-        json=options.json,
-        verbose=options.verbose,
-        dry_run=options.dry_run,
-        no_ui=options.no_ui,
-        open_dashboard=open_dashboard,
-    )
-
-
 def _overview(session: Session) -> int:
-    """Prints the commands, and how many runs are active and queued."""
     from backprop_tui.domain.status import Status
     from backprop_tui.store.run_view import unfinished_views
 
@@ -108,24 +96,17 @@ def _make_streams_writable() -> None:
         reconfigure(errors="surrogateescape" if utf_8 else "replace")
 
 
-def _complain(error: BackpropError, *, verbose: bool) -> int:
+def _report_error(error: BackpropError, *, verbose: bool) -> int:
     if isinstance(error, InternalError):
-        return _complain_of_fault(error, verbose=verbose)
+        return _report_fault(error, verbose=verbose)
     diagnostics.complain(str(error))
     if verbose:
         diagnostics.trace(error)
     return error.exit_code
 
 
-def _complain_of_system(error: OSError, *, verbose: bool) -> int:
-    if error.errno not in _NO_SPACE:
-        return _complain_of_fault(error, verbose=verbose)
-    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    return _complain(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
-
-
-def _complain_of_fault(error: Exception, *, verbose: bool) -> int:
-    """An error of this program: prints one line, and keeps the traceback in a file."""
+def _report_fault(error: Exception, *, verbose: bool) -> int:
+    """Reports an error of this program in one line, and keeps the traceback in a file."""
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = "" if verbose else f"; {f'the details are in {path}' if path else '--verbose shows the details'}"

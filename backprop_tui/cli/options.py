@@ -18,10 +18,6 @@ PROBES = ("auto", "nvml", "nvidia-smi", "amd", "simulated", "none")
 LAUNCHERS = ("local", "slurm")
 
 
-def _seconds_or_no_limit(minutes: float | None) -> float:
-    return NO_LIMIT if minutes is None else minutes * 60
-
-
 def _warning_signal(text: str | None) -> WarningSignal:
     if text is None:
         return WarningSignal(name=None, seconds=0.0)
@@ -30,13 +26,14 @@ def _warning_signal(text: str | None) -> WarningSignal:
 
 
 # Minutes above 0 in seconds; `none` is NO_LIMIT.
-minutes_or_none: Callable[[str], float] = values.parser_of(number(above=0, optional=True), _seconds_or_no_limit)
+minutes_or_none: Callable[[str], float] = values.parser_of(
+    number(above=0, optional=True), lambda minutes: NO_LIMIT if minutes is None else minutes * 60
+)
 stop_signal: Callable[[str], str] = values.parser_of(signal_name(), parse_signal)
 warn_signal: Callable[[str], WarningSignal] = values.parser_of(warning(), _warning_signal)
 
 
 def run_options(arguments: argparse.Namespace) -> RunOptions:
-    """The options of `run` that were given."""
     return RunOptions(**_given(arguments, RunOptions))
 
 
@@ -49,14 +46,13 @@ def run_request(arguments: argparse.Namespace) -> RunRequest:
 
 
 def _given(arguments: argparse.Namespace, cls: type[RunOptions]) -> dict[str, Any]:
-    """The parsed options that are fields of the class."""
     parsed = {field.name: getattr(arguments, field.name) for field in fields(cls) if hasattr(arguments, field.name)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in parsed.items()}
 
 
 def add_identity_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that only a new run can be given."""
-    group = parser.add_argument_group("which run")
+    group = parser.add_argument_group("identity")
     group.add_argument("--run-id", metavar="ID", help="the id of the new run; refused if there is a run with that id")
     group.add_argument(
         "--key", metavar="K", type=values.label, help="submit once: the same key again gives the run it made before"
@@ -68,7 +64,7 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
         type=values.parser_by(parse_axis),
         action="append",
         default=[],
-        help="one run for each value, given to the script as --KEY VALUE or in place of {KEY} in its arguments; "
+        help="one run for each value, passed to the script as --KEY VALUE or in place of {KEY} in its arguments; "
         "several make a grid, all in one group",
     )
 
@@ -87,15 +83,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_following(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("following")
-    group.add_argument("-d", "--detach", action="store_true", help="print the run's id and return; it continues")
+    group.add_argument("-d", "--detach", action="store_true", help="print the run's id and return; the run continues")
     group.add_argument(
-        "--no-wait", action="store_true", help="start now or not at all: held by the governor, exit with 75, no record"
+        "--no-wait",
+        action="store_true",
+        help="start now or not at all: if it would be held, exit with 75, no record",
     )
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels")
-    group.add_argument("-n", "--name", type=values.handle_label, help="its name (the script's, without .py)")
+    group.add_argument("-n", "--name", type=values.handle_label, help="name (default: the script's, without .py)")
     group.add_argument(
         "--tag",
         dest="tags",
@@ -103,9 +101,9 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=values.label,
         default=[],
-        help="a word to find it by; may be given again",
+        help="a word to find the run by; repeatable",
     )
-    group.add_argument("--note", metavar="TEXT", type=values.label, help="a line about it")
+    group.add_argument("--note", metavar="TEXT", type=values.label, help="a line of text about the run")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +114,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         dest="max_run_seconds",
         metavar="MIN",
         type=minutes_or_none,
-        help="timebox of one attempt, fractions allowed; none: no limit (10)",
+        help="timebox of one attempt, fractions allowed; none: no limit (default: 10)",
     )
     group.add_argument(
         "--total-minutes",
@@ -131,22 +129,22 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=values.parser_by(_until),
         default=[],
-        help="run in timeboxes until a printed step, epoch or metric meets it: step=10000, 'loss<0.1'; of several, and "
-        "with --total-minutes, the first that is reached ends the run",
+        help="train in timeboxes until a printed step, epoch or metric meets it: step=10000, 'loss<0.1'; of several, "
+        "or with --total-minutes, the first that is reached ends the run",
     )
     group.add_argument(
         "-p",
         "--max-parallel",
         metavar="N",
         type=values.whole(least=0),
-        help="start only while fewer than N runs are active; 0: no limit (the machine's)",
+        help="start only while fewer than N runs are active; 0: no limit (default: the machine's)",
     )
     group.add_argument(
         "--min-free-ram",
         dest="min_free_ram_bytes",
         metavar="GB",
         type=values.at_least_zero(scale=GIGABYTE),
-        help="start only while that much memory is free; 0: do not check (4)",
+        help="start only while that much memory is free; 0: do not check (default: 4)",
     )
 
 
@@ -163,52 +161,52 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         "--gpus",
         metavar="N",
         type=values.whole(least=0),
-        help="how many it gets; 0 hides all from it (1 if the machine has any)",
+        help="number of GPUs for the run; 0 hides all from it (default: 1 if the machine has any)",
     )
     group.add_argument(
-        "--gpu-ids", metavar="IDS", type=values.gpu_ids, help="only these: indices or UUIDs, separated by commas"
+        "--gpu-ids", metavar="IDS", type=values.gpu_ids, help="use only these: indices or UUIDs, separated by commas"
     )
     group.add_argument(
         "-g",
         "--gpu-memory-limit",
         metavar="LIMIT",
         type=values.parser_by(parse_memory_limit),
-        help="how much memory of a GPU it may use: 80%%, or 8 for 8 GB (no limit)",
+        help="how much memory of a GPU the run may use: 80%%, or 8 for 8 GB (default: no limit)",
     )
     group.add_argument(
         "--gpu-min-vram",
         dest="gpu_min_free_vram_bytes",
         metavar="MB",
         type=values.at_least_zero(scale=MEGABYTE),
-        help="start only on a GPU with that much free memory; 0: do not check (2500)",
+        help="start only on a GPU with that much free memory; 0: do not check (default: 2500)",
     )
     group.add_argument(
         "--gpu-max-temp",
         dest="gpu_max_temp_celsius",
         metavar="C",
         type=values.at_least_zero(),
-        help="start and run only below this temperature; 0: do not check (85)",
+        help="start and run only below this temperature; 0: do not check (default: 85)",
     )
-    group.add_argument("--gpu-probe", choices=PROBES, help="what measures the GPUs (auto)")
+    group.add_argument("--gpu-probe", choices=PROBES, help="what measures the GPUs (default: auto)")
 
 
 def _add_queueing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("queue")
-    group.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first (0)")
+    group.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first (default: 0)")
     group.add_argument(
         "--after",
         metavar="RUN[:any]",
         action="append",
         default=[],
-        help="wait until that run is completed or timeboxed, with :any however it ends; may be given again",
+        help="wait until that run is completed or timeboxed, with :any however it ends; repeatable",
     )
     group.add_argument(
         "--retries",
         metavar="N",
         type=values.whole(least=0),
-        help="how often to start it again after a failure that another attempt may not have (0)",
+        help="how often to start the run again after a failure that may be temporary (default: 0)",
     )
-    group.add_argument("--launcher", choices=LAUNCHERS, help="what starts it (local)")
+    group.add_argument("--launcher", choices=LAUNCHERS, help="what starts the run (default: local)")
 
 
 def _add_environment(parser: argparse.ArgumentParser) -> None:
@@ -216,36 +214,39 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--python",
         metavar="PATH",
-        help="the interpreter, or the environment's directory (the active environment, else .venv, else python3)",
+        help="an interpreter or environment's directory (default: the active environment, else .venv, else python3)",
     )
-    group.add_argument("--cwd", metavar="DIR", help="the directory it works in (this one)")
+    group.add_argument("--cwd", metavar="DIR", help="working directory of the run (default: this one)")
     group.add_argument(
         "--env",
         metavar="NAME=VALUE",
         action="append",
         type=values.variable,
         default=[],
-        help="set a variable in addition to the environment of this shell; may be given again",
+        help="set a variable in addition to the environment of this shell; repeatable",
     )
-    group.add_argument("-f", "--framework", choices=FRAMEWORKS, help="what the script trains with (auto)")
+    group.add_argument("-f", "--framework", choices=FRAMEWORKS, help="what the script trains with (default: auto)")
 
 
 def _add_stopping(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("stopping")
     group.add_argument(
-        "--stop-signal", metavar="SIGNAL", type=stop_signal, help="the first signal, to the whole process group (INT)"
+        "--stop-signal",
+        metavar="SIGNAL",
+        type=stop_signal,
+        help="first signal, to the process group (default: INT)",
     )
     group.add_argument(
         "--grace-seconds",
         metavar="S",
         type=values.at_least_zero(),
-        help="from the stop signal to TERM; KILL comes 5 s later (30)",
+        help="time from the stop signal to TERM; KILL comes 5 s later (default: 30)",
     )
     group.add_argument(
         "--warn-signal",
         metavar="SIGNAL@SECONDS",
         type=warn_signal,
-        help="a signal that many seconds before the timebox ends, such as USR1@60 (none)",
+        help="a signal that many seconds before the timebox ends, such as USR1@60 (default: none)",
     )
 
 
@@ -256,7 +257,7 @@ def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
         "--resume-arg",
         metavar="TEMPLATE",
         type=values.words_template,
-        help="how to pass the checkpoint to the script, such as '--resume={path}' (--resume-from, if it has that)",
+        help="how the script takes a checkpoint, such as '--resume={path}' (default: --resume-from, if it has that)",
     )
     group.add_argument(
         "-c",
@@ -272,5 +273,5 @@ def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         action="append",
         default=[],
-        help="where checkpoints appear, relative to the run's directory; may be given again",
+        help="where checkpoints appear, relative to the run's directory; repeatable",
     )

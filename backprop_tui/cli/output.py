@@ -12,12 +12,10 @@ USUAL_WIDTH = 80
 
 
 def line(text: str = "") -> None:
-    """Writes one line of text."""
     sys.stdout.write(text + "\n")
 
 
 def json_value(value: object) -> None:
-    """Writes one JSON value, indented so that people can read it too."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -28,11 +26,7 @@ def json_line(value: object) -> None:
 
 
 def write_available(content: memoryview) -> int:
-    """Writes as much as the reader takes without blocking, and returns how many bytes that was.
-
-    Raises:
-        BrokenPipeError: nobody reads any more.
-    """
+    """Writes as much as the reader takes without blocking and returns how many bytes; may raise BrokenPipeError."""
     descriptor = sys.stdout.fileno()
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
@@ -44,13 +38,9 @@ def write_available(content: memoryview) -> int:
 
 
 def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> list[int]:
-    """Waits until one of the other descriptors is ready or, with `for_reader`, the reader takes more.
+    """Waits until another descriptor or, with `for_reader`, the reader is ready; returns the other ones that are.
 
-    Returns:
-        The other descriptors that are ready.
-
-    Raises:
-        BrokenPipeError: the reader is gone, which is noticed even if there is nothing to write.
+    Raises BrokenPipeError if the reader is gone, also if there is nothing to write.
     """
     descriptor = sys.stdout.fileno()
     poll = select.poll()
@@ -64,17 +54,10 @@ def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> lis
 
 
 def is_terminal() -> bool:
-    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def flush() -> None:
-    """Flushes stdout.
-
-    Raises:
-        BrokenPipeError: nobody reads any more.
-        OSError: the disk that it is redirected to is full.
-    """
     sys.stdout.flush()
 
 
@@ -105,7 +88,6 @@ def width() -> int | None:
 
 
 def shows_unicode() -> bool:
-    """Whether stdout can show every character."""
     return (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
 
 

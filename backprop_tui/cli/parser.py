@@ -17,30 +17,11 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 if TYPE_CHECKING:
     from backprop_tui.cli.session import Session
 
-_COMMANDS = "backprop_tui.cli.commands"
-
-# In the order of the overview.
-COMMANDS: dict[str, str] = {
-    "run": f"{_COMMANDS}.run",
-    "resume": f"{_COMMANDS}.resume",
-    "list": f"{_COMMANDS}.list",
-    "status": f"{_COMMANDS}.status",
-    "stop": f"{_COMMANDS}.stop",
-    "pause": f"{_COMMANDS}.pause",
-    "continue": f"{_COMMANDS}.continue_",
-    "logs": f"{_COMMANDS}.logs",
-    "wait": f"{_COMMANDS}.wait",
-    "queue": f"{_COMMANDS}.queue",
-    "show": f"{_COMMANDS}.show",
-    "compare": f"{_COMMANDS}.compare",
-    "edit": f"{_COMMANDS}.edit",
-    "export": f"{_COMMANDS}.export",
-    "remove": f"{_COMMANDS}.remove",
-    "clean": f"{_COMMANDS}.clean",
-    "config": f"{_COMMANDS}.config",
-    "doctor": f"{_COMMANDS}.doctor",
-    "completion": f"{_COMMANDS}.completion",
-}
+# In the order of the overview; each is a module of its name in `cli/commands`.
+COMMANDS = (
+    *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
+    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "completion"),
+)
 
 # Commands that get the words after `--` as they are, in `arguments.after_dashes`.
 _TAKES_COMMAND_LINE = frozenset({"run"})
@@ -55,10 +36,7 @@ _SWITCHES = {
 }
 _RESUME_ARG = "--resume-arg"
 _DEMO = "--demo"
-_DEMO_HELP = "show the dashboard with real runs on simulated GPUs; leaves nothing behind"
-_MARGIN = 2  # as in argparse
 _CONFIG = "--config"
-_CONFIG_HELP = "the configuration file to use instead of the user's config.toml"
 
 
 class Command(Protocol):
@@ -97,7 +75,7 @@ class _HelpFormatter(argparse.HelpFormatter):
     """As wide as the terminal; argparse would load shutil for that, and creates one for each argument added."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=(output.width() or output.USUAL_WIDTH) - _MARGIN)
+        super().__init__(prog, width=(output.width() or output.USUAL_WIDTH) - 2)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -109,15 +87,9 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(**settings)
 
     def actions(self) -> Sequence[argparse.Action]:
-        """Every option and argument."""
         return self._actions
 
     def error(self, message: str) -> NoReturn:
-        """Raises the error.
-
-        Raises:
-            UsageError: with the option's name and where to find help.
-        """
         unknown = "unrecognized arguments: "
         if message.startswith(unknown):
             message = self._advise(message.removeprefix(unknown))
@@ -140,14 +112,10 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def parse(words: Sequence[str]) -> Invocation:
-    """Parses a command line without the program's name.
-
-    Raises:
-        UsageError: an unknown command or option, or a bad value.
-        SystemExit: help was asked for and printed.
-    """
-    ours, after_dashes = _split_at_dashes(words)
-    options, rest = _extract_global_options(ours)
+    """Parses a command line without the program's name; SystemExit if it asks for help, which is printed."""
+    index = words.index("--") if "--" in words else len(words)
+    after_dashes = list(words[index + 1 :]) if "--" in words else None
+    options, rest = _extract_global_options(words[:index])
     if options.demo and rest and rest[0] not in ("-h", "--help"):
         raise UsageError(f"--demo shows a dashboard of its own; leave out {rest[0]!r}")
     if options.version:
@@ -165,25 +133,22 @@ def parse(words: Sequence[str]) -> Invocation:
 
 
 def load(name: str) -> Command:
-    """The module of a command.
-
-    Raises:
-        UsageError: there is no such command; the message names a similar one.
-    """
-    path = COMMANDS.get(name)
-    if path is None:
+    """The module of a command; a UsageError names a similar command if there is none."""
+    if name not in COMMANDS:
         import difflib
 
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         advice = f"did you mean {near[0]}?" if near else "backprop-tui --help lists them"
         script = f" To run it: backprop-tui run {name}" if name.endswith((".py", ".sh")) else ""
         raise UsageError(f"unknown command {name!r}; {advice}{script}")
-    return cast("Command", importlib.import_module(path))
+    module = "continue_" if name == "continue" else name  # a keyword cannot name a module
+    return cast("Command", importlib.import_module(f"backprop_tui.cli.commands.{module}"))
 
 
 def command_parser(name: str, module: Command) -> CommandParser:
     """The parser of one command; its help describes the global options, which are extracted before it parses."""
-    parser = CommandParser(prog=f"backprop-tui {name}", description=module.SUMMARY, epilog=_epilog())
+    epilog = f"Global options, before or after the command: {' '.join(_SWITCHES)} {_CONFIG} PATH --version --help"
+    parser = CommandParser(prog=f"backprop-tui {name}", description=module.SUMMARY, epilog=epilog)
     module.add_arguments(parser)
     return parser
 
@@ -195,7 +160,9 @@ def full_parser() -> argparse.ArgumentParser:
     )
     _describe_global_options(parser)
     parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument(_DEMO, action="store_true", help=_DEMO_HELP)
+    parser.add_argument(
+        _DEMO, action="store_true", help="show the dashboard with real runs on simulated GPUs; leaves nothing behind"
+    )
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
     for name in COMMANDS:
         module = load(name)
@@ -209,19 +176,7 @@ def _describe_global_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("global options")
     for option, text in _SWITCHES.items():
         group.add_argument(option, action="store_true", help=text)
-    group.add_argument(_CONFIG, metavar="PATH", help=_CONFIG_HELP)
-
-
-def _epilog() -> str:
-    return f"Global options, before or after the command: {' '.join(_SWITCHES)} {_CONFIG} PATH --version --help"
-
-
-def _split_at_dashes(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
-    """The words before the first `--`, and those after it, None if there is no `--`."""
-    if "--" not in words:
-        return list(words), None
-    index = words.index("--")
-    return list(words[:index]), list(words[index + 1 :])
+    group.add_argument(_CONFIG, metavar="PATH", help="the configuration file to use instead of the user's config.toml")
 
 
 def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[str]]:

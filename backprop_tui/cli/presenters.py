@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
@@ -19,24 +18,25 @@ STATUS_SECONDS = 0.2
 _SHOWN_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
 
 
-class Presenter(Protocol):
-    """Shows runs; `wants_output` and `wants_progress` say which of their news."""
+class Presenter:
+    """Shows runs; the attributes say which of their news are offered to it. This base shows nothing."""
 
-    wants_output: bool
-    wants_progress: bool
+    wants_output = False
+    wants_progress = False
 
     def offer(self, run_id: str, content: bytes) -> None:
         """Takes what a script printed; only call this while there is room."""
 
     def room(self) -> bool:
         """Whether more output can be taken."""
+        return True
 
     def flush(self) -> bool:
-        """Writes as much as the reader takes without blocking; whether that was all.
+        """Writes as much as the reader takes without blocking; whether that was all. May raise BrokenPipeError."""
+        return True
 
-        Raises:
-            BrokenPipeError: nobody reads any more.
-        """
+    def finish(self, run_id: str) -> None:
+        """Ends the run's last line if it is incomplete: no more output comes."""
 
     def event(self, event: Event) -> None:
         """Shows that something happened to a run."""
@@ -45,37 +45,21 @@ class Presenter(Protocol):
         """Shows what changes all the time; `now` is monotonic."""
 
 
-class JsonEvents:
+class JsonEvents(Presenter):
     """One JSON object a line on stdout; the scripts' output is only in their logs."""
 
-    wants_output = False
     wants_progress = True
 
-    def offer(self, run_id: str, content: bytes) -> None:
-        """Never called."""
-
-    def room(self) -> bool:
-        return True
-
-    def flush(self) -> bool:
-        """Each event is written at once."""
-        return True
-
     def event(self, event: Event) -> None:
-        """Writes public events."""
         if event.kind in PUBLIC_KINDS:
             message = {"message": event.message} if event.kind == HELD else {}
-            output.json_line({"event": event.kind, "time": event.time, "run": event.run_id} | message | event.figures)
-
-    def status(self, streams: Sequence[EventStream], now: float) -> None:
-        """A program reads the events instead."""
+            output.json_line({"event": event.kind, "time": event.time, "run": event.run_id} | message | event.values)
 
 
-class PlainOutput:
-    """The script's output on stdout, byte for byte; our lines on stderr, with a status line if that is a terminal."""
+class PlainOutput(Presenter):
+    """The script's output on stdout, byte for byte; messages on stderr, with a status line if that is a terminal."""
 
     wants_output = True
-    wants_progress = False
 
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
@@ -103,17 +87,16 @@ class PlainOutput:
         return not self._pending
 
     def event(self, event: Event) -> None:
-        """A line of ours, never in the middle of one of the script's."""
-        words = _event_text(event)
-        if words is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
+        """Prints a line, never in the middle of one of the script's."""
+        text = _event_text(event)
+        if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
             return
         if self._line_open:
             self._line_open = False
             diagnostics.say("")
-        diagnostics.say(f"{self._titles[event.run_id]}: {words}")
+        diagnostics.say(f"{self._titles[event.run_id]}: {text}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
-        """The status line, a few times a second."""
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
             self._status_at = now + STATUS_SECONDS
             runs = [(stream.run, stream.live()) for stream in streams]
@@ -121,11 +104,10 @@ class PlainOutput:
 
 
 def _event_text(event: Event) -> str | None:
-    """An event for people; None for one that they need not see."""
     if event.kind in (PROGRESS, "admitted"):
         return None
     if event.kind == ENDED:
-        return end_line(event.figures["run"])
+        return end_line(event.values["run"])
     return event_line("waits" if event.kind == HELD else event.kind, event.message)
 
 
@@ -142,14 +124,12 @@ class PrefixedOutput(PlainOutput):
         self.set_labels(labels)
 
     def set_labels(self, labels: Mapping[str, str]) -> None:
-        """The labels of the runs from now on; they are padded to one width."""
         width = max(map(len, labels.values()), default=0)
         self._prefixes = {
             run_id: f"{label:<{width}} | ".encode("utf-8", "surrogateescape") for run_id, label in labels.items()
         }
 
     def offer(self, run_id: str, content: bytes) -> None:
-        """Keeps an incomplete line until the rest of it comes."""
         prefix = self._prefixes[run_id]
         *whole, last = (self._partial.pop(run_id, b"") + content).splitlines(keepends=True)
         if last.endswith(b"\n"):
@@ -162,14 +142,12 @@ class PrefixedOutput(PlainOutput):
             self._pending += prefix + line
 
     def finish(self, run_id: str) -> None:
-        """Ends the run's last line if it is incomplete: nothing more comes."""
         partial = self._partial.pop(run_id, b"")
         if partial:
             self._pending += self._prefixes[run_id] + partial + b"\n"
 
 
 def presenter_for(session: Session, run_ids: Sequence[str]) -> Presenter:
-    """The presenter for these runs, according to the global options."""
     if session.json:
         return JsonEvents()
     names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}

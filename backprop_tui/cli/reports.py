@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
-from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.slices import is_sliced
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED
+from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from backprop_tui.client.control import ControlOutcome, Refusal
+    from backprop_tui.client.control import AnyControlRequest, ControlOutcome, Refusal
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.remove import Removable
+    from backprop_tui.client.runs import FileSizes
 
 
-def print_ids(session: Session, run_ids: Sequence[str], *, as_array: bool) -> int:
-    """`--detach`: the ids, one a line; with --json the run, or an array of several."""
-    if session.json:
+def follow_queued(
+    session: Session,
+    arguments: argparse.Namespace,
+    run_ids: Sequence[str],
+    interrupts: Interrupts,
+    *,
+    as_array: bool = False,
+    starts: Mapping[str, FileSizes] | None = None,
+    before: Run | None = None,
+) -> int:
+    """After queueing: prints the ids with --detach, else follows the runs or shows the dashboard; the exit code."""
+    if arguments.detach and session.json:
         records = [RunDirectory(session.home.run_folder(run_id)).shown() for run_id in run_ids]
         output.json_value(records if as_array else records[0])
-    else:
+    elif arguments.detach:
         for run_id in run_ids:
             output.line(run_id)
+    elif session.dashboard is None or arguments.no_wait:
+        from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
+
+        wait = not arguments.no_wait
+        return follow(session, run_ids, interrupts, starts=starts, before=before, wait_when_held=wait)
+    else:
+        interrupts.release()
+        return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
-    """`--dry-run`: names each run and what would be done to it; the exit code."""
     from backprop_tui.client.runs import current
 
     records = [current(session, run_id) for run_id in run_ids]
@@ -65,11 +83,11 @@ def print_outcomes(
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
         elif not session.json:
-            output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_words(outcome, done, of_ended)}")
+            output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_text(outcome, done, of_ended)}")
     return OK if len(run_ids) == len(outcomes) else UsageError.exit_code
 
 
-def _outcome_words(outcome: ControlOutcome, done: str, of_ended: str | None) -> str:
+def _outcome_text(outcome: ControlOutcome, done: str, of_ended: str | None) -> str:
     if outcome.run.status not in ENDED:
         return done
     if of_ended is not None:
@@ -77,10 +95,39 @@ def _outcome_words(outcome: ControlOutcome, done: str, of_ended: str | None) -> 
     return f"had ended already: {outcome.run.status}" if outcome.had_ended else str(outcome.run.status)
 
 
-def print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
-    """Says which runs were removed, or with --dry-run would be; the exit code."""
-    from backprop_tui.presentation import numbers
+def control_active(
+    session: Session,
+    handles: Sequence[str],
+    requests: Callable[[Session, Sequence[str]], Sequence[AnyControlRequest]],
+    done: str,
+) -> int:
+    """Makes requests to active runs and returns when they are fulfilled; the exit code."""
+    from backprop_tui.client.control import wait_for_all
+    from backprop_tui.client.handles import resolve_in
 
+    run_ids = resolve_in(session, handles, ACTIVE)
+    if session.dry_run:
+        return print_would(session, run_ids, done)
+    return print_outcomes(session, wait_for_all(requests(session, run_ids)), done)
+
+
+def remove_confirmed(
+    session: Session, runs: Sequence[Removable], names: str | None, *, leftovers: Sequence[str] = (), yes: bool
+) -> int:
+    """Asks whether to remove the runs unless `yes`, removes them, and says which they were; the exit code."""
+    from backprop_tui.client.remove import delete, remove, size_of
+
+    size = sum(run.bytes for run in runs) + sum(map(size_of, leftovers))
+    if session.dry_run or not (runs or leftovers):
+        return _print_removed(session, runs, size)
+    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics"
+    if not diagnostics.confirm(question + (f": {names}?" if names else "?"), yes=yes):
+        diagnostics.say("nothing was removed")
+        return OK
+    return _print_removed(session, runs, remove(session, runs) + delete(leftovers))
+
+
+def _print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
     if session.json:
         output.json_value({"removed": [run.run_id for run in runs], "bytes": size, "dry_run": session.dry_run})
         return OK
@@ -96,11 +143,7 @@ def print_previews(
 ) -> int:
     """`run --dry-run`: prints what would be started; the exit code is about the first run.
 
-    Args:
-        session: This invocation.
-        previews: Of the runs that would be queued.
-        captured: The environment that each run gets, without the variables of its own.
-        added: The variables of --env.
+    Every run gets the environment `captured`, without variables of its own; `added` are the variables of --env.
     """
     if session.json:
         values = [_preview_json(session, preview, captured) for preview in previews]
@@ -112,11 +155,10 @@ def print_previews(
 
 
 def print_held(session: Session, preview: RunPreview) -> int:
-    """`--no-wait`: says why the run would have to wait; the exit code."""
     if session.json:
         import time
 
-        from backprop_tui.domain.times import iso
+        from backprop_tui.domain.formatting import iso
 
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)

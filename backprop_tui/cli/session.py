@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 from collections.abc import Callable, Iterable
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import FrameType
+from typing import Any, Self
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.paths import state_directory, user_config_path
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home
-
-if TYPE_CHECKING:
-    from backprop_tui.store.run_view import RunView
+from backprop_tui.store.run_view import RunView, unfinished_views
 
 # Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
@@ -25,8 +25,6 @@ Demo = Callable[[str, str], int]
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Session(ClientSession):
-    """One invocation of the program."""
-
     json: bool = False
     verbose: bool = False
     dry_run: bool = False
@@ -35,13 +33,12 @@ class Session(ClientSession):
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """What opens the dashboard; None if it is not wanted or there is no terminal to show it."""
+        """Opens the dashboard; None if an option rules it out or there is no terminal to show it."""
         if self.no_ui or self.json or self.dry_run or os.environ.get("TERM", "dumb") == "dumb":
             return None
         return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
 
     def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
-        """As the client's, but --dry-run starts nothing."""
         if not self.dry_run:
             ClientSession.ensure_supervisor(self, unfinished)
 
@@ -49,14 +46,10 @@ class Session(ClientSession):
         diagnostics.complain(message)
 
 
-def host_name() -> str:
-    """The name of this machine in the records; BACKPROP_HOST distinguishes machines of the same name."""
-    return os.environ.get("BACKPROP_HOST") or os.uname().nodename
-
-
 def open_session(*, config: str | None, open_dashboard: Dashboard | None = None, **flags: Any) -> Session:  # noqa: ANN401
     """Finds the state directory; creates nothing."""
-    home = Home(str(state_directory()), host_name())
+    host = os.environ.get("BACKPROP_HOST") or os.uname().nodename  # two machines may have the same name
+    home = Home(str(state_directory()), host)
     path = os.path.abspath(config) if config is not None else user_config_path()
     return Session(home=home, config_path=path, config_named=config is not None, open_dashboard=open_dashboard, **flags)
 
@@ -72,10 +65,29 @@ class Interrupts:
         self._before = signal.signal(signal.SIGINT, self._handle)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Lets SIGINT raise KeyboardInterrupt again."""
         signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
+
+
+def require_named_or_all(arguments: argparse.Namespace) -> None:
+    if arguments.all and arguments.runs:
+        raise UsageError("--all is every unfinished run: give it or RUN, not both")
+    if not arguments.all and not arguments.runs:
+        raise UsageError("RUN is missing; or --all for every unfinished run")
+
+
+def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:
+    """The ids of the runs that were named, or with --all those of the unfinished ones."""
+    from backprop_tui.client.handles import resolve_all  # slow to import, and not every command needs it
+
+    require_named_or_all(arguments)
+    if arguments.all:
+        return [view.run.id for view in unfinished_views(session.home)]
+    return resolve_all(session, arguments.runs)

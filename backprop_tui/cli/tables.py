@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import output
+from backprop_tui.client.runs import record_of
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.run_line import reason_text
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_view import RunView
 
 GAP = "  "
-NOTHING = "-"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; numbers are aligned to the `right`; cells may be cut to `least` columns, None: never.
-
-    They are cut at the end, or in the `middle` if their ends distinguish them.
-    """
+    """A heading; cells may be cut to `least` columns (None: never), at the end or in the `middle`."""
 
     title: str
     right: bool = False
@@ -58,11 +56,11 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: st
 def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, mark: str = "…") -> list[str]:
     """The heading and the rows; `mark` shows where a cell was cut, `width` None cuts nothing."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
-    widths = [max(columns_of(row[place]) for row in table) for place in range(len(columns))]
+    widths = [max(columns_of(row[index]) for row in table) for index in range(len(columns))]
     if width is not None:
         widths = _shrunk(columns, widths, width)
     return [
-        GAP.join(_cell(cell, widths[place], columns[place], mark) for place, cell in enumerate(row)).rstrip()
+        GAP.join(_cell(cell, widths[index], columns[index], mark) for index, cell in enumerate(row)).rstrip()
         for row in table
     ]
 
@@ -73,11 +71,11 @@ def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
     excess = sum(shrunk) + len(GAP) * (len(shrunk) - 1) - width
     while excess > 0:
         able = [
-            place for place, column in enumerate(columns) if column.least is not None and shrunk[place] > column.least
+            index for index, column in enumerate(columns) if column.least is not None and shrunk[index] > column.least
         ]
         if not able:
             break
-        shrunk[max(able, key=lambda place: shrunk[place])] -= 1
+        shrunk[max(able, key=lambda index: shrunk[index])] -= 1
         excess -= 1
     return shrunk
 
@@ -100,7 +98,6 @@ def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False)
 
 
 def _fitting(text: str, width: int) -> str:
-    """As much of the beginning as fits into `width` columns."""
     if text.isascii():
         return text[: max(0, width)]
     end = 0
@@ -123,22 +120,24 @@ def columns_of(text: str) -> int:
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def run_row(record: JsonObject, *, place: int | None = None) -> tuple[str, ...]:
-    """The cells of a run; `place` is its place in the queue."""
-    run = KnownRun(record=record, place=place)
+def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
         run.status.value,
-        record["name"],
-        step_text(run) or NOTHING,
+        run.record["name"],
+        step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
-        durations.elapsed(record["duration_seconds"]),
+        durations.elapsed(run.record["duration_seconds"]),
         reason_text(run, Moment.now()),
     )
 
 
-def queue_row(record: JsonObject, place: int, this_host: str) -> tuple[str, ...]:
-    """The cells of a queued run, with every reason that holds it."""
-    reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
-    elsewhere = "" if record["host"] == this_host else f" (on {record['host']})"
-    return str(place), record["id"], record["name"], str(record["priority"]), reasons + elsewhere
+def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, int]) -> None:
+    """Prints the queued runs with every reason that holds each."""
+    rows = []
+    for record in (record_of(home, view) for view in queued):
+        reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+        elsewhere = "" if record["host"] == home.host else f" (on {record['host']})"
+        position = str(positions[record["id"]])
+        rows.append((position, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
+    show(QUEUE_COLUMNS, rows)

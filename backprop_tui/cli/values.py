@@ -1,4 +1,4 @@
-"""Parsers of option values, made from the parsers of settings: the same words are accepted in both."""
+"""Parsers of option values, made from the parsers of settings: both accept the same text."""
 
 from __future__ import annotations
 
@@ -15,18 +15,14 @@ _VARIABLE = re.compile(r"[^=\0]+")
 
 
 def refuse(message: str) -> NoReturn:
-    """Raises the error that argparse expects for a bad value."""
     raise argparse.ArgumentTypeError(message)
 
 
 def parser_of(kind: Kind, convert: Callable[[Any], ValueT]) -> Callable[[str], ValueT]:
-    """A parser for argparse that reads a kind of setting and converts its value."""
     return parser_by(lambda text: convert(kind.read(text)))
 
 
 def parser_by(parse: Callable[[str], ValueT]) -> Callable[[str], ValueT]:
-    """A parser for argparse made from one that raises ValueError."""
-
     def read(text: str) -> ValueT:
         try:
             return parse(text)
@@ -43,17 +39,14 @@ minutes: Callable[[str], float] = parser_of(number(above=0), lambda value: value
 
 
 def at_least_zero(*, scale: float = 1.0) -> Callable[[str], float]:
-    """A number of 0 or more, multiplied by `scale`."""
     return parser_of(number(least=0), lambda value: float(value * scale))
 
 
 def whole(*, least: int | None = None) -> Callable[[str], int]:
-    """A whole number, `least` or more."""
     return parser_of(integer(least=least), int)
 
 
 def variable(text: str) -> tuple[str, str]:
-    """NAME=VALUE of an environment variable."""
     name, equals, value = text.partition("=")
     if not equals or not _VARIABLE.fullmatch(name) or "\0" in value:
         refuse(f"{text!r} is not NAME=VALUE")
@@ -77,7 +70,6 @@ def handle_label(text: str) -> str:
 
 
 def words_template(text: str) -> str:
-    """Words as a shell would split them."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -88,7 +80,6 @@ def words_template(text: str) -> str:
 
 
 def gpu_ids(text: str) -> tuple[str, ...]:
-    """Indices or UUIDs of GPUs, separated by commas."""
     ids = tuple(gpu_id.strip() for gpu_id in text.split(","))
     if not all(ids) or len(set(ids)) < len(ids):
         refuse(f"{text!r}: must be GPU indices or UUIDs separated by commas, each once, such as 0,2")

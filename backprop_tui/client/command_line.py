@@ -1,18 +1,12 @@
-"""What a run executes: a script by its interpreter, a script by itself, or a command line."""
+"""What a run executes: a script by itself or by its interpreter, or a command line; and which Python that is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_tui.client.interpreters import (
-    AskedPython,
-    Interpreter,
-    find_interpreter,
-    is_executable,
-    on_path,
-    path_folders,
-)
+from backprop_tui.client.environment import folders_upward
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags, find_script, program_resume_template, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -22,11 +16,22 @@ SHELL = "bash"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """What is executed, without and with its arguments.
+class AskedPython:
+    """An interpreter that was named, and where: by `--python` or in a configuration file."""
 
-    `script` is None for a command line, `interpreter` None if none is needed.
-    """
+    path: str
+    origin: str
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    path: str
+    origin: str
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed."""
 
     words: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -40,12 +45,7 @@ class Program:
 def script_program(
     script: str, arguments: Sequence[str], *, python: AskedPython | None, environment: Mapping[str, str]
 ) -> Program:
-    """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself.
-
-    Raises:
-        NotFound: it does not exist, or is not readable or not executable.
-        UsageError: the interpreter that was asked for does not exist.
-    """
+    """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
     check_script(script)
     name = os.path.splitext(os.path.basename(path))[0]
@@ -71,12 +71,7 @@ def script_program(
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
-    """A command line, executed unchanged in the run's directory.
-
-    Raises:
-        UsageError: it is empty.
-        NotFound: its program does not exist or is not executable.
-    """
+    """A command line, executed unchanged in the run's directory."""
     if not command or not command[0]:
         raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
     program = command[0]
@@ -114,18 +109,14 @@ def nearest_file(path: str) -> str | None:
 
 
 def check_script(script: str) -> None:
-    """Checks that a script can be read.
-
-    Raises:
-        NotFound: it does not exist or is not readable.
-    """
+    """Raises NotFound if a script does not exist or is not readable."""
     path = os.path.abspath(script)
     if os.path.isdir(path):
         raise NotFound(f"script {script}: is a directory; name the file in it")
     if not os.path.exists(path):
         near = nearest_file(path)
-        place = os.path.join(os.path.dirname(script), near) if near else ""
-        advice = f"did you mean {place}?" if near else f"there is no such file in {os.path.dirname(path)}"
+        similar = os.path.join(os.path.dirname(script), near) if near else ""
+        advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
         raise NotFound(f"script {script}: not found; {advice}")
     if not os.access(path, os.R_OK):
         raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")
@@ -173,3 +164,84 @@ def _name_of(command: Sequence[str]) -> str:
     """The name of the first script in a command line says more than that of the program that starts it."""
     scripts = [word for word in command if word.endswith((".py", ".sh")) and not word.startswith("-")]
     return os.path.splitext(os.path.basename(scripts[0] if scripts else command[0]))[0]
+
+
+def find_interpreter(script: str, asked: AskedPython | None, environment: Mapping[str, str]) -> Interpreter:
+    if asked is not None:
+        return asked_interpreter(asked.path, asked.origin, environment)
+    return default_interpreter(script, environment)
+
+
+def asked_interpreter(asked: str, origin: str, environment: Mapping[str, str]) -> Interpreter:
+    """The interpreter that the user named in `origin`: a path, an environment's directory, or a program on PATH."""
+    path = os.path.abspath(os.path.expanduser(asked))
+    if os.path.isdir(path):
+        python = _python_of(path)
+        if python is None:
+            raise UsageError(f"{origin}: {path} is a directory without bin/python")
+        return Interpreter(path=python, origin=origin)
+    if os.sep not in asked:
+        for program in on_path(asked, environment):
+            return Interpreter(path=program, origin=origin)
+    if not os.path.exists(path):
+        where = "" if os.sep in asked else " here or on PATH"
+        raise UsageError(f"{origin}: no interpreter {asked}{where}")
+    if not os.access(path, os.X_OK):
+        raise UsageError(f"{origin}: {path} is not executable")
+    return Interpreter(path=path, origin=origin)
+
+
+def default_interpreter(script: str, environment: Mapping[str, str]) -> Interpreter:
+    for interpreter in _candidates(script, environment):
+        return interpreter
+    raise NotFound("no Python found for the script: activate its environment, or name one with --python")
+
+
+def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpreter]:
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        prefix = environment.get(variable)
+        python = None if not prefix else _python_of(prefix)
+        if python is not None:
+            yield Interpreter(path=python, origin=f"the active environment ({variable})")
+    for folder in folders_upward(os.path.dirname(script)):
+        venv = os.path.join(folder, ".venv")
+        python = _python_of(venv)
+        if python is not None:
+            yield Interpreter(path=python, origin=f"{venv}, found upward from the script")
+    for path in on_path("python3", environment):
+        if not _is_ours_alone(path):
+            yield Interpreter(path=path, origin="python3 on PATH")
+
+
+def _is_ours_alone(path: str) -> bool:
+    """Whether it is the interpreter of a virtual environment that holds this program but nothing to train with.
+
+    Tools such as uvx and pipx create one and put it first on PATH. Every training needs numpy, and this program does
+    not: if numpy is there, the environment is shared with us on purpose.
+    """
+    if sys.prefix == sys.base_prefix or os.path.dirname(path) != os.path.join(sys.prefix, "bin"):
+        return False
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return not os.path.exists(os.path.join(sys.prefix, "lib", version, "site-packages", "numpy"))
+
+
+def _python_of(prefix: str) -> str | None:
+    path = os.path.abspath(os.path.join(prefix, "bin", "python"))
+    return path if is_executable(path) else None
+
+
+def on_path(program: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The absolute path of every executable of that name in the directories of PATH, in their order."""
+    for folder in path_folders(environment):
+        path = os.path.join(folder, program)
+        if is_executable(path):
+            yield path
+
+
+def path_folders(environment: Mapping[str, str]) -> list[str]:
+    """The directories of PATH, absolute; an empty entry is the current directory."""
+    return [os.path.abspath(folder or ".") for folder in environment.get("PATH", os.defpath).split(os.pathsep)]
+
+
+def is_executable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)

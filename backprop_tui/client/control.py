@@ -1,6 +1,6 @@
 """Requests to runs: stop, pause, continue, another timebox, edits; each waits until its effect is recorded.
 
-Whoever holds a run's lock may write its record. If the lock is free and the run is queued, the request edits the
+The holder of a run's lock may write its record. If the lock is free and the run is queued, the request edits the
 record itself. A busy lock means that a guardian looks after the run: then the request is appended to the run's
 requests, and is fulfilled when its effect is recorded.
 """
@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from backprop_tui.client.guardians import terminate, wake_guardian
-from backprop_tui.client.runs import status_of
+from backprop_tui.client.runs import status_of, terminate, wake_guardian
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.stops import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
@@ -56,14 +55,12 @@ class ControlOutcome:
 
 @lazy_dataclass(frozen=True, slots=True)
 class Refusal:
-    """A run that the request does not apply to, and why."""
-
     run_id: str
     error: UsageError
 
 
 class ControlRequest(ABC, Generic[RequestT]):
-    """A request to one run; call `poll` until it returns an outcome."""
+    """A request to a run; call `poll` until it returns an outcome."""
 
     def __init__(self, session: ClientSession, run_id: str, request: RequestT) -> None:
         self._session = session
@@ -80,12 +77,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         return self._asked_at is not None
 
     def poll(self) -> ControlOutcome | None:
-        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now.
-
-        Raises:
-            UsageError: the request does not apply to a run in its status, or the run was removed.
-            StorageFailed: the request could not be written.
-        """
+        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now."""
         now = time.monotonic()
         run, live = self._read()
         if run.status in ENDED:
@@ -104,24 +96,16 @@ class ControlRequest(ABC, Generic[RequestT]):
         self._keep_waiting(run, live, now)
         return None
 
-    @abstractmethod
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        """Whether the effect is recorded; only called for active runs."""
+        """Whether the effect is recorded; only called for active runs. Here: the record has the change already."""
+        return self.on_queued(run) == run
 
     @abstractmethod
     def on_queued(self, run: Run) -> Run:
-        """The queued run with the change made.
-
-        Raises:
-            UsageError: the request does not apply to queued runs.
-        """
+        """The queued run with the change made; UsageError if the request does not apply to queued runs."""
 
     def on_ended(self, run: Run) -> Run | None:
-        """The ended run with the change made; None if there is nothing to do.
-
-        Raises:
-            UsageError: the request does not apply to ended runs.
-        """
+        """The ended run with the change made; None if there is nothing to do."""
         return None
 
     def _read(self) -> tuple[Run, Live | None]:
@@ -184,19 +168,13 @@ class ControlRequest(ABC, Generic[RequestT]):
         if not self._warned and now - self._began > SLOW_SECONDS:
             self._warned = True
             where = "" if run.host == self._session.home.host else f" on {run.host}"
-            reason = None if live is None else _delay_reason(live)
+            reason = None if live is None else live.problem
+            if live is not None and reason is None and live.postponed is not None:
+                reason = "it continues until its next checkpoint is saved; stop --now does not wait for that"
             self._session.warn(f"still waiting for run {run.id}{where}" + (f": {reason}" if reason else ""))
 
 
-def _delay_reason(live: Live) -> str | None:
-    if live.problem is None and live.postponed is not None:
-        return "it continues until its next checkpoint is saved; stop --now does not wait for that"
-    return live.problem
-
-
 class StopControl(ControlRequest[StopRequest]):
-    """Fulfilled when the run has ended."""
-
     def is_fulfilled(self, run: Run, live: Live | None) -> bool:
         return False
 
@@ -238,11 +216,6 @@ class ContinueControl(ControlRequest[ContinueRequest]):
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
-    """Fulfilled when the record has the new timebox."""
-
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        return self.on_queued(run) == run
-
     def on_queued(self, run: Run) -> Run:
         return with_timebox(run, self.request)
 
@@ -255,9 +228,6 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 class EditControl(ControlRequest[EditRequest]):
     """Fulfilled when the record has the given values; ended runs can be edited too."""
-
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
-        return self.on_queued(run) == run
 
     def on_queued(self, run: Run) -> Run:
         return apply_edit(run, self.request)
@@ -273,7 +243,7 @@ AnyControlRequest = ControlRequest[Any]
 def stop_requests(
     session: ClientSession, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False
 ) -> list[StopControl]:
-    """Requests that stop runs by hand, those for queued runs first: none of them may start in a stopped one's place.
+    """Requests that stop runs by hand, those for queued runs first: none of them may start when another stops.
 
     A guardian that somebody stopped by a signal reads no requests, so it is woken.
     """
@@ -287,13 +257,11 @@ def stop_requests(
 
 
 def pause_requests(session: ClientSession, run_ids: Sequence[str]) -> list[PauseControl]:
-    """Requests that pause runs by hand."""
     request = PauseRequest(by=PERSON, reason="paused by you")
     return [PauseControl(session, run_id, request) for run_id in run_ids]
 
 
 def continue_requests(session: ClientSession, run_ids: Sequence[str]) -> list[ContinueControl]:
-    """Requests that continue runs by hand."""
     request = ContinueRequest(by=PERSON, reason="continued by you")
     return [ContinueControl(session, run_id, request) for run_id in run_ids]
 
@@ -333,15 +301,7 @@ def wait_for_all(
 ) -> list[ControlOutcome | Refusal]:
     """Makes all requests at once and waits for their outcomes; a refusal of one does not keep back the others.
 
-    Args:
-        requests: To any runs.
-        on_recorded: Called once when every request is either recorded or has its outcome.
-
-    Returns:
-        The outcomes in the order of the requests.
-
-    Raises:
-        StorageFailed: a request could not be written.
+    `on_recorded` is called once when every request is either recorded or has its outcome.
     """
     outcomes: dict[int, ControlOutcome | Refusal] = {}
     while True:

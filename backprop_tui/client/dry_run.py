@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from backprop_tui.client.machine import NO_PROBE, OwnSampler
 from backprop_tui.client.session import ClientSession
+from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.queue_order import sort_queue
-from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.candidates import snapshot_for
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.domain.run import Run, sort_queue
+from backprop_tui.domain.telemetry import Readings, is_stale
+from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.engine.scheduler import UnmetDependency, pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.probes.readings import read_readings
 from backprop_tui.store.home import Home
 
 
@@ -55,56 +56,41 @@ class RunPreview:
 
     @property
     def starts(self) -> bool:
-        """Whether it would start now."""
         return isinstance(self.decision, Admit)
 
     @property
     def hold_messages(self) -> list[str]:
-        """A message for each reason to wait; empty if it would start now."""
         return [] if isinstance(self.decision, Admit) else [reason.message for reason in self.decision.reasons]
 
     @property
     def gpu_indices(self) -> list[int]:
-        """The indices of the GPUs that it would get."""
         placement = self.decision.placement if isinstance(self.decision, Admit) else None
         return [] if placement is None else [gpu.index for gpu in placement.gpus or ()]
 
     def first_attempt(self) -> Run:
-        """The run with the attempt that it would begin with."""
         placement = self.decision.placement if isinstance(self.decision, Admit) else None
         gpus = () if placement is None or placement.gpus is None else placement.gpus
         return begin_attempt(self.run, now=self.run.created_at, boot_id="", gpus=gpus)
 
     def command(self) -> tuple[str, ...]:
-        """The command line that would be executed."""
         return script_command_line(self.first_attempt())
 
     def variables(self, session: ClientSession, captured: dict[str, str]) -> dict[str, str]:
-        """The environment that the script would get, made from the captured one."""
         return script_environment(self.first_attempt(), session.home.run_folder(self.run.id), captured)
 
 
 def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview]:
-    """The decision about each run; those before it are taken to have started if they can.
-
-    Raises:
-        ConfigError: the limits of the machine are wrong.
-    """
+    """The decision about each run; those before it are taken to have started if they can."""
     decisions = _decide(session.home, session.config_path, runs, _measure(session, runs[0]))
     return [RunPreview(run=run, decision=decision) for run, decision in zip(runs, decisions, strict=True)]
 
 
 def _measure(session: ClientSession, run: Run) -> Readings | None:
     """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
-    from backprop_tui.client.own_sampler import OwnSampler
-    from backprop_tui.config.machine import machine_limits, machine_probe
-    from backprop_tui.domain.telemetry import is_stale
-    from backprop_tui.probes.readings import read_readings
-
     probe = machine_probe(session.config_path) if run.spec.gpu_probe == "auto" else run.spec.gpu_probe
     seconds = machine_limits(session.config_path).sample_seconds
     readings = read_readings(session.home.readings)
-    if probe == "none" or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
+    if probe == NO_PROBE or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
         return None
     sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()
     return None if sample is None else sample.readings

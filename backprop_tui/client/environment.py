@@ -6,7 +6,7 @@ import os
 import resource
 import select
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from backprop_tui.domain.run import Git, Process
 from backprop_tui.store.code_state import commit_of
@@ -23,7 +23,6 @@ def captured_environment(
 
 
 def captured_process() -> Process:
-    """What a process inherits besides its environment."""
     # Two names may mean one limit (RLIMIT_OFILE is the old name of RLIMIT_NOFILE): the first in the alphabet is kept.
     limits = {int(getattr(resource, name)): name for name in sorted(_LIMITS, reverse=True)}
     return Process(
@@ -63,11 +62,9 @@ class GitQuery:
         self._folder = folder
         self._pid: int | None = None
         self._reading = -1
-        if _in_repository(folder):
-            self._start(folder)
-
-    def _start(self, folder: str) -> None:
-        """Spawned, not forked: fork would copy this process's page tables, and importing subprocess is slow."""
+        if not any(os.path.exists(os.path.join(above, ".git")) for above in folders_upward(folder)):
+            return
+        # Spawned, not forked: fork would copy this process's page tables, and importing subprocess is slow.
         reading, writing = os.pipe2(os.O_CLOEXEC)
         command = ["git", "-C", folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
         try:
@@ -90,14 +87,12 @@ class GitQuery:
     def answer(self) -> Git | None:
         """The commit and whether there are changes; call this exactly once."""
         output = None if self._pid is None else self._collect(self._pid)
-        return self._read_from_files() if output is None else _parse(output)
-
-    def _read_from_files(self) -> Git | None:
+        if output is not None:
+            return _parse(output)
         commit = commit_of(self._folder)
         return None if commit is None else Git(commit=commit, dirty=None)
 
     def _collect(self, pid: int) -> bytes | None:
-        """The output of git; None if it takes too long."""
         output = self._read()
         os.close(self._reading)
         if output is None:
@@ -119,12 +114,12 @@ class GitQuery:
         return None
 
 
-def _in_repository(folder: str) -> bool:
-    while not os.path.exists(os.path.join(folder, ".git")):
-        if folder == os.path.dirname(folder):
-            return False
+def folders_upward(folder: str) -> Iterator[str]:
+    """The directory and every one above it."""
+    yield folder
+    while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
-    return True
+        yield folder
 
 
 def _parse(output: bytes) -> Git | None:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from backprop_tui.client.runs import created, status_of
+from backprop_tui.client.runs import all_records, created, status_of
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UnknownRun
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
@@ -28,11 +28,7 @@ Records = Mapping[str, JsonObject]
 
 
 def resolve(session: ClientSession, handle: str) -> list[str]:
-    """The ids of the runs that a handle means; never empty.
-
-    Raises:
-        UnknownRun: no run matches, or several do and none of them takes precedence.
-    """
+    """The ids of the runs that a handle means; UnknownRun if none does, or several and none takes precedence."""
     home = session.home
     if handle.endswith(BEST) and handle != BEST:
         return [_best_of(session, handle.removesuffix(BEST))]
@@ -54,11 +50,7 @@ def resolve(session: ClientSession, handle: str) -> list[str]:
 
 
 def resolve_all(session: ClientSession, handles: Iterable[str]) -> list[str]:
-    """The ids of the runs that several handles mean, each once, in the order of the handles.
-
-    Raises:
-        UnknownRun: as `resolve`, for the first handle that matches no run.
-    """
+    """The ids of the runs that several handles mean, each once, in the order of the handles."""
     return list(dict.fromkeys(run_id for handle in handles for run_id in resolve(session, handle)))
 
 
@@ -66,9 +58,6 @@ def resolve_in(session: ClientSession, handles: Iterable[str], statuses: Collect
     """As `resolve_all`, but a handle that means several runs means those in one of the statuses, if there are any.
 
     In a group some runs end before others begin: `pause GROUP` is about those that can be paused.
-
-    Raises:
-        UnknownRun: as `resolve`, for the first handle that matches no run.
     """
     run_ids: dict[str, None] = {}
     for handle in handles:
@@ -80,11 +69,7 @@ def resolve_in(session: ClientSession, handles: Iterable[str], statuses: Collect
 
 
 def resolve_one(session: ClientSession, handle: str, *, advice: str = "") -> str:
-    """The id of the one run that a handle means.
-
-    Raises:
-        UnknownRun: as `resolve`, or it means several; `advice` is what to do then.
-    """
+    """The id of the only run that a handle means; `advice` says what to do if it means several."""
     run_ids = resolve(session, handle)
     if len(run_ids) > 1:
         raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: {advice or f'name one of {_listed(run_ids)}'}")
@@ -131,8 +116,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
     """All runs of a group of which at least one is among `records`, oldest first."""
     if not any(record.get("group") == handle for record in records.values()):
         return []
-    known = read_all(home) | {view.run.id: view.record for view in marked_views(home)}
-    members = [record for record in known.values() if record.get("group") == handle]
+    members = [record for record in all_records(home).values() if record.get("group") == handle]
     return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
 
 

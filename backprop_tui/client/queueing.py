@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable
 from backprop_tui.client.runs import split
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.queue_order import move_in_queue, sort_queue
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
@@ -26,7 +25,7 @@ WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRun:
-    """A run that was moved, and its place in a queue of so many; the place is None if it has started meanwhile."""
+    """A run that was moved, and its position in a queue of so many; None if it has started meanwhile."""
 
     run: Run
     place: int | None
@@ -34,12 +33,11 @@ class MovedRun:
 
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
-    """The runs that wait on a machine, in their order."""
     return sort_queue(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
 
 
-def queue_places(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
-    """The place of each queued run by its id, 1 being the first; each machine has a queue of its own."""
+def queue_positions(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
+    """The position of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
     hosts = {home.host, *(view.run.host for view in views)}
     return {run.id: place for host in hosts for place, run in enumerate(queue_of(host, views), start=1)}
@@ -51,11 +49,7 @@ def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
 
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
-    """Changes a queued run under its lock and returns it.
-
-    Raises:
-        UsageError: it is not queued, or no longer.
-    """
+    """Changes a queued run under its lock and returns it; UsageError if it is not queued, or no longer."""
     directory = RunDirectory(session.home.run_folder(run_id))
     while True:
         lock = directory.try_lock()
@@ -77,18 +71,13 @@ def _read_queued(directory: RunDirectory) -> Run:
 
 
 def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
-    """Moves a queued run to a place in its queue, 1 being the first; it takes the priority it needs there.
-
-    Raises:
-        UsageError: it is not queued.
-    """
+    """Moves a queued run to a position in its queue, 1 being the first; it takes the priority it needs there."""
     run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), place))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
 
 
 def is_queue_held(home: Home) -> bool:
-    """Whether the user holds the queue of this machine."""
     return os.path.exists(home.queue_held)
 
 
@@ -122,14 +111,12 @@ def release_queue(session: ClientSession) -> bool:
 def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
     """Takes a run that is held out of the queue as if it had never been submitted; False if it was just admitted.
 
-    Args:
-        session: Of this front end.
-        run_id: A run that this front end queued.
-        before: The record before `resume` queued it; None for a new run, of which nothing is kept.
-
-    Raises:
-        StorageFailed: it could not be taken back.
+    `before` is the record before `resume` queued it; None for a new run, of which nothing is kept.
     """
+    import shutil  # slow to import, and `list` needs this module too
+
+    from backprop_tui.client.remove import put_aside
+
     directory = RunDirectory(session.home.run_folder(run_id))
     attempts = 0 if before is None else len(before.attempts)
     end = time.monotonic() + WITHDRAW_SECONDS
@@ -143,7 +130,7 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             if not isinstance(run.state, Queued) or len(run.attempts) != attempts:
                 return False
             if before is None:
-                _remove(session.home, run_id)
+                shutil.rmtree(put_aside(session.home, run_id), ignore_errors=True)
             else:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
@@ -153,14 +140,3 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             index.update(session.home, {}, removed=[run_id])
         return True
     return False
-
-
-def _remove(home: Home, run_id: str) -> None:
-    """Renames first, so that no reader meets half of it; what a crash leaves behind is swept later."""
-    import shutil
-
-    aside = os.path.join(home.runs, f".tmp-{run_id}-{os.getpid()}")
-    with storage(aside):
-        os.rename(home.run_folder(run_id), aside)
-        os.unlink(home.marker(run_id))
-    shutil.rmtree(aside, ignore_errors=True)

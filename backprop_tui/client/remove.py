@@ -10,17 +10,15 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from backprop_tui.client.runs import created
+from backprop_tui.client.runs import all_records, created
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, UNFINISHED
-from backprop_tui.domain.times import from_iso
 from backprop_tui.store import index
-from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views, public_record, read_view
 
@@ -40,15 +38,11 @@ class Removable:
 
 
 def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
-    """All of these runs.
-
-    Raises:
-        UsageError: one of them cannot be removed.
-    """
+    """All of these runs; UsageError if one of them cannot be removed."""
     needed = _needed_runs(session.home)
     runs: list[Removable] = []
     for run_id in run_ids:
-        run = _removable(session, run_id, _name_of(session.home, run_id), needed.get(run_id))
+        run = _removable(session, run_id, needed.get(run_id))
         if isinstance(run, UsageError):
             raise run
         runs.append(run)
@@ -58,38 +52,24 @@ def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Remov
 def removable_before(session: ClientSession, time_limit: float) -> Iterator[Removable | UsageError]:
     """The runs that ended before a wall time, oldest first, and why those that another run needs cannot go."""
     needed = _needed_runs(session.home)
-    for record in sorted(_ended_records(session.home), key=created):
+    # The index may have an unfinished run as it was before it was resumed: what has a marker is as it is now.
+    for record in sorted(all_records(session.home).values(), key=created):
         ended = from_iso(record["ended_at"] or record["started_at"] or record["created_at"])
         if ended is not None and ended < time_limit and record["status"] in ENDED:
-            yield _removable(session, record["id"], record["name"], needed.get(record["id"]))
+            yield _removable(session, record["id"], needed.get(record["id"]))
 
 
-def _ended_records(home: Home) -> list[JsonObject]:
-    """Every run but the unfinished; the index may have an unfinished run as it was before it was resumed."""
-    views = marked_views(home)
-    unfinished = {view.run.id for view in views if view.status in UNFINISHED}
-    known = read_all(home) | {view.run.id: view.record for view in views}
-    return [record for run_id, record in known.items() if run_id not in unfinished]
-
-
-def _name_of(home: Home, run_id: str) -> str:
-    try:
-        return str(public_record(home, run_id)["name"])
-    except BrokenRecord:
-        return run_id
-
-
-def _removable(session: ClientSession, run_id: str, name: str, needed_by: str | None) -> Removable | UsageError:
+def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Removable | UsageError:
     home = session.home
     if needed_by is not None:
         return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
     try:
         view = read_view(home, run_id)
-    except FileNotFoundError:
-        return Removable(run_id, name, 0)
+    except FileNotFoundError:  # only the index knows it
+        return Removable(run_id, str(public_record(home, run_id)["name"]), 0)
     except BackpropError as error:  # a broken record can be removed like any other
         session.warn(str(error))
-        return Removable(run_id, name, size_of(home.run_folder(run_id)))
+        return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
     if view.status in UNFINISHED:
         return UsageError(f"run {run_id} is {view.status}; stop it first: backprop-tui stop {run_id}")
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
@@ -102,19 +82,14 @@ def _needed_runs(home: Home) -> dict[str, str]:
 
 
 def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
-    """Removes runs and returns how many bytes that freed.
-
-    Raises:
-        UsageError: a run was resumed meanwhile.
-        StorageFailed: the index or a directory could not be changed.
-    """
+    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile."""
     home = session.home
     _wait_until_indexed(session, [run.run_id for run in runs])
     removed: list[str] = []
     aside: list[str] = []
     try:
         for run in runs:
-            aside += _put_aside(home, run.run_id)
+            aside += _put_aside_ended(home, run.run_id)
             removed.append(run.run_id)
     finally:
         # A crash before this leaves records of runs, which can be removed again; one after it leaves files for `clean`.
@@ -133,8 +108,7 @@ def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> Non
         time.sleep(0.02)
 
 
-def _put_aside(home: Home, run_id: str) -> list[str]:
-    """Renames the directory, so that the run is gone for everybody at once; the new path, if there is a directory."""
+def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     directory = RunDirectory(home.run_folder(run_id))
     try:
         lock = directory.try_lock()
@@ -145,14 +119,19 @@ def _put_aside(home: Home, run_id: str) -> list[str]:
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")
-        aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
-        with storage(directory.path):
-            os.rename(directory.path, aside)
-        try:
-            os.unlink(home.marker(run_id))
-        except FileNotFoundError:
-            pass
-    return [aside]
+        return [put_aside(home, run_id)]
+
+
+def put_aside(home: Home, run_id: str) -> str:
+    """Renames the directory, so that the run is gone for everybody at once; the new path. Needs the run's lock."""
+    aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
+    with storage(home.run_folder(run_id)):
+        os.rename(home.run_folder(run_id), aside)
+    try:
+        os.unlink(home.marker(run_id))
+    except FileNotFoundError:
+        pass
+    return aside
 
 
 def _is_unfinished(directory: RunDirectory) -> bool:
@@ -173,11 +152,7 @@ def leftovers(home: Home, now: float) -> list[str]:
 
 
 def delete(paths: Iterable[str]) -> int:
-    """Deletes directories and returns how many bytes that freed.
-
-    Raises:
-        StorageFailed: one could not be deleted.
-    """
+    """Deletes directories and returns how many bytes that freed."""
     freed = 0
     for path in paths:
         freed += size_of(path)

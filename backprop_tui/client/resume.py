@@ -7,21 +7,19 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import choose
-from backprop_tui.client.command_line import check_script, resume_arg_of_command, source_of
+from backprop_tui.client.command_line import check_script, find_interpreter, resume_arg_of_command, source_of
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.file_sizes import FileSizes, current_sizes
-from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
+from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
-from backprop_tui.domain.environment import restore_variables
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
 from backprop_tui.domain.invocation import find_original_flags, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
-from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec
+from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
@@ -49,16 +47,11 @@ class Resumption:
 
     @property
     def checkpoint(self) -> str | None:
-        """The checkpoint it continues from; None if it starts from the beginning."""
         return self.run.state.resume_from if isinstance(self.run.state, Queued) else None
 
 
 def read_resumable(session: ClientSession, run_id: str) -> Run:
-    """A run that `resume` could queue again.
-
-    Raises:
-        UsageError: the original tool recorded it, and its options are not known.
-    """
+    """A run that `resume` could queue again; the original tool's runs cannot, their options are not known."""
     directory = RunDirectory(session.home.run_folder(run_id))
     if os.path.exists(directory.path):
         return directory.read()
@@ -69,12 +62,7 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
 
 
 def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Resumption:
-    """The next attempt that `resume` would queue; changes nothing.
-
-    Raises:
-        UsageError: the run has not ended, or an option is wrong.
-        NotFound: its script is gone.
-    """
+    """The next attempt that `resume` would queue; changes nothing. UsageError if the run has not ended."""
     if not isinstance(run.state, Ended):
         raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
     cwd = _directory(run, options)
@@ -158,12 +146,7 @@ def _check_goals(run: Run, spec: Spec) -> None:
 
 
 def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
-    """Queues the next attempt; also how long its files were before. The caller must call a supervisor next.
-
-    Raises:
-        UsageError, NotFound: as `plan_resumption`.
-        StorageFailed: it could not be queued.
-    """
+    """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next."""
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)

@@ -29,20 +29,16 @@ def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
 
 
 def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
-    courses: dict[str, MetricSeries] = {}
+    all_series: dict[str, MetricSeries] = {}
     for name, value in record["metrics"].items():
-        series = SeriesBuilder(name)
-        series.add(float(value), record["step"])
-        courses[name] = series.snapshot()
-    return courses
+        builder = SeriesBuilder(name)
+        builder.add(float(value), record["step"])
+        all_series[name] = builder.snapshot()
+    return all_series
 
 
 def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | None:
-    """The metric that was asked for, else the loss, else the first that any run has; None if there is none.
-
-    Raises:
-        UsageError: no run has the metric that was asked for.
-    """
+    """The metric that was asked for, else the loss, else the first that any run has; None if there is none."""
     names = compare.metric_names(runs)
     if asked is not None and asked not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
@@ -51,5 +47,4 @@ def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | N
 
 
 def encode_extreme(extreme: Extreme | None) -> JsonObject | None:
-    """The value in the public JSON."""
     return None if extreme is None else {"step": extreme.step, **encode_metrics({"value": extreme.value})}

@@ -22,8 +22,6 @@ Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SweepAxis:
-    """One option of a sweep and the values it takes."""
-
     key: str
     values: tuple[str, ...]
 
@@ -79,8 +77,6 @@ class RunOptions:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest(RunOptions):
-    """New runs: either a script with its arguments, or a command line."""
-
     script: str | None = None
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] | None = None
@@ -91,11 +87,7 @@ class RunRequest(RunOptions):
 
 
 def parse_axis(text: str) -> SweepAxis:
-    """KEY=V1,V2 or KEY=A..B, which are whole numbers including both ends.
-
-    Raises:
-        ValueError: not of that form.
-    """
+    """Parses KEY=V1,V2 or KEY=A..B, whole numbers including both ends; ValueError for anything else."""
     key, equals, listed = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
         raise ValueError(f"{text!r} is not KEY=V1,V2 or KEY=A..B, such as lr=1e-3,1e-4 or seed=1..3")
@@ -121,11 +113,7 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
 
 
 def grid(axes: Sequence[SweepAxis]) -> list[Point]:
-    """Every combination, the last key changing fastest; one empty point if there is no axis.
-
-    Raises:
-        UsageError: a key is given twice, or there would be too many runs.
-    """
+    """Every combination, the last key changing fastest; one empty point if there is no axis."""
     keys = [axis.key for axis in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
@@ -149,5 +137,4 @@ def arguments_at(arguments: Sequence[str], point: Point) -> tuple[str, ...]:
 
 
 def name_at(name: str, point: Point) -> str:
-    """The name of one run of a sweep."""
     return f"{name}:{','.join(f'{key}={value}' for key, value in point)}" if point else name

@@ -1,16 +1,26 @@
-"""Runs as they are at this moment: their status, and their public JSON with what is known of their guardian."""
+"""Runs as they are at this moment: status, public JSON, sizes of their files, and their guardian seen from outside."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterable
 
-from backprop_tui.client.guardians import guardian_problem
 from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.status import ENDED, UNFINISHED, Status
+from backprop_tui.launchers.lease import holds_open
+from backprop_tui.processes.identity import state_of
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import Records
+from backprop_tui.store.index import Records, read_all
+from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view, sorted_views
+from backprop_tui.store.tail import size_of
+
+_STOPPED = (b"T", b"t")
 
 
 def split(home: Home) -> tuple[list[RunView], list[RunView]]:
@@ -35,11 +45,15 @@ def record_of(home: Home, view: RunView) -> JsonObject:
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:
-    """The public JSON of a run at this moment."""
     try:
         return record_of(session.home, read_view(session.home, run_id))
     except FileNotFoundError:
         return public_record(session.home, run_id)
+
+
+def all_records(home: Home) -> dict[str, JsonObject]:
+    """The public JSON of every run by id, those with a marker as they are now."""
+    return read_all(home) | {view.run.id: record_of(home, view) for view in marked_views(home)}
 
 
 def ended_newest_first(
@@ -57,3 +71,66 @@ def ended_newest_first(
 def created(record: JsonObject) -> tuple[str, str]:
     """A sort key: when it was queued, then its id."""
     return str(record.get("created_at") or ""), str(record["id"])
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class FileSizes:
+    """Sizes in bytes; all 0 is the run's beginning."""
+
+    log: int = 0
+    events: int = 0
+    metrics: int = 0
+
+
+def current_sizes(directory: RunDirectory) -> FileSizes:
+    log, events, metrics = map(size_of, (directory.log, directory.events_path, directory.metrics_path))
+    return FileSizes(log=log, events=events, metrics=metrics)
+
+
+def guardian_problem(home: Home, view: RunView) -> str | None:
+    """Why a run is not supervised, or what its guardian cannot do; None if all is well or nothing is known."""
+    live = view.live
+    if live is None or view.run.host != home.host or live.clock.boot_id != boot_id():
+        return None
+    lock = RunDirectory(home.run_folder(view.run.id)).lock_path
+    if state_of(live.runner_pid) in _STOPPED and holds_open(live.runner_pid, lock):
+        return f"guardian stopped, so its timebox is not enforced; backprop-tui continue {view.run.id} wakes it"
+    return live.problem
+
+
+def terminate(directory: RunDirectory, live: Live) -> bool:
+    """Sends SIGTERM, which a guardian takes as a request to stop its run; returns whether the guardian was there."""
+    return _signal(directory, live.runner_pid, signal.SIGTERM)
+
+
+def wake_guardian(directory: RunDirectory, live: Live) -> bool:
+    """Sends SIGCONT to a guardian that somebody stopped; returns whether it was stopped and there."""
+    return state_of(live.runner_pid) in _STOPPED and _signal(directory, live.runner_pid, signal.SIGCONT)
+
+
+def open_guardian(directory: RunDirectory, pid: int) -> int | None:
+    """A pidfd of the process with this pid if it holds the run's lock open, which only its guardian does.
+
+    The check comes after opening: from then on the descriptor cannot mean another process.
+    """
+    try:
+        pidfd = os.pidfd_open(pid)
+    except (OSError, OverflowError, ValueError):
+        return None
+    if holds_open(pid, directory.lock_path):
+        return pidfd
+    os.close(pidfd)
+    return None
+
+
+def _signal(directory: RunDirectory, pid: int, number: int) -> bool:
+    pidfd = open_guardian(directory, pid)
+    if pidfd is None:
+        return False
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True

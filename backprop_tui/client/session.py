@@ -34,11 +34,7 @@ class ClientSession:
         return SupervisorProcess(home=self.home, config_path=self.config_path)
 
     def settings(self) -> Settings:
-        """The settings in force in the current directory.
-
-        Raises:
-            UsageError: the file that --config names does not exist, or a setting is wrong.
-        """
+        """The settings in force in the current directory."""
         from backprop_tui.config.load import load
 
         if self.config_named and not os.path.exists(self.config_path):
@@ -59,11 +55,6 @@ class ClientSession:
 
 
 def current_directory() -> str:
-    """The current directory.
-
-    Raises:
-        UsageError: it was removed.
-    """
     try:
         return os.getcwd()
     except FileNotFoundError as error:

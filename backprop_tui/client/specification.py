@@ -7,25 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.client.command_line import Program, nearest_file
+from backprop_tui.client.command_line import AskedPython, Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
-from backprop_tui.client.interpreters import AskedPython
 from backprop_tui.client.run_request import NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
-from backprop_tui.domain.environment import merge_variables
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.run import Dependency, Spec, StopPlan
+from backprop_tui.domain.run import Dependency, Spec, StopPlan, merge_variables
 
 _ANY_END = ":any"
 
 
 def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
-    """The specification of a new run without any options."""
     minutes = settings.optional_number("max_run_minutes")
     checkpoint_minutes = settings.optional_number("checkpoint_every_minutes")
+    warning = settings.optional_text("run.warn_signal")
+    warn_signal, warn_seconds = (None, 0.0) if warning is None else parse_warning(warning)
     return Spec(
         command=(*program.words, *program.arguments),
         script=program.script,
@@ -41,24 +40,17 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         retries=int(settings.number("run.retries")),
         gpu_probe=settings.text("gpu.probe"),
         python_origin=None if program.interpreter is None else program.interpreter.origin,
-        stop=_stop_plan_from_settings(settings),
+        stop=StopPlan(
+            stop_signal=parse_signal(settings.text("run.stop_signal")),
+            grace_seconds=settings.number("run.grace_seconds"),
+            warn_signal=warn_signal,
+            warn_seconds=warn_seconds,
+        ),
         limits=run_limits(settings),
     )
 
 
-def _stop_plan_from_settings(settings: Settings) -> StopPlan:
-    warning = settings.optional_text("run.warn_signal")
-    name, seconds = (None, 0.0) if warning is None else parse_warning(warning)
-    return StopPlan(
-        stop_signal=parse_signal(settings.text("run.stop_signal")),
-        grace_seconds=settings.number("run.grace_seconds"),
-        warn_signal=name,
-        warn_seconds=seconds,
-    )
-
-
 def asked_python(options: RunOptions, settings: Settings | None = None) -> AskedPython | None:
-    """The interpreter that an option or a setting names; None if none does."""
     if options.python is not None:
         return AskedPython(path=options.python, origin=f"--python {options.python}")
     path = None if settings is None else settings.optional_text("run.python")
@@ -68,11 +60,7 @@ def asked_python(options: RunOptions, settings: Settings | None = None) -> Asked
 
 
 def apply_options(spec: Spec, options: RunOptions, session: ClientSession, environment: dict[str, str]) -> Spec:
-    """The specification with every option that was given, and with what the run inherits from this process.
-
-    Raises:
-        UsageError: options contradict each other, or this version does not support one.
-    """
+    """The specification with every option that was given, and with what the run inherits from this process."""
     limit = options.max_run_seconds
     spec = replace(
         spec,
@@ -126,11 +114,6 @@ def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
 
 
 def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Dependency, ...]:
-    """The runs of every --after.
-
-    Raises:
-        UnknownRun: a handle matches no run.
-    """
     if not handles:
         return ()
     from backprop_tui.client.handles import resolve
@@ -156,11 +139,7 @@ def _check(spec: Spec) -> None:
 
 
 def run_directory_path(cwd: str | None) -> str:
-    """The directory that a run works in, absolute; None is the current directory.
-
-    Raises:
-        UsageError: there is no such directory, or this user may not enter it.
-    """
+    """The directory that a run works in, absolute; None is the current directory."""
     if cwd is None:
         return current_directory()
     path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
@@ -172,11 +151,7 @@ def run_directory_path(cwd: str | None) -> str:
 
 
 def checkpoint_path(path: str | None) -> str | None:
-    """The checkpoint to start from, absolute; None if none was given.
-
-    Raises:
-        UsageError: it does not exist.
-    """
+    """The checkpoint to start from, absolute; None if none was given."""
     if path is None:
         return None
     absolute = os.path.abspath(os.path.expanduser(path))

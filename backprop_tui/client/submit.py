@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.client.command_line import Program, command_program, script_program
+from backprop_tui.client.command_line import AskedPython, Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.interpreters import AskedPython
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (
@@ -46,12 +45,7 @@ class SubmissionPlan:
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
-    """The runs that a request would queue.
-
-    Raises:
-        UsageError: an option is wrong or contradicts another.
-        NotFound: the script or command does not exist.
-    """
+    """The runs that a request would queue."""
     _check(request)
     cwd = run_directory_path(request.cwd)
     git = GitQuery(cwd)
@@ -86,7 +80,6 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
-    """A run for each point of the sweep, or the only run, made from the first one without its id."""
     points = grid(request.sweep)
     return tuple(
         replace(
@@ -155,12 +148,7 @@ def submission_key(session: ClientSession, key: str | None) -> Iterator[Submissi
 
 
 def submit(session: ClientSession, request: RunRequest) -> list[str]:
-    """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did.
-
-    Raises:
-        UsageError, NotFound: as `plan`.
-        IdTaken, StorageFailed: as `queue_runs`.
-    """
+    """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did."""
     with submission_key(session, request.key) as key:
         run_ids = [] if key is None else key.earlier()
         if not run_ids:
@@ -172,9 +160,7 @@ def submit(session: ClientSession, request: RunRequest) -> list[str]:
 def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission | None) -> list[str]:
     """Queues planned runs and returns their ids; the caller must call a supervisor next.
 
-    Raises:
-        IdTaken: --run-id names an existing run.
-        StorageFailed: not all runs could be queued.
+    Raises IdTaken if --run-id names an existing run.
     """
     run_ids = [run.id for run in planned.runs]
     if key is not None:
@@ -190,14 +176,11 @@ def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:
         try:
             create(session.home, run, planned.environment, time=time.time())
         except IdTaken:
-            if run.spec.key is not None and _has_same_key(session, run):
+            existing = RunDirectory(session.home.run_folder(run.id))
+            if run.spec.key is not None and existing.read().spec.key == run.spec.key:
                 return run.id  # a submission that died half-way created it
             if planned.id_given:
                 raise
             run = replace(run, id=new_run_id())
         else:
             return run.id
-
-
-def _has_same_key(session: ClientSession, run: Run) -> bool:
-    return RunDirectory(session.home.run_folder(run.id)).read().spec.key == run.spec.key

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.errors import ConfigError, unknown_key
 from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
+from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")
@@ -24,11 +24,6 @@ def line_in_toml(content: str, name: str) -> int | None:
         if table_line is None and defined == name.rpartition(".")[0]:
             table_line = line
     return table_line
-
-
-def key_lines_in_toml(content: str, name: str) -> list[int]:
-    """Returns the lines that seem to define the key; one of them may be part of a multi-line string."""
-    return [line for line, defined in names_in_toml(content) if defined == name]
 
 
 def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
@@ -79,11 +74,7 @@ class _Entry:
 
 
 def read_file(path: str) -> dict[str, Setting]:
-    """Reads the settings in a file, by the name of their key; a missing file has none.
-
-    Raises:
-        ConfigError: the file cannot be read or parsed, or has an unknown key or a wrong value.
-    """
+    """Reads the settings in a file by key, none if it is missing; raises ConfigError for the first error in it."""
     settings: dict[str, Setting] = {}
     for item in _settings_in(path):
         if isinstance(item, ConfigError):
@@ -93,7 +84,6 @@ def read_file(path: str) -> dict[str, Setting]:
 
 
 def find_problems(path: str) -> list[ConfigError]:
-    """Returns all errors in a file; a missing file has none."""
     try:
         return [item for item in _settings_in(path) if isinstance(item, ConfigError)]
     except ConfigError as error:
@@ -104,17 +94,13 @@ def original_arguments_in(path: str) -> list[str]:
     """Returns the arguments of a run in a file of the original tool; they are no settings and have no effect."""
     if not path.endswith(".json"):
         return []
-    content = _read_text(path)
+    content = read_text(path)
     return [] if content is None else sorted(ORIGINAL_ARGUMENTS & set(_parse_json(path, content)))
 
 
 def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
-    """Yields each setting of a file, or the error in it.
-
-    Raises:
-        ConfigError: the file as a whole cannot be read or parsed.
-    """
-    content = _read_text(path)
+    """Yields each setting of a file, or the error in it; raises ConfigError if the file as a whole is unreadable."""
+    content = read_text(path)
     if content is None:
         return
     for entry in (_json_entries if path.endswith(".json") else _toml_entries)(path, content):
@@ -129,7 +115,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             yield entry.key.name, Setting(value, entry.where)
 
 
-def _read_text(path: str) -> str | None:
+def read_text(path: str) -> str | None:
+    """Returns the text of a file, None if it is missing; raises ConfigError if it cannot be read or is not UTF-8."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -170,11 +157,7 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
 
 
 def parse_toml(path: str, content: str) -> Tree:
-    """Parses TOML text that was read from `path`.
-
-    Raises:
-        ConfigError: the text is not TOML.
-    """
+    """Parses text that was read from `path`; raises ConfigError if it is not TOML."""
     import tomllib
 
     try:
@@ -189,7 +172,6 @@ def parse_toml(path: str, content: str) -> Tree:
 
 
 def _line_in_message(message: str, content: str) -> int | None:
-    """The line of the error in tomllib's message; None if it has none."""
     if "at end of document" in message:
         return content.rstrip().count("\n") + 1
     match = re.search(r"at line (\d+)", message)

@@ -45,8 +45,6 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
 
 
 def integer(*, least: int | None = None) -> Kind:
-    """A whole number with an optional, inclusive lower bound."""
-
     def read(raw: object) -> Value:
         value = _float(raw)
         if value != int(value) or (least is not None and value < least):
@@ -57,8 +55,6 @@ def integer(*, least: int | None = None) -> Kind:
 
 
 def choice(*allowed: str) -> Kind:
-    """One of the given words."""
-
     def read(raw: object) -> Value:
         if raw not in allowed:
             raise WrongValue(f"must be one of {', '.join(allowed)}")
@@ -165,11 +161,7 @@ def memory_limit() -> Kind:
 
 
 def parse_signal(word: str) -> str:
-    """Returns "SIGINT" for "INT", "sigint" or "2".
-
-    Raises:
-        WrongValue: there is no such signal.
-    """
+    """Returns "SIGINT" for "INT", "sigint" or "2"; raises WrongValue if there is no such signal."""
     name = word.strip().upper()
     try:
         number_ = int(name) if name.isdecimal() else getattr(signal.Signals, "SIG" + name.removeprefix("SIG"))
@@ -179,11 +171,7 @@ def parse_signal(word: str) -> str:
 
 
 def parse_warning(word: str) -> tuple[str, float]:
-    """Parses a signal name and seconds, as "USR1@60".
-
-    Raises:
-        WrongValue: the text does not have this form.
-    """
+    """Parses a signal name and seconds, as "USR1@60"; raises WrongValue for any other text."""
     name, at, seconds = word.partition("@")
     if not at:
         raise WrongValue('must be SIGNAL@SECONDS, as "USR1@60", or "none"')
@@ -191,11 +179,7 @@ def parse_warning(word: str) -> tuple[str, float]:
 
 
 def parse_memory_limit(word: str) -> MemoryLimit:
-    """Parses a limit, as "80%" (of the GPU) or "8" (GB).
-
-    Raises:
-        WrongValue: the text does not have this form.
-    """
+    """Parses a limit, as "80%" (of the GPU) or "8" (GB); raises WrongValue for any other text."""
     match = re.fullmatch(r"\s*([0-9.]+)\s*(%|GB?|)\s*", word, re.IGNORECASE)
     amount = _positive(match.group(1)) if match else 0.0
     if match is None or (match.group(2) == "%" and amount > 100):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.files import PROJECT_FILES, Setting, read_file
+from backprop_tui.config.files import PROJECT_FILES, Setting, find_problems, original_arguments_in, read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, RunLimits
+from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MachineLimits, RunLimits
 
 DEFAULT = "default"
 
@@ -50,38 +50,29 @@ class Settings:
 
 
 def load(
-    *,
-    options: Mapping[str, tuple[object, str]],
-    environment: Mapping[str, str],
-    directory: str,
-    user_file: str,
+    *, options: Mapping[str, tuple[object, str]], environment: Mapping[str, str], directory: str, user_file: str
 ) -> Settings:
-    """Loads and merges all layers.
+    """Loads and merges all layers; `options` are values from the command line with the option's name, by key.
 
-    Args:
-        options: Values from the command line, by key: the value and the option's name.
-        environment: Variables; empty ones are ignored, and so are BACKPROP_ variables that match no key, since scripts
-            get variables with the same prefix.
-        directory: The directory of the project's file, if there is one.
-        user_file: The user's config.toml, or the file given with --config.
-
-    Raises:
-        ConfigError: a layer has an error.
+    Empty variables are ignored, and so are BACKPROP_ variables that match no key, since scripts get variables with the
+    same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or that of --config.
+    Raises ConfigError if a layer has an error.
     """
-    settings = {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
-    settings.update(read_file(user_file))
+    settings = _defaults() | read_file(user_file)
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         project_settings = read_file(project)
         for error in user_only_errors(project_settings):
             raise error
         settings.update(project_settings)
-    for name, key in KEYS.items():
-        if environment.get(key.variable):
-            settings[name] = _setting(name, environment[key.variable], f"environment {key.variable}")
+    settings.update((name, _setting(name, raw, origin)) for name, raw, origin in _set_variables(environment))
     for name, (raw, option) in options.items():
         settings[name] = _setting(name, raw, f"option {option}")
     return Settings(settings)
+
+
+def _defaults() -> dict[str, Setting]:
+    return {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
 
 
 def user_only_errors(settings: Mapping[str, Setting]) -> list[ConfigError]:
@@ -95,13 +86,19 @@ def user_only_errors(settings: Mapping[str, Setting]) -> list[ConfigError]:
 def invalid_variables(environment: Mapping[str, str]) -> list[ConfigError]:
     """Returns the errors in environment variables that set a key."""
     errors: list[ConfigError] = []
+    for name, raw, origin in _set_variables(environment):
+        try:
+            _setting(name, raw, origin)
+        except ConfigError as error:
+            errors.append(error)
+    return errors
+
+
+def _set_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yields key, value and origin of each environment variable that sets a key."""
     for name, key in KEYS.items():
         if environment.get(key.variable):
-            try:
-                _setting(name, environment[key.variable], f"environment {key.variable}")
-            except ConfigError as error:
-                errors.append(error)
-    return errors
+            yield name, environment[key.variable], f"environment {key.variable}"
 
 
 def project_file(directory: str) -> str | None:
@@ -146,3 +143,63 @@ def _is_from_user_file(settings: Settings, name: str) -> bool:
 def _is_project(origin: str) -> bool:
     path = origin.rpartition(":")[0] or origin
     return os.path.basename(path) in PROJECT_FILES or os.path.basename(origin) in PROJECT_FILES
+
+
+def _user_settings(path: str) -> Settings:
+    """The settings of the user's file alone, which apply to the whole machine; the defaults if it is missing."""
+    return Settings(_defaults() | read_file(path))
+
+
+def machine_probe(path: str) -> str:
+    """Returns the GPU probe of the user's file; raises ConfigError if the file has an error."""
+    return _user_settings(path).text("gpu.probe")
+
+
+def machine_limits(path: str) -> MachineLimits:
+    """Returns the user's limits for all runs of this machine together; raises ConfigError if the file has an error."""
+    settings = _user_settings(path)
+    return MachineLimits(
+        max_parallel=int(settings.number("max_parallel")),
+        start_burst=int(settings.number("governor.start_burst")),
+        starts_per_minute=settings.number("governor.starts_per_minute"),
+        sample_seconds=settings.number("governor.sample_seconds"),
+    )
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class CheckedLayer:
+    name: str
+    problems: Sequence[ConfigError]
+    remarks: Sequence[str] = ()
+
+
+def checked_layers(
+    user_file: str, directory: str, environment: Mapping[str, str], *, named: bool
+) -> list[CheckedLayer]:
+    """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
+    layers = [_user_layer(user_file, named=named)]
+    project = project_file(directory)
+    if project is not None and project != os.path.abspath(user_file):
+        layers.append(_project_layer(project))
+    layers.append(CheckedLayer("environment", invalid_variables(environment)))
+    return layers
+
+
+def _user_layer(path: str, *, named: bool) -> CheckedLayer:
+    if os.path.exists(path):
+        return _file_layer(path)
+    if named:
+        return CheckedLayer(path, [ConfigError(f"--config {path}", "there is no such file")])
+    return CheckedLayer(f"{path} (there is none, so the defaults apply)", ())
+
+
+def _project_layer(path: str) -> CheckedLayer:
+    layer = _file_layer(path)
+    return layer if layer.problems else CheckedLayer(path, user_only_errors(read_file(path)), layer.remarks)
+
+
+def _file_layer(path: str) -> CheckedLayer:
+    problems = find_problems(path)
+    ignored = [] if problems else original_arguments_in(path)
+    remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
+    return CheckedLayer(path, problems, remarks)

@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Iterator
 
-from backprop_tui.config.errors import ConfigError, unknown_key
-from backprop_tui.config.files import Tree, flatten, key_lines_in_toml, names_in_toml, read_file
+from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
 from backprop_tui.config.keys import KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
 
 # A key whose value ends on the same line, and a comment after it.
 _TEXT = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
@@ -49,15 +48,11 @@ def toml_value(value: Value) -> object:
 
 def _replacements(content: str, lines: list[str], key: Key, value: Value) -> Iterator[list[str]]:
     """The texts with the value replaced on each line that may be the key."""
-    literal = _edited_literal(key, value)
-    for start in (number - 1 for number in key_lines_in_toml(content, key.name)):
+    literal = _literal(key, value)
+    for start in (number - 1 for number, name in names_in_toml(content) if name == key.name):
         on_one_line = _LINE.match(lines[start])
         if on_one_line is not None:
-            yield [
-                *lines[:start],
-                f"{on_one_line['key']}{literal}{on_one_line['comment']}",
-                *lines[start + 1 :],
-            ]
+            yield [*lines[:start], f"{on_one_line['key']}{literal}{on_one_line['comment']}", *lines[start + 1 :]]
             continue
         left_side = lines[start][: lines[start].index("=") + 1]
         ends = range(start + 2, len(lines) + 1)
@@ -68,7 +63,7 @@ def _replacements(content: str, lines: list[str], key: Key, value: Value) -> Ite
 
 def _insertions(content: str, lines: list[str], key: Key, value: Value) -> Iterator[list[str]]:
     """The texts with the key added: at the start of its table, in a new table at the end, or next to dotted keys."""
-    assignment = f"{key.leaf} = {_edited_literal(key, value)}"
+    assignment = f"{key.leaf} = {_literal(key, value)}"
     headers = [index for index, line in enumerate(lines) if re.match(r"\s*\[", line)]
     if not key.section:
         yield [*lines[: headers[0]], assignment, "", *lines[headers[0] :]] if headers else [*lines, assignment]
@@ -83,11 +78,11 @@ def _insertions(content: str, lines: list[str], key: Key, value: Value) -> Itera
             yield [*lines[: number - 1], f"{key.section}.{assignment}", *lines[number - 1 :]]
 
 
-def _edited_literal(key: Key, value: Value) -> str:
+def _literal(key: Key, value: Value) -> str:
     import tomli_w
 
     if isinstance(value, tuple):
-        return "[" + ", ".join(_edited_literal(key, item) for item in value) + "]"
+        return "[" + ", ".join(_literal(key, item) for item in value) + "]"
     return tomli_w.dumps({key.leaf: toml_value(value)}).partition("=")[2].strip()
 
 
@@ -107,11 +102,8 @@ _STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def set_key(path: str, name: str, word: str) -> Value:
     """Sets one key in a TOML file, which is created if it is missing; other keys and comments are kept.
 
-    Comments inside a replaced multi-line value are lost.
-
-    Raises:
-        ConfigError: the key is unknown, the value is wrong, or the file has an error or cannot be written.
-        StorageFailed: the disk is full or broken.
+    Comments inside a replaced multi-line value are lost. Raises ConfigError if the key is unknown, the value is wrong,
+    or the file has an error or cannot be written, and StorageFailed if the disk is full or broken.
     """
     value = validate_assignment(path, name, word)
     _write(path, _text_with_key(path, KEYS[name], value))
@@ -119,12 +111,8 @@ def set_key(path: str, name: str, word: str) -> Value:
 
 
 def _text_with_key(path: str, key: Key, value: Value) -> str:
-    """Returns the text of the file with the key set.
-
-    Raises:
-        ConfigError: comments would be lost.
-    """
-    content = _text_or_empty(path)
+    """Returns the text of the file with the key set; raises ConfigError if comments would be lost."""
+    content = read_text(path) or ""
     edited = with_key(content, key, value)
     if edited is None and "#" in content:
         raise ConfigError(path, f"{key.name} cannot be set without losing comments; change it with an editor")
@@ -133,11 +121,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
 
 
 def validate_assignment(path: str, name: str, word: str) -> Value:
-    """Returns the value that `set_key` would write, without changing anything.
-
-    Raises:
-        ConfigError: as `set_key`.
-    """
+    """Returns the value that `set_key` would write, without changing anything; raises the same ConfigErrors."""
     if path.endswith(".json"):
         raise ConfigError(path, "files of the original tool are read-only; set keys in a .toml file")
     if name not in KEYS:
@@ -151,22 +135,8 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     return value
 
 
-def _text_or_empty(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
-
-
 def init(path: str) -> None:
-    """Writes the commented example to a new file.
-
-    Raises:
-        ConfigError: the file exists already, or cannot be written.
-    """
+    """Writes the commented example to a new file; raises ConfigError if the file exists or cannot be written."""
     require_absent(path)
     _write(path, example())
 
@@ -185,22 +155,8 @@ def example() -> str:
         if key.section != section:
             section = key.section
             lines += ["", f"[{section}]"]
-        lines += ["", f"# {key.help}", f"{key.leaf} = {_default_literal(key.default)}"]
+        lines += ["", f"# {key.help}", f"{key.leaf} = {_literal(key, key.default)}"]
     return "\n".join(lines) + "\n"
-
-
-def _default_literal(value: Value) -> str:
-    match value:
-        case None:
-            return f'"{NONE}"'
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f'"{value}"'
-        case tuple():
-            return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-        case _:
-            return f"{value:g}"
 
 
 def _toml(values: dict[str, Value]) -> str:

@@ -16,13 +16,12 @@ _FOLDER = re.compile(
 )
 # Files that make their directory a checkpoint whatever its name: accelerate, orbax, torch.distributed.
 _PARTS = ("random_states_0.pkl", "_CHECKPOINT_METADATA", ".metadata")
-_UNFINISHED_FOLDER = re.compile(r"tmp-|.*\.orbax-checkpoint-tmp.*|.*\.tmp$")
+_UNFINISHED_FOLDER = re.compile(r"tmp-.*|.*\.orbax-checkpoint-tmp.*|.*\.tmp$")
 
 _ALWAYS = (".ckpt", ".pth.tar", ".keras", ".weights.h5")
 _PERHAPS = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".h5", ".hdf5", ".npz", ".msgpack", ".safetensors", ".tar")
-_WORDS = frozenset(
-    ("ckpt", "checkpoint", "chkpt", "last", "latest", "best", "epoch", "step", "globalstep", "iter", "iteration")
-) | {"snapshot"}
+_WORDS = {"ckpt", "checkpoint", "chkpt", "snapshot", "last", "latest", "best"}
+_WORDS |= {"epoch", "step", "globalstep", "iter", "iteration"}
 _NUMBERED = re.compile(r"(?:model|net|weights|ema)[-_]\d+", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+|\d+")
 _STEP = re.compile(r"(?:global[-_]?step|steps?|iter(?:ation)?s?|updates?)[-_=]?(\d{1,15})(?!\d)", re.IGNORECASE)
@@ -49,13 +48,8 @@ def parse_checkpoint_path(file: str) -> NamedCheckpoint | None:
     """Returns the checkpoint that a file is or belongs to; None if its path does not look like one."""
     folder = _folder_around(file)
     if folder is not None:
-        return _named(folder)
-    return _named(file) if _is_checkpoint_file(basename(file)) else None
-
-
-def parse_checkpoint_name(path: str) -> NamedCheckpoint:
-    """Parses the name of a path that is already known to be a checkpoint."""
-    return _named(path)
+        return parse_checkpoint_name(folder)
+    return parse_checkpoint_name(file) if _is_checkpoint_file(basename(file)) else None
 
 
 def _folder_around(file: str) -> str | None:
@@ -64,7 +58,7 @@ def _folder_around(file: str) -> str | None:
     outermost = folder if basename(file) in _PARTS else None
     for _ in range(MAX_PART_DEPTH):
         name = basename(folder)
-        if _UNFINISHED_FOLDER.fullmatch(name) or name.startswith("tmp-"):
+        if _UNFINISHED_FOLDER.fullmatch(name):
             return None
         if _FOLDER.fullmatch(name):
             outermost = folder
@@ -83,7 +77,8 @@ def _is_checkpoint_file(name: str) -> bool:
     return bool(_WORDS.intersection(_WORD.findall(stem)) or _NUMBERED.fullmatch(stem))
 
 
-def _named(path: str) -> NamedCheckpoint:
+def parse_checkpoint_name(path: str) -> NamedCheckpoint:
+    """Parses the name of a path that is already known to be a checkpoint."""
     name = basename(path)
     stem = name
     for ending in (*_ALWAYS, *_PERHAPS):

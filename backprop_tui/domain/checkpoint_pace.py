@@ -1,7 +1,8 @@
-"""How often a run saves and how long a save takes, and how long a stop waits for the next one."""
+"""How often a run saves: how long a stop waits for the next checkpoint, and when the disk will be full."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ HISTORY_LENGTH = 3
 OVERDUE_SHARE = 0.25  # a save that is late by up to this share of the interval is still expected
 SAME_SAVE_SHARE = 0.2  # of the longest interval: files that follow so soon belong to one save, like "best" and "last"
 
-FigureT = TypeVar("FigureT")
+NumberT = TypeVar("NumberT")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +58,11 @@ class CheckpointPace:
         return replace(self, last_at=at, intervals=_appended(self.intervals, interval))
 
     def measured(self, *, growth_bytes: int, duration: float | None) -> CheckpointPace:
-        """Adds the size and the duration that were measured for a save."""
         return replace(
-            self,
-            growth_bytes=_appended(self.growth_bytes, growth_bytes),
-            durations=_appended(self.durations, duration),
+            self, growth_bytes=_appended(self.growth_bytes, growth_bytes), durations=_appended(self.durations, duration)
         )
 
     def next_attempt(self) -> CheckpointPace:
-        """The pace to start the next attempt with."""
         return replace(self, last_at=None)
 
     def due_in(self, at: float) -> float | None:
@@ -80,8 +77,8 @@ class CheckpointPace:
         return None if remaining < -OVERDUE_SHARE * every else max(0.0, remaining)
 
 
-def _appended(row: tuple[FigureT, ...], figure: FigureT | None) -> tuple[FigureT, ...]:
-    return row if figure is None else (*row, figure)[-HISTORY_LENGTH:]
+def _appended(history: tuple[NumberT, ...], value: NumberT | None) -> tuple[NumberT, ...]:
+    return history if value is None else (*history, value)[-HISTORY_LENGTH:]
 
 
 DETECTION_SECONDS = 4.0  # from the last byte of a save until it is recognised as complete
@@ -92,14 +89,10 @@ REQUESTED_WAIT_SECONDS = 1800.0  # for a requested wait if the interval between 
 def checkpoint_wait_seconds(
     pace: CheckpointPace, at: float, *, grace_seconds: float, is_saving: bool = False, asked: bool = False
 ) -> float:
-    """Returns the longest time, in seconds, that a stop waits for a checkpoint; 0 means that it does not wait.
+    """Returns the longest time, in seconds, that a stop at second `at` of the attempt waits for a checkpoint; or 0.
 
-    Args:
-        pace: How often the run saves.
-        at: The current second of the attempt.
-        grace_seconds: Limit of the wait unless `asked` is set.
-        is_saving: A checkpoint is being written right now.
-        asked: The user asked to stop after the next checkpoint, whenever that comes.
+    `is_saving`: a checkpoint is being written right now. `asked`: the user asked to stop after the next checkpoint,
+    whenever that comes; otherwise `grace_seconds` limits the wait.
     """
     due, every = pace.due_in(at), pace.every_seconds
     two_saves = None if every is None else 2 * (every + pace.takes_seconds) + DETECTION_SECONDS
@@ -111,3 +104,39 @@ def checkpoint_wait_seconds(
     if due is None or every is None or due > grace_seconds:
         return 0.0
     return min(grace_seconds, due + JITTER_SHARE * every + DETECTION_SECONDS)
+
+
+TIME_MARGIN = 1.1  # factor on the time left, for pauses and for saves that come sooner than usual
+MAX_SAVES_AHEAD = 300  # a burst of small saves at the start says nothing about the hours to come
+UNLIMITED_LOOKAHEAD_SECONDS = 12 * 3600.0  # for a run without a timebox
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DiskUse:
+    """The file system of a run's checkpoints; `save_bytes` is the size of the newest checkpoint."""
+
+    mount: str
+    free_bytes: int
+    save_bytes: int
+
+
+def needed_bytes(pace: CheckpointPace, save_bytes: int, seconds_left: float | None) -> int:
+    """Bytes that a run may still write within its time: the growth of its saves, but at least one save.
+
+    A run that keeps its last three checkpoints does not grow, but writes the fourth before it deletes the first.
+    `seconds_left` is None for a run without a timebox.
+    """
+    every, growth = pace.every_seconds, pace.bytes_per_save
+    if every is None or growth is None:
+        return save_bytes
+    ahead = UNLIMITED_LOOKAHEAD_SECONDS if seconds_left is None else seconds_left * TIME_MARGIN
+    saves = min(math.floor(max(0.0, ahead) / every), MAX_SAVES_AHEAD)
+    return max(save_bytes, round(growth * saves))
+
+
+def seconds_until_full(pace: CheckpointPace, free_bytes: int, reserve_bytes: int) -> float | None:
+    """Seconds until only `reserve_bytes` are free; None if the run does not grow or its growth is unknown."""
+    every, growth = pace.every_seconds, pace.bytes_per_save
+    if every is None or not growth:
+        return None
+    return max(0.0, free_bytes - reserve_bytes) / growth * every

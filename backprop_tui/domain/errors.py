@@ -1,19 +1,8 @@
-"""The exceptions of this program, with their exit codes.
-
-```
-BackpropError
-├── UsageError           2   a wrong option, value or combination
-│   └── UnknownRun       2   no run, or several, by that name
-├── NotFound            66   the script or command is not there or not readable
-├── StateUnavailable    73   the state directory cannot be made, written or locked
-├── StorageFailed       74   disk full, or another input/output error of this program
-└── InternalError       70   a bug in this program
-    ├── IllegalTransition
-    └── BrokenRecord         a file of the store with unexpected content
-```
-"""
+"""Every error that this program raises on purpose."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class BackpropError(Exception):
@@ -68,3 +57,20 @@ class BrokenRecord(InternalError):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path, self.problem = path, problem
+
+
+class ConfigError(UsageError):
+    """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where, self.problem = where, problem
+
+
+def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
+    """Builds the error for an unknown key, with the most similar known key."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    advice = f"; did you mean {near[0]!r}?" if near else "; `backprop-tui config show` lists all keys"
+    return ConfigError(where, f"unknown key {name!r}{advice}")

@@ -1,4 +1,4 @@
-"""Numbers, sizes and durations as text for sentences, in the one notation that the whole program uses.
+"""Numbers, sizes, durations and times as text, in the one notation that the whole program uses.
 
 Of two sizes in a sentence the available one is rounded down and the required one up, so that a sentence never says
 "4 GB free, keeps 4" when slightly less than 4 GB is free.
@@ -6,6 +6,7 @@ Of two sizes in a sentence the available one is rounded down and the required on
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 TENTH_OF_A_GIGABYTE = 100_000_000
@@ -51,5 +52,24 @@ def minutes(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A count with its noun: 1 run, 2 runs."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def iso(time: float | None) -> str | None:
+    """Formats seconds since the epoch as `2026-01-31T09:05:07.250Z`; None stays None."""
+    if time is None:
+        return None
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str | None) -> float | None:
+    """The inverse of `iso`; raises ValueError if the text is not an ISO 8601 time."""
+    return None if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def time_or_none(value: object) -> float | None:
+    """As `from_iso`, but None for anything else than such a time: records may be damaged or of another version."""
+    try:
+        return from_iso(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

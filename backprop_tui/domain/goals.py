@@ -35,17 +35,17 @@ class Goal:
 
     def reached(self, *, step: int | None, epoch: float | None, metrics: Mapping[str, float]) -> str | None:
         """Returns a description if the values just printed reach the goal, otherwise None; NaN never reaches one."""
-        figure = metrics.get(self.name)
+        number = metrics.get(self.name)
         if self.name in COUNTERS:
             count = step if self.name == "step" else epoch
-            figure = figure if count is None else float(count)
+            number = number if count is None else float(count)
         # 10,050 reaches step=10000, too: the log may print only every fiftieth step.
         sign = ">=" if self.name in COUNTERS and self.sign == "=" else self.sign
-        if figure is None or math.isnan(figure) or not COMPARATORS[sign](figure, self.value):
+        if number is None or math.isnan(number) or not COMPARATORS[sign](number, self.value):
             return None
         if self.name in COUNTERS:
             return f"{self.name} {self.value:,.15g} reached"
-        return f"{self.name} {figure:.6g} reached ({self})"
+        return f"{self.name} {number:.6g} reached ({self})"
 
 
 def unreported_metric(goals: Sequence[Goal], metrics: Mapping[str, float]) -> str | None:
@@ -57,11 +57,7 @@ def unreported_metric(goals: Sequence[Goal], metrics: Mapping[str, float]) -> st
 
 
 def parse_goal(text: str) -> Goal:
-    """Parses a goal.
-
-    Raises:
-        ValueError: the text is not a goal; the message says what is wrong and gives an example.
-    """
+    """Parses a goal; raises ValueError with a message that says what is wrong and gives an example."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise ValueError("write a name, one of < <= > >= = and a number, such as step=10000 or 'loss<0.1'")

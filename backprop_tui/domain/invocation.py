@@ -23,7 +23,6 @@ def find_original_flags(source: str) -> tuple[str, ...]:
 
 
 def script_command_line(run: Run) -> tuple[str, ...]:
-    """Returns the command line of the newest attempt."""
     command = run.spec.command
     added = [
         word

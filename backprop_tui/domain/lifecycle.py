@@ -1,16 +1,93 @@
-"""Pure transitions of a run from attempt to attempt, and whether a failed attempt is retried."""
+"""Pure transitions of a run from attempt to attempt: its end, a retry after a failure, or its next slice.
+
+A run in slices is trained in several timeboxes, each resuming from the last checkpoint; other runs may go between.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import merge_best
-from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Starting
-from backprop_tui.domain.slices import is_sliced, next_slice, with_saved_step
+from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Spec, Starting
 from backprop_tui.domain.status import Status, check_transition
+
+MIN_SLICE_SHARE = 0.05  # of a timebox: a shorter rest of the total is not worth a start
+MAX_IDLE_SLICES = 2  # slices in a row without a new checkpoint
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SliceNumber:
+    """The number of a slice, counted from 1; `of` is the total, None if it is unknown."""
+
+    number: int
+    of: int | None
+
+    def __str__(self) -> str:
+        return str(self.number) if self.of is None else f"{self.number}/{self.of}"
+
+
+def is_sliced(spec: Spec) -> bool:
+    """Whether a run continues after its timebox, up to a total time or until it reaches a goal."""
+    return spec.total_seconds is not None or bool(spec.until)
+
+
+def slice_number(run: Run) -> SliceNumber | None:
+    """Returns the slice of the current or next attempt; None for a run that is not trained in slices."""
+    total, limit = run.spec.total_seconds, run.spec.max_run_seconds
+    if not is_sliced(run.spec) or not limit:
+        return None
+    earlier = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
+    if total is None:
+        ended = sum(attempt.status is Status.TIMEBOXED for attempt in run.attempts if attempt.ended_at is not None)
+        is_unfinished = not run.attempts or run.attempt.ended_at is None or isinstance(run.state, Queued)
+        return SliceNumber(number=max(1, ended + is_unfinished), of=None)
+    slices = max(1, -(-int(total) // max(1, int(limit))))
+    return SliceNumber(number=min(slices, int(earlier // limit) + 1), of=slices)
+
+
+def with_saved_step(run: Run) -> Run:
+    """Records in the newest attempt, which has ended, the step that it saved and whether that is new."""
+    attempt = run.attempt
+    saved = [
+        checkpoint
+        for checkpoint in run.checkpoints
+        if checkpoint.saved_at >= attempt.started_at and checkpoint.sound is not False
+    ]
+    saved_step = max((checkpoint.step for checkpoint in saved if checkpoint.step is not None), default=None)
+    before = run.attempts[-2].saved_step if len(run.attempts) > 1 else None
+    # A script that does not resume would save the same first steps in every slice, forever.
+    is_new = bool(saved) and (saved_step is None or before is None or saved_step > before)
+    return run.with_attempt(replace(attempt, saved_step=before if saved_step is None else saved_step, saved_new=is_new))
+
+
+def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: float) -> Run | str:
+    """Queues a sliced run behind the others for its next slice, or returns the reason why it ends here."""
+    total = run.spec.total_seconds
+    if total is not None and total - used_seconds <= MIN_SLICE_SHARE * (run.spec.max_run_seconds or 0.0):
+        return f"its total of {minutes(total)} minutes is used up"
+    if resume_from is None:
+        return "no sound checkpoint to resume from"
+    if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
+        return f"{MAX_IDLE_SLICES} slices in a row saved nothing new; try a longer timebox (-m)"
+    unreported = unreported_metric(run.spec.until, run.metrics)
+    reason = "next slice" if unreported is None else f"next slice; {unreported}"
+    return replace(run.to(Queued(since=now, reason=reason, resume_from=resume_from)), position=now)
+
+
+def _idle_slices(attempts: tuple[Attempt, ...]) -> int:
+    """Counts the newest attempts in a row that ended at their timebox without saving anything new."""
+    count = 0
+    for attempt in reversed(attempts):
+        if attempt.status is not Status.TIMEBOXED or attempt.saved_new is not False:
+            break
+        count += 1
+    return count
+
 
 BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -34,12 +111,9 @@ class NoRetry:
 
 
 def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int) -> Retry | NoRetry | None:
-    """Decides what follows a failure; returns None if no retry is left or none was requested.
+    """Decides what follows the failure of the last attempt; returns None if no retry is left or none was requested.
 
-    Args:
-        attempts: All attempts of the run, the failed one last.
-        cause: Why it failed; None if unknown, in which case a retry may help.
-        retries: How many retries the run has.
+    A failure whose cause is unknown may be retried.
     """
     failures = _count_newest_failures(attempts, lambda _: True)
     if failures > retries:
@@ -65,8 +139,6 @@ def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attem
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended."""
-
     status: Status
     exit_code: int | None = None
     signal: str | None = None
@@ -130,11 +202,7 @@ def merge_live(run: Run, live: Live | None) -> Run:
 def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
-    Args:
-        run: The record, with its live record already merged.
-        outcome: How the attempt ended.
-        now: Wall time of the end.
-        resume_from: The newest sound checkpoint, None if there is none.
+    The live record must have been merged into `run`. `resume_from` is the newest sound checkpoint.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(
@@ -146,12 +214,12 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
         if isinstance(queued, Run):
             return queued
         outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, queued))))
-    return _queue_retry(run, outcome, now, resume_from) or _end(run, outcome, now)
-
-
-def _end(run: Run, outcome: Outcome, now: float) -> Run:
     decision = retry_decision(run, outcome)
-    reasons = (outcome.reason, decision.reason if isinstance(decision, NoRetry) else None)
+    if isinstance(decision, Retry):
+        reason = f"retry {decision.number} of {run.spec.retries}"
+        not_before = now + decision.backoff_seconds
+        return run.to(Queued(since=now, reason=reason, not_before=not_before, resume_from=resume_from))
+    reasons = (outcome.reason, None if decision is None else decision.reason)
     end = Ended(
         at=now,
         status=outcome.status,
@@ -161,14 +229,6 @@ def _end(run: Run, outcome: Outcome, now: float) -> Run:
         cause=outcome.cause,
     )
     return run.to(end)
-
-
-def _queue_retry(run: Run, outcome: Outcome, now: float, resume_from: str | None) -> Run | None:
-    decision = retry_decision(run, outcome)
-    if not isinstance(decision, Retry):
-        return None
-    reason = f"retry {decision.number} of {run.spec.retries}"
-    return run.to(Queued(since=now, reason=reason, not_before=now + decision.backoff_seconds, resume_from=resume_from))
 
 
 def retry_decision(run: Run, outcome: Outcome) -> Retry | NoRetry | None:
@@ -197,6 +257,5 @@ def timebox_seconds(run: Run) -> float | None:
 
 
 def requeue_ended(run: Run, *, now: float, resume_from: str | None) -> Run:
-    """Queues an ended run again, behind the others."""
     queued = Queued(since=now, reason="resumed", resume_from=resume_from, by_request=True)
     return replace(run.to(queued), position=now)

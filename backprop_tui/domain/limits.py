@@ -1,4 +1,4 @@
-"""Limits of one run, and limits of the machine for all runs together."""
+"""Limits of one run, of the machine for all runs together, and the temperatures that follow from them."""
 
 from __future__ import annotations
 
@@ -41,3 +41,27 @@ class MachineLimits:
     start_burst: int = 4
     starts_per_minute: float = 1.0
     sample_seconds: float = 1.0
+
+
+START_BAND_CELSIUS = 3.0  # below the limit: a start heats the card, so none is allowed within this band
+NEAR_LIMIT_CELSIUS = 5.0  # below the limit: a GPU within this band is shown with a warning
+MIN_MARGIN_CELSIUS = 1.0  # with a margin of 0, a run would be paused and continued at every reading
+
+
+def is_hot(celsius: float | None, limit_celsius: float) -> bool:
+    """Whether a GPU is at its limit or above; a limit of 0 is none."""
+    return celsius is not None and 0 < limit_celsius <= celsius
+
+
+def is_nearly_hot(celsius: float | None, limit_celsius: float) -> bool:
+    return celsius is not None and 0 < limit_celsius <= celsius + NEAR_LIMIT_CELSIUS
+
+
+def start_below_celsius(limits: RunLimits) -> float:
+    """Temperature below which a run may start on a GPU without paused runs."""
+    return limits.gpu_max_temp_celsius - START_BAND_CELSIUS
+
+
+def continue_below_celsius(limits: RunLimits) -> float:
+    """Temperature below which a run paused for heat continues."""
+    return limits.gpu_max_temp_celsius - max(limits.gpu_resume_margin_celsius, MIN_MARGIN_CELSIUS)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck
@@ -25,7 +24,6 @@ class Clock:
     boot_id: str = ""
 
     def at(self, now: float, *, paused: bool) -> Clock:
-        """Returns the clock advanced to `now`, a monotonic time of the same boot."""
         elapsed = max(0.0, now - self.mark)
         return Clock(
             running_seconds=self.running_seconds + (0.0 if paused else elapsed),
@@ -37,11 +35,16 @@ class Clock:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram")."""
+    """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram").
+
+    A pause for heat names the GPU and its temperature at that time.
+    """
 
     since: float
     by: str
     reason: str
+    gpu: int | None = None
+    celsius: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

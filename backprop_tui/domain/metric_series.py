@@ -1,14 +1,72 @@
-"""The series of one metric over a run: extremes, buckets for drawing, and the best value so far."""
+"""Metrics: what their names say, and their series with extremes, buckets for drawing and the best value so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better
+
+_NO_LOSS = 100  # the rank of a metric that is not a loss
+_LOSSES = ("loss", "train_loss", "training_loss")
+_LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
+_MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
+_NOT_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")
+_TRAINING = frozenset(("train", "training"))
+_VALIDATION = ("val", "valid", "validation", "eval", "test")
+_SEPARATORS = str.maketrans("/-.@: ", "______")
+
+
+def main_loss(names: Iterable[str]) -> str | None:
+    """Returns the loss to show if there is room for one, preferably the training loss; None if there is none."""
+    name = min(names, key=_loss_rank, default=None)
+    return None if name is None or _loss_rank(name) == _NO_LOSS else name
+
+
+@lru_cache(maxsize=1024)  # every repaint asks for the same names
+def _loss_rank(name: str) -> int:
+    """The position of a metric among the losses to show, from 0."""
+    words = _name_words(name)
+    if "loss" not in name.lower() or words[-1] in _NOT_SCORES:
+        return _NO_LOSS
+    plain = "_".join(words)
+    if plain in _LOSSES:
+        return _LOSSES.index(plain)
+    return len(_LOSSES) if set(_VALIDATION).isdisjoint(words) else len(_LOSSES) + 1
+
+
+@lru_cache(maxsize=512)  # a log repeats the same names on every line
+def less_is_better(name: str) -> bool | None:
+    """Whether lower values are better; None if the name does not tell."""
+    words = _name_words(name)
+    if words[-1] in _NOT_SCORES:
+        return None
+    for word in reversed(words):  # the last word names the quantity, the words before it say of what
+        if word in _LESS_IS_BETTER:
+            return True
+        if word in _MORE_IS_BETTER or word.rstrip("0123456789") in _MORE_IS_BETTER:
+            return False
+    return None
+
+
+def _name_words(name: str) -> list[str]:
+    return name.lower().translate(_SEPARATORS).split("_")
+
+
+def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
+    """Returns the metric among `names` that measures the same as `name` on validation data; None if there is none."""
+    known = list(names)
+    for separator in "_/-. ":
+        words = name.split(separator)
+        bare = separator.join(word for word in words if word.lower() not in _TRAINING)
+        for word in _VALIDATION:
+            candidates = {f"{word}{separator}{bare}".lower(), f"{bare}{separator}{word}".lower()}
+            match = next((metric for metric in known if metric.lower() in candidates), name)
+            if match != name:
+                return match
+    return None
 
 
 class Extreme(NamedTuple):
@@ -76,13 +134,11 @@ class MetricSeries:
 MAX_BEST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
 BestValues = Mapping[str, Extreme]
 
-_direction = lru_cache(maxsize=512)(less_is_better)  # a log repeats the same names on every line
-
 
 def update_best(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
     """Updates `best` in place with the values of one step; `step` is None if the script prints no steps."""
     for name, value in metrics.items():
-        lower = _direction(name)
+        lower = less_is_better(name)
         if lower is None or not math.isfinite(value):
             continue
         previous = best.get(name)

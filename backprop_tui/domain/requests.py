@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
+BY_HEAT = "heat"
+BY_RAM = "ram"
+# Only the guard continues these pauses, and only a person those by a person.
+GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
@@ -21,10 +26,12 @@ class StopRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRequest:
-    """Stop all processes of the run with SIGSTOP."""
+    """Stop all processes of the run with SIGSTOP; a pause for heat names the GPU and its temperature."""
 
     by: str
     reason: str
+    gpu: int | None = None
+    celsius: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,16 +20,14 @@ _STEPS_WITHOUT_LOSS = 10  # steps needed for a verdict if no loss is known
 _START_STRIDES = 5  # a step within so many logging intervals of the first step counts as near the start
 
 
-class Verdict(StrEnum):
-    """The result of the check."""
-
+class ResumeVerdict(StrEnum):
     CONTINUED = "continued"
     RECOUNTED = "recounted"  # the training continued, but its step counter restarted
     RESTARTED = "restarted"  # the training started over
     JUMPED = "jumped"  # the loss jumped
 
 
-DOUBTFUL = frozenset({Verdict.RESTARTED, Verdict.JUMPED})
+DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class BeforeResume:
 class ResumeCheck:
     """The verdict on one attempt and the values it is based on; `metric` names the loss, None if none is known."""
 
-    verdict: Verdict
+    verdict: ResumeVerdict
     attempt: int
     message: str
     metric: str | None = None
@@ -65,7 +63,6 @@ class ResumeCheck:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a person should have a look."""
         return self.verdict in DOUBTFUL
 
 
@@ -86,18 +83,14 @@ class _LossTrend(StrEnum):
 def check_resume(
     before: BeforeResume, after: Sequence[LoggedPoint], *, attempt: int, metric: str | None, final: bool
 ) -> ResumeCheck | None:
-    """Judges the points since the resume; returns None as long as, or if, no verdict is possible.
+    """Judges the points since the resume, oldest first; returns None as long as, or if, no verdict is possible.
 
-    Args:
-        before: The run before the resume.
-        after: Points printed since, oldest first.
-        attempt: The number of the resumed attempt.
-        metric: The name of the loss, for the message.
-        final: The attempt has ended, so no more points will come.
+    `attempt` is the number of the resumed attempt, `metric` the name of the loss. `final`: the attempt has ended, so
+    no more points will come.
     """
     steps, (loss, level, now) = _judge_steps(before, after, final=final), _judge_loss(before, after, final=final)
     verdict = _verdict(steps, loss, epochs_continue=_epochs_continue(before, after))
-    by_steps_only = verdict is Verdict.RESTARTED and loss is _LossTrend.UNKNOWN
+    by_steps_only = verdict is ResumeVerdict.RESTARTED and loss is _LossTrend.UNKNOWN
     if verdict is None or (by_steps_only and not _stays_behind(before, after, final=final)):
         return None
     step_before, step_after = _expected_step(before), _first_step_after(before, after, steps)
@@ -113,24 +106,24 @@ def check_resume(
     )
 
 
-def _verdict(steps: _StepTrend, loss: _LossTrend, *, epochs_continue: bool) -> Verdict | None:
+def _verdict(steps: _StepTrend, loss: _LossTrend, *, epochs_continue: bool) -> ResumeVerdict | None:
     match steps, loss:
         case _, _LossTrend.PENDING:
             return None
         case _StepTrend.RESTARTS, _LossTrend.CONTINUES:
-            return Verdict.RECOUNTED
+            return ResumeVerdict.RECOUNTED
         case _StepTrend.RESTARTS, _LossTrend.UNKNOWN:
-            return Verdict.RECOUNTED if epochs_continue else Verdict.RESTARTED
+            return ResumeVerdict.RECOUNTED if epochs_continue else ResumeVerdict.RESTARTED
         case _StepTrend.RESTARTS, _:
-            return Verdict.RESTARTED
+            return ResumeVerdict.RESTARTED
         case _StepTrend.UNKNOWN, _LossTrend.AS_AT_START:
-            return Verdict.JUMPED if epochs_continue else Verdict.RESTARTED
+            return ResumeVerdict.JUMPED if epochs_continue else ResumeVerdict.RESTARTED
         case _StepTrend.UNKNOWN, _LossTrend.UNKNOWN:
             return None
         case _, _LossTrend.CONTINUES | _LossTrend.UNKNOWN:
-            return Verdict.CONTINUED
+            return ResumeVerdict.CONTINUED
         case _:
-            return Verdict.JUMPED
+            return ResumeVerdict.JUMPED
 
 
 def _steps(points: Sequence[LoggedPoint]) -> list[int]:
@@ -249,17 +242,17 @@ def _median(values: Sequence[float]) -> float:
 
 
 def _verdict_message(
-    verdict: Verdict, expected: int | None, step: int | None, level: float | None, now: float | None
+    verdict: ResumeVerdict, expected: int | None, step: int | None, level: float | None, now: float | None
 ) -> str:
     losses = "" if level is None or now is None else f"loss {now:.4g}, before {level:.4g}"
     match verdict:
-        case Verdict.CONTINUED:
+        case ResumeVerdict.CONTINUED:
             at = "" if step is None else f" at step {step}"
             return f"continued{at}" + (f", {losses}" if losses else "")
-        case Verdict.RECOUNTED:
+        case ResumeVerdict.RECOUNTED:
             return f"continued, but counts from step {step} again" + (f", {losses}" if losses else "")
-        case Verdict.RESTARTED:
+        case ResumeVerdict.RESTARTED:
             at = "restarted" if step is None else f"restarted at step {step}"
             return at + ("" if expected is None else f" after {expected}") + (f": {losses}" if losses else "")
-        case Verdict.JUMPED:
+        case ResumeVerdict.JUMPED:
             return f"the loss jumped at the resume: {losses}"

@@ -1,11 +1,10 @@
-"""One run: what was requested, its state, its attempts, and what people may edit."""
+"""One run: what was requested, its state, its attempts, its position in the queue, and what people may edit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
-from backprop_tui.domain.environment import RunVariables
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
@@ -44,8 +43,6 @@ class StopPlan:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The specification of a run, fixed when it was queued."""
-
     command: tuple[str, ...]
     script: str | None
     cwd: str
@@ -103,8 +100,6 @@ class Checkpoint:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU assigned to a run."""
-
     index: int
     uuid: str
 
@@ -254,11 +249,7 @@ class Run:
         return self.attempts[-1]
 
     def to(self, state: State) -> Run:
-        """Returns the run in another state.
-
-        Raises:
-            IllegalTransition: the state cannot follow the current one.
-        """
+        """Returns the run in another state; raises IllegalTransition if that cannot follow the current one."""
         check_transition(self.status, status_of(state))
         return replace(self, state=state)
 
@@ -282,3 +273,82 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:
     """Returns the run with another timebox; running time already used counts towards it."""
     return replace(run, spec=replace(run.spec, max_run_seconds=request.max_run_seconds))
+
+
+_SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PASSWORD", "PASSWD", "PWD", "CREDENTIAL", "CREDENTIALS", "AUTH")
+
+RunVariables = tuple[tuple[str, str | None], ...]  # name and value; None if the value is not stored
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value must not be stored: WANDB_API_KEY, HF_TOKEN, DB_PASSWORD."""
+    words = name.upper().split("_")
+    return any(word in _SECRET for word in words) or words[-1].endswith(_SECRET)
+
+
+def without_secrets(given: Iterable[tuple[str, str]]) -> RunVariables:
+    """Returns the variables as they are stored; the last value of a name counts."""
+    return tuple((name, None if is_secret(name) else value) for name, value in dict(given).items())
+
+
+def restore_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the variables of a resumed run: the stored ones that have a value, overridden by those given now."""
+    return list(({name: value for name, value in before if value is not None} | dict(given)).items())
+
+
+def merge_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> RunVariables:
+    """Returns the variables to store for a resumed run."""
+    return tuple((dict(before) | dict(without_secrets(given))).items())
+
+
+def sort_queue(queued: Iterable[Run]) -> list[Run]:
+    """Sorts by priority, highest first, then by position, which is the time of queueing unless the run was moved."""
+    return sorted(queued, key=lambda run: (-run.priority, run.position, run.id))
+
+
+def move_in_queue(run: Run, queue: Sequence[Run], number: int) -> Run:
+    """Returns the run moved within the whole queue; it takes the priority of the run that it comes before.
+
+    `number` is the new position, counted from 1; one past the end means the end.
+    """
+    others = [other for other in queue if other.id != run.id]
+    index = max(0, min(number - 1, len(others)))
+    before = others[index - 1] if index > 0 else None
+    after = others[index] if index < len(others) else None
+    if before is not None and (after is None or before.priority == run.priority != after.priority):
+        return replace(run, priority=before.priority, position=before.position + 1)
+    if after is None:
+        return run
+    if before is None or before.priority != after.priority:
+        return replace(run, priority=after.priority, position=after.position - 1)
+    return replace(run, priority=after.priority, position=(before.position + after.position) / 2)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTimeline:
+    """Start time of each attempt, and the total time spent between attempts before it; oldest first."""
+
+    starts: tuple[float, ...] = ()
+    idle: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run | None) -> AttemptTimeline:
+        starts: list[float] = []
+        idle: list[float] = []
+        total, ended = 0.0, None
+        for attempt in () if run is None else run.attempts:
+            total += max(0.0, attempt.started_at - ended) if ended is not None else 0.0
+            starts.append(attempt.started_at)
+            idle.append(total)
+            ended = attempt.ended_at
+        return cls(starts=tuple(starts), idle=tuple(idle))
+
+    def at(self, time: float) -> int:
+        """Index of the attempt that was running at `time`."""
+        return max((index for index, start in enumerate(self.starts) if start <= time), default=0)
+
+    def elapsed(self, time: float, *, idle: bool = False) -> float:
+        """Seconds from the first start to `time`; time between attempts is excluded unless `idle` is set."""
+        if not self.starts:
+            return time
+        return max(0.0, time - self.starts[0] - (0.0 if idle else self.idle[self.at(time)]))

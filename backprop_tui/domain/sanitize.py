@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
-# ECMA-48: CSI, then the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end, then the others;
-# each may also start with its one-byte introducer from the C1 set.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)?"
-    r"|\x1b[ -/]*[0-~]?"
-)
-_PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]*")
 _SPACES = {"\t": " ", "\n": " ", "\r": " ", "\x0b": " ", "\x0c": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
 # Cc controls, Cf formats (direction marks, zero widths), Co private use, Cs lone surrogates, Cn unassigned.
 _HARMFUL = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
@@ -21,9 +14,20 @@ _REPLACEMENT = "\ufffd"
 
 def sanitize(text: str) -> str:
     """One line of text without anything that a terminal would interpret."""
-    if _PRINTABLE_ASCII.fullmatch(text):
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_sanitized_character, _ESCAPES.sub("", text)))
+    return "".join(map(_sanitized_character, _escape_pattern().sub("", text)))
+
+
+@cache  # compiled when first needed: a short command seldom needs it
+def _escape_pattern() -> re.Pattern[str]:
+    # ECMA-48: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end, then the others;
+    # each may also start with its one-byte introducer from the C1 set.
+    return re.compile(
+        r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+        r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)?"
+        r"|\x1b[ -/]*[0-~]?"
+    )
 
 
 def _sanitized_character(character: str) -> str:
@@ -33,8 +37,3 @@ def _sanitized_character(character: str) -> str:
     if category not in _HARMFUL:
         return character
     return "" if category == "Cf" else _REPLACEMENT
-
-
-def sanitize_optional(text: object) -> str | None:
-    """As `sanitize`, for a field that may be missing."""
-    return None if text is None else sanitize(str(text))

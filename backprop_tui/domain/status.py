@@ -40,10 +40,6 @@ _FOLLOWERS: dict[Status, frozenset[Status]] = {
 
 
 def check_transition(old: Status, new: Status) -> None:
-    """Checks that a record may change from `old` to `new`.
-
-    Raises:
-        IllegalTransition: it may not.
-    """
+    """Raises IllegalTransition unless a record may change from `old` to `new`."""
     if new not in _FOLLOWERS.get(old, frozenset()):
         raise IllegalTransition(old, new)

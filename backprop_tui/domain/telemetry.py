@@ -71,8 +71,6 @@ class Readings:
 
 STALE_AFTER_SAMPLES = 3
 
-_ANSWERING = frozenset({GpuHealth.OK, GpuHealth.HOT})
-
 
 def is_stale(age_seconds: float, sample_seconds: float) -> bool:
     """Whether a reading of that age is older than three samples.
@@ -84,4 +82,5 @@ def is_stale(age_seconds: float, sample_seconds: float) -> bool:
 
 def answers(gpu: GpuReading, *, readings_age_seconds: float, sample_seconds: float) -> bool:
     """Whether the GPU is healthy and its reading recent; `readings_age_seconds` is added to the GPU's own age."""
-    return gpu.health in _ANSWERING and not is_stale(gpu.age_seconds + readings_age_seconds, sample_seconds)
+    is_healthy = gpu.health in (GpuHealth.OK, GpuHealth.HOT)
+    return is_healthy and not is_stale(gpu.age_seconds + readings_age_seconds, sample_seconds)

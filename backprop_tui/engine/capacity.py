@@ -1,4 +1,4 @@
-"""The machine as the governor sees it: limits, start tokens, readings, VRAM claims and disk use."""
+"""The machine and its runs as the governor sees them: limits, start tokens, readings, VRAM claims and disk use."""
 
 from __future__ import annotations
 
@@ -6,32 +6,92 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from backprop_tui.config.machine import machine_limits, machine_probe
+from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, MachineSnapshot, PendingDependency, claims_of
+from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings
-from backprop_tui.engine.candidates import active_of
 from backprop_tui.engine.readings import ReadingsSource
-from backprop_tui.engine.start_tokens import read_tokens, write_tokens
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.processes.linux import boot_id, mount_point_of, mount_points
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
-MOST_COMMANDS = 1000
+AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+MOST_COMMANDS = 1000  # in the VRAM history
+OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
+MOUNTS_SECONDS = 60.0  # between two reads of the mount table
+
+
+def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> MachineSnapshot:
+    """The snapshot limited to the GPUs of the probe that the run asks for; `machine_probe` applies to `auto`.
+
+    With `--gpu-probe none` the run sees no GPUs. Until the sampler uses the probe that the run asks for, its GPUs count
+    as unknown: so no run is placed on simulated GPUs that another run asked for.
+    """
+    probe = machine_probe if run.spec.gpu_probe == AUTO else run.spec.gpu_probe
+    if probe == NONE:
+        readings = replace(snapshot.readings, gpus=(), probe_problem=None)
+        return replace(snapshot, readings=readings, gpus_known=True)
+    if _is_equivalent(probe, snapshot.readings.probe):
+        return snapshot
+    return replace(snapshot, readings=replace(snapshot.readings, gpus=(), probe_problem=None), gpus_known=False)
+
+
+def _is_equivalent(requested: str, measured: str) -> bool:
+    if SIMULATED in (requested, measured):
+        return requested == measured
+    return requested == AUTO or measured != NONE
+
+
+def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
+    """An admitted run as the guard sees it; `now` is wall-clock time."""
+    attempt = run.attempt
+    live = live if live is not None and live.attempt == attempt.number else None
+    pause = None if live is None else live.pause
+    return ActiveRun(
+        id=run.id,
+        name=run.name,
+        started_at=attempt.started_at,
+        limits=run.spec.limits,
+        gpu_uuids=tuple(gpu.uuid for gpu in attempt.gpus),
+        paused_by=None if pause is None else pause.by,
+        paused_seconds=0.0 if pause is None else max(0.0, now - pause.since),
+        stopping=live is not None and live.stopping is not None,
+    )
+
+
+def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
+    """The stored bucket; a full one if nothing was started since the machine booted."""
+    try:
+        source = read_object(home.start_tokens)
+        if source is not None and source.get("boot_id") == boot_id():
+            return decode(TokenBucket, source)
+    except (BackpropError, WrongField):
+        # A broken file counts as missing: one burst too many does less harm than a queue that never starts anything.
+        pass
+    return full_bucket(now, limits)
+
+
+def write_tokens(home: Home, bucket: TokenBucket) -> None:
+    """Stores the bucket for the next supervisor, which after a StorageFailed may grant the same start again."""
+    content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
+    write_atomically(home.start_tokens, content, durable=False)
 
 
 class VramHistory:
     """Peak bytes of VRAM by command, the most recent last. A cache: losing the file does no harm."""
-
-    __slots__ = ("_path", "_peaks")
 
     def __init__(self, home: Home) -> None:
         self._path = home.vram_history
@@ -46,11 +106,7 @@ class VramHistory:
         return self._peaks.get(_command_key(run)) if self._peaks else None
 
     def record(self, run: Run) -> None:
-        """Stores the peak of a run that has ended.
-
-        Raises:
-            StorageFailed: only this process knows the peak.
-        """
+        """Stores the peak of a run that has ended; after a StorageFailed only this process knows it."""
         peak = run.peak.vram_bytes
         if peak is None:
             return
@@ -69,14 +125,8 @@ def _command_key(run: Run) -> str:
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
 
-OLDEST_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
-MOUNTS_SECONDS = 60.0  # between two reads of the mount table
-
-
 class SavingRuns:
-    """Reads each run's live record, and again only when it changes."""
-
-    __slots__ = ("_home", "_is_any", "_known", "_mounts", "_mounts_read_at")
+    """The runs that save checkpoints. Reads each run's live record, and again only when it changes."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -86,7 +136,7 @@ class SavingRuns:
         self._mounts_read_at: float | None = None
 
     def of(self, active: Sequence[Run], now: float, wall_time: float) -> tuple[SavingRun, ...]:
-        """Those of these runs that save checkpoints; `now` is monotonic."""
+        """Returns those of these runs that save checkpoints; `now` is monotonic."""
         self._known = {run.id: self._read(run, wall_time) for run in active}
         saving = tuple(saving for _, saving in self._known.values() if saving is not None)
         self._is_any = bool(saving)
@@ -100,18 +150,23 @@ class SavingRuns:
 
     def _read(self, run: Run, wall_time: float) -> tuple[Signature | None, SavingRun | None]:
         directory = RunDirectory(self._home.run_folder(run.id))
-        try:
-            signature = signature_of(directory.live_path)
-        except OSError:
-            signature = None
+        signature = _signature_or_none(directory.live_path)
         if signature is None:
             return None, None
         known = self._known.get(run.id)
         age = max(0.0, wall_time - signature.modified_ns / 1e9)
-        if known is not None and known[0] == signature and age <= OLDEST_SECONDS:
+        if known is not None and known[0] == signature and age <= OLDEST_LIVE_SECONDS:
             return known
-        live = directory.read_live() if age <= OLDEST_SECONDS else None
+        live = directory.read_live() if age <= OLDEST_LIVE_SECONDS else None
         return signature, None if live is None else saving_run(run, live, passed_seconds=age)
+
+
+def _signature_or_none(path: str) -> Signature | None:
+    """The signature; None for a missing file, and for one that cannot be examined: reading it reports why."""
+    try:
+        return signature_of(path)
+    except OSError:
+        return None
 
 
 class Capacity:
@@ -123,26 +178,28 @@ class Capacity:
         self._readings_source = readings_source
         self._config_signature: Signature | None = Signature(-1, -1, -1)  # of no file: the first look reads it
         self.limits = MachineLimits()
-        self.probe = readings_source.probe
         self._reread_limits()
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self.vram_history = VramHistory(home)
         self._saving = SavingRuns(home)
 
-    def snapshot(self, active: Sequence[Run]) -> Snapshot:
+    @property
+    def probe(self) -> str:
+        return self._readings_source.machine_probe
+
+    def snapshot(self, active: Sequence[Run]) -> MachineSnapshot:
         """The machine's current state, with these runs active."""
         self._reread_limits()
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
-        active_runs = tuple(active_of(run, None, wall_time) for run in active)
         self._bucket = self._bucket.refilled(now, self.limits)
-        return Snapshot(
+        return MachineSnapshot(
             now=now,
             readings=readings,
             bucket=self._bucket,
             limits=self.limits,
-            active=active_runs,
+            active=tuple(active_of(run, None, wall_time) for run in active),
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),
             queue_held=os.path.exists(self._home.queue_held),
@@ -151,12 +208,8 @@ class Capacity:
             probe_broken_since=self._readings_source.broken_since,
         )
 
-    def record_start(self, snapshot: Snapshot) -> None:
-        """Spends the token of the run that was started last, and keeps its claims, for later supervisors too.
-
-        Raises:
-            StorageFailed: the tokens could not be written.
-        """
+    def record_start(self, snapshot: MachineSnapshot) -> None:
+        """Spends the token of the run that was started last, for later supervisors too, and keeps its claims."""
         self._bucket = snapshot.bucket
         newest = snapshot.active[-1].id
         self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
@@ -189,16 +242,13 @@ class Capacity:
 
     def _reread_limits(self) -> None:
         """Reads the file if it changed; where it is not valid, the old limits stay in force and the log says why."""
-        try:
-            signature = signature_of(self._config_path)
-        except OSError:
-            signature = None  # reading the file reports why
+        signature = _signature_or_none(self._config_path)
         if signature == self._config_signature:
             return
         self._config_signature = signature
         try:
             self.limits = machine_limits(self._config_path)
-            self.probe = self._readings_source.probe = machine_probe(self._config_path)
+            self._readings_source.machine_probe = self._readings_source.probe = machine_probe(self._config_path)
             self._readings_source.sample_seconds = self.limits.sample_seconds
         except BackpropError as error:
             note(f"{error}; the previous limits stay in force")

@@ -1,4 +1,7 @@
-"""Applies the guard's rules to the active runs whenever there are new readings, and sends the resulting requests."""
+"""Applies the guard's rules (domain/governor/guard.py) to the active runs whenever there are new readings.
+
+The resulting requests, for example to pause a run on an overheated GPU, go to the runs' guardians by requests.jsonl.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,14 @@ from collections.abc import Sequence
 from backprop_tui.domain.governor.guard import GuardState, step
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.candidates import active_of
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, active_of
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 
 class Guard:
-    """Keeps the guard's state between checks.
-
-    `check` is called more often than the sampler measures, so that an overheated GPU is noticed at once.
-    """
+    """Keeps the guard's state between checks."""
 
     def __init__(self, home: Home, capacity: Capacity, readings_source: ReadingsSource) -> None:
         self._home = home
@@ -32,8 +31,8 @@ class Guard:
     def check(self, runs: Sequence[Run]) -> None:
         """Checks the active runs among these, unless there are no new readings since the last check.
 
-        Raises:
-            StorageFailed: a request could not be written; the next check tries again.
+        Called more often than the sampler measures, so that an overheated GPU is noticed at once. Where a request
+        cannot be written (StorageFailed), the next check tries again.
         """
         written, now = self._readings_source.written_at(), time.monotonic()
         if written == self._checked and now < self._due:

@@ -10,8 +10,7 @@ import time
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
-from backprop_tui.engine.readings import ReadingsSource
-from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.readings import ReadingsSource, SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.engine.wakeup import Bell
@@ -25,7 +24,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
 LARGEST_LOG_BYTES = 1 << 20
-UNBORN_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
+INTERRUPTED_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
 RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
 
@@ -33,13 +32,13 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
     _shorten_log()
-    sweep_unfinished_builds(home, older_than_seconds=UNBORN_SECONDS)
+    sweep_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
     readings_source = ReadingsSource(home)
     capacity = Capacity(home, config_path, readings_source)
     unfinished = UnfinishedRuns(home)
     scheduler = Scheduler(unfinished, capacity, LocalLauncher(requests))
     guard = Guard(home, capacity, readings_source)
-    sampler = SamplerKeeper(home, capacity, readings_source)
+    sampler = SamplerKeeper(home, readings_source)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
@@ -76,7 +75,7 @@ def _supervise(
 
 
 def _first_pass(scheduler: Scheduler) -> PassResult | None:
-    """The first pass; None where it failed, for example because the disk is full. The next pass tries again."""
+    """None where the pass failed, for example because the disk is full. The next pass tries again."""
     try:
         return scheduler.run_pass((), explain=False)
     except BackpropError as error:

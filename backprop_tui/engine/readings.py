@@ -1,14 +1,19 @@
-"""The supervisor's source of readings: the sampler's file, or /proc for host figures where that file is old."""
+"""The supervisor's readings: the sampler it keeps running, and /proc for host figures where the sampler is silent."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings, is_stale
+from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import read_readings
+from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 
 FRESH_SECONDS = 3.0  # host readings of the sampler are used up to this age
@@ -24,7 +29,8 @@ class ReadingsSource:
         self._path = home.readings
         self._host_probe = HostProbe(disk_path=home.root)
         self._host_readings: Readings | None = None
-        self.probe = "auto"
+        self.machine_probe = "auto"  # of the configuration file
+        self.probe = "auto"  # in use: a run may ask for another
         self.sample_seconds = 1.0
         self.gpus_known = False
         self.broken_since: str | None = None
@@ -75,3 +81,41 @@ def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
     age = gpu.age_seconds + seconds
     stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
     return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)
+
+
+NO_PREFERENCE = frozenset({"auto", "none"})
+
+
+class SamplerKeeper:
+    """Owns the supervisor's sampler process; none runs where the probe is `none`."""
+
+    def __init__(self, home: Home, source: ReadingsSource) -> None:
+        self._source = source
+        self._sampler = SamplerProcess(home, source.machine_probe, source.sample_seconds)
+
+    @property
+    def gpus_known(self) -> bool:
+        """Whether the probe has answered, or is not needed."""
+        return self._source.gpus_known
+
+    def ensure(self, runs: Iterable[Run]) -> None:
+        """Makes sure that a sampler with the right probe and interval is running; stops it where there is no probe.
+
+        A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
+        """
+        choosing = [run for run in runs if run.status in UNFINISHED and run.spec.gpu_probe not in NO_PREFERENCE]
+        first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
+        probe = self._source.machine_probe if first is None else first.spec.gpu_probe
+        self._source.probe = probe
+        if probe == "none":
+            self._sampler.stop()
+            return
+        self._sampler.replace(probe, self._source.sample_seconds)
+        try:
+            self._sampler.ensure(time.monotonic())
+        except OSError as error:
+            # No memory for a process or no room for its log: runs without GPUs still start, and we try again.
+            note(f"cannot start the sampler: {error.strerror}")
+
+    def stop(self) -> None:
+        self._sampler.stop()

@@ -1,34 +1,95 @@
-"""The scheduler: one pass recovers orphaned runs, decides which queued runs start, and starts them."""
+"""The scheduler: one pass recovers runs without a guardian, decides which queued runs start, and starts them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 
-from backprop_tui.domain.causes.stops import cause_of_stop, cause_of_unmet_dependency
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.checkpoints.soundness import newest_sound
+from backprop_tui.domain.causes.stops import (
+    cause_of_machine_restart,
+    cause_of_recorded_stop,
+    cause_of_stop,
+    cause_of_unknown_end,
+    cause_of_unmet_dependency,
+)
 from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.reservation import HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency, Placement
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.queue_order import sort_queue
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt, merge_live, requeue_unstarted
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, sort_queue, with_timebox
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.engine.candidates import snapshot_for
-from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
-from backprop_tui.engine.recovery import Adopt, recover
-from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store.locks import Lock
+from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
+
+def recover(directory: RunDirectory, run: Run) -> Run | None:
+    """Updates the record of a run whose script was never started, or ended with the machine; returns the new record.
+
+    None means that the script was started and needs a guardian, which adopts it, or finds out how it ended and cleans
+    up after it. The caller holds the run's lock.
+
+    Raises:
+        StorageFailed: the record could not be written; nothing else was done.
+    """
+    if run.attempt.boot_id != boot_id():
+        return _record_loss(directory, run, "the machine went down while it ran", cause_of_machine_restart)
+    lock = try_lock(directory.script_lock)
+    if lock is None:
+        return None
+    with lock:
+        identity = directory.script_identity()
+    if identity is not None and identity[0] == run.attempt.number:
+        return None
+    return _requeue_unstarted(directory, run)
+
+
+def _requeue_unstarted(directory: RunDirectory, run: Run) -> Run:
+    if run.status is not Status.STARTING:
+        reason = "script.lock is empty although the script was running"
+        return _record_loss(directory, run, reason, cause_of_unknown_end)
+    reason = "its guardian died before the script was started"
+    requeued = requeue_unstarted(run, now=time.time(), reason=reason)
+    directory.write(requeued, durable=True)
+    directory.append_event("queued", reason, time=time.time())
+    return requeued
+
+
+def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause]) -> Run:
+    """Records an end without a known exit status: lost, unless we were stopping the run at that time."""
+    live = directory.read_live()
+    stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
+    if stopping is None:
+        outcome = Outcome(status=Status.LOST, reason=reason, cause=cause_of(reason))
+    else:
+        is_final, cause = live is not None and live.is_final, cause_of_recorded_stop(stopping)
+        outcome = Outcome(status=stopping.status, reason=stopping.reason, cause=cause, is_final=is_final)
+    run = merge_live(run, live)
+    # Only a slice is continued. For a lost run no checkpoint is checked: its disk may not answer after a reboot.
+    checkpoint = newest_sound(run.checkpoints) if outcome.status is Status.TIMEBOXED else None
+    now = time.time()
+    concluded = finish_attempt(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+    directory.write(concluded, durable=True)
+    directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
+    if concluded.status is not Status.QUEUED:
+        directory.delete_environment()
+    return concluded
+
+
 SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
+# A run that is held for one of these reasons holds every run behind it.
+HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
+EXPLAINED_RUNS = 100
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -42,7 +103,7 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
     """The runs that must still end before this run may start."""
     pending: list[PendingDependency] = []
     for dependency in run.spec.after:
-        other = _find(dependency.run, unfinished)
+        other = unfinished.find(dependency.run)
         if other is None:
             if not dependency.any_end:
                 return UnmetDependency(f"waited for {dependency.run}, which was removed")
@@ -53,27 +114,9 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
     return tuple(pending)
 
 
-def _find(run_id: str, unfinished: UnfinishedRuns) -> Run | None:
-    run = unfinished.get(run_id)
-    if run is not None:
-        return run
-    try:
-        return unfinished.directory(run_id).read()
-    except BackpropError:
-        return None
-
-
-# A run that is held for one of these reasons holds every run behind it.
-HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
-# Only the first runs of the queue get their reasons worked out; those further back wait for these first.
-EXPLAINED_RUNS = 100
-
-
 @lazy_dataclass(slots=True)
 class PassResult:
-    """What one pass saw and did."""
-
-    snapshot: Snapshot
+    snapshot: MachineSnapshot
     runs: list[Run] = field(default_factory=list)  # all unfinished runs; unchanged ones are the same objects as before
     guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
     unwatched: list[str] = field(default_factory=list)  # active, guarded by a guardian that was launched by another
@@ -91,11 +134,9 @@ class Scheduler:
         self._head: HeadOfQueue | None = None
 
     def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
-        """Makes one pass over the queue.
+        """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
-        Args:
-            watched: Ids of the runs whose guardians are known to be alive.
-            explain: Whether to work out every reason of every held run, for display.
+        With `explain` it works out every reason of every held run, for display.
 
         Raises:
             StorageFailed: for example, the disk is full; what was done before the error remains.
@@ -117,7 +158,7 @@ class Scheduler:
 
     def _recover(self, run: Run, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock_run(directory)
         if lock is None:
             result.unwatched.append(run.id)
             return
@@ -126,11 +167,11 @@ class Scheduler:
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
                 return
-            recovery = recover(directory, run)
-            if isinstance(recovery, Adopt):
-                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            recovered = recover(directory, run)
+            if recovered is not None:
+                self._unfinished.put(recovered)
             else:
-                self._unfinished.put(recovery.run)
+                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
@@ -174,15 +215,14 @@ class Scheduler:
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
         backoff = _backoff(run, now)
-        if isinstance(decision, Hold) or backoff is not None:
-            reasons = decision.reasons if isinstance(decision, Hold) else ()
-            return Hold(reasons=(*(() if backoff is None else (backoff,)), *reasons))
+        if isinstance(decision, Hold) or backoff:
+            return Hold(reasons=(*backoff, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
 
     def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock_run(directory)
         if lock is None:
             return  # a front end is editing it at this moment
         with lock:
@@ -209,7 +249,7 @@ class Scheduler:
     def _handle_requests(self, run: Run) -> None:
         """Handles the requests to a queued run, of which there are nearly always none."""
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory) if directory.requests_after(run.requests_offset)[0] else None
+        lock = try_lock_run(directory) if directory.requests_after(run.requests_offset)[0] else None
         if lock is None:
             return
         with lock:
@@ -225,53 +265,42 @@ class Scheduler:
         for request in requests:
             match request:
                 case StopRequest(by=by, reason=reason, cause=kind):
-                    cause = cause_of_stop(by=by, reason=reason, kind=kind)
-                    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
-                    return self._end_queued(directory, run, end)
+                    return _stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
                 case EditRequest():
                     run = apply_edit(run, request)
                 case TimeboxRequest():
                     run = with_timebox(run, request)
-                case _:
-                    continue
         directory.write(run, durable=True)
         return run
 
     def _end_unstarted(self, run: Run, reason: str) -> None:
         directory = self._unfinished.directory(run.id)
-        lock = _try_lock(directory)
+        lock = try_lock_run(directory)
         if lock is None:
             return
         with lock:
             run = directory.read()
             if isinstance(run.state, Queued):
-                cause = cause_of_unmet_dependency(reason)
-                end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
-                run = self._end_queued(directory, run, end)
+                run = _stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
 
-    def _end_queued(self, directory: RunDirectory, run: Run, end: Ended) -> Run:
-        run = run.to(end)
-        directory.write(run, durable=True)
-        directory.append_event("ended", end.reason or "", time=end.at, status=end.status)
-        directory.delete_environment()
-        return run
+
+def _stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause) -> Run:
+    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+    run = run.to(end)
+    directory.write(run, durable=True)
+    directory.append_event("ended", reason, time=end.at, status=end.status)
+    directory.delete_environment()
+    return run
 
 
-def _try_lock(directory: RunDirectory) -> Lock | None:
-    try:
-        return directory.try_lock()
-    except FileNotFoundError:
-        return None  # removed at this moment
-
-
-def _backoff(run: Run, now: float) -> HoldReason | None:
+def _backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
     state = run.state
     if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
-        return None
+        return ()
     seconds = state.not_before - now
     message = f"{state.reason or 'again'} in {seconds:.0f} s"
-    return HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message)
+    return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
 
 def _admission_message(placement: Placement) -> str:

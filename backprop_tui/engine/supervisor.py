@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
-from backprop_tui.domain.times import iso
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
-from backprop_tui.engine.sampler_keeper import SamplerKeeper
+from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
@@ -28,18 +28,23 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 REAP_DELAY_SECONDS = 2.0
+FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
+PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
+EXPLAIN_SECONDS = 1.0
+INDEX_SECONDS = 1.0
+REAP_SECONDS = 1.0
+CHECKS_PER_SAMPLE = 5
+SHORTEST_CHECK_SECONDS = 0.1
+LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds the supervisor warm
 
 
 class OrphanReaper:
-    """Remembers since when each zombie has been dead."""
-
-    __slots__ = ("_dead_since",)
+    """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status."""
 
     def __init__(self) -> None:
         self._dead_since: dict[int, float] = {}
 
     def reap(self) -> None:
-        """Reaps the zombies that have been dead for two seconds."""
         now = time.monotonic()
         zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
         self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
@@ -50,11 +55,7 @@ class OrphanReaper:
 
 
 def write_governor(home: Home, result: PassResult, time: float) -> None:
-    """Writes what the last pass decided.
-
-    Raises:
-        StorageFailed: for example, the disk is full; the previous file stays.
-    """
+    """Writes what the last pass decided; raises StorageFailed where the disk is full, and the previous file stays."""
     state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
     content = {
         "time": iso(time),
@@ -71,16 +72,6 @@ def write_governor(home: Home, result: PassResult, time: float) -> None:
         "places": result.queue_positions,
     }
     write_atomically(home.governor, dump(content), durable=False)
-
-
-FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
-PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
-EXPLAIN_SECONDS = 1.0
-INDEX_SECONDS = 1.0
-REAP_SECONDS = 1.0
-CHECKS_PER_SAMPLE = 5
-SHORTEST_CHECK_SECONDS = 0.1
-LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds the supervisor warm
 
 
 class Supervisor:
@@ -111,7 +102,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())
-                tasks.create_task(self._repeat(self._check_seconds, self._check))
+                tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
                 tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
         finally:
@@ -122,13 +113,10 @@ class Supervisor:
         while True:
             self._wake.clear()
             await self._run_pass()
-            if self._runs:
-                idle_since = None
-            else:
-                idle_since = idle_since or time.monotonic()
-                if time.monotonic() - idle_since >= LINGER_SECONDS:
-                    self._done.set()
-                    return
+            idle_since = None if self._runs else idle_since or time.monotonic()
+            if idle_since is not None and time.monotonic() - idle_since >= LINGER_SECONDS:
+                self._done.set()
+                return
             await _wait(self._wake, PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS)
 
     async def _run_pass(self) -> None:
@@ -181,7 +169,7 @@ class Supervisor:
     def _check_seconds(self) -> float:
         return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
-    def _check(self) -> None:
+    def _check_sampler_and_guard(self) -> None:
         self._sampler.ensure(self._runs)
         self._guard.check(self._runs)
 
@@ -191,15 +179,14 @@ class Supervisor:
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
-            for run in changed:
-                if run.status in ENDED:
-                    self._capacity.vram_history.record(run)
+        for run in changed:
+            if run.status in ENDED:
+                self._capacity.vram_history.record(run)
+                self._explain_at = 0.0
         self._indexed = {run.id: run for run in runs}
-        if any(run.status in ENDED for run in changed):
-            self._explain_at = 0.0
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
-        """Does the work in a thread every so many seconds until the supervisor is done."""
+        """Does the work in a thread, at this interval, until the supervisor is done."""
         while not self._done.is_set():
             try:
                 await asyncio.to_thread(work)

@@ -12,6 +12,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
 from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
@@ -19,8 +20,6 @@ from backprop_tui.store.watched_file import Signature, signature_of
 
 @lazy_dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A run, with the signature its record had when it was read."""
-
     run: Run
     signature: Signature | None
 
@@ -35,7 +34,10 @@ class UnfinishedRuns:
 
     def refresh(self) -> None:
         """Reads what changed; a record that cannot be read is left out and logged once."""
-        run_ids = _list_directory(self._home.active)
+        try:
+            run_ids = os.listdir(self._home.active)
+        except FileNotFoundError:
+            run_ids = []  # a dry run before the first run was queued
         self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
         for run_id in run_ids:
             self._load(run_id)
@@ -67,13 +69,15 @@ class UnfinishedRuns:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
 
-    def get(self, run_id: str) -> Run | None:
-        """An unfinished run of this host; None where there is none with this id."""
+    def find(self, run_id: str) -> Run | None:
+        """Any run, finished ones included; None where there is none, or its record cannot be read."""
         loaded = self._loaded.get(run_id)
-        return None if loaded is None else loaded.run
+        try:
+            return self.directory(run_id).read() if loaded is None else loaded.run
+        except BackpropError:
+            return None
 
     def runs(self) -> list[Run]:
-        """All of them, in no particular order."""
         return [loaded.run for loaded in self._loaded.values()]
 
     def queued(self) -> list[Run]:
@@ -84,18 +88,10 @@ class UnfinishedRuns:
         return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
 
 
-def _list_directory(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []  # a dry run before the first run was queued
-
-
 def index_runs(home: Home, runs: Iterable[Run]) -> None:
     """Writes these runs to the index, then removes the markers of those that have ended.
 
-    Raises:
-        StorageFailed: the index could not be written; all markers stay, so the next supervisor does it again.
+    Where the index cannot be written all markers stay, so that the next supervisor does it again.
     """
     runs = list(runs)
     index.update(home, {run.id: public(run, home.run_folder(run.id)) for run in runs})
@@ -104,23 +100,25 @@ def index_runs(home: Home, runs: Iterable[Run]) -> None:
             unmark(home, run)
 
 
+def try_lock_run(directory: RunDirectory) -> Lock | None:
+    """The run's lock; None if another process holds it, or the run was removed at this moment."""
+    try:
+        return directory.try_lock()
+    except FileNotFoundError:
+        return None
+
+
 def unmark(home: Home, run: Run) -> None:
     """Removes an ended run's marker under its lock, unless the record changed: `resume` may have queued it again."""
     directory = RunDirectory(home.run_folder(run.id))
-    try:
-        lock = directory.try_lock()
-    except FileNotFoundError:
-        lock = None
+    lock = try_lock_run(directory)
     if lock is None:
         return
     with lock:
         try:
             current = directory.read()
-        except BackpropError:
-            return
-        if current.state == run.state and len(current.attempts) == len(run.attempts):
-            directory.delete_environment()  # a guardian that was killed at the very end may have left it
-            try:
+            if current.state == run.state and len(current.attempts) == len(run.attempts):
+                directory.delete_environment()  # a guardian that was killed at the very end may have left it
                 os.unlink(home.marker(run.id))
-            except FileNotFoundError:
-                return
+        except (BackpropError, FileNotFoundError):
+            return

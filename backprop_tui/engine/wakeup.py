@@ -10,12 +10,10 @@ from backprop_tui.store.home import Home
 class Bell:
     """The supervisor's end of the FIFO; exists while a supervisor listens. Only the holder of the lease creates it."""
 
-    __slots__ = ("_path", "descriptor")
-
     def __init__(self, home: Home) -> None:
         self._path = home.bell
         try:
-            os.unlink(self._path)  # left by a supervisor that was killed: nobody reads it any more
+            os.unlink(self._path)  # left by a supervisor that was killed: no process reads it
         except FileNotFoundError:
             pass
         os.mkfifo(self._path, 0o600)
@@ -23,7 +21,6 @@ class Bell:
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def drain(self) -> None:
-        """Discards the wake-ups that have arrived."""
         try:
             while os.read(self.descriptor, 4096):
                 continue

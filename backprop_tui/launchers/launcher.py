@@ -25,13 +25,11 @@ class GuardianHandle:
 
 
 class Launcher(Protocol):
-    """Starts guardians."""
-
     def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
-        """Starts a guardian, which holds the run's lock from now on; the caller closes its own descriptor.
+        """Starts a guardian, which holds the run's lock from now on; the caller closes its copy.
 
         Raises:
-            LaunchFailed: nobody answered.
+            LaunchFailed: the fork server did not answer.
         """
 
 
@@ -45,7 +43,6 @@ class LocalLauncher:
         requests.settimeout(ANSWER_SECONDS)
 
     def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
-        """See `Launcher.launch`."""
         message = json.dumps({"folder": run_folder, "adopting": adopting}).encode("ascii")
         try:
             socket.send_fds(self._requests, [message], [lock.descriptor])

@@ -19,8 +19,8 @@ SIGNED_WITHIN_SECONDS = 1.0
 def sign_lease(lock: Lock, pid: int) -> None:
     """Writes pid and boot id of the holder into the lock file.
 
-    The signature has a fixed length and is written at once, so that nobody reads half of it, and that only the first
-    one needs space on the disk. If there is none, it is left out: the work is more important.
+    The signature has a fixed length and is written at once, so that no reader sees half of it and only the first one
+    needs space on the disk. Without space it is left out, since the work is more important.
     """
     line = f"{pid} {boot_id()}".ljust(SIGNATURE_BYTES - 1) + "\n"
     try:
@@ -31,11 +31,7 @@ def sign_lease(lock: Lock, pid: int) -> None:
 
 
 def refuse_other_machine(home: Home) -> None:
-    """Checks that the lease is not held by another machine of the same name, which would start this machine's runs too.
-
-    Raises:
-        StateUnavailable: it is.
-    """
+    """Raises StateUnavailable if another machine of the same name has the lease: it would start this one's runs too."""
     # Just after a reboot the holder may not have signed yet.
     end = time.monotonic() + SIGNED_WITHIN_SECONDS
     while is_signed_elsewhere(home):
@@ -48,7 +44,7 @@ def refuse_other_machine(home: Home) -> None:
 
 
 def lease_owner(home: Home) -> tuple[int, str] | None:
-    """Returns pid (`STARTING` at first) and boot id of the newest supervisor; None if there was none."""
+    """Returns the pid (`STARTING` at first) and boot id of the newest supervisor; None if there was none."""
     try:
         with open(home.supervisor_lock, encoding="ascii") as file:
             parts = file.read().split()

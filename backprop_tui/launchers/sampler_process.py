@@ -26,10 +26,6 @@ class SamplerProcess:
     _identity: Identity | None = None
     _started_at: float = -RESTART_SECONDS
 
-    @property
-    def readings_path(self) -> str:
-        return self.home.readings
-
     def ensure(self, now: float) -> None:
         """Starts a sampler unless one is alive and writing; `now` is monotonic."""
         if self._identity is not None:
@@ -52,9 +48,8 @@ class SamplerProcess:
         self._identity, self._started_at = None, -RESTART_SECONDS
 
     def _written(self, now: float) -> float:
-        """Returns the monotonic time of the last write."""
         try:
-            return now - (time.time() - os.stat(self.readings_path).st_mtime)
+            return now - (time.time() - os.stat(self.home.readings).st_mtime)
         except OSError:
             return self._started_at
 
@@ -62,7 +57,7 @@ class SamplerProcess:
         """Starts it with site-packages, for the driver's bindings; it inherits no descriptor but the log's."""
         log = self.home.sampler_log
         command = [
-            *(sys.executable, _PROGRAM, "--out", self.readings_path, "--disk-path", self.home.root),
+            *(sys.executable, _PROGRAM, "--out", self.home.readings, "--disk-path", self.home.root),
             *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),
         ]
         pid = os.posix_spawn(
@@ -79,7 +74,7 @@ class SamplerProcess:
 
 
 def _end(sampler: Identity) -> None:
-    """Kills its whole process group: a hanging nvidia-smi would outlive it, also if somebody else killed it.
+    """Kills its whole process group: a hanging nvidia-smi would outlive it, also if it was killed from outside.
 
     Until it is reaped, no other process can get its pid.
     """

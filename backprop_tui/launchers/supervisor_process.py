@@ -38,20 +38,12 @@ class SupervisorProcess:
         return supervisor_pid(self.home) is not None
 
     def call(self) -> None:
-        """Wakes the supervisor, or starts one, because there is new work.
-
-        Raises:
-            StateUnavailable: another machine of the same name holds the lease of this state directory.
-        """
+        """Wakes the supervisor, or starts one. Raises: StateUnavailable, if another machine has the lease."""
         if not self.ring():
             self.ensure()
 
     def ensure(self) -> None:
-        """Starts a supervisor, detached, unless one is alive.
-
-        Raises:
-            StateUnavailable: as `call`.
-        """
+        """Starts a supervisor, detached, unless one is alive. Raises: StateUnavailable, as `call`."""
         reap_ended()
         if self._belongs_to_guarded_run():
             return

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from backprop_tui.domain.attempts import AttemptTimeline
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Bucket, Gap, MetricSeries
+from backprop_tui.domain.run import AttemptTimeline
 
 
 class XUnit(StrEnum):
@@ -55,7 +55,6 @@ class Scale:
         return _share(value, self.low, self.high)
 
     def value(self, share: float) -> float:
-        """Returns the value at a share; the inverse of `share`."""
         if self.is_log:
             low, high = math.log10(self.low), math.log10(self.high)
             return float(10 ** (low + (high - low) * share))
@@ -85,7 +84,6 @@ def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool 
 
 
 def _multiples(scale: Scale, step: float) -> range:
-    """The multiples of a distance that are on the axis."""
     return range(math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9) + 1)
 
 
@@ -140,24 +138,21 @@ def padded_range(low: float, high: float, *, share: float = 0.04) -> tuple[float
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """An x axis in steps or seconds."""
-
     attempts: AttemptTimeline
     by: XUnit = XUnit.STEP
 
     def place(self, bucket: Bucket | Gap) -> float:
-        """Returns the position of a bucket: its step, or its seconds."""
         return bucket.step if self.by is XUnit.STEP else self.moment(parse_time(bucket.time))
 
     def moment(self, time: float) -> float:
         """Returns the position of a time (in seconds since the epoch) on a time axis."""
         return self.attempts.elapsed(time, idle=self.by is XUnit.CLOCK)
 
-    def restarts(self, course: MetricSeries) -> tuple[tuple[int, float], ...]:
+    def restarts(self, series: MetricSeries) -> tuple[tuple[int, float], ...]:
         """Returns the number and start position of each attempt except the first."""
         if self.by is not XUnit.STEP:
             return tuple((number, self.moment(start)) for number, start in enumerate(self.attempts.starts[1:], start=2))
-        restarts = find_restarts(course, self.attempts)
+        restarts = find_restarts(series, self.attempts)
         return tuple((self.attempts.at(parse_time(bucket.time)) + 1, bucket.step) for _, bucket in restarts)
 
 
@@ -170,11 +165,11 @@ def parse_time(time: str) -> float:
         return 0.0
 
 
-def find_restarts(course: MetricSeries, attempts: AttemptTimeline) -> list[tuple[int, Bucket]]:
+def find_restarts(series: MetricSeries, attempts: AttemptTimeline) -> list[tuple[int, Bucket]]:
     """Returns index and first bucket of each attempt except the first; attempts without output are skipped."""
     restarts: list[tuple[int, Bucket]] = []
     starts = list(attempts.starts[1:])
-    for index, bucket in enumerate(course.buckets if starts else ()):
+    for index, bucket in enumerate(series.buckets if starts else ()):
         started = [start for start in starts if start <= parse_time(bucket.time)]
         if started:
             starts = starts[len(started) :]

@@ -21,27 +21,16 @@ OwnedText = tuple[str, int | None]  # text and its owner; None for empty cells
 class Canvas:
     """Each cell has one owner, a number that the caller gives each curve."""
 
-    __slots__ = ("_bits", "_dots", "_letters", "_owners", "_ranks", "across", "down", "height", "unicode", "width")
-
     def __init__(self, width: int, height: int, *, unicode: bool, blocks: bool = False) -> None:
         """Without `unicode`, letters are drawn; `blocks` selects quarters of cells, for fonts without braille."""
         self.width, self.height, self.unicode = width, height, unicode
         self._dots = _QUARTERS if blocks else _DOTS
         self.across, self.down = (2, len(self._dots[0])) if unicode else (1, 1)
+        self.columns, self.rows = width * self.across, height * self.down  # of dots
         self._bits = [[0] * width for _ in range(height)]
         self._letters = [[""] * width for _ in range(height)]
         self._owners: list[list[int | None]] = [[None] * width for _ in range(height)]
         self._ranks = [[0] * width for _ in range(height)]
-
-    @property
-    def columns(self) -> int:
-        """The number of dot columns."""
-        return self.width * self.across
-
-    @property
-    def rows(self) -> int:
-        """The number of dot rows."""
-        return self.height * self.down
 
     def draw(self, levels: Levels, owner: int, *, letter: str = "*", rank: int = 0) -> None:
         """Draws a curve; in shared cells it replaces curves of lower rank, and is added to those of the same rank."""
@@ -68,7 +57,6 @@ class Canvas:
             self._letters[y][x], self._owners[y][x] = letter, owner
 
     def runs(self) -> list[list[OwnedText]]:
-        """Returns the rows from the top, each split into stretches of one owner."""
         return [self._row_runs(y) for y in range(self.height)]
 
     def _row_runs(self, y: int) -> list[OwnedText]:
@@ -84,7 +72,6 @@ class Canvas:
         return chr(_BRAILLE + bits) if bits else " "
 
     def text(self) -> Sequence[str]:
-        """Returns the rows from the top as text."""
         return ["".join(text for text, _ in row) for row in self.runs()]
 
 
@@ -108,11 +95,10 @@ def covered_dots(
 
 
 def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Span]:
-    """The minimum and maximum of the points in each column that has any."""
     spans: dict[int, _Span] = {}
     share_of = x.share if x.is_log else _linear_share(x)
-    for place, low, high in bars:
-        share = share_of(place)
+    for position, low, high in bars:
+        share = share_of(position)
         if not 0.0 <= share <= 1.0:
             continue
         column = min(columns - 1, int(share * columns))
@@ -124,7 +110,7 @@ def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Spa
 def _linear_share(x: Scale) -> Callable[[float], float]:
     """Same as `x.share`, without checking the kind of axis for each of thousands of points."""
     low, distance = x.low / 2, x.high / 2 - x.low / 2
-    return (lambda place: (place / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
+    return (lambda position: (position / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
 
 
 def _interpolated(spans: dict[int, _Span]) -> Iterable[tuple[int, _Span]]:

@@ -60,7 +60,6 @@ def plot(points: Sequence[Point], *, width: int, height: int, unicode: bool) -> 
 
 
 def sparkline(points: Sequence[Point], *, width: int, unicode: bool) -> str:
-    """Returns a curve of one row."""
     bars = _BARS if unicode else _ASCII_BARS
     levels = _plot_levels(points, width, len(bars), joined=False)
     return "".join(bars[(low + high) // 2] for _, (low, high) in sorted(levels.items()))

@@ -53,23 +53,23 @@ class CurveParts:
 class PlottedSeries:
     """A series on an axis; its curves are cached."""
 
-    def __init__(self, course: MetricSeries, axis: Axis) -> None:
-        self.course, self.axis = course, axis
-        self.places: Sequence[float] = [axis.place(bucket) for bucket in course.buckets]
-        self._is_sorted = all(left <= right for left, right in pairwise(self.places))
+    def __init__(self, series: MetricSeries, axis: Axis) -> None:
+        self.series, self.axis = series, axis
+        self.positions: Sequence[float] = [axis.place(bucket) for bucket in series.buckets]
+        self._is_sorted = all(left <= right for left, right in pairwise(self.positions))
         self._drawn: dict[int, CurveParts] = {}
 
     def nearest(self, position: float | None) -> Bucket | None:
         """Returns the bucket nearest to a position on x, the newest if there are several; for None the last bucket."""
-        buckets = self.course.buckets
+        buckets = self.series.buckets
         if not buckets or position is None:
             return buckets[-1] if buckets else None
         if not self._is_sorted:
-            distance = [(abs(x - position), -index) for index, x in enumerate(self.places)]
+            distance = [(abs(x - position), -index) for index, x in enumerate(self.positions)]
             return buckets[-min(distance)[1]]
-        after = min(bisect_left(self.places, position), len(buckets) - 1)
+        after = min(bisect_left(self.positions, position), len(buckets) - 1)
         before = max(0, after - 1)
-        return buckets[before if position - self.places[before] < self.places[after] - position else after]
+        return buckets[before if position - self.positions[before] < self.positions[after] - position else after]
 
     def drawn(self, stretches: int = 0) -> CurveParts:
         """Returns the curve, smoothed over each of `stretches` parts of x; with 0 or few points it is not smoothed."""
@@ -78,7 +78,7 @@ class PlottedSeries:
         return self._drawn[stretches]
 
     def _new_drawn(self, stretches: int) -> CurveParts:
-        positions, buckets = self.places, self.course.buckets
+        positions, buckets = self.positions, self.series.buckets
         spread = max(positions) - min(positions) if positions else 0.0
         raw = [(x, bucket.least, bucket.most) for x, bucket in zip(positions, buckets, strict=True)]
         gaps = [bucket.after_hole for bucket in buckets]
@@ -92,11 +92,11 @@ class PlottedSeries:
 
     def _valid_limits(self) -> list[float]:
         """For each bucket the position after which it is superseded by a later attempt, which restarted there."""
-        limits = [float("inf")] * len(self.places)
-        limit, end = float("inf"), len(self.places)
-        for start, _ in reversed(find_restarts(self.course, self.axis.attempts)):
+        limits = [float("inf")] * len(self.positions)
+        limit, end = float("inf"), len(self.positions)
+        for start, _ in reversed(find_restarts(self.series, self.axis.attempts)):
             limits[start:end] = [limit] * (end - start)
-            limit, end = min(limit, self.places[start]), start
+            limit, end = min(limit, self.positions[start]), start
         limits[:end] = [limit] * end
         return limits
 
@@ -113,23 +113,23 @@ def _pieces(bars: Sequence[Bar], gaps: Sequence[bool], included: Sequence[bool])
 
 
 class PlottedSeriesCache:
-    """A cache of tracks, so that a key press in the charts does not compute them again."""
+    """Keeps the plotted series, so that a key press in the charts does not compute them again."""
 
     def __init__(self) -> None:
         self._cache: dict[tuple[str, str], PlottedSeries] = {}
 
-    def of(self, course: MetricSeries, axis: Axis, *, run_id: str = "") -> PlottedSeries:
-        """Returns the track of a metric of a run, the same one while its series and axis are unchanged."""
-        track = self._cache.get((run_id, course.name))
-        if track is None or track.course is not course or track.axis != axis:
-            track = self._cache[run_id, course.name] = PlottedSeries(course, axis)
+    def of(self, series: MetricSeries, axis: Axis, *, run_id: str = "") -> PlottedSeries:
+        """Returns the plotted series of a run's metric, the same object while series and axis are unchanged."""
+        track = self._cache.get((run_id, series.name))
+        if track is None or track.series is not series or track.axis != axis:
+            track = self._cache[run_id, series.name] = PlottedSeries(series, axis)
         return track
 
 
 def x_scale(tracks: Iterable[PlottedSeries], *, total: float | None = None) -> Scale:
     """Returns the scale from the start to the planned end in steps (`total`), or to the last value."""
     tracks = list(tracks)
-    ends = [x for track in tracks if track.places for x in (min(track.places), max(track.places))]
+    ends = [x for track in tracks if track.positions for x in (min(track.positions), max(track.positions))]
     by_step = all(track.axis.by is XUnit.STEP for track in tracks)
     planned = [] if total is None or not by_step else [float(total)]
     if not ends:
@@ -143,12 +143,12 @@ def y_scale(tracks: Iterable[PlottedSeries], *, log: bool, window: Window | None
     """Returns the scale for 98 % of the points after the first 2 %, or of those in the window."""
     values: list[float] = []
     for track in tracks:
-        buckets: Sequence[Bucket] = track.course.buckets
+        buckets: Sequence[Bucket] = track.series.buckets
         if window is None:
             visible = buckets[int(len(buckets) * _IGNORED_START + 0.5) :]
         else:
             low, high = window
-            visible = [bucket for bucket, x in zip(buckets, track.places, strict=True) if low <= x <= high]
+            visible = [bucket for bucket, x in zip(buckets, track.positions, strict=True) if low <= x <= high]
         for bucket in visible:
             values += (bucket.least, bucket.most)
     if log:

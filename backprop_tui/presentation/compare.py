@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better, main_loss
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import Extreme, MetricSeries, less_is_better, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -22,8 +21,6 @@ _NAME_SEPARATORS = ":, "
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
-    """A run with the metrics it has measured."""
-
     known: KnownRun
     metrics: Mapping[str, MetricSeries]
 
@@ -42,7 +39,7 @@ ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
-    """A labelled cell for each run; `best` has the places of the best values where that can be told."""
+    """A labelled cell for each run; `best` has the indices of the best values where the direction is known."""
 
     label: str
     cells: tuple[str, ...]
@@ -50,22 +47,21 @@ class ComparisonRow:
 
 
 def metric_names(runs: Iterable[ComparedRun]) -> tuple[str, ...]:
-    """The names of all metrics of the runs, in order of appearance."""
     return tuple(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
 def metric_to_compare(names: Iterable[str]) -> str | None:
-    """The loss, else the first metric; None where there is none."""
+    """The loss, else the first metric; None if there is none."""
     known = list(names)
     return main_loss(known) or next(iter(known), None)
 
 
 def best_value(run: ComparedRun, metric: str | None) -> Extreme | None:
     """The best value of the metric, or its last where its name does not tell which direction is better."""
-    course = None if metric is None else run.metrics.get(metric)
-    if course is None:
+    series = None if metric is None else run.metrics.get(metric)
+    if series is None:
         return None
-    value = course.last if less_is_better(course.name) is None else course.best
+    value = series.last if less_is_better(series.name) is None else series.best
     return value if value is not None and math.isfinite(value.value) else None
 
 
@@ -87,45 +83,43 @@ def best_text(run: ComparedRun, metric: str | None) -> str:
 
 
 def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:
-    """How far each run came, in which time, with how much VRAM."""
     yield ComparisonRow(label="step", cells=tuple(step_text(run.known) or numbers.NOTHING for run in runs))
-    yield ComparisonRow(label="time running", cells=tuple(_running_time(run.known, moment) for run in runs))
+    seconds = [
+        run.record.get("duration_seconds") if run.known.live is None else running_seconds(run.known.live, moment)
+        for run in runs
+    ]
+    yield ComparisonRow(label="time running", cells=tuple(map(durations.elapsed, seconds)))
     peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
     if any(peaks):
         yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
 
 
-def _running_time(run: KnownRun, moment: Moment) -> str:
-    if run.live is not None:
-        return durations.elapsed(running_seconds(run.live, moment))
-    return durations.elapsed(run.record.get("duration_seconds"))
-
-
 def metric_rows(runs: Sequence[ComparedRun], name: str, *, last: bool = True) -> Iterator[ComparisonRow]:
     """The last values of a metric, and its best ones where its name tells which direction is better."""
-    courses = [run.metrics.get(name) for run in runs]
+    all_series = [run.metrics.get(name) for run in runs]
     is_rated = less_is_better(name) is not None
     if last or not is_rated:
-        yield metric_row(name, "last", [None if course is None else course.last for course in courses])
+        yield metric_row(name, "last", [None if series is None else series.last for series in all_series])
     if is_rated:
-        yield metric_row(name, "best", [None if course is None else course.best for course in courses], with_step=True)
+        best = [None if series is None else series.best for series in all_series]
+        yield metric_row(name, "best", best, with_step=True)
 
 
 def metric_row(name: str, kind: str, values: Sequence[Extreme | None], *, with_step: bool = False) -> ComparisonRow:
     """One kind of value of a metric for each run, with the best of them, unless all are equal."""
     finite = {
-        place: value.value for place, value in enumerate(values) if value is not None and math.isfinite(value.value)
+        index: value.value for index, value in enumerate(values) if value is not None and math.isfinite(value.value)
     }
     best: frozenset[int] = frozenset()
     less = less_is_better(name)
     if less is not None and len(set(finite.values())) > 1:
         winner = min(finite.values()) if less else max(finite.values())
-        best = frozenset(place for place, value in finite.items() if value == winner)
-    cells = tuple(_value_text(value, with_step=with_step) for value in values)
+        best = frozenset(index for index, value in finite.items() if value == winner)
+    cells = tuple(value_text(value, with_step=with_step) for value in values)
     return ComparisonRow(label=f"{sanitize(name)} ({kind})", cells=cells, best=best)
 
 
-def _value_text(value: Extreme | None, *, with_step: bool) -> str:
+def value_text(value: Extreme | None, *, with_step: bool = False) -> str:
     if value is None:
         return numbers.NOTHING
     where = f" at {numbers.count(value.step)}" if with_step and value.step is not None else ""
@@ -133,7 +127,6 @@ def _value_text(value: Extreme | None, *, with_step: bool) -> str:
 
 
 def option_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
-    """Every option that any of the runs was started with."""
     options = [options_of(run.record, run.run) for run in runs]
     return [
         ComparisonRow(label=sanitize(name), cells=tuple(sanitize(of_run.get(name, NOT_SET)) for of_run in options))
@@ -142,13 +135,12 @@ def option_rows(runs: Sequence[ComparedRun]) -> list[ComparisonRow]:
 
 
 def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
-    """The rows whose cells are not all the same."""
     return [row for row in rows if len(set(row.cells)) > 1]
 
 
 def member_names(names: Sequence[str]) -> list[str]:
     """Names without the beginning that all of them share, cut at a separator."""
     first, last = min(names), max(names)  # what these two share, all names between them share
-    size = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
+    size = next((index for index, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
     cut = max((first.rfind(separator, 0, size) for separator in _NAME_SEPARATORS), default=-1) + 1
     return [name[cut:].replace(",", " ") or name for name in names]

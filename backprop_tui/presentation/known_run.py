@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import field
+from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.lifecycle import slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.slices import slice_number
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id
@@ -44,7 +45,7 @@ class LossCurve:
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None where only the index knows it.
 
-    `written_at` is the wall time at which its log last grew, `place` its place in the queue from 1 on.
+    `written_at` is the wall time at which its log last grew, `place` its position in the queue from 1 on.
     """
 
     record: JsonObject
@@ -60,7 +61,6 @@ class KnownRun:
 
     @property
     def status(self) -> Status:
-        """The public status, which includes paused and stopping."""
         return Status(self.record["status"])
 
 
@@ -72,7 +72,6 @@ def running_seconds(live: Live, moment: Moment) -> float:
 
 
 def limit_seconds(run: KnownRun) -> float | None:
-    """The timebox of the attempt; None where there is none."""
     if run.run is not None:
         return timebox_seconds(run.run)
     minutes = run.record.get("max_run_minutes")
@@ -96,14 +95,15 @@ def eta_seconds(run: KnownRun, live: Live) -> float | None:
     return max(0.0, (live.total_steps - live.step) * pace)
 
 
+def progress_of(run: KnownRun) -> Sequence[Any]:
+    """Step, number of steps, epoch and number of epochs; each may be None."""
+    names = ("step", "total_steps", "epoch", "total_epochs")
+    return [run.record.get(name) if run.live is None else getattr(run.live, name) for name in names]
+
+
 def step_text(run: KnownRun, *, cells: int | None = None) -> str:
     """`9,500/10,000`, or `ep 28/90` where only the number of epochs is known; empty without progress."""
-    source = run.record
-    if run.live is not None:
-        live = run.live
-        step, total, epoch, epochs = live.step, live.total_steps, live.epoch, live.total_epochs
-    else:
-        step, total, epoch, epochs = (source.get(key) for key in ("step", "total_steps", "epoch", "total_epochs"))
+    step, total, epoch, epochs = progress_of(run)
     if epoch is not None and (step is None or (epochs is not None and total is None)):
         return numbers.epochs(epoch, epochs)
     return "" if step is None else numbers.steps(step, total, cells=cells)

@@ -1,10 +1,14 @@
-"""The machine's readings as text: GPUs, who uses them, the host."""
+"""The machine and its governor in words."""
 
 from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.formatting import plain
+from backprop_tui.domain.formatting import counted, plain
+from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.tokens import ROUNDING
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.telemetry import GpuProcess, HostReading, Readings
 from backprop_tui.presentation import durations, numbers
@@ -20,14 +24,12 @@ def short_gpu_model(name: str) -> str:
 
 
 def no_gpu_note(readings: Readings, *, gpus_known: bool) -> str:
-    """Why no GPU is listed."""
     if readings.probe_problem is not None:
         return f"GPUs unknown: {sanitize(readings.probe)}: {sanitize(readings.probe_problem)}"
     return "no GPU · runs use the CPU" if gpus_known else "the driver has not answered yet"
 
 
 def gpu_problem(problem: str | None, age_seconds: float, now: float) -> str:
-    """Why a GPU shows no readings, and since when."""
     since = f" since {durations.clock(now - age_seconds)}" if age_seconds >= 1 else ""
     reason = f" · {sanitize(problem)}" if problem else ""
     return f"not answering{since}{reason}"
@@ -45,7 +47,6 @@ def foreign_process(process: GpuProcess) -> str:
 
 
 def host_line(host: HostReading) -> str:
-    """The host in one line."""
     cores = "" if host.cores is None else f" on {plain(host.cores)} cores"
     ram = "-" if host.ram_total_bytes is None else numbers.memory(used_ram(host), host.ram_total_bytes)
     parts = [
@@ -62,6 +63,63 @@ def load(load_1m: float | None) -> str:
 
 
 def used_ram(host: HostReading) -> int | None:
-    """The RAM that is not available, in bytes; None where it was not read."""
     total, available = host.ram_total_bytes, host.ram_available_bytes
     return None if total is None or available is None else max(0, total - available)
+
+
+OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
+_STATES = {GovernorMode.OPEN: OPEN, GovernorMode.HOLDING: WAITING, GovernorMode.CONSERVATIVE: CONSERVATIVE}
+_TITLES = {OPEN: "queue open", HELD: "queue held"}
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class GovernorLine:
+    """`state` is one of the constants of this module; the most blocking reason comes first."""
+
+    state: str
+    clauses: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return _TITLES.get(self.state, self.state)
+
+
+def governor_line(governor: GovernorState | None) -> GovernorLine:
+    """The governor for the dashboard; None is a machine without a living supervisor."""
+    if governor is None:
+        return GovernorLine(state=STARTING, clauses=("the background process",))
+    if governor.queue_held:
+        return held_line(governor.active)
+    state = _STATES[governor.state]
+    if state != OPEN:
+        return GovernorLine(state=state, clauses=tuple(sanitize(reason.message) for reason in governor.reasons))
+    if not governor.waiting and not governor.active:
+        return GovernorLine(state=state, clauses=("nothing is waiting",))
+    room = room_clauses(governor.active, governor.max_parallel, governor.start_tokens)
+    return GovernorLine(state=state, clauses=room)
+
+
+def held_line(active: int) -> GovernorLine:
+    still_running = f", {active} still running" if active else ""
+    return GovernorLine(state=HELD, clauses=(f"nothing new starts{still_running}", "H releases"))
+
+
+def status_clauses(governor: GovernorState) -> list[str]:
+    """The state with the room that is left, then every reason that holds runs."""
+    is_held = any(reason.check is Check.QUEUE_HELD for reason in governor.reasons)
+    title = GovernorLine(state=HELD if is_held else _STATES[governor.state], clauses=()).title
+    room = ", ".join(room_clauses(governor.active, governor.max_parallel, governor.start_tokens))
+    return [f"{title}: {room}", *(reason.message for reason in governor.reasons)]
+
+
+def room_clauses(active: int, max_parallel: int, start_tokens: float | None) -> tuple[str, ...]:
+    """What may still start: `1 of 2 slots used`, `3 starts left`."""
+    if max_parallel <= 0:
+        slots = f"{active} running"
+    elif active > max_parallel:  # runs may bring a higher limit of their own
+        slots = f"{active} running (limit for new runs: {max_parallel})"
+    else:
+        slots = f"{active} of {max_parallel} slots used"
+    if start_tokens is None:
+        return (slots,)
+    return slots, f"{counted(int(start_tokens + ROUNDING), 'start')} left"

@@ -77,7 +77,6 @@ def metric(value: object) -> str:
 
 
 def _fitting(value: float, decimals: int, as_text: Callable[[float, int], str]) -> str:
-    """The text with the most decimals that fits the column."""
     texts = (as_text(value, digits) for digits in range(decimals, 0, -1))
     return next((text for text in texts if len(text) <= METRIC_CELLS), as_text(value, 0))
 
@@ -95,7 +94,6 @@ def percent_done(fraction: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A reading in percent, as a whole number."""
     return NOTHING if value is None else f"{value:.0f}%"
 
 
@@ -123,7 +121,6 @@ def used_gigabytes(used: int | None) -> str:
 
 
 def total_gigabytes(total: int | None) -> str:
-    """A memory's capacity without its unit and without decimals."""
     return NOTHING if total is None else f"{total / 1e9:.0f}"
 
 

@@ -7,27 +7,27 @@ import shlex
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import resume_arg
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.live import Live
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.resume_check import DOUBTFUL
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text, evidence_text, exit_text
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
     eta_seconds,
     limit_seconds,
+    progress_of,
     running_seconds,
     share_done,
 )
 from backprop_tui.presentation.run_line import progress_clauses, slice_line
+from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
 from backprop_tui.store.fields import JsonObject
 
 NamedValue = tuple[str, str]
@@ -107,10 +107,7 @@ def _how(record: JsonObject) -> str:
 def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record, live = run.record, run.live
     share = None if live is None else share_done(live)
-    if live is None:
-        clauses = progress_clauses(*(record.get(key) for key in ("step", "total_steps", "epoch", "total_epochs")))
-    else:
-        clauses = progress_clauses(live.step, live.total_steps, live.epoch, live.total_epochs)
+    clauses = progress_clauses(*progress_of(run))
     if clauses and share is not None:
         clauses[0] += f" ({numbers.percent_done(share)})"
     eta = None if live is None else eta_seconds(run, live)
@@ -132,17 +129,14 @@ def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:
         yield "timebox", durations.elapsed(limit)
     else:
         left = durations.remaining(max(0.0, limit - used))
-        yield "timebox", f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{_paused(run.live)}"
+        seconds = 0.0 if run.live is None else run.live.clock.paused_seconds
+        paused = f", paused for {durations.elapsed(seconds)}" if seconds else ""
+        yield "timebox", f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{paused}"
     if is_sliced(record.spec):
         yield "slice", slice_line(record)
     doubt = unreported_metric(record.spec.until, run.record["metrics"])
     if doubt is not None:
         yield "warning", doubt
-
-
-def _paused(live: Live | None) -> str:
-    seconds = 0.0 if live is None else live.clock.paused_seconds
-    return f", paused for {durations.elapsed(seconds)}" if seconds else ""
 
 
 def _cause(record: JsonObject) -> Iterator[NamedValue]:
@@ -236,8 +230,7 @@ def _attempts(record: JsonObject) -> Iterator[NamedValue]:
 
 
 def _files(record: JsonObject) -> Iterator[NamedValue]:
-    log = record.get("log_path")
-    if log:
+    if log := record.get("log_path"):
         yield "log", with_tilde(log)
         yield "folder", with_tilde(os.path.dirname(log))
 

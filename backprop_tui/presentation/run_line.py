@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from backprop_tui.domain.formatting import counted, duration
-from backprop_tui.domain.governor.snapshot import BY_HEAT
+from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.live import Live, PostponedStop, displayed_status
-from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.resume_check import DOUBTFUL, Verdict
+from backprop_tui.domain.limits import continue_below_celsius
+from backprop_tui.domain.live import Live, displayed_status
+from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -28,7 +25,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     usable_checkpoints,
 )
-from backprop_tui.presentation.states import is_held_back, is_problem
+from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
@@ -36,8 +33,6 @@ _STATUS_LINE_METRICS = 3
 
 
 class Tone(StrEnum):
-    """How much a line matters."""
-
     PLAIN = "plain"
     MUTED = "muted"
     INFO = "info"
@@ -70,10 +65,7 @@ def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
 
 
 def reason_text(run: KnownRun, moment: Moment) -> str:
-    """Why the run waits, is paused, is being stopped or ended, in one clause; empty where there is no such reason.
-
-    The same words as in `run_line`, for where progress and results have columns of their own.
-    """
+    """As `run_line` in one clause, for where progress and results have columns of their own; may be empty."""
     match run.status:
         case Status.QUEUED:
             clauses = _queued(run, moment).clauses
@@ -124,11 +116,11 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
 
 def _paused(run: KnownRun) -> RunLine:
     pause = None if run.live is None else run.live.pause
-    reason = sanitize(pause.reason if pause is not None else str(run.record.get("reason") or "paused"))
-    # The limit is left out: the line has room for the reading and for what ends the pause.
-    text = ", ".join(part for part in reason.split(", ") if not part.startswith("limit "))
-    if pause is None or pause.by == BY_HEAT:
-        text = re.sub(r"^GPU \d+ at ", "too hot, ", text)  # the GPU is named beside the line
+    text = sanitize(pause.reason if pause is not None else str(run.record.get("reason") or "paused"))
+    if pause is not None and pause.celsius is not None and run.run is not None:
+        # Shorter than the reason: the GPU is named beside the line.
+        below = continue_below_celsius(run.run.spec.limits)
+        text = f"too hot, {plain(pause.celsius)} °C, continues below {plain(below)}"
     return RunLine(clauses=(text,), tone=Tone.WARNING)
 
 
@@ -136,7 +128,11 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
     live = run.live
     stopping = None if live is None else live.stopping
     if live is not None and stopping is None and live.postponed is not None:
-        return _postponed(live.postponed, moment, same_boot=live.clock.boot_id == moment.boot_id)
+        at_most = ""
+        if live.clock.boot_id == moment.boot_id:
+            at_most = f", max {durations.remaining(max(0.0, live.postponed.deadline - moment.monotonic))}"
+        by = sanitize(live.postponed.reason).removeprefix("stopped ")
+        return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
     if live is None or stopping is None:
         return RunLine(clauses=(sanitize(str(run.record.get("reason") or "stopping")),), tone=Tone.WARNING)
     clauses = [sanitize(stopping.reason).removeprefix("stopped ")]
@@ -144,14 +140,6 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
         until = max(0.0, stopping.deadline - moment.monotonic)
         clauses.append(f"{_NEXT_SIGNALS[stopping.stage]} in {durations.remaining(until)}")
     return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
-
-
-def _postponed(postponed: PostponedStop, moment: Moment, *, same_boot: bool) -> RunLine:
-    at_most = ""
-    if same_boot:
-        at_most = f", max {durations.remaining(max(0.0, postponed.deadline - moment.monotonic))}"
-    by = sanitize(postponed.reason).removeprefix("stopped ")
-    return RunLine(clauses=(f"at the next checkpoint{at_most}", by), tone=Tone.WARNING)
 
 
 def _ended(run: KnownRun) -> RunLine:
@@ -162,7 +150,7 @@ def _ended(run: KnownRun) -> RunLine:
     clauses = [reason] if reason else []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
-        restarted = check["verdict"] == Verdict.RESTARTED
+        restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! loss jumped at the resume")
     clauses += _results(run)
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
@@ -230,22 +218,17 @@ def event_line(kind: str, message: str) -> str:
 
 def end_line(record: JsonObject) -> str:
     """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
-    words = [str(record["status"])]
+    parts = [str(record["status"])]
     if record["status"] == Status.FAILED:
-        words.append(_exit_clause(record))
+        exited = exit_text(record)
+        parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
-        words.append(f"after {durations.elapsed(record['duration_seconds'])}")
+        parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
     if record.get("step") is not None:
-        words.append(f"at step {numbers.count(record['step'])}")
+        parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
     reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
-    return "; ".join([" ".join(words), *reasons])
-
-
-def _exit_clause(record: JsonObject) -> str:
-    if record.get("signal") is not None:
-        return f"by {record['signal']}"
-    return "before it started" if record.get("exit_code") is None else f"with exit code {record['exit_code']}"
+    return "; ".join([" ".join(parts), *reasons])
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

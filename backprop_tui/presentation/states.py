@@ -1,12 +1,13 @@
-"""The states of a run. Both front ends show the words of the public status; here is what follows from them."""
+"""The states of runs in words, and why a run ended as it did."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
-from backprop_tui.domain.causes.stops import REQUESTED_ENDS
-from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
 
 if TYPE_CHECKING:
     from backprop_tui.presentation.known_run import KnownRun
@@ -18,12 +19,61 @@ def is_problem(run: KnownRun) -> bool:
     """Whether the run ended in a way that needs attention: failed, lost, or stopped by a guard."""
     if run.status is not Status.STOPPED:
         return run.status in PROBLEM_STATUSES
+    from backprop_tui.domain.causes.stops import REQUESTED_ENDS  # `list` needs neither this nor the governor's checks
+
     cause = run.record.get("cause") or {}
     return bool(cause) and cause.get("kind") not in REQUESTED_ENDS
 
 
 def is_held_back(run: KnownRun) -> bool:
     """Whether the run is queued and more than the end of other runs is missing before it can start."""
+    from backprop_tui.domain.governor.reasons import Check
+
     return run.status is Status.QUEUED and any(
         reason.get("check") != Check.DEPENDENCY for reason in run.record["hold_reasons"]
     )
+
+
+# These kinds are no explanation in themselves.
+_UNEXPLAINED = (None, "unknown", "killed_by_signal")
+
+
+def cause_text(record: JsonObject) -> str:
+    """Why a run ended that was not asked to; empty where the cause is unknown."""
+    cause: dict[str, Any] = record.get("cause") or {}
+    if cause.get("summary"):
+        return sanitize(str(cause["summary"]))
+    evidence = cause.get("evidence")  # records written by versions before there was a summary
+    if cause.get("kind") == "cuda_oom" and evidence and (text := _out_of_memory(str(evidence))):
+        return text
+    if cause.get("kind") not in _UNEXPLAINED and evidence:
+        without_module = re.sub(r"^(?:\w+\.)+(?=\w*(?:Error|Exception)\b)", "", sanitize(str(evidence)))
+        return re.sub(r"\[Errno 2\] No such file or directory: ", "", without_module)
+    if record.get("reason"):
+        return sanitize(str(record["reason"]))
+    if cause.get("kind") == "killed_by_signal":
+        return f"killed by {sanitize(str(record.get('signal') or evidence))} from outside"
+    return exit_text(record)
+
+
+def evidence_text(record: JsonObject) -> str:
+    """The line of the log that shows the cause, with its number where that is known; empty where there is none."""
+    cause: dict[str, Any] = record.get("cause") or {}
+    evidence, line = sanitize(str(cause.get("evidence") or "")), cause.get("line")
+    return f"line {line:,}: {evidence}" if isinstance(line, int) and evidence else evidence
+
+
+def exit_text(record: JsonObject) -> str:
+    """How the process ended: `exit code 3`, `by SIGKILL`; empty where that is unknown."""
+    if record.get("signal") is not None:
+        return f"by {sanitize(str(record['signal']))}"
+    return "" if record.get("exit_code") is None else f"exit code {record['exit_code']}"
+
+
+def _out_of_memory(evidence: str) -> str | None:
+    asked = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
+    free = re.search(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free", evidence)
+    if asked is None:
+        return None
+    text = f"CUDA out of memory: asked {asked[1]} {asked[2]}"
+    return text if free is None else f"{text}, {free[1] or free[3]} {free[2] or free[4]} free"

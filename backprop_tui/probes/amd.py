@@ -7,8 +7,15 @@ import os
 import re
 
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuAnswer, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
+from backprop_tui.probes.gpu_record import (
+    GpuAnswer,
+    GpuLost,
+    GpuOutcome,
+    GpuPoller,
+    GpuRecord,
+    ProbeUnavailable,
+    poll_all,
+)
 
 
 class AmdProcesses:
@@ -19,12 +26,13 @@ class AmdProcesses:
         self._gpu_ids: dict[str, int] = {}
 
     def on_device(self, device: str) -> tuple[GpuProcess, ...]:
-        """The processes on the card with this device directory; empty if kfd does not know the card."""
+        """Returns the processes on the card with this device directory; empty if kfd does not know the card."""
         gpu_id = self._gpu_ids.get(device) or self._gpu_id(device)
         if gpu_id is None:
             return ()
         self._gpu_ids[device] = gpu_id
-        memory = {pid: self._number(f"proc/{pid}/vram_{gpu_id}") for pid in self._names("proc") if pid.isdecimal()}
+        pids = [pid for pid in _list_directory(f"{self._kfd}/proc") if pid.isdecimal()]
+        memory = {pid: self._number(f"proc/{pid}/vram_{gpu_id}") for pid in pids}
         return tuple(
             GpuProcess(pid=int(pid), memory_bytes=memory[pid])
             for pid in sorted(memory, key=int)
@@ -32,20 +40,14 @@ class AmdProcesses:
         )
 
     def _gpu_id(self, device: str) -> int | None:
-        minors = {
-            name.removeprefix("renderD")
-            for name in _list_directory(os.path.join(device, "drm"))
-            if name.startswith("renderD")
-        }
-        for node in self._names("topology/nodes"):
+        names = _list_directory(os.path.join(device, "drm"))
+        minors = {name.removeprefix("renderD") for name in names if name.startswith("renderD")}
+        for node in _list_directory(f"{self._kfd}/topology/nodes"):
             properties = read_text(self._kfd, f"topology/nodes/{node}/properties").split()
             minor = dict(zip(properties[::2], properties[1::2], strict=False)).get("drm_render_minor")
             if minor in minors:
                 return self._number(f"topology/nodes/{node}/gpu_id")
         return None
-
-    def _names(self, folder: str) -> list[str]:
-        return _list_directory(os.path.join(self._kfd, folder))
 
     def _number(self, name: str) -> int | None:
         text = read_text(self._kfd, name)
@@ -87,7 +89,7 @@ class AmdCard:
         self._failures: dict[str, str] = {}
 
     def query(self) -> GpuOutcome:
-        """Read all metrics, with the reason for each that fails."""
+        """Reads all metrics, with the reason for each that fails."""
         self._failures = {}
         if not os.path.isdir(self._device):
             return GpuLost(problem="the device is gone: unplugged or released by the driver; see `dmesg | grep amdgpu`")
@@ -109,7 +111,7 @@ class AmdCard:
         )
 
     def _uuid(self) -> str:
-        """The UUID that ROCR_VISIBLE_DEVICES takes; the PCI address for cards without a serial number."""
+        """Returns the UUID that ROCR_VISIBLE_DEVICES takes; the PCI address for cards without a serial number."""
         unique_id = self._text("unique_id")
         return f"GPU-{unique_id.removeprefix('0x')}" if unique_id else self._address
 
@@ -117,15 +119,12 @@ class AmdCard:
         return self._text("product_name") or f"AMD GPU {self._text('device') or self._address}"
 
     def _hwmon(self) -> str | None:
-        """The directory of the sensors, relative to the device; its name contains an arbitrary number."""
-        try:
-            names = sorted(os.listdir(os.path.join(self._device, "hwmon")))
-        except OSError:
-            return None
+        """Returns the directory of the sensors, relative to the device; its name contains an arbitrary number."""
+        names = sorted(_list_directory(os.path.join(self._device, "hwmon")))
         return os.path.join("hwmon", names[0]) if names else None
 
     def _sensor(self, hwmon: str | None) -> str | None:
-        """The temperature sensor to use; older kernels have a single one without a label."""
+        """Returns the temperature sensor to use; older kernels have a single one without a label."""
         if hwmon is None:
             return None
         labels = {self._text(f"{hwmon}/temp{number}_label"): f"{hwmon}/temp{number}" for number in (1, 2, 3)}
@@ -141,7 +140,7 @@ class AmdCard:
         return self._scaled("power", f"{hwmon}/power1_input", 1_000_000)
 
     def _fan(self, hwmon: str | None) -> float | None:
-        """Percent of the maximum speed; None for passively cooled cards."""
+        """Returns the percent of the maximum speed; None for passively cooled cards."""
         if hwmon is None:
             return None
         speed, full = self._number("fan", f"{hwmon}/pwm1"), self._optional(f"{hwmon}/pwm1_max", 1) or 255
@@ -191,11 +190,6 @@ class AmdProbe:
         self._pollers: dict[str, GpuPoller] = {}
 
     def open(self) -> None:
-        """Find the cards.
-
-        Raises:
-            ProbeUnavailable: there is no usable card.
-        """
         cards = self._cards()
         if not cards:
             problem = "no AMD card with the amdgpu driver: if there is a card, load it with `sudo modprobe amdgpu`"
@@ -206,12 +200,12 @@ class AmdProbe:
         self._add_pollers(cards)
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Readings of all cards seen since this process started."""
+        """Returns readings of all cards seen since this process started."""
         self._add_pollers(self._cards())
         return poll_all(sorted(self._pollers.values(), key=lambda poller: poller.record.index), seconds)
 
     def close(self) -> None:
-        """Nothing to do: no file is kept open."""
+        pass
 
     def _add_pollers(self, cards: dict[str, str]) -> None:
         for address, device in cards.items():
@@ -220,12 +214,9 @@ class AmdProbe:
                 self._pollers[address] = GpuPoller(record, AmdCard(device, address, self._processes).query)
 
     def _cards(self) -> dict[str, str]:
-        """Device directories of the AMD cards by PCI address, in the order of their card numbers."""
+        """Returns the device directories of the AMD cards by PCI address, in the order of their card numbers."""
         folder = os.path.join(self._sys_root, "class/drm")
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            return {}
+        names = _list_directory(folder)
         numbered = sorted((int(match[1]), name) for name in names if (match := _CARD.fullmatch(name)))
         cards: dict[str, str] = {}
         for _, name in numbered:

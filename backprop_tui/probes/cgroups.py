@@ -21,7 +21,7 @@ class Cgroups:
         self._process = process
 
     def memory(self) -> Iterator[tuple[int, int]]:
-        """Limit and usage in bytes of each group with a limit; usage excludes reclaimable page cache."""
+        """Returns the limit and usage in bytes of each group with a limit; usage excludes reclaimable page cache."""
         for folder in self._folders(""):
             limit = _number(f"{folder}/memory.max")
             if limit is not None:
@@ -32,7 +32,7 @@ class Cgroups:
                 yield limit, _used(folder, "memory.usage_in_bytes", "total_inactive_file")
 
     def memory_kills(self) -> tuple[str, int] | None:
-        """Path and value of the innermost group's counter of OOM kills; None if there is no such counter.
+        """Returns the path and value of the innermost group's counter of OOM kills; None if there is no such counter.
 
         The kernel counts a victim in its own group, even if a parent group or the machine ran out of memory.
         See Documentation/admin-guide/cgroup-v2.rst, memory.events, and cgroup-v1/memory.rst, memory.oom_control.
@@ -52,7 +52,7 @@ class Cgroups:
         return None if match is None else (path, int(match[1]))
 
     def cpu_quotas(self) -> Iterator[float]:
-        """Number of cores that each group with a quota may use."""
+        """Returns the number of cores that each group with a quota may use."""
         for folder in self._folders(""):
             fields = _read_text(f"{folder}/cpu.max").split()
             if len(fields) == 2 and fields[0].isdigit() and int(fields[1]) > 0:
@@ -63,12 +63,14 @@ class Cgroups:
                 yield quota / period
 
     def _folders(self, controller: str) -> Iterator[str]:
-        """Directories of the process's group for a controller ("" means v2) and of all visible parent groups.
+        """Yields the directories of the process's group for a controller ("" means v2) and of all visible parents.
 
         Inside a container the path may not exist below the mount; then the root of the mount is the group.
         """
         path = self._path(controller)
-        for mount in self._mounts(controller):
+        # v2 is mounted alone, or as "unified" next to v1.
+        mounts = [f"{self._mount}/{controller}"] if controller else [self._mount, f"{self._mount}/unified"]
+        for mount in mounts:
             if path is None or not os.path.isdir(mount):
                 continue
             parts = [part for part in path.split("/") if part]
@@ -79,14 +81,8 @@ class Cgroups:
                 parts.pop()
             yield mount
 
-    def _mounts(self, controller: str) -> tuple[str, ...]:
-        """Mount points of a controller's tree; v2 is mounted alone, or as "unified" next to v1."""
-        if controller:
-            return (os.path.join(self._mount, controller),)
-        return (self._mount, os.path.join(self._mount, "unified"))
-
     def _path(self, controller: str) -> str | None:
-        """Path of the process's group in the controller's tree. See cgroups(7), /proc/PID/cgroup."""
+        """Returns the path of the process's group in the controller's tree. See cgroups(7), /proc/PID/cgroup."""
         for line in _read_text(f"{self._proc}/{self._process}/cgroup").splitlines():
             _, _, rest = line.partition(":")
             controllers, _, path = rest.partition(":")
@@ -105,13 +101,13 @@ def _used(folder: str, current: str, reclaimable: str) -> int:
 
 
 def _number(path: str) -> int | None:
-    """The number in a file; None if it has none, or contains "max"."""
+    """Returns the number in a file; None if it has none, or contains "max"."""
     text = _read_text(path).strip()
     return int(text) if text.lstrip("-").isdigit() else None
 
 
 def _read_text(path: str) -> str:
-    """Content of a file; empty if it cannot be read, since a controller may be missing at any level."""
+    """Returns the content of a file; empty if it cannot be read, since a controller may be missing at any level."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read()

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, is_stale
-from backprop_tui.probes.gpu_probe import GpuProbe, ProbeUnavailable
+from backprop_tui.probes.gpu_record import GpuProbe, ProbeUnavailable
 from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
@@ -55,18 +55,20 @@ class ProbeSelector:
     """Creates each probe only once, so that after a hang in `open` the next attempt continues waiting for it."""
 
     def __init__(self, requested: str, factories: ProbeFactories, order: Sequence[str] = PROBE_ORDER) -> None:
-        """Select `requested`, a key of `factories`, or for `auto` the first in `order` that works."""
+        """Selects `requested`, a key of `factories`, or for `auto` the first in `order` that works."""
         self._names = tuple(order) if requested == AUTO else (requested,)
         self._requested = requested
         self._factories = factories
         self._probes: dict[str, GpuProbe] = {}
 
     def choose(self) -> ProbeChoice:
-        """Open the first probe that can be opened; may take as long as the sum of their time limits."""
+        """Opens the first probe that can be opened; may take as long as the sum of their time limits."""
         passed_over: dict[str, str] = {}
         broken: str | None = None
         for name in self._names:
-            probe = self._probe(name)
+            if name not in self._probes:
+                self._probes[name] = self._factories[name]()
+            probe = self._probes[name]
             try:
                 probe.open()
             except ProbeUnavailable as error:
@@ -78,16 +80,11 @@ class ProbeSelector:
         problem = None if broken is None else passed_over[broken]
         return ProbeChoice(probe=NoneProbe(), name=broken or NONE, problem=problem, passed_over=passed_over)
 
-    def _probe(self, name: str) -> GpuProbe:
-        if name not in self._probes:
-            self._probes[name] = self._factories[name]()
-        return self._probes[name]
-
 
 def probe_factories(
     requested: str, *, sample_seconds: float, previous: Mapping[int, tuple[GpuReading, float]] | None = None
 ) -> ProbeFactories:
-    """Factories of all probes; each imports its module when called. For `previous` see NvmlProbe."""
+    """Returns the factories of all probes; each imports its module when called. For `previous` see NvmlProbe."""
 
     def nvml() -> GpuProbe:
         from backprop_tui.probes.nvml import NvmlProbe
@@ -155,7 +152,7 @@ class GpuMonitor:
         self._last, self._last_at = previous
 
     def read(self, seconds: float) -> GpuSample:
-        """The current sample; takes about `seconds` at most."""
+        """Returns the current sample; takes about `seconds` at most."""
         deadline = time.monotonic() + seconds
         self._keep_open(deadline)
         choice = self._choice
@@ -180,7 +177,7 @@ class GpuMonitor:
                 self._use(choice)
 
     def _open(self) -> ProbeChoice:
-        """Close and reopen; called in a thread."""
+        """Closes the probe and chooses again; called in a thread."""
         try:
             if self._choice is not None:
                 self._choice.probe.close()
@@ -213,17 +210,13 @@ class GpuMonitor:
 
     def _aged_readings(self) -> tuple[GpuReading, ...]:
         elapsed = time.monotonic() - self._last_at
-        return tuple(self._with_age(gpu, gpu.age_seconds + elapsed) for gpu in self._last)
-
-    def _with_age(self, gpu: GpuReading, age_seconds: float) -> GpuReading:
-        answered = gpu.health in (GpuHealth.OK, GpuHealth.HOT)
-        stale = answered and is_stale(age_seconds, self._sample_seconds)
-        return replace(
-            gpu,
-            health=GpuHealth.STALE if stale else gpu.health,
-            age_seconds=round(age_seconds, 3),
-            problem=gpu.problem or self._failure,
-        )
+        aged = []
+        for gpu in self._last:
+            age = gpu.age_seconds + elapsed
+            answered = gpu.health in (GpuHealth.OK, GpuHealth.HOT)
+            health = GpuHealth.STALE if answered and is_stale(age, self._sample_seconds) else gpu.health
+            aged.append(replace(gpu, health=health, age_seconds=round(age, 3), problem=gpu.problem or self._failure))
+        return tuple(aged)
 
     def _is_known(self) -> bool:
         """False while a newly found GPU may still give its first answer."""

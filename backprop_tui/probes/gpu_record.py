@@ -1,17 +1,51 @@
-"""State of one GPU over time: last figures, their age and health; each GPU is read in its own thread."""
+"""What a GPU probe offers, and the state of one GPU over time: last readings, their age and health."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from typing import Protocol
 
-from backprop_tui.domain.governor.heat import is_hot
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.limits import RunLimits, is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, is_stale
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
 from backprop_tui.processes.hanging_call import HangingCall, Pending
+
+
+class ProbeUnavailable(BackpropError):
+    """A probe cannot measure; the message says why and what to do.
+
+    `absent` means that the machine has no such driver, tool or card, which is not a fault.
+    """
+
+    def __init__(self, problem: str, *, absent: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.absent = absent
+
+
+class GpuProbe(Protocol):
+    """One way to measure GPUs. A probe may be reopened after it was closed and keeps what it knows."""
+
+    @property
+    def name(self) -> str:
+        """The name that `--gpu-probe` takes."""
+
+    def open(self) -> None:
+        """Prepares for measuring, within the probe's own time limit. Raises: ProbeUnavailable."""
+
+    def read(self, seconds: float) -> tuple[GpuReading, ...]:
+        """Measures all GPUs, by index, in about `seconds` at most; a GPU that takes longer keeps its last reading.
+
+        Raises:
+            ProbeUnavailable: the driver or tool is gone or broken as a whole.
+        """
+
+    def close(self) -> None:
+        """Releases the resources of `open`, unless that would hang."""
+
 
 UNKNOWN_PREFIX = "unknown-"  # of the placeholder UUID of a GPU that has never answered
 NOT_RESPONDING = "the driver does not respond"
@@ -57,6 +91,12 @@ class GpuFailed:
 
 GpuOutcome = GpuAnswer | GpuLost | GpuFailed
 
+# The fields that an answer and a reading have in common, besides UUID and name.
+_METRICS = (
+    *("temperature_celsius", "utilization_percent", "memory_total_bytes", "memory_used_bytes"),
+    *("power_watts", "fan_percent", "processes"),
+)
+
 # The governor's decisions depend on these: if one fails, the reading is as old as its last value. Others are just None.
 VITAL = frozenset({"temperature", "memory"})
 
@@ -74,10 +114,10 @@ class GpuRecord:
         self._lost = False
         if previous is not None:
             reading, self._measured_at = previous
-            self._last = _answer_of(reading)
+            metrics = {name: getattr(reading, name) for name in _METRICS}
+            self._last = GpuAnswer(uuid=reading.uuid, name=reading.name, **metrics)
 
     def update(self, outcome: GpuOutcome, *, now: float) -> None:
-        """Record the outcome of a query."""
         match outcome:
             case GpuAnswer():
                 self._update_metrics(outcome, now)
@@ -87,28 +127,17 @@ class GpuRecord:
                 self._problem = outcome.problem
 
     def reading(self, now: float) -> GpuReading:
-        """The current reading, with health and age."""
-        last = self._last
-        health = self._health(now)
-        reading = GpuReading(
+        """Returns the current reading, with health and age."""
+        last, health = self._last, self._health(now)
+        metrics = ("memory_total_bytes",) if health is GpuHealth.LOST else _METRICS
+        return GpuReading(
             index=self.index,
             uuid=last.uuid,
             name=last.name,
             health=health,
-            memory_total_bytes=last.memory_total_bytes,
             age_seconds=0.0 if self._measured_at is None else round(max(0.0, now - self._measured_at), 3),
             problem=self._problem or (NOT_RESPONDING if health is GpuHealth.STALE else None),
-        )
-        if health is GpuHealth.LOST:
-            return reading
-        return replace(
-            reading,
-            temperature_celsius=last.temperature_celsius,
-            utilization_percent=last.utilization_percent,
-            memory_used_bytes=last.memory_used_bytes,
-            power_watts=last.power_watts,
-            fan_percent=last.fan_percent,
-            processes=last.processes,
+            **{name: getattr(last, name) for name in metrics},
         )
 
     def _update_metrics(self, answer: GpuAnswer, now: float) -> None:
@@ -139,47 +168,20 @@ def _describe_failures(failures: Mapping[str, str]) -> str | None:
     return "; ".join(f"{name} not readable: {problem}" for name, problem in failures.items()) or None
 
 
-def _answer_of(reading: GpuReading) -> GpuAnswer:
-    return GpuAnswer(
-        uuid=reading.uuid,
-        name=reading.name,
-        temperature_celsius=reading.temperature_celsius,
-        utilization_percent=reading.utilization_percent,
-        memory_total_bytes=reading.memory_total_bytes,
-        memory_used_bytes=reading.memory_used_bytes,
-        power_watts=reading.power_watts,
-        fan_percent=reading.fan_percent,
-        processes=reading.processes,
-    )
-
-
 SLOW_AFTER_SECONDS = 1.0  # a GPU that takes longer is reported as not responding, even before its readings are stale
 
 
 class GpuPoller:
-    """The record of a GPU and the thread that updates it."""
+    """The record of a GPU and the call that updates it, in a thread of its own."""
 
     def __init__(self, record: GpuRecord, query: Callable[[], GpuOutcome]) -> None:
         self.record = record
-        self._call = HangingCall(query, name=f"gpu-{record.index}")
-
-    @property
-    def pending(self) -> bool:
-        """Whether a query has not returned yet."""
-        return self._call.pending
-
-    def start(self) -> None:
-        """Start a query, unless the last one is still pending."""
-        self._call.start()
+        self.call = HangingCall(query, name=f"gpu-{record.index}")
 
     def collect(self, deadline: float) -> GpuReading:
-        """Wait for the query until `deadline` (monotonic) at most and return the current reading.
-
-        Raises:
-            ProbeUnavailable: no GPU can be queried any more.
-        """
+        """Waits for the query until `deadline` (monotonic); returns the current reading. Raises: ProbeUnavailable."""
         try:
-            outcome = self._call.take(deadline - time.monotonic())
+            outcome = self.call.take(deadline - time.monotonic())
         except ProbeUnavailable:
             raise
         except Exception as error:  # noqa: BLE001, an error of a driver binding affects only this GPU
@@ -191,20 +193,16 @@ class GpuPoller:
             self.record.update(GpuFailed(problem=NOT_RESPONDING), now=now)
         return self.record.reading(now)
 
-    def end(self) -> None:
-        """End the thread once its query has returned."""
-        self._call.end()
-
 
 def poll_all(pollers: Sequence[GpuPoller], seconds: float) -> tuple[GpuReading, ...]:
-    """Query all GPUs in parallel, in about `seconds` at most.
+    """Queries all GPUs in parallel, in about `seconds` at most.
 
     Raises:
         ProbeUnavailable: no GPU can be queried any more; answers that arrived are recorded.
     """
     deadline = time.monotonic() + seconds
     for poller in pollers:
-        poller.start()
+        poller.call.start()
     readings: list[GpuReading] = []
     unavailable: ProbeUnavailable | None = None
     for poller in pollers:

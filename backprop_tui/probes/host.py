@@ -24,7 +24,6 @@ class HostProbe:
         self._ticks: tuple[int, int] | None = None
 
     def read(self) -> HostReading:
-        """Measure now; a value that cannot be measured is None."""
         total, available = self._ram()
         return HostReading(
             cpu_percent=self._cpu_percent(),
@@ -36,7 +35,7 @@ class HostProbe:
         )
 
     def _ram(self) -> tuple[int | None, int | None]:
-        """Total and available bytes, of the machine or of the tightest cgroup."""
+        """Returns total and available bytes, of the machine or of the tightest cgroup."""
         fields = self._meminfo()
         total, available = fields.get("MemTotal"), fields.get("MemAvailable")
         for limit, used in self._cgroups.memory():
@@ -46,7 +45,7 @@ class HostProbe:
         return total, available
 
     def _meminfo(self) -> dict[str, int]:
-        """Bytes by field name. See proc(5), /proc/meminfo."""
+        """Returns the bytes by field name. See proc(5), /proc/meminfo."""
         fields: dict[str, int] = {}
         try:
             with open(f"{self._proc}/meminfo", encoding="ascii") as file:
@@ -60,7 +59,7 @@ class HostProbe:
         return fields
 
     def _cpu_percent(self) -> float | None:
-        """Use of all cores since the last reading, 0 to 100; None at first. See proc(5), /proc/stat."""
+        """Returns the use of all cores since the last reading, 0 to 100; None at first. See proc(5), /proc/stat."""
         try:
             with open(f"{self._proc}/stat", encoding="ascii") as file:
                 words = file.readline().split()
@@ -83,7 +82,7 @@ class HostProbe:
             return None
 
     def _cores(self) -> float:
-        """Number of cores this process may use, by its affinity and the cgroup's quota."""
+        """Returns the number of cores this process may use, by its affinity and the cgroup's quota."""
         return min([float(len(os.sched_getaffinity(0))), *self._cgroups.cpu_quotas()])
 
     def _disk_free(self) -> int | None:

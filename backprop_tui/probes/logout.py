@@ -16,24 +16,24 @@ _FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/syst
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutPolicy:
-    """Whether runs survive a logout; `words` is the reason, `mend` the command that makes them survive."""
+    """Whether runs survive a logout; `reason` says why, `fix` is the command that makes them survive."""
 
     survives: bool
-    words: str
-    mend: str | None = None
+    reason: str
+    fix: str | None = None
 
 
 def logout_policy(user: str, *, root: str = "/", ask: bool = True) -> LogoutPolicy:
-    """Check KillUserProcesses and lingering; with `ask` query logind (for two seconds at most), else read its files."""
+    """Checks KillUserProcesses and lingering; `ask` queries logind for two seconds at most, else its files are read."""
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
-        return LogoutPolicy(survives=True, words="no systemd")
+        return LogoutPolicy(survives=True, reason="no systemd")
     kills = _query_logind() if ask else None
     kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
-        return LogoutPolicy(survives=True, words="KillUserProcesses=no")
-    if _lingers(user, root):
-        return LogoutPolicy(survives=True, words="linger is on")
-    return LogoutPolicy(survives=False, words="KillUserProcesses=yes", mend=f"loginctl enable-linger {user}")
+        return LogoutPolicy(survives=True, reason="KillUserProcesses=no")
+    if os.path.exists(os.path.join(root, "var/lib/systemd/linger", user)):  # see loginctl(1), enable-linger
+        return LogoutPolicy(survives=True, reason="linger is on")
+    return LogoutPolicy(survives=False, reason="KillUserProcesses=yes", fix=f"loginctl enable-linger {user}")
 
 
 def user_name() -> str:
@@ -46,13 +46,8 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def _lingers(user: str, root: str = "/") -> bool:
-    """Whether the user's service manager keeps running after the last logout. See loginctl(1), enable-linger."""
-    return os.path.exists(os.path.join(root, "var/lib/systemd/linger", user))
-
-
 def _kills_user_processes(root: str = "/") -> bool:
-    """The setting in logind's configuration files; the default is no."""
+    """Returns the setting in logind's configuration files; the default is no."""
     value = "no"
     for folder in _FOLDERS:
         base = os.path.join(root, folder)
@@ -71,7 +66,7 @@ def _value_in(path: str) -> str | None:
 
 
 def _query_logind() -> bool | None:
-    """The setting in effect; None if logind does not answer."""
+    """Returns the setting in effect; None if logind does not answer."""
     import subprocess
 
     command = [

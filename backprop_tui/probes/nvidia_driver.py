@@ -37,7 +37,7 @@ def nvidia_card_present(sys_root: str = "/sys") -> bool | None:
 
 
 def _vendor(device: str) -> str | None:
-    """The PCI vendor id; None if it cannot be read, for example because the device was just removed."""
+    """Returns the PCI vendor id; None if it cannot be read, for example because the device was just removed."""
     try:
         with open(os.path.join(device, "vendor"), encoding="ascii") as file:
             return file.read().strip()

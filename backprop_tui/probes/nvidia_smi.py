@@ -7,11 +7,12 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes import nvidia_driver
 from backprop_tui.probes.gpu_record import (
     NOT_RESPONDING,
     GpuAnswer,
@@ -20,35 +21,21 @@ from backprop_tui.probes.gpu_record import (
     GpuOutcome,
     GpuPoller,
     GpuRecord,
+    ProbeUnavailable,
     poll_all,
-)
-from backprop_tui.probes.nvidia_driver import (
-    LIBRARY_MISSING,
-    MISMATCH,
-    NO_CARD,
-    NO_GPU,
-    NOT_LOADED,
-    SEE_KERNEL_LOG,
-    nvidia_card_present,
 )
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 GPU_FIELDS = (
-    "index",
-    "uuid",
-    "name",
-    "pci.bus_id",
-    "temperature.gpu",
-    "utilization.gpu",
-    "memory.total",
-    "memory.used",
-    "power.draw",
-    "fan.speed",
+    *("index", "uuid", "name", "pci.bus_id", "temperature.gpu", "utilization.gpu"),
+    *("memory.total", "memory.used", "power.draw", "fan.speed"),
 )
 PROCESS_FIELDS = ("gpu_uuid", "pid", "used_memory")
+_GPU_QUERY = f"--query-gpu={','.join(GPU_FIELDS)}"
+_PROCESS_QUERY = f"--query-compute-apps={','.join(PROCESS_FIELDS)}"
 
 _MEBIBYTE = 1 << 20
-# A metric that the GPU does not have or that we may not read; any other text in its place is a failure.
+# Printed for a metric that the GPU does not have or that we may not read; any other text is a failure.
 _MISSING = frozenset({"n/a", "not supported", "not available", "not found", "insufficient permissions", ""})
 # Unable to determine the device handle for GPU0000:3B:00.0: GPU is lost.  Reboot the system to recover this GPU
 _LOST_LINE = re.compile(
@@ -58,15 +45,13 @@ _LOST_LINE = re.compile(
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiTable:
-    """A parsed table of GPUs."""
-
     answers: dict[int, GpuAnswer | GpuLost]  # by index
     addresses: dict[str, int]  # index by PCI address
     lost: dict[str, GpuLost]  # by PCI address
 
 
 def parse_gpus(text: str) -> SmiTable:
-    """Parse the metrics of GPUs; skips lines that are not valid."""
+    """Parses the metrics of GPUs; skips lines that are not valid."""
     table = SmiTable(answers={}, addresses={}, lost={})
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
@@ -80,7 +65,7 @@ def parse_gpus(text: str) -> SmiTable:
 
 
 def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
-    """Parse the processes by GPU UUID; skips rows that are not valid."""
+    """Parses the processes by GPU UUID; skips rows that are not valid."""
     memory: dict[str, dict[int, int | None]] = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
@@ -93,7 +78,7 @@ def parse_processes(text: str) -> dict[str, tuple[GpuProcess, ...]]:
 
 
 def normalized_address(text: str) -> str:
-    """A PCI address without leading zeros, since nvidia-smi prints 4 or 8 digits of the domain."""
+    """Returns a PCI address without leading zeros, since nvidia-smi prints 4 or 8 digits of the domain."""
     domain, _, rest = text.lower().partition(":")
     return f"{domain.lstrip('0') or '0'}:{rest}"
 
@@ -123,7 +108,6 @@ def _parse_gpu_row(cells: list[str]) -> GpuAnswer | GpuLost:
 
 
 def _mebibytes(cell: str) -> int | None:
-    """Convert a number of MiB to bytes."""
     return int(cell) * _MEBIBYTE if cell.isdecimal() else None
 
 
@@ -136,7 +120,7 @@ def _finite_number(cell: str) -> float | None:
 
 
 def _cell_error(cell: str) -> str | None:
-    """The error in brackets, or starting with ERR, in place of a value; None for a value or a missing metric."""
+    """Returns an error in brackets, or starting with ERR; None for a value or a missing metric."""
     text = cell.strip("[]").strip().lower()
     is_error = cell.startswith("[") or cell.upper().startswith("ERR")
     return text if is_error and text not in _MISSING else None
@@ -150,69 +134,53 @@ _QUOTED_CHARACTERS = 100
 
 
 class SmiTimedOut(Exception):
-    """nvidia-smi exceeded the time limit and was killed."""
+    pass
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SmiAnswer:
-    """The output of nvidia-smi and its exit code."""
-
     text: str
     exit_code: int
 
 
-class SmiCommand:
-    """Queries with a time limit in seconds. They raise SmiTimedOut, or ProbeUnavailable if there is no nvidia-smi."""
-
-    def __init__(self, *, seconds: float) -> None:
-        self._seconds = seconds
-
-    def gpus(self) -> SmiAnswer:
-        """The metrics of all GPUs."""
-        return self._run(f"--query-gpu={','.join(GPU_FIELDS)}")
-
-    def gpu(self, selector: str) -> SmiAnswer:
-        """The metrics of one GPU, by UUID or index."""
-        return self._run("-i", selector, f"--query-gpu={','.join(GPU_FIELDS)}")
-
-    def processes(self) -> SmiAnswer:
-        """The compute processes on all GPUs."""
-        return self._run(f"--query-compute-apps={','.join(PROCESS_FIELDS)}")
-
-    def _run(self, *query: str) -> SmiAnswer:
-        try:
-            process = subprocess.Popen(
-                ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except FileNotFoundError as error:
-            raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
-        except OSError as error:
-            raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
-        try:
-            output, _ = process.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired as error:
-            _kill_smi(process)
-            raise SmiTimedOut from error
-        return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
+def run_smi(*query: str, seconds: float) -> SmiAnswer:
+    """Runs a query with a time limit. Raises: SmiTimedOut; ProbeUnavailable, if there is no nvidia-smi."""
+    try:
+        process = subprocess.Popen(
+            ["nvidia-smi", *query, "--format=csv,noheader,nounits"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise ProbeUnavailable("no nvidia-smi on PATH: it comes with the NVIDIA driver", absent=True) from error
+    except OSError as error:
+        raise ProbeUnavailable(f"nvidia-smi cannot be run: {error.strerror}") from error
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_KILLED_SECONDS)
+        raise SmiTimedOut from error
+    return SmiAnswer(text=output.decode(errors="replace"), exit_code=process.returncode)
 
 
 def explain_failure(answer: SmiAnswer, *, sys_root: str) -> ProbeUnavailable:
-    """Why an answer contains no GPU, and what to do."""
+    """Returns why an answer contains no GPU, and what to do."""
     output = _first_line_quoted(answer.text)
     lowered = answer.text.lower()
     if "mismatch" in lowered:
-        return ProbeUnavailable(MISMATCH)
+        return ProbeUnavailable(nvidia_driver.MISMATCH)
     if answer.exit_code == NO_DEVICES or "no devices were found" in lowered:
-        return ProbeUnavailable(NO_GPU, absent=True)
+        return ProbeUnavailable(nvidia_driver.NO_GPU, absent=True)
     if answer.exit_code == LIBRARY_NOT_FOUND:
-        return ProbeUnavailable(LIBRARY_MISSING)
+        return ProbeUnavailable(nvidia_driver.LIBRARY_MISSING)
     if answer.exit_code == DRIVER_NOT_LOADED or "communicate with the nvidia driver" in lowered:
-        absent = nvidia_card_present(sys_root) is False
-        return ProbeUnavailable(NO_CARD if absent else NOT_LOADED, absent=absent)
+        absent = nvidia_driver.nvidia_card_present(sys_root) is False
+        return ProbeUnavailable(nvidia_driver.NO_CARD if absent else nvidia_driver.NOT_LOADED, absent=absent)
     if answer.exit_code != 0:
         return ProbeUnavailable(f"nvidia-smi failed with exit code {answer.exit_code}, {output}: run it to see more")
     return ProbeUnavailable(f"nvidia-smi printed no table of GPUs but {output}: run it to see more")
@@ -222,15 +190,6 @@ def _first_line_quoted(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     printable = "".join(letter if letter.isprintable() else "?" for letter in first[:_QUOTED_CHARACTERS])
     return f'"{printable}"' if printable else "nothing"
-
-
-def _kill_smi(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    # In an uninterruptible sleep inside the driver, a process survives SIGKILL for a while; it is then abandoned.
-    try:
-        process.communicate(timeout=_KILLED_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
 
 
 CALL_SECONDS = 8.0  # then the call is killed; without persistence mode it has to wake every GPU first
@@ -259,9 +218,10 @@ class NvidiaSmiProbe:
         self._call_seconds = call_seconds
         self._suspect_seconds = suspect_seconds
         self._sys_root = sys_root
-        self._command = SmiCommand(seconds=call_seconds)
-        self._query_all = HangingCall(self._command.gpus, name="nvidia-smi")
-        self._query_processes = HangingCall(self._command.processes, name="nvidia-smi-processes")
+        self._query_all = HangingCall(lambda: run_smi(_GPU_QUERY, seconds=call_seconds), name="nvidia-smi")
+        self._query_processes = HangingCall(
+            lambda: run_smi(_PROCESS_QUERY, seconds=call_seconds), name="nvidia-smi-processes"
+        )
         self._processes: dict[str, tuple[GpuProcess, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._pollers: dict[int, GpuPoller] = {}
@@ -269,26 +229,20 @@ class NvidiaSmiProbe:
         self._readings = 0
 
     def open(self) -> None:
-        """Run nvidia-smi once.
-
-        Raises:
-            ProbeUnavailable: it is missing, fails, hangs, prints something unexpected, or finds no GPU.
-        """
+        """Runs nvidia-smi once."""
         self._query_all.start()
         try:
             answer = self._query_all.take(self._call_seconds + 1.0)
         except SmiTimedOut:
             answer = Pending(seconds=self._call_seconds)
         if isinstance(answer, Pending):
-            raise ProbeUnavailable(f"nvidia-smi has not returned for {answer.seconds:.0f} s: {SEE_KERNEL_LOG}")
+            raise ProbeUnavailable(
+                f"nvidia-smi has not returned for {answer.seconds:.0f} s: {nvidia_driver.SEE_KERNEL_LOG}"
+            )
         self._update(answer)
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Readings of all GPUs that nvidia-smi ever reported.
-
-        Raises:
-            ProbeUnavailable: it fails, or prints something unexpected.
-        """
+        """Returns readings of all GPUs that nvidia-smi ever reported."""
         deadline = time.monotonic() + seconds
         if self._readings % PROCESS_LIST_EVERY == 0:
             self._query_processes.start()
@@ -305,7 +259,7 @@ class NvidiaSmiProbe:
         return tuple(self._with_processes(reading) for reading in readings)
 
     def close(self) -> None:
-        """Nothing to do: no resources are kept between calls."""
+        pass
 
     def _pollers_by_index(self) -> list[GpuPoller]:
         return [self._pollers[index] for index in sorted(self._pollers)]
@@ -323,7 +277,7 @@ class NvidiaSmiProbe:
             self._suspect()
 
     def _suspect(self) -> None:
-        """Start querying GPUs one by one, since one of them blocks the call for all."""
+        """Starts querying GPUs one by one, since one of them blocks the call for all."""
         if len(self._pollers) > 1:
             self._one_by_one_until = time.monotonic() + ONE_BY_ONE_SECONDS
             return
@@ -331,11 +285,7 @@ class NvidiaSmiProbe:
             poller.record.update(GpuFailed(problem=NOT_RESPONDING), now=time.monotonic())
 
     def _update(self, answer: SmiAnswer) -> None:
-        """Update the records.
-
-        Raises:
-            ProbeUnavailable: the answer contains no GPU.
-        """
+        """Updates the records. Raises: ProbeUnavailable, if the answer contains no GPU."""
         table = parse_gpus(answer.text)
         if not table.answers and not table.lost:
             raise explain_failure(answer, sys_root=self._sys_root)
@@ -348,7 +298,7 @@ class NvidiaSmiProbe:
             self._suspect()
 
     def _outcomes(self, table: SmiTable) -> dict[int, GpuOutcome]:
-        """Outcomes by index; a lost GPU that was not seen before gets the first free index."""
+        """Returns the outcomes by index; a lost GPU that was not seen before gets the first free index."""
         outcomes: dict[int, GpuOutcome] = dict(table.answers)
         for address, lost in table.lost.items():
             if address not in self._addresses:
@@ -365,9 +315,8 @@ class NvidiaSmiProbe:
         return poller
 
     def _query_one(self, record: GpuRecord) -> GpuOutcome:
-        """Query a single GPU; called in a thread."""
         try:
-            answer = self._command.gpu(str(record.index))
+            answer = run_smi("-i", str(record.index), _GPU_QUERY, seconds=self._call_seconds)
         except SmiTimedOut:
             return GpuFailed(problem=NOT_RESPONDING)
         table = parse_gpus(answer.text)
@@ -380,7 +329,7 @@ class NvidiaSmiProbe:
         return GpuLost(problem="the GPU is gone") if is_gone else GpuFailed(problem=problem.problem)
 
     def _update_processes(self, seconds: float) -> None:
-        """Take over the list of processes; a late one is used in the next reading, a failed one is ignored."""
+        """Takes over the list of processes; a late one is used in the next reading, a failed one is ignored."""
         if not self._query_processes.pending:
             return
         try:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum, auto
 from types import ModuleType
 from typing import TypeVar
 
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import GpuAnswer, GpuFailed, GpuLost, GpuOutcome, GpuPoller, GpuRecord, poll_all
-from backprop_tui.probes.nvidia_driver import (
-    BLOCKED,
-    LIBRARY_MISSING,
-    MISMATCH,
-    NO_CARD,
-    NO_GPU,
-    NO_PERMISSION,
-    NOT_LOADED,
-    SEE_KERNEL_LOG,
-    nvidia_card_present,
+from backprop_tui.probes import nvidia_driver
+from backprop_tui.probes.gpu_record import (
+    GpuAnswer,
+    GpuFailed,
+    GpuLost,
+    GpuOutcome,
+    GpuPoller,
+    GpuRecord,
+    ProbeUnavailable,
+    poll_all,
 )
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
-RECENT_SECONDS = 600.0
+RECENT_SECONDS = 600.0  # an Xid event is reported for so long
 
 # The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
 _XID_MEANINGS = {
@@ -48,23 +46,6 @@ _XID_MEANINGS = {
     140: "unrecovered ECC error",
     154: "GPU recovery action changed",
 }
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Xid:
-    """An Xid event; `seen_at` is a monotonic time."""
-
-    number: int
-    seen_at: float
-
-    @property
-    def recent(self) -> bool:
-        """Whether it is new enough to be reported."""
-        return time.monotonic() - self.seen_at < RECENT_SECONDS
-
-    def __str__(self) -> str:
-        meaning = _XID_MEANINGS.get(self.number)
-        return f"Xid {self.number}: {meaning}" if meaning else f"Xid {self.number}"
 
 
 # nvml.h, nvmlReturn_t
@@ -95,20 +76,11 @@ class ErrorKind(Enum):
 
 
 _ERROR_KINDS = {
-    NOT_SUPPORTED: ErrorKind.MISSING,
-    PERMISSION_DENIED: ErrorKind.MISSING,
-    NOT_FOUND: ErrorKind.MISSING,
-    FUNCTION_NOT_FOUND: ErrorKind.MISSING,
-    NO_DATA: ErrorKind.MISSING,
-    ARGUMENT_VERSION_MISMATCH: ErrorKind.MISSING,
-    DEPRECATED: ErrorKind.MISSING,
-    GPU_IS_LOST: ErrorKind.LOST,
-    RESET_REQUIRED: ErrorKind.LOST,
-    GPU_NOT_FOUND: ErrorKind.LOST,
-    UNINITIALIZED: ErrorKind.DRIVER_GONE,
-    DRIVER_NOT_LOADED: ErrorKind.DRIVER_GONE,
-    LIBRARY_NOT_FOUND: ErrorKind.DRIVER_GONE,
-    LIB_RM_VERSION_MISMATCH: ErrorKind.DRIVER_GONE,
+    **dict.fromkeys((NOT_SUPPORTED, PERMISSION_DENIED, NOT_FOUND, FUNCTION_NOT_FOUND), ErrorKind.MISSING),
+    **dict.fromkeys((NO_DATA, ARGUMENT_VERSION_MISMATCH, DEPRECATED), ErrorKind.MISSING),
+    **dict.fromkeys((GPU_IS_LOST, RESET_REQUIRED, GPU_NOT_FOUND), ErrorKind.LOST),
+    **dict.fromkeys((UNINITIALIZED, DRIVER_NOT_LOADED), ErrorKind.DRIVER_GONE),
+    **dict.fromkeys((LIBRARY_NOT_FOUND, LIB_RM_VERSION_MISMATCH), ErrorKind.DRIVER_GONE),
 }
 
 _LOST_REASONS = {
@@ -118,39 +90,32 @@ _LOST_REASONS = {
 }
 
 _DRIVER_REASONS = {
-    DRIVER_NOT_LOADED: NOT_LOADED,
-    LIBRARY_NOT_FOUND: LIBRARY_MISSING,
-    LIB_RM_VERSION_MISMATCH: MISMATCH,
-    PERMISSION_DENIED: NO_PERMISSION,
-    OPERATING_SYSTEM: BLOCKED,
+    DRIVER_NOT_LOADED: nvidia_driver.NOT_LOADED,
+    LIBRARY_NOT_FOUND: nvidia_driver.LIBRARY_MISSING,
+    LIB_RM_VERSION_MISMATCH: nvidia_driver.MISMATCH,
+    PERMISSION_DENIED: nvidia_driver.NO_PERMISSION,
+    OPERATING_SYSTEM: nvidia_driver.BLOCKED,
     UNINITIALIZED: "NVML was shut down unexpectedly; it will be reopened",
 }
 
 
 def error_kind(code: int) -> ErrorKind:
-    """The kind of a code; an unknown code counts as FAILED."""
     return _ERROR_KINDS.get(code, ErrorKind.FAILED)
 
 
 def error_text(error: Exception) -> str:
-    """NVML's error message, without the full stop."""
     return str(error).rstrip(".") or type(error).__name__
 
 
-def lost_reason(code: int) -> str:
-    """Why a GPU is lost, and what to do."""
-    return _LOST_REASONS.get(code, "lost")
-
-
 def unavailable_error(code: int, error: Exception, *, sys_root: str) -> ProbeUnavailable:
-    """The exception to raise if the driver as a whole cannot be queried.
+    """Returns the exception to raise if the driver as a whole cannot be queried.
 
     A library without a driver is not a fault on a machine without an NVIDIA card: packages and images may include it.
     """
-    problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {SEE_KERNEL_LOG}")
-    has_no_card = code == DRIVER_NOT_LOADED and nvidia_card_present(sys_root) is False
+    problem = _DRIVER_REASONS.get(code, f"NVML fails, {error_text(error)}: {nvidia_driver.SEE_KERNEL_LOG}")
+    has_no_card = code == DRIVER_NOT_LOADED and nvidia_driver.nvidia_card_present(sys_root) is False
     if has_no_card:
-        problem = NO_CARD
+        problem = nvidia_driver.NO_CARD
     return ProbeUnavailable(problem, absent=has_no_card or code == LIBRARY_NOT_FOUND)
 
 
@@ -173,15 +138,12 @@ class NvmlDevice:
         self._uuid = self._name = ""
         self._hot_at: int | None = None
         self._events: object = None
-        self._xid: Xid | None = None
+        self._xid = ""  # the newest Xid event, seen at this monotonic time
+        self._xid_at = -RECENT_SECONDS
         self._failures: dict[str, str] = {}
 
     def query(self) -> GpuOutcome:
-        """Query all metrics, with the reason for each that fails.
-
-        Raises:
-            ProbeUnavailable: the driver is gone for all GPUs.
-        """
+        """Queries all metrics. Raises: ProbeUnavailable, if the driver is gone for all GPUs."""
         self._failures = {}
         try:
             self._identify()
@@ -211,7 +173,9 @@ class NvmlDevice:
         # This does not wait: without an event it raises a TIMEOUT error.
         event = self._optional(lambda: self._nvml.nvmlEventSetWait(self._events, 0))
         if event is not None:
-            self._xid = Xid(number=int(event.eventData), seen_at=time.monotonic())
+            number = int(event.eventData)
+            meaning = _XID_MEANINGS.get(number)
+            self._xid, self._xid_at = f"Xid {number}" + (f": {meaning}" if meaning else ""), time.monotonic()
 
     def _query_metrics(self) -> GpuAnswer:
         nvml, handle, metric = self._nvml, self._handle, self._metric
@@ -250,7 +214,7 @@ class NvmlDevice:
                     raise
 
     def _optional(self, query: Callable[[], Value]) -> Value | None:
-        """The result of a query whose failure does not matter; None if it failed."""
+        """Returns the result of a query whose failure does not matter; None if it failed."""
         try:
             return query()
         except self._nvml.NVMLError:
@@ -271,7 +235,7 @@ class NvmlDevice:
         return int(memory.total), int(memory.used)
 
     def _processes(self) -> tuple[GpuProcess, ...]:
-        """Compute and graphics processes; one that does both is in both lists, with the same memory."""
+        """Returns the compute and graphics processes; one that does both is in both lists, with the same memory."""
         nvml, handle = self._nvml, self._handle
         lists = (
             self._metric("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
@@ -284,12 +248,11 @@ class NvmlDevice:
         return tuple(GpuProcess(pid=pid, memory_bytes=memory[pid]) for pid in sorted(memory))
 
     def _outcome_of(self, error: Exception, code: int) -> GpuOutcome:
-        """The outcome if the GPU could not be queried at all."""
         match error_kind(code):
             case ErrorKind.LOST:
                 self._handle = self._events = None
                 xid = self._recent_xid()
-                return GpuLost(problem=lost_reason(code) + (f" ({xid})" if xid else ""))
+                return GpuLost(problem=_LOST_REASONS[code] + (f" ({xid})" if xid else ""))
             case ErrorKind.DRIVER_GONE:
                 self._handle = self._events = None
                 raise unavailable_error(code, error, sys_root=self._sys_root) from error
@@ -297,7 +260,7 @@ class NvmlDevice:
                 return GpuFailed(problem=f"the driver does not give access to it: {error_text(error)}")
 
     def _recent_xid(self) -> str | None:
-        return str(self._xid) if self._xid is not None and self._xid.recent else None
+        return self._xid if time.monotonic() - self._xid_at < RECENT_SECONDS else None
 
 
 OPEN_SECONDS = 12.0  # without persistence mode the first call wakes every GPU, a second or two each
@@ -305,11 +268,6 @@ CLOSE_SECONDS = 1.0
 
 
 def load_pynvml() -> ModuleType:
-    """Import pynvml.
-
-    Raises:
-        ProbeUnavailable: the package is not installed.
-    """
     try:
         import pynvml
     except ImportError as error:
@@ -345,11 +303,7 @@ class NvmlProbe:
         self._pollers: list[GpuPoller] = []
 
     def open(self) -> None:
-        """Load the library and find the GPUs.
-
-        Raises:
-            ProbeUnavailable: the library is not installed, the driver is not usable, it hangs, or there is no GPU.
-        """
+        """Loads the library and finds the GPUs."""
         if self._nvml is None:
             self._nvml = self._load()
         nvml = self._nvml
@@ -359,25 +313,22 @@ class NvmlProbe:
         except nvml.NVMLError as error:
             raise unavailable_error(error.value, error, sys_root=self._sys_root) from error
         if isinstance(count, Pending):
-            raise ProbeUnavailable(f"nvmlInit has not returned for {count.seconds:.0f} s: {SEE_KERNEL_LOG}")
+            raise ProbeUnavailable(
+                f"nvmlInit has not returned for {count.seconds:.0f} s: {nvidia_driver.SEE_KERNEL_LOG}"
+            )
         if count == 0:
             self.close()
-            raise ProbeUnavailable(NO_GPU, absent=True)
+            raise ProbeUnavailable(nvidia_driver.NO_GPU, absent=True)
         self._pollers = [self._poller(nvml, index) for index in range(count)]
 
     def read(self, seconds: float) -> tuple[GpuReading, ...]:
-        """Readings of all GPUs that were present when the driver was opened.
-
-        Raises:
-            ProbeUnavailable: the driver is gone.
-        """
         return poll_all(self._pollers, seconds)
 
     def close(self) -> None:
-        """Shut NVML down, unless a query is pending: the shutdown would hang as well, or break the query."""
-        has_pending = any(poller.pending for poller in self._pollers)
+        """Shuts NVML down, unless a query is pending: the shutdown would hang as well, or break the query."""
+        has_pending = any(poller.call.pending for poller in self._pollers)
         for poller in self._pollers:
-            poller.end()
+            poller.call.end()
         self._pollers = []
         if self._nvml is None or has_pending or self._init_call.pending:
             return
@@ -387,7 +338,7 @@ class NvmlProbe:
         shutdown.end()
 
     def _initialize(self) -> int:
-        """Initialize NVML and return the number of GPUs; called in a thread."""
+        """Initializes NVML and returns the number of GPUs; called in a thread."""
         if self._nvml is None:
             raise RuntimeError("nvml opened before it was loaded")
         self._nvml.nvmlInit()
@@ -395,14 +346,11 @@ class NvmlProbe:
 
     def _shut_down(self) -> None:
         if self._nvml is not None:
-            try:
+            with suppress(self._nvml.NVMLError):  # the driver is already gone
                 self._nvml.nvmlShutdown()
-            except self._nvml.NVMLError:
-                pass  # the driver is already gone
 
     def _poller(self, nvml: ModuleType, index: int) -> GpuPoller:
-        record = self._records.get(index)
-        if record is None:
-            record = GpuRecord(index, sample_seconds=self._sample_seconds, previous=self._previous.get(index))
-            self._records[index] = record
-        return GpuPoller(record, NvmlDevice(nvml, index, sys_root=self._sys_root).query)
+        if index not in self._records:
+            previous = self._previous.get(index)
+            self._records[index] = GpuRecord(index, sample_seconds=self._sample_seconds, previous=previous)
+        return GpuPoller(self._records[index], NvmlDevice(nvml, index, sys_root=self._sys_root).query)

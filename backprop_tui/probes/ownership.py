@@ -23,7 +23,7 @@ class Ownership:
 
 
 def find_owner(pid: int) -> Ownership:
-    """Look up a process in /proc and the user database.
+    """Looks up a process in /proc and the user database.
 
     Both may hang: a stuck driver locks the memory of a process, and a directory server may be unreachable.
     """
@@ -55,7 +55,7 @@ class ProcessOwners:
         self._pending: dict[Identity, HangingCall[Ownership]] = {}
 
     def name(self, gpus: tuple[GpuReading, ...]) -> tuple[GpuReading, ...]:
-        """The readings with owner and run of each process, as far as they are known."""
+        """Returns the readings with owner and run of each process, as far as they are known."""
         seen: set[Identity] = set()
         named = tuple(
             replace(gpu, processes=tuple(self._with_owner(process, seen) for process in gpu.processes))

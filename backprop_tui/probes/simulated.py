@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from backprop_tui.domain.governor.heat import is_hot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import is_hot
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS
+from backprop_tui.probes.gpu_record import DEFAULT_HOT_CELSIUS, ProbeUnavailable
 from backprop_tui.processes.identity import DEAD_STATES, state_of
 
 MEMORY_FILLS_SECONDS = 6.0  # how long a run takes to allocate its memory
@@ -76,7 +75,7 @@ class SimulatedGpu:
         self.celsius = self._equilibrium_celsius(model.idle_watts)
 
     def advance(self, now: float, seconds: float, loads: Sequence[SimulatedLoad]) -> None:
-        """Advance the simulation by `seconds`, up to `now`, with these loads."""
+        """Advances the simulation by `seconds`, up to `now`, with these loads."""
         model = self.model
         busy = sum(1 for load in loads if load.busy)
         # Training sometimes waits for data; a second run fills the gaps.
@@ -88,7 +87,6 @@ class SimulatedGpu:
         self._allocate(seconds, loads)
 
     def allocated_bytes(self, run: str) -> int:
-        """Memory allocated by a run."""
         return int(self._allocated.get(run, 0))
 
     @property
@@ -97,7 +95,7 @@ class SimulatedGpu:
         return self.model.memory_bytes // 200 + sum(int(size) for size in self._allocated.values())
 
     def _allocate(self, seconds: float, loads: Sequence[SimulatedLoad]) -> None:
-        """Grow the memory of busy runs, keep that of paused runs, and free that of ended runs."""
+        """Grows the memory of busy runs, keep that of paused runs, and free that of ended runs."""
         targets = {load.run: self._target_bytes(load) for load in loads}
         self._allocated = {run: size for run, size in self._allocated.items() if run in targets}
         for load in loads:
@@ -130,8 +128,6 @@ _STOPPED = (b"T", b"t")
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Member:
-    """A process of a run, with the settings from its environment."""
-
     run: str
     uuids: tuple[str, ...]
     memory_bytes: int | None
@@ -208,11 +204,7 @@ Loads = Callable[[Sequence[str]], Mapping[str, Sequence[SimulatedLoad]]]
 
 
 def parse_gpus(text: str) -> tuple[GpuModel, ...]:
-    """Parse a list of models such as `2xH100,RTX4090`.
-
-    Raises:
-        ProbeUnavailable: the list is not valid.
-    """
+    """Parses a list of models such as `2xH100,RTX4090`. Raises: ProbeUnavailable."""
     models: list[GpuModel] = []
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
@@ -248,11 +240,7 @@ class SimulatedProbe:
         self._read_at: float | None = None
 
     def open(self) -> None:
-        """Create the GPUs the first time.
-
-        Raises:
-            ProbeUnavailable: an environment variable is not valid.
-        """
+        """Creates the GPUs the first time. Raises: ProbeUnavailable, if a variable is not valid."""
         models = parse_gpus(self._environment.get(GPUS_VARIABLE, "").strip() or DEFAULT_GPUS)
         ambient_celsius = _ambient_celsius(self._environment)
         for index, model in enumerate(() if self._gpus else models):
@@ -261,7 +249,7 @@ class SimulatedProbe:
             self._gpus[uuid] = SimulatedGpu(model, seed=seed, ambient_celsius=ambient_celsius)
 
     def read(self, _seconds: float) -> tuple[GpuReading, ...]:
-        """Advance the simulation by the time since the last reading and return the readings."""
+        """Advances the simulation by the time since the last reading and return the readings."""
         now = self._clock()
         elapsed = 0.0 if self._read_at is None else max(0.0, now - self._read_at)
         self._read_at = now
@@ -274,7 +262,7 @@ class SimulatedProbe:
         return tuple(readings)
 
     def close(self) -> None:
-        """Nothing to do: the GPUs keep their state."""
+        pass
 
 
 def _ambient_celsius(environment: Mapping[str, str]) -> float:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import traceback
 
 STDERR = 2
 
 
 def note(message: str) -> None:
-    """Logs one line."""
     try:
         os.write(STDERR, f"{message}\n".encode("utf-8", "backslashreplace"))
     except OSError:
@@ -17,5 +15,6 @@ def note(message: str) -> None:
 
 
 def note_exception(error: BaseException) -> None:
-    """Logs an exception with its traceback."""
+    import traceback  # expensive, and only needed for errors
+
     note("".join(traceback.format_exception(error)).rstrip())

@@ -60,11 +60,7 @@ class HangingCall(Generic[ResultT]):
         self._requests.put(True)
 
     def take(self, seconds: float) -> ResultT | Pending:
-        """Waits up to `seconds` for the result of the started call.
-
-        Raises:
-            Whatever the call raised.
-        """
+        """Waits up to `seconds` for the result of the started call; raises what the call raised."""
         if self._started_at is None:
             raise RuntimeError(f"{self._name}: take() before start()")
         try:

@@ -59,7 +59,7 @@ class BarInterpreter:
         self.training_total: int | None = None
 
     def interpret(self, bar: Bar) -> Progress | EpochProgress | None:
-        """The progress that the bar reports; None if it says nothing about the training."""
+        """Returns the progress that the bar reports; None if it says nothing about the training."""
         if _EVALUATION.search(bar.label):
             return _evaluation_result(bar)
         if bar.total is None and bar.done == 0:
@@ -79,7 +79,6 @@ class BarInterpreter:
 
     @property
     def total(self) -> int | None:
-        """Total of the outer bar."""
         return None if self._outer is None else self._outer.total
 
     @property
@@ -89,25 +88,19 @@ class BarInterpreter:
         return outer is not None and (outer.done < outer.total or self.training_total == outer.total)
 
     def memory(self) -> list[Any]:
-        """The state as a JSON value."""
         outer = None if self._outer is None else astuple(self._outer)
         values = [[name, repr(value)] for name, value in self._last_values.items()]
         epochs = (self._epochs_done, self._total_epochs)
         return [outer, *epochs, values, self._updates, self._last_elapsed, self.training_total]
 
     def remember(self, memory: list[Any]) -> None:
-        """Restore a state that `memory` returned.
-
-        Raises:
-            TypeError, ValueError: the value is not such a state.
-        """
         outer, self._epochs_done, self._total_epochs, values, *rest = memory
         self._updates, self._last_elapsed, self.training_total = rest
         self._outer = None if outer is None else _OuterBar(*map(int, outer))
         self._last_values = {str(name): float(value) for name, value in values}
 
     def mark_as_training(self, total: int | None = None) -> None:
-        """Record that the training's bar counts to `total`; None means the outer bar is the training's."""
+        """Records that the training's bar counts to `total`; None means the outer bar is the training's."""
         if total is not None:
             self.training_total = total
         elif self._outer is not None:
@@ -156,7 +149,7 @@ class BarInterpreter:
         )
 
     def _changed_metrics(self, bar: Bar, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """The metrics that changed: a bar is also redrawn with the values of the previous step."""
+        """Returns the metrics that changed: a bar is also redrawn with the values of the previous step."""
         if not bar.values:
             return {}
         is_full = bar.total is not None and bar.done >= bar.total

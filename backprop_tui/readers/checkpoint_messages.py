@@ -22,7 +22,7 @@ _MESSAGE = lazy_compile(
     r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)\.{0,3}\s*$"
 )
 _STEP = lazy_compile(r"checkpoint[-_](\d{1,15})/?$")
-# Words in the place of a path: the sentence is about saving in general.
+# These words instead of a path mean that the sentence is about saving in general.
 _NOT_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "ram", "stdout", "path", "none", "null"))
 
 

@@ -40,7 +40,7 @@ class JsonLines:
 
 
 def _objects(line: str) -> Iterator[tuple[Mapping[str, object], bool]]:
-    """The outermost objects, each with whether it is the only text on the line."""
+    """Returns the outermost objects, each with whether it is the only text on the line."""
     position = 0
     for _ in range(MAX_OBJECTS_PER_LINE):
         start = _OBJECT_START.search(line, position)

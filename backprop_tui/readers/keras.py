@@ -30,6 +30,7 @@ class Keras:
     the batches of the previous epoch.
     """
 
+    tag = "Keras"
     marks = (b"/step", b"ETA: ", b"ving model to ", b"poch ")
 
     def __init__(self) -> None:

@@ -44,5 +44,5 @@ class Lightning:
 
 
 def drawn_by_lightning(values: Mapping[str, float]) -> bool:
-    """Whether the values after a bar show that Lightning drew it: the epoch in its label then counts from 0."""
+    """Returns whether the values after a bar show that Lightning drew it: the epoch in its label then counts from 0."""
     return "v_num" in values

@@ -32,7 +32,7 @@ class Block:
     end: int
 
     def lines(self) -> Iterator[tuple[bytes, int]]:
-        """Each line with its terminator, and the position in the log just after it."""
+        """Returns each line with its terminator, and the position in the log just after it."""
         position = self.end - len(self.content)
         for line in self.content.splitlines(keepends=True):
             position += len(line)
@@ -46,17 +46,12 @@ class Block:
         while position < len(content) and (match := pattern.search(content, position)) is not None:
             start = max(content.rfind(b"\n", position, match.start()) + 1, position)
             start = max(content.rfind(b"\r", start, match.start()) + 1, start)
-            end = _end_of_line(content, match.end())
+            terminator = _TERMINATOR.search(content, match.end())
+            end = len(content) if terminator is None else terminator.end()
             line = content[start:end]
             if not _is_too_long(line):
                 yield line, self.end - len(content) + end
             position = end
-
-
-def _end_of_line(content: bytes, position: int) -> int:
-    """Index after the terminator of the line that contains `position`; the end of the content if there is none."""
-    terminator = _TERMINATOR.search(content, position)
-    return len(content) if terminator is None else terminator.end()
 
 
 def _is_too_long(line: bytes) -> bool:
@@ -66,29 +61,24 @@ def _is_too_long(line: bytes) -> bool:
 class LineSplitter:
     """Splits chunks of any size into whole lines; keeps at most the start of one line between chunks."""
 
-    __slots__ = ("_pending", "_pending_bytes", "_position")
+    __slots__ = ("_pending", "_pending_bytes", "position")
 
     def __init__(self, offset: int = 0) -> None:
-        self._position = offset
+        self.position = offset  # in the log, at which the next chunk starts
         self._pending = bytearray()  # the start of the last line, truncated if the line is too long
         self._pending_bytes = 0  # its full length in the log
 
     @property
-    def position(self) -> int:
-        """Position in the log at which the next chunk starts."""
-        return self._position
-
-    @property
     def offset(self) -> int:
-        """End of the last whole line, where a new splitter can resume."""
-        return self._position - self._pending_bytes
+        """Ends of the last whole line, where a new splitter can resume."""
+        return self.position - self._pending_bytes
 
     def feed(self, chunk: bytes) -> Block | None:
-        r"""The lines that end within the chunk; None if there are none.
+        r"""Returns the lines that end within the chunk; None if there are none.
 
         A `\r` at the very end is held back until the next byte shows whether it is part of `\r\n`.
         """
-        self._position += len(chunk)
+        self.position += len(chunk)
         if self._pending[-1:] != b"\r" and b"\n" not in chunk and b"\r" not in chunk:
             self._keep(chunk)
             return None
@@ -102,12 +92,12 @@ class LineSplitter:
         return Block(content=text[:end], end=self.offset)
 
     def finish(self) -> Block | None:
-        """The last line, which has no terminator, at the end of the log; None if there is none."""
+        """Returns the last line, which has no terminator, at the end of the log; None if there is none."""
         if not self._pending:
             return None
         rest = bytes(self._pending)
         self._clear()
-        return Block(content=rest, end=self._position)
+        return Block(content=rest, end=self.position)
 
     def _keep(self, rest: bytes) -> None:
         # One byte more than the maximum is kept, so that a line that is too long is recognised as such.
@@ -122,7 +112,7 @@ class LineSplitter:
 
 
 def visible_text(line: bytes) -> str:
-    """The line as a terminal would display it: without terminator and escape sequences, backspaces applied."""
+    """Returns the line as a terminal would display it: without terminator and escape sequences, backspaces applied."""
     if b"\x1b" in line:
         line = _ESCAPES.sub(b"", line)
     text = line.decode("utf-8", "replace").rstrip("\r\n")

@@ -8,20 +8,13 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.readers.events import LogEvent, ParsedEvent
-from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import bar_end
-from backprop_tui.readers.reader import Reader, StatefulReader
-from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.timm import Timm
-from backprop_tui.readers.ultralytics import Ultralytics
+from backprop_tui.readers.registry import READERS, Reader, StatefulReader
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
 MAX_PIECES = 16
-
-# Keys of the readers' memories in live.json: fixed, whatever the classes are called.
-MEMORY_TAGS: dict[type, str] = {Ultralytics: "Ultralytics", Keras: "Keras", Timm: "Timm"}
 
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
@@ -44,16 +37,16 @@ class LogReader:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
-        self._joiner = EventMerger()
+        self._merger = EventMerger()
         self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
         elif habits is not None:
-            self._joiner.remember_habits(habits)
+            self._merger.remember_habits(habits)
 
     @property
     def offset(self) -> int:
-        """End of the last whole line, where another reader can resume."""
+        """Ends of the last whole line, where another reader can resume."""
         return self._splitter.offset
 
     @property
@@ -63,11 +56,11 @@ class LogReader:
 
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
-        readers = {MEMORY_TAGS[type(reader)]: reader.memory() for reader in self._remembering}
-        return {"joiner": self._joiner.memory(), "readers": readers}
+        readers = {reader.tag: reader.memory() for reader in self._remembering}
+        return {"joiner": self._merger.memory(), "readers": readers}
 
     def feed(self, chunk: bytes) -> list[LogEvent]:
-        """The events of the lines that end within the chunk, in the order of the log."""
+        """Returns the events of the lines that end within the chunk, in the order of the log."""
         events: list[LogEvent] = []
         for start in range(0, len(chunk), BLOCK_BYTES):
             block = self._splitter.feed(chunk[start : start + BLOCK_BYTES])
@@ -76,26 +69,26 @@ class LogReader:
         return events
 
     def finish(self) -> list[LogEvent]:
-        """The events of an unterminated last line, and those still pending, at the end of the log."""
+        """Returns the events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
         events = [] if block is None else list(self._read(block))
-        return [*events, *self._joiner.finish()]
+        return [*events, *self._merger.finish()]
 
     def _read(self, block: Block) -> Iterator[LogEvent]:
         for line, offset in block.matching_lines(self._any_mark):
             readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
             for part in _split_mixed_line(visible_text(line)):
                 for event in _first_events(readers, part, offset):
-                    yield from self._joiner.take(event)
+                    yield from self._merger.take(event)
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote, or that is damaged, is none."""
         try:
-            self._joiner.remember(memory["joiner"])
+            self._merger.remember(memory["joiner"])
             for reader in self._remembering:
-                reader.remember(memory["readers"][MEMORY_TAGS[type(reader)]])
+                reader.remember(memory["readers"][reader.tag])
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._joiner = EventMerger()
+            self._merger = EventMerger()
 
 
 def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:
@@ -120,7 +113,7 @@ def _contains_any(content: bytes, marks: Sequence[bytes]) -> bool:
 
 
 def _split_mixed_line(line: str) -> list[str]:
-    """Split a line on which two streams or processes printed: after a progress bar, and before a rank prefix."""
+    """Splits a line on which two streams or processes printed: after a progress bar, and before a rank prefix."""
     parts: list[str] = []
     while "%|" in line and len(parts) < MAX_PIECES:
         end = bar_end(line)

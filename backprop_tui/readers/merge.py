@@ -46,7 +46,7 @@ class EventMerger:
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
     def take(self, event: ParsedEvent) -> Iterator[LogEvent]:
-        """Add an event and yield the merged events that are complete."""
+        """Adds an event and yield the merged events that are complete."""
         match event:
             case Bar():
                 progress = self._bars.interpret(event)
@@ -74,11 +74,10 @@ class EventMerger:
                 yield from self._checkpoint(event)
 
     def finish(self) -> Iterator[LogEvent]:
-        """Yield pending metrics at the end of the log."""
+        """Yields pending metrics at the end of the log."""
         yield from self._flush_pending(None)
 
     def memory(self) -> dict[str, Any]:
-        """The state as a JSON value."""
         return {
             "bars": self._bars.memory(),
             "last": self._last_step,
@@ -92,11 +91,6 @@ class EventMerger:
         }
 
     def remember(self, memory: Mapping[str, Any]) -> None:
-        """Restore a state that `memory` returned.
-
-        Raises:
-            KeyError, TypeError, ValueError: the value is not such a state.
-        """
         self._bars.remember(memory["bars"])
         self._last_step, self._epoch, self._total_epochs = memory["last"], memory["epoch"], memory["total_epochs"]
         self._zero_based = bool(memory["zero_based"])
@@ -106,12 +100,12 @@ class EventMerger:
         self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
 
     def remember_habits(self, memory: Mapping[str, Any]) -> None:
-        """Restore only what also applies to another start of the same script; ignores a damaged state."""
-        joiner = memory.get("joiner")
-        self._zero_based = isinstance(joiner, dict) and joiner.get("zero_based") is True
+        """Restores only what also applies to another start of the same script; ignores a damaged state."""
+        merger = memory.get("joiner")
+        self._zero_based = isinstance(merger, dict) and merger.get("zero_based") is True
 
     def _flush_pending(self, step: int | None) -> Iterator[LogEvent]:
-        """Yield the metrics that wait for a step: the given one, else the last one of the bar."""
+        """Yields the metrics that wait for a step: the given one, else the last one of the bar."""
         pending, self._pending = self._pending, None
         if pending is not None:
             step = self._bars.step if step is None else step
@@ -127,7 +121,7 @@ class EventMerger:
         )
 
     def _absolute(self, event: EpochProgress) -> Progress:
-        """Convert progress within an epoch to progress of the whole training."""
+        """Converts progress within an epoch to progress of the whole training."""
         epoch, total_epochs = event.epoch, event.total_epochs
         if epoch is None:
             epoch = self._epoch
@@ -167,7 +161,7 @@ class EventMerger:
         yield progress if metrics is progress.metrics else replace(progress, metrics=metrics)
 
     def _new_metrics(self, progress: Progress) -> Mapping[str, float]:
-        """The metrics not yet reported for this step, or for this epoch if there is no step."""
+        """Returns the metrics not yet reported for this step, or for this epoch if there is no step."""
         step = progress.step if progress.step is not None else self._last_step
         at = step if step is not None else progress.epoch
         if at is None:
@@ -205,14 +199,14 @@ class _RestartCounter:
         self._done, self._restarts = map(int, memory)
 
     def count(self, done: int) -> int:
-        """Number of restarts so far, including one at `done` if it is less than before."""
+        """Returns the number of restarts so far, including one at `done` if it is less than before."""
         self._restarts += done < self._done
         self._done = done
         return self._restarts
 
 
 def _eta(event: EpochProgress, epochs_left: int | None) -> float | None:
-    """Seconds left in this epoch plus the epochs after it at the same pace; None if their number is unknown."""
+    """Returns the seconds left in this epoch and those after it at the same pace; None if their number is unknown."""
     if event.seconds_left is None or epochs_left is None:
         return None
     if epochs_left <= 0:

@@ -78,7 +78,7 @@ class Pairs:
     )
 
     def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
-        """The progress on the line, or the start of an epoch if the line names nothing else."""
+        """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
         if len(line) > MAX_LINE_CHARS:
             return
         line = line.rstrip()
@@ -93,7 +93,7 @@ class Pairs:
 
 
 def _parse_line(line: str, position: int) -> _ParsedLine | None:
-    """Parse the whole line; None if anything in it is not a name with a number."""
+    """Parses the whole line; None if anything in it is not a name with a number."""
     parsed = _ParsedLine()
     end = len(line)
     for _ in range(MAX_ITEMS):
@@ -109,7 +109,7 @@ def _parse_line(line: str, position: int) -> _ParsedLine | None:
 
 
 def _parse_item(parsed: _ParsedLine, line: str, position: int) -> int | None:
-    """Parse one item into `parsed` and return its end; None if there is no item at this position."""
+    """Parses one item into `parsed` and return its end; None if there is no item at this position."""
     if (epoch := _EPOCH.match(line, position)) is not None and parsed.epoch is None:
         parsed.epoch = int(epoch[1])
         parsed.total_epochs = None if epoch[2] is None else int(epoch[2])

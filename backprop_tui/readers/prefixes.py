@@ -29,12 +29,12 @@ _LOGGER_NAME = lazy_compile(
 
 
 def is_prefix(text: str) -> bool:
-    """Whether the whole text is a logging prefix; `ValueError:` and sentences are not."""
+    """Returns whether the whole text is a logging prefix; `ValueError:` and sentences are not."""
     return prefix_end(text) >= len(text.rstrip())
 
 
 def prefix_end(line: str) -> int:
-    """Index at which the message starts, after leading blanks and prefixes."""
+    """Returns the index at which the message starts, after leading blanks and prefixes."""
     position = len(line) - len(line.lstrip())
     has_prefix = False
     while position < MAX_PREFIX_CHARS:

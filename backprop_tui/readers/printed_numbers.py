@@ -8,7 +8,7 @@ MAX_NUMBER_CHARS = 64
 
 
 def parse_number(value: object) -> float | None:
-    """Convert a printed value to a float; None for a bool, a nested value, or a string that is not a number."""
+    """Converts a printed value to a float; None for a bool, a nested value, or a string that is not a number."""
     if isinstance(value, str):
         return _parse_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -30,21 +30,21 @@ def _parse_text(text: str) -> float | None:
 
 
 def as_count(value: float | None) -> int | None:
-    """Convert to an integer count, such as a step; None unless whole, not negative and exact as a float."""
+    """Converts to an integer count, such as a step; None unless whole, not negative and exact as a float."""
     if value is None or not 0 <= value <= MAX_STEP or not value.is_integer():
         return None
     return int(value)
 
 
 def parse_count(text: str) -> int | None:
-    """Parse a string of digits; None if it is anything else or too large to be exact as a float."""
+    """Parses a string of digits; None if it is anything else or too large to be exact as a float."""
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_NUMBER_CHARS:
         return None
     return as_count(float(text))
 
 
 def parse_duration(text: str) -> float | None:
-    """Parse `00:08` or `26:02:03` to seconds; None for `?` and anything else that is not a duration."""
+    """Parses `00:08` or `26:02:03` to seconds; None for `?` and anything else that is not a duration."""
     parts = text.split(":")
     if not 2 <= len(parts) <= 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
         return None

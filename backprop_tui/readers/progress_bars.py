@@ -1,6 +1,6 @@
 """Reads tqdm progress bars: `Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5]`.
 
-A bar does not say what it counts; `bar_meaning` decides that.
+A bar does not say what it counts; `bar_semantics` decides that.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ProgressBars:
 
 
 def parse_bar(line: str, offset: int) -> Bar | None:
-    """The bar on the line; None if there is none, or it counts bytes with a unit (a download)."""
+    """Returns the bar on the line; None if there is none, or it counts bytes with a unit (a download)."""
     match = _match_bar(line)
     done = None if match is None else parse_count(match["done"])
     if match is None or done is None:
@@ -57,7 +57,7 @@ def parse_bar(line: str, offset: int) -> Bar | None:
 
 
 def bar_end(line: str) -> int | None:
-    """Index after the bar, where output of another stream may follow; None if there is no bar."""
+    """Returns the index after the bar, where output of another stream may follow; None if there is no bar."""
     match = _match_bar(line)
     return None if match is None else match.end()
 

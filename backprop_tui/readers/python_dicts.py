@@ -44,7 +44,7 @@ class PythonDicts:
 
 
 def _parse_dict(line: str, position: int) -> dict[str, object] | None:
-    """The items up to the closing brace; None unless it is a flat dict at the end of the line."""
+    """Returns the items up to the closing brace; None unless it is a flat dict at the end of the line."""
     fields: dict[str, object] = {}
     for _ in range(MAX_ITEMS):
         item = _ITEM.match(line, position)

@@ -1,14 +1,16 @@
-"""The list of supported log formats.
+"""The interface of a log format, and the list of supported formats.
 
 To add a format, write a class with `marks` and `read` and list it in READERS. Each line is passed to the readers in
-this order until one of them returns events. `joining` merges the events that several formats report for one training.
+this order until one of them returns events. `merge` combines the events that several formats report for one training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from backprop_tui.readers.checkpoint_messages import CheckpointMessages
+from backprop_tui.readers.events import ParsedEvent
 from backprop_tui.readers.fairseq import Fairseq
 from backprop_tui.readers.json_lines import JsonLines
 from backprop_tui.readers.keras import Keras
@@ -19,9 +21,38 @@ from backprop_tui.readers.pairs import Pairs
 from backprop_tui.readers.progress_bars import ProgressBars
 from backprop_tui.readers.python_dicts import PythonDicts
 from backprop_tui.readers.pytorch_examples import PytorchExamples
-from backprop_tui.readers.reader import Reader
 from backprop_tui.readers.timm import Timm
 from backprop_tui.readers.ultralytics import Ultralytics
+
+
+class Reader(Protocol):
+    """Parses one log format. There is one instance per log, so it may keep (bounded) state between lines.
+
+    It must not raise: a line it does not understand yields no events.
+    """
+
+    @property
+    def marks(self) -> Sequence[bytes]:
+        """Byte strings of which every line of the format contains at least one; `read` gets no other lines."""
+
+    def read(self, line: str, offset: int) -> Iterable[ParsedEvent]:
+        """Parses a line, given as a terminal would display it; `offset` is the byte position just after it."""
+
+
+@runtime_checkable
+class StatefulReader(Protocol):
+    """A reader with state that another process needs in order to continue reading the log."""
+
+    @property
+    def tag(self) -> str:
+        """The key of the state in live.json, which never changes."""
+
+    def memory(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Returns the state as a JSON value."""
+
+    def remember(self, memory: Any) -> None:  # noqa: ANN401 - as above
+        """Restores a state that `memory` returned. Raises: TypeError or ValueError, if it is none."""
+
 
 # Specific formats come before general ones.
 READERS: tuple[Callable[[], Reader], ...] = (

@@ -29,6 +29,7 @@ _NOT_EVALUATION_METRICS = frozenset(("Time", "Data", "LR"))
 class Timm:
     """Remembers the checkpoints already reported, since timm lists all kept checkpoints after each epoch."""
 
+    tag = "Timm"
     marks = (b"Loss", b".pth")
 
     def __init__(self) -> None:

@@ -39,7 +39,7 @@ _UNSAFE_CHARACTER = lazy_compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: int) -> Progress | None:
-    """The progress in the fields; None if they have neither a step nor a training metric such as a loss.
+    """Returns the progress in the fields; None if they have neither a step nor a training metric such as a loss.
 
     `alone` means that there is no other text on the line; an epoch is then enough.
     """
@@ -67,7 +67,7 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
 
 
 def numeric_metrics(printed: Mapping[str, object], *, exclude: Collection[str] = ()) -> dict[str, float]:
-    """The entries with a numeric value and a displayable name, for a line known to report training metrics."""
+    """Returns the entries with a numeric value and a displayable name, for a line known to report training metrics."""
     numbers = {
         name: number
         for name, value in printed.items()
@@ -77,7 +77,7 @@ def numeric_metrics(printed: Mapping[str, object], *, exclude: Collection[str] =
 
 
 def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> CheckpointSaved | None:
-    """The checkpoint that the fields announce; None if there is none, or it has no usable path."""
+    """Returns the checkpoint that the fields announce; None if there is none, or it has no usable path."""
     texts = {
         _normalized(name): value
         for name, value in fields.items()
@@ -94,13 +94,13 @@ def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> Chec
 
 
 def is_training_metric(name: str) -> bool:
-    """Whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
+    """Returns whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
     return lowered.endswith(TRAINING_METRIC_SUFFIXES) or _WORD_SEPARATOR.split(lowered)[-1] in TRAINING_METRIC_WORDS
 
 
 def is_known_metric(name: str) -> bool:
-    """Whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
+    """Returns whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
     words = [word for word in _WORD_SEPARATOR.split(name.lower()) if word]
     if not words or "packet" in words:  # ping reports a packet loss
         return False
@@ -116,7 +116,7 @@ def _normalized(name: str) -> str:
 
 
 def _pop_first(keys: Iterable[str], names: Mapping[str, str], numbers: dict[str, float]) -> float | None:
-    """Remove and return the number of the first key that is present."""
+    """Removes and return the number of the first key that is present."""
     for key in keys:
         if key in names:
             return numbers.pop(names[key])
@@ -135,7 +135,7 @@ def _pop_plain_total(names: Mapping[str, str], numbers: dict[str, float], step: 
 
 
 def as_epoch(value: float | None) -> float | None:
-    """The value if it can be an epoch; None for others, such as a time in seconds since 1970."""
+    """Returns the value if it can be an epoch; None for others, such as a time in seconds since 1970."""
     return value if value is not None and 0 <= value <= MAX_EPOCH else None
 
 

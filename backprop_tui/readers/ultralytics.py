@@ -32,6 +32,7 @@ _NOT_METRICS = frozenset(("Instances", "Size"))
 class Ultralytics:
     """Remembers the column names of the last training and evaluation header."""
 
+    tag = "Ultralytics"
     marks = (b"Instances", b"% \xe2", b"%|", b"all  ")
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class Ultralytics:
 
 
 def _full_column_names(columns: Sequence[str]) -> list[str]:
-    """Expand `Box(P R mAP50 mAP50-95) Mask(P R` to Box(P), Box(R), ..., Mask(P), Mask(R)."""
+    """Expands `Box(P R mAP50 mAP50-95) Mask(P R` to Box(P), Box(R), ..., Mask(P), Mask(R)."""
     names: list[str] = []
     group = ""
     for column in columns:

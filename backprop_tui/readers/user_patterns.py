@@ -25,21 +25,8 @@ class RegexTimeout(Exception):
 
 
 class TimeLimitedSearch(Protocol):
-    """Searches with a time limit."""
-
     def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        """Like `pattern.search(line)`.
-
-        Raises:
-            TookTooLong: the search exceeded the time limit.
-        """
-
-
-class UnlimitedSearch:
-    """Searches without a time limit, for expressions that are known to be fast."""
-
-    def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        return pattern.search(line)
+        """Like `pattern.search(line)`. Raises: RegexTimeout."""
 
 
 class UserPatterns:
@@ -47,9 +34,9 @@ class UserPatterns:
 
     marks = (b"",)  # the expressions may match any line
 
-    def __init__(self, patterns: Iterable[str], searcher: TimeLimitedSearch | None = None) -> None:
+    def __init__(self, patterns: Iterable[str], searcher: TimeLimitedSearch) -> None:
         self._patterns: list[re.Pattern[str]] = []
-        self._searcher = UnlimitedSearch() if searcher is None else searcher
+        self._searcher = searcher
         self._disabled: list[str] = []
         for pattern in patterns:
             try:
@@ -65,7 +52,7 @@ class UserPatterns:
             yield from _events_of_groups({name: text for name, text in match.groupdict().items() if text}, offset)
 
     def take_switched_off(self) -> list[str]:
-        """The expressions that were disabled since the last call."""
+        """Returns the expressions that were disabled since the last call."""
         disabled, self._disabled = self._disabled, []
         return disabled
 

@@ -1,4 +1,4 @@
-"""What a guardian knows of a dead script: the end of its log, its exit, the machine at that moment."""
+"""What a guardian knows of a dead script: its exit, the end of its log, the kernel's log, the state of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
 from backprop_tui.domain.causes.tracebacks import split_log_lines
@@ -16,36 +16,66 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.probes.readings import read_readings
-from backprop_tui.runner.memory_kills import find_oom_kill
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.tail import parse_lines, read_end
+from backprop_tui.store.tail import JsonTail, read_end, size_of
 
+KERNEL_LOG = "/dev/kmsg"
+_KILLED = re.compile(rb"^[^,]*,\d+,(\d+),[^;]*;(.*[Oo]ut of memory.*: Killed process (\d+) .*)", re.MULTILINE)
+_MAX_RECORDS = 100_000
 _TAIL_BYTES = 1 << 20
+_FRESH_SECONDS = 10 * SAMPLE_SECONDS
+_SOURCE_FOLDERS = ("", "src", "..")
+
+
+def find_oom_kill(pids: Container[int], *, since: float, path: str = KERNEL_LOG) -> str | None:
+    """The kernel's message about killing one of these processes; None if there is none, or the log is not readable.
+
+    The ids are those of the initial PID namespace; inside a container they differ, and nothing is found. `since` is on
+    CLOCK_MONOTONIC, which the kernel's timestamps match within milliseconds. The log returns one record per read, see
+    Documentation/ABI/testing/dev-kmsg.
+    """
+    try:
+        log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _search(log, pids, since)
+    finally:
+        os.close(log)
+
+
+def _search(log: int, pids: Container[int], since: float) -> str | None:
+    for _ in range(_MAX_RECORDS):
+        try:
+            record = os.read(log, 8192)
+        except BrokenPipeError:
+            continue  # records were overwritten; the next read continues after them
+        except OSError:
+            return None  # EAGAIN: end of the log
+        if not record:
+            return None
+        for stamp, message, pid in _KILLED.findall(record):
+            if int(stamp) / 1e6 >= since - 1.0 and int(pid) in pids:
+                return str(message.decode("utf-8", "replace"))[:300]
+    return None
 
 
 def non_finite_since(path: str, name: str) -> int | None:
     """The step of the first value after the last finite one; None if it has no step or is over a megabyte back."""
     try:
-        with open(path, "rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
-            file.seek(start)
-            tail = file.read(_TAIL_BYTES)
+        lines = JsonTail(path, last_bytes=_TAIL_BYTES).read()
     except OSError:
         return None
     since: int | None = None
-    for line in reversed(parse_lines(tail[tail.find(b"\n") + 1 if start else 0 : tail.rfind(b"\n") + 1])):
+    for line in reversed(lines):
         metrics, step = line.get("metrics"), line.get("step")
         value = metrics.get(name) if isinstance(metrics, dict) else None
         if isinstance(value, int | float) and math.isfinite(value):
             return since
         if value is not None:  # values that are not finite are stored as text
             since = step if isinstance(step, int) else None
-    return None if start else since
-
-
-_FRESH_SECONDS = 10 * SAMPLE_SECONDS
-_SOURCE_FOLDERS = ("", "src", "..")
+    return None if size_of(path) > _TAIL_BYTES else since
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +90,6 @@ class FailureContext:
     memory_kills_counted: bool = False  # whether there is such a counter
 
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
-        """Collects everything that the cause detectors look at."""
         content, first_line_number = read_end(self.directory.log, self.live.attempt_log_offset)
         clues = Clues(split_log_lines(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
         if self.memory_kill is None and clues.signal == "SIGKILL":
@@ -93,14 +122,12 @@ class FailureContext:
         )
 
     def _gpus(self) -> Iterator[GpuReading]:
-        """The newest readings of the run's GPUs, if they are recent."""
         uuids = {gpu.uuid for gpu in self.run.attempt.gpus}
         readings = read_readings(self.readings_path) if uuids else None
         if readings is not None and time.time() - readings.time < _FRESH_SECONDS:
             yield from (gpu for gpu in readings.gpus if gpu.uuid in uuids)
 
     def _holders(self, gpu: GpuReading) -> Iterator[GpuHolder]:
-        """The processes on a GPU that do not belong to this run."""
         for process in gpu.processes:
             if process.run != self.run.id:
                 owner = f" ({process.owner})" if process.owner else ""
@@ -108,7 +135,6 @@ class FailureContext:
                 yield GpuHolder(gpu_index=gpu.index, who=holder, memory_bytes=process.memory_bytes)
 
     def _name_of(self, run_id: str) -> str:
-        """A run's name, or its id where its record cannot be read."""
         try:
             folder = os.path.join(os.path.dirname(self.directory.path), run_id)
             return RunDirectory(folder).read().name or run_id
@@ -131,8 +157,7 @@ class FailureContext:
         return reported if self.live.script_pid is None else {self.live.script_pid, *reported}
 
     def _started_at(self) -> float:
-        """The monotonic time at which the attempt started."""
-        clock = self.live.clock
+        clock = self.live.clock  # monotonic
         return clock.mark - clock.running_seconds - clock.paused_seconds
 
     def _local_module(self, name: str) -> str | None:

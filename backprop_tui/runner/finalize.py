@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
 from backprop_tui.domain.causes.cause import build_cause
@@ -15,13 +16,12 @@ from backprop_tui.domain.causes.stops import cause_of_recorded_stop
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping
-from backprop_tui.domain.run import Cause, Checkpoint, Ended, Queued, Run
+from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.script_process import Exit
+from backprop_tui.runner.script import CannotStart, Exit
 from backprop_tui.store.run_directory import RunDirectory
 
 WRITE_AGAIN_SECONDS = 1.0
@@ -30,7 +30,10 @@ CAUSE_SECONDS = 10.0
 
 
 def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) -> Outcome:
-    """The outcome of an attempt. While we are stopping a script its end is never a failure, whatever it exits with."""
+    """The outcome of an attempt: lost if no process saw its exit status.
+
+    While we are stopping a script its end is never a failure, whatever it exits with.
+    """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
         return Outcome(
@@ -61,14 +64,12 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
 
 def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
     """Searches for the cause in a thread: a file system that hangs or an error in the search must not lose the end."""
-    cause = call_within(CAUSE_SECONDS, find)
-    if cause is not None:
-        return cause
-    return build_cause("unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True)
+    return call_within(CAUSE_SECONDS, find) or build_cause(
+        "unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True
+    )
 
 
 def outcome_of_failed_start(failure: CannotStart) -> Outcome:
-    """The outcome where the program could not be executed at all."""
     reason = f"cannot start {failure.path}: {failure.problem}"
     cause = build_cause(
         "file_not_found" if failure.not_found else "unknown",
@@ -89,13 +90,10 @@ def signal_name_of(number: int) -> str:
 
 
 def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
-    """Writes the end durably; retries while the disk is full, because no end may be lost.
-
-    Raises:
-        StorageFailed: the run's directory was removed.
-    """
+    """Writes the end durably; retries while the disk is full, since no end may be lost, unless the run was removed."""
     run = merge_live(run, live)
-    choice = _choose_checkpoint(run.checkpoints)
+    # In a thread: a file system that hangs must not delay the end.
+    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_unseen(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
     checkpoint = choice.checkpoint
     while True:
@@ -113,11 +111,6 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
         return concluded
 
 
-def _choose_checkpoint(checkpoints: Sequence[Checkpoint]) -> Choice:
-    """Chooses in a thread: a file system that hangs must not delay the end."""
-    return call_within(CHECKPOINT_SECONDS, lambda: choose(checkpoints)) or choose_unseen(checkpoints)
-
-
 def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: Choice) -> None:
     recorder.record_event(
         "ended" if isinstance(run.state, Ended) else "attempt_ended",
@@ -130,4 +123,4 @@ def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: C
     if isinstance(retry, NoRetry):
         recorder.record_event("not_retried", retry.reason)
     if isinstance(run.state, Queued):
-        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.words()}")
+        recorder.record_event("queued", f"{run.state.reason or 'queued again'}{choice.message()}")

@@ -6,10 +6,11 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
-from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -18,17 +19,15 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.log_follower import LogFollower
-from backprop_tui.runner.memory_kills import MemoryKillMonitor
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
-from backprop_tui.runner.progress import ProgressRecorder
+from backprop_tui.runner.progress import CheckpointRecord, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
-from backprop_tui.runner.resources import ResourceMeter, share_of
+from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.script_process import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
+from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
 from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
@@ -71,35 +70,35 @@ class Guardian:
             listens=listens,
         )
         self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._deferred_stop)
-        readings_path = supervisor.home.readings
-        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, readings_path))
+        self._meter = ResourceMeter(
+            tree, recorder, lambda: share_of(run.id, run.attempt.gpus, supervisor.home.readings)
+        )
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
         self._poll = select.poll()
-        self._poll.register(script.pidfd, select.POLLIN)
-        self._poll.register(wake, select.POLLIN)
+        for descriptor in (script.pidfd, wake):
+            self._poll.register(descriptor, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._session_ends = False
+        self._session_ends = self._more_to_read = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process is dead; returns how it ended, all None where nobody saw it."""
         while not self._script.has_died():
             now = time.monotonic()
-            more_to_read = self._tick(now)
+            self._tick(now)
             if self._script.has_died():
                 break
-            self._wait(0.0 if more_to_read else self._seconds_to_next_tick(now))
+            self._wait(0.0 if self._more_to_read else self._seconds_to_next_tick(now))
         return self._collect()
 
-    def _tick(self, now: float) -> bool:
-        """Does one round of steps; returns whether more of the log is waiting to be read."""
+    def _tick(self, now: float) -> None:
         self.tree.reap()
         if self._session_ends:
             reason = "the session or machine is ending"
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
         self._handle_requests(now)
-        more_to_read = self._read_log()
+        self._read_log()
         self._check_outputs(now)
         self._check_goal(now)
         self._check_timebox(now)
@@ -109,7 +108,6 @@ class Guardian:
         self.memory_kills.sample(now)
         self._check_supervisor(now)
         self.recorder.flush(now)
-        return more_to_read
 
     def _handle_requests(self, now: float) -> None:
         try:
@@ -117,48 +115,40 @@ class Guardian:
         except StorageFailed as error:
             self.recorder.change(problem=str(error))
 
-    def _read_log(self) -> bool:
-        """Reads the next chunk of the log; returns whether more is waiting."""
-        try:
+    def _read_log(self) -> None:
+        self._more_to_read = False
+        with self._contain_errors("cannot read the log"):
             values, more_to_read = self._log.read(time.time())
             self._record(values)
-        except Exception as error:  # noqa: BLE001 - boundary: no error in reading a log may leave a script unguarded
-            self._report_log_error(error)
-            return False
-        return more_to_read
+            self._more_to_read = more_to_read
 
     def read_rest_of_log(self) -> None:
         """Reads a dead script's log to its end, including a last line without a line end."""
-        try:
+        with self._contain_errors("cannot read the log"):
             self._record(self._log.finish(time.time()))
             self._resume_watch.finish()
-        except Exception as error:  # noqa: BLE001 - boundary: no error in reading a log may lose the end of a run
-            self._report_log_error(error)
         # The next attempt, if there is one, continues from here.
         self._record_log_position()
         self.recorder.commit(told_offset=self._log.offset)
 
-    def _report_log_error(self, error: Exception) -> None:
-        note_exception(error)
-        self.recorder.change(problem=f"cannot read the log: {error}")
-
     def _check_outputs(self, now: float) -> None:
         """Records what the last scan of the output files found; never waits for a disk."""
-        try:
+        with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results(now), now)
-        except Exception as error:  # noqa: BLE001 - boundary: no error in a scan may leave a script unguarded
-            self._report_scan_error(error)
 
     def check_outputs_at_end(self) -> None:
         """Scans a dead script's output files a last time: what is incomplete now stays incomplete."""
-        try:
+        with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results_at_end(), time.monotonic())
-        except Exception as error:  # noqa: BLE001 - boundary: no error in a scan may lose the end of a run
-            self._report_scan_error(error)
 
-    def _report_scan_error(self, error: Exception) -> None:
-        note_exception(error)
-        self.recorder.change(problem=f"cannot scan the output files: {error}")
+    @contextmanager
+    def _contain_errors(self, problem: str) -> Iterator[None]:
+        """Logs any error: none in reading what a script writes may leave it unguarded, or lose the end of a run."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - see above
+            note_exception(error)
+            self.recorder.change(problem=f"{problem}: {error}")
 
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
         for result in results:
@@ -199,46 +189,46 @@ class Guardian:
             self.recorder.change(problem=str(error))
 
     def _check_goal(self, now: float) -> None:
-        """Stops the run when its goal (`--until`) is reached."""
-        reached = self.recorder.live.reached
-        if reached is not None and self.recorder.live.stopping is None:
-            self._deferred_stop.stop(Status.TIMEBOXED, by=UNTIL, reason=reached, now=now)
+        live = self.recorder.live
+        if live.reached is not None and live.stopping is None:
+            self._deferred_stop.stop(Status.TIMEBOXED, by=UNTIL, reason=live.reached, now=now)
+
+    def _timebox(self, now: float) -> tuple[float, float] | None:
+        """The time limit and how much of it is left; None where there is none, or it does not count now."""
+        limit, live = timebox_seconds(self.run), self.recorder.live
+        if limit is None or live.stopping is not None or live.pause is not None:
+            return None
+        return limit, limit - live.clock.at(now, paused=False).running_seconds
 
     def _check_timebox(self, now: float) -> None:
-        limit = timebox_seconds(self.run)
-        live = self.recorder.live
-        if limit is None or live.stopping is not None or live.pause is not None:
+        timebox, live, plan = self._timebox(now), self.recorder.live, self.run.spec.stop
+        if timebox is None:
             return
-        left = limit - live.clock.at(now, paused=False).running_seconds
+        limit, left = timebox
         if left > 0 and live.postponed is not None and live.postponed.by == TIMEBOX:
             self.recorder.commit(postponed=None)  # the timebox was extended
-        plan = self.run.spec.stop
         if plan.warn_signal is not None and not live.warned and left <= plan.warn_seconds:
             self.recorder.commit(warned=True)
-            message = f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left"
-            self.recorder.record_event("warned", message)
+            self.recorder.record_event("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
             reason = f"reached its limit of {minutes(limit)} min"
             self._deferred_stop.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:
-        """Starts a supervisor if it died, so that the queue continues."""
-        if now >= self._check_supervisor_at:
-            self._check_supervisor_at = now + CHECK_SUPERVISOR_SECONDS
-            try:
-                if start_supervisor_if_dead(self._supervisor):
-                    self.tree.search_everywhere()
-            except (BackpropError, OSError) as error:
-                self.recorder.change(problem=f"cannot start a supervisor: {error}")
+        if now < self._check_supervisor_at:
+            return
+        self._check_supervisor_at = now + CHECK_SUPERVISOR_SECONDS
+        try:
+            if start_supervisor_if_dead(self._supervisor):
+                self.tree.search_everywhere()
+        except (BackpropError, OSError) as error:
+            self.recorder.change(problem=f"cannot start a supervisor: {error}")
 
     def _seconds_to_next_tick(self, now: float) -> float:
         """The tick interval, or the rest of the timebox if that is shorter."""
-        limit, live = timebox_seconds(self.run), self.recorder.live
-        if limit is None or live.stopping or live.postponed or live.pause is not None:
-            return TICK_SECONDS
-        left = limit - live.clock.at(now, paused=False).running_seconds
-        return min(TICK_SECONDS, max(0.001, left))
+        timebox = None if self.recorder.live.postponed else self._timebox(now)
+        return TICK_SECONDS if timebox is None else min(TICK_SECONDS, max(0.001, timebox[1]))
 
     def _wait(self, seconds: float) -> None:
         for descriptor, _ in self._poll.poll(seconds * 1000):

@@ -3,28 +3,128 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.times import iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
-from backprop_tui.readers.user_patterns import UserPatterns
-from backprop_tui.runner.metric_watermarks import MetricWatermarks, newest_lines
-from backprop_tui.store.fields import encode_metrics
-from backprop_tui.store.files import append_line, dump
+from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
+from backprop_tui.store.fields import JsonObject, encode_metrics
+from backprop_tui.store.files import append_line, dump, storage
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.tail import Tail, size_of
+from backprop_tui.store.tail import JsonTail, Tail, size_of
 
+MOST_NAMES = 1024  # of metrics with a watermark
+NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and one chunk of them in memory
+SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
+REGEX_SECONDS = 0.25  # of CPU time that a pattern may use for so many lines:
+REGEX_LINES = 1000
 CHUNK_BYTES = 1 << 20
 PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
 # If a script prints faster than its log can be read, the reader skips to near its end.
 LONGEST_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
 MOST_PENDING_LINES = 10_000
+
+
+class MetricWatermarks:
+    """The last step and epoch at which each metric was reported, each None where it is unknown.
+
+    With them, metrics that a script both prints and writes to a file count once.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int | None, float | None]] = {}
+
+    @classmethod
+    def read(cls, directory: RunDirectory, *, up_to: int | None = None) -> MetricWatermarks:
+        """The watermarks of metrics.jsonl; steps beyond `up_to`, from which a run is resumed, count as not reported."""
+        watermarks = cls()
+        for line in newest_lines(directory):
+            metrics, step, epoch = line.get("metrics"), line.get("step"), line.get("epoch")
+            if isinstance(metrics, dict):
+                known_step = step if isinstance(step, int) else None
+                known_step = known_step if known_step is None or up_to is None else min(known_step, up_to)
+                watermarks.advance(metrics, known_step, epoch if isinstance(epoch, float) else None)
+        return watermarks
+
+    def advance(self, names: Iterable[str], step: int | None, epoch: float | None) -> None:
+        for name in names:
+            if name in self._last or len(self._last) < MOST_NAMES:
+                self._last[name] = step, epoch
+
+    def beyond(self, value: Progress) -> Progress:
+        """The value with only those metrics that are beyond their watermark."""
+        metrics = {name: metric for name, metric in value.metrics.items() if self._is_beyond(name, value)}
+        return replace(value, metrics=metrics)
+
+    def _is_beyond(self, name: str, value: Progress) -> bool:
+        last = self._last.get(name)
+        if last is None:
+            return True
+        step, epoch = last
+        if step is not None:
+            # A table without steps repeats what the log reported with steps.
+            return value.step is not None and value.step > step
+        if epoch is not None and value.epoch is not None:
+            return value.epoch > epoch * SAME_EPOCH
+        return epoch is not None and value.epoch is None
+
+
+def newest_lines(directory: RunDirectory) -> Iterator[JsonObject]:
+    """The lines of metrics.jsonl, oldest first; only the last ones of a very long file."""
+    path = directory.metrics_path
+    with storage(path):
+        tail = JsonTail(path, last_bytes=NEWEST_BYTES)
+        tail.look()
+        for lines in tail.chunks():
+            yield from lines
+
+
+class RegexLimit:
+    """Limits the CPU time of a user's regular expressions, so that none can hang a guardian.
+
+    `re` checks for signals while it searches, so a timer's signal handler can end a search by raising an exception.
+    Only for the main thread, because only that one handles signals.
+    """
+
+    def __init__(self, allowed_seconds: float = REGEX_SECONDS) -> None:
+        self._allowed_seconds = allowed_seconds
+        self._spent: dict[re.Pattern[str], tuple[float, int]] = {}  # seconds and lines
+        self._is_armed = False
+        signal.signal(signal.SIGVTALRM, self._on_timer)
+
+    def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
+        """Searches; raises RegexTimeout once the pattern has used up its time for the last thousand lines."""
+        spent, lines = self._spent.get(pattern, (0.0, 0))
+        if lines >= REGEX_LINES:
+            spent, lines = 0.0, 0
+        started = time.thread_time()
+        self._is_armed = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, max(0.001, self._allowed_seconds - spent))
+        try:
+            match = pattern.search(line)
+        finally:
+            self._is_armed = False
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        spent += time.thread_time() - started
+        if spent > self._allowed_seconds:
+            raise RegexTimeout
+        self._spent[pattern] = spent, lines + 1
+        return match
+
+    def _on_timer(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_armed:
+            raise RegexTimeout
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +159,6 @@ class LogFollower:
         self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
-        self.skipped_bytes = 0
 
     @property
     def offset(self) -> int:
@@ -80,11 +179,15 @@ class LogFollower:
         tail = self._tail
         unread = tail.look()
         if tail.restarted:
-            self._restart()
+            self.generation += 1
+            self._reader = self._reader_at(0)
+            self._metrics_from = self._announced_from = 0
         if unread <= 0:
             return (), False
         if unread > LONGEST_BACKLOG_BYTES:
-            self._skip_to(tail.size - SKIP_TO_BYTES)
+            offset = tail.size - SKIP_TO_BYTES
+            self._reader = self._reader_at(offset, memory=self._reader.memory())
+            tail.offset = offset
         chunk = tail.chunk(self._chunk_bytes)
         values = self._reader.feed(chunk)
         return self._record(values, time), bool(chunk) and tail.offset < tail.size
@@ -108,17 +211,6 @@ class LogFollower:
         patterns = self._patterns
         readers = READERS if patterns is None else (lambda: patterns, *READERS)
         return LogReader(offset, readers=readers, memory=memory, habits=habits)
-
-    def _restart(self) -> None:
-        """Starts from the beginning after the log was truncated."""
-        self.generation += 1
-        self._reader = self._reader_at(0)
-        self._metrics_from = self._announced_from = 0
-
-    def _skip_to(self, offset: int) -> None:
-        self.skipped_bytes += offset - self._tail.offset
-        self._reader = self._reader_at(offset, memory=self._reader.memory())
-        self._tail.offset = offset
 
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float
@@ -149,11 +241,7 @@ class LogFollower:
         del self._pending[:-MOST_PENDING_LINES]
 
     def write_metrics(self) -> None:
-        """Writes the pending lines.
-
-        Raises:
-            StorageFailed: the lines stay pending.
-        """
+        """Writes the pending lines; where it raises StorageFailed they stay pending."""
         if not self._pending:
             return
         path = self._directory.metrics_path

@@ -6,9 +6,11 @@ import os
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import Outcome
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
@@ -20,12 +22,16 @@ from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, write_end
 from backprop_tui.runner.guardian import Guardian
-from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
-from backprop_tui.runner.metric_watermarks import MetricWatermarks
+from backprop_tui.runner.log_follower import (
+    LogFollower,
+    LogPosition,
+    MetricWatermarks,
+    RegexLimit,
+    cut_torn_line,
+    recover_offset,
+)
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.regex_limit import RegexLimit
-from backprop_tui.runner.script import CannotStart
-from backprop_tui.runner.script_process import Exit, ScriptProcess
+from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess
 from backprop_tui.runner.start import (
     Gone,
     NeverStarted,
@@ -85,9 +91,8 @@ def _become_guardian() -> int:
     os.umask(0o077)
     # An ignored SIGCHLD would survive every exec, and lose the script's exit status.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     signal.set_wakeup_fd(writing)
@@ -118,15 +123,16 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
     guardian = Guardian(directory, run, result, recorder, log, assignment.supervisor, wake)
     if result.adopted:
         apply_recorded_state(result, guardian.tree, guardian.stop_sequence, recorder.live)
-    exit_ = guardian.wait_for_end()
-    _finish(directory, guardian, exit_, assignment.supervisor)
+    _finish(directory, guardian, guardian.wait_for_end(), assignment.supervisor)
 
 
 def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
         if not script.adopted:
-            run = run.with_attempt(replace(run.attempt, code_changes=_code_changes(run)))
+            # In a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
+            changes = call_within(CODE_SECONDS, partial(changes_since_queued, run))
+            run = run.with_attempt(replace(run.attempt, code_changes=changes))
         try:
             directory.write(run, durable=False)
         except StorageFailed as error:
@@ -143,12 +149,6 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
         if attempt.code_changes is not None:
             recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)
     return run
-
-
-def _code_changes(run: Run) -> str | None:
-    """Changes of the code since the run was queued."""
-    # In a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
-    return call_within(CODE_SECONDS, lambda: changes_since_queued(run))
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
@@ -201,9 +201,8 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         memory_kills_counted=guardian.memory_kills.has_counter,
     )
     outcome = outcome_of(exit_, recorder.live.stopping, context)
-    concluded = write_end(directory, run, recorder.live, outcome, recorder)
+    _conclude(directory, run, recorder, outcome)
     guardian.write_metrics()
-    _delete_environment(directory, concluded)
 
 
 def _end_without_script(
@@ -217,12 +216,12 @@ def _end_without_script(
         readings_path = supervisor.home.readings
         context = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, context)
+    _conclude(directory, run, recorder, outcome)
+
+
+def _conclude(directory: RunDirectory, run: Run, recorder: Recorder, outcome: Outcome) -> None:
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
-    _delete_environment(directory, concluded)
-
-
-def _delete_environment(directory: RunDirectory, run: Run) -> None:
-    if run.status is not Status.QUEUED:
+    if concluded.status is not Status.QUEUED:
         directory.delete_environment()
 
 

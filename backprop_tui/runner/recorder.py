@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.times import iso
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -17,8 +17,6 @@ LIVE_SECONDS = 1.0
 
 class Recorder:
     """Keeps the live record; writes it at most once a second, or at once where an intent must be on disk first."""
-
-    __slots__ = ("_directory", "_dirty", "_written", "live")
 
     def __init__(self, directory: RunDirectory, live: Live) -> None:
         self._directory = directory
@@ -54,15 +52,13 @@ class Recorder:
         self._dirty = False
 
     def record_event(self, kind: str, message: str, **details: object) -> None:
-        """Appends an event to events.jsonl."""
         try:
             self._directory.append_event(kind, message, time=time.time(), **details)
         except StorageFailed:
             self.change(problem="events.jsonl cannot be written: disk full?")
 
-    def record_resources(self, **figures: object) -> None:
-        """Appends a line to resources.jsonl."""
+    def record_resources(self, **values: object) -> None:
         try:
-            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **figures}))
+            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **values}))
         except StorageFailed:
             self.change(problem="resources.jsonl cannot be written: disk full?")

@@ -27,8 +27,6 @@ from backprop_tui.store.run_directory import RunDirectory
 class RequestHandler:
     """Reads requests.jsonl from the last offset; records each intent, then acts, then advances the offset."""
 
-    __slots__ = ("_deferred_stop", "_directory", "_recorder", "_stop_sequence", "_tree")
-
     def __init__(
         self,
         directory: RunDirectory,
@@ -67,20 +65,12 @@ class RequestHandler:
 
     def _handle_request(self, request: Request, run: Run, now: float) -> Run:
         match request:
-            case StopRequest(kill=True):
-                self._stop_sequence.kill_now(by=request.by, reason=request.reason, now=now, cause=request.cause)
-            case StopRequest(cause=None):
-                self._deferred_stop.stop(
-                    Status.STOPPED,
-                    by=request.by,
-                    reason=request.reason,
-                    now=now,
-                    after_checkpoint=request.after_checkpoint,
-                )
-            case StopRequest():
-                self._stop_sequence.begin(
-                    Status.STOPPED, by=request.by, reason=request.reason, now=now, cause=request.cause
-                )
+            case StopRequest(by=by, reason=reason, cause=cause, kill=True):
+                self._stop_sequence.kill_now(by=by, reason=reason, now=now, cause=cause)
+            case StopRequest(by=by, reason=reason, cause=None, after_checkpoint=waits):
+                self._deferred_stop.stop(Status.STOPPED, by=by, reason=reason, now=now, after_checkpoint=waits)
+            case StopRequest(by=by, reason=reason, cause=cause):
+                self._stop_sequence.begin(Status.STOPPED, by=by, reason=reason, now=now, cause=cause)
             case PauseRequest():
                 self._pause(request, now)
             case ContinueRequest():
@@ -100,9 +90,11 @@ class RequestHandler:
             if request.by == PERSON and live.pause.by != PERSON:
                 self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
             return
-        pause = Pause(since=time.time(), by=request.by, reason=request.reason)
+        gpu, celsius = request.gpu, request.celsius
+        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius)
         self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
-        self._recorder.record_event("paused", request.reason, by=request.by)
+        heat = {} if celsius is None else {"gpu": gpu, "celsius": celsius}
+        self._recorder.record_event("paused", request.reason, by=request.by, **heat)
         if not self._tree.freeze():
             self._recorder.commit(problem="some processes could not be paused")
 

@@ -10,6 +10,7 @@ from backprop_tui.domain.governor.claims import run_usage_bytes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Gpu, Peak
 from backprop_tui.domain.telemetry import GpuReading, answers
+from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.tree import TreeUsage, usage
 from backprop_tui.runner.recorder import Recorder
@@ -17,6 +18,15 @@ from backprop_tui.runner.tree import Tree
 from backprop_tui.store.fields import JsonObject
 
 SAMPLE_SECONDS = 2.0  # readings older than three of these are not used
+FIRST_SECONDS = 0.5
+CLOSE_SECONDS = 2.0  # between two samples in the first minutes,
+WIDE_SECONDS = 10.0  # and later
+CLOSE_SAMPLES = 60  # so many
+NumberT = TypeVar("NumberT", int, float)
+TICK_SAMPLES = (
+    25  # of the kill counter, at each tick of the first seconds, since a script may move to a group of its own
+)
+RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -34,11 +44,9 @@ class GpuShare:
 
     @property
     def temperature_celsius(self) -> float | None:
-        """The temperature of the hottest of its GPUs."""
         return max((gpu.temperature_celsius for gpu in self.gpus if gpu.temperature_celsius is not None), default=None)
 
     def to_json(self) -> list[JsonObject]:
-        """One object per GPU, for resources.jsonl."""
         return [
             {
                 "uuid": gpu.uuid,
@@ -52,7 +60,6 @@ class GpuShare:
 
 
 def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare:
-    """The run's share according to the readings file."""
     readings = read_readings(readings_path) if gpus else None
     if readings is None:
         return GpuShare(run_id, ())
@@ -68,23 +75,13 @@ def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare
     )
 
 
-FIRST_SECONDS = 0.5
-CLOSE_SECONDS = 2.0  # between two samples in the first minutes
-WIDE_SECONDS = 10.0  # and later
-CLOSE_SAMPLES = 60
-
-Figure = TypeVar("Figure", int, float)
-
-
-def larger(first: Figure | None, second: Figure | None) -> Figure | None:
-    """The larger of two figures; None where neither is known."""
-    return max((figure for figure in (first, second) if figure is not None), default=None)
+def larger(first: NumberT | None, second: NumberT | None) -> NumberT | None:
+    """The larger of two numbers; None where neither is known."""
+    return max((number for number in (first, second) if number is not None), default=None)
 
 
 class ResourceMeter:
     """Samples often at first, while the script allocates memory, and less often later."""
-
-    __slots__ = ("_count", "_due", "_gpu_share", "_last", "_recorder", "_tree")
 
     def __init__(self, tree: Tree, recorder: Recorder, gpu_share: Callable[[], GpuShare]) -> None:
         self._tree = tree
@@ -132,3 +129,48 @@ class ResourceMeter:
             return None
         last_time, last_usage = self._last
         return round(max(0.0, tree_usage.cpu_seconds - last_usage.cpu_seconds) / (now - last_time) * 100, 1)
+
+
+class MemoryKillMonitor:
+    """Samples the group's kill counter.
+
+    Only an increase shortly before the script's end counts: other runs may share the group, and earlier kills were
+    counted before this guardian started.
+    """
+
+    def __init__(self, pid: int, *, proc: str = "/proc", mount: str = "/sys/fs/cgroup") -> None:
+        self._cgroups = Cgroups(proc=proc, mount=mount, process=str(pid))
+        self._path: str | None = None
+        self._count = self._previous_count = 0
+        self._increased_at: float | None = None
+        self._due = 0.0
+        self._samples = 0
+
+    def sample(self, now: float) -> None:
+        """Reads the counter when a sample is due; `now` is monotonic."""
+        if now < self._due:
+            return
+        self._samples += 1
+        self._due = now if self._samples < TICK_SAMPLES else now + CLOSE_SECONDS
+        self._update(self._cgroups.memory_kills(), now)
+
+    def _update(self, counter: tuple[str, int] | None, now: float) -> None:
+        if counter is None:
+            return
+        path, count = counter
+        if path == self._path and count > self._count:
+            self._previous_count, self._increased_at = self._count, now
+        self._path, self._count = path, count
+
+    @property
+    def has_counter(self) -> bool:
+        return self._path is not None
+
+    def recent_kill(self, now: float) -> str | None:
+        """Evidence of a kill shortly before the script's end, for people; None where there was none."""
+        if self._path is not None:
+            # Read by its path: a dead process no longer shows which group it was in.
+            self._update(self._cgroups.memory_kills_at(self._path), now)
+        if self._increased_at is None or now - self._increased_at > RECENT_SECONDS:
+            return None
+        return f"{self._path}: oom_kill went from {self._previous_count} to {self._count}"

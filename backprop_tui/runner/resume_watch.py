@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, ResumeCheck, check_resume
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.times import from_iso
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.tail import parse_lines
+from backprop_tui.store.tail import JsonTail
 
-_HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 512 << 10
 _MOST_POINTS = 400  # since the resume; without a verdict by then there is none
 
@@ -28,8 +26,6 @@ class ResumeWatch:
 
     A guardian that takes over reads what the attempt has reported so far from metrics.jsonl.
     """
-
-    __slots__ = ("_after", "_before", "_metric", "_recorder", "_run", "_step")
 
     def __init__(self, directory: RunDirectory, run: Run, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -49,7 +45,8 @@ class ResumeWatch:
         started_at = self._run.attempt.started_at
         earlier = [line for line in tail if _time(line) < started_at]
         ended = [attempt for attempt in self._run.attempts if attempt.number < self._run.attempt.number]
-        last = next((lines for attempt in reversed(ended) if (lines := _since(earlier, attempt.started_at))), [])
+        since = ([line for line in earlier if _time(line) >= attempt.started_at] for attempt in reversed(ended))
+        last = next(filter(None, since), [])
         if not last:
             return
         self._metric = main_loss(dict.fromkeys(name for line in last for name in _metrics(line)))
@@ -75,9 +72,8 @@ class ResumeWatch:
         return points
 
     def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object]) -> LoggedPoint:
-        return LoggedPoint(
-            step=step, epoch=epoch, loss=None if self._metric is None else _number(metrics.get(self._metric))
-        )
+        loss = None if self._metric is None else _number(metrics.get(self._metric))
+        return LoggedPoint(step=step, epoch=epoch, loss=loss)
 
     def observe(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Takes what the log reported since the last call."""
@@ -93,8 +89,7 @@ class ResumeWatch:
 
     def finish(self) -> None:
         """Judges a dead script by what it has reported."""
-        if self._before is not None:
-            self._judge(final=True)
+        self._judge(final=True)
 
     def _judge(self, *, final: bool) -> bool:
         """Records a verdict if there is one; returns whether there is."""
@@ -121,18 +116,12 @@ class ResumeWatch:
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
     """The objects at the beginning and at the end of a JSON lines file; none where it cannot be read."""
+    head = JsonTail(path)
     try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-            size = file.seek(0, os.SEEK_END)
-            start = max(0, size - _TAIL_BYTES)
-            file.seek(start)
-            tail = file.read(_TAIL_BYTES)
+        head.look()
+        return next(head.chunks(), []), JsonTail(path, last_bytes=_TAIL_BYTES).read()
     except OSError:
         return [], []
-    first = head[: head.rfind(b"\n") + 1]
-    last = tail[tail.find(b"\n") + 1 if start else 0 : tail.rfind(b"\n") + 1]
-    return parse_lines(first), parse_lines(last)
 
 
 def _metrics(line: JsonObject) -> JsonObject:
@@ -155,7 +144,3 @@ def _time(line: JsonObject) -> float:
         return from_iso(line.get("time")) or 0.0
     except (TypeError, ValueError):
         return 0.0
-
-
-def _since(lines: Sequence[JsonObject], time: float) -> list[JsonObject]:
-    return [line for line in lines if _time(line) >= time]

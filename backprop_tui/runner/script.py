@@ -1,16 +1,20 @@
-"""Starts the script: the forked child writes its pid into script.lock, keeps that lock as its stdin, and execs."""
+"""The script: the forked child writes its pid into script.lock, keeps that lock as its stdin, and execs."""
 
 from __future__ import annotations
 
 import json
 import os
 import resource
+import select
 import signal
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
-from backprop_tui.processes.identity import Identity, identify
+from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
+
+# The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
+REAPED_WITHIN_SECONDS = 4.0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +41,7 @@ class CannotStart:
 def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
     """Forks and executes; returns once the program is running or has turned out not to start.
 
-    Args:
-        launch: What to execute.
-        script_lock: Descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
+    `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     """
     log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -48,10 +50,8 @@ def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
         _become_script(launch, script_lock, log, writing)
     os.close(log)
     os.close(writing)
-    try:
-        failure = _read_to_end(reading)
-    finally:
-        os.close(reading)
+    with os.fdopen(reading, "rb") as pipe:
+        failure = pipe.read()
     if failure:
         os.waitpid(pid, 0)
         return CannotStart(**json.loads(failure))
@@ -63,13 +63,6 @@ def _start_time(pid: int) -> int:
     if identity is None:
         raise ProcessLookupError(pid)  # impossible: only this process reaps it
     return identity.start_time
-
-
-def _read_to_end(descriptor: int) -> bytes:
-    content = b""
-    while chunk := os.read(descriptor, 4096):
-        content += chunk
-    return content
 
 
 def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> None:
@@ -120,3 +113,74 @@ def _apply(process: Process) -> None:
             resource.setrlimit(number, (soft, hard))
         except (ValueError, OSError):
             continue  # a hard limit that is lower in this process cannot be raised
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How the script's process ended; all None where nobody saw it."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    @classmethod
+    def of(cls, wait_status: int) -> Exit:
+        if os.WIFSIGNALED(wait_status):
+            return cls(signal=os.WTERMSIG(wait_status))
+        return cls(code=os.WEXITSTATUS(wait_status))
+
+    @property
+    def is_known(self) -> bool:
+        return self.code is not None or self.signal is not None
+
+
+class ScriptProcess:
+    """A script; `pidfd` becomes readable when it dies. `adopted`: it is not our child, so wait(2) does not work."""
+
+    def __init__(self, identity: Identity, pidfd: int, *, adopted: bool) -> None:
+        self.identity = identity
+        self.pidfd = pidfd
+        self.adopted = adopted
+        self._exit: Exit | None = None
+        self._poll = select.poll()
+        self._poll.register(pidfd, select.POLLIN)
+
+    @classmethod
+    def child(cls, identity: Identity) -> ScriptProcess:
+        """A child of this process that is not reaped yet."""
+        return cls(identity, os.pidfd_open(identity.pid), adopted=False)
+
+    @classmethod
+    def adopt(cls, identity: Identity) -> ScriptProcess | None:
+        """Another process's child; None if it is gone."""
+        pidfd = open_pidfd(identity)
+        return None if pidfd is None else cls(identity, pidfd, adopted=True)
+
+    @property
+    def is_reaped(self) -> bool:
+        """Whether it was reaped, so that its pid may belong to another process by now."""
+        return self._exit is not None
+
+    def has_died(self) -> bool:
+        """Whether the process has ended; it may not be reaped yet."""
+        return self._exit is not None or bool(self._poll.poll(0))
+
+    def collect(self) -> Exit | None:
+        """Reaps the process if it is ours; returns how it ended, None while that is not known yet."""
+        if self._exit is None and self.has_died():
+            self._exit = self._reap()
+        return self._exit
+
+    def give_up(self) -> Exit:
+        """Stops waiting for the exit status: it stays unknown."""
+        self._exit = self._exit or Exit()
+        return self._exit
+
+    def mark_reaped(self, wait_status: int) -> None:
+        """Records its exit status after this process reaped it together with other children."""
+        self._exit = Exit.of(wait_status)
+
+    def _reap(self) -> Exit | None:
+        if not self.adopted:
+            return Exit.of(os.waitpid(self.identity.pid, 0)[1])
+        status = wait_status_of_nonchild(self.pidfd, self.identity.pid)
+        return None if status is None else Exit.of(status)

@@ -15,14 +15,14 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Launch, start_script
-from backprop_tui.runner.script_process import ScriptProcess
+from backprop_tui.runner.script import CannotStart, Launch, ScriptProcess, start_script
 from backprop_tui.runner.stop_sequence import StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 CHECK_SECONDS = 2.0  # if the file system does not answer, the checkpoint is used: the script has to wait for it anyway
+PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 
 def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, str | None]:
@@ -43,15 +43,12 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
         run.with_attempt(replace(run.attempt, resumed_from=resume_from)),
         checkpoints=(*choice.judged, *run.checkpoints[len(candidates) :]),
     )
-    message = choice.words().removeprefix(": ")
+    message = choice.message().removeprefix(": ")
     try:
         directory.write(run, durable=False)  # before the fork, so that the record matches what the script is given
     except StorageFailed as error:
         message = f"{message} ({error})"
     return run, message
-
-
-PID_WRITTEN_WITHIN_SECONDS = 5.0
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -85,11 +82,7 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
-    """Reads what the child needs, before the fork.
-
-    Raises:
-        BrokenRecord: the captured environment is gone.
-    """
+    """Reads what the child needs; raises BrokenRecord if the captured environment is gone."""
     return Launch(
         attempt=run.attempt.number,
         arguments=script_command_line(run),

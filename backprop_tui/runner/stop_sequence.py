@@ -14,46 +14,44 @@ from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
-from backprop_tui.runner.checkpoint_record import SAME_SAVE_SECONDS
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
-MOST_BYTES = 64 * 1024  # the newest lines count
+LISTENERS_BYTES = 64 * 1024  # the newest lines of the file of listeners count
+TERM_SECONDS = 5.0
+KILL_AGAIN_SECONDS = 1.0
+NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages of the stop sequence
+PERSON = "person"
+UNTIL = "until"
+SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
+_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
 
 
 def has_live_listener(path: str) -> bool:
     """Whether a process listed in the file is alive; False where the file is missing or invalid."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_BYTES))
-            lines = file.read(MOST_BYTES).splitlines()
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LISTENERS_BYTES))
+            lines = file.read(LISTENERS_BYTES).splitlines()
     except OSError:
         return False
     return any(map(is_alive, {identity for line in lines if (identity := _parse_listener(line)) is not None}))
 
 
 def _parse_listener(line: bytes) -> Identity | None:
-    words = line.split()
-    if len(words) != 2 or not all(word.isdigit() and len(word) < 20 for word in words):
+    fields = line.split()
+    if len(fields) != 2 or not all(field.isdigit() and len(field) < 20 for field in fields):
         return None
-    return Identity(int(words[0]), int(words[1]))
-
-
-TERM_SECONDS = 5.0
-KILL_AGAIN_SECONDS = 1.0
-NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages
-PERSON = "person"
+    return Identity(int(fields[0]), int(fields[1]))
 
 
 class StopSequence:
     """Stops one script. A new guardian continues at the recorded stage and never repeats the stop signal."""
 
-    __slots__ = ("_listens", "_plan", "_recorder", "_tree")
-
     def __init__(
         self, plan: StopPlan, tree: Tree, recorder: Recorder, listens: Callable[[], bool] = lambda: False
     ) -> None:
-        """`listens` tells whether the script reads the record and will exit without a signal."""
+        """`listens`: whether the script reads the record and will exit without a signal."""
         self._listens = listens
         self._plan = plan
         self._tree = tree
@@ -142,14 +140,8 @@ class StopSequence:
             self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
 
 
-UNTIL = "until"
-_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
-
-
 class DeferredStop:
     """The wait between the decision to stop a run and the start of its stop sequence."""
-
-    __slots__ = ("_grace_seconds", "_is_saving", "_listens", "_recorder", "_stop_sequence")
 
     def __init__(
         self,
@@ -211,10 +203,12 @@ class DeferredStop:
             return 0.0  # a paused run saves nothing
         if not after_checkpoint and self._listens():
             return 0.0
-        pace, running_seconds = live.pace or CheckpointPace(), live.clock.at(now, paused=False).running_seconds
-        grace, saving = self._grace_seconds, self._is_saving()
         return checkpoint_wait_seconds(
-            pace, running_seconds, grace_seconds=grace, is_saving=saving, asked=after_checkpoint
+            live.pace or CheckpointPace(),
+            live.clock.at(now, paused=False).running_seconds,
+            grace_seconds=self._grace_seconds,
+            is_saving=self._is_saving(),
+            asked=after_checkpoint,
         )
 
     def _since(self) -> float:

@@ -8,7 +8,7 @@ import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
 from backprop_tui.processes.tree import descendants, in_session, with_marker
-from backprop_tui.runner.script_process import ScriptProcess
+from backprop_tui.runner.script import ScriptProcess
 
 STOPPED_STATES = (b"T", b"t")
 WALK_SECONDS = 0.01
@@ -17,8 +17,6 @@ FREEZE_SECONDS = 2.0
 
 class Tree:
     """The script, its descendants and, after an adoption, all processes with the run's marker or in its session."""
-
-    __slots__ = ("_everywhere", "_leader", "_marker", "_script")
 
     def __init__(self, script: ScriptProcess | None, run_folder: str, leader: Identity | None = None) -> None:
         """`script` None: it is gone, and only what it left behind is found; `leader` is its identity, if known."""

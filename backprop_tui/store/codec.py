@@ -12,7 +12,7 @@ from enum import Enum
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
-from backprop_tui.domain.times import iso
+from backprop_tui.domain.formatting import iso
 from backprop_tui.store.fields import (
     JsonObject,
     WrongField,
@@ -44,11 +44,7 @@ def encode(value: object) -> JsonObject:
 
 
 def decode(cls: type[ValueT], source: Mapping[str, Any]) -> ValueT:
-    """The inverse of `encode`.
-
-    Raises:
-        WrongField: a field is missing or has the wrong type.
-    """
+    """The inverse of `encode`. Raises: WrongField."""
     values = {}
     for name, decode_field, _, is_required in _plan(cls):
         value = source.get(name, MISSING)
@@ -65,7 +61,7 @@ def register(hint: object, decode_value: Decode, encode_value: Encode) -> None:
 
 
 def tagged(tags: Mapping[type[Any], str], key: str) -> tuple[Decode, Encode]:
-    """A union of dataclasses, told apart by the fixed tag of each under `key`."""
+    """Converts a union of dataclasses, each of which has a fixed tag under `key`."""
     classes = {tag: cls for cls, tag in tags.items()}
 
     def decode_tagged(value: object, name: str) -> Any:  # noqa: ANN401 - one of the classes

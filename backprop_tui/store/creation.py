@@ -16,7 +16,6 @@ from backprop_tui.store.run_directory import RunDirectory
 
 KEY_LOCK_SECONDS = 10.0
 _SEPARATOR = "~"  # in no run id
-_DOOMED = ".doomed"
 
 
 class IdTaken(UsageError):
@@ -37,36 +36,27 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
     folder = home.run_folder(run.id)
     if os.path.lexists(folder):
         raise IdTaken(run.id)
-    draft = os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}")
+    draft = RunDirectory(os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}"))
     try:
-        _build(draft, run, environment, time)
+        with storage(draft.path):
+            os.mkdir(draft.path, 0o700)
+        draft.write_environment(environment)
+        draft.append_event("queued", "queued", time=time)
+        draft.write(run, durable=True)
         mark(home, run.id)
-        _move_into_place(draft, folder, run.id)
+        _move_into_place(draft.path, folder, run.id)
     except BaseException:
         import shutil  # only on failure
 
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(draft.path, ignore_errors=True)
         raise
     with storage(home.runs):
         sync_folder(home.runs)
     return RunDirectory(folder)
 
 
-def _build(draft: str, run: Run, environment: Mapping[str, str], time: float) -> None:
-    with storage(draft):
-        os.mkdir(draft, 0o700)
-    directory = RunDirectory(draft)
-    directory.write_environment(environment)
-    directory.append_event("queued", "queued", time=time)
-    directory.write(run, durable=True)
-
-
 def mark(home: Home, run_id: str) -> None:
-    """Makes supervisors look at the run; marking twice is harmless.
-
-    Raises:
-        StorageFailed: the marker could not be created.
-    """
+    """Makes supervisors look at the run; marking twice is harmless. Raises: StorageFailed."""
     marker = home.marker(run_id)
     with storage(marker):
         os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -94,7 +84,7 @@ def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
     for name in os.listdir(home.new):
         draft = os.path.join(home.new, name)
         if now - _changed(draft, now) > older_than_seconds:
-            doomed = os.path.join(home.new, f"{_DOOMED}{_SEPARATOR}{os.urandom(4).hex()}")
+            doomed = os.path.join(home.new, f".doomed{_SEPARATOR}{os.urandom(4).hex()}")
             os.rename(draft, doomed)
             import shutil  # only if there are leftovers
 
@@ -108,7 +98,6 @@ def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
 
 
 def _changed(path: str, now: float) -> float:
-    """Returns the modification time; `now` if it is gone."""
     try:
         return os.stat(path).st_mtime
     except FileNotFoundError:
@@ -116,11 +105,7 @@ def _changed(path: str, now: float) -> float:
 
 
 class Submission:
-    """A submission key, locked while a submission with it is decided: the same key never creates two runs.
-
-    Raises:
-        StorageFailed: the key was held for too long.
-    """
+    """A submission key, locked while a submission with it is decided: the same key never creates two runs."""
 
     __slots__ = ("_home", "_lock", "_path")
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from backprop_tui.domain.attempts import AttemptTimeline
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.tail import JsonTail
 
@@ -16,11 +16,7 @@ COLUMNS = ("time", "attempt", "seconds", "step", "epoch")
 
 
 def export_csv(source: str, target: str, attempts: AttemptTimeline | None = None) -> str:
-    """Writes the metrics in `source` to a new CSV file, numbered if `target` exists; returns its path.
-
-    Raises:
-        OSError: a file cannot be read or written.
-    """
+    """Writes the metrics in `source` to a new CSV file, numbered if `target` exists; returns its path."""
     import csv
 
     names = metric_names([source])
@@ -33,27 +29,18 @@ def export_csv(source: str, target: str, attempts: AttemptTimeline | None = None
 
 
 def metric_names(sources: Iterable[str]) -> list[str]:
-    """Returns the names of all metrics in these files, in order of first appearance.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
+    """Returns the names of all metrics in these files, in order of first appearance."""
     return list(dict.fromkeys(name for source in sources for line in _lines(source) for name in line["metrics"]))
 
 
 def rows(source: str, attempts: AttemptTimeline) -> Iterator[JsonObject]:
-    """Yields `COLUMNS` and `metrics` of each line; values that are not finite stay "NaN", "Infinity", "-Infinity".
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Yields `COLUMNS` and `metrics` of each line; values that are not finite stay "NaN", "Infinity", "-Infinity"."""
     for line in _lines(source):
-        time = _time(line.get("time"))
-        is_known = time is not None and bool(attempts.starts)
+        time = _time(line.get("time")) if attempts.starts else None
         yield {
             "time": line.get("time"),
-            "attempt": attempts.at(time) + 1 if is_known and time is not None else None,
-            "seconds": round(attempts.elapsed(time), 3) if is_known and time is not None else None,
+            "attempt": None if time is None else attempts.at(time) + 1,
+            "seconds": None if time is None else round(attempts.elapsed(time), 3),
             "step": line.get("step"),
             "epoch": line.get("epoch"),
             "metrics": line["metrics"],

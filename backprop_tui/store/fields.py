@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.formatting import from_iso
 
 JsonObject = dict[str, Any]
 
@@ -33,6 +33,8 @@ def number(value: Any, key: str) -> float:  # noqa: ANN401
 
 def integer(value: Any, key: str) -> int:  # noqa: ANN401
     """Raises: WrongField."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value  # not by way of a float, which is exact only up to 2**53
     try:
         return int(number(value, key))
     except (ValueError, OverflowError) as error:
@@ -72,6 +74,6 @@ def _name_of(value: float) -> str:
 def decode_metrics(value: object, key: str) -> dict[str, float]:
     """The inverse of `encode_metrics`. Raises: WrongField."""
     try:
-        return {name: float(figure) for name, figure in nested(value, key).items()}
+        return {name: float(number) for name, number in nested(value, key).items()}
     except (TypeError, ValueError) as error:
         raise WrongField(f"{key}: {error}") from error

@@ -47,7 +47,6 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Writes every byte, in as many calls as needed."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -65,10 +64,7 @@ def sync_folder(folder: str) -> None:
 def append_line(path: str, line: bytes) -> None:
     """Appends a line in a single write, so that lines of several writers do not mix.
 
-    If the last line was cut by a full disk, a newline is written first.
-
-    Raises:
-        StorageFailed: disk full, or another input/output error.
+    If the last line was cut by a full disk, a newline is written first. Raises: StorageFailed.
     """
     with storage(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -81,11 +77,7 @@ def append_line(path: str, line: bytes) -> None:
 
 
 def read_bytes(path: str) -> bytes | None:
-    """Returns the content of a file; None if it does not exist.
-
-    Raises:
-        StorageFailed: it exists but cannot be read.
-    """
+    """Returns the content of a file; None if it does not exist. Raises: StorageFailed."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -96,21 +88,13 @@ def read_bytes(path: str) -> bytes | None:
 
 
 def read_object(path: str) -> dict[str, object] | None:
-    """Returns the JSON object in a file; None if the file does not exist.
-
-    Raises:
-        BrokenRecord: it is not a JSON object.
-    """
+    """Returns the JSON object in a file; None if the file does not exist. Raises: BrokenRecord."""
     content = read_bytes(path)
     return None if content is None else parse_object(path, content)
 
 
 def parse_object(path: str, content: bytes) -> dict[str, object]:
-    """Returns the JSON object in the content of `path`.
-
-    Raises:
-        BrokenRecord: it is not a JSON object.
-    """
+    """Returns the JSON object in the content of `path`. Raises: BrokenRecord."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

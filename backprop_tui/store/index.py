@@ -11,13 +11,15 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from itertools import count
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomically
 from backprop_tui.store.home import Home
-from backprop_tui.store.locks import wait_for_lock
+from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.original import original_records
 from backprop_tui.store.records import SCHEMA_VERSION
 from backprop_tui.store.run_directory import RunDirectory
@@ -31,12 +33,8 @@ Records = dict[str, JsonObject]
 
 
 def update(home: Home, changed: Mapping[str, JsonObject], removed: Collection[str] = ()) -> None:
-    """Adds or replaces `changed` records and drops `removed` ones; concurrent updates lose nothing.
-
-    Raises:
-        StorageFailed: the index could not be written, or its lock was held for too long.
-    """
-    with _IndexLock(home):
+    """Adds or replaces `changed` records and drops `removed` ones; concurrent updates lose nothing."""
+    with _index_lock(home):
         records = _read_or_rebuild(home)
         records.update(changed)
         for run_id in removed:
@@ -84,32 +82,19 @@ def read_all(home: Home) -> Records:
 def scan_runs(home: Home) -> Records:
     """Reads every run directory, without broken ones. Slow: only for a missing or broken index."""
     records: Records = {}
-    try:
-        names = os.listdir(home.runs)
-    except FileNotFoundError:
-        return records
+    names = os.listdir(home.runs) if os.path.isdir(home.runs) else []
     for name in names:
-        if name.startswith("."):
-            continue
-        try:
-            records[name] = RunDirectory(home.run_folder(name)).shown()
-        except BrokenRecord:
-            continue
+        with suppress(BrokenRecord):
+            if not name.startswith("."):
+                records[name] = RunDirectory(home.run_folder(name)).shown()
     return records
 
 
-class _IndexLock:
-    def __init__(self, home: Home) -> None:
-        self._path = home.index_lock
-
-    def __enter__(self) -> None:
-        self._lock = wait_for_lock(self._path, seconds=LOCK_SECONDS)
-        if self._lock is None:
-            raise StorageFailed(f"{self._path}: held by another process for more than {LOCK_SECONDS:.0f} seconds")
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.close()
+def _index_lock(home: Home) -> Lock:
+    lock = wait_for_lock(home.index_lock, seconds=LOCK_SECONDS)
+    if lock is None:
+        raise StorageFailed(f"{home.index_lock}: held by another process for more than {LOCK_SECONDS:.0f} seconds")
+    return lock
 
 
 def _read_or_rebuild(home: Home) -> Records:
@@ -130,11 +115,8 @@ def _read_or_rebuild(home: Home) -> Records:
 
 def _keep_copy(home: Home, reason: str) -> None:
     """Makes a hard link, so that experiments.json exists at all times."""
-    copy = home.replaced_index(reason)
-    number = 1
-    while os.path.exists(copy):
-        number += 1
-        copy = home.replaced_index(f"{reason}-{number}")
+    names = (home.replaced_index(reason if number == 1 else f"{reason}-{number}") for number in count(1))
+    copy = next(name for name in names if not os.path.exists(name))
     try:
         os.link(home.index, copy)
     except OSError as error:
@@ -154,11 +136,11 @@ def _parse(path: str, content: bytes) -> Records:
     records = source.get("experiments")
     if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
         raise BrokenRecord(path, f"schema_version {source.get('schema_version')!r} is not {SCHEMA_VERSION}")
-    return {key: record for key, record in records.items() if _is_record(key, record)}
-
-
-def _is_record(key: str, record: object) -> bool:
-    return isinstance(record, dict) and record.get("id") == key and isinstance(record.get("status"), str)
+    return {
+        key: record
+        for key, record in records.items()
+        if isinstance(record, dict) and record.get("id") == key and isinstance(record.get("status"), str)
+    }
 
 
 def _write(path: str, records: Records) -> None:
@@ -192,10 +174,8 @@ def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
 
 def _remove_from_months(home: Home, removed: Collection[str]) -> None:
     for path in _monthly_files(home):
-        try:
+        with suppress(BrokenRecord):  # an unreadable file lists no run
             records = _read(path) or {}
-        except BrokenRecord:
-            continue  # an unreadable file lists no run
-        kept = {run_id: record for run_id, record in records.items() if run_id not in removed}
-        if len(kept) < len(records):
-            _write(path, kept)
+            kept = {run_id: record for run_id, record in records.items() if run_id not in removed}
+            if len(kept) < len(records):
+                _write(path, kept)

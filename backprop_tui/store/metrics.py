@@ -17,7 +17,7 @@ _MOST_GAPS = 64  # then those in the middle are dropped
 
 LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first
 SLICE_BYTES = 8 << 20  # read at a time
-_SAMPLE_PLACES, _SAMPLE_BYTES = 1000, 1536
+_SAMPLE_PARTS, _SAMPLE_BYTES = 1000, 1536
 
 _Point = tuple[float, str, float]  # step, time, value
 
@@ -37,18 +37,14 @@ class MetricsFile:
         return self._tail.caught_up
 
     def read(self) -> Mapping[str, MetricSeries]:
-        """Returns every metric by name, in order of first appearance.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Returns every metric by name, in order of first appearance."""
         unread = self._tail.look()
         if self._tail.restarted:
             self._builders = {}
         elif not unread:
             return self._series
         if unread > LARGE_BYTES and not self._sampled:
-            _add_lines(self._sampled, self._tail.sample(_SAMPLE_PLACES, _SAMPLE_BYTES))
+            _add_lines(self._sampled, self._tail.sample(_SAMPLE_PARTS, _SAMPLE_BYTES))
         else:
             for lines in self._tail.chunks(SLICE_BYTES):
                 _add_lines(self._builders, lines)
@@ -59,11 +55,7 @@ class MetricsFile:
 
 
 def read_metrics(directory: RunDirectory) -> Mapping[str, MetricSeries]:
-    """Returns every metric of a run; empty if none was printed.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Returns every metric of a run; empty if none was printed."""
     tail = JsonTail(directory.metrics_path)
     builders: dict[str, SeriesBuilder] = {}
     tail.look()
@@ -95,8 +87,6 @@ def _add_lines(builders: dict[str, SeriesBuilder], lines: Sequence[JsonObject]) 
 
 def _number(value: object) -> float | None:
     """Returns a number, also one that is written as "NaN" or "Infinity"; None for anything else."""
-    if value is None:
-        return None
     try:
         return float(value)  # type: ignore[arg-type] # raises TypeError if it cannot be converted
     except (TypeError, ValueError, OverflowError):
@@ -105,22 +95,6 @@ def _number(value: object) -> float | None:
 
 class SeriesBuilder:
     """Collects the values of one metric: its extremes, and buckets for drawing."""
-
-    __slots__ = (
-        "_after_gap",
-        "_buckets",
-        "_gaps",
-        "_in_gap",
-        "_points",
-        "_stride",
-        "count",
-        "first",
-        "last",
-        "least",
-        "most",
-        "name",
-        "not_finite",
-    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -144,7 +118,7 @@ class SeriesBuilder:
         """Adds values with the step and time of each."""
         if not values:
             return
-        numbered = [self.count + place if step is None else float(step) for place, step in enumerate(steps, start=1)]
+        numbered = [self.count + index if step is None else float(step) for index, step in enumerate(steps, start=1)]
         self.count += len(values)
         self.last = Extreme(values[-1], steps[-1])
         for start, end, is_finite in _stretches(values):
@@ -196,7 +170,6 @@ class SeriesBuilder:
             self._stride *= 2
 
     def snapshot(self) -> MetricSeries:
-        """Returns the series as it is now."""
         buckets = self._buckets
         if self._points:
             buckets = [*buckets, _bucket(self._points, after_gap=self._after_gap)]

@@ -18,9 +18,10 @@ _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_eve
 
 def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
     """Returns each option that was set with its value; `run` is None if only the index knows it."""
+    git = record["git"]
     options = {
         "script": _shown(record["script"]),
-        "program": _shown(_program(record)),
+        "program": record["command"][0] if record["command"] else "",  # perhaps the script's interpreter
         **_arguments(record),
         "directory": _shown(record["cwd"]),
         "framework": _shown(record["framework"]),
@@ -28,7 +29,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
         "priority": _shown(record["priority"]),
         "tags": ", ".join(record["tags"]),
         "note": _shown(record["note"]),
-        "git": _git(record),
+        "git": "" if git is None else git["commit"][:12] + (" with changes" if git["dirty"] else ""),
         "gpus": ", ".join(str(gpu["index"]) for gpu in record["gpus"]),
     }
     if run is not None:
@@ -50,28 +51,16 @@ def _times(spec: Spec) -> dict[str, str]:
     return limits | {"until": ", ".join(map(str, spec.until))}
 
 
-def _program(record: JsonObject) -> str | None:
-    """Returns the interpreter of the script, or the command's program."""
-    return record["command"][0] if record["command"] else None
-
-
-def _git(record: JsonObject) -> str:
-    git = record["git"]
-    return "" if git is None else git["commit"][:12] + (" with changes" if git["dirty"] else "")
-
-
 def _arguments(record: JsonObject) -> dict[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
-    words: Sequence[str] = record["command"]
-    script = record["script"]
-    begin = words.index(script) + 1 if script in words else min(1, len(words))
-    return named_arguments(words[begin:])
+    command, script = record["command"], record["script"]
+    return named_arguments(command[command.index(script) + 1 if script in command else 1 :])
 
 
-def named_arguments(words: Sequence[str]) -> dict[str, str]:
+def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
     """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position."""
     named: dict[str, str] = {}
-    left = list(words)
+    left = list(arguments)
     position = 0
     while left:
         word = left.pop(0)

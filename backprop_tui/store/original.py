@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.run import Ended, Run, Spec
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.records import public
 
 _ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED)}
 
@@ -45,57 +47,46 @@ def _records(source: object) -> Iterator[JsonObject]:
 
 def _convert(record: Mapping[str, Any]) -> JsonObject:
     """Converts a record; `running` becomes "lost", since the tool leaves it when its terminal closes."""
-    status = _ENDS.get(str(record.get("status")), Status.LOST)
+    script, loss, step = record.get("scriptPath"), record.get("lastLoss"), record.get("lastStep")
     started, ended = _seconds(record.get("startTime")), _seconds(record.get("endTime"))
-    script = record.get("scriptPath")
-    step, loss = record.get("lastStep"), record.get("lastLoss")
-    checkpoints = [_checkpoint(item) for item in record.get("checkpoints") or [] if isinstance(item, dict | str)]
-    last = record.get("lastCheckpoint")
-    if last and all(checkpoint["path"] != last for checkpoint in checkpoints):
-        checkpoints.append(_checkpoint(last))
+    status = _ENDS.get(str(record.get("status")), Status.LOST)
+    run = Run(
+        id=str(record["id"]),
+        name=str(record.get("name") or record["id"]),
+        host="",
+        created_at=0.0,
+        position=0.0,
+        spec=Spec(command=(script,) if script else (), script=script, cwd="", max_run_seconds=None),
+        state=Ended(at=0.0, status=status, reason="recorded by the original Backprop"),
+        step=step if isinstance(step, int) else None,
+        metrics={"loss": loss} if isinstance(loss, int | float) else {},
+    )
     return {
-        "id": str(record["id"]),
-        "name": str(record.get("name") or record["id"]),
-        "status": status,
-        "reason": "recorded by the original Backprop",
-        "command": [script] if script else [],
-        "script": script,
-        "cwd": None,
-        "host": None,
-        "launcher": None,
+        **public(run, ""),
+        **dict.fromkeys(("cwd", "host", "launcher", "log_path")),
         "framework": record.get("framework"),
-        "priority": 0,
-        "group": None,
-        "tags": [],
-        "note": None,
-        "gpus": [],
-        "max_run_minutes": None,
         "created_at": iso(started),
         "started_at": iso(started),
         "ended_at": iso(ended),
         "duration_seconds": None if started is None or ended is None else round(ended - started, 3),
-        "paused_seconds": None,
-        "exit_code": None,
-        "signal": None,
-        "step": step if isinstance(step, int) else None,
-        "metrics": {"loss": loss} if isinstance(loss, int | float) else {},
-        "checkpoints": checkpoints,
-        "log_path": None,
-        "attempts": [],
-        "peak": {"ram_bytes": None, "vram_bytes": None, "temperature_celsius": None},
-        "hold_reasons": [],
-        "cause": None,
-        "git": None,
+        "checkpoints": _checkpoints(record),
     }
+
+
+def _checkpoints(record: Mapping[str, Any]) -> list[JsonObject]:
+    checkpoints = [_checkpoint(item) for item in record.get("checkpoints") or [] if isinstance(item, dict | str)]
+    last = record.get("lastCheckpoint")
+    if last and all(checkpoint["path"] != last for checkpoint in checkpoints):
+        checkpoints.append(_checkpoint(last))
+    return checkpoints
 
 
 def _checkpoint(item: object) -> JsonObject:
     """Converts a path, or an object with `path`, `step` and a time in milliseconds."""
-    if isinstance(item, dict):
-        path, step = item.get("path"), item.get("step")
-        saved = _seconds(item.get("timestamp") or item.get("time"))
-        return {"path": path, "step": step, "saved_at": iso(saved), "size_bytes": None, "sound": None}
-    return {"path": item, "step": None, "saved_at": None, "size_bytes": None, "sound": None}
+    source = item if isinstance(item, dict) else {"path": item}
+    saved_at = iso(_seconds(source.get("timestamp") or source.get("time")))
+    path, step = source.get("path"), source.get("step")
+    return {"path": path, "step": step, "saved_at": saved_at, "size_bytes": None, "sound": None}
 
 
 def _seconds(milliseconds: object) -> float | None:

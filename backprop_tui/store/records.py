@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, cast
 
 from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.goals import Goal, parse_goal
-from backprop_tui.domain.lifecycle import merge_live, timebox_seconds
+from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.requests import (
@@ -20,12 +21,10 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
-from backprop_tui.domain.slices import slice_number
-from backprop_tui.domain.times import iso
 from backprop_tui.store.codec import decode, encode, register, tagged
-from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
+from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
 
 SCHEMA_VERSION = 1
 
@@ -40,15 +39,11 @@ REQUEST_TAGS: dict[type[Request], str] = {
     NoticeRequest: "tell",
 }
 
+# Fields of Run that the public form leaves out or shows in another way; a new field is public unless it is listed here.
+_PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset")
 # The fields of a spec and of an attempt that the public form shows; "record" has the others.
 _PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
-_PUBLIC_ATTEMPT = (
-    *("number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"),
-)
-_PRIVATE_ATTEMPT = (
-    *("boot_id", "gpus", "vram_claim_bytes", "variables", "running_seconds", "paused_seconds", "by_request"),
-    *("saved_step", "saved_new"),
-)
+_PUBLIC_ATTEMPT = ["number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"]
 
 
 def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
@@ -62,7 +57,7 @@ def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
 def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
     """A verdict that only a newer version knows is dropped: it must not hide the run."""
     source = nested(value, key)
-    is_known = source and text(source.get("verdict"), "verdict") in list(Verdict)
+    is_known = source and text(source.get("verdict"), "verdict") in list(ResumeVerdict)
     return decode(ResumeCheck, source) if is_known else None
 
 
@@ -78,63 +73,41 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     """Returns the run as `status RUN --json` shows it: its record, refined by the live record and why it is held."""
     status = displayed_status(run, live)
     run = merge_live(run, live)
-    first = run.attempts[0] if run.attempts else None
-    seconds = sum(attempt.running_seconds + attempt.paused_seconds for attempt in run.attempts)
-    paused_seconds = sum(attempt.paused_seconds for attempt in run.attempts)
-    last = run.attempts[-1] if run.attempts else None
+    fields = encode(run)
+    spec, attempts = run.spec, run.attempts
     end = run.state if isinstance(run.state, Ended) else None
+    paused_seconds = sum(attempt.paused_seconds for attempt in attempts)
+    seconds = paused_seconds + sum(attempt.running_seconds for attempt in attempts)
     slice_ = slice_number(run)
     return {
         "id": run.id,
         "name": run.name,
         "status": status,
         "reason": _reason(run, live, holds),
-        "command": list(run.spec.command),
-        "script": run.spec.script,
-        "cwd": run.spec.cwd,
-        "host": run.host,
-        "launcher": run.spec.launcher,
-        "framework": run.spec.framework,
-        "priority": run.priority,
-        "group": run.group,
-        "tags": list(run.tags),
-        "note": run.note,
-        "gpus": [] if last is None else [encode(gpu) for gpu in last.gpus],
-        "max_run_minutes": None if run.spec.max_run_seconds is None else run.spec.max_run_seconds / 60,
-        "total_run_minutes": None if run.spec.total_seconds is None else run.spec.total_seconds / 60,
-        "until": [str(goal) for goal in run.spec.until],
+        **_select(fields["spec"], _PUBLIC_SPEC),
+        **_without(fields, _PRIVATE),
+        "gpus": fields["attempts"][-1]["gpus"] if attempts else [],
+        "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
+        "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
+        "until": fields["spec"]["until"],
         "slice": None if slice_ is None else encode(slice_),
-        "created_at": iso(run.created_at),
-        "started_at": iso(first.started_at if first else None),
-        "ended_at": iso(end.at if end else None),
-        "duration_seconds": round(seconds, 3) if first else None,
-        "paused_seconds": round(paused_seconds, 3) if first else None,
+        "started_at": iso(attempts[0].started_at) if attempts else None,
+        "ended_at": iso(end.at) if end else None,
+        "duration_seconds": round(seconds, 3) if attempts else None,
+        "paused_seconds": round(paused_seconds, 3) if attempts else None,
         "exit_code": end.exit_code if end else None,
         "signal": end.signal if end else None,
-        "step": run.step,
-        "total_steps": run.total_steps,
-        "epoch": run.epoch,
-        "total_epochs": run.total_epochs,
         "eta_seconds": None if end else run.eta_seconds,
-        "metrics": encode_metrics(run.metrics),
-        "best": {name: {"value": extreme.value, "step": extreme.step} for name, extreme in run.best.items()},
-        "checkpoints": [encode(checkpoint) for checkpoint in run.checkpoints],
         "log_path": f"{run_folder}/output.log",
-        "attempts": [_select(encode(attempt), _PUBLIC_ATTEMPT) for attempt in run.attempts],
-        "peak": encode(run.peak),
+        "attempts": [_select(attempt, _PUBLIC_ATTEMPT) for attempt in fields["attempts"]],
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
-        "resume_check": encode(run.resume_check) if run.resume_check else None,
-        "git": encode(run.git) if run.git else None,
     }
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
-    match run.state:
-        case Ended(reason=reason):
-            return reason
-        case Queued(reason=reason):
-            return str(holds[0]["message"]) if holds else reason
+    if isinstance(run.state, Queued | Ended):
+        return str(holds[0]["message"]) if holds and isinstance(run.state, Queued) else run.state.reason
     if live is None:
         return None
     if live.stopping is not None:
@@ -144,31 +117,28 @@ def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | N
     return live.pause.reason if live.pause is not None else None
 
 
-def _select(source: JsonObject, names: Sequence[str]) -> JsonObject:
+def _select(source: JsonObject, names: Iterable[str]) -> JsonObject:
     return {name: source[name] for name in names}
+
+
+def _without(source: JsonObject, names: Container[str]) -> JsonObject:
+    return {name: value for name, value in source.items() if name not in names}
 
 
 def encode_run(run: Run, run_folder: str) -> JsonObject:
     """Returns the content of run.json: the public form, and under "record" what only this program needs."""
-    spec = encode(run.spec)
+    fields = encode(run)
     record = {
-        "spec": {name: value for name, value in spec.items() if name not in _PUBLIC_SPEC},
-        "state": _encode_state(run.state),
-        "attempts": [_select(encode(attempt), _PRIVATE_ATTEMPT) for attempt in run.attempts],
-        "code": None if run.code is None else encode(run.code),
-        "position": run.position,
-        "requests_offset": run.requests_offset,
+        **_select(fields, _PRIVATE),
+        "spec": _without(fields["spec"], _PUBLIC_SPEC),
+        "attempts": [_without(attempt, _PUBLIC_ATTEMPT) for attempt in fields["attempts"]],
         "timebox_seconds": timebox_seconds(run),
     }
     return {"schema_version": SCHEMA_VERSION, **public(run, run_folder), "record": record}
 
 
 def decode_run(path: str, source: JsonObject) -> Run:
-    """The inverse of `encode_run`.
-
-    Raises:
-        BrokenRecord: the object read from `path` is not a run of a known version.
-    """
+    """The inverse of `encode_run`, for the object read from `path`. Raises: BrokenRecord."""
     version = source.get("schema_version")
     if version != SCHEMA_VERSION:
         raise BrokenRecord(path, f"schema_version {version!r} is not {SCHEMA_VERSION}: written by another version")
@@ -190,7 +160,6 @@ def encode_request(request: Request) -> bytes:
 def decode_request(line: bytes) -> Request | None:
     """Returns the request in a line; None if this version does not understand it."""
     try:
-        request: Request = _decode_request(json.loads(line), "request")
+        return cast("Request", _decode_request(json.loads(line), "request"))
     except (ValueError, RecursionError):
         return None
-    return request

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import Request
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.times import iso
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
-from backprop_tui.store.files import append_line, dump, parse_object, read_bytes, read_object, storage, write_atomically
+from backprop_tui.store.files import append_line, dump, read_bytes, read_object, storage, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
@@ -20,136 +20,63 @@ from backprop_tui.store.tail import Tail, parse_lines
 
 
 class RunDirectory:
-    """Reads and writes the files of one run; only the holder of `lock` may write run.json, live.json and events."""
+    """Reads and writes the files of one run; only the holder of `lock` may write run.json, live.json and events.
 
-    __slots__ = ("path",)
+    Reading raises BrokenRecord if a file is missing or invalid; writing raises StorageFailed and changes nothing then.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.lock_path = f"{path}/lock"  # held by whoever may write the record: the supervisor, then the guardian
+        self.script_lock = f"{path}/script.lock"  # held by the script as its stdin; names attempt, pid and start time
+        self.log = f"{path}/output.log"  # what the script printed, byte for byte
+        self.record_path = f"{path}/run.json"
+        self.live_path = f"{path}/live.json"
+        self.events_path = f"{path}/events.jsonl"
+        self.metrics_path = f"{path}/metrics.jsonl"
+        self.resources_path = f"{path}/resources.jsonl"
+        self.requests_path = f"{path}/requests.jsonl"
+        self.environment_path = f"{path}/environment"  # may hold secrets, so it is removed at the end of the run
+        self.listeners_path = f"{path}/listeners"  # processes that poll `backprop_tui.report` whether to stop
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
-    @property
-    def lock_path(self) -> str:
-        """Held by whoever may write the record: the supervisor, then the run's guardian."""
-        return self.file("lock")
-
-    @property
-    def script_lock(self) -> str:
-        """Held by the script as its stdin; names its attempt, pid and start time."""
-        return self.file("script.lock")
-
-    @property
-    def log(self) -> str:
-        """What the script printed, byte for byte."""
-        return self.file("output.log")
-
-    @property
-    def record_path(self) -> str:
-        return self.file("run.json")
-
-    @property
-    def live_path(self) -> str:
-        return self.file("live.json")
-
-    @property
-    def events_path(self) -> str:
-        return self.file("events.jsonl")
-
-    @property
-    def metrics_path(self) -> str:
-        return self.file("metrics.jsonl")
-
-    @property
-    def resources_path(self) -> str:
-        return self.file("resources.jsonl")
-
-    @property
-    def requests_path(self) -> str:
-        return self.file("requests.jsonl")
-
-    @property
-    def environment_path(self) -> str:
-        """The captured environment; removed at the end of the run, since it may hold secrets."""
-        return self.file("environment")
-
-    @property
-    def listeners_path(self) -> str:
-        """Processes of the run that poll whether they should stop, written by `backprop_tui.report`."""
-        return self.file("listeners")
-
     def try_lock(self) -> Lock | None:
-        """Takes the right to write the record; None if another process has it.
-
-        Raises:
-            FileNotFoundError: the run was removed.
-        """
+        """Takes the right to write the record; None if another process has it. Raises: FileNotFoundError."""
         return try_lock(self.lock_path)
 
     def read(self) -> Run:
-        """Reads the record.
-
-        Raises:
-            BrokenRecord: run.json is missing or invalid.
-        """
-        path = self.record_path
-        source = read_object(path)
+        source = read_object(self.record_path)
         if source is None:
-            raise BrokenRecord(path, "missing")
-        return decode_run(path, source)
+            raise BrokenRecord(self.record_path, "missing")
+        return decode_run(self.record_path, source)
 
     def write(self, run: Run, *, durable: bool) -> None:
-        """Replaces the record.
-
-        Raises:
-            StorageFailed: the old record is unchanged.
-        """
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
         """Reads the live record, which may be lost at any time; None if it is missing or invalid."""
-        path = self.live_path
-        content = read_bytes(path)
-        if content is None:
-            return None
         try:
-            return decode(Live, parse_object(path, content))
+            source = read_object(self.live_path)
+            return None if source is None else decode(Live, source)
         except (BrokenRecord, WrongField):
             return None
 
     def write_live(self, live: Live) -> None:
-        """Replaces the live record.
-
-        Raises:
-            StorageFailed: the old one is unchanged.
-        """
         write_atomically(self.live_path, dump(encode(live)), durable=False)
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
-        """Returns the public JSON of the run at this moment.
-
-        Raises:
-            BrokenRecord: as `read`.
-        """
+        """Returns the public JSON of the run at this moment."""
         run = self.read()
         live = self.read_live() if run.attempts else None
         return public(run, self.path, live=live, holds=holds)
 
-    def append_event(self, kind: str, message: str, *, time: float, **figures: object) -> None:
-        """Appends an event.
-
-        Raises:
-            StorageFailed: disk full, or another input/output error.
-        """
-        append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **figures}))
+    def append_event(self, kind: str, message: str, *, time: float, **values: object) -> None:
+        append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **values}))
 
     def append_request(self, request: Request) -> None:
-        """Sends a request to the guardian, which reads them five times a second.
-
-        Raises:
-            StorageFailed: the request was not recorded.
-        """
+        """Sends a request to the guardian, which reads them five times a second."""
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
@@ -165,27 +92,16 @@ class RunDirectory:
         return [request for request in decoded if request is not None], offset + len(whole)
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Writes the captured environment, readable by its owner only; undecodable bytes survive.
-
-        Raises:
-            StorageFailed: it could not be written.
-        """
+        """Writes the captured environment, readable by its owner only; undecodable bytes survive."""
         write_atomically(self.environment_path, dump(dict(environment)), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        """Reads the captured environment.
-
-        Raises:
-            BrokenRecord: it is missing or invalid, so that the run cannot be started.
-        """
-        path = self.environment_path
-        content = read_bytes(path)
-        if content is None:
-            raise BrokenRecord(path, "the captured environment is missing")
-        return {name: str(value) for name, value in parse_object(path, content).items()}
+        environment = read_object(self.environment_path)
+        if environment is None:
+            raise BrokenRecord(self.environment_path, "the captured environment is missing")
+        return {name: str(value) for name, value in environment.items()}
 
     def delete_environment(self) -> None:
-        """Deletes the captured environment after the final end, since it may hold secrets."""
         try:
             os.unlink(self.environment_path)
         except FileNotFoundError:
@@ -193,15 +109,11 @@ class RunDirectory:
 
     def script_identity(self) -> tuple[int, int, int] | None:
         """Returns attempt, pid and start time (ticks since boot), written by the child before it execs the script."""
-        content = read_bytes(self.script_lock) or b""
-        fields = content.split()
-        if len(fields) != 3:
-            return None
         try:
-            attempt, pid, start = (int(field) for field in fields)
-        except ValueError:
+            attempt, pid, start_time = map(int, (read_bytes(self.script_lock) or b"").split())
+        except ValueError:  # empty or incomplete
             return None
-        return attempt, pid, start
+        return attempt, pid, start_time
 
 
 def read_lines(path: str) -> list[JsonObject]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
@@ -35,23 +36,26 @@ class RunView:
         return displayed_status(self.run, self.live)
 
 
-def read_view(home: Home, run_id: str) -> RunView:
-    """Reads one run.
+_Governors = dict[str, JsonObject | None]  # the decisions of each host's governor, read once at most
 
-    Raises:
-        FileNotFoundError: it has no directory.
-        BrokenRecord: its record cannot be read.
-    """
-    return _read_view(home, run_id, _Governors(home))
+
+def read_view(home: Home, run_id: str, governors: _Governors | None = None) -> RunView:
+    """Reads one run, with a cache for reading several. Raises: FileNotFoundError, BrokenRecord."""
+    directory = RunDirectory(home.run_folder(run_id))
+    if not os.path.exists(directory.record_path):
+        raise FileNotFoundError(directory.path)
+    run = directory.read()
+    # Between attempts and after the end, the record knows more than the last live record.
+    live = directory.read_live() if run.status in ACTIVE else None
+    if live is not None and live.clock.boot_id == boot_id():
+        # The guardian writes the clock at intervals; that of another boot or machine cannot be compared.
+        live = replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+    holds = _holds(home, run, {} if governors is None else governors)
+    return RunView(run=run, live=live, record=public(run, directory.path, live=live, holds=holds))
 
 
 def public_record(home: Home, run_id: str) -> JsonObject:
-    """Returns the public JSON of a run, also of one that only the index knows (of the original tool).
-
-    Raises:
-        UnknownRun: there is no such run.
-        BrokenRecord: its record cannot be read.
-    """
+    """Returns the public JSON of a run, also of one that only the index knows. Raises: UnknownRun, BrokenRecord."""
     try:
         return read_view(home, run_id).record
     except FileNotFoundError:
@@ -63,22 +67,16 @@ def public_record(home: Home, run_id: str) -> JsonObject:
 
 def marked_views(home: Home) -> list[RunView]:
     """Reads every run with a marker: unfinished, or ended and not yet indexed; unreadable ones are left out."""
-    governors = _Governors(home)
+    governors: _Governors = {}
     views: list[RunView] = []
     for run_id in marked_ids(home):
-        try:
-            views.append(_read_view(home, run_id, governors))
-        except (FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
-            continue
+        with suppress(FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
+            views.append(read_view(home, run_id, governors))
     return views
 
 
 def marked_ids(home: Home) -> list[str]:
-    """Returns the ids of all markers; fast, however long the history.
-
-    Raises:
-        StateUnavailable: the state directory cannot be read.
-    """
+    """Returns the ids of all markers; fast, however long the history. Raises: StateUnavailable."""
     try:
         return sorted(os.listdir(home.active))
     except FileNotFoundError:
@@ -115,58 +113,24 @@ def recent_records(home: Home) -> dict[str, JsonObject]:
 def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
     """Returns what the governor of a host (None: this one) decided last; None if unknown or its supervisor is gone.
 
-    Keys: time, pid, state, reasons, start_tokens, queue_held, held {run id: reasons}, places {run id: place}.
+    Keys: time, pid, state, reasons, start_tokens, queue_held, held {run id: reasons}, places {run id: position}.
     """
     host = host or home.host
     try:
         record = read_object(Home(home.root, host).governor)
     except BrokenRecord:
         return None
-    if record is None or (host == home.host and not _lives(record.get("pid"))):
+    if record is None or (host == home.host and not os.path.exists(f"/proc/{record.get('pid')}")):
         return None
     return record
 
 
-def _lives(pid: object) -> bool:
-    return isinstance(pid, int) and os.path.exists(f"/proc/{pid}")
-
-
-class _Governors:
-    """The decisions of each host's governor, read once at most."""
-
-    __slots__ = ("_home", "_records")
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._records: dict[str, JsonObject | None] = {}
-
-    def holds(self, run: Run) -> list[JsonObject]:
-        """Returns why a queued run is held; empty if unknown."""
-        if run.status is not Status.QUEUED:
-            return []
-        if run.host not in self._records:
-            self._records[run.host] = governor_record(self._home, run.host)
-        held = (self._records[run.host] or {}).get("held")
-        reasons = held.get(run.id) if isinstance(held, dict) else None
-        return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
-
-
-def _read_view(home: Home, run_id: str, governors: _Governors) -> RunView:
-    directory = RunDirectory(home.run_folder(run_id))
-    if not os.path.exists(directory.record_path):
-        raise FileNotFoundError(directory.path)
-    run = directory.read()
-    # Between attempts and after the end, the record knows more than the last live record.
-    live = directory.read_live() if run.status in ACTIVE else None
-    live = None if live is None else _at_this_moment(live)
-    return RunView(run=run, live=live, record=public(run, directory.path, live=live, holds=governors.holds(run)))
-
-
-def _at_this_moment(live: Live) -> Live:
-    """Returns the live record with its clock moved to now, since the guardian writes it at intervals.
-
-    Unchanged if the clock is of another boot or machine.
-    """
-    if live.clock.boot_id != boot_id():
-        return live
-    return replace(live, clock=live.clock.at(time.monotonic(), paused=live.pause is not None))
+def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
+    """Returns why a queued run is held; empty if unknown."""
+    if run.status is not Status.QUEUED:
+        return []
+    if run.host not in governors:
+        governors[run.host] = governor_record(home, run.host)
+    held = (governors[run.host] or {}).get("held")
+    reasons = held.get(run.id) if isinstance(held, dict) else None
+    return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []

@@ -15,7 +15,10 @@ _COUNTED_BYTES = 256 << 20  # counting the lines in so much takes a tenth of a s
 
 
 class Tail:
-    """A growing file, read on from `offset`. A file that was truncated or replaced is read again from its start."""
+    """A growing file, read on from `offset`. A file that was truncated or replaced is read again from its start.
+
+    Its methods raise OSError if the file cannot be read; a missing file is empty.
+    """
 
     __slots__ = ("_inode", "offset", "path", "restarted", "size")
 
@@ -27,11 +30,7 @@ class Tail:
         self._inode: int | None = None
 
     def look(self) -> int:
-        """Returns how many bytes are unread; 0 if there is no file.
-
-        Raises:
-            OSError: the file cannot be examined.
-        """
+        """Returns how many bytes are unread."""
         self.restarted = False
         try:
             status = os.stat(self.path)
@@ -45,19 +44,11 @@ class Tail:
         return self.size - self.offset
 
     def read(self) -> bytes:
-        """Looks, and returns the next chunk; empty if there is nothing new.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Looks, and returns the next chunk; empty if there is nothing new."""
         return self.chunk(CHUNK_BYTES) if self.look() > 0 else b""
 
     def chunk(self, most_bytes: int) -> bytes:
-        """Returns the next bytes without looking again; empty if the file was truncated or removed since.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Returns the next bytes without looking again; empty if the file was truncated or removed since."""
         try:
             with open(self.path, "rb", buffering=0) as file:
                 file.seek(self.offset)
@@ -90,11 +81,7 @@ class JsonTail:
         return self._tail.offset >= self._tail.size
 
     def look(self) -> int:
-        """Returns how many bytes are unread; 0 if there is no file.
-
-        Raises:
-            OSError: the file cannot be examined.
-        """
+        """Returns how many bytes are unread."""
         tail = self._tail
         unread = tail.look()
         if tail.restarted:
@@ -107,40 +94,28 @@ class JsonTail:
         return tail.size - tail.offset if unread else 0
 
     def read(self) -> list[JsonObject]:
-        """Looks, and returns all new objects.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Looks, and returns all new objects."""
         self.look()
         return [value for values in self.chunks() for value in values]
 
     def chunks(self, most_bytes: int | None = None) -> Iterator[list[JsonObject]]:
-        """Yields the objects that were unread at the last look, chunk by chunk; stops after about `most_bytes`.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+        """Yields the objects that were unread at the last look, chunk by chunk; stops after about `most_bytes`."""
         tail = self._tail
         end = tail.size if most_bytes is None else min(tail.size, tail.offset + most_bytes)
         while tail.offset < end:
             content = tail.chunk(CHUNK_BYTES)
             if not content:
-                return  # truncated meanwhile: the next look notices
+                return  # truncated meanwhile, as the next look will show
             whole, newline, self._partial = (self._partial + content).rpartition(b"\n")
             yield parse_lines(whole) if newline else []
 
-    def sample(self, places: int, each_bytes: int) -> list[JsonObject]:
-        """Returns objects from `places` evenly spread over the file, oldest first; reading continues where it was.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
+    def sample(self, parts: int, part_bytes: int) -> list[JsonObject]:
+        """Returns objects from `parts` evenly spread over the file, oldest first; reading continues where it was."""
         objects: list[JsonObject] = []
         with open(self._tail.path, "rb", buffering=0) as file:
-            for place in range(places):
-                file.seek(self._tail.size * place // places)
-                part = file.read(each_bytes) or b""
+            for index in range(parts):
+                file.seek(self._tail.size * index // parts)
+                part = file.read(part_bytes) or b""
                 objects += parse_lines(part[part.find(b"\n") + 1 : part.rfind(b"\n")])
         return objects
 
@@ -196,9 +171,7 @@ def offset_of_last_lines(path: str, count: int) -> int:
 def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
     """Returns whole lines from the end of a log and the number of the first, from 1; None if counting takes too long.
 
-    Args:
-        path: The log; a missing one is empty.
-        begin: Nothing before this offset is read; ignored if the log is shorter.
+    Nothing before `begin` is read, unless the log is shorter; a missing log is empty.
     """
     try:
         with open(path, "rb") as file:
@@ -216,7 +189,6 @@ def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
 
 
 def _line_number(file: BinaryIO, offset: int) -> int | None:
-    """Returns the number of the line that begins at an offset."""
     if offset > _COUNTED_BYTES:
         return None
     file.seek(0)

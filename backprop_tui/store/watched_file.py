@@ -15,11 +15,7 @@ class Signature(NamedTuple):
 
 
 def signature_of(path: str) -> Signature | None:
-    """Returns the signature of a file; None if there is none.
-
-    Raises:
-        OSError: the file cannot be examined.
-    """
+    """Returns the signature of a file; None if there is none."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -38,11 +34,7 @@ class WatchedFile:
         self._examined = False
 
     def changed(self) -> bool:
-        """Returns whether the file has changed, appeared or vanished since the last call; the first time True.
-
-        Raises:
-            OSError: the file cannot be examined.
-        """
+        """Returns whether the file has changed, appeared or vanished since the last call; the first time True."""
         signature = signature_of(self.path)
         if self._examined and signature == self._signature:
             return False

@@ -10,7 +10,7 @@ from backprop_tui.store.home import Home
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.commands import CommandLine, CommandRunner
-    from backprop_tui.tui.terminal_probe import TerminalProbe
+    from backprop_tui.tui.terminal import TerminalProbe
 
 RECORD_SECONDS = 3.0  # how long closing waits until requests are on disk
 SWITCH_SECONDS = 0.0005  # a tenth of Python's default
@@ -68,7 +68,7 @@ def _run_once(
     command_line: CommandLine | None,
 ) -> tuple[Dashboard, int]:
     """Runs a new dashboard until it is left; returns it with its exit code."""
-    from backprop_tui.tui.terminal_probe import TerminalProbe
+    from backprop_tui.tui.terminal import TerminalProbe, ended_by_signals
 
     probe = TerminalProbe()
     probe.ask()  # first, so that the terminal answers while Textual is loaded
@@ -77,8 +77,6 @@ def _run_once(
 
         runner = CommandRunner(home, config_path, command_line)
         app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner)
-        from backprop_tui.tui.signals import ended_by_signals
-
         with ended_by_signals(app.leave, attributes=probe.attributes):
             code = app.run() or 0
         runner.wait_until_recorded(RECORD_SECONDS)
@@ -100,31 +98,19 @@ def dashboard(
     """Creates the application without running it; see `run_dashboard`. `probe` has queried the terminal."""
     import os
     import sys
-    from dataclasses import replace
 
-    from backprop_tui.tui.app import Dashboard
-    from backprop_tui.tui.bridge import Bridge
-    from backprop_tui.tui.commands import CommandRunner
-    from backprop_tui.tui.focus import WindowFocus
-    from backprop_tui.tui.notifications.command import EndCommand
-    from backprop_tui.tui.notifications.terminal import TerminalNotifier
-    from backprop_tui.tui.preferences import load_preferences
-    from backprop_tui.tui.store_reader.charts import ChartReader
-    from backprop_tui.tui.terminal_probe import UNKNOWN_TERMINAL
-    from backprop_tui.tui.textual_patches import driver, input_parser, partial_updates
+    from backprop_tui.tui import absence, app, bridge, commands, notifications, terminal, theme
+    from backprop_tui.tui.charts.source import ChartReader
+    from backprop_tui.tui.textual_patches import terminal_io
 
     # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
-    partial_updates.apply()
-    driver.apply()
-    terminal = UNKNOWN_TERMINAL if probe is None else probe.answer()
-    input_parser.apply(terminal.typed)
-    prefs = load_preferences(looks_of or config_path, os.environ, terminal)
-    if is_demo:  # its runs are not worth a notification
-        prefs = replace(prefs, notices=TerminalNotifier(), end_command=None)
+    answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
+    terminal_io.apply(answer.typed)
+    prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
     home.prepare()
-    focus = WindowFocus()
-    end_command = EndCommand(home, prefs.end_command)
-    bridge = Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
-    commands = runner or CommandRunner(home, config_path)
-    return Dashboard(bridge, commands, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
+    focus = absence.WindowFocus()
+    end_command = notifications.EndCommand(home, prefs.end_command)
+    source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
+    runner = runner or commands.CommandRunner(home, config_path)
+    return app.Dashboard(source, runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)

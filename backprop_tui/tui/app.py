@@ -17,16 +17,15 @@ from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.commands import CommandRunner
-from backprop_tui.tui.focus import WindowFocus
-from backprop_tui.tui.notifications.run_ends import summarize_ends
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
-from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, theme_colours
+from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
@@ -130,7 +129,7 @@ class Dashboard(App[int]):
     def _runs_ended(self, message: RunsEnded) -> None:
         lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
         for line in lines:
-            self._main.tell(line, bad=any(end.is_problem and line == end.words for end in message.ends))
+            self._main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
         if message.problem is not None:
             self._main.tell(message.problem, bad=True)
         if self._window_focus.is_unseen and self._driver is not None:

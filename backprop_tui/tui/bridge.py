@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from backprop_tui.config.errors import ConfigError
-from backprop_tui.config.machine import machine_probe
-from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.config.load import machine_probe
+from backprop_tui.domain.errors import BackpropError, ConfigError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
-from backprop_tui.tui.digest.absence import AbsenceTracker
-from backprop_tui.tui.digest.history import AbsenceDigest
-from backprop_tui.tui.focus import WindowFocus
-from backprop_tui.tui.notifications.command import EndCommand
-from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
+from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
+from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.store_reader.reader import StoreReader
+from backprop_tui.tui.store_reader import StoreReader
 
 if TYPE_CHECKING:
     from backprop_tui.launchers.sampler_process import SamplerProcess

@@ -31,11 +31,11 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:
     """As `clip`, but a path at the end of the text is cut in its middle, so that its file name stays."""
-    words, blank, path = text.rpartition(" ")
-    room = width - cell_len(words + blank)
+    before, blank, path = text.rpartition(" ")
+    room = width - cell_len(before + blank)
     if "/" not in path or room < 12:
         return clip(text, width, glyphs)
-    return words + blank + clip_middle(path, room, glyphs)
+    return before + blank + clip_middle(path, room, glyphs)
 
 
 def _last_cells(text: str, width: int) -> str:

@@ -55,7 +55,7 @@ class CommandResult:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class StartVerdict:
     """How many of so many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
@@ -147,32 +147,32 @@ class CommandRunner:
 
         return await self._run(work)
 
-    async def submit(self, request: RunRequest | Sequence[str]) -> CommandResult:
-        """Queues new runs; the words of a command line are parsed first."""
+    async def submit(self, words: Sequence[str]) -> CommandResult:
+        """Queues new runs; the words are those that follow `run` on a command line."""
 
         def work() -> CommandResult:
             from backprop_tui.client.submit import submit
 
-            run_ids = submit(self._session, self._request(request))
+            run_ids = submit(self._session, self._cli.parse_run(words))
             return CommandResult(done=True, message=f"queued {' '.join(run_ids)}", run_ids=tuple(run_ids))
 
         return await self._run(work)
 
-    async def dry_run(self, request: RunRequest | Sequence[str]) -> Verdict:
-        """What the governor would decide now about new runs.
+    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
+        """What the governor would decide now about these new runs.
 
         Raises:
             BackpropError: the request is refused.
         """
 
-        def work() -> Verdict:
+        def work() -> StartVerdict:
             from backprop_tui.client.dry_run import preview_runs
             from backprop_tui.client.submit import plan
 
-            planned = plan(self._session, self._request(request))
+            planned = plan(self._session, self._cli.parse_run(words))
             return verdict_from(planned.program, preview_runs(self._session, planned.runs))
 
-        return await self._in_thread(lambda _: work())
+        return await self._in_thread(work)
 
     async def move(self, run_id: str, place: int) -> CommandResult:
         """Moves a queued run to a place in its queue, 1 being the first."""
@@ -219,7 +219,7 @@ class CommandRunner:
         Raises:
             BackpropError: a setting is wrong.
         """
-        return await self._in_thread(lambda _: self._session.settings())
+        return await self._in_thread(self._session.settings)
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         """Writes a setting to the user's configuration file."""
@@ -238,7 +238,7 @@ class CommandRunner:
         Raises:
             BackpropError: the state or a setting cannot be read.
         """
-        return await self._in_thread(lambda _: self._cli.status(self._session))
+        return await self._in_thread(lambda: self._cli.status(self._session))
 
     async def doctor(self) -> Sequence[str]:
         """Checks the machine and returns lines about it.
@@ -246,16 +246,13 @@ class CommandRunner:
         Raises:
             BackpropError: the state or a setting cannot be read.
         """
-        return await self._in_thread(lambda _: self._cli.doctor(self._session))
+        return await self._in_thread(lambda: self._cli.doctor(self._session))
 
     def wait_until_recorded(self, seconds: float) -> None:
         """Waits until every call in progress has recorded its request or is done, but no longer than this."""
         end = time.monotonic() + seconds
         for event in [*self._unrecorded]:
             event.wait(max(0.0, end - time.monotonic()))
-
-    def _request(self, request: RunRequest | Sequence[str]) -> RunRequest:
-        return self._cli.parse_run(request) if isinstance(request, Sequence) else request
 
     @property
     def _cli(self) -> CommandLine:
@@ -267,12 +264,13 @@ class CommandRunner:
         self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
     ) -> CommandResult:
         """Makes requests to runs and waits until they are fulfilled; `shows_end` says how those ended that have."""
+        recorded = threading.Event()
 
-        def work(on_recorded: Callable[[], None]) -> CommandResult:
+        def work() -> CommandResult:
             from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all
             from backprop_tui.domain.status import ENDED
 
-            outcomes = wait_for_all(requests(), on_recorded=on_recorded)
+            outcomes = wait_for_all(requests(), on_recorded=recorded.set)
             for outcome in outcomes:
                 if isinstance(outcome, Refusal):
                     return CommandResult(done=False, message=sanitize(str(outcome.error)))
@@ -285,42 +283,37 @@ class CommandRunner:
             names = [outcome.run.name for outcome in fulfilled.values()]
             return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
 
-        return await self._result(work)
+        return await self._run(work, recorded)
 
-    async def _run(self, work: Callable[[], CommandResult]) -> CommandResult:
-        return await self._result(lambda _: work())
-
-    async def _result(self, work: Callable[[Callable[[], None]], CommandResult]) -> CommandResult:
+    async def _run(self, work: Callable[[], CommandResult], recorded: threading.Event | None = None) -> CommandResult:
         try:
-            return await self._in_thread(work)
+            return await self._in_thread(work, recorded)
         except BackpropError as error:
             return CommandResult(done=False, message=sanitize(str(error)))
 
-    async def _in_thread(self, work: Callable[[Callable[[], None]], ResultT]) -> ResultT:
+    async def _in_thread(self, work: Callable[[], ResultT], recorded: threading.Event | None = None) -> ResultT:
         """Runs in a daemon thread, which neither a waiting call nor a hanging disk can keep the dashboard waiting for.
 
-        `work` gets a function to call when the request is recorded; the end of the work is taken for that, too.
+        `recorded` is set by the work when its request is recorded, and in any case at its end.
 
         Raises:
             BackpropError: any error of the work.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
-        recorded = threading.Event()
-        self._unrecorded.add(recorded)
-
-        def record() -> None:
-            recorded.set()
-            self._unrecorded.discard(recorded)
+        recorded_or_done = recorded or threading.Event()
+        self._unrecorded.add(recorded_or_done)
 
         def run() -> None:
+            settle: Callable[[], None]
             try:
-                finish = partial(_set_result, future, work(record))
+                settle = partial(future.set_result, work())
             except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
-                finish = partial(_set_error, future, error)
-            record()
+                settle = partial(future.set_exception, _as_backprop_error(error))
+            recorded_or_done.set()
+            self._unrecorded.discard(recorded_or_done)
             try:
-                loop.call_soon_threadsafe(finish)
+                loop.call_soon_threadsafe(lambda: None if future.done() else settle())
             except RuntimeError:  # the dashboard was closed meanwhile
                 return
 
@@ -328,27 +321,20 @@ class CommandRunner:
         return await future
 
 
-def _set_result(future: asyncio.Future[ResultT], result: ResultT) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _set_error(future: asyncio.Future[ResultT], error: Exception) -> None:
-    if future.done():
-        return
+def _as_backprop_error(error: Exception) -> BackpropError:
+    if isinstance(error, BackpropError):
+        return error
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        error = StorageFailed(f"{where}{error.strerror or error}")
-    elif not isinstance(error, BackpropError):
-        error = InternalError(f"internal error: {type(error).__name__}: {error}")
-    future.set_exception(error)
+        return StorageFailed(f"{where}{error.strerror or error}")
+    return InternalError(f"internal error: {type(error).__name__}: {error}")
 
 
 def _named(names: Sequence[str]) -> str:
     return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
-def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
+def verdict_from(program: Program, previews: Sequence[RunPreview]) -> StartVerdict:
     held = [preview for preview in previews if not preview.starts]
     interpreter = program.interpreter
     if held:
@@ -359,7 +345,7 @@ def verdict_from(program: Program, previews: Sequence[RunPreview]) -> Verdict:
     from backprop_tui.presentation.run_details import with_tilde
 
     python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
-    return Verdict(
+    return StartVerdict(
         starts=len(previews) - len(held),
         runs=len(previews),
         message=sanitize(message),

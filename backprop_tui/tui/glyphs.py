@@ -1,10 +1,20 @@
-"""The characters that the dashboard draws with, in Unicode and in ASCII, each one cell wide; and bars made of them."""
+"""The characters that the dashboard draws with, each one cell wide, and bars and sparklines made of them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+_BLANK = 0x2800
+# The dots of the four levels from the bottom up, left and right column of a cell (Unicode block Braille Patterns).
+_LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
+_LEVELS = 4
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_MOST_PERCENT = 100.001
+_FLAT = 0.01  # changes below this share of the curve's range count as none
 
 
 class Curves(StrEnum):
@@ -46,23 +56,26 @@ class Glyphs:
         return self.states.get(word, " ")
 
 
+# The glyph of each state of a run and of the governor, in Unicode and in ASCII.
+_STATES = {
+    "running": ("►", ">"),
+    "starting": ("▹", "}"),
+    "paused": ("║", "="),
+    "stopping": ("▫", "s"),
+    "queued": ("◌", "o"),
+    "completed": ("✓", "+"),
+    "timeboxed": ("◔", "@"),
+    "stopped": ("▪", "#"),
+    "failed": ("✗", "X"),
+    "lost": ("?", "?"),
+    "open": ("✓", "+"),
+    "waiting": ("◌", "o"),
+    "held": ("║", "="),
+    "conservative": ("!", "!"),
+}
+
 UNICODE = Glyphs(
-    states={
-        "running": "►",
-        "starting": "▹",
-        "paused": "║",
-        "stopping": "▫",
-        "queued": "◌",
-        "completed": "✓",
-        "timeboxed": "◔",
-        "stopped": "▪",
-        "failed": "✗",
-        "lost": "?",
-        "open": "✓",
-        "waiting": "◌",
-        "held": "║",
-        "conservative": "!",
-    },
+    states={state: glyph for state, (glyph, _) in _STATES.items()},
     bar_full="━",
     bar_half="╸",
     bar_track="─",
@@ -86,22 +99,7 @@ UNICODE = Glyphs(
 )
 
 ASCII = Glyphs(
-    states={
-        "running": ">",
-        "starting": "}",
-        "paused": "=",
-        "stopping": "s",
-        "queued": "o",
-        "completed": "+",
-        "timeboxed": "@",
-        "stopped": "#",
-        "failed": "X",
-        "lost": "?",
-        "open": "+",
-        "waiting": "o",
-        "held": "=",
-        "conservative": "!",
-    },
+    states={state: glyph for state, (_, glyph) in _STATES.items()},
     bar_full="#",
     bar_half="#",
     bar_track=".",
@@ -143,7 +141,82 @@ def bar(fraction: float | None, width: int, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def start_tokens(free: float, burst: int, glyphs: Glyphs) -> tuple[str, str]:
-    """The glyphs of the start tokens that are left, and of those that are spent, eight in all at most."""
+    """The glyphs of the start tokens that are left, and of those that are spent, eight together at most."""
     drawn = min(burst, 8)
     left = max(0, min(drawn, int(free + 1e-9)))
     return glyphs.start * left, glyphs.start_spent * (drawn - left)
+
+
+def braille(samples: Sequence[float | None], width: int, *, low: float, high: float) -> str:
+    """The newest samples as dots, `low` at the bottom and `high` at the top; missing ones are blank."""
+    shown: list[float | None] = list(samples[-2 * width :])
+    shown[:0] = [None] * (2 * width - len(shown))
+    cells = []
+    for start in range(0, 2 * width, 2):
+        first, second = _level(shown[start], low, high), _level(shown[start + 1], low, high)
+        dots = (0 if first is None else _LEFT[first]) | (0 if second is None else _RIGHT[second])
+        cells.append(chr(_BLANK + dots) if dots else " ")
+    return "".join(cells)
+
+
+def blocks(samples: Sequence[float | None], width: int, *, low: float, high: float) -> str:
+    """As `braille`, but with a bar of eight heights for the mean of two samples."""
+    shown = samples[-2 * width :]
+    pairs = [shown[max(0, end - 2) : end] for end in range(len(shown), 0, -2)]
+    cells = []
+    for pair in reversed(pairs):
+        known = [value for value in pair if value is not None and math.isfinite(value)]
+        level = _level(sum(known) / len(known), low, high, len(_BLOCKS)) if known else None
+        cells.append(" " if level is None else _BLOCKS[level])
+    return "".join(cells).rjust(width)
+
+
+def history(samples: Sequence[float | None], width: int, curves: Curves) -> str:
+    """Percentages, the newest at the right; empty in ASCII."""
+    if curves is Curves.ASCII:
+        return ""
+    draw = braille if curves is Curves.BRAILLE else blocks
+    return draw(samples, width, low=0, high=_MOST_PERCENT)
+
+
+def _level(value: float | None, low: float, high: float, levels: int = _LEVELS) -> int | None:
+    if value is None or not math.isfinite(value):
+        return None
+    if high <= low:
+        return 0
+    return max(0, min(levels - 1, int((value - low) / (high - low) * levels)))
+
+
+def trend(values: Sequence[float], width: int, curves: Curves) -> str:
+    """The whole curve in `width` cells, scaled to its own range; a word in ASCII."""
+    if curves is Curves.ASCII:
+        return trend_word(values)
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 2:
+        return ""
+    sampled = _resampled(finite, 2 * width)
+    draw = braille if curves is Curves.BRAILLE else blocks
+    return draw(sampled, width, low=min(sampled), high=max(sampled))
+
+
+def _resampled(values: Sequence[float], count: int) -> list[float]:
+    means = []
+    for index in range(count):
+        start = index * len(values) // count
+        section = values[start : max(start + 1, (index + 1) * len(values) // count)]
+        means.append(sum(section) / len(section))
+    return means
+
+
+def trend_word(values: Sequence[float]) -> str:
+    """`falling`, `flat` or `rising`: the last third compared with the third before."""
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 3:
+        return ""
+    third = len(finite) // 3
+    before = sum(finite[-2 * third : -third]) / third
+    now = sum(finite[-third:]) / third
+    span = max(finite) - min(finite)
+    if span == 0 or abs(now - before) < _FLAT * span:
+        return "flat"
+    return "falling" if now < before else "rising"

@@ -58,23 +58,18 @@ def compute_layout(
     gpus: int,
     problem: bool = False,
     zoom: Zoom = Zoom.NONE,
-    opened: bool = False,
-    empty: bool = False,
+    opened: bool = False,  # the selected run was opened on a screen that has no room for it next to the runs
+    empty: bool = False,  # there is no run at all
 ) -> Layout:
-    """Compute the layout of a screen with so many GPUs.
-
-    `opened` says that the selected run was opened on a screen that has no room for it next to the runs, `empty` that
-    there is no run at all.
-    """
     minimal = width < 60 or height < 12
-    header_only = width < 20 or height < 5
-    form, machine_rows, heading, host_row = _machine(width, height, gpus)
-    if minimal or zoom is not Zoom.NONE:
-        form, machine_rows, heading, host_row = MachineForm.NONE, 0, False, False
+    shows_machine = not minimal and zoom is Zoom.NONE
+    machine = _machine(width, height, gpus) if shows_machine else (MachineForm.NONE, 0, False, False)
+    form, machine_rows, heading, host_row = machine
     governor = 0 if minimal or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
     problem_rows = 1 if problem and not minimal and height >= 16 and zoom is not Zoom.SELECTED else 0
-    footer = 0 if minimal else 1
-    rest = 0 if header_only else max(0, height - 1 - machine_rows - governor - problem_rows - footer)
+    footer = int(not minimal)
+    below_header = max(0, height - 1) if width >= 20 and height >= 5 else 0
+    rest = max(0, below_header - machine_rows - governor - problem_rows - footer)
     beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and not empty
     runs_width, runs_rows, selected_width, selected_rows = _body(
         width, height, rest, beside=beside, zoom=Zoom.RUNS if empty else zoom, opened=opened and not empty

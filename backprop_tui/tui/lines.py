@@ -16,7 +16,6 @@ _BLANK_CELL: _Cell = (" ", Token.FG, False, False)
 
 
 def width_of(pieces: Iterable[Piece]) -> int:
-    """The width in cells."""
     return sum(cell_len(piece.text) for piece in pieces)
 
 
@@ -25,7 +24,6 @@ def blank(width: int) -> Piece:
 
 
 def text_of(line: Line) -> str:
-    """The text without colours."""
     return "".join(piece.text for piece in line)
 
 
@@ -48,7 +46,6 @@ class LineBuilder:
         return self
 
     def at(self, column: int) -> LineBuilder:
-        """Fills up with blanks to a column."""
         if column > self.column:
             self.put(" " * (column - self.column))
         return self

@@ -1,134 +1,143 @@
-"""The themes of the dashboard, and its colours in Textual's own themes."""
+"""How the dashboard looks: its themes, and the preferences from the settings and the terminal."""
 
 from __future__ import annotations
 
+import locale
+import os
 from collections.abc import Mapping
+from dataclasses import field, replace
 
 from textual.theme import Theme
+
+from backprop_tui.config.load import Settings, load
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
+from backprop_tui.tui.notifications import TerminalNotifier, terminal_notifier
+from backprop_tui.tui.terminal import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
 
 TERMINAL_BACKGROUND = "ansi_default"
 DARK, LIGHT, TERMINAL = "backprop-dark", "backprop-light", "backprop-terminal"
 
-_DARK = {
-    "bp-fg": "#d8dee6",
-    "bp-muted": "#97a3b2",
-    "bp-faint": "#5e6b7a",
-    "bp-rule": "#2f3945",
-    "bp-accent": "#6cb6ff",
-    "bp-ok": "#7cc98f",
-    "bp-warn": "#e3b35f",
-    "bp-bad": "#ff7d76",
-    "bp-info": "#74c7d4",
-    "bp-violet": "#c3a6f4",
-    "bp-cursor": "#24384e",
-    "bp-cursor-fg": "#d8dee6",
-    "bp-panel": "#1c232b",
-}
-_LIGHT = {
-    "bp-fg": "#22272e",
-    "bp-muted": "#59636e",
-    "bp-faint": "#868f99",
-    "bp-rule": "#cdd2d8",
-    "bp-accent": "#0a58b8",
-    "bp-ok": "#17703a",
-    "bp-warn": "#855300",
-    "bp-bad": "#b4231b",
-    "bp-info": "#0a6579",
-    "bp-violet": "#6a3fc0",
-    "bp-cursor": "#cfe3fa",
-    "bp-cursor-fg": "#22272e",
-    "bp-panel": "#eceae3",
-}
-_TERMINAL = {
-    "bp-fg": "ansi_default",
-    "bp-muted": "ansi_default",
-    "bp-faint": "ansi_bright_black",
-    "bp-rule": "ansi_bright_black",
-    "bp-accent": "ansi_cyan",
-    "bp-ok": "ansi_green",
-    "bp-warn": "ansi_yellow",
-    "bp-bad": "ansi_bright_red",
-    "bp-info": "ansi_cyan",
-    "bp-violet": "ansi_magenta",
-    "bp-cursor": "ansi_white",
-    "bp-cursor-fg": "ansi_black",
-    "bp-panel": "ansi_default",
-    # The stylesheet of a native theme does not parse without these two.
-    "ansi-background": "ansi_default",
-    "ansi-foreground": "ansi_default",
-}
-# The equivalents of our colours in any other theme.
-_IN_OTHER_THEMES = {
-    "bp-fg": "$foreground",
-    "bp-muted": "$text-muted",
-    "bp-faint": "$foreground 35%",
-    "bp-rule": "$border-blurred",
-    "bp-accent": "$text-primary",
-    "bp-ok": "$text-success",
-    "bp-warn": "$text-warning",
-    "bp-bad": "$text-error",
-    "bp-info": "$text-secondary",
-    "bp-violet": "$accent",
-    "bp-cursor": "$block-cursor-background 25%",
-    "bp-cursor-fg": "$foreground",
-    "bp-panel": "$panel",
+# Each colour in the themes dark, light and terminal, and its equivalent in any other theme.
+_COLOURS = {
+    "bp-fg": ("#d8dee6", "#22272e", "ansi_default", "$foreground"),
+    "bp-muted": ("#97a3b2", "#59636e", "ansi_default", "$text-muted"),
+    "bp-faint": ("#5e6b7a", "#868f99", "ansi_bright_black", "$foreground 35%"),
+    "bp-rule": ("#2f3945", "#cdd2d8", "ansi_bright_black", "$border-blurred"),
+    "bp-accent": ("#6cb6ff", "#0a58b8", "ansi_cyan", "$text-primary"),
+    "bp-ok": ("#7cc98f", "#17703a", "ansi_green", "$text-success"),
+    "bp-warn": ("#e3b35f", "#855300", "ansi_yellow", "$text-warning"),
+    "bp-bad": ("#ff7d76", "#b4231b", "ansi_bright_red", "$text-error"),
+    "bp-info": ("#74c7d4", "#0a6579", "ansi_cyan", "$text-secondary"),
+    "bp-violet": ("#c3a6f4", "#6a3fc0", "ansi_magenta", "$accent"),
+    "bp-cursor": ("#24384e", "#cfe3fa", "ansi_white", "$block-cursor-background 25%"),
+    "bp-cursor-fg": ("#d8dee6", "#22272e", "ansi_black", "$foreground"),
+    "bp-panel": ("#1c232b", "#eceae3", "ansi_default", "$panel"),
 }
 
 
 def theme_colours(variables: Mapping[str, str]) -> dict[str, str]:
     """Our colours, resolved from the variables of a theme: Textual does not resolve a variable within another."""
     colours: dict[str, str] = {}
-    for name, definition in _IN_OTHER_THEMES.items():
+    for name, (*_, definition) in _COLOURS.items():
         variable, *share = definition.split(" ")
         colours[name] = " ".join((variables[variable.removeprefix("$")], *share))
     return colours
 
 
+def _own_theme(name: str, column: int, background: str, *, dark: bool = True, ansi: bool = False) -> Theme:
+    colours = {variable: definitions[column] for variable, definitions in _COLOURS.items()}
+    # The stylesheet of a native theme does not parse without these two.
+    native = {"ansi-background": "ansi_default", "ansi-foreground": "ansi_default"} if ansi else {}
+    return Theme(
+        name=name,
+        primary=colours["bp-accent"],
+        secondary=colours["bp-info"],
+        accent=colours["bp-violet"],
+        foreground=colours["bp-fg"],
+        background=background,
+        surface=colours["bp-panel"],
+        panel=colours["bp-panel"],
+        boost="ansi_default" if ansi else None,
+        success=colours["bp-ok"],
+        warning=colours["bp-warn"],
+        error=colours["bp-bad"],
+        dark=dark,
+        ansi=ansi,
+        variables=colours | native,
+    )
+
+
 THEMES = (
-    Theme(
-        name=DARK,
-        primary="#6cb6ff",
-        secondary="#74c7d4",
-        accent="#c3a6f4",
-        foreground="#d8dee6",
-        background="#0f1419",
-        surface="#1c232b",
-        panel="#1c232b",
-        success="#7cc98f",
-        warning="#e3b35f",
-        error="#ff7d76",
-        dark=True,
-        variables=_DARK,
-    ),
-    Theme(
-        name=LIGHT,
-        primary="#0a58b8",
-        secondary="#0a6579",
-        accent="#6a3fc0",
-        foreground="#22272e",
-        background="#fcfcfa",
-        surface="#eceae3",
-        panel="#eceae3",
-        success="#17703a",
-        warning="#855300",
-        error="#b4231b",
-        dark=False,
-        variables=_LIGHT,
-    ),
-    Theme(
-        name=TERMINAL,
-        primary="ansi_cyan",
-        secondary="ansi_cyan",
-        accent="ansi_magenta",
-        foreground="ansi_default",
-        background="ansi_default",
-        surface="ansi_default",
-        panel="ansi_default",
-        boost="ansi_default",
-        success="ansi_green",
-        warning="ansi_yellow",
-        error="ansi_bright_red",
-        ansi=True,
-        variables=_TERMINAL,
-    ),
+    _own_theme(DARK, 0, "#0f1419"),
+    _own_theme(LIGHT, 1, "#fcfcfa", dark=False),
+    _own_theme(TERMINAL, 2, TERMINAL_BACKGROUND, ansi=True),
 )
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """Look and notifications of the dashboard, resolved before the first paint."""
+
+    theme: str = DARK
+    glyphs: Glyphs = UNICODE
+    refresh_seconds: float = 1.0
+    paints_background: bool = True  # False keeps the terminal's own background
+    notices: TerminalNotifier = field(default_factory=TerminalNotifier)
+    end_command: str | None = None
+
+
+def load_preferences(
+    config_path: str,
+    environment: Mapping[str, str],
+    terminal: Terminal = UNKNOWN_TERMINAL,
+    *,
+    is_demo: bool = False,
+) -> Preferences:
+    """Resolve the preferences; a setting wins over what the terminal says. The demo never notifies.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    settings = load(options={}, environment=environment, directory=os.getcwd(), user_file=config_path)
+    bell, osc = bool(settings["notify.bell"]), bool(settings["notify.osc"])
+    return Preferences(
+        theme=_theme(settings, environment, terminal),
+        glyphs=_glyphs(settings, environment, terminal),
+        refresh_seconds=settings.number("dashboard.refresh_seconds"),
+        paints_background=settings.text("dashboard.background") == "theme",
+        notices=TerminalNotifier() if is_demo else terminal_notifier(environment, bell=bell, osc=osc),
+        end_command=None if is_demo else settings.optional_text("notify.command"),
+    )
+
+
+def _theme(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> str:
+    theme = settings.text("dashboard.theme")
+    if theme in ("dark", "light", "terminal"):
+        return f"backprop-{theme}"
+    if theme != "auto":
+        return theme
+    if environment.get("TERM") in BASIC_TERMINALS:
+        return TERMINAL
+    is_light = _is_light_by_variable(environment) if terminal.is_light is None else terminal.is_light
+    return LIGHT if is_light else DARK
+
+
+def _is_light_by_variable(environment: Mapping[str, str]) -> bool:
+    """Read COLORFGBG (`foreground;background`), which rxvt, Konsole and others set, for terminals without an answer."""
+    return environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+def _glyphs(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> Glyphs:
+    if _is_ascii(settings, environment, terminal):
+        return ASCII
+    return replace(UNICODE, curves=Curves(settings.text("dashboard.curves")))
+
+
+def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Terminal) -> bool:
+    setting = settings.text("dashboard.ascii")
+    if setting != "auto":
+        return setting == "on"
+    if environment.get("TERM") in BASIC_TERMINALS or terminal.line_columns not in (None, 1):
+        return True
+    return locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"

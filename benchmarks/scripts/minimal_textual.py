@@ -1,4 +1,4 @@
-"""The least that Textual shows: what starting any application with it takes."""
+"""A minimal Textual app: what starting any Textual application takes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from textual.widgets import Static
 
 
 class Minimal(App[None]):
-    """One line of text."""
+    """Shows one line of text."""
 
     def compose(self) -> ComposeResult:
-        """One widget."""
         yield Static("minimal-is-there")
 
 

@@ -1,4 +1,4 @@
-"""Prints ten JSON lines a second until it is ended, as a training script that tells much."""
+"""Prints ten JSON lines a second until it is stopped, like a training script that logs a lot."""
 
 from __future__ import annotations
 

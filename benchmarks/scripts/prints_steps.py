@@ -1,4 +1,4 @@
-"""Prints a step and a loss each second until it is ended, as a training script does."""
+"""Prints a step and a loss each second until it is stopped, like a training script."""
 
 from __future__ import annotations
 

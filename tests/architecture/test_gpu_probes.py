@@ -1,4 +1,4 @@
-"""Only the sampler's process asks GPUs: a driver that hangs can hang nobody else."""
+"""Only the sampler's process queries GPUs: a driver that hangs can hang no other process."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ import backprop_tui
 PACKAGE = Path(backprop_tui.__file__).parent
 SAMPLER = "backprop_tui.sample"
 PROBES = "backprop_tui.probes."
-# What these import may ask a GPU, or start something that does.
-ASKING = {
-    f"{PROBES}{name}" for name in ("nvml", "nvml_device", "nvidia_smi", "smi_command", "amd", "amd_card", "gpu_keeper")
-}
+# Modules that query GPUs, or load a module that does.
+QUERYING = {f"{PROBES}{name}" for name in ("nvml", "nvidia_smi", "amd", "gpu_monitor")}
 CALLBACKS = "backprop_tui.callbacks."  # of the user's training, in whose process the framework is anyway
 COMMANDS = ("nvidia-smi", "rocm-smi", "amd-smi", "gpustat", "nvitop")
 STARTERS = {"run", "Popen", "call", "check_call", "check_output", "system", "popen"}
 
 
 def _modules() -> dict[str, ast.Module]:
-    found = {}
+    modules = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text())
-    return found
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text())
+    return modules
 
 
 MODULES = _modules()
@@ -50,43 +48,46 @@ def _reached_from(name: str) -> set[str]:
     reached: set[str] = set()
     ahead = {name}
     while ahead:
-        one = ahead.pop()
-        reached.add(one)
-        ahead |= (IMPORTS[one] & MODULES.keys()) - reached
+        module = ahead.pop()
+        reached.add(module)
+        ahead |= (IMPORTS[module] & MODULES.keys()) - reached
     return reached
 
 
 def _starts(tree: ast.Module) -> set[str]:
-    """The first words of commands that are written out where something is started."""
-    found: set[str] = set()
+    """The first word of each command that the module starts."""
+    commands: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS:
-            words = [
-                one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
-            ]
-            found |= {word.split()[0] for word in words if word.split()}
-    return found
+            constants = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)]
+            commands |= {text.split()[0] for text in constants if isinstance(text, str) and text.split()}
+    return commands
 
 
-def test_the_sampler_reaches_every_module_that_asks_a_gpu() -> None:
-    assert _reached_from(SAMPLER) >= ASKING
+def test_the_modules_that_query_gpus_exist() -> None:
+    assert set(MODULES) >= QUERYING
+
+
+def test_the_sampler_reaches_every_module_that_queries_a_gpu() -> None:
+    assert _reached_from(SAMPLER) >= QUERYING
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != SAMPLER and not name.startswith(PROBES)])
-def test_no_other_process_reaches_one(name: str) -> None:
-    assert not _reached_from(name) & ASKING
+def test_no_other_process_reaches_a_module_that_queries_gpus(name: str) -> None:
+    assert not _reached_from(name) & QUERYING
 
 
 def test_pynvml_is_imported_by_its_probe_alone() -> None:
     assert {name for name, imported in IMPORTS.items() if "pynvml" in imported} == {f"{PROBES}nvml"}
 
 
-def test_commands_that_ask_gpus_are_started_by_one_module_alone() -> None:
+def test_commands_that_query_gpus_are_started_by_one_module_alone() -> None:
     starting = {name for name, tree in MODULES.items() if _starts(tree) & set(COMMANDS)}
-    assert starting == {f"{PROBES}smi_command"}
+    assert starting == {f"{PROBES}nvidia_smi"}
 
 
 @pytest.mark.parametrize("third_party", ["py3nvml", "nvitop", "gpustat", "GPUtil", "amdsmi", "torch"])
-def test_no_other_way_to_ask_gpus_is_used(third_party: str) -> None:
-    importing = {name for name, imported in IMPORTS.items() if third_party in {one.split(".")[0] for one in imported}}
+def test_no_other_way_to_query_gpus_is_used(third_party: str) -> None:
+    packages = {name: {module.split(".")[0] for module in imported} for name, imported in IMPORTS.items()}
+    importing = {name for name, imported in packages.items() if third_party in imported}
     assert not {name for name in importing if not name.startswith(CALLBACKS)}

@@ -19,7 +19,11 @@ MAX_FILES = {"": 300, "tui": 75, "cli": 40}
 
 # A module that is shorter than this and has one importer is probably a part of that importer.
 SMALL_LINES = 60
-SMALL_ON_PURPOSE: dict[str, str] = {}
+SMALL_ON_PURPOSE: dict[str, str] = {
+    "tui/textual_patches/command_palette.py": "loaded when the palette is first opened: its import is slow",
+}
+# Folders in which every module may be short.
+SMALL_FOLDERS = {"readers": "one log format per file"}
 
 
 def _name(path: Path) -> str:
@@ -70,9 +74,10 @@ def test_the_package_stays_within_its_size() -> None:
 def test_a_short_module_has_more_than_one_importer(path: Path) -> None:
     importers = [name for name, imported in IMPORTS.items() if _module(path) in imported]
     is_sliver = path.read_text().count("\n") < SMALL_LINES and len(importers) == 1
-    assert not is_sliver or _name(path) in SMALL_ON_PURPOSE, f"merge it into {importers[0]}, or give a reason here"
+    is_allowed = _name(path) in SMALL_ON_PURPOSE or path.relative_to(PACKAGE).parts[0] in SMALL_FOLDERS
+    assert not is_sliver or is_allowed, f"merge it into {importers[0]}, or give a reason here"
 
 
 def test_the_reasons_for_short_modules_are_still_needed() -> None:
-    missing = [name for name in SMALL_ON_PURPOSE if not (PACKAGE / name).is_file()]
+    missing = [name for name in (*SMALL_ON_PURPOSE, *SMALL_FOLDERS) if not (PACKAGE / name).exists()]
     assert not missing

@@ -32,14 +32,14 @@ def obey(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> Commands:
 
 def working(sandbox: Sandbox) -> Submitted:
     """A run whose script has begun."""
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     return run
 
 
 def process_state(run: Submitted) -> bytes | None:
-    found = run.script()
-    return None if found is None else state_of(found.pid)
+    script_process = run.script()
+    return None if script_process is None else state_of(script_process.pid)
 
 
 def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbox, obey: Commands) -> None:
@@ -47,7 +47,7 @@ def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbo
     result = obey("stop", run.id)
     assert (result.code, result.lines) == (0, [f"{run.id} {run.id}: stopped"])
     assert run.status() is Status.STOPPED
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
     again = obey("stop", run.id)
     assert (again.code, again.lines) == (0, [f"{run.id} {run.id}: had ended already: stopped"])
 
@@ -55,25 +55,25 @@ def test_stop_returns_when_the_run_has_ended_and_reports_the_end(sandbox: Sandbo
 def test_stop_now_kills(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     assert obey.json("stop", "--now", run.id)[0]["status"] == "stopped"
-    assert run.said() == ["begin"]
+    assert run.reports() == ["begin"]
 
 
 def test_stop_after_checkpoint_keeps_what_was_computed(sandbox: Sandbox, obey: Commands) -> None:
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 40))
-    run.wait_until_it_says("step 2")
+    run.wait_until_it_reports("step 2")
     assert obey.json("stop", "--after-checkpoint", run.id)[0]["status"] == "stopped"
     newest = run.run().checkpoints[-1]
     assert newest.sound
-    assert "saved 40" in run.said()
+    assert "saved 40" in run.reports()
     assert obey("stop", "--after-checkpoint", "--now", run.id).code == 2
 
 
 def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(0)
     until = (parse_goal("step=10000"),)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=60.0, total_seconds=600.0, until=until)
     run.wait_for(Status.RUNNING)
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     (line,) = [line for line in obey("status", run.id).lines if line.startswith("  slice ")]
     assert line.split(maxsplit=1)[1] == "1 of 10, 10m total, until step=10000"
     shown = obey.json("status", run.id)
@@ -84,7 +84,7 @@ def test_status_shows_the_slice_and_the_goals(sandbox: Sandbox, obey: Commands) 
 def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: Commands) -> None:
     sandbox.allow(1)
     first = working(sandbox)
-    others = [sandbox.submit(*script("obedient.py")) for _ in range(3)]
+    others = [sandbox.submit(*script("exits_on_signal.py")) for _ in range(3)]
     result = obey("stop", "--all")
     assert result.code == 0
     assert {run.status() for run in (first, *others)} == {Status.STOPPED}
@@ -94,7 +94,7 @@ def test_stop_all_stops_queued_runs_before_running_ones(sandbox: Sandbox, obey: 
     assert "nothing is unfinished" in obey("stop", "--all").err
 
 
-def test_of_several_each_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
+def test_each_of_several_runs_is_stopped_or_refused(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     result = obey("stop", run.id, "nosuch")
     assert (result.code, run.status()) == (2, Status.RUNNING)  # a mistyped name changes nothing
@@ -123,7 +123,7 @@ def test_a_paused_run_can_be_stopped(sandbox: Sandbox, obey: Commands) -> None:
     run = working(sandbox)
     obey("pause", run.id)
     assert obey("stop", run.id).code == 0
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_running_means_every_running_run_and_a_refusal_does_not_stop_the_others(
@@ -198,7 +198,7 @@ def test_a_moved_run_goes_first(sandbox: Sandbox, obey: Commands) -> None:
     obey("queue", "release")
     for run in runs:
         run.wait_for_end()
-    order = list(dict.fromkeys(word.run for word in sandbox.ledger.words()))
+    order = list(dict.fromkeys(entry.run for entry in sandbox.ledger.entries()))
     assert order == [runs[2].id, runs[0].id, runs[1].id]
 
 

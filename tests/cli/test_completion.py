@@ -35,8 +35,8 @@ def test_bash_completes_a_partial_word(obey: Commands, tmp_path: Path) -> None:
         asked = (
             f". {script}; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _shtab_backprop_tui; echo ${{COMPREPLY[@]}}"
         )
-        found = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
-        return found.stdout.split()
+        finished = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
+        return finished.stdout.split()
 
     assert completed("com") == ["compare", "completion"]
     assert completed("list", "--st") == ["--status"]

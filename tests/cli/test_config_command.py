@@ -50,7 +50,7 @@ def test_dry_runs_write_nothing(obey: Commands, session: Session) -> None:
     assert not os.path.exists(session.config_path)
 
 
-def test_a_file_of_ones_own_is_read_and_written(obey: Commands, workplace: Path) -> None:
+def test_a_named_config_file_is_read_and_written(obey: Commands, workplace: Path) -> None:
     mine = str(workplace / "mine.toml")
     assert obey("--config", mine, "config", "show").err == f"backprop-tui: --config {mine}: there is no such file\n"
     assert obey("config", "set", "max_parallel", "9", "--config", mine).code == 0
@@ -86,8 +86,8 @@ def test_check_finds_every_mistake_in_every_place(
         f"{workplace}/.backprop.json:1",
         "environment BACKPROP_FRAMEWORK",
     ]
-    told = obey("config", "check", "--json").json
-    assert (told["ok"], len(told["problems"])) == (False, 4)
+    output = obey("config", "check", "--json").json
+    assert (output["ok"], len(output["problems"])) == (False, 4)
 
 
 def test_check_lists_keys_of_the_original_that_have_no_effect(obey: Commands, workplace: Path) -> None:

@@ -19,12 +19,19 @@ from backprop_tui.cli.doctor.machine import (
     check_terminal,
     colours,
 )
-from backprop_tui.cli.doctor.state import check_locks, check_space, check_state, file_system_of
-from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
-from backprop_tui.cli.machine import MachineReadings
+from backprop_tui.cli.doctor.state import (
+    check_index,
+    check_locks,
+    check_settings,
+    check_space,
+    check_state,
+    check_work,
+    file_system_of,
+)
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
+from backprop_tui.probes.readings import Sample
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
@@ -49,7 +56,7 @@ def no_cgroups(tmp_path: Path) -> Iterator[Cgroups]:
     return Cgroups(proc=str(tmp_path), mount=str(tmp_path))  # type: ignore[return-value]
 
 
-def test_it_looks_at_everything_and_every_complaint_has_advice(obey: Commands, session: Session) -> None:
+def test_everything_is_checked_and_every_problem_has_advice(obey: Commands, session: Session) -> None:
     os.makedirs(os.path.dirname(session.config_path))
     with open(session.config_path, "w", encoding="ascii") as file:
         file.write('[gpu]\nprobe = "none"\n')
@@ -88,8 +95,8 @@ def test_the_python_for_scripts_is_reported(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_text("")
     python.chmod(0o755)
-    found = {finding.check: finding for finding in check_python(str(tmp_path), {})}
-    assert str(python) in found["scripts"].message
+    findings = {finding.check: finding for finding in check_python(str(tmp_path), {})}
+    assert str(python) in findings["scripts"].message
     assert levels(check_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
 
 
@@ -139,24 +146,24 @@ class TestLogout:
         assert self.look(tmp_path, logind_conf="[Login]\n#KillUserProcesses=yes\n").level is Level.OK
 
     def test_runs_that_would_be_ended_are_bad_and_lingering_mends_it(self, tmp_path: Path) -> None:
-        found = self.look(tmp_path, logind_conf="[Login]\nKillUserProcesses = yes\n")
-        assert found.level is Level.BAD
-        assert (found.advice or "").startswith("loginctl enable-linger ada")
+        finding = self.look(tmp_path, logind_conf="[Login]\nKillUserProcesses = yes\n")
+        assert finding.level is Level.BAD
+        assert (finding.advice or "").startswith("loginctl enable-linger ada")
         linger = tmp_path / "var/lib/systemd/linger"
         linger.mkdir(parents=True)
         (linger / "ada").touch()
         assert self.look(tmp_path).level is Level.OK
 
     def test_a_drop_in_wins_over_the_file(self, tmp_path: Path) -> None:
-        found = self.look(
+        finding = self.look(
             tmp_path, logind_conf="KillUserProcesses=yes", **{"logind.conf.d__10-mine_conf": "KillUserProcesses=no"}
         )
-        assert found.level is Level.OK
+        assert finding.level is Level.OK
 
 
-def test_a_state_directory_that_is_not_there_is_made_later(tmp_path: Path) -> None:
-    found = {finding.check: finding for finding in check_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
-    assert found["state"].level is Level.OK
+def test_a_missing_state_directory_is_ok(tmp_path: Path) -> None:
+    findings = {finding.check: finding for finding in check_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
+    assert findings["state"].level is Level.OK
     assert not (tmp_path / "a").exists()
 
 
@@ -167,8 +174,8 @@ def test_a_file_in_its_place_is_bad(tmp_path: Path) -> None:
 
 def test_a_state_directory_that_others_may_read_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    found = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
-    assert (found["state"].level, found["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
+    findings = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
+    assert (findings["state"].level, findings["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
     tmp_path.chmod(0o700)
     assert levels(check_state(str(tmp_path), min_free_bytes=0))["state"] is Level.OK
 
@@ -201,16 +208,16 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, kind: str,
         f"23 21 0:41 / {tmp_path}-other rw - proc proc rw\n"
     )
     (tmp_path / "state").mkdir(mode=0o700)
-    found = levels(check_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
-    assert found["file system"] is level
+    findings = levels(check_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
+    assert findings["file system"] is level
     assert file_system_of("/usr", str(mounts)) == "xfs"
     assert file_system_of("/usr", str(tmp_path / "none")) is None
 
 
 def test_a_full_disk_is_bad_and_the_advice_says_how_to_free_space(tmp_path: Path) -> None:
-    found = next(check_space(str(tmp_path), min_free_bytes=10**18))
-    assert found.level is Level.BAD
-    assert "backprop-tui clean" in (found.advice or "")
+    finding = next(check_space(str(tmp_path), min_free_bytes=10**18))
+    assert finding.level is Level.BAD
+    assert "backprop-tui clean" in (finding.advice or "")
 
 
 def test_a_broken_index_is_reported_and_nothing_is_lost(session: Session) -> None:
@@ -223,14 +230,14 @@ def test_a_broken_index_is_reported_and_nothing_is_lost(session: Session) -> Non
 def test_unfinished_runs_without_a_supervisor_are_reported(session: Session, runs: Runs) -> None:
     assert only(check_work(session.home)).level is Level.OK
     runs.queued("a")
-    found = only(check_work(session.home))
-    assert (found.level, found.message) == (Level.WARN, "none, and 1 unfinished run")
+    finding = only(check_work(session.home))
+    assert (finding.level, finding.message) == (Level.WARN, "none, and 1 unfinished run")
 
 
 def test_settings_are_checked_in_every_place(tmp_path: Path) -> None:
     (tmp_path / "backprop.toml").write_text("x = 1\ny = 2\n")
-    found = check_settings(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
-    assert [finding.level for finding in found] == [Level.OK, Level.BAD, Level.BAD, Level.BAD]
+    findings = check_settings(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
+    assert [finding.level for finding in findings] == [Level.OK, Level.BAD, Level.BAD, Level.BAD]
 
 
 @pytest.mark.parametrize(
@@ -250,9 +257,9 @@ def test_colours_and_size_of_a_terminal_are_reported() -> None:
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))
 
 
-def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> MachineReadings:
+def machine(*gpus: GpuReading, problem: str | None = None, known: bool = True) -> Sample:
     readings = Readings(time=1.0, host=HostReading(), gpus=gpus, probe="nvml", probe_problem=problem)
-    return MachineReadings(readings=readings, gpus_known=known, passed_over={"amd": "no card"})
+    return Sample(readings=readings, gpus_known=known, passed_over={"amd": "no card"}, pid=1, boot_id="boot")
 
 
 def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:
@@ -279,14 +286,14 @@ def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:
     ],
 )
 def test_each_gpu_is_reported_with_its_health(health: GpuHealth, level: Level) -> None:
-    found = {finding.check: finding for finding in check_gpus(machine(gpu(health, "Xid 79")), "auto")}
-    assert found["gpu 0"].level is level
-    assert "79 GB of 80 GB free, 40 C" in found["gpu 0"].message
-    assert "Xid 79" in found["gpu 0"].message
-    assert found["gpu probe"].message == "nvml chosen; amd: no card"
+    findings = {finding.check: finding for finding in check_gpus(machine(gpu(health, "Xid 79")), "auto")}
+    assert findings["gpu 0"].level is level
+    assert "79 GB of 80 GB free, 40 C" in findings["gpu 0"].message
+    assert "Xid 79" in findings["gpu 0"].message
+    assert findings["gpu probe"].message == "nvml chosen; amd: no card"
 
 
-def test_a_probe_that_is_broken_is_bad_and_none_is_well() -> None:
+def test_a_broken_probe_is_bad_and_no_probe_is_ok() -> None:
     assert only(check_gpus(machine(problem="driver mismatch"), "auto")).level is Level.BAD
     assert only(check_gpus(machine(known=False), "auto")).level is Level.WARN
     assert only(check_gpus(machine(), "auto")).message == "no GPU found (amd: no card)"

@@ -37,8 +37,8 @@ def test_each_event_is_reported_once(session: Session, runs: Runs) -> None:
     assert _kinds(listener.hear()) == ["queued", "started"]
     assert listener.hear() == []
     guardian.tells("checkpoint", "at step 5", path="/c", step=5)
-    (told,) = listener.hear()
-    assert (told.kind, told.figures["path"], told.figures["step"]) == ("checkpoint", "/c", 5)
+    (new_event,) = listener.hear()
+    assert (new_event.kind, new_event.values["path"], new_event.values["step"]) == ("checkpoint", "/c", 5)
 
 
 def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> None:
@@ -50,11 +50,11 @@ def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> 
     guardian.ends(Status.STOPPED, exit_code=1)
     events = listener.hear()
     assert _kinds(events) == ["stopping", "progress", "ended"]
-    assert events[-1].figures["run"]["status"] == "stopped"
-    assert events[-1].figures["run"]["exit_code"] == 1
+    assert events[-1].values["run"]["status"] == "stopped"
+    assert events[-1].values["run"]["exit_code"] == 1
 
 
-def test_an_attempt_that_is_tried_again_is_no_end(session: Session, runs: Runs) -> None:
+def test_a_retried_attempt_is_not_the_end(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
     listener = Listener(session, "abc")
     guardian.ends(Status.FAILED, exit_code=1)
@@ -72,8 +72,8 @@ def test_progress_is_reported_at_intervals_with_the_newest_values(session: Sessi
     guardian.measures(2, loss=0.8)
     guardian.measures(3, loss="NaN")
     assert list(story.new_events(10.1 + PROGRESS_SECONDS / 2)) == []
-    (told,) = story.new_events(10.1 + PROGRESS_SECONDS)
-    assert (told.figures["step"], told.figures["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
+    (new_event,) = story.new_events(10.1 + PROGRESS_SECONDS)
+    assert (new_event.values["step"], new_event.values["metrics"]) == (3, {"loss": "NaN", "lr": 0.1})
 
 
 def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(session: Session, runs: Runs) -> None:
@@ -87,13 +87,13 @@ def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(se
             file.write(dump({"time": "t", "pid": os.getpid(), "held": {"abc": reasons}}))
 
     governor_says(("ram", 1.0))
-    (told,) = listener.hear()
-    assert (told.kind, told.time, told.message) == ("held", "t", "ram 1.0")
+    (new_event,) = listener.hear()
+    assert (new_event.kind, new_event.time, new_event.message) == ("held", "t", "ram 1.0")
     governor_says(("ram", 1.5))
     assert listener.hear() == []
     governor_says(("ram", 1.5), ("load", 3.0))
-    (told,) = listener.hear()
-    assert [reason["check"] for reason in told.figures["reasons"]] == ["ram", "load"]
+    (new_event,) = listener.hear()
+    assert [reason["check"] for reason in new_event.values["reasons"]] == ["ram", "load"]
 
 
 def test_earlier_events_are_not_reported_again(session: Session, runs: Runs) -> None:

@@ -30,11 +30,11 @@ def test_the_documented_code(record: dict[str, Any], code: int) -> None:
     assert exit_code_of(record) == code
 
 
-def test_of_several_the_first_that_failed_counts() -> None:
+def test_the_first_of_several_runs_that_failed_counts() -> None:
     later = _record("failed", exit_code=4, ended_at="2026-01-03T00:00:00.000Z")
     earlier = _record("failed", exit_code=5, ended_at="2026-01-02T00:00:00.000Z")
     assert first_failure([later, _record("completed"), earlier]) == 5
 
 
-def test_where_all_went_well_it_is_0() -> None:
+def test_the_code_is_0_if_all_runs_succeeded() -> None:
     assert first_failure([_record("completed"), _record("timeboxed")]) == first_failure([]) == 0

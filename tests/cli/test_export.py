@@ -50,7 +50,7 @@ def test_the_columns_are_those_that_the_help_names_and_one_for_each_metric(obey:
     assert all(column in obey("export", "--help").out.replace("\n", " ") for column in COLUMNS)
 
 
-def test_commas_quotes_lines_and_words_survive(obey: Commands, runs: Runs) -> None:
+def test_commas_quotes_and_line_breaks_survive(obey: Commands, runs: Runs) -> None:
     cause = Cause(kind="python_error", evidence='ValueError: "a", b\nc')
     guardian = runs.guarded("a", tags=("x", "y"), note="one, two", spec={"command": ("python", "t.py", "two words")})
     guardian.ends(Status.FAILED, exit_code=1, cause=cause)
@@ -86,7 +86,7 @@ def test_only_the_runs_that_are_named_are_written(obey: Commands, runs: Runs) ->
     assert len(obey("export", "b").lines) == 2
 
 
-def test_all_that_was_measured_has_a_row_a_line_with_its_run_and_attempt(obey: Commands, runs: Runs) -> None:
+def test_every_printed_line_with_metrics_is_a_row_with_its_run_and_attempt(obey: Commands, runs: Runs) -> None:
     for run_id, metrics in (("a", {"loss": 0.5}), ("b", {"loss": "NaN", "acc, top 1": 0.25})):
         guardian = runs.guarded(run_id, group="sweep")
         guardian.measures(1, **metrics)

@@ -16,7 +16,7 @@ from backprop_tui.cli.event_stream import Pace
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import presenter_for
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.file_sizes import FileSizes, current_sizes
+from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
@@ -80,7 +80,7 @@ def test_more_than_a_reader_takes_at_once_arrives_whole(
     assert capfdbinary.readouterr().out == printed
 
 
-def test_our_words_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, capfd: Capture) -> None:
+def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, capfd: Capture) -> None:
     guardian = runs.guarded("abc", name="train")
 
     def train() -> None:
@@ -89,9 +89,9 @@ def test_our_words_go_to_stderr_in_plain_lines(follower: Follower, runs: Runs, c
         guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
 
     assert follower.follow(train, "abc") == 3
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == [
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines() == [
         "abc (train): queued",
         "abc (train): started: attempt 1",
         "abc (train): paused: GPU 0 at 91 C",
@@ -147,9 +147,9 @@ def test_a_resumed_run_is_followed_from_its_new_attempt_on(follower: Follower, r
         second.ends()
 
     assert follower.follow(train, "abc", start=start) == 0
-    told = capfd.readouterr()
-    assert told.out == "new\n"
-    assert "queued" not in told.err
+    output = capfd.readouterr()
+    assert output.out == "new\n"
+    assert "queued" not in output.err
 
 
 def test_lines_of_several_runs_have_their_names_before_them(
@@ -210,12 +210,12 @@ def test_a_held_run_says_why_it_waits(
     reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
     with open(session.home.governor, "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
-    told: list[str] = []
+    output: list[str] = []
     # Captured stderr cannot be read while it is written to without losing some.
-    monkeypatch.setattr(diagnostics, "say", told.append)
+    monkeypatch.setattr(diagnostics, "say", output.append)
 
     def wait_and_start() -> None:
-        wait_until(lambda: any("waits: RAM 1 GB free, keeps 4" in line for line in told), "the reason on stderr")
+        wait_until(lambda: any("waits: RAM 1 GB free, keeps 4" in line for line in output), "the reason on stderr")
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0
@@ -232,7 +232,7 @@ def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Sessio
         return True
 
     following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
-    following.withdraw_when_held(withdraw)
+    following.withdraw = withdraw
     assert following.to_the_end() == 75
     assert taken == ["abc"]
 
@@ -305,7 +305,7 @@ def test_a_reader_that_does_not_read_cannot_keep_ctrl_c_from_stopping(
     assert counts == [3_000_000]
 
 
-def test_looks_are_quick_after_a_change_and_slow_in_quiet() -> None:
+def test_reads_are_frequent_after_a_change_and_rare_when_nothing_happens() -> None:
     pace = Pace(100.0)
     assert pace.seconds(100.0, urgent=True) == 0.002
     assert pace.seconds(100.0, urgent=False) == 0.01

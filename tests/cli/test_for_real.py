@@ -94,12 +94,12 @@ def test_a_script_is_run_to_its_end_with_its_arguments_and_its_code(terminal: Te
     assert "failed with exit code 7" in err
 
 
-def test_the_circumstances_of_the_shell_are_those_of_the_script(terminal: Terminal) -> None:
+def test_the_script_gets_directory_environment_and_umask_of_the_shell(terminal: Terminal) -> None:
     terminal.environment["GIVEN"] = "by the shell"
     code = "import os; print(os.getcwd(), os.environ['GIVEN'], os.environ['ADDED'], oct(os.umask(0)))"
     terminal.script("train.py", code)
     words = terminal.command("run", "train.py", "--env", "ADDED=by us")
-    told = subprocess.run(
+    result = subprocess.run(
         ["sh", "-c", 'umask 027; exec "$@"', "sh", *words],
         cwd=terminal.place,
         env=terminal.environment,
@@ -108,7 +108,7 @@ def test_the_circumstances_of_the_shell_are_those_of_the_script(terminal: Termin
         check=True,
         timeout=60,
     )
-    assert told.stdout == f"{terminal.place} by the shell by us 0o27\n"
+    assert result.stdout == f"{terminal.place} by the shell by us 0o27\n"
 
 
 def test_events_are_json_objects_one_a_line(terminal: Terminal) -> None:
@@ -120,7 +120,7 @@ def test_events_are_json_objects_one_a_line(terminal: Terminal) -> None:
     assert (events[-1]["run"]["status"], events[-1]["run"]["step"]) == ("completed", 1)
 
 
-def test_a_timebox_ends_a_script_well(terminal: Terminal) -> None:
+def test_a_timeboxed_script_exits_with_0(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     code, _, err = terminal.type("run", "train.py", "-m", "0.01")
     assert code == 0
@@ -151,7 +151,7 @@ def test_a_second_ctrl_c_kills_a_script_that_does_not_listen(terminal: Terminal)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGTERM])
-def test_a_command_that_is_killed_leaves_the_run_going(terminal: Terminal, number: signal.Signals) -> None:
+def test_a_command_that_is_killed_leaves_the_run_running(terminal: Terminal, number: signal.Signals) -> None:
     terminal.script("train.py", TICKING)
     process = terminal.start("run", "train.py")
     terminal.wait_for_output(b"5\n")
@@ -162,7 +162,7 @@ def test_a_command_that_is_killed_leaves_the_run_going(terminal: Terminal, numbe
     assert terminal.script_lives()
 
 
-def test_a_terminal_that_is_closed_leaves_the_run_going(terminal: Terminal) -> None:
+def test_a_terminal_that_is_closed_leaves_the_run_running(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     pid, screen = pty.fork()
     if pid == 0:
@@ -177,7 +177,7 @@ def test_a_terminal_that_is_closed_leaves_the_run_going(terminal: Terminal) -> N
     assert terminal.script_lives()
 
 
-def test_a_reader_that_has_had_enough_leaves_the_run_going(terminal: Terminal) -> None:
+def test_a_reader_that_closes_the_pipe_leaves_the_run_running(terminal: Terminal) -> None:
     terminal.script("train.py", TICKING)
     process = terminal.start("run", "train.py")
     assert process.stdout is not None
@@ -254,8 +254,8 @@ def test_a_script_that_changed_since_it_was_queued_is_reported(terminal: Termina
     assert terminal.type("logs", "edited")[1] == b"as edited\n"
     _, sheet, _ = terminal.type("status", "edited")
     assert b"warning     train.py changed since it was queued\n" in sheet
-    told = {run["name"]: run["attempts"][0]["code_changes"] for run in json.loads(terminal.type("list", "--json")[1])}
-    assert told == {"edited": "train.py changed since it was queued", "fresh": None}
+    result = {run["name"]: run["attempts"][0]["code_changes"] for run in json.loads(terminal.type("list", "--json")[1])}
+    assert result == {"edited": "train.py changed since it was queued", "fresh": None}
     run_id = json.loads(terminal.type("status", "edited", "--json")[1])["id"]
     events = Path(terminal.home.run_folder(run_id), "events.jsonl").read_text()
     assert "script_changed" in events

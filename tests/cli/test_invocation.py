@@ -53,10 +53,10 @@ def test_an_error_has_its_code(
 ) -> None:
     fails(error)
     assert run_program(["wait", "x"]) == code
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == (0 if code == 130 else 1)
-    assert "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == (0 if code == 130 else 1)
+    assert "Traceback" not in printed.err
 
 
 def test_a_full_disk_is_reported_with_the_file(
@@ -67,7 +67,7 @@ def test_a_full_disk_is_reported_with_the_file(
     assert capsys.readouterr().err == "backprop-tui: /some/file: No space left on device\n"
 
 
-def test_a_fault_of_ours_is_kept_where_it_can_be_read(
+def test_the_traceback_of_an_internal_error_is_kept_in_a_file(
     session: Session, capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(RuntimeError("what went wrong"))
@@ -98,9 +98,9 @@ def test_without_a_command_it_lists_the_commands_and_counts_the_runs(
     runs.queued("waits")
     runs.guarded("runs")
     run_program([])
-    told = capsys.readouterr().out
-    assert "1 active, 1 queued" in told
-    assert "    resume " in told
+    printed = capsys.readouterr().out
+    assert "1 active, 1 queued" in printed
+    assert "    resume " in printed
 
 
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
@@ -118,9 +118,9 @@ def test_a_config_file_that_is_named_and_missing_is_wrong_usage(
 def test_a_config_file_that_is_wrong_is_named_with_its_key(session: Session, workplace: Path, capsys: Capture) -> None:
     (workplace / "backprop.toml").write_text("max_run_minuts = 3\n")
     assert run_program(["run", "--", "true"]) == 2
-    told = capsys.readouterr().err
-    assert "backprop.toml:1" in told
-    assert "did you mean 'max_run_minutes'?" in told
+    printed = capsys.readouterr().err
+    assert "backprop.toml:1" in printed
+    assert "did you mean 'max_run_minutes'?" in printed
 
 
 def test_a_state_directory_that_cannot_be_made_is_73(
@@ -134,8 +134,8 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
     assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("abc\n", "")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("abc\n", "")
 
 
 def test_detached_with_json_it_is_the_run_and_for_a_sweep_the_array(
@@ -154,20 +154,20 @@ def test_a_dry_run_writes_nothing_and_says_what_would_happen(
         0,
         75,
     )
-    told = capsys.readouterr().out
-    assert "command      sh -c 'exit 3'" in told
-    assert "A=1" in told
-    assert "verdict" in told
+    printed = capsys.readouterr().out
+    assert "command      sh -c 'exit 3'" in printed
+    assert "A=1" in printed
+    assert "verdict" in printed
     assert os.listdir(session.home.runs) == []
 
 
-def test_a_sweep_is_rehearsed_with_its_own_runs_counted(session: Session, workplace: Path, capsys: Capture) -> None:
+def test_a_dry_run_of_a_sweep_counts_its_own_runs(session: Session, workplace: Path, capsys: Capture) -> None:
     Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
     options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--sweep", "x=1..3"]
     assert run_program(["run", "--dry-run", "--json", *options, "--", "true"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [one["verdict"] for one in told] == ["start", "start", "held"]
-    assert [reason["check"] for reason in told[2]["reasons"]] == ["parallel"]
+    printed = json.loads(capsys.readouterr().out)
+    assert [preview["verdict"] for preview in printed] == ["start", "start", "held"]
+    assert [reason["check"] for reason in printed[2]["reasons"]] == ["parallel"]
 
 
 def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
@@ -176,9 +176,9 @@ def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
     assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
     assert "needs 100000" in capsys.readouterr().out
     assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
-    told = json.loads(capsys.readouterr().out)
-    assert told["verdict"] == "held"
-    assert "ram" in [reason["check"] for reason in told["reasons"]]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["verdict"] == "held"
+    assert "ram" in [reason["check"] for reason in printed["reasons"]]
 
 
 def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
@@ -189,7 +189,7 @@ def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
 
-def test_resuming_in_rehearsal_changes_nothing(session: Session, runs: Runs, capsys: Capture) -> None:
+def test_a_dry_run_of_resume_changes_nothing(session: Session, runs: Runs, capsys: Capture) -> None:
     directory = runs.ended("abc", Status.FAILED, exit_code=1)
     run_program(["resume", "abc", "--dry-run"])
     assert "verdict" in capsys.readouterr().out
@@ -198,14 +198,14 @@ def test_resuming_in_rehearsal_changes_nothing(session: Session, runs: Runs, cap
     assert directory.read().status is Status.FAILED
 
 
-def test_a_name_that_is_no_text_is_printed_as_the_bytes_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_name_that_is_not_valid_utf_8_is_printed_as_its_bytes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     run_program(["--version"])
     output.line("caf\udce9")
     output.flush()
     assert b"caf\xe9\n" in capfdbinary.readouterr().out
 
 
-def test_a_stderr_that_nobody_reads_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stderr_does_not_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as closed, monkeypatch.context() as patched:

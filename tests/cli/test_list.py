@@ -88,7 +88,7 @@ def test_a_running_runs_time_is_that_of_this_moment(obey: Commands, runs: Runs) 
     guardian.ends()
 
 
-def test_queued_runs_show_their_place_and_what_they_wait_for(obey: Commands, runs: Runs, session: Session) -> None:
+def test_queued_runs_show_their_position_and_what_they_wait_for(obey: Commands, runs: Runs, session: Session) -> None:
     runs.queued("first")
     runs.queued("second")
     reasons = [
@@ -141,7 +141,7 @@ def test_an_unknown_status_is_refused_with_the_known_ones(obey: Commands) -> Non
     assert "'done' is not a status; use queued, starting" in result.err
 
 
-def test_of_a_long_history_the_newest_50_are_shown_and_all_with_all(
+def test_the_newest_50_of_a_long_history_are_shown_and_all_with_all(
     obey: Commands, runs: Runs, session: Session
 ) -> None:
     runs.ended("template")
@@ -174,7 +174,7 @@ def test_a_resumed_run_is_listed_once(obey: Commands, runs: Runs, session: Sessi
     assert [record["status"] for record in obey.json("list")] == ["queued"]
 
 
-def test_nothing_that_a_script_printed_reaches_the_terminal_unseen(obey: Commands, runs: Runs) -> None:
+def test_control_characters_of_a_script_do_not_reach_the_terminal(obey: Commands, runs: Runs) -> None:
     runs.guarded("evil").ends(
         Status.FAILED, exit_code=1, cause=Cause(kind="python_error", evidence="\x1b]0;owned\x07Error\nsecond")
     )
@@ -183,7 +183,7 @@ def test_nothing_that_a_script_printed_reaches_the_terminal_unseen(obey: Command
     assert lines[1].isprintable()
 
 
-def test_completion_gets_every_word_a_run_answers_to(obey: Commands, runs: Runs) -> None:
+def test_completion_gets_every_handle_of_a_run(obey: Commands, runs: Runs) -> None:
     runs.queued("abc", name="two words", group="sweep")
     assert obey("list", "--handles").lines == ["@last", "@running", "abc", "sweep", "sweep@best"]
 

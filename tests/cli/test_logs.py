@@ -92,8 +92,8 @@ def test_following_all_follows_those_that_come_later(session: Session, runs: Run
 def test_a_run_that_printed_nothing_says_so(session: Session, runs: Runs, capfd: pytest.CaptureFixture[str]) -> None:
     runs.queued("abc")
     assert _logs(session, "abc") == 0
-    told = capfd.readouterr()
-    assert (told.out, told.err) == ("", "run abc is queued and has printed nothing yet\n")
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "run abc is queued and has printed nothing yet\n")
 
 
 def test_the_original_kept_no_logs(session: Session) -> None:

@@ -78,8 +78,8 @@ BAD: list[tuple[str, str]] = [
 def test_an_option_accepts_its_values(words: list[str], name: str, value: object) -> None:
     option, *rest = words
     joined = [f"{option}={rest[0]}"] if option.startswith("--") and len(rest) == 1 else words
-    found = getattr(parse(["run", "train.py", *joined]).arguments, name)
-    assert found == value if value is not None else found
+    parsed = getattr(parse(["run", "train.py", *joined]).arguments, name)
+    assert parsed == value if value is not None else parsed
 
 
 @pytest.mark.parametrize(("option", "text"), BAD)

@@ -16,7 +16,7 @@ def test_global_options_may_stand_before_and_after_the_command() -> None:
     assert typed.arguments.runs == ["abc"]
 
 
-def test_words_after_two_dashes_are_not_parsed() -> None:
+def test_arguments_after_two_dashes_are_not_parsed() -> None:
     typed = parse(["run", "train.py", "-m", "5", "--", "--json", "--version", "--", "-m", "7"])
     assert typed.options == GlobalOptions()
     assert typed.arguments.after_dashes == ["--json", "--version", "--", "-m", "7"]
@@ -36,7 +36,7 @@ def test_a_command_line_needs_no_script() -> None:
     assert typed.arguments.after_dashes == ["torchrun", "--nproc-per-node", "2", "train.py"]
 
 
-def test_nothing_typed_is_no_command() -> None:
+def test_an_empty_command_line_has_no_command() -> None:
     assert parse([]).execute is None
 
 
@@ -45,7 +45,7 @@ def test_two_dashes_before_other_commands_keep_their_usual_meaning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["rnu"], "did you mean run?"),
         (["train.py"], "backprop-tui run train.py"),
@@ -59,10 +59,10 @@ def test_two_dashes_before_other_commands_keep_their_usual_meaning() -> None:
         (["resume"], "RUN"),
     ],
 )
-def test_a_wrong_command_line_is_refused_with_advice(words: list[str], told: str) -> None:
+def test_a_wrong_command_line_is_refused_with_advice(words: list[str], message: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(words)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_an_option_cannot_be_abbreviated() -> None:
@@ -73,9 +73,9 @@ def test_an_option_cannot_be_abbreviated() -> None:
 def test_help_is_printed_to_stdout_and_names_the_global_options(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["run", "--help"])
-    told = capsys.readouterr().out
-    assert "run [options] -- COMMAND" in told
-    assert "--no-ui" in told
+    message = capsys.readouterr().out
+    assert "run [options] -- COMMAND" in message
+    assert "--no-ui" in message
 
 
 @pytest.mark.parametrize("name", ["run", "resume", "wait", "logs"])

@@ -45,7 +45,7 @@ def test_the_queue_is_shown_in_its_order_without_running_runs(obey: Commands, ru
     guardian.ends()
 
 
-def test_a_run_is_moved_to_a_place_and_takes_the_priority_it_needs_there(obey: Commands, runs: Runs, bell: int) -> None:
+def test_a_moved_run_takes_the_priority_that_its_position_needs(obey: Commands, runs: Runs, bell: int) -> None:
     for run_id, priority in (("a", 2), ("b", 2), ("c", 0), ("d", 0)):
         runs.queued(run_id, priority=priority)
     result = obey("queue", "move", "d", "--to", "1")
@@ -58,7 +58,7 @@ def test_a_run_is_moved_to_a_place_and_takes_the_priority_it_needs_there(obey: C
 
 
 @pytest.mark.parametrize("place", ["0", "-1", "first"])
-def test_places_are_counted_from_1(obey: Commands, runs: Runs, place: str) -> None:
+def test_positions_are_counted_from_1(obey: Commands, runs: Runs, place: str) -> None:
     runs.queued("a")
     result = obey("queue", "move", "a", "--to", place)
     assert result.code == 2
@@ -110,14 +110,14 @@ def test_hold_and_release_ring_the_bell_and_may_be_repeated(
 def test_dry_runs_change_nothing(obey: Commands, runs: Runs, session: Session) -> None:
     runs.queued("a")
     runs.queued("b")
-    assert "would be moved to place 1" in obey("queue", "move", "b", "--to", "1", "--dry-run").out
+    assert "would be moved to position 1" in obey("queue", "move", "b", "--to", "1", "--dry-run").out
     assert "would be given priority 9" in obey("queue", "priority", "b", "9", "--dry-run").out
     assert "would be held" in obey("queue", "hold", "--dry-run").out
     assert order(obey) == ["a", "b"]
     assert not os.path.exists(session.home.host_file("queue-held"))
 
 
-def test_an_unknown_action_names_those_there_are(obey: Commands) -> None:
+def test_an_unknown_action_is_refused_with_the_known_ones(obey: Commands) -> None:
     result = obey("queue", "drop")
     assert result.code == 2
     assert "'move', 'priority', 'hold', 'release'" in result.err

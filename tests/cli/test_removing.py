@@ -50,7 +50,7 @@ def test_a_removed_run_is_gone_from_disk_and_index(obey: Commands, old: RunDirec
     assert obey("remove", "old", "--yes").code == 2
 
 
-def test_without_a_terminal_nobody_is_asked_and_nothing_goes(obey: Commands, old: RunDirectory) -> None:
+def test_without_a_terminal_it_does_not_ask_and_removes_nothing(obey: Commands, old: RunDirectory) -> None:
     result = obey("remove", "old")
     assert result.code == 2
     assert "--yes" in result.err
@@ -115,19 +115,19 @@ def test_a_run_whose_record_is_broken_can_be_removed(
     assert left(session) == []
 
 
-def test_clean_takes_those_that_ended_longer_ago_alone(
+def test_clean_removes_only_runs_that_ended_longer_ago(
     obey: Commands, old: RunDirectory, runs: Runs, session: Session
 ) -> None:
     runs.ended("young")
     index_all(session.home)
     assert obey.json("clean", "--older-than", "41d", "--yes")["removed"] == []
-    told = obey.json("clean", "--older-than", "39d", "--yes")
-    assert (told["removed"], told["bytes"] >= 100_000, told["dry_run"]) == (["old"], True, False)
+    printed = obey.json("clean", "--older-than", "39d", "--yes")
+    assert (printed["removed"], printed["bytes"] >= 100_000, printed["dry_run"]) == (["old"], True, False)
     assert left(session) == ["young"]
     assert list(index.read_newest(session.home)) == ["young"]
 
 
-def test_clean_takes_runs_of_the_original_from_the_index(obey: Commands, session: Session) -> None:
+def test_clean_removes_runs_of_the_original_from_the_index(obey: Commands, session: Session) -> None:
     record = {"id": "run-1", "scriptPath": "t.py", "status": "completed", "startTime": 1.6e12, "endTime": 1.6e12}
     with open(session.home.index, "w", encoding="ascii") as file:
         json.dump({"run-1": record}, file)
@@ -137,7 +137,7 @@ def test_clean_takes_runs_of_the_original_from_the_index(obey: Commands, session
         assert json.load(file) == {"run-1": record}
 
 
-def test_clean_sweeps_what_killed_commands_left_a_day_ago(obey: Commands, session: Session) -> None:
+def test_clean_deletes_leftovers_of_killed_commands_after_a_day(obey: Commands, session: Session) -> None:
     for name, age in ((".removed-a-1", 2 * DAY), (".tmp-b-2", 2 * DAY), (".tmp-c-3", 60.0)):
         path = os.path.join(session.home.runs, name)
         os.mkdir(path)

@@ -35,7 +35,7 @@ def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: R
     assert rows[2][:5] == ["val_acc", "0.5000", "0.5000", "0.5000", "0.5000"]
 
 
-def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_fits_80_columns_and_works_in_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(runs, "a", *(1 / step for step in range(1, 200)), name="n" * 70)
     monkeypatch.setattr(output, "width", lambda: 80)
     result = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
@@ -44,7 +44,7 @@ def test_it_fits_80_columns_and_can_do_with_ascii(obey: Commands, runs: Runs, mo
     assert result.out.count("|") == 16
 
 
-def test_an_unknown_metric_names_those_there_are(obey: Commands, runs: Runs) -> None:
+def test_an_unknown_metric_is_refused_with_the_known_ones(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 1.0)
     result = obey("show", "a", "--metric", "los")
     assert (result.code, result.err.endswith("run a has no such metric; it has loss, val_acc\n")) == (2, True)
@@ -72,7 +72,7 @@ def asked(*words: str, **spec: object) -> dict[str, object]:
     return {"command": ("python", "/x/train.py", *words), "script": "/x/train.py", **spec}
 
 
-def test_only_what_differs_is_compared_and_the_best_is_marked(obey: Commands, runs: Runs) -> None:
+def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 3.0, 1.0, spec=asked("--lr", "0.1", "--wd=0"), accuracy=0.5)
     measured(runs, "b", 3.0, 2.0, spec=asked("--lr=0.2", "--wd", "0", "--amp"), accuracy=0.75)
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in obey("compare", "a", "b").lines]
@@ -86,7 +86,7 @@ def test_only_what_differs_is_compared_and_the_best_is_marked(obey: Commands, ru
     assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 
-def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
+def test_limits_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
     runs.ended("a", spec={"limits": RunLimits(gpu_max_temp_celsius=70.0)})
     runs.ended("b")
     compared = obey.json("compare", "a", "b")
@@ -94,7 +94,7 @@ def test_limits_that_differ_are_told(obey: Commands, runs: Runs) -> None:
     assert [run["id"] for run in compared["runs"]] == ["a", "b"]
 
 
-def test_how_long_and_until_when_is_told_as_it_is_asked(obey: Commands, runs: Runs) -> None:
+def test_limits_and_goals_are_shown_as_they_were_given(obey: Commands, runs: Runs) -> None:
     goals = (parse_goal("step=400"), parse_goal("loss<0.1"))
     runs.ended("a", spec={"max_run_seconds": 3.0520381, "total_seconds": 43_200.0})
     runs.ended("b", spec={"max_run_seconds": 600.0, "until": goals})
@@ -105,7 +105,7 @@ def test_how_long_and_until_when_is_told_as_it_is_asked(obey: Commands, runs: Ru
     }
 
 
-def test_variables_that_differ_are_told_and_secrets_are_not(obey: Commands, runs: Runs) -> None:
+def test_variables_that_differ_are_shown_and_secrets_are_not(obey: Commands, runs: Runs) -> None:
     runs.ended("a", spec={"env": (("SEED", "1"), ("HF_TOKEN", None), ("SAME", "x"))})
     runs.ended("b", spec={"env": (("SEED", "2"), ("SAME", "x"))})
     assert obey.json("compare", "a", "b")["options"] == {
@@ -114,13 +114,13 @@ def test_variables_that_differ_are_told_and_secrets_are_not(obey: Commands, runs
     }
 
 
-def test_scripts_of_other_content_are_told(obey: Commands, runs: Runs) -> None:
+def test_scripts_with_different_content_are_shown(obey: Commands, runs: Runs) -> None:
     for run_id, digest in (("a", "1" * 64), ("b", "2" * 64)):
         runs.ended(run_id, code=Code(path="/x/train.py", sha256=digest))
     assert obey.json("compare", "a", "b")["options"] == {"script's content": ["1" * 12, "2" * 12]}
 
 
-def test_many_runs_stand_below_each_other_where_they_do_not_fit(
+def test_many_runs_are_split_into_several_tables_if_they_do_not_fit(
     obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(7):
@@ -142,15 +142,15 @@ def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Run
     assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
     assert drawing[-1].split() == ["0", "20", "39"]
     assert "val_acc by time" in obey("compare", "a", "b", "--metric", "val_acc", "--by", "time").out
-    told = obey.json("compare", "a", "b")
-    assert (told["metric"], told["by"], told["best_first"]) == ("loss", "step", ["b", "a"])
-    assert told["curves"]["a"][0] == [1.0, 3.0]
-    assert len(told["curves"]["b"]) == 39
+    shown = obey.json("compare", "a", "b")
+    assert (shown["metric"], shown["by"], shown["best_first"]) == ("loss", "step", ["b", "a"])
+    assert shown["curves"]["a"][0] == [1.0, 3.0]
+    assert len(shown["curves"]["b"]) == 39
     result = obey("compare", "a", "b", "--metric", "nothing")
     assert (result.code, result.err.endswith("no run has such a metric; they have loss, val_acc\n")) == (2, True)
 
 
-def test_colours_are_for_terminals_that_take_them(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_terminals_with_colours_get_colours(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(runs, "a", 2.0, 1.0)
     measured(runs, "b", 2.0, 1.5)
     assert "\x1b" not in obey("compare", "a", "b").out
@@ -186,12 +186,12 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
         ("-", "later", "-", "-", "-"),
     ]
     assert "run1  train:lr=1  completed" in result.out
-    told = obey.json("show", "sweep")
-    assert (told["metric"], told["best"]) == ("val_acc", "run1")
-    assert [one["run"] for one in told["runs"]] == ["run1", "run0", "run2", "later"]
+    shown = obey.json("show", "sweep")
+    assert (shown["metric"], shown["best"]) == ("val_acc", "run1")
+    assert [one["run"] for one in shown["runs"]] == ["run1", "run0", "run2", "later"]
 
 
-def test_the_status_of_a_group_begins_with_how_it_stands_and_its_best(obey: Commands, runs: Runs) -> None:
+def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Commands, runs: Runs) -> None:
     sweep(runs, 3.0, 1.0)
     runs.queued("later", group="sweep")
     lines = obey("status", "sweep").lines
@@ -225,7 +225,7 @@ def test_what_the_original_recorded_is_compared_by_its_last_values(
     assert obey.json("compare", "a", "run-1")["metrics"]["loss"]["last"][1]["value"] == 0.5
 
 
-def test_arguments_are_named_whichever_way_they_are_written() -> None:
+def test_arguments_are_named_however_they_are_written() -> None:
     words = ("data", "--lr", "-0.5", "--wd=0", "--amp", "-v", "--tag", "a", "--tag", "b", "out")
     assert named_arguments(words) == {
         "argument 1": "data",
@@ -239,6 +239,6 @@ def test_arguments_are_named_whichever_way_they_are_written() -> None:
 
 
 @given(st.lists(st.text(max_size=8)))
-def test_no_word_is_lost(words: list[str]) -> None:
-    told = "".join(name + value for name, value in named_arguments(words).items())
-    assert all(word.partition("=")[0] in told for word in words if is_option(word))
+def test_no_argument_is_lost(words: list[str]) -> None:
+    shown = "".join(name + value for name, value in named_arguments(words).items())
+    assert all(word.partition("=")[0] in shown for word in words if is_option(word))

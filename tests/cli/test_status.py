@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id
@@ -120,7 +120,7 @@ def test_the_state_of_the_governor_is_shown_with_every_reason(obey: Commands, se
     assert f"alive, pid {os.getpid()}" in text
 
 
-def test_the_words_of_a_dead_supervisor_are_not_repeated(obey: Commands, session: Session) -> None:
+def test_the_state_written_by_a_dead_supervisor_is_ignored(obey: Commands, session: Session) -> None:
     no_gpus(session)
     with supervised(session, {"state": "conservative", "reasons": [], "start_tokens": 1}):
         pass
@@ -174,7 +174,7 @@ def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
     changed = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"attempts": (earlier, run.attempt)})
     directory.write(changed, durable=False)
     text = obey("status", "full").out
-    for told in (
+    for text_part in (
         *(
             "name        lm",
             "failed (exit code 3)",
@@ -186,7 +186,7 @@ def test_everything_about_a_run_is_readable(obey: Commands, runs: Runs) -> None:
         ),
         *("0123456789ab with changes", "step 5", "/ckpt/1.pt  damaged", "failed (exit code 1)", "output.log"),
     ):
-        assert told in text
+        assert text_part in text
 
 
 def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Runs) -> None:
@@ -194,17 +194,19 @@ def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Run
     guardian = runs.guarded("oom", spec={"found_resume_arg": "--resume {path}"})
     guardian.ends(Status.FAILED, exit_code=1, cause=cause)
     directory = guardian.directory
-    check = ResumeCheck(verdict=Verdict.JUMPED, attempt=2, message="the loss jumped at the resume: loss 3, before 1")
+    check = ResumeCheck(
+        verdict=ResumeVerdict.JUMPED, attempt=2, message="the loss jumped at the resume: loss 3, before 1"
+    )
     directory.write(replace(directory.read(), resume_check=check), durable=False)
     text = obey("status", "oom").out
-    for told in (
+    for text_part in (
         "cuda oom: asked 2",
         "line 8,214: torch.OutOfMemoryError",
         "halve it",
         "--resume {path}, found in its source",
         "! attempt 2 the loss jumped at the resume: loss 3, before 1",
     ):
-        assert told in text
+        assert text_part in text
     record = obey.json("status", "oom")
     assert record["cause"] == {
         "kind": "cuda_oom",

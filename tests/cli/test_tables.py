@@ -21,7 +21,7 @@ cells = st.tuples(
 )
 
 
-def test_columns_are_aligned_and_figures_stand_to_the_right() -> None:
+def test_columns_are_aligned_and_numbers_are_on_the_right() -> None:
     table = lines(COLUMNS, [("a", "base", "7", "why"), ("bcd", "x", "1200", "")], width=None)
     assert table == ["ID   NAME     N  WHY", "a    base     7  why", "bcd  x     1200"]
 
@@ -54,7 +54,7 @@ def test_a_shortened_text_fits_and_is_marked(text: str, width: int, middle: bool
     assert cut == text or width == 0 or "…" in cut
 
 
-def test_accents_do_not_push_the_mark_out() -> None:
+def test_combining_accents_take_no_width_in_a_cut_text() -> None:
     assert shortened("00\u094d00", 3) == "00\u094d…"
     assert shortened("abc", 0) == ""
 

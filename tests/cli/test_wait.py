@@ -28,9 +28,9 @@ def _wait(session: Session, *words: str) -> int:
 def test_ended_runs_are_not_waited_for(session: Session, runs: Runs, capsys: Capture) -> None:
     runs.ended("abc", Status.FAILED, exit_code=7)
     assert _wait(session, "abc") == 7
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "abc (abc): failed with exit code 7" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "abc (abc): failed with exit code 7" in printed.err
 
 
 def test_it_waits_for_the_last_run_and_exits_with_the_first_failure(session: Session, runs: Runs) -> None:

@@ -23,7 +23,7 @@ def _indexed(session: ClientSession, *directories: RunDirectory) -> None:
         os.unlink(session.home.marker(str(record["id"])))
 
 
-def test_an_exact_id_means_that_run_even_where_it_is_somebodys_name(session: ClientSession, runs: Runs) -> None:
+def test_an_exact_id_means_that_run_even_if_another_has_that_name(session: ClientSession, runs: Runs) -> None:
     runs.queued("abc")
     runs.queued("other", name="abc")
     assert resolve(session, "abc") == ["abc"]
@@ -114,7 +114,7 @@ def test_a_handle_that_matches_no_run_is_refused(session: ClientSession, handle:
     assert told in str(refused.value)
 
 
-def test_a_name_mistyped_is_answered_with_the_nearest(session: ClientSession, runs: Runs) -> None:
+def test_a_mistyped_name_is_answered_with_the_nearest(session: ClientSession, runs: Runs) -> None:
     runs.queued("abc", name="baseline")
     with pytest.raises(UnknownRun, match="did you mean baseline"):
         resolve(session, "basline")
@@ -146,7 +146,7 @@ def test_a_run_of_the_original_is_found_by_its_id_and_name(session: ClientSessio
     assert resolve(session, "exp-1") == resolve(session, "old") == resolve(session, "exp") == ["exp-1"]
 
 
-def test_the_runs_of_a_sweep_stand_in_the_order_of_its_numbers(runs: Runs, session: ClientSession) -> None:
+def test_the_runs_of_a_sweep_are_in_the_order_of_its_numbers(runs: Runs, session: ClientSession) -> None:
     for number in (10, 9, 1):
         runs.queued(f"r{number}", group="sweep", name=f"train:seed={number}", created_at=1_800_000_000.0)
     assert resolve(session, "sweep") == ["r1", "r9", "r10"]

@@ -61,7 +61,7 @@ def test_a_resumed_run_gets_its_earlier_end_back(session: ClientSession, runs: R
     assert not os.path.exists(directory.file("environment"))
 
 
-def test_a_place_in_the_queue_is_changed_under_the_lock(session: ClientSession, runs: Runs) -> None:
+def test_a_position_in_the_queue_is_changed_under_the_lock(session: ClientSession, runs: Runs) -> None:
     directory = runs.queued("abc")
     edit_queued(session, "abc", lambda run: replace(run, position=1.5))
     assert directory.read().position == 1.5

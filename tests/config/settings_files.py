@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import Settings, load
+from backprop_tui.domain.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import backprop_tui
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.load import DEFAULT, invalid_variables, run_limits
-from backprop_tui.domain.limits import MemoryLimit, RunLimits
+from backprop_tui.config.load import (
+    DEFAULT,
+    Settings,
+    invalid_variables,
+    load,
+    machine_limits,
+    machine_probe,
+    run_limits,
+)
+from backprop_tui.domain.errors import ConfigError
+from backprop_tui.domain.limits import MachineLimits, MemoryLimit, RunLimits
 from tests.config.settings_files import Machine
 
 
@@ -95,3 +109,74 @@ def test_max_parallel_outside_the_user_file_is_the_runs(machine: Machine) -> Non
     assert run_limits(machine.load(options={"max_parallel": ("8", "-p")})).max_parallel == 8
     (machine.directory / ".backprop.json").write_text('{"maxParallel": 9}')
     assert run_limits(machine.load()).max_parallel == 9
+
+
+def test_without_a_file_the_limits_are_the_defaults_of_the_domain(tmp_path: Path) -> None:
+    assert machine_limits(str(tmp_path / "none.toml")) == MachineLimits()
+    assert machine_probe(str(tmp_path / "none.toml")) == "auto"
+
+
+def test_the_users_file_sets_the_limits_of_the_machine(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_parallel = 0\n[governor]\nstart_burst = 9\nstarts_per_minute = 0.5\n[gpu]\nprobe = 'none'\n")
+    assert machine_limits(str(path)) == MachineLimits(max_parallel=0, start_burst=9, starts_per_minute=0.5)
+    assert machine_probe(str(path)) == "none"
+
+
+def test_a_file_with_errors_does_not_fall_back_to_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_parallel = -1")
+    with pytest.raises(ConfigError, match="max_parallel = -1"):
+        machine_limits(str(path))
+
+
+@pytest.mark.parametrize("content", [f"max_parallel = {'9' * 5000}", f"max_parallel = {'[' * 5000}"])
+def test_no_file_raises_what_the_supervisor_does_not_expect(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigError):
+        machine_limits(str(path))
+
+
+def test_without_a_file_no_parser_is_loaded_and_nothing_beyond_the_standard_library(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from backprop_tui.config.load import machine_limits
+machine_limits(sys.argv[2])
+print(sorted(sys.modules.keys() & {"json", "tomllib", "tomli_w", "platformdirs", "difflib", "pathlib"}))
+"""
+    root, absent = str(Path(backprop_tui.__file__).parent.parent), str(tmp_path / "none.toml")
+    command = [sys.executable, "-I", "-S", "-c", program, root, absent]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def loaded(tmp_path: Path, **environment: str) -> Settings:
+    return load(options={}, environment=environment, directory=str(tmp_path), user_file=str(tmp_path / "config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("backprop.toml", '[notify]\ncommand = "sh -c evil"\n'),
+        ("backprop.config.json", '{"notify": {"command": "sh -c evil"}}'),
+    ],
+)
+def test_a_command_of_a_project_is_refused_with_file_and_advice(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path)
+    assert str(tmp_path / name) in str(refused.value)
+    assert "notify.command may only be set in the user's config.toml" in str(refused.value)
+
+
+def test_the_user_file_and_the_environment_may_set_one(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[notify]\ncommand = "mine"\n')
+    assert loaded(tmp_path)["notify.command"] == "mine"
+    assert loaded(tmp_path, BACKPROP_NOTIFY_COMMAND="other")["notify.command"] == "other"
+
+
+def test_other_notify_settings_may_be_set_by_a_project(tmp_path: Path) -> None:
+    (tmp_path / "backprop.toml").write_text("[notify]\nbell = false\n")
+    assert loaded(tmp_path)["notify.bell"] is False

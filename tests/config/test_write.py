@@ -12,12 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backprop_tui
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.files import read_file
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.config.write import example, init, set_key, validate_assignment
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import ConfigError, StorageFailed
 
 EXAMPLE = Path(backprop_tui.__file__).parent.parent / "config.example.toml"
 

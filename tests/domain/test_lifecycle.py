@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backprop_tui.domain.errors import IllegalTransition
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.lifecycle import (
+    LONGEST_BACKOFF_SECONDS,
+    QUICK_SECONDS,
+    NoRetry,
     Outcome,
+    Retry,
     begin_attempt,
+    decide_retry,
     finish_attempt,
     requeue_ended,
     requeue_unstarted,
+    slice_number,
     timebox_seconds,
 )
-from backprop_tui.domain.run import Ended, Queued, Run, Running
+from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Ended, Queued, Run, Running, Spec
 from backprop_tui.domain.status import ENDED, Status
 from tests.domain.runs import BOOT, queued, running
 
@@ -91,3 +100,219 @@ def test_only_resume_leaves_an_end_status(end: Status) -> None:
     ended = running().to(Ended(at=1.0, status=end))
     with pytest.raises(IllegalTransition):
         ended.to(Running(since=2.0))
+
+
+HELPS = Cause(kind="killed_by_signal", retryable=True)
+IN_VAIN = Cause(kind="import_error")
+ENDS = st.sampled_from([Status.FAILED, Status.FAILED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED, Status.LOST])
+
+
+def attempt(number: int, status: Status = Status.FAILED, seconds: float = 60.0) -> Attempt:
+    return Attempt(number=number, started_at=0.0, boot_id=BOOT, status=status, running_seconds=seconds)
+
+
+def failed(*seconds: float) -> list[Attempt]:
+    return [attempt(number, seconds=each) for number, each in enumerate(seconds, start=1)]
+
+
+def test_a_cause_that_would_happen_again_is_not_retried() -> None:
+    again = decide_retry(failed(60.0), IN_VAIN, retries=3)
+    assert isinstance(again, NoRetry)
+    assert "import error" in again.reason
+    assert decide_retry(failed(60.0), HELPS, retries=3) == Retry(1, 5.0)
+
+
+def test_an_unknown_cause_is_retried() -> None:
+    assert isinstance(decide_retry(failed(60.0), None, retries=1), Retry)
+
+
+def test_two_quick_failures_are_enough() -> None:
+    assert isinstance(decide_retry(failed(1.0), HELPS, retries=9), Retry)
+    again = decide_retry(failed(1.0, 2.0), HELPS, retries=9)
+    assert isinstance(again, NoRetry)
+    assert "failed within 10 s twice" in again.reason
+    assert isinstance(decide_retry(failed(1.0, QUICK_SECONDS), HELPS, retries=9), Retry)
+    assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Retry)
+
+
+def test_a_resume_resets_the_retries() -> None:
+    used_up = [*failed(1.0, 2.0), replace(attempt(3, seconds=1.0), by_request=True)]
+    assert decide_retry(used_up, HELPS, retries=1) == Retry(1, 5.0)
+    assert isinstance(decide_retry([*used_up, attempt(4, seconds=1.0)], HELPS, retries=9), NoRetry)
+    ended = finish_attempt(running(), Outcome(status=Status.FAILED), now=200.0, resume_from=None)
+    again = begin_attempt(requeue_ended(ended, now=300.0, resume_from=None), now=301.0, boot_id=BOOT)
+    assert again.attempt.by_request
+    assert requeue_unstarted(again, now=302.0, reason="why").state == Queued(since=302.0, reason="why", by_request=True)
+
+
+def test_no_reason_is_given_if_retries_are_used_up_or_were_never_set() -> None:
+    assert decide_retry(failed(60.0), IN_VAIN, retries=0) is None
+    assert decide_retry(failed(60.0, 60.0), HELPS, retries=1) is None
+
+
+def test_the_end_says_why_it_was_not_retried() -> None:
+    run = running(queued(retries=2))
+    outcome = Outcome(status=Status.FAILED, exit_code=1, reason="no module torch", cause=IN_VAIN)
+    ended = finish_attempt(run, outcome, now=200.0, resume_from=None)
+    assert isinstance(ended.state, Ended)
+    assert ended.state.reason == "no module torch; not retried: import error would happen again"
+
+
+@given(
+    ends=st.lists(st.tuples(ENDS, st.floats(0.0, 1000.0)), max_size=12),
+    retries=st.integers(0, 20),
+    retryable=st.booleans(),
+)
+def test_retries_are_bounded_and_wait_longer_each_time(
+    ends: list[tuple[Status, float]],
+    retries: int,
+    retryable: bool,  # noqa: FBT001 - given by hypothesis
+) -> None:
+    attempts = [attempt(number, status, seconds) for number, (status, seconds) in enumerate(ends, start=1)]
+    attempts.append(attempt(len(attempts) + 1))
+    again = decide_retry(attempts, Cause(kind="unknown", retryable=retryable), retries)
+    if isinstance(again, Retry):
+        assert retryable
+        assert 1 <= again.number <= retries
+        assert 0 < again.backoff_seconds <= LONGEST_BACKOFF_SECONDS
+        later = decide_retry([*attempts, attempt(len(attempts) + 1)], None, retries + 1)
+        assert isinstance(later, Retry)
+        assert later.backoff_seconds >= again.backoff_seconds
+
+
+@given(retries=st.integers(0, 8), seconds=st.lists(st.floats(0.0, 100.0), min_size=9, max_size=9))
+def test_a_run_that_always_fails_starts_at_most_once_plus_once_per_retry(retries: int, seconds: list[float]) -> None:
+    run = queued(retries=retries)
+    starts = 0
+    while isinstance(run.state, Queued):
+        run = running(run)
+        run = run.with_attempt(replace(run.attempt, running_seconds=seconds[starts]))
+        run = finish_attempt(run, Outcome(status=Status.FAILED, exit_code=1), now=200.0, resume_from=None)
+        starts += 1
+    quick = [place for place in range(1, 9) if seconds[place - 1] < QUICK_SECONDS > seconds[place]]
+    assert starts == min(retries + 1, *(place + 1 for place in quick), 99)
+
+
+TIMEBOX = 60.0
+
+
+def sliced(total: float | None = None, *until: str) -> Run:
+    spec = Spec(
+        command=("true",),
+        script=None,
+        cwd="/",
+        max_run_seconds=TIMEBOX,
+        total_seconds=total,
+        until=tuple(map(parse_goal, until)),
+    )
+    return replace(queued(), spec=spec)
+
+
+def after_slice(run: Run, number: int, saved_step: int | None, outcome: Outcome | None = None) -> Run:
+    """A slice that started at `number` hundred seconds; it saved at that step, or nothing."""
+    started = number * 100.0
+    run = begin_attempt(run, now=started, boot_id="b").to(Running(since=started))
+    run = run.with_attempt(replace(run.attempt, running_seconds=TIMEBOX))
+    if saved_step is not None:
+        saved = Checkpoint(path=f"/{saved_step}", step=saved_step, saved_at=started + 50, sound=True)
+        run = replace(run, checkpoints=(*run.checkpoints, saved))
+    newest = run.checkpoints[-1].path if run.checkpoints else None
+    outcome = outcome or Outcome(status=Status.TIMEBOXED, reason="at its limit")
+    return finish_attempt(run, outcome, now=started + TIMEBOX, resume_from=newest)
+
+
+def ended(run: Run) -> Ended:
+    assert isinstance(run.state, Ended)
+    return run.state
+
+
+def test_a_slice_is_queued_last_with_its_checkpoint() -> None:
+    run = after_slice(sliced(600.0), 1, 10)
+    assert isinstance(run.state, Queued)
+    assert (run.state.resume_from, run.position) == ("/10", 160.0)
+
+
+@pytest.mark.parametrize(
+    ("goal", "printed", "reason"),
+    [
+        ("loss<0.1", {"train_loss": 2.0, "lr": 0.1}, "next slice; loss was not printed yet, but train_loss, lr"),
+        ("loss<0.1", {"loss": 2.0}, "next slice"),
+        ("loss<0.1", {}, "next slice"),
+        ("step=90", {"train_loss": 2.0}, "next slice"),
+    ],
+)
+def test_a_goal_on_a_metric_that_is_not_printed_gives_a_hint(goal: str, printed: dict[str, float], reason: str) -> None:
+    run = after_slice(replace(sliced(None, goal), metrics=printed), 1, 10)
+    assert isinstance(run.state, Queued)
+    assert run.state.reason == reason
+
+
+def test_the_total_ends_it_and_says_so() -> None:
+    run = after_slice(after_slice(sliced(120.0), 1, 10), 2, 20)
+    assert ended(run).status is Status.TIMEBOXED
+    assert ended(run).reason == "at its limit; its total of 2 minutes is used up"
+
+
+def test_without_a_checkpoint_the_run_ends_with_a_reason() -> None:
+    assert "no sound checkpoint" in (ended(after_slice(sliced(600.0), 1, None)).reason or "")
+
+
+def test_goals_alone_continue_without_a_total() -> None:
+    run = sliced(None, "step=1000")
+    for number in range(1, 30):
+        run = after_slice(run, number, number * 10)
+        assert isinstance(run.state, Queued)
+
+
+def test_a_run_that_reached_its_goal_has_no_further_slice() -> None:
+    outcome = Outcome(status=Status.TIMEBOXED, reason="step 10 reached", is_final=True)
+    run = after_slice(sliced(600.0, "step=10"), 1, 10, outcome)
+    assert (ended(run).status, ended(run).reason) == (Status.TIMEBOXED, "step 10 reached")
+
+
+@pytest.mark.parametrize("again", [None, 10])
+def test_two_slices_without_a_new_checkpoint_end_the_run(again: int | None) -> None:
+    """Nothing at all, or the same steps again because the script does not resume."""
+    run = after_slice(sliced(None, "step=1000"), 1, 10)
+    run = after_slice(run, 2, again)
+    assert isinstance(run.state, Queued)
+    run = after_slice(run, 3, again)
+    assert "2 slices in a row saved nothing new" in (ended(run).reason or "")
+
+
+def test_a_slice_that_saves_again_resets_the_count() -> None:
+    run = after_slice(sliced(None, "step=1000"), 1, 10)
+    for number, step in enumerate([None, 20, None, 30, None], start=2):
+        run = after_slice(run, number, step)
+        assert isinstance(run.state, Queued)
+
+
+@given(st.lists(st.none() | st.integers(0, 100), min_size=1, max_size=30))
+def test_it_never_continues_forever_without_a_new_checkpoint(saved: list[int | None]) -> None:
+    run = sliced(None, "step=1000")
+    idle = 0
+    best: int | None = None
+    for number, step in enumerate(saved, start=1):
+        run = after_slice(run, number, step)
+        idle = 0 if step is not None and (best is None or step > best) else idle + 1
+        best = best if step is None else step
+        if not isinstance(run.state, Queued):
+            return
+        assert idle < 2
+
+
+@pytest.mark.parametrize(("done", "shown"), [(0, "1/3"), (1, "2/3"), (2, "3/3")])
+def test_the_slice_number_follows_from_the_used_time(done: int, shown: str) -> None:
+    run = sliced(150.0)
+    for number in range(1, done + 1):
+        run = after_slice(run, number, number)
+    assert str(slice_number(run)) == shown
+
+
+def test_without_a_total_the_number_of_slices_is_unknown() -> None:
+    run = after_slice(after_slice(sliced(None, "loss<0.1"), 1, 1), 2, 2)
+    assert str(slice_number(run)) == "3"
+
+
+def test_a_run_in_one_piece_has_no_slices() -> None:
+    assert slice_number(queued()) is None

@@ -13,7 +13,7 @@ from backprop_tui.domain.resume_check import (
     BeforeResume,
     LoggedPoint,
     ResumeCheck,
-    Verdict,
+    ResumeVerdict,
     check_resume,
 )
 
@@ -45,7 +45,7 @@ def test_continuing_steps_and_loss_are_recognised_after_three_points() -> None:
     assert verdict_on(before, curve(1910, 1930)) is None
     check = verdict_on(before, curve(1910, 1940))
     assert check is not None
-    assert check.verdict is Verdict.CONTINUED
+    assert check.verdict is ResumeVerdict.CONTINUED
     assert (check.step_before, check.step_after) == (1900, 1910)
     assert not check.is_doubtful
     assert check.message.startswith("continued at step 1910, loss 0.5")
@@ -54,7 +54,7 @@ def test_continuing_steps_and_loss_are_recognised_after_three_points() -> None:
 def test_a_restart_from_the_beginning_is_detected() -> None:
     check = verdict_on(after_a_run(saved=1900), curve(0, 30))
     assert check is not None
-    assert check.verdict is Verdict.RESTARTED
+    assert check.verdict is ResumeVerdict.RESTARTED
     assert check.is_doubtful
     assert check.message == "restarted at step 0 after 1900: loss 3.914, before 0.5384"
 
@@ -62,7 +62,7 @@ def test_a_restart_from_the_beginning_is_detected() -> None:
 def test_a_counter_that_restarts_while_the_loss_continues_is_recounted() -> None:
     check = verdict_on(after_a_run(saved=1900), renumbered(curve(1900, 1940)))
     assert check is not None
-    assert check.verdict is Verdict.RECOUNTED
+    assert check.verdict is ResumeVerdict.RECOUNTED
     assert check.message.startswith("continued, but counts from step 0 again")
 
 
@@ -73,7 +73,7 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
     check = verdict_on(before, high)
     assert check is not None
     assert (check.verdict, check.message) == (
-        Verdict.JUMPED,
+        ResumeVerdict.JUMPED,
         "the loss jumped at the resume: loss 2, before 0.5384",
     )
     restless = [
@@ -81,16 +81,16 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
     ]
     check = verdict_on(before, restless)
     assert check is not None
-    assert check.verdict is Verdict.CONTINUED
+    assert check.verdict is ResumeVerdict.CONTINUED
 
 
 def test_an_older_checkpoint_than_the_last_step_is_right() -> None:
     check = verdict_on(after_a_run(saved=1200), curve(1210, 1240))
     assert check is not None
-    assert check.verdict is Verdict.CONTINUED
+    assert check.verdict is ResumeVerdict.CONTINUED
     unknown = verdict_on(after_a_run(), curve(1210, 1240))
     assert unknown is not None
-    assert unknown.verdict is Verdict.CONTINUED
+    assert unknown.verdict is ResumeVerdict.CONTINUED
 
 
 def test_a_counter_that_restarts_with_each_epoch_leaves_the_verdict_to_the_loss() -> None:
@@ -101,10 +101,10 @@ def test_a_counter_that_restarts_with_each_epoch_leaves_the_verdict_to_the_loss(
     before = BeforeResume(first=last[:20], last=last, saved_step=90)
     went_on = verdict_on(before, epochs(6, 0.7))
     assert went_on is not None
-    assert went_on.verdict is Verdict.CONTINUED
+    assert went_on.verdict is ResumeVerdict.CONTINUED
     restarted = verdict_on(before, epochs(1, 4.0) + epochs(2, 3.0))
     assert restarted is not None
-    assert restarted.verdict is Verdict.RESTARTED
+    assert restarted.verdict is ResumeVerdict.RESTARTED
 
 
 def test_without_a_loss_steps_decide_unless_epochs_continue() -> None:
@@ -118,7 +118,7 @@ def test_without_a_loss_steps_decide_unless_epochs_continue() -> None:
     assert restarted.message == "restarted at step 0 after 990"
     recounted = verdict_on(before, [LoggedPoint(step=s, epoch=9.9 + s / 100) for s in (0, 10, 20)])
     assert recounted is not None
-    assert recounted.verdict is Verdict.RECOUNTED
+    assert recounted.verdict is ResumeVerdict.RECOUNTED
 
 
 def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
@@ -130,7 +130,7 @@ def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
         assert verdict_on(before, [LoggedPoint(step=s) for s in steps[:count]]) is None
     check = verdict_on(before, [LoggedPoint(step=s) for s in steps])
     assert check is not None
-    assert (check.verdict, check.step_after) == (Verdict.CONTINUED, 901)
+    assert (check.verdict, check.step_after) == (ResumeVerdict.CONTINUED, 901)
     # Batches that are skipped have a bar of their own.
     skipping = [LoggedPoint(step=s) for s in (*range(0, 50, 10), *range(901, 1000, 10))]
     for count in range(len(skipping)):
@@ -156,10 +156,10 @@ def test_a_loss_that_never_fell_is_no_evidence_against_a_restart() -> None:
     before = BeforeResume(first=flat[:20], last=flat, saved_step=900)
     again = verdict_on(before, flat[:10])
     assert again is not None
-    assert again.verdict is Verdict.RESTARTED
+    assert again.verdict is ResumeVerdict.RESTARTED
     on = verdict_on(before, flat[-3:])
     assert on is not None
-    assert on.verdict is Verdict.CONTINUED
+    assert on.verdict is ResumeVerdict.CONTINUED
 
 
 def test_a_loss_that_is_nan_is_ignored() -> None:

@@ -76,8 +76,8 @@ def test_a_process_killed_by_the_kernels_oom_killer_ran_out_of_memory(sandbox: S
 
 
 def test_a_kill_without_a_counter_is_reported_as_a_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None
     assert processes.kill(named)
@@ -110,9 +110,9 @@ def test_a_cause_names_the_line_of_an_exception_and_the_signal_of_a_crash(sandbo
 
 
 def test_stops_by_a_person_and_by_the_guard_have_causes(sandbox: Sandbox) -> None:
-    by_person, by_guard = (sandbox.submit(*script("obedient.py")) for _ in range(2))
+    by_person, by_guard = (sandbox.submit(*script("exits_on_signal.py")) for _ in range(2))
     for run in (by_person, by_guard):
-        run.wait_until_it_says("begin")
+        run.wait_until_it_reports("begin")
     by_person.ask(StopRequest(by="person", reason="stopped by you"))
     by_guard.ask(StopRequest(by="heat", reason="GPU 0 at 91 C", cause="overheated"))
     person, guard = cause_of(by_person.wait_for_end()), cause_of(by_guard.wait_for_end())

@@ -71,7 +71,7 @@ def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox
         for name in ("first", "second")
     ]
     runs[0].wait(lambda: len(live_steps(runs[0])) >= 2, "checkpoints of the run with a named directory")
-    runs[1].wait_until_it_says("saved 20")
+    runs[1].wait_until_it_reports("saved 20")
     for run in runs:
         named = run.script()
         assert named is not None
@@ -85,7 +85,7 @@ def test_two_runs_in_one_directory_do_not_record_each_others_checkpoints(sandbox
 
 def test_a_guardian_that_dies_loses_no_checkpoint(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 60, 0.1, 10))
-    run.wait_until_it_says("saved 20")
+    run.wait_until_it_reports("saved 20")
     guardian = wait_until(run.guardian, "its guardian")
     assert processes.kill(guardian)
     run.wait_for_end()

@@ -32,7 +32,7 @@ def end_of(run: Submitted) -> tuple[Status, int | None, str | None]:
 
 
 def assert_nothing_is_left(sandbox: Sandbox, run: Submitted) -> None:
-    run.wait(lambda: not os.path.exists(run.directory.file("environment")), "its environment forgotten")
+    run.wait(lambda: not os.path.exists(run.directory.file("environment")), "its environment deleted")
     sandbox.wait_until_nothing_runs()
 
 
@@ -42,19 +42,19 @@ SUPERVISOR_DIES = [
     case("supervisor: after it spent a start token", after("engine.capacity:Capacity.record_start", SUPERVISOR)),
     case("supervisor: before it asks for a guardian", before(LAUNCH, SUPERVISOR)),
     case(
-        "supervisor: before it queues again what never started",
+        "supervisor: before it requeues a run that never started",
         GUARDIAN_BEGINS,
         before(WRITE, SUPERVISOR, status="queued"),
     ),
     case(
-        "supervisor: after it queued again what never started",
+        "supervisor: after it requeued a run that never started",
         GUARDIAN_BEGINS,
         after(WRITE, SUPERVISOR, status="queued"),
     ),
     pytest.param(
         (RUNS, before(LAUNCH, SUPERVISOR, times=2)),
         id="supervisor: before it has a script adopted",
-        marks=pytest.mark.skipif(not exit_codes_are_public(), reason="nobody sees the code: init reaps the script"),
+        marks=pytest.mark.skipif(not exit_codes_are_public(), reason="init reaps the script: no exit code"),
     ),
     case("supervisor: after it asked for a guardian", after("socket:send_fds", SUPERVISOR)),
     case("supervisor: after it has a guardian", after(LAUNCH, SUPERVISOR)),
@@ -75,14 +75,14 @@ def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.FAILED, 3, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
     sandbox.wait_until_all_is_indexed()
     assert sandbox.index()[run.id]["status"] == "failed"
     assert_nothing_is_left(sandbox, run)
 
 
-GOES_ON_BY_ITSELF = [
+RECOVERED_CRASHES = [
     *SUPERVISOR_DIES,
     case("fork server: before the fork", before("os:fork", FORKER)),
     case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
@@ -92,29 +92,27 @@ GOES_ON_BY_ITSELF = [
     case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
-    case("guardian and child: before the child wrote who it is", FORKED, CHILD_BEGINS),
+    case("guardian and child: before the child recorded itself", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
     case("guardian: after it wrote running", after(WRITE, GUARDIAN, status="running")),
     case("guardian: once all is recorded", RUNS),
     case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
     case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
-    case(
-        "adopter: before it makes script and record agree", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)
-    ),
-    case("adopter: after it made script and record agree", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopter: before it applies the recorded state", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)),
+    case("adopter: after it applied the recorded state", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
-    case("guardian: after it told a checkpoint", after("runner.checkpoint_record:CheckpointRecord.announce", GUARDIAN)),
+    case("guardian: after an announced checkpoint", after("runner.progress:CheckpointRecord.announce", GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
-    case("guardian: after it told the end", after("runner.main:write_end", GUARDIAN)),
-    case("guardian: after it deleted the environment", after("runner.main:_delete_environment", GUARDIAN)),
-    case("guardian: after it gave up the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
+    case("guardian: after it recorded the end events", after("runner.main:write_end", GUARDIAN)),
+    case("guardian: after it deleted the environment", after("runner.main:_conclude", GUARDIAN)),
+    case("guardian: after it released the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
 ]
 
 
-@pytest.mark.parametrize("crashes", GOES_ON_BY_ITSELF)
+@pytest.mark.parametrize("crashes", RECOVERED_CRASHES)
 def test_a_run_recovers_on_its_own_and_is_executed_once(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
@@ -122,7 +120,7 @@ def test_a_run_recovers_on_its_own_and_is_executed_once(
     run = sandbox.submit(*script("worker.py", 4, 0.08, 3))
     crashing.wait_until_all_happened()
     assert end_of(run) == (Status.FAILED, 3, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
     assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4]
     assert run.run().step == 4
@@ -145,7 +143,7 @@ def test_if_the_guardian_dies_before_the_end_is_recorded_the_run_is_lost_and_has
     Crashing(sandbox, monkeypatch, *crashes)
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     assert end_of(run) == (Status.LOST, None, None)
-    assert run.said() == ["begin", "end 3"]
+    assert run.reports() == ["begin", "end 3"]
     assert_nothing_is_left(sandbox, run)
 
 
@@ -154,14 +152,14 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
 ) -> None:
     Crashing(sandbox, monkeypatch, *crashes)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.3)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.3)
     assert end_of(run) == (Status.TIMEBOXED, None, None)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
     assert_nothing_is_left(sandbox, run)
 
 
 CHILD_DIES = [
-    case("before it wrote who it is", CHILD_BEGINS),
+    case("before it recorded itself", CHILD_BEGINS),
     case("after it wrote who it is", before("runner.script:_apply", GUARDIAN)),
     case("after it wrote who it is, and its guardian too", FORKED, before("runner.script:_apply", GUARDIAN)),
 ]
@@ -175,5 +173,5 @@ def test_a_child_killed_before_its_exec_is_not_restarted_automatically(
     run = sandbox.submit(*script("worker.py", 3, 0.05, 3))
     assert end_of(run) == (Status.FAILED, None, "SIGKILL")
     crashing.wait_until_all_happened()
-    assert run.said() == []
+    assert run.reports() == []
     assert_nothing_is_left(sandbox, run)

@@ -49,8 +49,8 @@ class Terminal:
         """Closes the terminal, like a closed window or a broken connection."""
         os.close(self.master)
 
-    def type(self, what: bytes) -> None:
-        os.write(self.master, what)
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
 
 
 def ended(run: Submitted) -> tuple[Status, int | None, str | None]:
@@ -69,9 +69,9 @@ def test_the_scripts_output_and_exit_code_are_passed_on_unchanged(sandbox: Sandb
 
 
 def test_a_foreign_signal_gives_the_exit_code_that_a_shell_would_give(sandbox: Sandbox) -> None:
-    front_end = FrontEnd(sandbox, *script("obedient.py"))
+    front_end = FrontEnd(sandbox, *script("exits_on_signal.py"))
     run = front_end.wait_until_queued()
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None
     assert processes.kill(named)
@@ -84,13 +84,13 @@ def test_runs_and_queue_continue_when_the_terminal_is_closed(sandbox: Sandbox) -
     first.run.wait(lambda: os.path.exists(first.run.directory.path), "queued")
     second = Terminal(sandbox, *script("worker.py", 2, 0.05, 0))
     second.run.wait(lambda: os.path.exists(second.run.directory.path), "queued")
-    first.run.wait_until_it_says("begin")
+    first.run.wait_until_it_reports("begin")
     for terminal in (first, second):
         terminal.close()
         assert terminal.process.wait(timeout=10) == -signal.SIGHUP
     assert ended(first.run) == (Status.FAILED, 3, None)
     assert ended(second.run) == (Status.COMPLETED, 0, None)
-    assert first.run.said() == ["begin", "end 3"]
+    assert first.run.reports() == ["begin", "end 3"]
     sandbox.wait_until_all_is_indexed()
     sandbox.wait_until_nothing_runs()
 
@@ -99,7 +99,7 @@ def test_a_frozen_front_end_does_not_stop_the_queue(sandbox: Sandbox) -> None:
     sandbox.allow(1)
     front_end = FrontEnd(sandbox, *script("worker.py", 4, 0.05, 0))
     run = front_end.wait_until_queued()
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     front_end.process.send_signal(signal.SIGSTOP)
     sandbox.wait_until(lambda: state_of(front_end.process.pid) == b"T", "frozen")
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
@@ -109,19 +109,19 @@ def test_a_frozen_front_end_does_not_stop_the_queue(sandbox: Sandbox) -> None:
 
 
 def test_ctrl_c_reaches_only_the_front_end_and_stops_the_run_once(sandbox: Sandbox) -> None:
-    terminal = Terminal(sandbox, *script("obedient.py", 0.2))
-    terminal.run.wait_until_it_says("begin")
+    terminal = Terminal(sandbox, *script("exits_on_signal.py", 0.2))
+    terminal.run.wait_until_it_reports("begin")
     terminal.type(b"\x03")
     assert ended(terminal.run) == (Status.STOPPED, 1, None)
     assert terminal.process.wait(timeout=10) == 130
-    assert terminal.run.said() == ["begin", "SIGINT"]
+    assert terminal.run.reports() == ["begin", "SIGINT"]
     terminal.close()
 
 
 def test_the_run_continues_when_the_reader_of_its_output_goes_away(sandbox: Sandbox) -> None:
     front_end = FrontEnd(sandbox, *script("worker.py", 20, 0.03, 4))
     run = front_end.wait_until_queued()
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     assert front_end.process.stdout is not None
     front_end.process.stdout.close()
     assert ended(run) == (Status.FAILED, 4, None)
@@ -152,9 +152,9 @@ def test_a_guardian_starts_the_supervisor_that_a_command_within_the_run_needs(sa
     outer = sandbox.submit(*python(code), environment=environment(sandbox))
     outer.wait_for(Status.RUNNING)
     for victim in (sandbox.fork_server, sandbox.supervisor):
-        assert processes.kill(sandbox.wait_until(victim, "somebody to kill"))
+        assert processes.kill(sandbox.wait_until(victim, "a process to kill"))
     with open(os.path.join(outer.run().spec.cwd, "go"), "wb"):
         pass
     assert ended(outer) == (Status.COMPLETED, 0, None)
     assert ended(sandbox.submitted(inner)) == (Status.COMPLETED, 0, None)
-    assert sandbox.ledger.said(inner) == ["begin", "end 0"]
+    assert sandbox.ledger.reports(inner) == ["begin", "end 0"]

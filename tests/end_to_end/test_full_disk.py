@@ -125,7 +125,7 @@ def test_submitting_on_a_full_disk_fails_clearly_and_leaves_nothing(small: Sandb
 def test_a_queue_held_up_by_a_full_disk_continues_when_there_is_space_again(small: Sandbox) -> None:
     small.submit("/bin/true").wait_for_end()
     for victim in (small.fork_server, small.supervisor):
-        assert processes.kill(small.wait_until(victim, "somebody to kill"))
+        assert processes.kill(small.wait_until(victim, "a process to kill"))
     run = small.queue(*script("worker.py", 1, 0, 0))
     fill(small)
     small.call()
@@ -136,4 +136,4 @@ def test_a_queue_held_up_by_a_full_disk_continues_when_there_is_space_again(smal
     assert small.supervisor() == supervisor
     make_room(small)
     assert run.wait_for_end().status is Status.COMPLETED
-    assert run.said() == ["begin", "end 0"]
+    assert run.reports() == ["begin", "end 0"]

@@ -115,7 +115,7 @@ def test_runs_whose_records_are_broken_do_not_stop_the_others(sandbox: Sandbox) 
     assert good.wait_for_end().status is Status.COMPLETED
     left = {run.id for run in broken}
     sandbox.wait_until(lambda: set(sandbox.markers()) == left, "the good one indexed")
-    assert left & {word.run for word in sandbox.ledger.words()} == set()
+    assert left & {entry.run for entry in sandbox.ledger.entries()} == set()
 
 
 def test_records_survive_the_death_of_the_supervisor_during_indexing(sandbox: Sandbox) -> None:

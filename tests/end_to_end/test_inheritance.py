@@ -46,11 +46,11 @@ def test_no_process_inherits_the_front_ends_open_files(sandbox: Sandbox) -> None
     """A lock that a shell script holds on descriptor 9, and a pipe with a waiting reader."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
-    sandbox.submit(*script("worker.py", 10, 0.05, 0)).wait_until_it_says("begin")
+    sandbox.submit(*script("worker.py", 10, 0.05, 0)).wait_until_it_reports("begin")
     os.close(writing)
     ready = select.poll()
     ready.register(reading, select.POLLIN)
-    assert ready.poll(0), "somebody still has the other end"
+    assert ready.poll(0), "a process still has the other end"
     assert os.read(reading, 1) == b""
     os.close(reading)
 

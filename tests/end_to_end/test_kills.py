@@ -22,12 +22,12 @@ MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("queued", lambda run: os.path.exists(run.directory.path)),
     ("admitted", lambda run: run.status() is not Status.QUEUED),
     ("named in script.lock", lambda run: run.script()),
-    ("executed", lambda run: "begin" in run.said()),
+    ("executed", lambda run: "begin" in run.reports()),
     ("recorded as running", lambda run: run.status() not in (Status.QUEUED, Status.STARTING)),
     ("its first figures are read", lambda run: run.metrics()),
     ("half of its steps are read", lambda run: len(run.metrics()) >= 4),
     ("its checkpoint is recorded", lambda run: "checkpoint" in run.events()),
-    ("its script ends", lambda run: any(line.startswith("end") for line in run.said())),
+    ("its script ends", lambda run: any(line.startswith("end") for line in run.reports())),
     ("its end is recorded", lambda run: run.status() in ENDED),
 )
 # Two kills in one life of the queue: the first in the first three runs, the second in the others.
@@ -53,7 +53,7 @@ def guardian(_sandbox: Sandbox, subject: Submitted, runs: list[Submitted]) -> Id
 def kill_at(sandbox: Sandbox, moment: int, victim: Victim, subject: Submitted, runs: list[Submitted]) -> None:
     name, has_come = MOMENTS[moment]
     sandbox.wait_until(lambda: has_come(subject), name)
-    # Whoever dies by itself at this moment is not killed, the next one is.
+    # A process that ends by itself at this moment is not killed, the next one is.
     sandbox.wait_until(
         lambda: (identity := victim(sandbox, subject, runs)) is not None and processes.kill(identity),
         "a process killed",
@@ -66,22 +66,22 @@ def assert_all_is_well(sandbox: Sandbox, runs: list[Submitted], *, unseen: tuple
     for run, code, steps in zip(runs, CODES, STEPS, strict=True):
         end = run.wait_for_end(seconds=30).state
         assert isinstance(end, Ended)
-        assert run.said() == ["begin", f"end {code}"]
+        assert run.reports() == ["begin", f"end {code}"]
         if run in unseen and end.status is Status.LOST:
             assert end.exit_code is None
             continue
         expected = Status.FAILED if code else Status.COMPLETED
-        assert (end.status, end.exit_code, end.signal) == (expected, code, None), sandbox.story()
+        assert (end.status, end.exit_code, end.signal) == (expected, code, None), sandbox.describe_store()
         assert len(run.run().attempts) == 1
         assert [line["step"] for line in run.metrics()] == list(range(1, steps + 1))
-    assert_the_queue_went_on(runs)
+    assert_the_queue_continued(runs)
     sandbox.wait_until_all_is_indexed()
     assert set(sandbox.index()) == {run.id for run in runs}
     assert not any(os.path.exists(run.directory.file("environment")) for run in runs)
     sandbox.wait_until_nothing_runs()
 
 
-def assert_the_queue_went_on(runs: list[Submitted]) -> None:
+def assert_the_queue_continued(runs: list[Submitted]) -> None:
     """Each free slot was used within five seconds."""
     records = [run.run() for run in runs]
     starts = sorted(record.attempt.started_at for record in records)

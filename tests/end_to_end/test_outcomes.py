@@ -22,7 +22,7 @@ def end_of(run: Run) -> Ended:
 
 def alive(submitted: Submitted) -> list[int]:
     """The processes in the ledger that are still alive; zombies count as dead."""
-    pids = {word.pid for word in submitted.sandbox.ledger.words(submitted.id)}
+    pids = {entry.pid for entry in submitted.sandbox.ledger.entries(submitted.id)}
     alive = []
     for pid in pids:
         identity = identify(pid)
@@ -35,7 +35,7 @@ def test_a_script_that_exits_with_0_is_completed(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("worker.py", 4, 0.01, 0))
     end = end_of(run.wait_for_end())
     assert (end.status, end.exit_code, end.signal) == (Status.COMPLETED, 0, None)
-    assert run.said() == ["begin", "end 0"]
+    assert run.reports() == ["begin", "end 0"]
     assert run.run().step == 4
     assert [line["step"] for line in run.metrics()] == [1, 2, 3, 4]
     sandbox.wait_until_all_is_indexed()
@@ -49,8 +49,8 @@ def test_a_failed_script_has_its_exit_code_and_a_reason(sandbox: Sandbox) -> Non
 
 
 def test_a_signal_that_is_not_ours_is_a_failure_with_its_name(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None
     assert processes.kill(named)
@@ -76,37 +76,39 @@ def test_a_command_that_cannot_be_executed_fails_and_names_the_path(sandbox: San
 
 
 def test_a_script_that_exits_with_1_at_its_limit_is_timeboxed(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.4)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.4)
     end = end_of(run.wait_for_end())
     assert (end.status, end.exit_code) == (Status.TIMEBOXED, 1)
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
     assert 0.4 <= run.run().attempt.running_seconds < 2.0
 
 
 def test_a_script_that_ignores_int_and_term_is_killed_with_all_its_descendants(sandbox: Sandbox) -> None:
-    stubborn = sandbox.submit(*script("stubborn.py"), max_run_seconds=0.3, stop=QUICK)
+    stubborn = sandbox.submit(*script("ignores_signals.py"), max_run_seconds=0.3, stop=QUICK)
     leaving = sandbox.submit(*script("leaves_descendants.py"))
-    stubborn.wait(lambda: len(stubborn.said()) == 2, "both of its processes are there")
+    stubborn.wait(lambda: len(stubborn.reports()) == 2, "both of its processes are there")
     end = end_of(stubborn.wait_for_end())
     assert (end.status, end.exit_code, end.signal) == (Status.TIMEBOXED, None, "SIGKILL")
     end = end_of(leaving.wait_for_end())
     assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
-    assert leaving.said().count("there") >= 4
+    assert leaving.reports().count("there") >= 4
     assert alive(stubborn) == alive(leaving) == []
 
 
 def test_the_warning_comes_before_the_limit(sandbox: Sandbox) -> None:
     plan = StopPlan(warn_signal="SIGUSR1", warn_seconds=0.4)
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.8, stop=plan)
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.8, stop=plan)
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
-    assert run.said() == ["begin", "SIGUSR1", "SIGINT"]
+    assert run.reports() == ["begin", "SIGUSR1", "SIGINT"]
     assert run.events().count("warned") == 1
 
 
 def test_descendants_in_other_sessions_are_ended_at_the_limit(sandbox: Sandbox) -> None:
     code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\nwhile True: time.sleep(60)\n"
     run = sandbox.submit(*python(code), max_run_seconds=0.4, stop=QUICK)
-    run.wait(lambda: len(processes.knowing(f"BACKPROP_RUN_ID={run.id}")) == 3, "the script and its two descendants")
+    run.wait(
+        lambda: len(processes.with_environment(f"BACKPROP_RUN_ID={run.id}")) == 3, "the script and its two descendants"
+    )
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
     sandbox.wait_until_nothing_runs()
 
@@ -212,7 +214,7 @@ def test_a_run_waits_for_another_and_is_stopped_when_that_fails(sandbox: Sandbox
     end = end_of(after_bad.wait_for_end())
     assert (end.status, end.exit_code) == (Status.STOPPED, None)
     assert bad.id in (end.reason or "")
-    order = [word.run for word in sandbox.ledger.words() if word.said.startswith(("begin", "end"))]
+    order = [entry.run for entry in sandbox.ledger.entries() if entry.text.startswith(("begin", "end"))]
     assert order.index(after_good.id) > len(order) - 1 - order[::-1].index(good.id)
     assert sandbox.ledger.beginnings(after_bad.id) == 0
 
@@ -227,7 +229,7 @@ def test_a_retry_resumes_from_the_checkpoint_after_a_delay(sandbox: Sandbox) -> 
     assert (end.status, end.exit_code) == (Status.FAILED, 9)
     assert time.monotonic() - began >= 4.9
     run.wait(lambda: not os.path.exists(environment), "its environment forgotten at the final end")
-    assert run.said() == ["begin", "end 9", "begin", "end 9"]
+    assert run.reports() == ["begin", "end 9", "begin", "end 9"]
     first, second = run.run().attempts
     assert (first.status, first.exit_code, first.resumed_from) == (Status.FAILED, 9, None)
     assert second.resumed_from == os.path.join(run.run().spec.cwd, "checkpoint.json")
@@ -249,8 +251,8 @@ def test_slices_resume_from_the_checkpoint_until_their_total_is_used(sandbox: Sa
 
 
 def test_a_foreign_stop_signal_within_the_run_is_not_mistaken_for_ours(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     named = run.script()
     assert named is not None
     assert processes.kill(named, signal.SIGINT)

@@ -28,7 +28,7 @@ STOP = StopRequest(by="person", reason="stopped by you")
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 QUICK = StopPlan(grace_seconds=0.3)
 
-# A script with a child, and a grandchild in a session of its own; each waits for ever.
+# A script with a child, and a grandchild in a session of its own; each waits forever.
 FAMILY = """
 import os, time
 if os.fork() == 0:
@@ -47,7 +47,7 @@ def family(sandbox: Sandbox, **spec: Any) -> Submitted:
 
 def states(run: Submitted) -> list[bytes | None]:
     """The states of its processes."""
-    return [state_of(identity.pid) for identity in processes.knowing(f"BACKPROP_RUN_ID={run.id}")]
+    return [state_of(identity.pid) for identity in processes.with_environment(f"BACKPROP_RUN_ID={run.id}")]
 
 
 def ended(run: Submitted) -> Ended:
@@ -69,8 +69,8 @@ def test_a_pause_stops_every_process_and_continue_resumes_them(sandbox: Sandbox)
 
 
 def test_paused_time_is_not_counted_in_the_timebox(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.9)
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.9)
+    run.wait_until_it_reports("begin")
     run.ask(PAUSE)
     run.wait_for(Status.PAUSED)
     paused_at = time.monotonic()
@@ -81,70 +81,70 @@ def test_paused_time_is_not_counted_in_the_timebox(sandbox: Sandbox) -> None:
     attempt = run.run().attempt
     assert 0.9 <= attempt.running_seconds < 1.9
     assert attempt.paused_seconds >= 1.2
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_a_paused_run_can_be_stopped_and_gets_its_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     run.ask(PAUSE)
     run.wait_for(Status.PAUSED)
     run.ask(STOP)
     end = ended(run)
     assert (end.status, end.exit_code, end.reason) == (Status.STOPPED, 1, "stopped by you")
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_the_guard_does_not_continue_a_run_that_a_person_paused(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     run.ask(PauseRequest(by="ram", reason="memory nearly gone"))
     run.wait_for(Status.PAUSED)
     run.ask(PAUSE)
     run.ask(ContinueRequest(by="ram", reason="memory again"))
     run.ask(NoticeRequest(message="all read"))
-    run.wait(lambda: "told" in run.events(), "everything obeyed")
+    run.wait(lambda: "told" in run.events(), "all requests handled")
     assert run.status() is Status.PAUSED
     run.ask(KILL)
     assert ended(run).status is Status.STOPPED
 
 
 def test_an_ignored_stop_goes_through_all_stages_and_a_kill_does_not_wait_for_them(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("stubborn.py"))
-    run.wait(lambda: len(run.said()) == 2, "both of its processes are there")
+    run = sandbox.submit(*script("ignores_signals.py"))
+    run.wait(lambda: len(run.reports()) == 2, "both of its processes are there")
     run.ask(STOP)
     run.wait_for(Status.STOPPING)
     run.ask(KILL)
     end = ended(run)
     assert (end.status, end.exit_code, end.signal) == (Status.STOPPED, None, "SIGKILL")
-    assert processes.knowing(f"BACKPROP_RUN_ID={run.id}") == []
+    assert processes.with_environment(f"BACKPROP_RUN_ID={run.id}") == []
 
 
 def test_two_stop_requests_send_one_signal(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py", 0.5))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py", 0.5))
+    run.wait_until_it_reports("begin")
     run.ask(STOP)
-    run.wait_until_it_says("SIGINT")
+    run.wait_until_it_reports("SIGINT")
     run.ask(STOP)
     assert ended(run).status is Status.STOPPED
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_a_timebox_can_be_extended_and_removed_during_the_run(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"), max_run_seconds=0.8)
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.8)
+    run.wait_until_it_reports("begin")
     run.ask(TimeboxRequest(max_run_seconds=None))
     run.wait(lambda: run.run().spec.max_run_seconds is None, "no limit")
     began = run.run().attempt.started_at
     run.wait(lambda: time.time() - began > 1.2, "beyond its first limit")
-    assert run.said() == ["begin"]
+    assert run.reports() == ["begin"]
     run.ask(TimeboxRequest(max_run_seconds=1.0))
     assert ended(run).status is Status.TIMEBOXED
 
 
 def test_a_running_run_can_be_edited_and_keeps_the_edits(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     run.ask(EditRequest(name="better", tags=("a", "b"), note="so", priority=3))
     run.wait(lambda: run.run().name == "better", "renamed")
     run.ask(STOP)
@@ -157,18 +157,18 @@ def test_a_running_run_can_be_edited_and_keeps_the_edits(sandbox: Sandbox) -> No
 
 
 def test_sigterm_to_the_guardian_ends_the_run_gracefully(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     guardian = run.wait(run.guardian, "its guardian")
     assert processes.kill(guardian, signal.SIGTERM)
     end = ended(run)
     assert (end.status, end.exit_code) == (Status.STOPPED, 1)
     assert "session" in (end.reason or "")
-    assert run.said() == ["begin", "SIGINT"]
+    assert run.reports() == ["begin", "SIGINT"]
 
 
 def test_a_stop_requested_during_the_start_takes_effect(sandbox: Sandbox) -> None:
-    run = sandbox.queue(*script("obedient.py"))
+    run = sandbox.queue(*script("exits_on_signal.py"))
     lock = run.directory.try_lock()
     assert lock is not None
     with lock:
@@ -176,14 +176,14 @@ def test_a_stop_requested_during_the_start_takes_effect(sandbox: Sandbox) -> Non
         run.ask(STOP)
     end = ended(run)
     assert end.status is Status.STOPPED
-    assert run.said() == []
+    assert run.reports() == []
 
 
 def test_a_held_run_can_be_stopped(sandbox: Sandbox) -> None:
     sandbox.allow(1)
-    first = sandbox.submit(*script("obedient.py"))
-    first.wait_until_it_says("begin")
-    second = sandbox.submit(*script("obedient.py"))
+    first = sandbox.submit(*script("exits_on_signal.py"))
+    first.wait_until_it_reports("begin")
+    second = sandbox.submit(*script("exits_on_signal.py"))
     second.ask(STOP)
     end = ended(second)
     assert (end.status, end.reason) == (Status.STOPPED, "stopped by you")
@@ -194,11 +194,11 @@ def test_a_held_run_can_be_stopped(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("request_", [PAUSE, CONTINUE])
 def test_requests_that_do_not_apply_are_ignored(sandbox: Sandbox, request_: PauseRequest | ContinueRequest) -> None:
-    run = sandbox.submit(*script("obedient.py", 0.3))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py", 0.3))
+    run.wait_until_it_reports("begin")
     with open(run.directory.file("requests.jsonl"), "ab") as file:
         file.write(b'not json\n{"request": "dance"}\n\xff\n')
     run.ask(STOP)
-    run.wait_until_it_says("SIGINT")
+    run.wait_until_it_reports("SIGINT")
     run.ask(request_)
     assert ended(run).status is Status.STOPPED

@@ -7,14 +7,16 @@ import os
 import pytest
 
 from backprop_tui.domain.invocation import resume_template
-from backprop_tui.domain.resume_check import Verdict
+from backprop_tui.domain.resume_check import ResumeVerdict
 from backprop_tui.domain.run import StopPlan
 from tests.support.sandbox import SCRIPTS, Sandbox, script
 
 
-@pytest.mark.parametrize(("extra", "verdict"), [((), Verdict.CONTINUED), (("--forgetful",), Verdict.RESTARTED)])
+@pytest.mark.parametrize(
+    ("extra", "verdict"), [((), ResumeVerdict.CONTINUED), (("--forgetful",), ResumeVerdict.RESTARTED)]
+)
 def test_a_slice_that_continues_is_distinguished_from_one_that_restarts(
-    sandbox: Sandbox, extra: tuple[str, ...], verdict: Verdict
+    sandbox: Sandbox, extra: tuple[str, ...], verdict: ResumeVerdict
 ) -> None:
     with open(os.path.join(SCRIPTS, "learner.py"), encoding="utf-8") as file:
         template = resume_template(file.read())
@@ -31,5 +33,5 @@ def test_a_slice_that_continues_is_distinguished_from_one_that_restarts(
     check = record.resume_check
     assert check is not None
     assert (check.verdict, check.attempt, check.step_before) == (verdict, 2, 40)
-    assert check.step_after == (41 if verdict is Verdict.CONTINUED else 1)
-    assert ("resume_doubtful" in run.events()) == (verdict is Verdict.RESTARTED)
+    assert check.step_after == (41 if verdict is ResumeVerdict.CONTINUED else 1)
+    assert ("resume_doubtful" in run.events()) == (verdict is ResumeVerdict.RESTARTED)

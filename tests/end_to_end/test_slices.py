@@ -28,7 +28,7 @@ def end_of(run: Run) -> Ended:
 
 def beginnings(submitted: Submitted) -> list[int]:
     """The step from which each of its attempts resumed."""
-    return [int(word.split()[1]) for word in submitted.said() if word.startswith("begin")]
+    return [int(line.split()[1]) for line in submitted.reports() if line.startswith("begin")]
 
 
 def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> None:
@@ -105,7 +105,9 @@ def test_the_next_slice_skips_a_damaged_checkpoint(sandbox: Sandbox) -> None:
     first, second = run.run().attempts[:2]
     assert first.status is Status.TIMEBOXED
     resumed = int((second.resumed_from or "").rpartition("-")[2])
-    saved = [int(word.split()[1]) for word in run.said()[: run.said().index(f"begin {resumed}")] if "saved" in word]
+    saved = [
+        int(word.split()[1]) for word in run.reports()[: run.reports().index(f"begin {resumed}")] if "saved" in word
+    ]
     assert resumed == saved[-1]
 
 
@@ -132,7 +134,7 @@ def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox
     goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=30"),), "stop": QUICK}
     run = sandbox.submit(*script("saves.py", 1000, 0.05, 5), **goals)
     run.wait(
-        lambda: (len(run.run().attempts) == 2 and "begin" in run.said()[-1]) or len(beginnings(run)) >= 2, "a slice"
+        lambda: (len(run.run().attempts) == 2 and "begin" in run.reports()[-1]) or len(beginnings(run)) >= 2, "a slice"
     )
     identity = wait_until(run.guardian if victim == "guardian" else sandbox.supervisor, f"the {victim}")
     assert processes.kill(identity)

@@ -53,7 +53,7 @@ def test_an_interrupted_submission_leaves_no_run_and_its_id_is_free(
     assert other.wait_for_end().status is Status.COMPLETED
     again = sandbox.submit(*script("worker.py", 1, 0, 0), run_id=half.id)
     assert again.wait_for_end().status is Status.COMPLETED
-    assert again.said() == ["begin", "end 0"]
+    assert again.reports() == ["begin", "end 0"]
 
 
 QUEUED = [
@@ -71,7 +71,7 @@ def test_a_run_queued_by_a_front_end_that_died_is_started_by_the_next_command(
     assert run.status() is Status.QUEUED
     sandbox.call()
     assert run.wait_for_end().status is Status.COMPLETED
-    assert run.said() == ["begin", "end 0"]
+    assert run.reports() == ["begin", "end 0"]
 
 
 def test_a_run_continues_once_its_front_end_has_started_a_supervisor(
@@ -79,7 +79,7 @@ def test_a_run_continues_once_its_front_end_has_started_a_supervisor(
 ) -> None:
     run = front_end_dies(sandbox, monkeypatch, after(f"{SUPERVISOR_PROCESS}._spawn"))
     assert run.wait_for_end().status is Status.COMPLETED
-    assert run.said() == ["begin", "end 0"]
+    assert run.reports() == ["begin", "end 0"]
 
 
 def test_old_remains_of_interrupted_submissions_are_removed(sandbox: Sandbox) -> None:

@@ -41,8 +41,8 @@ def next_supervisor(sandbox: Sandbox, after: Identity) -> Identity:
 
 
 def running(sandbox: Sandbox) -> Submitted:
-    run = sandbox.submit(*script("obedient.py"))
-    run.wait_until_it_says("begin")
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
     run.wait_for(Status.RUNNING)
     return run
 
@@ -72,7 +72,7 @@ def test_the_queue_continues_although_the_last_guardian_ended_before_its_supervi
     sandbox.allow(1)
     first = sandbox.submit(*script("worker.py", 4, 0.1, 0))
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
-    first.wait_until_it_says("begin")
+    first.wait_until_it_reports("begin")
     killed_supervisor(sandbox)
     began = time.monotonic()
     assert second.wait_for_end().status is Status.COMPLETED
@@ -84,7 +84,7 @@ def test_the_queue_continues_after_the_fork_server_was_killed(sandbox: Sandbox) 
     sandbox.allow(1)
     first = sandbox.submit(*script("worker.py", 4, 0.1, 3))
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
-    first.wait_until_it_says("begin")
+    first.wait_until_it_reports("begin")
     forker = sandbox.wait_until(sandbox.fork_server, "a fork server")
     assert processes.kill(forker)
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_an_idle_supervisor_exits_and_the_next_command_starts_another(sandbox: S
     first.wait_for_end()
     supervisor = sandbox.wait_until(sandbox.supervisor, "a supervisor")
     sandbox.wait_until(lambda: not is_alive(supervisor), "ended by itself")
-    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "its fork server gone")
+    sandbox.wait_until(lambda: not processes.with_environment(sandbox.home.root), "its fork server gone")
     assert sandbox.markers() == []
     second = sandbox.submit(*script("worker.py", 1, 0, 0))
     assert identify(supervisor.pid) != supervisor, "a zombie of the first one"
@@ -134,9 +134,9 @@ def test_the_fork_server_starts_another_supervisor_although_there_is_no_guardian
 
 def test_processes_left_in_an_adopted_scripts_session_are_killed_although_they_have_no_marker(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("forgets_its_name.py"))
-    run.wait_until_it_says("there")
+    run.wait_until_it_reports("there")
     run.wait_for(Status.RUNNING)
-    nameless = next(word.pid for word in run.sandbox.ledger.words(run.id) if word.said == "there")
+    nameless = next(entry.pid for entry in run.sandbox.ledger.entries(run.id) if entry.text == "there")
     known = identify(nameless)
     guardian = run.guardian()
     assert known is not None
@@ -170,7 +170,7 @@ def test_scripts_without_supervisor_and_guardians_are_adopted_after_the_next_com
     paused.ask(PauseRequest(by="person", reason="paused by you"))
     paused.wait_for(Status.PAUSED)
     working = sandbox.submit(*script("waits_for_go.py", 7))
-    working.wait_until_it_says("begin")
+    working.wait_until_it_reports("begin")
     working.wait_for(Status.RUNNING)
     guardians = [paused.guardian(), working.guardian()]
     killed_supervisor(sandbox)
@@ -214,7 +214,7 @@ def test_the_code_of_an_adopted_script_is_known_on_old_kernels_too(
 
 def test_a_run_whose_directory_was_removed_leaves_no_guardian(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("waits_for_go.py", 7))
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     guardian = run.wait(run.guardian, "its guardian")
     cwd = run.run().spec.cwd
     shutil.rmtree(run.directory.path)

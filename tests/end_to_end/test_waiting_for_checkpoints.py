@@ -28,7 +28,7 @@ def end_of(run: Submitted) -> Ended:
 
 
 def saved(run: Submitted) -> list[int]:
-    return [int(word.split()[1]) for word in run.said() if word.startswith("saved")]
+    return [int(line.split()[1]) for line in run.reports() if line.startswith("saved")]
 
 
 def knows_its_pace(run: Submitted) -> None:
@@ -39,7 +39,7 @@ def test_a_stop_waits_for_the_checkpoint_that_is_due_and_keeps_all_of_it(sandbox
     run = sandbox.submit(*script(*SAVES_OFTEN), stop=PATIENT)
     knows_its_pace(run)
     steps = saved(run)[-1]
-    run.wait_until_it_says(f"step {steps + 58}")  # the save before it is seen by now
+    run.wait_until_it_reports(f"step {steps + 58}")  # the save before it is seen by now
     run.ask(STOP)
     run.wait(lambda: run.status() is Status.STOPPING, "stopping")
     assert end_of(run).status is Status.STOPPED
@@ -63,7 +63,7 @@ def test_the_timebox_waits_for_the_checkpoint_and_can_be_extended_meanwhile(sand
 
 def test_a_stop_after_the_checkpoint_waits_for_the_next_one(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 60), stop=StopPlan(grace_seconds=0.2))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     assert end_of(run).status is Status.STOPPED
     assert saved(run)
@@ -72,7 +72,7 @@ def test_a_stop_after_the_checkpoint_waits_for_the_next_one(sandbox: Sandbox) ->
 
 def test_a_new_guardian_keeps_waiting(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 60), stop=StopPlan(grace_seconds=0.2))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     run.wait(lambda: "postponed" in run.events(), "postponed")
     guardian = wait_until(run.guardian, "its guardian")
@@ -88,7 +88,7 @@ def test_a_run_ends_although_its_guardian_dies_between_record_and_signal(
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, before("runner.tree:Tree.signal_group", GUARDIAN))
     run = sandbox.submit(*script("saves.py", 100_000, 0.05, 60), stop=StopPlan(grace_seconds=0.2))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     crashing.wait_until_all_happened()
     assert end_of(run).status is Status.STOPPED
@@ -96,7 +96,7 @@ def test_a_run_ends_although_its_guardian_dies_between_record_and_signal(
 
 def test_a_kill_does_not_wait(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script(*SAVES_ONCE))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     run.wait(lambda: "postponed" in run.events(), "postponed")
     run.ask(KILL)
@@ -106,7 +106,7 @@ def test_a_kill_does_not_wait(sandbox: Sandbox) -> None:
 
 def test_a_plain_stop_cuts_the_wait_to_the_grace(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script(*SAVES_ONCE), stop=StopPlan(grace_seconds=0.2))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     run.wait(lambda: "postponed" in run.events(), "postponed")
     run.ask(STOP)
@@ -115,7 +115,7 @@ def test_a_plain_stop_cuts_the_wait_to_the_grace(sandbox: Sandbox) -> None:
 
 def test_a_script_that_ends_on_its_own_meanwhile_is_completed(sandbox: Sandbox) -> None:
     run = sandbox.submit(*script("saves.py", 40, 0.05, 1000))
-    run.wait_until_it_says("step 3")
+    run.wait_until_it_reports("step 3")
     run.ask(AFTER_CHECKPOINT)
     run.wait(lambda: "postponed" in run.events(), "postponed")
     assert end_of(run).status is Status.COMPLETED

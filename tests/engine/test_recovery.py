@@ -10,8 +10,8 @@ import pytest
 from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.engine import recovery
-from backprop_tui.engine.recovery import Adopt, Recorded, recover
+from backprop_tui.engine import scheduler
+from backprop_tui.engine.scheduler import recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
 from tests.support.runs import Guardian
@@ -20,9 +20,9 @@ from tests.support.runs import Guardian
 def recovered(guardian: Guardian) -> Run:
     recovery_result = recover(guardian.directory, guardian.run)
     guardian.dies()
-    assert isinstance(recovery_result, Recorded)
-    assert guardian.directory.read().state == recovery_result.run.state
-    return recovery_result.run
+    assert recovery_result is not None
+    assert guardian.directory.read().state == recovery_result.state
+    return recovery_result
 
 
 def names_its_script(guardian: Guardian, attempt: int = 1) -> None:
@@ -35,14 +35,14 @@ def test_a_living_script_is_adopted(host: Host) -> None:
     lock = try_lock(guardian.directory.script_lock)
     assert lock is not None
     with lock:
-        assert isinstance(recover(guardian.directory, guardian.run), Adopt)
+        assert recover(guardian.directory, guardian.run) is None
     guardian.dies()
 
 
 def test_a_script_of_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
     guardian = host.runs.guarded("a")
     names_its_script(guardian)
-    assert isinstance(recover(guardian.directory, guardian.run), Adopt)
+    assert recover(guardian.directory, guardian.run) is None
     guardian.dies()
 
 
@@ -102,7 +102,7 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 
-    monkeypatch.setattr(recovery, "newest_sound", never_answers)
+    monkeypatch.setattr(scheduler, "newest_sound", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
     assert recovered(guardian).status is Status.LOST

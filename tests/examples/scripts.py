@@ -1,4 +1,4 @@
-"""An example script, run in a process of its own, and what it printed."""
+"""Runs an example script in a process, and collects its output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TIMEOUT_SECONDS = 60
-# The tests' own interpreter need not have torch: this variable names another one that does.
+# The interpreter with torch, if the interpreter of the tests does not have it.
 TORCH_PYTHON_VARIABLE = "TORCH_PYTHON"
 
 Line = dict[str, Any]
@@ -24,11 +24,11 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What one process printed, a line each, and how it ended."""
+    """The JSON lines that a process printed, its stderr and its exit code."""
 
     lines: list[Line]
     exit_code: int
-    complaint: str
+    errors: str
 
     @property
     def progress(self) -> list[Line]:
@@ -55,7 +55,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A script of `examples/`, and the interpreter that has what it imports."""
+    """A script in `examples/`, and an interpreter with the packages that it imports."""
 
     name: str
     python: str
@@ -64,8 +64,8 @@ class Example:
     def run(
         self, folder: Path, *flags: str, environment: Mapping[str, str] | None = None, wrapper: tuple[str, ...] = ()
     ) -> Transcript:
-        """Run the script to its end, by itself."""
-        ended = subprocess.run(
+        """Runs the script to its end, without supervision."""
+        completed = subprocess.run(
             [*wrapper, *self._command(flags)],
             cwd=folder,
             env=_environment(environment),
@@ -74,51 +74,51 @@ class Example:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        lines = [json.loads(line) for line in ended.stdout.splitlines()]
-        return Transcript(lines=lines, exit_code=ended.returncode, complaint=ended.stderr)
+        lines = [json.loads(line) for line in completed.stdout.splitlines()]
+        return Transcript(lines=lines, exit_code=completed.returncode, errors=completed.stderr)
 
     def run_until(
         self,
         folder: Path,
-        seen: Callable[[Line], bool],
-        then: signal.Signals,
+        matches: Callable[[Line], bool],
+        signal_to_send: signal.Signals,
         *flags: str,
         wrapper: tuple[str, ...] = (),
     ) -> Transcript:
-        """Send a signal once a line is seen that the test waits for."""
+        """Sends a signal at the first line that matches."""
         command = [*wrapper, *self._command(flags)]
         pipe = subprocess.PIPE
         with subprocess.Popen(
             command, cwd=folder, env=_environment(None), stdout=pipe, stderr=pipe, text=True
         ) as process:
             try:
-                lines = list(_lines_with_a_signal(process, seen, then))
+                lines = list(_lines_and_signal(process, matches, signal_to_send))
                 assert process.stderr is not None
-                complaint = process.stderr.read()
+                errors = process.stderr.read()
                 exit_code = process.wait(TIMEOUT_SECONDS)
             finally:
                 process.kill()
-        return Transcript(lines=lines, exit_code=exit_code, complaint=complaint)
+        return Transcript(lines=lines, exit_code=exit_code, errors=errors)
 
     def _command(self, flags: tuple[str, ...]) -> list[str]:
         return [self.python, str(EXAMPLES / self.name), *flags]
 
 
-def _lines_with_a_signal(
-    process: subprocess.Popen[str], seen: Callable[[Line], bool], then: signal.Signals
+def _lines_and_signal(
+    process: subprocess.Popen[str], matches: Callable[[Line], bool], signal_to_send: signal.Signals
 ) -> Iterator[Line]:
     assert process.stdout is not None
     sent = False
     for text in process.stdout:
         line = json.loads(text)
-        if not sent and seen(line):
-            process.send_signal(then)
+        if not sent and matches(line):
+            process.send_signal(signal_to_send)
             sent = True
         yield line
 
 
 def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    """Ours, without what a supervisor of these tests themselves may have told us."""
+    """Returns the tests' environment without the variables that a supervisor of the tests may have set."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BACKPROP_")} | dict(added or {})
 
 
@@ -127,9 +127,9 @@ def numpy_example() -> Example:
 
 
 def torch_example() -> Example:
-    """The PyTorch one; skips the test where its interpreter has no torch."""
+    """Returns the PyTorch example; skips the test if its interpreter has no torch."""
     python = os.environ.get(TORCH_PYTHON_VARIABLE, sys.executable)
-    question = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
-    if subprocess.run([python, "-c", question], check=False).returncode != 0:
-        pytest.skip(f"{python} has no torch; {TORCH_PYTHON_VARIABLE} may name an interpreter that has")
+    check = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
+    if subprocess.run([python, "-c", check], check=False).returncode != 0:
+        pytest.skip(f"{python} has no torch; {TORCH_PYTHON_VARIABLE} can name an interpreter that has it")
     return Example(name="train_torch.py", python=python, epochs_to_accuracy=15)

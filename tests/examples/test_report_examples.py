@@ -1,6 +1,6 @@
-"""The smallest examples of each framework, run for real: told to stop they save, and a resume goes on from there.
+"""The minimal example of each framework: asked to stop it saves, and a resumed run continues from there.
 
-`TORCH_PYTHON` may name an interpreter that has the frameworks; an example without its framework is skipped.
+`TORCH_PYTHON` can name an interpreter that has the frameworks; an example without its framework is skipped.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ FRAMEWORKS = {
     "lightning_trainer.py": "lightning",
     "keras_fit.py": "keras",
 }
-START_SECONDS = 100.0  # on a busy machine a framework takes its time to be imported
+START_SECONDS = 100.0  # importing a framework is slow on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One of the scripts in a run directory that a test plays the guardian of."""
+    """A script with a run directory; the test takes the part of the guardian."""
 
     name: str
     run: Path
     cwd: Path
 
     def start(self, attempt: int, resume_from: str | None = None) -> subprocess.Popen[bytes]:
-        told = {
+        variables = {
             "BACKPROP_RUN_DIR": str(self.run),
             "BACKPROP_ATTEMPT": str(attempt),
             "BACKPROP_RESUME_FROM": resume_from or "",
@@ -54,20 +54,20 @@ class Example:
             return subprocess.Popen(
                 [PYTHON, str(EXAMPLES / self.name), "--pace", "0.02"],
                 cwd=self.cwd,
-                env=os.environ | told,
+                env=os.environ | variables,
                 stdout=log,
                 stderr=log,
             )
 
-    def tell_to_stop(self, attempt: int) -> None:
+    def request_stop(self, attempt: int) -> None:
         new = self.run / "new"
         new.write_text(json.dumps({"attempt": attempt, "stopping": {"stage": 0}}))
         new.replace(self.run / "live.json")
 
     def losses(self) -> list[Progress]:
-        """A bar may tell steps of its own between them."""
-        told = [value for value in self._values() if isinstance(value, Progress) and value.step is not None]
-        return [value for value in told if any(name in ("loss", "train_loss") for name in value.metrics)]
+        """Returns the progress with a loss; a progress bar may report other steps between them."""
+        steps = [value for value in self._values() if isinstance(value, Progress) and value.step is not None]
+        return [step for step in steps if any(name in ("loss", "train_loss") for name in step.metrics)]
 
     def checkpoints(self) -> list[CheckpointSaved]:
         return [value for value in self._values() if isinstance(value, CheckpointSaved)]
@@ -76,7 +76,7 @@ class Example:
         return LogReader().feed((self.run / "output.log").read_bytes())
 
     def run_until(self, attempt: int, condition: Callable[[], object], resume_from: str | None = None) -> int:
-        """Tells it to stop once the condition holds; its exit code."""
+        """Asks the script to stop once the condition holds; returns its exit code."""
         process = self.start(attempt, resume_from)
         try:
             wait_until(
@@ -85,7 +85,7 @@ class Example:
                 seconds=START_SECONDS,
                 report=lambda: (self.run / "output.log").read_text(errors="replace")[-3000:],
             )
-            self.tell_to_stop(attempt)
+            self.request_stop(attempt)
             return process.wait(timeout=START_SECONDS)
         finally:
             process.kill()
@@ -95,26 +95,26 @@ class Example:
 @pytest.fixture(params=FRAMEWORKS)
 def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
     name: str = request.param
-    question = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({FRAMEWORKS[name]!r}) is None)"
-    if subprocess.run([PYTHON, "-c", question], check=False).returncode != 0:
-        pytest.skip(f"{PYTHON} has no {FRAMEWORKS[name]}; {TORCH_PYTHON_VARIABLE} may name an interpreter that has")
-    made = Example(name, tmp_path / "run", tmp_path / "cwd")
-    made.run.mkdir()
-    made.cwd.mkdir()
-    return made
+    check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({FRAMEWORKS[name]!r}) is None)"
+    if subprocess.run([PYTHON, "-c", check], check=False).returncode != 0:
+        pytest.skip(f"{PYTHON} has no {FRAMEWORKS[name]}; {TORCH_PYTHON_VARIABLE} can name an interpreter that has it")
+    example = Example(name, tmp_path / "run", tmp_path / "cwd")
+    example.run.mkdir()
+    example.cwd.mkdir()
+    return example
 
 
 @pytest.mark.timeout(4 * START_SECONDS)
-def test_told_to_stop_it_saves_and_a_resume_goes_on_from_there(example: Example) -> None:
-    began = time.monotonic()
+def test_it_saves_when_asked_to_stop_and_a_resumed_run_continues_from_there(example: Example) -> None:
+    started = time.monotonic()
     assert example.run_until(1, lambda: len(example.losses()) >= 2) == 0
     saved = example.checkpoints()[-1]
     assert Path(saved.path).exists()
     assert saved.step is not None
-    told = len(example.losses())
-    code = example.run_until(2, lambda: len(example.losses()) >= told + 2, saved.path)
-    assert code == 0, f"after {time.monotonic() - began:.0f} s"
-    resumed = example.losses()[told:]
+    known = len(example.losses())
+    code = example.run_until(2, lambda: len(example.losses()) >= known + 2, saved.path)
+    assert code == 0, f"after {time.monotonic() - started:.0f} s"
+    resumed = example.losses()[known:]
     first = resumed[0].step
     assert first is not None
     assert saved.step < first <= saved.step + 32

@@ -1,4 +1,4 @@
-"""A resumed run goes on exactly as if it had never ended, and a checkpoint that does not fit is refused in words."""
+"""A resumed run continues exactly as if it had never ended; an unsuitable checkpoint is rejected with a message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_resumed_run_repeats_every_loss_exactly(
     example: Example, uninterrupted: Transcript, tmp_path: Path, step: int
 ) -> None:
     resumed = example.run(tmp_path, *EVERY_LINE, "--resume-from", uninterrupted.checkpoint_of(step))
-    assert resumed.exit_code == 0, resumed.complaint
+    assert resumed.exit_code == 0, resumed.errors
     assert resumed.progress == uninterrupted.curve_after(step)
     assert resumed.lines[-1] == uninterrupted.lines[-1]
 
@@ -58,21 +58,21 @@ def test_a_stopped_run_saves_its_last_step_and_resumes_from_it_exactly(
     example: Example, uninterrupted: Transcript, tmp_path: Path, stop: signal.Signals
 ) -> None:
     stopped = example.run_until(tmp_path, progress_of_step_30, stop, *PACED)
-    assert stopped.exit_code == 128 + stop, stopped.complaint
+    assert stopped.exit_code == 128 + stop, stopped.errors
     assert stopped.lines[-1] == {**stopped.checkpoints[-1], "step": stopped.progress[-1]["step"]}
     assert stopped.progress[-1]["step"] < 176
     resumed = example.run(tmp_path, *EVERY_LINE, environment={"BACKPROP_RESUME_FROM": stopped.last_checkpoint})
     assert stopped.progress + resumed.progress == uninterrupted.progress
 
 
-def test_sigint_is_heard_though_the_parent_ignored_it(example: Example, tmp_path: Path) -> None:
+def test_sigint_is_handled_although_the_parent_ignored_it(example: Example, tmp_path: Path) -> None:
     ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
     stopped = example.run_until(tmp_path, progress_of_step_30, signal.SIGINT, *PACED, wrapper=ignoring)
     assert stopped.exit_code == 128 + signal.SIGINT
     assert stopped.lines[-1]["event"] == "checkpoint_saved"
 
 
-def test_a_run_that_was_finished_says_so_when_it_is_resumed(
+def test_a_finished_run_that_is_resumed_only_reports_its_end(
     example: Example, uninterrupted: Transcript, tmp_path: Path
 ) -> None:
     resumed = example.run(tmp_path, *EVERY_LINE, "--resume-from", uninterrupted.last_checkpoint)
@@ -81,50 +81,50 @@ def test_a_run_that_was_finished_says_so_when_it_is_resumed(
     assert resumed.lines[-1] == uninterrupted.lines[-1]
 
 
-def cut_short(sound: Path, bad: Path) -> None:
-    bad.write_bytes(sound.read_bytes()[:-1000])
+def cut_short(intact: Path, bad: Path) -> None:
+    bad.write_bytes(intact.read_bytes()[:-1000])
 
 
-def bits_flipped(sound: Path, bad: Path) -> None:
-    content = bytearray(sound.read_bytes())
+def flipped_bits(intact: Path, bad: Path) -> None:
+    content = bytearray(intact.read_bytes())
     for position in range(100, len(content) - 2000):
         content[position] ^= 0xFF
     bad.write_bytes(content)
 
 
-def something_else(sound: Path, bad: Path) -> None:
+def text_file(intact: Path, bad: Path) -> None:
     bad.write_text("not a checkpoint")
 
 
-def another_archive(sound: Path, bad: Path) -> None:
+def other_archive(intact: Path, bad: Path) -> None:
     with zipfile.ZipFile(bad, "w") as archive:
         archive.writestr("hello.txt", "not a checkpoint either")
 
 
-def missing(sound: Path, bad: Path) -> None:
+def missing(intact: Path, bad: Path) -> None:
     return
 
 
-@pytest.mark.parametrize("spoil", [cut_short, bits_flipped, something_else, another_archive, missing])
-def test_a_bad_checkpoint_is_refused_with_its_path(
-    example: Example, uninterrupted: Transcript, tmp_path: Path, spoil: Callable[[Path, Path], None]
+@pytest.mark.parametrize("damage", [cut_short, flipped_bits, text_file, other_archive, missing])
+def test_a_bad_checkpoint_is_rejected_with_its_path(
+    example: Example, uninterrupted: Transcript, tmp_path: Path, damage: Callable[[Path, Path], None]
 ) -> None:
-    sound = Path(uninterrupted.last_checkpoint)
-    bad = tmp_path / sound.name
-    spoil(sound, bad)
-    refused = example.run(tmp_path, *EVERY_LINE, "--resume-from", str(bad))
-    assert refused.exit_code == 1
-    assert refused.lines == []
-    assert refused.complaint.startswith(f"{example.name}: cannot resume: {bad} ")
-    assert "Traceback" not in refused.complaint
+    intact = Path(uninterrupted.last_checkpoint)
+    bad = tmp_path / intact.name
+    damage(intact, bad)
+    rejected = example.run(tmp_path, *EVERY_LINE, "--resume-from", str(bad))
+    assert rejected.exit_code == 1
+    assert rejected.lines == []
+    assert rejected.errors.startswith(f"{example.name}: cannot resume: {bad} ")
+    assert "Traceback" not in rejected.errors
 
 
 @pytest.mark.parametrize(
     ("flag", "value"), [("--hidden", "7"), ("--lr", "0.5"), ("--batch-size", "8"), ("--seed", "3")]
 )
-def test_a_checkpoint_of_other_settings_is_refused_by_the_flag_that_differs(
+def test_a_checkpoint_with_other_settings_is_rejected_naming_the_flag_that_differs(
     example: Example, uninterrupted: Transcript, tmp_path: Path, flag: str, value: str
 ) -> None:
-    refused = example.run(tmp_path, *EVERY_LINE, "--resume-from", uninterrupted.last_checkpoint, flag, value)
-    assert refused.exit_code == 1
-    assert refused.complaint.rstrip().endswith(f"but this run has {flag} {value}")
+    rejected = example.run(tmp_path, *EVERY_LINE, "--resume-from", uninterrupted.last_checkpoint, flag, value)
+    assert rejected.exit_code == 1
+    assert rejected.errors.rstrip().endswith(f"but this run has {flag} {value}")

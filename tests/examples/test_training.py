@@ -1,4 +1,4 @@
-"""The examples learn what they say, and tell of it at a rate that a reader can follow."""
+"""The examples reach the stated accuracy, and print progress at a readable rate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.examples.scripts import Example, Transcript
 
 
 def test_it_reaches_the_stated_accuracy_and_prints_at_most_20_lines_a_second(example: Example, tmp_path: Path) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     transcript = example.run(tmp_path, "--epochs", str(example.epochs_to_accuracy))
-    assert transcript.exit_code == 0, transcript.complaint
+    assert transcript.exit_code == 0, transcript.errors
     assert transcript.lines[-1]["event"] == "training_finished"
     assert transcript.lines[-1]["accuracy"] >= 0.97
-    assert len(transcript.progress) <= 20 * (time.monotonic() - begun) + 1
+    assert len(transcript.progress) <= 20 * (time.monotonic() - started) + 1
 
 
 def test_every_progress_line_has_the_step_the_epoch_and_the_metrics(uninterrupted: Transcript) -> None:
@@ -27,12 +27,15 @@ def test_every_progress_line_has_the_step_the_epoch_and_the_metrics(uninterrupte
     assert all(math.isfinite(line["loss"]) and 0 <= line["accuracy"] <= 1 for line in uninterrupted.progress)
 
 
-def test_another_seed_makes_another_curve(example: Example, uninterrupted: Transcript, tmp_path: Path) -> None:
+def test_another_seed_gives_another_curve(example: Example, uninterrupted: Transcript, tmp_path: Path) -> None:
     other = example.run(tmp_path, "--epochs", "1", "--progress-every-seconds", "0", "--seed", "1")
-    assert all(one["loss"] != two["loss"] for one, two in zip(uninterrupted.progress, other.progress, strict=False))
+    assert all(
+        line["loss"] != other_line["loss"]
+        for line, other_line in zip(uninterrupted.progress, other.progress, strict=False)
+    )
 
 
-def test_a_wrong_number_is_refused_by_its_flag(example: Example, tmp_path: Path) -> None:
-    refused = example.run(tmp_path, environment={"BACKPROP_CHECKPOINT_EVERY_SECONDS": "often"})
-    assert refused.exit_code == 2
-    assert "--checkpoint-every-seconds" in refused.complaint
+def test_a_wrong_number_is_rejected_naming_its_flag(example: Example, tmp_path: Path) -> None:
+    rejected = example.run(tmp_path, environment={"BACKPROP_CHECKPOINT_EVERY_SECONDS": "often"})
+    assert rejected.exit_code == 2
+    assert "--checkpoint-every-seconds" in rejected.errors

@@ -10,37 +10,37 @@ from tests.model.state import BELL, LEASE, RUN, SOCKET, Process, State
 
 
 def closes_inherited(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """A fork has every descriptor of its parent, close-on-exec or not: the lease and the bell among them."""
+    """A fork has every descriptor of its parent, also those with close-on-exec: the lease and the bell among them."""
     dropped = LEASE | BELL if rules.server_closes_what_it_inherited else 0
     yield state.move(me, me.to("serves", drop=dropped))
 
 
 def serves(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Errands come by the supervisor's step. An end of file: the supervisor is gone."""
+    """The supervisor's step makes the requests. An end of file means that the supervisor is gone."""
     if state.find("supervisor", family=me.family) is None:
         wakes = rules.server_wakes and state.disk.has_work
         yield state.move(me, *([me.to("takes_lease", drop=SOCKET)._replace(family=0)] if wakes else []))
 
 
 def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The message holds lock 2 while it waits in the socket, and after it was read. No process to be had: says so."""
-    runner = Process("runner", "closes_inherited", me.holds, family=me.family, attempt=me.attempt, errand=me.errand)
+    """The message holds lock 2 while it is in the socket, and after it was read. A failed fork is reported."""
+    runner = Process("runner", "closes_inherited", me.holds, family=me.family, attempt=me.attempt, task=me.task)
     yield state.move(me, me.to("replies"), runner)
     refused = state.move(me, _done(me, rules))
-    yield _told(refused, me, "takes_back" if me.errand == "start" else "closes_run_lock", rules)
+    yield _answered(refused, me, "takes_back" if me.task == "start" else "closes_run_lock", rules)
 
 
 def replies(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Closes its copy of lock 2 and sends the runner's pidfd."""
-    yield _told(state.move(me, _done(me, rules)), me, "closes_run_lock", rules)
+    yield _answered(state.move(me, _done(me, rules)), me, "closes_run_lock", rules)
 
 
 def _done(me: Process, rules: Rules) -> Process:
-    return me.to("serves", drop=RUN if rules.server_closes_run_lock else 0)._replace(errand="", attempt=0)
+    return me.to("serves", drop=RUN if rules.server_closes_run_lock else 0)._replace(task="", attempt=0)
 
 
-def _told(state: State, me: Process, then: str, rules: Rules) -> State:
-    """The supervisor, if it still waits, goes on with that step."""
+def _answered(state: State, me: Process, then: str, rules: Rules) -> State:
+    """The supervisor continues with the step `then`, if it is still waiting."""
     supervisor = state.find("supervisor", family=me.family)
     if supervisor is None or supervisor.at != "awaits_reply":
         return state

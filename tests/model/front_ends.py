@@ -1,4 +1,4 @@
-"""Commands: they queue, stop and resume, and wake a supervisor where none answers; then they are gone."""
+"""Commands: they queue, stop and resume, wake a supervisor where none answers, and exit."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from tests.model.rules import Rules
 from tests.model.state import BELL, LEASE, RUN, Process, Request, State, lowest_unused
 
-# --- how anybody wakes a supervisor ---
+# --- how any process wakes a supervisor ---
 
 
 def rings(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Whoever has the bell's read end will look at the queue before it exits. Nobody has: see to it oneself."""
+    """The process with the bell's read end looks at the queue before it exits; without one, start a supervisor."""
     if state.is_free(BELL):
         yield state.move(me, me.to("takes_lease"))
     else:
-        yield from _goes_on(state, me)
+        yield from _continue(state, me)
 
 
 def takes_lease(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """No work left: nothing to do. Busy: its holder looks at the queue once more after it has let go."""
+    """Nothing to do without work. If the lease is busy, its holder looks at the queue once more after releasing it."""
     if state.disk.has_work and state.is_free(LEASE):
         yield state.move(me, me.to("spawns_supervisor", take=LEASE))
     else:
-        yield from _goes_on(state, me)
+        yield from _continue(state, me)
 
 
 def spawns_supervisor(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -35,15 +35,15 @@ def spawns_supervisor(state: State, me: Process, _rules: Rules) -> Iterator[Stat
 
 def lets_go(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """Closes its own copy of the lease."""
-    yield from _goes_on(state, me, drop=LEASE)
+    yield from _continue(state, me, drop=LEASE)
 
 
-def _goes_on(state: State, me: Process, *, drop: int = 0) -> Iterator[State]:
+def _continue(state: State, me: Process, *, drop: int = 0) -> Iterator[State]:
     yield state.move(me, *([me.to(me.then, drop=drop)._replace(then="")] if me.then else []))
 
 
-def _leaves(state: State, me: Process) -> State:
-    """A command that changes nothing (more) still sees to it that work that is there is done."""
+def _exit_or_ring(state: State, me: Process) -> State:
+    """A command that changes nothing still makes sure that there is a supervisor for the work that exists."""
     return state.move(me, *([me.to("rings", drop=RUN)] if state.disk.has_work else []))
 
 
@@ -51,7 +51,7 @@ def _leaves(state: State, me: Process) -> State:
 
 
 def builds(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """In a temporary directory, which nobody sees."""
+    """In a temporary directory, which no other process reads."""
     after = me.to("marks" if rules.marker_before_run else "renames")
     yield state.move(me, after, disk=state.disk._replace(build=True))
 
@@ -63,7 +63,7 @@ def marks(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Now the run exists, queued. Swept away meanwhile, because it took so long: an error, and no run."""
+    """Now the run exists and is queued. If its directory was swept meanwhile, that is an error, and there is no run."""
     if not state.disk.build:
         yield state.move(me)
         return
@@ -76,12 +76,12 @@ def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def reads_status(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Without a lock: what it says may be old a moment later."""
+    """Without a lock, so the status may be outdated a moment later."""
     match state.disk.run.status:
         case "absent":
             return
         case "ended":
-            yield _leaves(state, me)
+            yield _exit_or_ring(state, me)
         case "queued":
             yield state.move(me, me.to("takes_queued_run" if rules.stop_edits_under_run_lock else "edits"))
         case _:
@@ -89,12 +89,12 @@ def reads_status(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def takes_queued_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Busy: somebody is just starting or recovering it, and will read the request."""
+    """If the lock is busy, its holder is starting or recovering the run, and will read the request."""
     yield state.move(me, me.to("edits", take=RUN) if state.is_free(RUN) else me.to("appends"))
 
 
 def edits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Under the lock the status is certain: still queued, it ends here and now."""
+    """Under the lock the status is certain: a run that is still queued ends at once."""
     if state.disk.run.status != "queued":
         yield state.move(me, me.to("appends", drop=RUN))
         return
@@ -103,17 +103,17 @@ def edits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def appends(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """One line in requests.jsonl, under no lock."""
+    """Appends a line to requests.jsonl, without a lock."""
     request = Request(asked=state.disk.run.asked, ends=sum(state.history.ends))
     after = me.to("rings")._replace(then="waits", attempt=state.disk.run.asked)
     yield state.move(me, after, disk=state.disk._replace(requests=(*state.disk.requests, request)))
 
 
 def waits(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The command returns when the effect is recorded; nobody there to bring it about: wake somebody."""
+    """The command returns when the effect is recorded; where no process can cause it, it wakes a supervisor."""
     run = state.disk.run
     if run.status == "ended" or run.asked > me.attempt:
-        yield _leaves(state, me)
+        yield _exit_or_ring(state, me)
     elif rules.waiting_command_wakes and state.is_free(LEASE) and state.is_free(BELL):
         yield state.move(me, me.to("takes_lease")._replace(then="waits"))
 
@@ -122,7 +122,7 @@ def waits(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def awaits_end(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Only what has ended can be resumed; its end may not be indexed yet."""
+    """Only ended runs can be resumed; the end may not be indexed yet."""
     if state.disk.run.status == "ended":
         yield state.move(me, me.to("takes_ended_run" if rules.resume_marks_under_run_lock else "marks_early"))
 
@@ -132,26 +132,26 @@ def marks_early(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def takes_ended_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Busy: the supervisor indexes it, for a moment; try again."""
+    """If the lock is busy, the supervisor is indexing the run for a moment, so it tries again."""
     if state.is_free(RUN):
         yield state.move(me, me.to("checks_end", take=RUN))
 
 
 def checks_end(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Under the lock the status is certain: somebody else may have resumed it."""
+    """Under the lock the status is certain: another command may have resumed the run."""
     if state.disk.run.status != "ended":
-        yield _leaves(state, me)
+        yield _exit_or_ring(state, me)
     else:
         yield state.move(me, me.to("marks_again" if rules.resume_marks_under_run_lock else "asks_again"))
 
 
 def marks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The supervisor may have removed the marker up to the moment in which the lock was taken."""
+    """The supervisor may have removed the marker until the lock was taken."""
     yield state.move(me, me.to("asks_again"), disk=state.disk._replace(marker=True))
 
 
 def asks_again(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Queued again; what was requested of earlier attempts is void, by the same write."""
+    """Queues the run again; the same write discards the requests to earlier attempts."""
     run = state.disk.run
     requests_from = len(state.disk.requests) if rules.resume_discards_old_requests else run.requests_from
     run = run._replace(status="queued", asked=run.asked + 1, requests_from=requests_from)

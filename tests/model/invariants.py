@@ -1,4 +1,4 @@
-"""What must hold: in every state, at every step, and at the end of every story."""
+"""What must hold in every state, at every step, and in every final state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def one_live_script(state: State) -> bool:
 
 
 def live_script_is_on_record(state: State) -> bool:
-    """Whoever reads run.json knows of it."""
+    """A live script can be seen in run.json."""
     run = state.disk.run
     scripts = (process for process in state.processes if process.role == "script" and process.at == "runs")
     return all(run.status in {"starting", "running"} and run.attempt == script.attempt for script in scripts)
@@ -21,7 +21,7 @@ def one_end_per_attempt(state: State) -> bool:
 
 
 def executed_only_when_asked(state: State) -> bool:
-    """Each attempt at most once, and no more attempts than somebody, or the run's slices, asked for."""
+    """Each attempt is executed at most once, and there are no more attempts than were requested or are slices."""
     executed = state.history.execs
     return max(executed) <= 1 and sum(executed) <= state.disk.run.asked + state.history.slices
 
@@ -31,13 +31,13 @@ def unfinished_run_has_its_marker(state: State) -> bool:
 
 
 def run_json_written_under_its_lock(before: State, actor: Process | None, after: State) -> bool:
-    """The rename that makes the run needs no lock: nobody knows the run before."""
-    was_there = before.disk.run.status != "absent"
-    return actor is None or before.disk.run == after.disk.run or not was_there or actor.has(RUN)
+    """The rename that creates the run needs no lock, since no other process knows the run yet."""
+    existed = before.disk.run.status != "absent"
+    return actor is None or before.disk.run == after.disk.run or not existed or actor.has(RUN)
 
 
 def no_start_against_an_old_stop(before: State, _actor: Process | None, after: State) -> bool:
-    """A stop that came before the last attempt ended forbids the next one."""
+    """A stop that was requested before the last attempt ended prevents the next one."""
     starts = before.disk.run.status == "queued" and after.disk.run.status == "starting"
     if not starts or not before.disk.has_request:
         return True
@@ -46,13 +46,13 @@ def no_start_against_an_old_stop(before: State, _actor: Process | None, after: S
 
 
 def no_stop_from_before_the_resume(before: State, _actor: Process | None, after: State) -> bool:
-    """An attempt that somebody resumed is stopped by nothing that was requested earlier."""
-    obeys = after.disk.intent != before.disk.intent or (
+    """A resumed attempt is not stopped by an earlier request."""
+    takes_effect = after.disk.intent != before.disk.intent or (
         before.disk.run.status == "queued"
         and after.disk.run.status == "ended"
         and after.disk.run.requests_from > before.disk.run.requests_from
     )
-    return not obeys or after.disk.requests[-1].asked == before.disk.run.asked
+    return not takes_effect or after.disk.requests[-1].asked == before.disk.run.asked
 
 
 IN_EVERY_STATE = (
@@ -71,20 +71,20 @@ AT_EVERY_STEP = (
 
 
 def is_settled(state: State) -> bool:
-    """The end of every story: all gone, the run ended and indexed; or an endless script in the best of hands."""
+    """Whether this is a good end: no process left and the run ended and indexed, or an endless script guarded."""
     disk = state.disk
     if not state.processes:
-        never_came_to_be = disk.run.status == "absent"  # its marker is swept when it is old
-        return never_came_to_be or (disk.run.status == "ended" and disk.indexed and not disk.marker)
-    return state.endless and not disk.has_request and _is_well_kept(state)
+        was_never_created = disk.run.status == "absent"  # its marker is swept when it is old
+        return was_never_created or (disk.run.status == "ended" and disk.indexed and not disk.marker)
+    return state.endless and not disk.has_request and _is_well_guarded(state)
 
 
-def _is_well_kept(state: State) -> bool:
-    """Running and watched, a supervisor ready for the next run, and nobody else there."""
+def _is_well_guarded(state: State) -> bool:
+    """Running and guarded, with a supervisor ready for the next run, and no other process."""
     at = {process.role: process for process in state.processes}
     if len(state.processes) != len(at) or set(at) != {"script", "runner", "supervisor", "fork server"}:
         return False
     guarded = at["runner"].at == "watches" and at["runner"].has(RUN) and at["script"].at == "runs"
     ready = at["supervisor"].at == "looks" and at["supervisor"].has(LEASE) and at["fork server"].at == "serves"
-    nobody_blocks = at["fork server"].holds & (LEASE | RUN | SCRIPT) == 0 == at["runner"].holds & (LEASE | SCRIPT)
-    return state.disk.run.status == "running" and guarded and ready and nobody_blocks
+    none_blocks = at["fork server"].holds & (LEASE | RUN | SCRIPT) == 0 == at["runner"].holds & (LEASE | SCRIPT)
+    return state.disk.run.status == "running" and guarded and ready and none_blocks

@@ -1,4 +1,4 @@
-"""The runner: the guardian of one attempt, as the parent of its script or as the adopter of another's."""
+"""The runner: the guardian of one attempt, as the parent of its script or after adopting it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from tests.model.state import LEASE, RUN, SCRIPT, SOCKET, Process, State, lowest
 
 
 def closes_inherited(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """It is a fork of the fork server, whose end of the socket would otherwise outlive it."""
+    """Closes the fork server's end of the socket, which would otherwise stay open after the fork server's death."""
     drop = SOCKET if rules.runner_closes_socket else 0
-    first_step = "takes_script_lock" if me.errand == "start" else "tests_script_lock"
+    first_step = "takes_script_lock" if me.task == "start" else "tests_script_lock"
     if not me.has(RUN):
         first_step = "takes_run_lock"
     yield state.move(me, me.to(first_step, drop=drop)._replace(family=me.family if me.has(SOCKET) and not drop else 0))
 
 
 def takes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """What a runner does that did not inherit it."""
+    """Only of a runner that did not inherit it."""
     if state.is_free(RUN):
-        first_step = "takes_script_lock" if me.errand == "start" else "tests_script_lock"
+        first_step = "takes_script_lock" if me.task == "start" else "tests_script_lock"
         yield state.move(me, me.to(first_step, take=RUN))
 
 
 def takes_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Busy: a script lives, so never start another."""
+    """If it is busy a script is alive, so no other is started."""
     if not rules.script_lock:
         yield state.move(me, me.to("truncates_record"))
     elif state.is_free(SCRIPT):
         yield state.move(me, me.to("truncates_record", take=SCRIPT))
     else:
-        yield state.move(me, me.to("tests_script_lock")._replace(errand="adopt"))
+        yield state.move(me, me.to("tests_script_lock")._replace(task="adopt"))
 
 
 def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -43,7 +43,7 @@ def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State
 
 
 def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The child has lock 3 from its first moment."""
+    """The child has lock 3 from the start."""
     recorded = set() if state.disk.record is None else {state.disk.record[1]}
     pid = lowest_unused({process.pid for process in state.processes} | recorded)
     first_step = "records_itself" if rules.child_records_itself else "execs"
@@ -59,7 +59,7 @@ def awaits_exec(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def records_child(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """What a runner does whose child does not record itself."""
+    """Only of a runner whose child does not record itself."""
     yield state.move(me, me.to("closes_script_lock"), disk=state.disk._replace(record=(me.attempt, me.pid)))
 
 
@@ -76,7 +76,7 @@ def writes_running(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def tests_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """As in Recover, the lock before the record; as long as a child lives unrecorded, again and again."""
+    """As in recovery, the lock is tested before the record; repeats while a child is alive and not recorded."""
     recorded = state.disk.record is not None and state.disk.record[0] == me.attempt
     if state.is_free(SCRIPT):
         yield state.move(me, me.to("reads_record"))
@@ -94,7 +94,7 @@ def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def opens_script(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """By pidfd, with the start time compared. A stop that was under way goes on."""
+    """By pidfd, with the start time compared. A stop that had begun continues."""
     assert state.disk.record is not None
     pid = state.disk.record[1]
     if not state.is_alive(pid):
@@ -107,7 +107,7 @@ def opens_script(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The child died before it recorded itself: it never started."""
+    """The child died before it recorded itself, so the script never started."""
     run = state.disk.run
     disk = state.disk.write(run._replace(status="queued", attempt=run.attempt - 1), durably=False)
     yield state.move(me, me.to("releases_run"), disk=disk)
@@ -117,7 +117,7 @@ def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def watches(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """An exit, a request, and the lease: whichever comes first."""
+    """Handles an exit, a request or a free lease, in any order."""
     if not state.is_alive(me.pid):
         yield state.move(me, me.to("reaps"))
     if state.disk.has_request:
@@ -127,18 +127,18 @@ def watches(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def records_offset(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """One write too early: whoever adopts the script believes the request obeyed."""
+    """One write too early: a runner that adopts the script would think that the request was handled."""
     yield state.move(me, me.to("records_intent"), disk=state.disk._replace(offset=len(state.disk.requests)))
 
 
 def records_intent(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The intent and the requests that it comes from, in one write of live.json; only then the signal."""
+    """Records the intent and the offset of the requests in one write of live.json, before the signal."""
     disk = state.disk._replace(intent=me.attempt, offset=len(state.disk.requests))
     yield state.move(me, me.to("signals"), disk=disk)
 
 
 def signals(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The ladder up to KILL; its steps differ only in how long they take."""
+    """All stages up to SIGKILL, which differ only in how long they take."""
     script = state.script(me.pid)
     if script is not None and script.at != "zombie":
         state = dies(state, script)
@@ -160,9 +160,9 @@ def sweeps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def reads_last_requests(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """What was asked to stop gets no further slice; nor what an adopter saw end."""
+    """A run that was asked to stop gets no further slice, nor does one whose script was adopted."""
     asked_to_stop = state.disk.has_request or state.disk.intent == me.attempt
-    another = me.errand == "start" and state.slices_left > 0 and not asked_to_stop
+    another = me.task == "start" and state.slices_left > 0 and not asked_to_stop
     yield state.move(me, me.to("writes_slice_end" if another else "writes_end"))
 
 
@@ -172,7 +172,7 @@ def writes_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def writes_slice_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The attempt ends and the run queues for its next slice, in one write."""
+    """The attempt ends and the run is queued for its next slice, in one write."""
     disk = state.disk.write(state.disk.run._replace(status="queued"), durably=True)
     after = state.move(me, me.to("releases_run"), disk=disk).recorded_end(me.attempt)
     history = after.history._replace(slices=after.history.slices + 1)
@@ -180,7 +180,7 @@ def writes_slice_end(state: State, me: Process, _rules: Rules) -> Iterator[State
 
 
 def releases_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Somebody must index the end and start the next run: no supervisor there, wake one, as the last act."""
+    """As its last step it wakes a supervisor if there is none, to index the end and start the next run."""
     if rules.runner_wakes_at_its_end:
         yield state.move(me, me.to("takes_lease", drop=RUN))
     else:

@@ -1,4 +1,4 @@
-"""Where the searches begin: what is there, who is there, and how much may go wrong."""
+"""The initial states of the searches: files, processes, and how many faults may happen."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ STOPPER = Process("command", "reads_status")
 RESUMER = Process("command", "awaits_end")
 SUPERVISOR = Process("supervisor", "looks", holds=LEASE | BELL, family=1)
 FORK_SERVER = Process("fork server", "serves", holds=SOCKET, family=1)
-RUNNER = Process("runner", "watches", holds=RUN, pid=1, attempt=1, errand="start")
+RUNNER = Process("runner", "watches", holds=RUN, pid=1, attempt=1, task="start")
 SCRIPT_ALIVE = Process("script", "runs", holds=SCRIPT, pid=1, attempt=1)
 
-# A second pair that never asked for the lease.
-USURPERS = (SUPERVISOR._replace(holds=BELL, family=2), FORK_SERVER._replace(family=2))
+# A second pair that never took the lease.
+SECOND_PAIR = (SUPERVISOR._replace(holds=BELL, family=2), FORK_SERVER._replace(family=2))
 
 NOTHING = Disk()
 QUEUED = Disk(run=RunJson(status="queued"), durable=RunJson(status="queued"), marker=True)
@@ -47,7 +47,7 @@ RAN_AND_ENDED = History(execs=(1, 0, 0), ends=(1, 0, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A beginning; and a number of states below which the search would have missed most of the story."""
+    """An initial state; a search that reaches fewer than `at_least` states has missed most of the behaviour."""
 
     disk: Disk
     history: History = NEVER_RAN
@@ -75,12 +75,12 @@ SERVED = (SUPERVISOR, FORK_SERVER)
 AT_WORK = (SUPERVISOR, FORK_SERVER, RUNNER, SCRIPT_ALIVE)
 
 SCENARIOS = {
-    "queue where nobody is": Scenario(disk=NOTHING, present=(QUEUER,), kills=2, at_least=12_000),
-    "queue at a supervisor that exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
+    "queue without a supervisor": Scenario(disk=NOTHING, present=(QUEUER,), kills=2, at_least=12_000),
+    "queue while the supervisor exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
     "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
     "run through three kills": Scenario(disk=QUEUED, present=SERVED, kills=3, at_least=30_000),
     "run without end": Scenario(disk=QUEUED, present=SERVED, endless=True, kills=2, at_least=7_000),
-    "run with two supervisors": Scenario(disk=QUEUED, present=(*SERVED, *USURPERS), kills=2, at_least=30_000),
+    "run with two supervisors": Scenario(disk=QUEUED, present=(*SERVED, *SECOND_PAIR), kills=2, at_least=30_000),
     "stop while it starts": Scenario(disk=QUEUED, present=(STOPPER, *SERVED), endless=True, kills=1, at_least=20_000),
     "stop while it runs": Scenario(
         disk=RUNNING, history=RAN, present=(STOPPER, *AT_WORK), endless=True, kills=2, at_least=20_000

@@ -1,4 +1,4 @@
-"""The script: a child of the runner that becomes the user's program, and may do as it likes from then on."""
+"""The script: a child of the runner that becomes the user's program, and may do anything from then on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def records_itself(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def execs(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """From here on it counts as executed. The program may be missing: the child tells the runner and exits."""
+    """From here on it counts as executed. If the program is missing the child reports that to the runner and exits."""
     yield state.move(me, me.to("runs")).recorded_exec(me.attempt)
     yield dies(state, me)
 
@@ -33,8 +33,8 @@ def zombie(_state: State, _me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def dies(state: State, script: Process) -> State:
-    """A zombie until its parent reaps it; without its parent nobody sees its exit status."""
-    has_parent = any(p.role == "runner" and p.pid == script.pid and p.errand == "start" for p in state.processes)
+    """A zombie until its parent reaps it; without its parent no process sees its exit status."""
+    has_parent = any(p.role == "runner" and p.pid == script.pid and p.task == "start" for p in state.processes)
     after = script.to("zombie")._replace(holds=0)
     return state.move(script, *([after] if has_parent else []))
 

@@ -1,7 +1,7 @@
-"""The world of the model: the files of one run, the processes around it, and the locks that these hold.
+"""The state of the model: the files of one run, the processes around it, and the locks that they hold.
 
-Named tuples, for they are hashed and compared a million times. A lock is held as long as any process has its
-descriptor: so descriptors are what is modelled, and a lock is free when nobody has one.
+Named tuples, because they are hashed and compared a million times. A lock is held as long as any process has its
+descriptor, so descriptors are modelled, and a lock is free when no process has one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import NamedTuple
 # Descriptors, as bits.
 LEASE = 1  # lock 1, supervisor.lock: who may admit runs
 RUN = 2  # lock 2, runs/<id>/lock: who may write run.json
-SCRIPT = 4  # lock 3, runs/<id>/script.lock: the script lives
-BELL = 8  # the read end of the bell: ringing reports whether somebody has it
-SOCKET = 16  # the fork server's end of the socket: its supervisor reads an end of file when nobody has it
+SCRIPT = 4  # lock 3, runs/<id>/script.lock: the script is alive
+BELL = 8  # the read end of the bell: ringing shows whether a process has it
+SOCKET = 16  # the fork server's end of the socket: its supervisor reads an end of file when no process has it
 
 NO_PROCESS = 0
 
@@ -23,7 +23,7 @@ class RunJson(NamedTuple):
 
     status: str = "absent"  # absent queued starting running ended
     attempt: int = 0  # the newest attempt, counted from 1
-    asked: int = 1  # how often somebody asked for the run: queued once, and every resume
+    asked: int = 1  # how often the run was requested: once when queued, and at every resume
     requests_from: int = 0  # requests before this one were made before the last resume
     this_boot: bool = True  # the boot id of the attempt is that of this boot
 
@@ -33,7 +33,7 @@ class RunJson(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A stop in requests.jsonl, and two facts of its moment that no process knows: only the invariants read them."""
+    """A stop in requests.jsonl, with two facts about the moment it was made, which only the invariants read."""
 
     asked: int
     ends: int
@@ -43,23 +43,23 @@ class Disk(NamedTuple):
     """All files."""
 
     run: RunJson = RunJson()
-    durable: RunJson = RunJson()  # what a power cut would leave of run.json
+    durable: RunJson = RunJson()  # what is left of run.json after a power cut
     build: bool = False  # runs/.tmp-<id>, which becomes the run by a rename
     marker: bool = False  # active/<id>
     indexed: bool = False  # experiments.json knows how the run ended
     record: tuple[int, int] | None = None  # script.lock's content: attempt, process id
-    intent: int = 0  # live.json: the attempt that we have decided to stop
-    offset: int = 0  # live.json: requests consumed
+    intent: int = 0  # live.json: the attempt that is to be stopped
+    offset: int = 0  # live.json: requests that were handled
     requests: tuple[Request, ...] = ()
 
     @property
     def has_request(self) -> bool:
-        """A stop is waiting to be obeyed."""
+        """Whether a stop was not handled yet."""
         return len(self.requests) > max(self.offset, self.run.requests_from)
 
     @property
     def has_work(self) -> bool:
-        """What a look into active/ finds: a marker without a run is no work."""
+        """Whether active/ shows work: a marker without a run does not count."""
         return self.marker and self.run.status != "absent"
 
     def write(self, run: RunJson, *, durably: bool) -> Disk:
@@ -74,12 +74,12 @@ class Process(NamedTuple):
     holds: int = 0
     family: int = 0  # joins a supervisor and its fork server
     pid: int = NO_PROCESS  # of a script: its own; of a runner: its script's
-    attempt: int = 0  # of a script or runner: the attempt it works for; of a stopper: the asking it aims at
-    errand: str = ""  # start or adopt
-    then: str = ""  # where to go on after waking a supervisor; nowhere: exit
+    attempt: int = 0  # of a script or runner: its attempt; of a stop command: the value of `asked` that it refers to
+    task: str = ""  # start or adopt
+    then: str = ""  # the step after waking a supervisor; empty: exit
 
     def to(self, at: str, *, take: int = 0, drop: int = 0) -> Process:
-        """The process before its next step, with some more or fewer descriptors."""
+        """The process at its next step, with descriptors added or removed."""
         return self._replace(at=at, holds=(self.holds | take) & ~drop)
 
     def has(self, descriptor: int) -> bool:
@@ -87,24 +87,24 @@ class Process(NamedTuple):
 
 
 class History(NamedTuple):
-    """What happened, for the invariants: no process knows it."""
+    """What happened so far; only for the invariants, no process knows it."""
 
     execs: tuple[int, ...] = (0, 0, 0)  # of each attempt
     ends: tuple[int, ...] = (0, 0, 0)
-    slices: int = 0  # attempts that the run itself asked for after the first
+    slices: int = 0  # attempts after the first that the run itself queued
 
 
 class State(NamedTuple):
-    """Everything at one moment, and how much may yet go wrong."""
+    """Everything at one moment, and how many faults may still happen."""
 
     disk: Disk
-    processes: tuple[Process, ...]  # sorted: which of two equals is which does not matter
+    processes: tuple[Process, ...]  # sorted, because the order of equal processes does not matter
     history: History = History()
     endless: bool = False  # the script never ends by itself
     slices_left: int = 0
     kills_left: int = 0
     power_cuts_left: int = 0
-    abandoned: bool = False  # the last process that would have gone on was killed: the next command must
+    abandoned: bool = False  # the last process that would have continued was killed, so the next command must recover
 
     def is_free(self, lock: int) -> bool:
         return not any(process.holds & lock for process in self.processes)
@@ -113,7 +113,7 @@ class State(NamedTuple):
         return next((p for p in self.processes if p.role == role and p.family == family), None)
 
     def script(self, pid: int) -> Process | None:
-        """The script of that process id, be it a zombie."""
+        """The script with that process id, also if it is a zombie."""
         return next((p for p in self.processes if p.role == "script" and p.pid == pid), None)
 
     def is_alive(self, pid: int) -> bool:
@@ -122,7 +122,7 @@ class State(NamedTuple):
         return script is not None and script.at != "zombie"
 
     def move(self, before: Process, *after: Process, disk: Disk | None = None) -> State:
-        """The state once a process has become another, or several, or none, and has written."""
+        """The state after a process has changed, forked or exited, and has written."""
         processes = list(self.processes)
         processes.remove(before)
         processes.extend(after)
@@ -130,16 +130,16 @@ class State(NamedTuple):
         return self._replace(processes=tuple(processes), disk=self.disk if disk is None else disk)
 
     def recorded_end(self, attempt: int) -> State:
-        return self._replace(history=self.history._replace(ends=_one_more(self.history.ends, attempt)))
+        return self._replace(history=self.history._replace(ends=_incremented(self.history.ends, attempt)))
 
     def recorded_exec(self, attempt: int) -> State:
-        return self._replace(history=self.history._replace(execs=_one_more(self.history.execs, attempt)))
+        return self._replace(history=self.history._replace(execs=_incremented(self.history.execs, attempt)))
 
 
 def lowest_unused(used: set[int]) -> int:
-    """A number for something new; reusing small ones keeps equal states equal."""
+    """The smallest unused number; reusing small ones keeps equal states equal."""
     return next(number for number in range(1, len(used) + 2) if number not in used)
 
 
-def _one_more(counts: tuple[int, ...], attempt: int) -> tuple[int, ...]:
+def _incremented(counts: tuple[int, ...], attempt: int) -> tuple[int, ...]:
     return (*counts[: attempt - 1], counts[attempt - 1] + 1, *counts[attempt:])

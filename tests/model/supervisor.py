@@ -1,4 +1,4 @@
-"""The supervisor: passes over the queue, recovers what others left, and makes sure of the queue before it exits."""
+"""The supervisor: passes over the queue, recovers orphaned runs, and looks at the queue again before it exits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from tests.model.state import BELL, LEASE, RUN, SCRIPT, SOCKET, Process, State
 
 
 def opens_bell(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """It was born with the lease."""
+    """It has inherited the lease."""
     yield state.move(me, me.to("looks", take=BELL))
 
 
 def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The loop: a fork server first, then one pass after the other as long as a run is unfinished or not indexed.
+    """The loop: a fork server first, then passes as long as a run is unfinished or not indexed.
 
-    The fork server says when it is ready, for until then it has the lease too: a supervisor that exits meanwhile would
-    find the lease busy in its last look, and nobody behind it.
+    It waits until the fork server is ready, which has the lease too until then: a supervisor that exits meanwhile would
+    find the lease busy in its last look, although no supervisor holds it.
     """
     server = state.find("fork server", family=me.family)
     if server is None:
@@ -34,16 +34,16 @@ def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
         yield state.move(me, me.to("reads_run", take=RUN))
 
 
-# --- sweep: a marker without a run, after a time ---
+# --- sweep: an old marker without a run ---
 
 
 def sweeps_build(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """By a rename, so that the one who builds it either has it whole or not at all."""
+    """By a rename, so that the command that builds it still has all of it or nothing."""
     yield state.move(me, me.to("looks_for_run"), disk=state.disk._replace(build=False))
 
 
 def looks_for_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """From now on it can't come to be; but it may have, before."""
+    """From now on the run cannot be created, but it may have been created before."""
     yield state.move(me, me.to("sweeps_marker" if state.disk.run.status == "absent" else "looks"))
 
 
@@ -55,7 +55,7 @@ def sweeps_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def reads_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Read again under lock 2, and the requests with it."""
+    """Reads the record again under lock 2, together with the requests."""
     run = state.disk.run
     if run.status == "ended":
         yield state.move(me, me.to("indexes"))
@@ -72,13 +72,13 @@ def reads_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def indexes(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """experiments.json first, the marker after it."""
+    """Writes experiments.json first; the marker is removed afterwards."""
     after = me.to("removes_marker", drop=0 if rules.unmarks_under_run_lock else RUN)
     yield state.move(me, after, disk=state.disk._replace(indexed=True))
 
 
 def removes_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Still under lock 2: whoever resumes the run marks it again under the same lock."""
+    """Still under lock 2: a resume sets the marker again under the same lock."""
     yield state.move(me, me.to("looks", drop=RUN), disk=state.disk._replace(marker=False))
 
 
@@ -94,37 +94,37 @@ def ends_unstarted(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 def writes_starting(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     run = state.disk.run
     run = run._replace(status="starting", attempt=run.attempt + 1, this_boot=True)
-    yield state.move(me, me.to("hands_over")._replace(errand="start"), disk=state.disk.write(run, durably=True))
+    yield state.move(me, me.to("hands_over")._replace(task="start"), disk=state.disk.write(run, durably=True))
 
 
 def hands_over(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The descriptor of lock 2 travels to the fork server; nobody at the other end: nobody has it."""
+    """Sends the descriptor of lock 2 to the fork server; if that is gone, no process gets it."""
     server = state.find("fork server", family=me.family)
     if server is None:
         yield state.move(me, me.to("closes_run_lock"))
     elif server.at == "serves":
         passed = RUN if rules.runner_inherits_run_lock else 0
-        errand = server.to("forks", take=passed)._replace(errand=me.errand, attempt=state.disk.run.attempt)
+        job = server.to("forks", take=passed)._replace(task=me.task, attempt=state.disk.run.attempt)
         kept = me.to("awaits_reply", drop=RUN & ~passed)
-        yield state.move(me, kept).move(server, errand)
+        yield state.move(me, kept).move(server, job)
 
 
 def awaits_reply(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The reply comes by the fork server's step. An end of file in its place says nothing about the runner."""
+    """The fork server's step makes the reply. An end of file instead says nothing about the runner."""
     if not any(p.has(SOCKET) and p.family == me.family for p in state.processes):
-        keeps_off = rules.keeps_off_when_server_vanished or me.errand == "adopt"
+        keeps_off = rules.keeps_off_when_server_vanished or me.task == "adopt"
         yield state.move(me, me.to("closes_run_lock" if keeps_off else "takes_back"))
     elif rules.may_give_up_waiting:
         yield state.move(me, me.to("closes_run_lock"))
 
 
 def closes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The runner has it; or nobody, then the next pass recovers the run."""
-    yield state.move(me, me.to("looks", drop=RUN)._replace(errand=""))
+    """The runner has the lock, or no process does, and the next pass recovers the run."""
+    yield state.move(me, me.to("looks", drop=RUN)._replace(task=""))
 
 
 def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """It certainly never started: queued again, and the attempt's number is free again."""
+    """The run certainly never started: it is queued again, and the attempt's number is free."""
     run = state.disk.run
     run = run._replace(status="queued", attempt=run.attempt - 1)
     yield state.move(me, me.to("closes_run_lock"), disk=state.disk.write(run, durably=False))
@@ -134,29 +134,29 @@ def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Before the record is read: a script that is there and unrecorded now has the lock now."""
+    """Before the record is read: a script that is alive and not recorded yet has the lock now."""
     if state.is_free(SCRIPT):
         yield state.move(me, me.to("reads_record"))
     else:
-        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+        yield state.move(me, me.to("hands_over")._replace(task="adopt"))
 
 
 def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Lock 3 is free. A record of an earlier attempt counts as none.
+    """Lock 3 is free. A record of an earlier attempt does not count.
 
-    A script that is dead may be left to a runner too, which sweeps what it left and may learn how it ended.
+    A dead script may be given to a runner too, which ends its remaining processes and may learn how it ended.
     """
     record = state.disk.record
     if record is None or record[0] != state.disk.run.attempt:
         yield state.move(me, me.to("takes_back"))
         return
-    yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+    yield state.move(me, me.to("hands_over")._replace(task="adopt"))
     if not state.is_alive(record[1]):
         yield state.move(me, me.to("writes_lost"))
 
 
 def reads_early(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The wrong way round: the script may record itself, run and exit before the lock is tested."""
+    """The wrong order: the script may record itself, run and exit before the lock is tested."""
     record = state.disk.record
     if record is None or record[0] != state.disk.run.attempt:
         yield state.move(me, me.to("tests_late"))
@@ -168,28 +168,28 @@ def tests_late(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     if state.is_free(SCRIPT):
         yield state.move(me, me.to("takes_back"))
     else:
-        yield state.move(me, me.to("hands_over")._replace(errand="adopt"))
+        yield state.move(me, me.to("hands_over")._replace(task="adopt"))
 
 
 def writes_lost(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """It ran, and nobody saw how it ended."""
+    """It ran, and no process saw how it ended."""
     run = state.disk.run
     after = state.move(me, me.to("looks", drop=RUN), disk=state.disk.write(run._replace(status="ended"), durably=True))
     yield after.recorded_end(run.attempt)
 
 
-# --- the way out ---
+# --- exit ---
 
 
 def closes_bell(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """First, so that whoever rings from now on sees to it himself."""
+    """First, so that a process that rings from now on starts a supervisor itself."""
     yield state.move(me, me.to("releases_lease", drop=BELL if rules.bell_closed_before_the_last_look else 0))
 
 
 def releases_lease(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Second, so that whoever finds it busy can rely on the look that follows.
+    """Second, so that a process that finds it busy can rely on the look at the queue that follows.
 
-    By unlocking: to close it would release nothing while whoever spawned this supervisor has yet to close its copy.
+    It is unlocked: closing it releases nothing while the process that spawned this supervisor has its copy open.
     """
     after = state.move(me, me.to("looks_again" if rules.looks_again_before_exit else "exits", drop=LEASE))
     if me.has(LEASE) and rules.lease_is_unlocked:
@@ -198,7 +198,7 @@ def releases_lease(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def looks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Work came in between: go on, unless another supervisor is at it."""
+    """Continues if work arrived in between, unless another supervisor has the lease."""
     if state.disk.has_work and state.is_free(LEASE):
         yield state.move(me, me.to("opens_bell", take=LEASE))
     else:
@@ -206,7 +206,7 @@ def looks_again(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def exits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """Sees nothing any more, and closes whatever is left."""
+    """Looks at nothing any more; its descriptors are closed."""
     yield state.move(me)
 
 

@@ -1,4 +1,4 @@
-"""The protocol keeps every promise in every interleaving, and none of its rules can be spared."""
+"""The protocol keeps every invariant in every interleaving, and each of its rules is needed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import pytest
 
 from tests.model.rules import PROTOCOL, Rules
 from tests.model.scenarios import SCENARIOS
-from tests.model.search import NEXT_COMMAND, NO_WAY_ON, PROMISES, STEPS, Outcome, explore
+from tests.model.search import INVARIANTS, NEXT_COMMAND, NO_GOOD_END, STEPS, Outcome, explore
 
-# A rule taken away, the scenario that shows why it is there, and what goes wrong.
+# A rule that is switched off, the scenario that shows why it is needed, and the invariant that is violated.
 NEEDED_RULES = [
-    ("marker_before_run", "queue where nobody is", "unfinished_run_has_its_marker"),
+    ("marker_before_run", "queue without a supervisor", "unfinished_run_has_its_marker"),
     ("marker_is_synced", "power cut while it is queued", "unfinished_run_has_its_marker"),
-    ("build_swept_before_marker", "queue at a supervisor that exits", "unfinished_run_has_its_marker"),
-    ("bell_closed_before_the_last_look", "queue at a supervisor that exits", NO_WAY_ON),
-    ("looks_again_before_exit", "queue at a supervisor that exits", NO_WAY_ON),
-    ("lease_is_unlocked", "queue, then resume", NO_WAY_ON),
-    ("runner_wakes_at_its_end", "run", NO_WAY_ON),
-    ("waiting_command_wakes", "stop while it starts", NO_WAY_ON),
+    ("build_swept_before_marker", "queue while the supervisor exits", "unfinished_run_has_its_marker"),
+    ("bell_closed_before_the_last_look", "queue while the supervisor exits", NO_GOOD_END),
+    ("looks_again_before_exit", "queue while the supervisor exits", NO_GOOD_END),
+    ("lease_is_unlocked", "queue, then resume", NO_GOOD_END),
+    ("runner_wakes_at_its_end", "run", NO_GOOD_END),
+    ("waiting_command_wakes", "stop while it starts", NO_GOOD_END),
     ("runner_inherits_run_lock", "run", "executed_only_when_asked"),
     ("runner_inherits_run_lock", "run", "one_end_per_attempt"),
-    ("server_closes_what_it_inherited", "run without end", NO_WAY_ON),
-    ("waits_until_server_is_ready", "queue at a supervisor that exits", NO_WAY_ON),
-    ("server_closes_run_lock", "run", NO_WAY_ON),
-    ("runner_closes_socket", "run without end", NO_WAY_ON),
+    ("server_closes_what_it_inherited", "run without end", NO_GOOD_END),
+    ("waits_until_server_is_ready", "queue while the supervisor exits", NO_GOOD_END),
+    ("server_closes_run_lock", "run", NO_GOOD_END),
+    ("runner_closes_socket", "run without end", NO_GOOD_END),
     ("keeps_off_when_server_vanished", "run", "executed_only_when_asked"),
     ("script_lock", "run", "one_live_script"),
     ("child_records_itself", "run", "executed_only_when_asked"),
@@ -38,12 +38,12 @@ NEEDED_RULES = [
     ("resume_discards_old_requests", "resume after a stop that came too late", "no_stop_from_before_the_resume"),
     ("stop_edits_under_run_lock", "stop while it starts", "run_json_written_under_its_lock"),
     ("pass_reads_requests", "stop between slices", "no_start_against_an_old_stop"),
-    ("intent_and_offset_in_one_write", "stop while it runs", NO_WAY_ON),
+    ("intent_and_offset_in_one_write", "stop while it runs", NO_GOOD_END),
 ]
 
-LIBERTIES = ["may_give_up_waiting", "server_wakes"]
+OPTIONAL_RULES = ["may_give_up_waiting", "server_wakes"]
 
-# Steps that only a weakened protocol has, and the one that is none.
+# Steps that only a weakened protocol has, and one that is no step.
 WRONG_STEPS = {
     "command marks_early",
     "supervisor reads_early",
@@ -59,50 +59,50 @@ WRONG_STEPS = {
 
 
 @cache
-def _searched(scenario: str, rules: Rules = PROTOCOL) -> Outcome:
+def _explore_scenario(scenario: str, rules: Rules = PROTOCOL) -> Outcome:
     return explore(SCENARIOS[scenario].start, rules)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_protocol_keeps_every_promise(scenario: str) -> None:
-    outcome = _searched(scenario)
+def test_the_protocol_keeps_every_invariant(scenario: str) -> None:
+    outcome = _explore_scenario(scenario)
     print(f"{scenario}: {outcome.states} states, {outcome.steps} steps")  # noqa: T201
-    assert outcome.violation is None, f"{outcome.violation} after\n  " + "\n  ".join(outcome.story)
+    assert outcome.violation is None, f"{outcome.violation} after\n  " + "\n  ".join(outcome.trace)
     assert outcome.states >= SCENARIOS[scenario].at_least
 
 
-@pytest.mark.parametrize(("rule", "scenario", "promise"), NEEDED_RULES)
-def test_without_the_rule_a_promise_is_broken(rule: str, scenario: str, promise: str) -> None:
+@pytest.mark.parametrize(("rule", "scenario", "invariant"), NEEDED_RULES)
+def test_without_the_rule_an_invariant_is_violated(rule: str, scenario: str, invariant: str) -> None:
     without = replace(PROTOCOL, **{rule: False})
-    assert explore(SCENARIOS[scenario].start, without, promises=frozenset({promise})).violation == promise
+    assert explore(SCENARIOS[scenario].start, without, invariants=frozenset({invariant})).violation == invariant
 
 
-@pytest.mark.parametrize("liberty", LIBERTIES)
-@pytest.mark.parametrize("scenario", ["queue at a supervisor that exits", "run", "stop while it starts"])
-def test_the_liberty_may_be_taken(liberty: str, scenario: str) -> None:
-    outcome = explore(SCENARIOS[scenario].start, replace(PROTOCOL, **{liberty: True}))
-    assert outcome.violation is None, f"{outcome.violation} after\n  " + "\n  ".join(outcome.story)
+@pytest.mark.parametrize("rule", OPTIONAL_RULES)
+@pytest.mark.parametrize("scenario", ["queue while the supervisor exits", "run", "stop while it starts"])
+def test_an_optional_rule_changes_no_invariant(rule: str, scenario: str) -> None:
+    outcome = explore(SCENARIOS[scenario].start, replace(PROTOCOL, **{rule: True}))
+    assert outcome.violation is None, f"{outcome.violation} after\n  " + "\n  ".join(outcome.trace)
     assert outcome.states >= SCENARIOS[scenario].at_least
 
 
 @pytest.mark.parametrize("scenario", ["run", "run without end", "stop while it runs"])
-def test_with_a_fork_server_that_wakes_no_single_kill_needs_the_next_command(scenario: str) -> None:
+def test_if_the_fork_server_wakes_a_supervisor_no_single_kill_needs_the_next_command(scenario: str) -> None:
     one_kill = SCENARIOS[scenario].start._replace(kills_left=1)
     assert NEXT_COMMAND in explore(one_kill, PROTOCOL).taken
     assert NEXT_COMMAND not in explore(one_kill, replace(PROTOCOL, server_wakes=True)).taken
 
 
-def test_every_rule_is_shown_to_be_needed_or_a_liberty() -> None:
-    shown = {rule for rule, _, _ in NEEDED_RULES}
-    assert shown == {name for name in Rules.__dataclass_fields__ if getattr(PROTOCOL, name)}
-    assert set(LIBERTIES) == set(Rules.__dataclass_fields__) - shown
+def test_every_rule_is_shown_to_be_needed_or_is_optional() -> None:
+    needed = {rule for rule, _, _ in NEEDED_RULES}
+    assert needed == {name for name in Rules.__dataclass_fields__ if getattr(PROTOCOL, name)}
+    assert set(OPTIONAL_RULES) == set(Rules.__dataclass_fields__) - needed
 
 
-def test_every_promise_is_broken_by_some_missing_rule() -> None:
-    assert {promise for _, _, promise in NEEDED_RULES} == PROMISES
+def test_every_invariant_is_violated_without_some_rule() -> None:
+    assert {invariant for _, _, invariant in NEEDED_RULES} == INVARIANTS
 
 
 def test_every_step_of_every_process_is_taken() -> None:
-    taken = frozenset[str]().union(*(_searched(scenario).taken for scenario in SCENARIOS))
+    taken = frozenset[str]().union(*(_explore_scenario(scenario).taken for scenario in SCENARIOS))
     steps = {f"{role} {name}" for role, by_name in STEPS.items() for name in by_name}
     assert steps - taken == WRONG_STEPS

@@ -60,7 +60,7 @@ def test_a_metric_is_never_wider_than_its_column(value: float) -> None:
 
 
 @given(st.floats(min_value=0, max_value=1, exclude_max=True))
-def test_only_what_is_done_says_100_percent(fraction: float) -> None:
+def test_only_finished_work_is_100_percent(fraction: float) -> None:
     assert numbers.percent_done(min(fraction, 0.999_999)) != "100%"
     assert numbers.percent_done(1.0) == "100%"
 
@@ -74,6 +74,6 @@ def test_memory_has_one_decimal_below_100_gigabytes() -> None:
     assert numbers.size(79_000_000_000) == "79 GB"
 
 
-def test_no_reading_is_never_a_zero() -> None:
+def test_a_missing_reading_is_never_shown_as_zero() -> None:
     for shown in (numbers.percent, numbers.watts, numbers.celsius, numbers.used_gigabytes, numbers.size, numbers.count):
         assert shown(None) == "-"

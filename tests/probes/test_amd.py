@@ -11,7 +11,7 @@ import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes.amd import AmdProbe
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import ProbeUnavailable
 from tests.support.waiting import wait_until
 
 LONG = 2.0

@@ -8,10 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
-from backprop_tui.probes.nvidia_smi import NvidiaSmiProbe
+from backprop_tui.probes.gpu_record import GpuAnswer, ProbeUnavailable
+from backprop_tui.probes.nvidia_smi import (
+    GPU_FIELDS,
+    NvidiaSmiProbe,
+    normalized_address,
+    parse_gpus,
+    parse_processes,
+)
 from tests.support.waiting import wait_until
 
 MIB = 1 << 20
@@ -212,3 +220,25 @@ def test_a_call_that_hangs_at_the_start_is_a_problem(answer: Answer) -> None:
     answer("hang")
     with pytest.raises(ProbeUnavailable, match="has not returned"):
         opened(call_seconds=0.2)
+
+
+cells = st.one_of(st.text(max_size=8), st.integers().map(str), st.floats().map(str), st.sampled_from(["[N/A]", "0"]))
+
+
+@given(st.lists(st.lists(cells, max_size=12).map(", ".join)).map("\n".join))
+def test_no_output_breaks_the_parser(text: str) -> None:
+    parse_gpus(text)
+    parse_processes(text)
+
+
+@given(st.lists(cells, min_size=len(GPU_FIELDS) - 2, max_size=len(GPU_FIELDS) - 2))
+def test_a_row_has_finite_numbers_or_none(rest: list[str]) -> None:
+    line = ", ".join(["0", "GPU-a", *(cell.replace(",", "").replace("\n", "") for cell in rest)])
+    for answer in parse_gpus(line).answers.values():
+        if isinstance(answer, GpuAnswer):
+            values = (answer.temperature_celsius, answer.power_watts, answer.memory_total_bytes, answer.fan_percent)
+            assert all(value is None or abs(value) < float("inf") for value in values)
+
+
+def test_addresses_with_4_and_8_digits_are_equal() -> None:
+    assert normalized_address("00000000:3B:00.0") == normalized_address("0000:3b:00.0") == "0:3b:00.0"

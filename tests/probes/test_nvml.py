@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import ProbeUnavailable
 from backprop_tui.probes.nvml import NvmlProbe
 from tests.probes.fake_pynvml import (
     GIB,

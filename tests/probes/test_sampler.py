@@ -153,7 +153,7 @@ def test_it_does_not_start_if_its_parent_has_ended(out: str, tmp_path: Path) -> 
 
 
 def test_it_loads_nothing_heavy() -> None:
-    statements = "import sys, backprop_tui.probes.sampling, backprop_tui.probes.nvml; print(*sys.modules)"
+    statements = "import sys, backprop_tui.probes.sampler, backprop_tui.probes.nvml; print(*sys.modules)"
     root = str(Path(backprop_tui.__file__).parent.parent)
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r}); {statements}"]
     loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())

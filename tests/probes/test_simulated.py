@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.probes.gpu_probe import ProbeUnavailable
+from backprop_tui.probes.gpu_record import ProbeUnavailable
 from backprop_tui.probes.simulated import LoadScanner, SimulatedLoad, SimulatedProbe, parse_gpus
 from tests.support.waiting import wait_until
 

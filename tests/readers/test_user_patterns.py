@@ -17,8 +17,17 @@ from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, RegexTimeout, Use
 PATTERN = r"it\.(?P<step>[\d,]+)/(?P<total_steps>\d+) L(?P<loss>\S+) (?:lr(?P<lr>\S+))?"
 
 
+class Search:
+    """A search without a time limit, in which `slow` expressions take too long."""
+
+    def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
+        if "slow" in pattern.pattern:
+            raise RegexTimeout
+        return pattern.search(line)
+
+
 def read(line: str, *patterns: str) -> list[LogEvent]:
-    return list(UserPatterns(patterns).read(line, 9))
+    return list(UserPatterns(patterns, Search()).read(line, 9))
 
 
 def test_named_groups_are_read() -> None:
@@ -60,22 +69,15 @@ def test_a_line_that_is_too_long_is_not_searched() -> None:
 
 
 def test_user_patterns_come_before_the_other_readers() -> None:
-    patterns = UserPatterns([r"loss=(?P<my_loss>\S+)"])
+    patterns = UserPatterns([r"loss=(?P<my_loss>\S+)"], Search())
     reader = LogReader(readers=(lambda: patterns, *READERS))
     values = reader.feed(b"plain\n\nstep=5 loss=0.5\nstep=6 acc=0.5\nepoch")
     assert [value.metrics for value in values if isinstance(value, Progress)] == [{"my_loss": 0.5}, {"acc": 0.5}]
     assert reader.offset == 38
 
 
-class _Impatient:
-    def search(self, pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-        if "slow" in pattern.pattern:
-            raise RegexTimeout
-        return pattern.search(line)
-
-
 def test_a_slow_pattern_is_disabled_and_reported_once() -> None:
-    patterns = UserPatterns([r"slow(?P<a>\d)", r"loss (?P<loss>\d)"], _Impatient())
+    patterns = UserPatterns([r"slow(?P<a>\d)", r"loss (?P<loss>\d)"], Search())
     assert len(list(patterns.read("slow1 loss 2", 1))) == 1
     assert patterns.take_switched_off() == [r"slow(?P<a>\d)"]
     assert len(list(patterns.read("slow1 loss 2", 1))) == 1
@@ -83,7 +85,7 @@ def test_a_slow_pattern_is_disabled_and_reported_once() -> None:
 
 
 def test_a_pattern_that_this_python_cannot_compile_is_disabled() -> None:
-    assert UserPatterns(["(?P<loss>"]).take_switched_off() == ["(?P<loss>"]
+    assert UserPatterns(["(?P<loss>"], Search()).take_switched_off() == ["(?P<loss>"]
 
 
 @given(st.text(max_size=60))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.runner import log_follower, metric_watermarks
-from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, recover_offset
-from backprop_tui.runner.metric_watermarks import newest_lines
+from backprop_tui.runner import log_follower
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, newest_lines, recover_offset
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 LINE = b'{"step": %d, "loss": 0.5}\n'
@@ -88,7 +87,7 @@ def test_the_end_of_very_long_metrics_gives_the_offset(log: Log, monkeypatch: py
     for step in range(200):
         log.prints(LINE % step)
     log.steps()
-    monkeypatch.setattr(metric_watermarks, "NEWEST_BYTES", 1000)
+    monkeypatch.setattr(log_follower, "NEWEST_BYTES", 1000)
     assert len(list(newest_lines(log.directory))) < 20
     assert recover_offset(log.directory, 0) == os.path.getsize(log.directory.log)
 
@@ -113,4 +112,3 @@ def test_a_log_that_grows_faster_than_it_is_read_is_read_near_its_end(
     steps = log.steps()
     assert steps[-1] == 99
     assert len(steps) < 6
-    assert log.follower.skipped_bytes > 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.runner.memory_kills import RECENT_SECONDS, MemoryKillMonitor
+from backprop_tui.runner.resources import RECENT_SECONDS, MemoryKillMonitor
 
 TREES = {
     "version 2": ("0::/user/job\n", "cgroup/user/job/memory.events"),

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.resume_check import Verdict
+from backprop_tui.domain.resume_check import ResumeVerdict
 from backprop_tui.domain.run import Checkpoint, Queued, Run
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.readers.events import Progress
 from backprop_tui.runner import resume_watch
 from backprop_tui.runner.recorder import Recorder
@@ -52,7 +52,7 @@ class Resumed:
     def watch(self) -> ResumeWatch:
         return ResumeWatch(self.directory, self.run, self.recorder)
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ResumeVerdict | None:
         check = self.recorder.live.resume_check
         return None if check is None else check.verdict
 
@@ -76,23 +76,23 @@ def test_a_run_that_continues_is_reported_once(resumed: Resumed) -> None:
     assert resumed.verdict() is None
     watch.observe(values(930))
     watch.observe(values(*range(940, 990, 10)))
-    assert resumed.verdict() is Verdict.CONTINUED
+    assert resumed.verdict() is ResumeVerdict.CONTINUED
     assert [kind for kind, _ in resumed.events()] == ["resume_checked"]
 
 
 def test_a_run_that_restarts_is_a_warning(resumed: Resumed) -> None:
     resumed.watch().observe(values(0, 10, 20))
-    assert resumed.verdict() is Verdict.RESTARTED
+    assert resumed.verdict() is ResumeVerdict.RESTARTED
     ((kind, message),) = resumed.events()
     assert kind == "resume_doubtful"
     assert message.startswith("attempt 2 restarted at step 0 after 900: loss 3.967, before 1.")
 
 
 def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume_arg(tmp_path: Path) -> None:
-    untold = Resumed(tmp_path)
-    untold.watch().observe(values(0, 10, 20))
-    assert "--resume-arg" in untold.events()[0][1]
-    check = untold.recorder.live.resume_check
+    resumed = Resumed(tmp_path)
+    resumed.watch().observe(values(0, 10, 20))
+    assert "--resume-arg" in resumed.events()[0][1]
+    check = resumed.recorder.live.resume_check
     assert check is not None
     assert "--resume-arg" in check.message
 
@@ -100,7 +100,7 @@ def test_a_script_that_only_got_an_environment_variable_is_advised_to_use_resume
 def test_a_guardian_that_takes_over_knows_the_values_since_the_resume(resumed: Resumed) -> None:
     resumed.write(range(0, 20, 10), time=501.0)
     resumed.watch().observe(values(20))
-    assert resumed.verdict() is Verdict.RESTARTED
+    assert resumed.verdict() is ResumeVerdict.RESTARTED
     again = resumed.watch()
     again.observe(values(30, 40, 50))
     assert len(resumed.events()) == 1
@@ -112,7 +112,7 @@ def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> Non
         watch.observe([Progress(offset=1, step=step), Progress(offset=1, metrics={"loss": loss_at(step)})])
     check = resumed.recorder.live.resume_check
     assert check is not None
-    assert (check.verdict, check.step_after, check.metric) == (Verdict.CONTINUED, 910, "loss")
+    assert (check.verdict, check.step_after, check.metric) == (ResumeVerdict.CONTINUED, 910, "loss")
 
 
 def test_an_attempt_without_a_resume_is_not_judged(resumed: Resumed) -> None:
@@ -141,7 +141,7 @@ def test_a_burst_of_lines_is_judged_once(tmp_path: Path, monkeypatch: pytest.Mon
     def undecided(_before: object, after: list[object], **_: object) -> None:
         judged.append(len(after))
 
-    monkeypatch.setattr(resume_watch, "judge", undecided)
+    monkeypatch.setattr(resume_watch, "check_resume", undecided)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})] * 20_000)
     watch.observe([Progress(offset=0, metrics={"lr": 0.1})])
     assert judged == [400]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt
-from backprop_tui.domain.resume_check import Verdict
+from backprop_tui.domain.resume_check import ResumeVerdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth
@@ -38,5 +38,5 @@ def test_every_key_of_a_run_is_documented() -> None:
 
 
 def test_every_enum_value_is_documented() -> None:
-    values = {str(member) for kind in (Status, Verdict, Check, GpuHealth) for member in kind}
+    values = {str(member) for kind in (Status, ResumeVerdict, Check, GpuHealth) for member in kind}
     assert values - WORDS == set()

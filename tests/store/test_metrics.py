@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.times import from_iso
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store import metrics as metrics_module
 from backprop_tui.store.export import export_csv
 from backprop_tui.store.metrics import MOST_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
@@ -160,7 +160,7 @@ def test_a_large_file_is_sampled_first_and_exact_in_the_end(tmp_path: Path, monk
     _append(path, *(_line(step, -99.0 if step == 4_567 else 1.0) for step in range(9_000)))
     monkeypatch.setattr(metrics_module, "LARGE_BYTES", 10_000)
     monkeypatch.setattr(metrics_module, "SLICE_BYTES", 200_000)
-    monkeypatch.setattr(metrics_module, "_SAMPLE_PLACES", 20)
+    monkeypatch.setattr(metrics_module, "_SAMPLE_PARTS", 20)
     file = MetricsFile(str(path))
     first = file.read()["loss"]
     assert first.count < 1_000

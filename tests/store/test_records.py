@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt
@@ -27,7 +26,7 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, Verdict
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import (
     Cause,
     Checkpoint,
@@ -63,7 +62,7 @@ metrics = st.dictionaries(texts, st.floats(allow_nan=False), max_size=4)
 CHECKPOINT = Checkpoint(path="/c\udcff.pt", step=5, saved_at=1000.25, size_bytes=9, sound=True)
 
 RESUME_CHECK = ResumeCheck(
-    verdict=Verdict.JUMPED,
+    verdict=ResumeVerdict.JUMPED,
     attempt=2,
     message="m",
     metric="loss",

@@ -19,20 +19,20 @@ def exit_codes_are_public() -> bool:
     return (int(major), int(re.sub(r"\D.*", "", minor))) >= (6, 15)
 
 
-def knowing(folder: str) -> list[Identity]:
-    """Living processes that were started with this directory in their environment, without this one."""
-    mark = os.fsencode(folder)
+def with_environment(text: str) -> list[Identity]:
+    """Living processes, apart from this one, whose environment at their start contained this text."""
+    marker = os.fsencode(text)
     identities = []
     for name in os.listdir("/proc"):
         if not name.isdecimal() or int(name) == os.getpid():
             continue
         identity = identify(int(name))
-        if identity is not None and mark in _read(f"/proc/{name}/environ") and is_alive(identity):
+        if identity is not None and marker in _read(f"/proc/{name}/environ") and is_alive(identity):
             identities.append(identity)
     return identities
 
 
-def described(identity: Identity) -> str:
+def describe(identity: Identity) -> str:
     """Pid, name and command line."""
     command = _read(f"/proc/{identity.pid}/cmdline").replace(b"\0", b" ").decode(errors="replace")
     return f"{identity.pid} [{comm(identity.pid)}] {command}"
@@ -69,7 +69,7 @@ def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
         if number == signal.SIGKILL:
             dead = select.poll()
             dead.register(pidfd, select.POLLIN)
-            assert dead.poll(KILL_SECONDS * 1000), f"cannot be killed: {described(identity)}"
+            assert dead.poll(KILL_SECONDS * 1000), f"cannot be killed: {describe(identity)}"
     except ProcessLookupError:
         return False
     finally:
@@ -82,11 +82,11 @@ def kill_processes_of_store(folder: str) -> None:
     end = time.monotonic() + KILL_SECONDS
     empty_searches = 0
     while empty_searches < 2:
-        identities = knowing(folder)
+        identities = with_environment(folder)
         empty_searches = 0 if identities else empty_searches + 1
         for identity in identities:
             kill(identity)
-        assert time.monotonic() < end, f"cannot be killed: {[described(identity) for identity in identities]}"
+        assert time.monotonic() < end, f"cannot be killed: {[describe(identity) for identity in identities]}"
 
 
 def _read(path: str) -> bytes:

@@ -77,9 +77,9 @@ class Submitted:
         """The lines of metrics.jsonl."""
         return read_lines(self.directory.file("metrics.jsonl"))
 
-    def said(self) -> list[str]:
+    def reports(self) -> list[str]:
         """What its script wrote into the ledger."""
-        return self.sandbox.ledger.said(self.id)
+        return self.sandbox.ledger.reports(self.id)
 
     def ask(self, request: Request) -> None:
         """Sends a request, as a front end does."""
@@ -92,7 +92,7 @@ class Submitted:
 
     def guardian(self) -> Identity | None:
         """The process that holds the run's lock, apart from script, supervisor and fork server."""
-        known = processes.knowing(self.sandbox.home.root)
+        known = processes.with_environment(self.sandbox.home.root)
         holders = processes.holders(self.directory.file("lock"), known)
         others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
         return next((identity for identity in holders if identity not in others), None)
@@ -101,7 +101,7 @@ class Submitted:
         self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
     ) -> ValueT:
         """Waits; fails with a report on the whole store."""
-        return wait_until(condition, f"run {self.id}: {expected}", seconds=seconds, report=self.sandbox.story)
+        return wait_until(condition, f"run {self.id}: {expected}", seconds=seconds, report=self.sandbox.describe_store)
 
     def wait_for(self, *statuses: Status, seconds: float = PATIENCE_SECONDS) -> Run:
         """Waits until it has one of these statuses."""
@@ -112,9 +112,9 @@ class Submitted:
         """Waits until it has ended."""
         return self.wait_for(*ENDED, seconds=seconds)
 
-    def wait_until_it_says(self, line: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    def wait_until_it_reports(self, line: str, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until its script has written this into the ledger."""
-        self.wait(lambda: line in self.said(), f"{line!r} in the ledger", seconds=seconds)
+        self.wait(lambda: line in self.reports(), f"{line!r} in the ledger", seconds=seconds)
 
 
 class Sandbox:
@@ -204,7 +204,7 @@ class Sandbox:
         self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
     ) -> ValueT:
         """Waits; fails with a report on the whole store."""
-        return wait_until(condition, expected, seconds=seconds, report=self.story)
+        return wait_until(condition, expected, seconds=seconds, report=self.describe_store)
 
     def wait_until_all_is_indexed(self) -> None:
         self.wait_until(lambda: not self.markers(), "every run ended and indexed")
@@ -215,17 +215,17 @@ class Sandbox:
 
     def _left(self) -> list[Identity]:
         own = {self.supervisor(), self.fork_server()}
-        return [identity for identity in processes.knowing(self.home.root) if identity not in own]
+        return [identity for identity in processes.with_environment(self.home.root) if identity not in own]
 
-    def story(self) -> str:
+    def describe_store(self) -> str:
         """A report on the whole store, for a failing test."""
         lines = [f"markers {self.markers()}"]
-        lines += [processes.described(identity) for identity in processes.knowing(self.home.root)]
+        lines += [processes.describe(identity) for identity in processes.with_environment(self.home.root)]
         for run_id in os.listdir(self.home.runs):
             lines.append(f"--- runs/{run_id}")
             for name in ("run.json", "live.json", "events.jsonl", "script.lock", "requests.jsonl"):
                 lines.append(f"{name}: {_tail(os.path.join(self.home.runs, run_id, name), 4000)}")
-            lines.append(f"ledger: {self.ledger.words(run_id)}")
+            lines.append(f"ledger: {self.ledger.entries(run_id)}")
         lines.append(f"supervisor.log: {_tail(self.home.supervisor_log, 4000)}")
         return "\n".join(lines)
 

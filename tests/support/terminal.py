@@ -79,7 +79,7 @@ class Terminal:
                 return
             try:
                 some = os.read(self._master, 1 << 16)
-            except OSError:  # nobody has it open any more
+            except OSError:  # no process has it open any more
                 return
             with self._lock:
                 self.written += some

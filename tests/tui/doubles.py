@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.client.run_request import RunRequest
 from backprop_tui.config.files import Setting
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
-from backprop_tui.tui.commands import CommandResult, CommandRunner, Verdict
+from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
 from backprop_tui.tui.snapshot import Snapshot
 
 
@@ -58,7 +57,7 @@ class FakeCommands(CommandRunner):
         self.calls: list[tuple[object, ...]] = []
         self.config_path = "/home/anna/config.toml"
         self.result = result
-        self.verdict = Verdict(starts=1, runs=1, message="starts now", python="/py: the environment")
+        self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
 
     def _record(self, *call: object) -> CommandResult:
@@ -89,14 +88,12 @@ class FakeCommands(CommandRunner):
     async def set_queue(self, *, held: bool) -> CommandResult:
         return self._record("hold" if held else "release")
 
-    async def submit(self, request: RunRequest | Sequence[str]) -> CommandResult:
-        assert isinstance(request, Sequence)
-        result = self._record("run", *request)
+    async def submit(self, words: Sequence[str]) -> CommandResult:
+        result = self._record("run", *words)
         return replace(result, run_ids=("abcd2345",)) if result.done else result
 
-    async def dry_run(self, request: RunRequest | Sequence[str]) -> Verdict:
-        assert isinstance(request, Sequence)
-        self._record("dry_run", *request)
+    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
+        self._record("dry_run", *words)
         if self.refusal:
             raise UsageError(self.refusal)
         return self.verdict

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.live import Pause, Stopping
 from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
-from backprop_tui.domain.times import iso
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.snapshot import OpenRun, Snapshot

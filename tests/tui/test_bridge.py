@@ -15,8 +15,8 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.store.home import Home
 from backprop_tui.tui import bridge
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
-from backprop_tui.tui.focus import WindowFocus
 from tests.support.runs import Runs
 
 
@@ -111,7 +111,7 @@ def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continue
     Runs(store).queued("a")
     first, second = asyncio.run(_posted(_bridge(store), 2))
     assert isinstance(first, StoreFailed)
-    assert first.words == "held by another machine"
+    assert first.reason == "held by another machine"
     assert isinstance(second, StoreRead)
     assert calls == [] or set(calls) == {"sampler"}
 
@@ -120,13 +120,13 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    logout = LogoutPolicy(survives=True, words="linger is on")
+    logout = LogoutPolicy(survives=True, reason="linger is on")
 
     def answer(user: str) -> LogoutPolicy:
         asked.append(user)
         return logout
 
-    monkeypatch.setattr(bridge, "what_logout_does", answer)
+    monkeypatch.setattr(bridge, "logout_policy", answer)
     Runs(store).queued("a")
     first, second, third = asyncio.run(_posted(_bridge(store), 3))
     assert isinstance(first, StoreRead)
@@ -137,11 +137,11 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
 
 
 def test_a_window_without_focus_is_polled_less_often(store: Home) -> None:
-    attention = WindowFocus()
-    slow = Bridge(store, "none", 1.0, attention)
-    attention.set_focused(focused=False)
+    focus = WindowFocus()
+    slow = Bridge(store, "none", 1.0, focus)
+    focus.set_focused(focused=False)
     assert slow.pause_seconds == UNFOCUSED_SECONDS
-    attention.set_focused(focused=True)
+    focus.set_focused(focused=True)
     assert slow.pause_seconds == 1.0
     slow.close()
 
@@ -156,5 +156,5 @@ def test_the_traceback_of_an_internal_error_is_saved(
     Runs(store).queued("a")
     (posted,) = asyncio.run(_posted(_bridge(store), 1))
     assert isinstance(posted, StoreFailed)
-    assert "faults.log" in posted.words
+    assert "faults.log" in posted.reason
     assert "ZeroDivisionError" in Path(store.root, "faults.log").read_text()

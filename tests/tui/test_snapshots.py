@@ -16,11 +16,11 @@ from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import NoCharts
-from backprop_tui.tui.commands import CommandRunner, Verdict
+from backprop_tui.tui.commands import CommandRunner, StartVerdict
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Glyphs
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.log import LogView
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
@@ -36,7 +36,7 @@ class HeldCommands(FakeCommands):
     def __init__(self) -> None:
         super().__init__()
         python = "/home/anna/nanoGPT/.venv/bin/python: the .venv above the script"
-        self.verdict = Verdict(starts=0, runs=1, message="GPU 1 at 84 C, waiting below 80", python=python)
+        self.verdict = StartVerdict(starts=0, runs=1, message="GPU 1 at 84 C, waiting below 80", python=python)
 
 
 @dataclass(frozen=True, kw_only=True)

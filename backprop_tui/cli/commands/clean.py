@@ -7,12 +7,9 @@ import re
 import time
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.reports import print_removed
+from backprop_tui.cli.reports import remove_confirmed
 from backprop_tui.cli.session import Session
-from backprop_tui.client.remove import Removable, delete, leftovers, removable_before, remove, size_of
-from backprop_tui.domain.formatting import counted
-from backprop_tui.presentation import numbers
+from backprop_tui.client.remove import Removable, leftovers, removable_before
 
 SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints are kept"
 
@@ -31,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _age(text: str) -> float:
-    """An age in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mhdw])", text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an age: a number and m, h, d or w, such as 30d")
@@ -46,14 +42,4 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             runs.append(run)
         else:
             diagnostics.say(str(run))
-    old_files = leftovers(session.home, now)
-    size = sum(run.bytes for run in runs) + sum(size_of(path) for path in old_files)
-    if session.dry_run:
-        return print_removed(session, runs, size)
-    if not runs and not old_files:
-        return print_removed(session, runs, 0)
-    question = f"Remove {counted(len(runs), 'run')}, {numbers.size(size)} of logs and metrics?"
-    if not diagnostics.confirm(question, yes=arguments.yes):
-        diagnostics.say("nothing was removed")
-        return OK
-    return print_removed(session, runs, remove(session, runs) + delete(old_files))
+    return remove_confirmed(session, runs, None, leftovers=leftovers(session.home, now), yes=arguments.yes)

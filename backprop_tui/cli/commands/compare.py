@@ -13,16 +13,8 @@ from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, r
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.plotting.track import PlottedSeries
-from backprop_tui.presentation.compare import (
-    ComparedRun,
-    ComparisonRow,
-    best_first,
-    differing,
-    metric_names,
-    metric_rows,
-    option_rows,
-    outcome_rows,
-)
+from backprop_tui.presentation import compare, numbers
+from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
@@ -40,13 +32,13 @@ _CURVE_POINTS = 512  # approximate number of points of each curve in the JSON
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{HELP}; a group stands for its runs, the best first")
     parser.add_argument("--all", action="store_true", help="show the options that are the same, too")
-    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and of the order of a group (the loss)")
+    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and the order (default: the loss)")
     parser.add_argument(
         "--top",
         metavar="N",
         type=values.whole(least=2),
         default=DEFAULT_TOP,
-        help=f"compare only the N best of a group ({DEFAULT_TOP})",
+        help=f"compare only the N best of a group (default: {DEFAULT_TOP})",
     )
     curves.add_curve_options(parser)
 
@@ -62,8 +54,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         diagnostics.say(
             f"showing the {len(compared)} best of {len(compared) + left_out} by {metric}; --top N shows more"
         )
-    rows = option_rows(compared)
-    rows = rows if arguments.all else differing(rows)
+    rows = compare.option_rows(compared)
+    rows = rows if arguments.all else compare.differing(rows)
     if not rows:
         diagnostics.say("all of them were started with the same options")
     _show_table(compared, rows)
@@ -81,14 +73,20 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
     runs = [read_compared_run(session, run_id) for run_id in run_ids]
     if not any(len(of_handle) > 1 for of_handle in resolved):
         return runs, 0
-    ordered = best_first(runs, metric_to_compare(runs, arguments.metric))
+    ordered = compare.best_first(runs, metric_to_compare(runs, arguments.metric))
     return ordered[: arguments.top], len(ordered[arguments.top :])
 
 
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow]) -> None:
-    rows = [*_names_and_states(compared), *outcome_rows(compared, Moment.now()), *options]
-    for name in metric_names(compared):
-        rows += metric_rows(compared, name)
+    rows = [
+        ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
+        ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared)),
+        *compare.outcome_rows(compared, Moment.now()),
+        *options,
+    ]
+    for name in compare.metric_names(compared):
+        rows += compare.metric_rows(compared, name)
+    starred = [[f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)] for row in rows]
     for begin, end in _chunks(len(compared)):
         if begin:
             output.line()
@@ -96,35 +94,25 @@ def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow
             tables.Column(title="RUN", least=_LABEL_LEAST, middle=True),
             *(tables.Column(title=run.record["id"], least=6, middle=True) for run in compared[begin:end]),
         )
-        tables.show(columns, [(row.label, *_marked(row)[begin:end]) for row in rows])
-
-
-def _names_and_states(compared: Sequence[ComparedRun]) -> Iterator[ComparisonRow]:
-    yield ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared))
-    yield ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared))
-
-
-def _marked(row: ComparisonRow) -> list[str]:
-    """The cells, the best ones with a star."""
-    return [f"{cell} *" if place in row.best else cell for place, cell in enumerate(row.cells)]
+        tables.show(columns, [(row.label, *cells[begin:end]) for row, cells in zip(rows, starred, strict=True)])
 
 
 def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.CurveOptions) -> None:
     with_curve = [
-        (run, course) for run in compared if (course := run.metrics.get(metric)) is not None and course.buckets
+        (run, series) for run in compared if (series := run.metrics.get(metric)) is not None and series.buckets
     ]
     drawn = with_curve[: len(curves.LETTERS)]
     if not drawn:
         return
     output.line()
-    labels = [f"{curves.LETTERS[place]} {run.record['id']}" for place, (run, _) in enumerate(drawn)]
-    legend = "  ".join(curves.painted(text, place) for place, text in enumerate(labels))
+    labels = [f"{curves.LETTERS[index]} {run.record['id']}" for index, (run, _) in enumerate(drawn)]
+    legend = "  ".join(curves.painted(text, index) for index, text in enumerate(labels))
     output.line(f"{tables.one_line(metric)} by {options.by}  {legend}")
-    curves.plot([curves.track_of(course, run.run, options.by) for run, course in drawn], options, rows=_CURVE_ROWS)
+    curves.plot([curves.track_of(series, run.run, options.by) for run, series in drawn], options, rows=_CURVE_ROWS)
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
-    """The runs that fit beside each other, as ranges."""
+    """Ranges of runs that fit beside each other."""
     width = output.width()
     fit = count if width is None else max(1, (width - _LABEL) // _CELL)
     yield from ((begin, min(begin + fit, count)) for begin in range(0, count, fit))
@@ -133,19 +121,15 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 def _as_json(
     compared: Sequence[ComparedRun], metric: str | None, options: curves.CurveOptions, *, all_options: bool
 ) -> JsonObject:
-    names = metric_names(compared)
     return {
         "runs": [run.record for run in compared],
         "options": _options_json(compared, all_options=all_options),
         "metrics": {
-            name: {
-                "last": [_encoded(run.metrics.get(name), "last") for run in compared],
-                "best": [_encoded(run.metrics.get(name), "best") for run in compared],
-            }
-            for name in names
+            name: {kind: [_encoded(run.metrics.get(name), kind) for run in compared] for kind in ("last", "best")}
+            for name in compare.metric_names(compared)
         },
         "metric": metric,
-        "best_first": [run.record["id"] for run in best_first(compared, metric)],
+        "best_first": [run.record["id"] for run in compare.best_first(compared, metric)],
         "by": options.by,
         "curves": {run.record["id"]: _points(run, metric, options) for run in compared},
     }
@@ -154,20 +138,19 @@ def _as_json(
 def _options_json(compared: Sequence[ComparedRun], *, all_options: bool) -> Mapping[str, list[str]]:
     options = [options_of(run.record, run.run) for run in compared]
     names = dict.fromkeys(name for of_run in options for name in of_run)
-    rows = {name: [of_run.get(name, tables.NOTHING) for of_run in options] for name in names}
+    rows = {name: [of_run.get(name, numbers.NOTHING) for of_run in options] for name in names}
     return {name: cells for name, cells in rows.items() if all_options or len(set(cells)) > 1}
 
 
 def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) -> list[list[float]]:
-    """The means along the run's curve; empty where it has none."""
-    course = None if metric is None else run.metrics.get(metric)
-    if course is None:
+    series = None if metric is None else run.metrics.get(metric)
+    if series is None:
         return []
-    track: PlottedSeries = curves.track_of(course, run.run, options.by)
-    every = max(1, len(track.places) // _CURVE_POINTS)
+    track: PlottedSeries = curves.track_of(series, run.run, options.by)
+    every = max(1, len(track.positions) // _CURVE_POINTS)
     bars = [bar for piece in track.drawn(options.stretches).pieces for bar in piece]
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 
 
-def _encoded(course: MetricSeries | None, kind: str) -> JsonObject | None:
-    return None if course is None else encode_extreme(course.last if kind == "last" else course.best)
+def _encoded(series: MetricSeries | None, kind: str) -> JsonObject | None:
+    return None if series is None else encode_extreme(series.last if kind == "last" else series.best)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from backprop_tui.cli import output
@@ -31,11 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, _session: Session) -> int:
-    """Prints the script.
-
-    Raises:
-        UsageError: the installed shtab does not support the shell.
-    """
     import shtab
 
     if arguments.shell not in shtab.SUPPORTED_SHELLS:
@@ -46,25 +41,15 @@ def execute(arguments: argparse.Namespace, _session: Session) -> int:
     if hasattr(shtab, "cmd"):  # shtab 1.10
         values |= dict.fromkeys(_RUNS, shtab.cmd(_RUNS_COMMAND))
     for action in _actions(parser):
-        _set_completion(action, values)
+        if action.metavar in values:
+            action.complete = values[action.metavar]  # an attribute that shtab reads
     output.line(str(shtab.complete(parser, shell=arguments.shell)).rstrip("\n"))
     return OK
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every option and argument of every command."""
+def _actions(parser: argparse.ArgumentParser) -> Iterator[Any]:
     for action in parser._actions:  # noqa: SLF001 - argparse offers no other way, and shtab does the same
         yield action
-        for subparser in _subparsers(action):
-            yield from _actions(subparser)
-
-
-def _subparsers(action: argparse.Action) -> list[argparse.ArgumentParser]:
-    if not isinstance(action.choices, dict):
-        return []
-    return [parser for parser in action.choices.values() if isinstance(parser, argparse.ArgumentParser)]
-
-
-def _set_completion(action: Any, values: Mapping[str, object]) -> None:  # noqa: ANN401 - shtab reads its own attribute
-    if action.metavar in values:
-        action.complete = values[action.metavar]
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for subparser in action.choices.values():
+                yield from _actions(subparser)

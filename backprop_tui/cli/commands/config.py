@@ -10,10 +10,10 @@ from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.check import CheckedLayer, checked_layers
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import NONE, Value
+from backprop_tui.config.load import checked_layers
+from backprop_tui.domain.errors import ConfigError
 
 SUMMARY = "show, check and change the settings"
 
@@ -45,7 +45,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _show(arguments: argparse.Namespace, session: Session) -> int:
     settings = session.settings()
-    names = _known(arguments.keys) or list(KEYS)
+    from backprop_tui.domain.errors import unknown_key
+
+    for name in arguments.keys:
+        if name not in KEYS:
+            raise unknown_key("config show", name, KEYS)
+    names = arguments.keys or list(KEYS)
     if session.json:
         output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
         return OK
@@ -53,18 +58,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
     return OK
 
 
-def _known(names: list[str]) -> list[str]:
-    """The names, all of them known. Raises: ConfigError for an unknown one."""
-    from backprop_tui.config.errors import unknown_key
-
-    for name in names:
-        if name not in KEYS:
-            raise unknown_key("config show", name, KEYS)
-    return names
-
-
 def shown(value: Value) -> str:
-    """A value as it is written on a command line."""
     match value:
         case None:
             return NONE
@@ -118,21 +112,14 @@ def _check(_arguments: argparse.Namespace, session: Session) -> int:
     layers = checked_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
-        output.json_value({"ok": not problems, "problems": [_as_json(problem) for problem in problems]})
+        shown_problems = [{"where": problem.where, "problem": problem.problem} for problem in problems]
+        output.json_value({"ok": not problems, "problems": shown_problems})
     else:
         for layer in layers:
-            _print_layer(layer)
+            for problem in layer.problems:
+                output.line(f"bad   {problem}")
+            for remark in layer.remarks:
+                output.line(f"warn  {layer.name}: {remark}")
+            if not layer.problems:
+                output.line(f"ok    {layer.name}")
     return ConfigError.exit_code if problems else OK
-
-
-def _print_layer(layer: CheckedLayer) -> None:
-    for problem in layer.problems:
-        output.line(f"bad   {problem}")
-    for remark in layer.remarks:
-        output.line(f"warn  {layer.name}: {remark}")
-    if not layer.problems:
-        output.line(f"ok    {layer.name}")
-
-
-def _as_json(problem: ConfigError) -> dict[str, str]:
-    return {"where": problem.where, "problem": problem.problem}

@@ -9,26 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from backprop_tui.cli import output, tables
-from backprop_tui.cli.doctor import Finding, Level
-from backprop_tui.cli.doctor.machine import (
-    check_cores,
-    check_gpus,
-    check_kernel,
-    check_logout,
-    check_memory,
-    check_python,
-    check_shared_memory,
-    check_terminal,
-    terminal_size,
-)
-from backprop_tui.cli.doctor.state import check_state
-from backprop_tui.cli.doctor.work import check_index, check_settings, check_work
+from backprop_tui.cli.doctor import Finding, Level, machine, state
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.machine import MachineProbe, machine_settings
 from backprop_tui.cli.session import Session
+from backprop_tui.client.machine import MachineProbe, machine_settings
 from backprop_tui.client.session import ClientSession, current_directory
-from backprop_tui.config.errors import ConfigError
 from backprop_tui.config.load import run_limits
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.probes.logout import user_name
@@ -56,21 +43,21 @@ def execute(_arguments: argparse.Namespace, session: Session) -> int:
 
 def check_machine(session: ClientSession) -> Iterator[Finding]:
     settings = machine_settings(session.config_path)
-    probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
+    probe = MachineProbe(session.home, settings)
     limits = _limits(session)
-    yield from check_python(current_directory(), os.environ)
-    yield from check_kernel(os.uname().release)
-    yield from check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
-    yield from check_index(session.home)
-    yield from check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
-    yield from check_work(session.home)
-    yield from check_logout(user_name())
-    machine = probe.view()
-    yield from check_memory(machine.readings.host, min_free_bytes=limits.min_free_ram_bytes)
-    yield from check_cores(machine.readings.host)
-    yield from check_shared_memory()
-    yield from check_gpus(machine, settings.probe)
-    yield from check_terminal(os.environ, size=terminal_size())
+    yield from machine.check_python(current_directory(), os.environ)
+    yield from machine.check_kernel(os.uname().release)
+    yield from state.check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
+    yield from state.check_index(session.home)
+    yield from state.check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
+    yield from state.check_work(session.home)
+    yield from machine.check_logout(user_name())
+    sample = probe.sample()
+    yield from machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
+    yield from machine.check_cores(sample.readings.host)
+    yield from machine.check_shared_memory()
+    yield from machine.check_gpus(sample, settings.probe)
+    yield from machine.check_terminal(os.environ, size=machine.terminal_size())
 
 
 def _limits(session: ClientSession) -> RunLimits:
@@ -88,7 +75,9 @@ def report_lines(findings: Sequence[Finding], width: int | None) -> Iterator[str
         if finding.advice is not None:
             yield from _lines(" " * 16 + "-> ", finding.advice, width)
     yield ""
-    yield _summary(Counter(finding.level for finding in findings))
+    counts = Counter(finding.level for finding in findings)
+    bad, warnings = counts[Level.BAD], counts[Level.WARN]
+    yield f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "all is well"
 
 
 def _lines(begin: str, text: str, width: int | None) -> list[str]:
@@ -99,9 +88,3 @@ def _lines(begin: str, text: str, width: int | None) -> list[str]:
     from textwrap import wrap
 
     return wrap(whole, max(width, _LEAST_WIDTH), subsequent_indent=" " * len(begin), break_on_hyphens=False)
-
-
-def _summary(counts: Counter[Level]) -> str:
-    if not counts[Level.BAD] and not counts[Level.WARN]:
-        return "all is well"
-    return f"{counts[Level.BAD]} bad, {counted(counts[Level.WARN], 'warning')}"

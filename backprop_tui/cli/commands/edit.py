@@ -23,22 +23,22 @@ SUMMARY = "change a run's name, tags, note, timebox or priority; for a group tho
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=HELP)
-    parser.add_argument("--name", type=values.handle_label, help="its new name")
+    parser.add_argument("--name", type=values.handle_label, help="new name")
     parser.add_argument(
         "--tag",
         dest="tags",
         metavar="TAG",
         action="append",
         type=_label_or_nothing,
-        help="its new tags, in place of those it had; may be given again, '' for none",
+        help="new tags, in place of the old ones; repeatable, '' for none",
     )
-    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="its new note, '' for none")
+    parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="new note, '' for none")
     parser.add_argument(
         "--max-minutes",
         dest="max_run_seconds",
         metavar="MIN",
         type=options.minutes_or_none,
-        help="its new timebox, counted from the start of the attempt; none: no limit",
+        help="new timebox, counted from the start of the attempt; none: no limit",
     )
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
 
@@ -48,9 +48,12 @@ def _label_or_nothing(text: str) -> str:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Changes the runs, and returns when that is recorded."""
     run_ids = resolve(session, arguments.run)
-    edit, timebox = _edit(arguments), _timebox(arguments)
+    tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
+    given = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+    edit = None if given == EditRequest() else given
+    limit = arguments.max_run_seconds
+    timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
     _check(session, run_ids, arguments, edit, timebox)
     changes = edit_summary(edit, timebox)
     if session.dry_run:
@@ -62,17 +65,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return print_outcomes(session, list(last.values()), changes, of_ended=changes)
 
 
-def _edit(arguments: argparse.Namespace) -> EditRequest | None:
-    tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
-    edit = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
-    return None if edit == EditRequest() else edit
-
-
-def _timebox(arguments: argparse.Namespace) -> TimeboxRequest | None:
-    limit = arguments.max_run_seconds
-    return None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
-
-
 def _check(
     session: Session,
     run_ids: Sequence[str],
@@ -80,11 +72,7 @@ def _check(
     edit: EditRequest | None,
     timebox: TimeboxRequest | None,
 ) -> None:
-    """Checks the whole command before anything is changed.
-
-    Raises:
-        UsageError: nothing is given, or something that does not apply to one of the runs.
-    """
+    """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
         raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes or --priority")
     if arguments.name is not None and len(run_ids) > 1:

@@ -11,54 +11,24 @@ from backprop_tui.cli import output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_all
-from backprop_tui.client.runs import created, current, record_of
-from backprop_tui.domain.attempts import AttemptTimeline
+from backprop_tui.client.runs import all_records, created, current
 from backprop_tui.domain.errors import BrokenRecord, UsageError
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store.export import COLUMNS as METRIC_COLUMNS
 from backprop_tui.store.export import cells, metric_names, rows
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import marked_views
 
 SUMMARY = "write runs, or with --metrics all their metrics, to stdout as CSV or JSON"
 
-# Columns of the CSV, always these and in this order; then one column `metric.NAME` for the last value of each metric.
+# Columns of the CSV, always these and in this order; then a column `metric.NAME` for the last value of each metric.
+# Tags and GPU indices are separated by spaces, `command` is quoted for a shell, attempts and checkpoints are counted.
 COLUMNS = (
-    "id",
-    "name",
-    "status",
-    "reason",
-    "group",
-    "tags",  # separated by spaces
-    "note",
-    "host",
-    "script",
-    "command",  # quoted as for a shell
-    "cwd",
-    "framework",
-    "priority",
-    "max_run_minutes",
-    "created_at",
-    "started_at",
-    "ended_at",
-    "duration_seconds",
-    "paused_seconds",
-    "exit_code",
-    "signal",
-    "step",
-    "attempts",  # how many
-    "checkpoints",  # how many
-    "last_checkpoint",
-    "peak_ram_bytes",
-    "peak_vram_bytes",
-    "peak_temperature_celsius",
-    "gpus",  # indices, separated by spaces
-    "cause_kind",
-    "cause_evidence",
-    "git_commit",
-    "git_dirty",
-    "log_path",
+    *("id", "name", "status", "reason", "group", "tags", "note", "host", "script", "command", "cwd", "framework"),
+    *("priority", "max_run_minutes", "created_at", "started_at", "ended_at", "duration_seconds", "paused_seconds"),
+    *("exit_code", "signal", "step", "attempts", "checkpoints", "last_checkpoint"),
+    *("peak_ram_bytes", "peak_vram_bytes", "peak_temperature_celsius", "gpus"),
+    *("cause_kind", "cause_evidence", "git_commit", "git_dirty", "log_path"),
 )
 _METRIC = "metric."
 
@@ -91,21 +61,14 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.runs:
         ordered = [current(session, run_id) for run_id in resolve_all(session, arguments.runs)]
     else:
-        records = read_all(session.home) | {
-            view.run.id: record_of(session.home, view) for view in marked_views(session.home)
-        }
-        ordered = sorted(records.values(), key=created)
+        ordered = sorted(all_records(session.home).values(), key=created)
     if as_json:
         output.json_value(ordered)
     else:
-        _write_csv(ordered)
+        metrics = sorted({name for record in ordered for name in record["metrics"]})
+        header = (*COLUMNS, *(_METRIC + name for name in metrics))
+        _write_rows([header, *(_cells(record, metrics) for record in ordered)])
     return OK
-
-
-def _write_csv(records: Sequence[JsonObject]) -> None:
-    metrics = sorted({name for record in records for name in record["metrics"]})
-    header = (*COLUMNS, *(_METRIC + name for name in metrics))
-    _write_rows([header, *(_cells(record, metrics) for record in records)])
 
 
 def _write_rows(table: Iterable[Sequence[object]]) -> None:
@@ -123,7 +86,6 @@ def _write_rows(table: Iterable[Sequence[object]]) -> None:
 
 
 def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
-    """The row of a run; None is written as an empty field."""
     peak, cause, git = record["peak"], record["cause"] or {}, record["git"] or {}
     checkpoints = record["checkpoints"]
     derived = {
@@ -161,7 +123,6 @@ def _write_metrics_json(session: Session, run_ids: Sequence[str]) -> None:
 
 
 def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str, JsonObject]]:
-    """The rows of one run after another, in the order in which they were printed."""
     for run_id in run_ids:
         directory = RunDirectory(session.home.run_folder(run_id))
         try:

@@ -10,15 +10,14 @@ from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
-from backprop_tui.client.queueing import queue_places
+from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import ended_newest_first, record_of, split
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import main_loss
+from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
-from backprop_tui.store.run_view import RunView
 
 SUMMARY = "list unfinished runs and the newest 50 that ended"
 
@@ -49,14 +48,6 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
 }
 
 
-@lazy_dataclass(frozen=True, slots=True)
-class _Listed:
-    """A run with what its row needs in addition to its record."""
-
-    record: JsonObject
-    place: int | None = None
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="*", help=f"only these: {HELP}")
     parser.add_argument("--all", action="store_true", help="the whole history")
@@ -66,20 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_statuses,
         help="only these, separated by commas: a status such as failed, or unfinished, active, ended",
     )
-    parser.add_argument(
-        "--tag", metavar="TAG", action="append", default=[], help="only with this tag; may be given again"
-    )
+    parser.add_argument("--tag", metavar="TAG", action="append", default=[], help="only with this tag; repeatable")
     parser.add_argument("--group", metavar="NAME", help="only the runs of this group")
-    parser.add_argument("--host", metavar="HOST", help="only those of this machine")
-    parser.add_argument("--limit", metavar="N", type=values.whole(least=0), help="at most N lines (unfinished and 50)")
+    parser.add_argument("--host", metavar="HOST", help="only runs of this machine")
+    parser.add_argument(
+        "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
+    )
     parser.add_argument(
         "--sort",
         choices=tuple(_SORTS),
         metavar="KEY",
-        help=f"by {', '.join(_SORTS)} (unfinished first, then newest first); each its natural way round",
+        help=f"sort by {', '.join(_SORTS)} (default: unfinished first, then newest first)",
     )
     parser.add_argument("--handles", action="store_true", help=argparse.SUPPRESS)  # for completion
-    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument("--reverse", action="store_true", help="reverse the order")
 
 
 def _statuses(text: str) -> frozenset[str]:
@@ -100,7 +91,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor(unfinished)
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
-    runs = [*_unfinished(session.home, unfinished), *map(_Listed, ended)]
+    positions = queue_positions(session.home, unfinished)
+    runs = [KnownRun(record=record_of(session.home, view), place=positions.get(view.run.id)) for view in unfinished]
+    runs += [KnownRun(record=record) for record in ended]
     run_ids = set(resolve_all(session, arguments.runs))
     chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments)
     if arguments.handles:
@@ -110,7 +103,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([run.record for run in chosen])
         return OK
     if chosen:
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(run.record, place=run.place) for run in chosen])
+        tables.show(tables.RUN_COLUMNS, [tables.run_row(run) for run in chosen])
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     elif arguments.all or arguments.runs:
@@ -121,7 +114,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _print_handles(records: Sequence[JsonObject]) -> None:
-    """Every handle that the runs have, one a line."""
     words = [word for record in records for word in (record["id"], record["name"], record["group"]) if word]
     best = [f"{record['group']}{BEST}" for record in records if record["group"]]
     for word in dict.fromkeys([LAST, RUNNING, *words, *best]):
@@ -129,34 +121,23 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
             output.line(word)
 
 
-def _unfinished(home: Home, views: Sequence[RunView]) -> list[_Listed]:
-    places = queue_places(home, views)
-    return [_Listed(record_of(home, view), places.get(view.run.id)) for view in views]
-
-
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:
-    """As little of the history as is needed."""
     if arguments.all or arguments.runs:
         return read_all(home)
     return read_recent(home) if (arguments.limit or 0) <= RECENT else read_newest(home)
 
 
-def _chosen(runs: Sequence[_Listed], arguments: argparse.Namespace) -> list[_Listed]:
+def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace) -> list[KnownRun]:
     chosen = [run for run in runs if _matches(run.record, arguments)]
     if arguments.limit is None and not (arguments.all or arguments.runs):
-        chosen = _without_oldest(chosen)
+        ended = [run for run in chosen if run.status in ENDED]
+        chosen = [run for run in chosen if run.status not in ENDED] + ended[:RECENT]
     if arguments.sort is not None:
         key, descending = _SORTS[arguments.sort]
         chosen.sort(key=lambda run: key(run.record), reverse=descending)
     if arguments.reverse:
         chosen.reverse()
     return chosen[: arguments.limit]
-
-
-def _without_oldest(runs: Sequence[_Listed]) -> list[_Listed]:
-    """At most 50 ended runs, however many are not in the index yet."""
-    ended = [run for run in runs if run.record["status"] in ENDED]
-    return [run for run in runs if run.record["status"] not in ENDED] + ended[:RECENT]
 
 
 def _matches(record: JsonObject, arguments: argparse.Namespace) -> bool:

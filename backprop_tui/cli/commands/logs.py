@@ -11,12 +11,12 @@ from backprop_tui.cli import diagnostics, output, values
 from backprop_tui.cli.event_stream import LONGEST_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput, labels
-from backprop_tui.cli.session import Session
-from backprop_tui.client.handles import HELP, resolve_all
+from backprop_tui.cli.session import Session, named_or_all
+from backprop_tui.client.handles import HELP
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import marked_views, unfinished_views
+from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
 
 SUMMARY = "print what a run's script printed, byte for byte; for several runs each line with its run's name"
@@ -30,27 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every unfinished run; with -f also those that come later")
     parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
     parser.add_argument(
-        "-n", "--lines", metavar="N", type=values.whole(least=0), help="begin with the last N lines (all of them)"
+        "-n", "--lines", metavar="N", type=values.whole(least=0), help="begin with the last N lines (default: all)"
     )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    run_ids = _run_ids(arguments, session)
-    offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in run_ids}
+    offsets = {run_id: _offset(session, run_id, arguments.lines) for run_id in named_or_all(arguments, session)}
     LogFollowing(session, offsets, discover=arguments.all).to_the_end(follow=arguments.follow)
     return OK
-
-
-def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
-    if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
-    if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
-    return (
-        [view.run.id for view in unfinished_views(session.home)]
-        if arguments.all
-        else resolve_all(session, arguments.runs)
-    )
 
 
 def _offset(session: Session, run_id: str, lines: int | None) -> int:
@@ -63,8 +50,6 @@ def _offset(session: Session, run_id: str, lines: int | None) -> int:
 
 
 class LogStream:
-    """The log of one run from an offset on, over all its attempts."""
-
     def __init__(self, session: Session, run_id: str, offset: int) -> None:
         self.events = EventStream(session.home, run_id, metrics_offset=None)
         self._tail = Tail(self.events.directory.log, offset)
@@ -82,7 +67,7 @@ class LogStream:
                 break
             passed = True
             presenter.offer(self.events.run.id, content)
-        if self.is_over and isinstance(presenter, PrefixedOutput):
+        if self.is_over:
             presenter.finish(self.events.run.id)
         return passed
 
@@ -100,16 +85,12 @@ class LogFollowing:
         self._began = time.time()
 
     def to_the_end(self, *, follow: bool) -> None:
-        """Until every run has ended and its log is passed on; without `follow` until each log's present end.
-
-        Raises:
-            BrokenPipeError: nobody reads stdout any more.
-        """
+        """Until every run has ended and its log is shown; without `follow` until the present end of each log."""
         pace = Pace(time.monotonic())
         while follow:
             now = time.monotonic()
-            passed = [stream.pass_on(self._presenter) for stream in self._unfinished()]
-            if any(passed):
+            passed_on = [stream.pass_on(self._presenter) for stream in self._unfinished()]
+            if any(passed_on):
                 pace.changed(now)
             all_written = self._presenter.flush()
             if now >= self._discover_at or not self._unfinished():
@@ -121,8 +102,7 @@ class LogFollowing:
         for run_id, stream in self._streams.items():  # one after the other
             while not stream.is_over and stream.pass_on(self._presenter):
                 self._write_all()
-            if isinstance(self._presenter, PrefixedOutput):
-                self._presenter.finish(run_id)
+            self._presenter.finish(run_id)
         self._write_all()
 
     def _write_all(self) -> None:

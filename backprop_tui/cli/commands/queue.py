@@ -10,7 +10,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_in, resolve_one
-from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_places, release_queue, waiting_runs
+from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_positions, release_queue, waiting_runs
 from backprop_tui.client.runs import current, record_of, split
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
@@ -21,10 +21,10 @@ SUMMARY = "show the queue, change its order, hold it or release it"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", title="actions (none: show it)")
-    move_parser = actions.add_parser("move", help="put a queued run at a place; it takes the priority it needs there")
+    move_parser = actions.add_parser("move", help="move a queued run; it takes the priority of its new position")
     move_parser.add_argument("run", metavar="RUN", help=HELP)
     move_parser.add_argument(
-        "--to", metavar="N", type=values.whole(least=1), required=True, help="its place; 1 is the first"
+        "--to", metavar="N", type=values.whole(least=1), required=True, help="its new position; 1 is the first"
     )
     priority = actions.add_parser("priority", help="higher goes first, also for later attempts of an active run")
     priority.add_argument("run", metavar="RUN", help=HELP)
@@ -38,8 +38,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         None: _show,
         "move": _move,
         "priority": _set_priority,
-        "hold": _hold,
-        "release": _release,
+        "hold": _hold_or_release,
+        "release": _hold_or_release,
     }
     return actions[arguments.action](arguments, session)
 
@@ -47,14 +47,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _show(_arguments: argparse.Namespace, session: Session) -> int:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    records = [record_of(session.home, view) for view in unfinished if view.status is Status.QUEUED]
+    queued = [view for view in unfinished if view.status is Status.QUEUED]
     if session.json:
-        output.json_value(records)
+        output.json_value([record_of(session.home, view) for view in queued])
         return OK
-    places = queue_places(session.home, unfinished)
-    if records:
-        rows = [tables.queue_row(record, places[record["id"]], session.home.host) for record in records]
-        tables.show(tables.QUEUE_COLUMNS, rows)
+    if queued:
+        tables.show_queue(session.home, queued, queue_positions(session.home, unfinished))
     else:
         diagnostics.say("the queue is empty")
     if is_queue_held(session.home):
@@ -65,7 +63,7 @@ def _show(_arguments: argparse.Namespace, session: Session) -> int:
 def _move(arguments: argparse.Namespace, session: Session) -> int:
     run_id = resolve_one(session, arguments.run)
     if session.dry_run:
-        return print_would(session, [run_id], f"moved to place {arguments.to}")
+        return print_would(session, [run_id], f"moved to position {arguments.to}")
     moved = move(session, run_id, arguments.to)
     run = moved.run
     if session.json:
@@ -93,21 +91,18 @@ def _set_priority(arguments: argparse.Namespace, session: Session) -> int:
     return print_outcomes(session, wait_for_all(requests), change)
 
 
-def _hold(_arguments: argparse.Namespace, session: Session) -> int:
-    changed = not is_queue_held(session.home) if session.dry_run else hold_queue(session)
-    return _report(session, "held" if changed else "was held already", held=True)
-
-
-def _release(_arguments: argparse.Namespace, session: Session) -> int:
-    changed = is_queue_held(session.home) if session.dry_run else release_queue(session)
-    return _report(session, "released" if changed else "was not held", held=False)
-
-
-def _report(session: Session, done: str, *, held: bool) -> int:
+def _hold_or_release(arguments: argparse.Namespace, session: Session) -> int:
+    held = arguments.action == "hold"
+    if session.dry_run:
+        changed = is_queue_held(session.home) != held
+    else:
+        changed = hold_queue(session) if held else release_queue(session)
+    unchanged = "was held already" if held else "was not held"
+    done = ("held" if held else "released") if changed else unchanged
     waiting = len(waiting_runs(session))
     if session.json:
         output.json_value({"queue_held": held, "queued": waiting})
         return OK
-    would = "would be " if session.dry_run else ""
+    would = "would be " if session.dry_run and changed else ""
     output.line(f"queue of {session.home.host} {would}{done}; {counted(waiting, 'run')} waiting")
     return OK

@@ -7,12 +7,12 @@ import argparse
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
-from backprop_tui.cli.reports import print_held, print_ids, print_previews, print_would
+from backprop_tui.cli.reports import follow_queued, print_held, print_previews, print_would
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.file_sizes import FileSizes
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
 from backprop_tui.client.run_request import RunOptions
+from backprop_tui.client.runs import FileSizes
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Run
@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Queues the next attempt, then follows it."""
     if arguments.failed:
         return _resume_failed(session, arguments)
     options = run_options(arguments)
@@ -46,20 +45,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
             diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
         for name in resumption.lost_variables:
             diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
-        if arguments.detach:
-            return print_ids(session, [run.id], as_array=False)
-        if session.dashboard is None or arguments.no_wait:
-            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
-
-            return follow(
-                session,
-                [run.id],
-                interrupts,
-                starts={run.id: sizes},
-                before=resumption.before,
-                wait_when_held=not arguments.no_wait,
-            )
-    return session.dashboard(session.home, session.config_path, run.id)
+        starts = {run.id: sizes}
+        return follow_queued(session, arguments, [run.id], interrupts, starts=starts, before=resumption.before)
 
 
 def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) -> int | None:
@@ -76,11 +63,7 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
 
 
 def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
-    """Queues the failed and lost runs of a group again, then follows them like the runs of a sweep.
-
-    Raises:
-        UsageError: an option is for one run only, or a run cannot be resumed; those before it are queued.
-    """
+    """Queues the failed and lost runs of a group again, then follows them like the runs of a sweep."""
     from backprop_tui.client.runs import current
 
     if arguments.resume_from is not None or arguments.name is not None:
@@ -105,10 +88,4 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
             if starts:
                 session.supervisor.call()
         diagnostics.say(f"{counted(len(run_ids), 'run')} of {len(records)} queued again")
-        if arguments.detach:
-            return print_ids(session, run_ids, as_array=True)
-        if session.dashboard is None:
-            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
-
-            return follow(session, run_ids, interrupts, starts=starts)
-    return session.dashboard(session.home, session.config_path, run_ids[0])
+        return follow_queued(session, arguments, run_ids, interrupts, as_array=True, starts=starts)

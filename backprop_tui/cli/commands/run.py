@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
-from backprop_tui.cli.reports import print_held, print_ids, print_previews
+from backprop_tui.cli.reports import follow_queued, print_held, print_previews
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import plan, queue_runs, submission_key
@@ -24,11 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_request(words: Sequence[str]) -> RunRequest:
-    """The request of the words that follow `run`, for the dashboard.
-
-    Raises:
-        UsageError: a word is wrong, or only makes sense for a command.
-    """
+    """Parses the words after `run` for the dashboard, which has no global options."""
     from backprop_tui.cli.parser import GlobalOptions, parse
 
     ours = words[: words.index("--")] if "--" in words else words
@@ -41,30 +37,19 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Queues the runs once, then follows them."""
     if arguments.no_wait and arguments.sweep:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
     request = run_request(arguments)
     if session.dry_run:
-        return _dry_run(session, request)
+        from backprop_tui.client.dry_run import preview_runs
+
+        planned = plan(session, request)
+        return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
         if isinstance(run_ids, int):
             return run_ids
-        if arguments.detach:
-            return print_ids(session, run_ids, as_array=bool(request.sweep))
-        if session.dashboard is None or arguments.no_wait:
-            from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
-
-            return follow(session, run_ids, interrupts, wait_when_held=not arguments.no_wait)
-    return session.dashboard(session.home, session.config_path, run_ids[0])
-
-
-def _dry_run(session: Session, request: RunRequest) -> int:
-    from backprop_tui.client.dry_run import preview_runs
-
-    planned = plan(session, request)
-    return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
+        return follow_queued(session, arguments, run_ids, interrupts, as_array=bool(request.sweep))
 
 
 def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | int:

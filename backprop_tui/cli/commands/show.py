@@ -11,12 +11,11 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_names import main_loss
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries, main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.compare import ComparedRun, best_first, best_value
+from backprop_tui.presentation.compare import ComparedRun, best_first, best_value, value_text
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.store.fields import JsonObject
@@ -43,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="plot this metric; repeatable (the loss); a group is ordered by the first",
+        help="plot this metric; repeatable (default: the loss); a group is ordered by the first",
     )
     curves.add_curve_options(parser)
 
@@ -63,7 +62,6 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
-    """Prints the runs of a group, a line each."""
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
@@ -73,20 +71,20 @@ def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
         tables.Column(title="AT", right=True),
         tables.Column(title="LAST", right=True),
     )
-    tables.show(columns, [_ranked(place, run, metric) for place, run in enumerate(ordered, start=1)])
+    tables.show(columns, [_ranked(rank, run, metric) for rank, run in enumerate(ordered, start=1)])
 
 
-def _ranked(place: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
+def _ranked(rank: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
     best = best_value(run, metric)
-    course = None if metric is None else run.metrics.get(metric)
+    series = None if metric is None else run.metrics.get(metric)
     return (
-        tables.NOTHING if best is None else str(place),
+        numbers.NOTHING if best is None else str(rank),
         run.record["id"],
         run.known.status.value,
         run.record["name"],
-        _value(best),
+        value_text(best),
         numbers.count(None if best is None else best.step),
-        _value(None if course is None else course.last),
+        value_text(None if series is None else series.last),
     )
 
 
@@ -100,20 +98,20 @@ def _group_json(ordered: Sequence[ComparedRun], metric: str | None) -> JsonObjec
 
 
 def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session) -> int:
-    run_id, courses = run.record["id"], run.metrics
-    plotted = _plotted(courses, arguments.metric, run_id)
+    run_id, metrics = run.record["id"], run.metrics
+    plotted = _plotted(metrics, arguments.metric, run_id)
     if session.json:
-        output.json_value({"run": run_id, "metrics": {name: _as_json(course) for name, course in courses.items()}})
+        output.json_value({"run": run_id, "metrics": {name: _as_json(series) for name, series in metrics.items()}})
         return OK
     output.line(_heading(run.record))
-    if not courses:
+    if not metrics:
         diagnostics.say(f"no metrics were found in its output; backprop-tui logs {run_id} shows the output")
         return OK
     options = curves.curve_options(arguments)
-    for course in plotted:
-        _plot(course, run.run, options)
+    for series in plotted:
+        _plot(series, run.run, options)
     output.line()
-    tables.show(_COLUMNS, [_row(course, unicode=options.unicode) for course in courses.values()])
+    tables.show(_COLUMNS, [_row(series, unicode=options.unicode) for series in metrics.values()])
     return OK
 
 
@@ -123,62 +121,54 @@ def _heading(record: JsonObject) -> str:
     return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 
-def _plotted(courses: Mapping[str, MetricSeries], names: Sequence[str], run_id: str) -> list[MetricSeries]:
-    """The metrics to plot: those that were asked for, else the loss, else the first.
-
-    Raises:
-        UsageError: there is no such metric.
-    """
+def _plotted(metrics: Mapping[str, MetricSeries], names: Sequence[str], run_id: str) -> list[MetricSeries]:
+    """The metrics that were asked for, else the loss, else the first."""
     for name in names:
-        if name not in courses:
-            known = f"it has {', '.join(courses)}" if courses else "it has none"
+        if name not in metrics:
+            known = f"it has {', '.join(metrics)}" if metrics else "it has none"
             raise UsageError(f"--metric {name}: run {run_id} has no such metric; {known}")
-    loss = main_loss(courses)
-    default = [loss] if loss is not None else list(courses)[:1]
-    return [courses[name] for name in (list(dict.fromkeys(names)) or default)]
+    loss = main_loss(metrics)
+    default = [loss] if loss is not None else list(metrics)[:1]
+    return [metrics[name] for name in (list(dict.fromkeys(names)) or default)]
 
 
-def _plot(course: MetricSeries, run: Run | None, options: curves.CurveOptions) -> None:
+def _plot(series: MetricSeries, run: Run | None, options: curves.CurveOptions) -> None:
     output.line()
-    if not course.buckets:
-        output.line(f"{course.name}: no finite value")
+    if not series.buckets:
+        output.line(f"{series.name}: no finite value")
         return
-    output.line(f"{tables.one_line(course.name)}  {_summary(course)}")
-    curves.plot([curves.track_of(course, run, options.by)], options)
+    output.line(f"{tables.one_line(series.name)}  {_summary(series)}")
+    curves.plot([curves.track_of(series, run, options.by)], options)
 
 
-def _summary(course: MetricSeries) -> str:
-    parts = [f"last {_value(course.last)}"]
-    if course.best is not None:
-        at = "" if course.best.step is None else f" at step {numbers.count(course.best.step)}"
-        parts.append(f"best {_value(course.best)}{at}")
-    if course.not_finite:
-        parts.append(f"{numbers.count(course.not_finite)} not finite")
+def _summary(series: MetricSeries) -> str:
+    parts = [f"last {value_text(series.last)}"]
+    if series.best is not None:
+        at = "" if series.best.step is None else f" at step {numbers.count(series.best.step)}"
+        parts.append(f"best {value_text(series.best)}{at}")
+    if series.not_finite:
+        parts.append(f"{numbers.count(series.not_finite)} not finite")
     return ", ".join(parts)
 
 
-def _value(extreme: Extreme | None) -> str:
-    return tables.NOTHING if extreme is None else numbers.metric(extreme.value)
-
-
-def _row(course: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
-    points = course.drawn()
-    best = course.best
+def _row(series: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
+    points = series.drawn()
+    best = series.best
     return (
-        course.name,
-        *(_value(extreme) for extreme in (course.first, course.last, course.least, course.most)),
+        series.name,
+        *(value_text(extreme) for extreme in (series.first, series.last, series.least, series.most)),
         numbers.count(None if best is None else best.step),
         plots.sparkline(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 
-def _as_json(course: MetricSeries) -> JsonObject:
+def _as_json(series: MetricSeries) -> JsonObject:
     return {
-        "count": course.count,
-        "first": encode_extreme(course.first),
-        "last": encode_extreme(course.last),
-        "least": encode_extreme(course.least),
-        "most": encode_extreme(course.most),
-        "best": encode_extreme(course.best),
-        "points": [list(point) for point in course.drawn()],
+        "count": series.count,
+        "first": encode_extreme(series.first),
+        "last": encode_extreme(series.last),
+        "least": encode_extreme(series.least),
+        "most": encode_extreme(series.most),
+        "best": encode_extreme(series.best),
+        "points": [list(point) for point in series.drawn()],
     }

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 
 from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
-from backprop_tui.cli.machine import (
-    GPU_COLUMNS,
-    GovernorReport,
-    MachineProbe,
-    MachineReadings,
-    governor_clauses,
-    governor_report,
-    gpu_row,
-    machine_settings,
-)
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
-from backprop_tui.client.queueing import queue_places
+from backprop_tui.client.machine import MachineProbe, governor_now, machine_settings
+from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import record_of, split
 from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
+from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.machine import host_line, no_gpu_note
+from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu_note, status_clauses
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
+from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_view import RunView, governor_record, public_record, read_view
+from backprop_tui.store.run_view import RunView, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
 _MARGIN = 13
+_GPU_COLUMNS = (
+    tables.Column(title="GPU"),
+    tables.Column(title="NAME", least=8),
+    tables.Column(title="HEALTH"),
+    tables.Column(title="UTIL", right=True),
+    tables.Column(title="MEMORY", right=True),
+    tables.Column(title="TEMP", right=True),
+    tables.Column(title="POWER", right=True),
+    tables.Column(title="RUNS", least=8),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,101 +48,127 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.run is None:
-        _machine(session)
+        _show_machine(session)
     else:
-        _runs(session, resolve(session, arguments.run))
+        _show_runs(session, resolve(session, arguments.run))
     return OK
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
-    """The state of the machine, of its governor and supervisor, and the unfinished runs."""
+class MachineStatus:
+    """The machine, its governor and supervisor, and the unfinished runs."""
 
-    machine: MachineReadings
-    governor: GovernorReport
+    sample: Sample
+    governor: GovernorState
     supervisor_pid: int | None
     unfinished: Sequence[RunView]
     problem: str | None  # why the settings cannot be used
 
+    @property
+    def active(self) -> list[RunView]:
+        return [view for view in self.unfinished if view.status is not Status.QUEUED]
 
-def read_status(session: ClientSession) -> StatusReport:
+    @property
+    def queued(self) -> list[RunView]:
+        return [view for view in self.unfinished if view.status is Status.QUEUED]
+
+
+def read_status(session: ClientSession) -> MachineStatus:
     """Measures the machine and reads the rest; starts a supervisor if one is needed."""
     settings = machine_settings(session.config_path)
-    probe = MachineProbe(session.home, probe=settings.probe, sample_seconds=settings.limits.sample_seconds)
+    probe = MachineProbe(session.home, settings)
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    machine = probe.view()
+    sample = probe.sample()
     pid = supervisor_pid(session.home)
-    written = governor_record(session.home) if pid is not None else None
-    return StatusReport(
-        machine=machine,
-        governor=governor_report(session.home, written, settings.limits),
+    active_here = sum(view.status is not Status.QUEUED and view.run.host == session.home.host for view in unfinished)
+    return MachineStatus(
+        sample=sample,
+        governor=governor_now(session.home, settings.limits, is_supervised=pid is not None, active=active_here),
         supervisor_pid=pid,
         unfinished=unfinished,
         problem=None if settings.wrong is None else str(settings.wrong),
     )
 
 
-def _machine(session: Session) -> None:
+def status_json(session: ClientSession, status: MachineStatus) -> JsonObject:
+    """The object that `--json` prints."""
+    return {
+        "host": asdict(status.sample.readings.host),
+        "gpus": [_gpu_json(gpu) for gpu in status.sample.readings.gpus],
+        "governor": _governor_json(status.governor),
+        "supervisor": {"alive": status.supervisor_pid is not None, "pid": status.supervisor_pid},
+        "active": [record_of(session.home, view) for view in status.active],
+        "queued": [record_of(session.home, view) for view in status.queued],
+    }
+
+
+def _show_machine(session: Session) -> None:
     status = read_status(session)
     if session.json:
         output.json_value(status_json(session, status))
         return
     if status.problem is not None:
         diagnostics.complain(status.problem)
-    _show(session, status.machine, status.governor, status.supervisor_pid, status.unfinished)
+    home, unfinished = session.home, status.unfinished
+    _print_lines([("host", home.host), ("", host_line(status.sample.readings.host))])
+    _print_gpus(session, status.sample, unfinished)
+    first, *reasons = status_clauses(status.governor)
+    _print_lines([("governor", first), *(("", reason) for reason in reasons)])
+    _print_lines([("supervisor", _supervisor_text(session, status.supervisor_pid, unfinished))])
+    if status.active:
+        output.line(f"\nactive {len(status.active)}")
+        rows = [tables.run_row(KnownRun(record=record_of(home, view))) for view in status.active]
+        tables.show(tables.RUN_COLUMNS, rows)
+    if status.queued:
+        output.line(f"\nqueued {len(status.queued)}")
+        tables.show_queue(home, status.queued, queue_positions(home, unfinished))
 
 
-def status_json(session: ClientSession, status: StatusReport) -> JsonObject:
-    """The object that `--json` writes."""
-    records = [record_of(session.home, run) for run in status.unfinished]
-    return {
-        "host": status.machine.host_json(),
-        "gpus": status.machine.gpus_json(),
-        "governor": status.governor.as_json(),
-        "supervisor": {"alive": status.supervisor_pid is not None, "pid": status.supervisor_pid},
-        "active": [record for record in records if record["status"] != Status.QUEUED],
-        "queued": [record for record in records if record["status"] == Status.QUEUED],
-    }
+def _gpu_json(gpu: GpuReading) -> JsonObject:
+    processes = [
+        {"pid": process.pid, "memory_bytes": process.memory_bytes, "run": process.run} for process in gpu.processes
+    ]
+    return asdict(replace(gpu, processes=())) | {"processes": processes}
 
 
-def _show(
-    session: Session, machine: MachineReadings, governor: GovernorReport, pid: int | None, unfinished: Sequence[RunView]
-) -> None:
-    active = [view for view in unfinished if view.status is not Status.QUEUED]
-    queued = [view for view in unfinished if view.status is Status.QUEUED]
-    here = sum(view.run.host == session.home.host for view in active)
-    _lines([("host", session.home.host), ("", host_line(machine.readings.host))])
-    _show_gpus(session, machine, unfinished)
-    first, *reasons = governor_clauses(governor, here)
-    _lines([("governor", first), *(("", reason) for reason in reasons)])
-    _lines([("supervisor", _supervisor_words(session, pid, unfinished))])
-    if active:
-        output.line()
-        output.line(f"active {len(active)}")
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(record_of(session.home, view)) for view in active])
-    if queued:
-        output.line()
-        output.line(f"queued {len(queued)}")
-        _show_queue(session, queued, unfinished)
+def _governor_json(governor: GovernorState) -> JsonObject:
+    reasons = [asdict(reason) for reason in governor.reasons]
+    return {"state": governor.state, "reasons": reasons, "start_tokens": governor.start_tokens}
 
 
-def _show_gpus(session: Session, machine: MachineReadings, unfinished: Sequence[RunView]) -> None:
-    readings = machine.readings
+def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView]) -> None:
+    readings = sample.readings
     if readings.gpus:
         names = {view.run.id: view.run.name for view in unfinished}
         output.line()
-        tables.show(GPU_COLUMNS, [gpu_row(gpu, names) for gpu in readings.gpus])
-        _lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
+        tables.show(_GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in readings.gpus])
+        _print_lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
     else:
-        _lines([("gpus", no_gpu_note(readings, gpus_known=machine.gpus_known))])
+        _print_lines([("gpus", no_gpu_note(readings, gpus_known=sample.gpus_known))])
     if session.verbose:
-        others = (("", f"not {name}: {reason}") for name, reason in machine.passed_over.items())
-        _lines([("gpu probe", readings.probe), *others])
+        others = (("", f"not {name}: {reason}") for name, reason in sample.passed_over.items())
+        _print_lines([("gpu probe", readings.probe), *others])
 
 
-def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
+def _gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The cells of a GPU; `names` has the names of the runs by id."""
+    runs = dict.fromkeys(names.get(process.run, process.run) for process in gpu.processes if process.run is not None)
+    foreign = [foreign_process(process) for process in gpu.processes if process.run is None]
+    return (
+        str(gpu.index),
+        gpu.name,
+        gpu.health + (f" for {durations.elapsed(gpu.age_seconds)}" if gpu.health is GpuHealth.STALE else ""),
+        numbers.percent(gpu.utilization_percent),
+        numbers.memory(gpu.memory_used_bytes, gpu.memory_total_bytes),
+        numbers.celsius(gpu.temperature_celsius),
+        numbers.watts(gpu.power_watts),
+        ", ".join([*runs, *foreign]),
+    )
+
+
+def _supervisor_text(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
     if pid is not None:
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:
@@ -144,44 +176,41 @@ def _supervisor_words(session: Session, pid: int | None, unfinished: Sequence[Ru
     return "being started" if unfinished and not session.dry_run else "none; the next run starts one"
 
 
-def _show_queue(session: Session, queued: Sequence[RunView], unfinished: Sequence[RunView]) -> None:
-    home, places = session.home, queue_places(session.home, unfinished)
-    cells = [tables.queue_row(record_of(home, view), places[view.run.id], home.host) for view in queued]
-    tables.show(tables.QUEUE_COLUMNS, cells)
-
-
-def _runs(session: Session, run_ids: Sequence[str]) -> None:
+def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
-    known = {view.run.id: view for view in unfinished}
-    places = queue_places(session.home, unfinished)
-    views = [_view(session, run_id, known) for run_id in run_ids]
-    records = [
-        public_record(session.home, run_id) if view is None else record_of(session.home, view)
-        for view, run_id in zip(views, run_ids, strict=True)
-    ]
+    unfinished_by_id = {view.run.id: view for view in unfinished}
+    positions = queue_positions(session.home, unfinished)
+    runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), positions) for run_id in run_ids]
+    records = [run.record for run in runs]
     if session.json:
         output.json_value(records[0] if len(records) == 1 else records)
         return
     if len(records) > 1:
-        _group(session, records)
-    for number, (run_id, record, view) in enumerate(zip(run_ids, records, views, strict=True)):
-        if number or len(records) > 1:
+        _print_group(session, records)
+    for number, run in enumerate(runs):
+        if number or len(runs) > 1:
             output.line()
-        run, live = (None, None) if view is None else (view.run, view.live)
-        _details(KnownRun(record=record, run=run, live=live, place=places.get(run_id)))
+        _print_details(run)
 
 
-def _details(run: KnownRun) -> None:
+def _known_run(session: Session, run_id: str, view: RunView | None, positions: Mapping[str, int]) -> KnownRun:
+    try:
+        view = view or read_view(session.home, run_id)
+    except FileNotFoundError:  # the original tool recorded it: it has no directory
+        return KnownRun(record=public_record(session.home, run_id))
+    return KnownRun(record=record_of(session.home, view), run=view.run, live=view.live, place=positions.get(run_id))
+
+
+def _print_details(run: KnownRun) -> None:
     for number, section in enumerate(detail_sections(run, Moment.now())):
         if number:
             output.line()
         output.line(section.title)
-        _lines((f"  {name}", text) for name, text in section.lines)
+        _print_lines((f"  {name}", text) for name, text in section.lines)
 
 
-def _group(session: Session, records: Sequence[JsonObject]) -> None:
-    """How many runs of a group have which status, and which did best."""
+def _print_group(session: Session, records: Sequence[JsonObject]) -> None:
     from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
     from backprop_tui.presentation.compare import best_first, best_text
 
@@ -192,19 +221,9 @@ def _group(session: Session, records: Sequence[JsonObject]) -> None:
     runs = [read_compared_run(session, record["id"]) for record in records]
     metric = metric_to_compare(runs, None)
     best = best_text(best_first(runs, metric)[0], metric)
-    _lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
+    _print_lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 
 
-def _view(session: Session, run_id: str, known: dict[str, RunView]) -> RunView | None:
-    """None for a run without a directory, which the original tool recorded."""
-    if run_id in known:
-        return known[run_id]
-    try:
-        return read_view(session.home, run_id)
-    except FileNotFoundError:
-        return None
-
-
-def _lines(lines: Iterable[NamedValue]) -> None:
+def _print_lines(lines: Iterable[NamedValue]) -> None:
     for name, text in lines:
         output.line(f"{name:<{_MARGIN}} {tables.one_line(text)}".rstrip())

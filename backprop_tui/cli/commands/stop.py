@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.reports import print_outcomes, print_would
-from backprop_tui.cli.session import Session
+from backprop_tui.cli.session import Session, require_named_or_all
 from backprop_tui.client.control import stop_requests, wait_for_all
 from backprop_tui.client.handles import HELP, resolve_in
 from backprop_tui.client.runs import split, status_of
-from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
 
 SUMMARY = "stop runs gracefully and return when they have ended; a queued run leaves the queue"
@@ -30,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    """Stops the runs, waits, and says how each ended."""
     run_ids = _run_ids(arguments, session)
     done = "killed" if arguments.now else "stopped"
     if session.dry_run:
@@ -45,10 +43,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
-    if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
-    if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run of this machine")
+    require_named_or_all(arguments)
     return _all(session) if arguments.all else _with_directory(session, arguments.runs)
 
 

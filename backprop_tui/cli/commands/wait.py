@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import EventStream, Pace
 from backprop_tui.cli.exit_codes import first_failure
-from backprop_tui.cli.session import Session
-from backprop_tui.client.handles import HELP, resolve_all
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.cli.session import Session, named_or_all
+from backprop_tui.client.handles import HELP
 from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_view import public_record, unfinished_views
+from backprop_tui.store.run_view import public_record
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -29,25 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    run_ids = _run_ids(arguments, session)
+    run_ids = named_or_all(arguments, session)
     records = _wait(session, run_ids)
     if session.json:
         output.json_value([records[run_id] for run_id in run_ids])
     return first_failure(records.values())
 
 
-def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:
-    if arguments.all and arguments.runs:
-        raise UsageError("--all waits for every run: give it or RUN, not both")
-    if arguments.all:
-        return [view.run.id for view in unfinished_views(session.home)]
-    if not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
-    return resolve_all(session, arguments.runs)
-
-
 def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
-    """The records of the ended runs by id."""
     waiting: dict[str, EventStream | None] = dict.fromkeys(run_ids)
     records: dict[str, JsonObject] = {}
     pace = Pace(time.monotonic())
@@ -69,17 +57,11 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
 
 
 def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[JsonObject]:
-    """The records of the runs that have ended since; takes these out of those that are waited for.
-
-    Raises:
-        UnknownRun: a run was removed.
-    """
+    """The records of the runs that have ended since; removes these from `waiting`."""
     for run_id, known_stream in [*waiting.items()]:
         if known_stream is None and not os.path.exists(home.run_folder(run_id)):
             del waiting[run_id]
-            yield public_record(
-                home, run_id
-            )  # the original tool recorded it: it has ended, and only the index knows it
+            yield public_record(home, run_id)  # the original tool recorded it: only the index knows it
             continue
         stream = known_stream or EventStream(home, run_id, metrics_offset=None)
         waiting[run_id] = stream

@@ -8,8 +8,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
 class Level(StrEnum):
-    """How serious a finding is."""
-
     OK = "ok"
     WARN = "warn"  # works, but not well, or not for ever
     BAD = "bad"  # runs do not start, or do not survive

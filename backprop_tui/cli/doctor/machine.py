@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.cli.machine import MachineReadings
-from backprop_tui.client.interpreters import default_interpreter
+from backprop_tui.client.command_line import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_policy
+from backprop_tui.probes.readings import Sample
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24
 LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -39,7 +39,8 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
 def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
     """Checks what a guardian needs of Linux; `release` is that of uname(1)."""
     advice = f"Linux {LEAST_KERNEL[0]}.{LEAST_KERNEL[1]} or newer is needed"
-    if _version(release) < LEAST_KERNEL:
+    version = tuple(int(number) for number in release.replace("-", ".").split(".")[:2] if number.isdecimal())
+    if version < LEAST_KERNEL:
         yield bad("kernel", f"Linux {release} is too old", advice)
     elif not _has_pidfds():
         yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
@@ -47,11 +48,6 @@ def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
         yield ok("kernel", f"Linux {release}")
     if not os.path.exists(f"{proc}/self/task/{os.getpid()}/children"):
         yield bad("proc", f"{proc} does not list children", f"mount {proc}; the kernel needs CONFIG_PROC_CHILDREN")
-
-
-def _version(release: str) -> tuple[int, ...]:
-    numbers = release.replace("-", ".").split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdecimal())
 
 
 def _has_pidfds() -> bool:
@@ -69,7 +65,6 @@ def _has_pidfds() -> bool:
 
 
 def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | None = None) -> Iterator[Finding]:
-    """Checks whether there is as much RAM as runs must leave free."""
     limits = [limit for limit, _ in (cgroups or Cgroups(proc="/proc", mount="/sys/fs/cgroup")).memory()]
     total, free = host.ram_total_bytes, host.ram_available_bytes
     if total is None or free is None:
@@ -90,7 +85,6 @@ def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | N
 
 
 def check_cores(host: HostReading) -> Iterator[Finding]:
-    """Says how many cores may be used, and why not all of them."""
     count, cores = os.cpu_count() or 1, host.cores or 1.0
     limited = f" of {count}: by affinity or the control group" if cores < count else ""
     yield ok("cores", f"{plain(cores)}{limited}")
@@ -111,16 +105,16 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         yield ok("shm", f"{path} has {numbers.size(total)}")
 
 
-def check_gpus(machine: MachineReadings, configured: str) -> Iterator[Finding]:
+def check_gpus(sample: Sample, configured: str) -> Iterator[Finding]:
     """Checks the probe that was chosen, and each GPU; `configured` is the setting `gpu.probe`."""
-    readings = machine.readings
-    others = "; ".join(f"{name}: {reason}" for name, reason in machine.passed_over.items())
+    readings = sample.readings
+    others = "; ".join(f"{name}: {reason}" for name, reason in sample.passed_over.items())
     if configured == "none":
         yield ok("gpu probe", 'switched off by gpu.probe = "none"')
     elif readings.probe_problem is not None:
         advice = 'until then one run starts at a time; try nvidia-smi, or set gpu.probe = "none"'
         yield bad("gpu probe", f"{readings.probe}: {readings.probe_problem}", advice)
-    elif not machine.gpus_known:
+    elif not sample.gpus_known:
         yield warn("gpu probe", "the driver has not answered yet", "run nvidia-smi: if it hangs too, reboot")
     elif readings.gpus:
         yield ok("gpu probe", f"{readings.probe} chosen" + (f"; {others}" if others else ""))
@@ -152,13 +146,13 @@ def _check_gpu(gpu: GpuReading) -> Finding:
 def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Finding]:
     """Checks KillUserProcesses and lingering; `ask` asks logind, otherwise only its files are read."""
     logout = logout_policy(user, root=root, ask=ask)
-    if logout.mend is None:
-        yield ok("logout", f"runs continue after you log out ({logout.words})")
+    if logout.fix is None:
+        yield ok("logout", f"runs continue after you log out ({logout.reason})")
     else:
         yield bad(
             "logout",
-            f"systemd kills your processes when you log out ({logout.words}), including runs",
-            f"{logout.mend}   (may need sudo; this also keeps runs going after a lost connection)",
+            f"systemd kills your processes when you log out ({logout.reason}), including runs",
+            f"{logout.fix}   (may need sudo; this also keeps runs going after a lost connection)",
         )
 
 
@@ -189,7 +183,6 @@ def _check_characters(environment: Mapping[str, str]) -> Finding:
 
 
 def colours(environment: Mapping[str, str]) -> str:
-    """How many colours the terminal has."""
     if environment.get("NO_COLOR"):
         return "no colours, as NO_COLOR asks"
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
@@ -201,7 +194,6 @@ def colours(environment: Mapping[str, str]) -> str:
 
 
 def terminal_size() -> tuple[int, int] | None:
-    """Columns and lines; None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     try:

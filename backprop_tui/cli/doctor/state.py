@@ -1,4 +1,4 @@
-"""The state directory: whether it can be written, locked and trusted."""
+"""The state directory, the settings, the supervisor and the index: whether queued runs get started and recorded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.cli.machine import existing
+from backprop_tui.client.machine import existing_directory
+from backprop_tui.client.runs import guardian_problem, split
+from backprop_tui.config.load import checked_layers
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.formatting import counted
+from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
+from backprop_tui.store.files import parse_object, read_bytes
+from backprop_tui.store.home import Home
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
@@ -26,13 +33,13 @@ def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mou
     else:
         yield from _check_directory(root, origin)
         yield from check_locks(root)
-    place = existing(root)
-    yield _check_file_system(place, mounts)
-    yield from check_space(place, min_free_bytes=min_free_bytes)
+    folder = existing_directory(root)
+    yield _check_file_system(folder, mounts)
+    yield from check_space(folder, min_free_bytes=min_free_bytes)
 
 
 def _check_missing(root: str, origin: str) -> Iterator[Finding]:
-    above = existing(root)
+    above = existing_directory(root)
     if os.path.lexists(root):
         yield bad("state", f"{root} ({origin}) is not a directory", "move it away, or set BACKPROP_HOME")
     elif os.access(above, os.W_OK | os.X_OK):
@@ -86,8 +93,8 @@ def _check_lock(path: str) -> Finding:
         os.close(second)
 
 
-def _check_file_system(place: str, mounts: str) -> Finding:
-    kind = file_system_of(place, mounts)
+def _check_file_system(folder: str, mounts: str) -> Finding:
+    kind = file_system_of(folder, mounts)
     if kind is None:
         return ok("file system", "unknown")
     if kind.startswith(_NETWORK):
@@ -110,19 +117,18 @@ def file_system_of(path: str, mounts: str) -> str | None:
     except OSError:
         return None
     real, best, kind = os.path.realpath(path), "", None
-    for words in lines:
-        if "-" not in words:
+    for fields in lines:
+        if "-" not in fields:
             continue
-        point = words[4].replace("\\040", " ")
+        point = fields[4].replace("\\040", " ")
         inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):  # a later mount at the same place covers the earlier
-            best, kind = point, words[words.index("-") + 1]
+        if inside and len(point) >= len(best):  # a later mount at the same point covers the earlier
+            best, kind = point, fields[fields.index("-") + 1]
     return kind
 
 
-def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
-    """Checks how many bytes and files are left."""
-    disk = os.statvfs(place)
+def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
+    disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free < min_free_bytes:
         keeps = f"governor.min_free_disk_gb keeps {numbers.size(min_free_bytes)} free"
@@ -132,3 +138,47 @@ def check_space(place: str, *, min_free_bytes: int) -> Iterator[Finding]:
         yield ok("disk", f"{numbers.size(free)} free")
     if disk.f_files > 0 and disk.f_favail < LEAST_FREE_FILES:
         yield warn("files", f"room for only {disk.f_favail} more files", "backprop-tui clean --older-than 30d")
+
+
+def check_settings(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> Iterator[Finding]:
+    for layer in checked_layers(user_file, directory, environment, named=named):
+        for problem in layer.problems:
+            yield bad("settings", str(problem), "fix it there; backprop-tui config check lists all problems")
+        for remark in layer.remarks:
+            yield warn("settings", f"{layer.name}: {remark}", "it has no effect here")
+        if not layer.problems:
+            yield ok("settings", layer.name)
+
+
+def check_work(home: Home) -> Iterator[Finding]:
+    unfinished, _ = split(home)
+    here = [view for view in unfinished if view.run.host == home.host]
+    pid = supervisor_pid(home)
+    waiting = counted(len(here), "unfinished run")
+    if pid is not None:
+        yield ok("supervisor", f"alive, pid {pid}, {waiting}")
+    elif not here:
+        yield ok("supervisor", "none, and nothing is unfinished; the next run starts one")
+    elif is_signed_elsewhere(home) and any(view.live is not None for view in here):
+        message = f"{waiting} from another boot, or from another machine that is also called {home.host!r}"
+        yield warn("supervisor", message, "if it is another machine: set BACKPROP_HOST to another name on one of them")
+    else:
+        yield warn("supervisor", f"none, and {waiting}", "backprop-tui status starts one")
+    for view in here:
+        problem = guardian_problem(home, view)
+        if problem is not None:
+            yield warn(
+                "guardian", f"{view.run.id} ({view.run.name}): {problem}", f"backprop-tui continue {view.run.id}"
+            )
+
+
+def check_index(home: Home) -> Iterator[Finding]:
+    try:
+        content = read_bytes(home.index)
+        if content is not None:
+            parse_object(home.index, content)
+    except BackpropError as error:
+        yield warn("index", str(error), "nothing is lost: it is rebuilt when the next run ends")
+        return
+    size = 0 if content is None else len(content)
+    yield ok("index", "none yet" if content is None else f"{os.path.basename(home.index)}, {numbers.size(size)}")

@@ -45,7 +45,7 @@ class Network:
     def outputs(self, x: float, y: float) -> tuple[list[float], float]:
         """Returns the hidden activations, and the probability of the outer ring."""
         w = self.weights
-        hidden = [math.tanh(w[at] * x + w[at + 1] * y + w[at + 2]) for at in range(0, len(w) - 1, 4)]
+        hidden = [math.tanh(w[start] * x + w[start + 1] * y + w[start + 2]) for start in range(0, len(w) - 1, 4)]
         total = w[-1] + sum(activation * w[4 * unit + 3] for unit, activation in enumerate(hidden))
         return hidden, 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
@@ -64,12 +64,12 @@ class Network:
             error = (p - ring) / len(points)
             gradient[-1] += error
             for unit, activation in enumerate(hidden):
-                at = 4 * unit
-                back = error * w[at + 3] * (1 - activation * activation)
-                gradient[at] += back * x
-                gradient[at + 1] += back * y
-                gradient[at + 2] += back
-                gradient[at + 3] += error * activation
+                start = 4 * unit
+                back = error * w[start + 3] * (1 - activation * activation)
+                gradient[start] += back * x
+                gradient[start + 1] += back * y
+                gradient[start + 2] += back
+                gradient[start + 3] += error * activation
         self.speed = [0.9 * speed - lr * slope for speed, slope in zip(self.speed, gradient, strict=True)]
         self.weights = [weight + speed for weight, speed in zip(w, self.speed, strict=True)]
         return loss / len(points)
@@ -78,7 +78,7 @@ class Network:
 class Printer:
     """Prints progress in the format of a training framework."""
 
-    def __init__(self, form: str, steps: int, steps_per_epoch: int, lr: float) -> None:
+    def __init__(self, style: str, steps: int, steps_per_epoch: int, lr: float) -> None:
         self._print = {
             "json": self._json,
             "keras": self._keras,
@@ -86,7 +86,7 @@ class Printer:
             "huggingface": self._huggingface,
             "tqdm": self._tqdm,
             "plain": self._plain,
-        }[form]
+        }[style]
         self._steps, self._steps_per_epoch, self._lr = steps, steps_per_epoch, lr
         self._started = time.monotonic()
 
@@ -96,9 +96,9 @@ class Printer:
         sys.stdout.flush()
 
     def _json(self, step: int, loss: float, val_loss: float | None) -> None:
-        more = {} if val_loss is None else {"val_loss": round(val_loss, 4)}
+        extra = {} if val_loss is None else {"val_loss": round(val_loss, 4)}
         epoch = round(step / self._steps_per_epoch, 2)
-        print(json.dumps({"step": step, "total_steps": self._steps, "epoch": epoch, "loss": round(loss, 4), **more}))
+        print(json.dumps({"step": step, "total_steps": self._steps, "epoch": epoch, "loss": round(loss, 4), **extra}))
 
     def _keras(self, step: int, loss: float, val_loss: float | None) -> None:
         batch = (step - 1) % self._steps_per_epoch + 1
@@ -133,8 +133,8 @@ class Printer:
         )
 
     def _plain(self, step: int, loss: float, val_loss: float | None) -> None:
-        more = "" if val_loss is None else f" val_loss={val_loss:.4f}"
-        print(f"step={step}/{self._steps} loss={loss:.4f}{more} lr={self._lr:g}")
+        extra = "" if val_loss is None else f" val_loss={val_loss:.4f}"
+        print(f"step={step}/{self._steps} loss={loss:.4f}{extra} lr={self._lr:g}")
 
 
 def checkpoint_folder() -> str:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.sanitize import sanitize
 
+if TYPE_CHECKING:  # stopping a run needs no parser of tracebacks
+    from backprop_tui.domain.causes.tracebacks import LogLine
+
 _MAX_TEXT_LENGTH = 300
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
-
-
-class Line(Protocol):
-    """A line of a log; its number may be unknown."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def number(self) -> int | None: ...
 
 
 def build_cause(
@@ -27,7 +20,7 @@ def build_cause(
     *,
     summary: str,
     advice: str,
-    at: Line | None = None,
+    at: LogLine | None = None,
     evidence: str | None = None,
     retryable: bool = False,
 ) -> Cause:
@@ -57,16 +50,11 @@ _BATCH = (
 
 def binary_size(size_bytes: int) -> str:
     """Formats a size as `2.50 GiB`, like the frameworks do."""
-    figure = float(size_bytes)
-    for unit in _UNITS:
-        if figure < 1024 or unit == _UNITS[-1]:
-            return f"{figure:.0f} {unit}" if unit == "B" else f"{figure:.2f} {unit}"
-        figure /= 1024
-    raise AssertionError  # not reached: the last unit accepts any figure
+    power = min((max(1, size_bytes).bit_length() - 1) // 10, len(_UNITS) - 1)
+    return f"{size_bytes / 1024**power:.2f} {_UNITS[power]}" if power else f"{size_bytes} B"
 
 
 def decimal_size(size_bytes: int) -> str:
-    """Formats a size of a disk as `1.2 GB`."""
     return f"{size_bytes / 10**9:.1f} GB" if size_bytes >= 10**9 else f"{size_bytes // 10**6} MB"
 
 

@@ -13,8 +13,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
-    """The file system of a path, and its free space."""
-
     mount: str
     free_bytes: int
     free_files: int | None = None  # None if the file system does not count them
@@ -27,14 +25,6 @@ class GpuHolder:
     gpu_index: int
     who: str
     memory_bytes: int | None = None
-
-
-def _unknown_file_system(_path: str) -> FileSystem | None:
-    return None
-
-
-def _unknown_module(_name: str) -> str | None:
-    return None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +44,8 @@ class Facts:
     gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
-    file_system: Callable[[str], FileSystem | None] = _unknown_file_system
-    local_module: Callable[[str], str | None] = _unknown_module  # the folder of a module of that name near the script
+    file_system: Callable[[str], FileSystem | None] = lambda _path: None
+    local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
 
 
 LAST_LINES = 40  # searched for messages that belong to no traceback
@@ -72,8 +62,6 @@ _CONSEQUENCES = (
 
 @lazy_dataclass(frozen=True, slots=True)
 class Hit:
-    """A match of a pattern."""
-
     line: LogLine
     match: re.Match[str]
     text: str  # the whole message that contains the match
@@ -94,7 +82,6 @@ class Clues:
 
     @property
     def root(self) -> LoggedException | None:
-        """The exception that started the chain."""
         return self.exceptions[0] if self.exceptions else None
 
     @cached_property

@@ -1,10 +1,10 @@
-"""Detects scripts that were ended by a signal which this program did not send."""
+"""Causes: a signal that this program did not send."""
 
 from __future__ import annotations
 
 from backprop_tui.domain.causes.cause import build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues
-from backprop_tui.domain.causes.disk import SHARED_MEMORY
+from backprop_tui.domain.causes.resources import SHARED_MEMORY
 from backprop_tui.domain.run import Cause
 
 _SHARED_MEMORY_NEEDED_BYTES = 64 * 10**6

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
-from backprop_tui.domain.governor.snapshot import BY_RAM
 from backprop_tui.domain.live import Stopping
+from backprop_tui.domain.requests import BY_RAM
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 
@@ -43,15 +43,12 @@ def cause_of_recorded_stop(stopping: Stopping) -> Cause | None:
 
 
 def cause_of_unmet_dependency(reason: str) -> Cause:
-    """Returns the cause of a run that was never started because its dependency failed."""
     return cause_of_stop(by=DEPENDENCY, reason=reason, kind=DEPENDENCY)
 
 
 def cause_of_machine_restart(reason: str) -> Cause:
-    """Returns the cause of a run that was lost when the machine restarted."""
     return cause_of_stop(by=MACHINE_RESTARTED, reason=reason, kind=MACHINE_RESTARTED)
 
 
 def cause_of_unknown_end(reason: str) -> Cause:
-    """Returns the cause of a run whose end cannot be determined."""
     return build_cause("unknown", evidence=reason, summary=reason, advice=_ADVICE[MACHINE_RESTARTED], retryable=True)

@@ -68,10 +68,7 @@ _HEAD = "Traceback (most recent call last)"
 _FRAME = r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)'
 _EXCEPTION = r"(?P<type>(?:\w+\.)*[A-Za-z_]\w*)(?:: (?P<message>.*)|:?\s*)$"
 _EXPLICIT_CAUSE = "The above exception was the direct cause of the following exception"
-_LINKS = (
-    _EXPLICIT_CAUSE,
-    "During handling of the above exception, another exception occurred",
-)
+_LINKS = (_EXPLICIT_CAUSE, "During handling of the above exception, another exception occurred")
 _MAX_MESSAGE_LINES = 40
 _MAX_MESSAGE_LENGTH = 8_000
 _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed as a tree
@@ -79,8 +76,6 @@ _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed a
 
 @lazy_dataclass(slots=True)
 class LoggedException:
-    """An exception as printed in a traceback."""
-
     line: LogLine
     type_name: str
     message: list[str]
@@ -89,12 +84,10 @@ class LoggedException:
 
     @property
     def name(self) -> str:
-        """The exception's name without its module."""
         return self.type_name.rpartition(".")[2]
 
     @property
     def text(self) -> str:
-        """The exception's name and message."""
         return "\n".join((self.line.text, *self.message))[:_MAX_MESSAGE_LENGTH]
 
     @property

@@ -12,14 +12,13 @@ from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gi
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
-from backprop_tui.domain.governor.snapshot import Candidate, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.telemetry import is_stale
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """The run starts with this placement."""
-
     placement: Placement
 
 
@@ -33,7 +32,7 @@ class Hold:
 Decision = Admit | Hold
 
 
-def decide(candidate: Candidate, snapshot: Snapshot) -> Decision:
+def decide(candidate: Candidate, snapshot: MachineSnapshot) -> Decision:
     """Decides about one run; all checks are evaluated, so that a held run shows every reason."""
     placement = place(candidate, snapshot)
     reasons = [reason for check in HOST_CHECKS for reason in check(candidate, snapshot)]
@@ -42,28 +41,28 @@ def decide(candidate: Candidate, snapshot: Snapshot) -> Decision:
     return Hold(reasons=most_blocking_first([*reasons, *placement]))
 
 
-def conservative_reason(snapshot: Snapshot) -> str | None:
+def conservative_reason(snapshot: MachineSnapshot) -> str | None:
     """Returns which readings are missing, so that runs start one at a time; None if all are available."""
     readings = snapshot.readings
     if readings.probe_problem is not None:
         since = f" since {snapshot.probe_broken_since}" if snapshot.probe_broken_since else ""
         return f"GPU probe broken{since} ({readings.probe}: {readings.probe_problem})"
-    if snapshot.readings_stale:
+    if is_stale(snapshot.readings_age_seconds, snapshot.limits.sample_seconds):
         return f"no readings for {duration(abs(snapshot.readings_age_seconds))}"
     return "free RAM not readable" if readings.host.ram_available_bytes is None else None
 
 
-def _check_queue_held(_candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_queue_held(_candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     if snapshot.queue_held:
         yield HoldReason(check=Check.QUEUE_HELD, message="queue held by you, nothing new starts")
 
 
-def _check_dependency(candidate: Candidate, _snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_dependency(candidate: Candidate, _snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     for dependency in candidate.awaited:
         yield HoldReason(check=Check.DEPENDENCY, figure=dependency.status, message=f"after {dependency.name}")
 
 
-def _check_conservative(_candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_conservative(_candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reason = conservative_reason(snapshot)
     if reason is not None and snapshot.active:
         yield conservative_hold(reason, len(snapshot.active))
@@ -74,7 +73,7 @@ def conservative_hold(reason: str, active: int) -> HoldReason:
     return HoldReason(check=Check.PROBE, figure=active, limit=1, message=f"{reason}, one run at a time")
 
 
-def _check_parallel(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_parallel(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     own, active = candidate.limits.max_parallel, len(snapshot.active)
     limit = snapshot.limits.max_parallel if own is None else own
     if 0 < limit <= active:
@@ -82,14 +81,14 @@ def _check_parallel(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldRe
         yield HoldReason(check=Check.PARALLEL, figure=active, limit=limit, message=message)
 
 
-def _check_ram(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_ram(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reserve, free = candidate.limits.min_free_ram_bytes, snapshot.readings.host.ram_available_bytes
     if reserve > 0 and free is not None and free < reserve:
         message = f"RAM {gigabytes_down(free)} GB free, needs {gigabytes_up(reserve)}"
         yield HoldReason(check=Check.RAM, figure=free, limit=reserve, message=message)
 
 
-def _check_load(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_load(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     limit, host = candidate.limits.max_load_per_core, snapshot.readings.host
     if limit <= 0 or host.load_1m is None or not host.cores:
         return
@@ -99,14 +98,14 @@ def _check_load(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason
         yield HoldReason(check=Check.LOAD, figure=load, limit=limit, message=message)
 
 
-def _check_disk(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_disk(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reserve, free = candidate.limits.min_free_disk_bytes, snapshot.readings.host.disk_free_bytes
     if reserve > 0 and free is not None and free < reserve:
         message = f"disk {gigabytes_down(free)} GB free, needs {gigabytes_up(reserve)}"
         yield HoldReason(check=Check.DISK, figure=free, limit=reserve, message=message)
 
 
-def _check_disk_forecast(candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     """Active runs will fill the disk that this one writes to; another run would only fill it sooner."""
     reserve = candidate.limits.min_free_disk_bytes
     if reserve <= 0:
@@ -117,7 +116,7 @@ def _check_disk_forecast(candidate: Candidate, snapshot: Snapshot) -> Iterator[H
             yield HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)
 
 
-def _check_start_rate(_candidate: Candidate, snapshot: Snapshot) -> Iterator[HoldReason]:
+def _check_start_rate(_candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     seconds = snapshot.bucket.seconds_to_next(snapshot.limits)
     if seconds > 0:
         rate = plain(snapshot.limits.starts_per_minute)
@@ -125,7 +124,7 @@ def _check_start_rate(_candidate: Candidate, snapshot: Snapshot) -> Iterator[Hol
         yield HoldReason(check=Check.STARTS, figure=snapshot.bucket.tokens, limit=1, message=message)
 
 
-HOST_CHECKS: tuple[Callable[[Candidate, Snapshot], Iterator[HoldReason]], ...] = (
+HOST_CHECKS: tuple[Callable[[Candidate, MachineSnapshot], Iterator[HoldReason]], ...] = (
     _check_queue_held,
     _check_dependency,
     _check_conservative,

@@ -29,25 +29,21 @@ class Claim:
 
 
 def claim_bytes(limits: RunLimits, learned_peak_bytes: int | None) -> int:
-    """Returns the bytes that a run claims on each of its GPUs.
+    """Returns the bytes that a run claims on each of its GPUs, at least its minimum of free VRAM.
 
-    Args:
-        limits: The run's limits; its minimum of free VRAM is also the minimum of its claim.
-        learned_peak_bytes: The peak of an earlier run of the same script and arguments on one GPU, None if there was
-            none; a tenth is added as a margin.
+    `learned_peak_bytes` is the peak of an earlier run of the same script and arguments; a tenth is added as a margin.
     """
     return max(limits.gpu_min_free_vram_bytes, -(-(learned_peak_bytes or 0) * (100 + LEARNED_MARGIN_PERCENT) // 100))
 
 
 def run_usage_bytes(gpu: GpuReading, run_id: str) -> int | None:
-    """Returns the GPU memory used by the processes of a run; None if the driver reports none of them with a figure."""
+    """Returns the GPU memory used by the processes of a run; None if the driver reports it for none of them."""
     held = [process.memory_bytes for process in gpu.processes if process.run == run_id]
     known = [count for count in held if count is not None]
     return sum(known) if known else None
 
 
 def outstanding_bytes(gpu: GpuReading, claims: Iterable[Claim]) -> int:
-    """Returns the memory of a GPU that is claimed but not allocated yet."""
     return sum(
         max(0, claim.bytes - (run_usage_bytes(gpu, claim.run_id) or 0))
         for claim in claims
@@ -58,7 +54,7 @@ def outstanding_bytes(gpu: GpuReading, claims: Iterable[Claim]) -> int:
 def free_after_claims(gpu: GpuReading, claims: Iterable[Claim]) -> int | None:
     """Returns the free VRAM less the outstanding claims; negative if too much was claimed.
 
-    None if the GPU has no memory figure: unified memory, MIG.
+    None if the GPU does not report its memory: unified memory, MIG.
     """
     if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
         return None
@@ -84,7 +80,6 @@ def outstanding_claims(
 
 
 def _fulfilled_claims(claims: list[Claim], gpu: GpuReading, now: float) -> Iterator[Claim]:
-    """The claims on this GPU that no longer count."""
     unseen_bytes = 0
     unseen: list[Claim] = []
     for claim in claims:
@@ -99,6 +94,5 @@ def _fulfilled_claims(claims: list[Claim], gpu: GpuReading, now: float) -> Itera
 
 
 def _unattributed_bytes(gpu: GpuReading) -> int:
-    """Memory in use that is not accounted for by a process with a known run or owner."""
     known = sum(process.memory_bytes or 0 for process in gpu.processes if process.run or process.owner)
     return (gpu.memory_used_bytes or 0) - known

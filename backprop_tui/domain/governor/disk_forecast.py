@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, seconds_until_full
 from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
@@ -52,8 +51,6 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """A disk that is too small for what will still be written to it."""
-
     mount: str
     free_bytes: int
     needed_bytes: int
@@ -76,7 +73,7 @@ def forecast_shortages(runs: Iterable[SavingRun], reserve_bytes: int) -> list[Sh
 
 
 def _shortage_message(writers: Sequence[SavingRun], free_bytes: int, reserve_bytes: int) -> str:
-    """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:20 h`."""
+    """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5h20m`."""
     biggest = max(writers, key=lambda run: run.needed_bytes)
     others = f" and {len(writers) - 1} more" if len(writers) > 1 else ""
     return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {_write_rate(biggest, reserve_bytes)}"

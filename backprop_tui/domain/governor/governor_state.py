@@ -1,15 +1,14 @@
-"""The state of the governor for display: open, holding or conservative, with the reasons."""
+"""The state of the governor: open, holding or conservative, with the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
 
-from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.admission import Hold, conservative_hold, conservative_reason
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
-from backprop_tui.domain.governor.snapshot import Snapshot
-from backprop_tui.domain.governor.tokens import ROUNDING, is_limited
+from backprop_tui.domain.governor.snapshot import MachineSnapshot
+from backprop_tui.domain.governor.tokens import is_limited
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
@@ -39,21 +38,10 @@ class GovernorState:
     queue_held: bool = False
 
 
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class GovernorLine:
-    """A word for the state and clauses that explain it, the most blocking first."""
+def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
+    """Returns the state of the governor after a pass, with the runs that it started already in the snapshot.
 
-    word: str
-    clauses: tuple[str, ...]
-
-
-def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -> GovernorState:
-    """Returns the state of the governor after a pass.
-
-    Args:
-        snapshot: The machine, with the runs that this pass started.
-        holds: The decisions about runs that were not started, in the order of the queue.
-        waiting: How many runs are queued now.
+    `holds` are the decisions about the other runs, in the order of the queue. `waiting` counts the queued runs.
     """
     reason = conservative_reason(snapshot)
     blind = [] if reason is None else [conservative_hold(reason, len(snapshot.active))]
@@ -72,18 +60,6 @@ def governor_state(snapshot: Snapshot, holds: Iterable[Hold], *, waiting: int) -
     )
 
 
-def governor_line(governor: GovernorState | None) -> GovernorLine:
-    """Summarises the governor in one line; None means that no supervisor is running."""
-    if governor is None:
-        return GovernorLine(word="no supervisor", clauses=("starting the background process …",))
-    if governor.queue_held:
-        continuing = f", {governor.active} continue" if governor.active else ""
-        return GovernorLine(word="held by you", clauses=(f"nothing new starts{continuing}", "H releases"))
-    if governor.state is GovernorMode.OPEN:
-        return GovernorLine(word=governor.state.value, clauses=_free_capacity(governor))
-    return GovernorLine(word=governor.state.value, clauses=tuple(reason.message for reason in governor.reasons))
-
-
 def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
     """Each check once per GPU, as for the first run in the queue; dependencies do not count as holds."""
     first: dict[tuple[Check, int | None], HoldReason] = {}
@@ -91,15 +67,3 @@ def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
         if reason.check is not Check.DEPENDENCY:
             first.setdefault((reason.check, reason.gpu), reason)
     return most_blocking_first(first.values())
-
-
-def _free_capacity(governor: GovernorState) -> tuple[str, ...]:
-    if not governor.waiting and not governor.active:
-        return ("queue empty",)
-    if governor.max_parallel > 0:
-        slots = f"{governor.active} of {counted(governor.max_parallel, 'slot')} used"
-    else:
-        slots = f"{counted(governor.active, 'run')} active"
-    if governor.start_tokens is None:
-        return (slots,)
-    return slots, f"{counted(int(governor.start_tokens + ROUNDING), 'start')} left"

@@ -1,14 +1,17 @@
-"""Which GPUs a run may use, whether each is fit, and which ones it is placed on."""
+"""Which GPUs a run may use, whether each is fit, which ones it is placed on, and which are reserved for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.claims import free_after_claims, outstanding_bytes
-from backprop_tui.domain.governor.heat import continue_below_celsius, start_below_celsius
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.snapshot import BY_HEAT, Candidate, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement, Reservation
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import continue_below_celsius, start_below_celsius
+from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 
@@ -24,7 +27,6 @@ def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[Gpu
 
 
 def required_gpu_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
-    """Returns how many GPUs a run needs, on a machine with these GPUs."""
     if candidate.gpus_wanted is not None:
         return candidate.gpus_wanted
     if candidate.gpu_ids:
@@ -51,7 +53,7 @@ def _matches(selector: str, gpu: GpuReading) -> bool:
     return bool(selector) and gpu.uuid.lower().startswith(selector.lower())
 
 
-def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
+def unfit_reasons(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[HoldReason, ...]:
     """Returns all reasons against starting the run on this GPU now; for one that does not answer, only that reason."""
     unhealthy = _check_health(snapshot, gpu)
     if unhealthy is not None:
@@ -60,7 +62,7 @@ def unfit_reasons(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> 
     return tuple(reason for reason in reasons if reason is not None)
 
 
-def _needed_vram_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> int:
+def _needed_vram_bytes(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> int:
     """The free VRAM that a run needs to start on a GPU.
 
     The margin above a learned peak only applies when the GPU is shared with other runs. With it on an empty GPU, a run
@@ -71,7 +73,7 @@ def _needed_vram_bytes(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
 
 
-def _check_health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_health(snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     if snapshot.answers(gpu):
         return None
     problem = f": {gpu.problem}" if gpu.problem else ""
@@ -93,7 +95,7 @@ def _check_health(snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
     )
 
 
-def _check_reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_reservation(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     reservation = snapshot.reservation
     if reservation is None or reservation.run_id == candidate.id or gpu.uuid not in reservation.gpu_uuids:
         return None
@@ -101,7 +103,7 @@ def _check_reservation(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     return HoldReason(check=Check.GPU_COUNT, figure=0, limit=1, gpu=gpu.index, message=message)
 
 
-def _check_temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_temperature(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     """If a run on the GPU is paused for heat, a start waits for the same temperature, or it would keep that paused."""
     limits, temperature = candidate.limits, gpu.temperature_celsius
     if limits.gpu_max_temp_celsius <= 0 or temperature is None:
@@ -120,7 +122,7 @@ def _check_temperature(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading
     )
 
 
-def _check_memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> HoldReason | None:
+def _check_memory(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     free = free_after_claims(gpu, snapshot.claims)
     needed = _needed_vram_bytes(candidate, snapshot, gpu)
     if candidate.limits.gpu_min_free_vram_bytes <= 0 or free is None or free >= needed:
@@ -134,7 +136,7 @@ def _check_memory(candidate: Candidate, snapshot: Snapshot, gpu: GpuReading) -> 
     )
 
 
-def _memory_obstacle(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int) -> str:
+def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, needed: int) -> str:
     """Names the obstacle: the size of the card, a claim, another user's process, or just the memory in use."""
     total = gpu.memory_total_bytes or 0
     if total < needed:
@@ -150,7 +152,7 @@ def _memory_obstacle(snapshot: Snapshot, gpu: GpuReading, free: int, needed: int
     return message
 
 
-def _largest_claimant(snapshot: Snapshot, gpu: GpuReading) -> str:
+def _largest_claimant(snapshot: MachineSnapshot, gpu: GpuReading) -> str:
     claims = [claim for claim in snapshot.claims if claim.gpu_uuid == gpu.uuid]
     return max(claims, key=lambda claim: outstanding_bytes(gpu, [claim])).run_name
 
@@ -160,7 +162,7 @@ def _largest_foreign_process(gpu: GpuReading) -> GpuProcess | None:
     return max(foreign, key=lambda process: process.memory_bytes or 0, default=None)
 
 
-def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldReason, ...]:
+def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[HoldReason, ...]:
     """Returns where the run would start, or why it cannot start anywhere.
 
     With a broken probe nothing is known about any GPU: the run is not placed, and admission lets only one run start.
@@ -182,7 +184,7 @@ def place(candidate: Candidate, snapshot: Snapshot) -> Placement | tuple[HoldRea
     return (*_too_few_reason(candidate, required, len(eligible), len(fit)), *gpu_reasons)
 
 
-def gpu_preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
+def gpu_preference(snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[int, int, int]:
     """Sort key: fewest runs and foreign processes, then most free VRAM after claims, then index.
 
     Free VRAM alone would put all runs on the largest card while smaller ones are idle.
@@ -192,7 +194,7 @@ def gpu_preference(snapshot: Snapshot, gpu: GpuReading) -> tuple[int, int, int]:
     return users, -(free_after_claims(gpu, snapshot.claims) or 0), gpu.index
 
 
-def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Snapshot) -> Placement:
+def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: MachineSnapshot) -> Placement:
     """A placement on these GPUs; the claim is limited to what is free."""
     frees = (free_after_claims(gpu, snapshot.claims) for gpu in gpus)
     claim = min([candidate.claim_bytes, *(max(0, free) for free in frees if free is not None)])
@@ -215,3 +217,83 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     prefix = "" if eligible >= required else "can never start: "
     message = f"{prefix}needs {counted(required, 'GPU')}, {available}"
     return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)
+
+
+# Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited this long,
+# the GPUs it needs are reserved: nothing new starts on them, runs there may finish, and each pass considers the waiting
+# run first. Nothing is reserved for a run that does not fit on this machine at all, that waits for another run, or that
+# is held for other reasons than GPUs.
+RESERVE_AFTER_SECONDS = 300.0
+
+_GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class HeadOfQueue:
+    """The first run of the queue that waits for GPUs, and the monotonic time since when it has been the first."""
+
+    run_id: str
+    since: float
+
+
+def head_of_queue(
+    previous: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: MachineSnapshot
+) -> HeadOfQueue | None:
+    """Returns the head for this pass over the queue; None if no run waits for GPUs.
+
+    The head of the last pass stays unless a run before it waits, even if something else holds it for a moment.
+    """
+    free_for_all = replace(snapshot, reservation=None)
+    for candidate in queue:
+        stays = previous is not None and previous.run_id == candidate.id
+        if _could_run(candidate, snapshot) and (stays or _waits_for_gpus(candidate, free_for_all)):
+            return previous if stays else HeadOfQueue(run_id=candidate.id, since=snapshot.now)
+    return None
+
+
+def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: MachineSnapshot) -> Reservation | None:
+    """Reserves GPUs for the head once it has waited long enough: suitable ones first, then the closest to suitable."""
+    if head is None or snapshot.now - head.since < RESERVE_AFTER_SECONDS:
+        return None
+    free_for_all = replace(snapshot, reservation=None)
+    candidate = next((candidate for candidate in queue if candidate.id == head.run_id), None)
+    if candidate is None or not _waits_for_gpus(candidate, free_for_all):
+        return None
+
+    def nearness(gpu: GpuReading) -> tuple[bool, bool, tuple[int, int, int]]:
+        fit = not unfit_reasons(candidate, free_for_all, gpu)
+        return not fit, not snapshot.answers(gpu), gpu_preference(snapshot, gpu)
+
+    nearest = sorted(_large_enough(candidate, snapshot), key=nearness)
+    kept = nearest[: required_gpu_count(candidate, snapshot.readings.gpus)]
+    return Reservation(run_id=candidate.id, run_name=candidate.name, gpu_uuids=frozenset(gpu.uuid for gpu in kept))
+
+
+def _waits_for_gpus(candidate: Candidate, snapshot: MachineSnapshot) -> bool:
+    return not isinstance(place(candidate, snapshot), Placement)
+
+
+def _could_run(candidate: Candidate, snapshot: MachineSnapshot) -> bool:
+    """Whether the run has no unmet dependency and would fit on this machine once the other runs have ended."""
+    required = required_gpu_count(candidate, snapshot.readings.gpus)
+    return not candidate.awaited and 0 < required <= len(_large_enough(candidate, snapshot))
+
+
+def _large_enough(candidate: Candidate, snapshot: MachineSnapshot) -> list[GpuReading]:
+    """The eligible GPUs that are large enough for the run once the other runs have ended."""
+    needed = max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
+    return [
+        gpu
+        for gpu in eligible_gpus(candidate, snapshot.readings.gpus)
+        if gpu.health not in _GONE and _has_room(snapshot, gpu, needed)
+    ]
+
+
+def _has_room(snapshot: MachineSnapshot, gpu: GpuReading, needed: int) -> bool:
+    """Whether foreign processes leave that much; without a run on the GPU, all memory in use is theirs."""
+    if gpu.memory_total_bytes is None or gpu.memory_used_bytes is None:
+        return True
+    if not snapshot.runs_on(gpu):
+        return gpu.memory_total_bytes - gpu.memory_used_bytes >= needed
+    foreign = sum(process.memory_bytes or 0 for process in gpu.processes if process.owner and process.run is None)
+    return gpu.memory_total_bytes - foreign >= needed

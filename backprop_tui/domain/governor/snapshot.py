@@ -11,11 +11,7 @@ from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
-from backprop_tui.domain.telemetry import GpuReading, Readings, answers, is_stale
-
-BY_HEAT = "heat"
-BY_RAM = "ram"
-GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
+from backprop_tui.domain.telemetry import GpuReading, Readings, answers
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +32,9 @@ class ActiveRun:
     paused_seconds: float = 0.0
     stopping: bool = False
 
-    @property
-    def paused_by_guard(self) -> bool:
-        """Whether the guard paused it; a run paused by a person is only continued by a person."""
-        return self.paused_by in GUARD_PAUSES
-
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PendingDependency:
-    """A run that must end before another starts."""
-
     name: str
     status: str
 
@@ -72,14 +61,11 @@ class Candidate:
 
     @property
     def claim_bytes(self) -> int:
-        """The VRAM it claims on each of its GPUs."""
         return claim_bytes(self.limits, self.learned_peak_bytes)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """GPUs reserved for a run that has waited for them at the head of the queue."""
-
     run_id: str
     run_name: str
     gpu_uuids: frozenset[str]
@@ -98,7 +84,7 @@ class Placement:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class MachineSnapshot:
     """The machine at the monotonic time `now`.
 
     `bucket` is refilled up to `now`. `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is
@@ -118,20 +104,13 @@ class Snapshot:
     gpus_known: bool = True
     probe_broken_since: str | None = None
 
-    @property
-    def readings_stale(self) -> bool:
-        """Whether the readings are too old for a decision."""
-        return is_stale(self.readings_age_seconds, self.limits.sample_seconds)
-
     def answers(self, gpu: GpuReading) -> bool:
-        """Whether a GPU is healthy and its reading recent."""
         return answers(gpu, readings_age_seconds=self.readings_age_seconds, sample_seconds=self.limits.sample_seconds)
 
     def runs_on(self, gpu: GpuReading) -> tuple[ActiveRun, ...]:
-        """Returns the active runs on this GPU."""
         return tuple(run for run in self.active if gpu.uuid in run.gpu_uuids)
 
-    def with_started(self, candidate: Candidate, placement: Placement) -> Snapshot:
+    def with_started(self, candidate: Candidate, placement: Placement) -> MachineSnapshot:
         """Returns the machine after this start, as input for the decision about the next candidate."""
         uuids = tuple(gpu.uuid for gpu in placement.gpus or ())
         run = ActiveRun(

@@ -8,8 +8,7 @@ from __future__ import annotations
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 
-# Tolerance for the rounding error of many small refills.
-ROUNDING = 1e-9
+ROUNDING = 1e-9  # tolerance for the rounding error of many small refills
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +33,7 @@ class TokenBucket:
         return (1 - self.tokens) * 60 / limits.starts_per_minute
 
     def take(self, limits: MachineLimits) -> TokenBucket:
-        """Returns the bucket after a start.
-
-        Raises:
-            ValueError: no start is allowed now; check `seconds_to_next` first.
-        """
+        """Returns the bucket after a start; raises ValueError if none is allowed, so check `seconds_to_next` first."""
         if not is_limited(limits):
             return self
         if self.seconds_to_next(limits) > 0:

@@ -34,7 +34,7 @@ class CsvLog:
         self._is_log = True  # until the header shows that it is not a training log
 
     def feed(self, chunk: bytes) -> list[Progress]:
-        """The rows that end within the chunk; cells without a number are skipped."""
+        """Returns the rows that end within the chunk; cells without a number are skipped."""
         block = self._splitter.feed(chunk) if self._is_log else None
         if block is None:
             return []

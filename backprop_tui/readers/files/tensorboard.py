@@ -37,7 +37,7 @@ class TensorBoardLog:
         self._skip = 0  # remaining bytes of a record that is too long
 
     def feed(self, chunk: bytes) -> list[Progress]:
-        """The scalars of the records that end within the chunk; a damaged record is skipped."""
+        """Returns the scalars of the records that end within the chunk; a damaged record is skipped."""
         skipped = min(self._skip, len(chunk))
         self._skip -= skipped
         self._pending += chunk[skipped:]
@@ -115,11 +115,7 @@ def _scalar(tensor: dict[int, int | bytes]) -> float | None:
 
 
 def _fields(message: bytes) -> Fields:
-    """The fields of a protocol buffer message by number; fixed-size values as bytes.
-
-    Raises:
-        ValueError, IndexError: it is not a valid message.
-    """
+    """Yields the fields of a protobuf message by number, fixed-size values as bytes. Raises: ValueError, IndexError."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)

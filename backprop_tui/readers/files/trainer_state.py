@@ -14,7 +14,7 @@ _NOT_METRICS = frozenset(("step", "epoch"))
 
 
 def parse_trainer_state(content: bytes) -> list[Progress]:
-    """The logged metrics, oldest first, followed by the overall progress; empty if the content is not valid."""
+    """Returns the logged metrics, oldest first, followed by the overall progress; empty if the content is not valid."""
     try:
         state = json.loads(content)
     except (ValueError, RecursionError):  # half-written, or nested too deep

@@ -8,21 +8,24 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from backprop_tui.checkpoints.soundness import TRAINER_STATE, Unsound, judge, size_and_change_time
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_checkpoint_name, parse_checkpoint_path
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.runner.outputs.files import OutputFile
-from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation
+from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
 
 _WILDCARDS = re.compile(r"[*?\[]")
+MOST_PENDING = 100
+MOST_REPORTED = 1_000
+LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
+STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
+_GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
 
 
 class CheckpointPatterns:
     """Shell patterns relative to the working directory; `**` matches any number of directories."""
-
-    __slots__ = ("_cwd", "_patterns")
 
     def __init__(self, patterns: Iterable[str], cwd: str) -> None:
         self._cwd = cwd
@@ -47,7 +50,6 @@ class CheckpointPatterns:
         return None
 
     def matches(self, file: str) -> bool:
-        """Whether a file is part of such a checkpoint."""
         return self.checkpoint_of(file) is not None
 
 
@@ -57,13 +59,6 @@ def _matches_parts(parts: list[str], pattern: list[str]) -> bool:
     if pattern[0] == "**":
         return any(_matches_parts(parts[start:], pattern[1:]) for start in range(len(parts) + 1))
     return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches_parts(parts[1:], pattern[1:])
-
-
-MOST_PENDING = 100
-MOST_REPORTED = 1_000
-LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
-STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
-_GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,31 +117,26 @@ class CheckpointScanner:
         self.is_any_pending = False  # whether a checkpoint was still being written at the last scan
         self._folders_with_regular: set[str] = set()  # folders with a checkpoint that is not a "best" one
 
-    def _being_written(self, now: float) -> Iterator[str]:
-        for path, pending in self._pending.items():
-            if pending.size_bytes >= 0 and now - pending.first_seen < LONGEST_WRITING_SECONDS:
-                yield path
-
     def expect(self, path: str) -> None:
         """Adds a checkpoint that the script announced, wherever it is. May be called from any thread."""
         self._announced.append(path)
 
-    def scan(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
-        """Checks changed files at the monotonic time `now`; blocks as long as the file systems do."""
-        yield from self._find_gone()
-        self._add_pending(files, now)
-        for path in list(self._pending):
-            yield from self._check(path, now, at_end=False)
-        being_written = frozenset(self._being_written(now))
-        self.is_any_pending = bool(being_written)
-        yield CheckpointsPending(paths=being_written)
+    def scan(self, files: Iterable[OutputFile], now: float, *, at_end: bool = False) -> Iterator[Sighting]:
+        """Checks changed files at the monotonic time `now`; blocks as long as the file systems do.
 
-    def scan_at_end(self, files: Iterable[OutputFile], now: float) -> Iterator[Sighting]:
-        """Like `scan`, after the script has ended: checkpoints that are incomplete now are reported as unsound."""
+        `at_end`: the script has ended, so checkpoints that are incomplete now are reported as unsound.
+        """
         yield from self._find_gone()
         self._add_pending(files, now)
         for path in sorted(self._pending, key=lambda path: self._pending[path].modified_ns):
-            yield from self._check(path, now, at_end=True)
+            yield from self._check(path, now, at_end=at_end)
+        being_written = frozenset(
+            path
+            for path, pending in self._pending.items()
+            if pending.size_bytes >= 0 and now - pending.first_seen < LONGEST_WRITING_SECONDS
+        )
+        self.is_any_pending = bool(being_written)
+        yield CheckpointsPending(paths=being_written)
 
     def _find_gone(self) -> Iterator[CheckpointGone]:
         for checkpoint in self._known():
@@ -186,13 +176,8 @@ class CheckpointScanner:
             del self._pending[path]  # a file of it was touched, but nothing has changed
             return
         if not is_unchanged and not at_end:
-            self._pending[path] = _Pending(
-                named=pending.named,
-                size_bytes=size_bytes,
-                modified_ns=modified_ns,
-                first_seen=pending.first_seen,
-                changed=pending.changed or pending.size_bytes >= 0,
-            )
+            changed = pending.changed or pending.size_bytes >= 0
+            self._pending[path] = replace(pending, size_bytes=size_bytes, modified_ns=modified_ns, changed=changed)
             return
         verdict = judge(path)
         if isinstance(verdict, Unsound) and not at_end and not _is_abandoned(pending, now):
@@ -202,9 +187,8 @@ class CheckpointScanner:
         self._reported[path] = (size_bytes, modified_ns)
         if len(self._reported) > MOST_REPORTED:
             del self._reported[next(iter(self._reported))]
-        yield _found_checkpoint(
-            pending, size_bytes, modified_ns, verdict.reason if isinstance(verdict, Unsound) else None, now
-        )
+        unsound = verdict.reason if isinstance(verdict, Unsound) else None
+        yield _found_checkpoint(pending, size_bytes, modified_ns, unsound, now)
 
 
 def _found_checkpoint(
@@ -237,7 +221,7 @@ def _is_gone(path: str) -> bool:
     except FileNotFoundError:
         return True
     except (OSError, ValueError):
-        return False  # unknown
+        pass  # unknown
     return False
 
 

@@ -34,8 +34,6 @@ class MetricsFound:
 class _GrowingFile:
     """A file that is appended to, and how far it was read."""
 
-    __slots__ = ("log", "position", "restarts")
-
     def __init__(self, log: CsvLog | TensorBoardLog, restarts: int) -> None:
         self.log = log
         self.restarts = restarts  # how often it was read from its beginning
@@ -47,8 +45,6 @@ class MetricFiles:
 
     What one scan reads is returned at the next one: so where the log reports the same values, it reports them first.
     """
-
-    __slots__ = ("_budget_bytes", "_delayed", "_growing", "_unread")
 
     def __init__(self) -> None:
         self._budget_bytes = 0  # left to read at this scan

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.disk_usage import DiskUse
+from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
@@ -14,11 +14,15 @@ from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTas
 from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
-from backprop_tui.runner.outputs.files import OutputFiles
-from backprop_tui.runner.outputs.locations import DirectoryNeighbours, locations_in_command
+from backprop_tui.runner.outputs.files import DirectoryNeighbours, OutputFiles, locations_in_command
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
+
+IDLE_SECONDS = 2.5
+SAVING_SECONDS = 2.0
+LAST_SCAN_SECONDS = 5.0
+ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
 def measure_disk(checkpoints: Sequence[Checkpoint]) -> DiskUse | None:
@@ -50,12 +54,6 @@ def _warning(live: Live, run: Run) -> str | None:
     saving = saving_run(replace(run, name="it"), live) if reserve_bytes > 0 else None
     reasons = [] if saving is None else forecast_shortages([saving], reserve_bytes)
     return reasons[0].message if reasons else None
-
-
-IDLE_SECONDS = 2.5
-SAVING_SECONDS = 2.0
-LAST_SCAN_SECONDS = 5.0
-ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
 ScanResult = Sighting | DiskUse | MetricsFound
@@ -102,8 +100,7 @@ class OutputScanner:
 
     def _scan(self, now: float) -> list[ScanResult]:
         files = self._files.scan()
-        scan = self._checkpoint_scanner.scan_at_end if self._is_last else self._checkpoint_scanner.scan
-        results: list[ScanResult] = list(scan(files, now))
+        results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
         others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
         return [*results, *(result for result in others if result is not None)]
 

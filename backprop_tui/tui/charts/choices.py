@@ -45,21 +45,18 @@ class ChartChoices:
 
     @property
     def stretches(self) -> int:
-        """The divisor of the smoothing window, see `SMOOTHINGS`."""
+        """The divisor of the smoothing window; 0 does not smooth."""
         return SMOOTHINGS[self.smoothing][1]
 
     @property
     def range_seconds(self) -> float:
-        """How far back the resource charts go."""
         return RANGES_SECONDS[self.resources_range]
 
     @property
     def next_by(self) -> XUnit:
-        """The x axis after the current one."""
         return _AXES[(_AXES.index(self.by) + 1) % len(_AXES)]
 
     def next_axis(self) -> None:
-        """Switches to the next x axis."""
         self.by = self.next_by
         self.reset_view()
 
@@ -73,7 +70,6 @@ class ChartChoices:
         return SMOOTHINGS[self.smoothing][0]
 
     def next_range(self) -> None:
-        """Switches to the next range of the resource charts."""
         self.resources_range = (self.resources_range + 1) % len(RANGES_SECONDS)
 
     @property
@@ -94,19 +90,18 @@ class ChartChoices:
 class ChartNavigator:
     """Moves the cursor and the zoom window of charts.
 
-    `shown` is the visible part of `whole`, and `places` are the sorted x positions of the points.
+    `shown` is the visible part of `whole`, and `points` are the sorted positions of the points.
     """
 
-    def __init__(self, choices: ChartChoices, shown: Scale, whole: Scale, places: Sequence[float]) -> None:
+    def __init__(self, choices: ChartChoices, shown: Scale, whole: Scale, points: Sequence[float]) -> None:
         self._choices = choices
         self._shown, self._whole = shown, whole
-        self._places = places
+        self._points = points
 
     @classmethod
     def of(cls, plotter: Plotter) -> ChartNavigator:
-        """A navigator for the charts of one run."""
-        places = plotter.large[0].places if plotter.large else ()
-        return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(places)))
+        points = plotter.large[0].positions if plotter.large else ()
+        return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(points)))
 
     def move(self, share: float) -> None:
         """Moves the cursor by a share of the visible range, at least to the next point; the window follows it."""
@@ -118,18 +113,17 @@ class ChartNavigator:
 
     def _moved_cursor(self, distance: float) -> float | None:
         """The position `distance` away from the cursor; None for the newest point."""
-        if not self._places:
+        if not self._points:
             return None
-        start = self._places[-1] if self._choices.cursor is None else self._choices.cursor
-        beyond = [place for place in self._places if (place > start if distance > 0 else place < start)]
+        start = self._points[-1] if self._choices.cursor is None else self._choices.cursor
+        beyond = [x for x in self._points if (x > start if distance > 0 else x < start)]
         if not beyond:
-            return None if distance > 0 else self._places[0]
-        target = min(beyond, key=lambda place: abs(place - (start + distance)))
-        return None if target >= self._places[-1] else target
+            return None if distance > 0 else self._points[0]
+        target = min(beyond, key=lambda x: abs(x - (start + distance)))
+        return None if target >= self._points[-1] else target
 
-    def point(self, place: float) -> None:
-        """Puts the cursor at a position."""
-        self._choices.cursor, self._choices.dragged = place, None
+    def point(self, x: float) -> None:
+        self._choices.cursor, self._choices.dragged = x, None
 
     def drag(self, start: float, end: float, *, done: bool) -> None:
         """Selects a part of x, and zooms into it once the drag is `done`."""
@@ -137,15 +131,15 @@ class ChartNavigator:
         if done:
             self._choices.window, self._choices.cursor = self._window_of_selection(start, end), None
 
-    def zoom(self, place: float | None, factor: float) -> None:
+    def zoom(self, x: float | None, factor: float) -> None:
         """Makes the window `factor` times as wide.
 
-        What stays in its place on the screen is `place`, else the cursor, else the newest point, else the middle:
+        What keeps its column on the screen is `x`, else the cursor, else the newest point, else the middle:
         the first of them that is visible.
         """
-        newest = self._places[-1] if self._places else None
-        candidates = (place, self._choices.cursor, newest, (self._shown.low + self._shown.high) / 2)
-        anchor = next(x for x in candidates if x is not None and 0 <= self._shown.share(x) <= 1)
+        newest = self._points[-1] if self._points else None
+        candidates = (x, self._choices.cursor, newest, (self._shown.low + self._shown.high) / 2)
+        anchor = next(at for at in candidates if at is not None and 0 <= self._shown.share(at) <= 1)
         width, whole_width = (self._shown.high - self._shown.low) * factor, self._whole.high - self._whole.low
         if width >= whole_width:
             self._choices.window = None
@@ -155,11 +149,9 @@ class ChartNavigator:
         self._choices.window = self._clamped(low, low + width)
 
     def seek(self, expression: str, *, typing: bool) -> None:
-        """Filters the metrics by name."""
         self._choices.name_filter, self._choices.typing = expression, typing
 
     def leave(self) -> None:
-        """Resets zoom, cursor and filter."""
         self._choices.reset_view()
         self.seek("", typing=False)
 
@@ -172,7 +164,6 @@ class ChartNavigator:
         return None if high - low >= whole.high - whole.low else self._clamped(low, high)
 
     def _clamped(self, low: float, high: float) -> Window:
-        """The range moved so that it lies inside the whole."""
         width = min(high - low, self._whole.high - self._whole.low)
         low = max(self._whole.low, min(low, self._whole.high - width))
         return low, low + width

@@ -1,25 +1,30 @@
-"""The charts of a run's metrics: the selected one large, with its validation curve, and small ones over the same x."""
+"""The charts of a run's metrics, and lines about its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from statistics import median
 
-from backprop_tui.domain.attempts import AttemptTimeline
-from backprop_tui.domain.metric_names import main_loss, validation_counterpart
-from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.formatting import counted, from_iso
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.plotting.axes import Axis, Scale, XUnit
+from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
-from backprop_tui.presentation import numbers
-from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.tokens import Token
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.tokens import Line, Piece, Token
 
 NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 X_UNITS = {XUnit.STEP: AxisUnit.STEPS, XUnit.TIME: AxisUnit.SECONDS, XUnit.CLOCK: AxisUnit.SECONDS}
+_NEARBY_BUCKETS = 5  # compared before and after a resume
+_JUMP = 0.25  # of the range of the curve
 
 
 class Plotter:
@@ -38,38 +43,27 @@ class Plotter:
         self.validation = None if self.name is None else validation_counterpart(self.name, metrics)
         self.axis = Axis(attempts=AttemptTimeline.of(data.run), by=choices.by)
         self.large = [self.track(metrics[name]) for name in (self.name, self.validation) if name is not None]
-        self.whole = x_scale(self.large, total=self._total_steps)
+        total = known.record.get("total_steps") if known.live is None else known.live.total_steps
+        self.whole = x_scale(self.large, total=float(total) if total else None)
 
     def track(self, series: MetricSeries) -> PlottedSeries:
-        """A metric of the run on the selected x axis."""
         return self._tracks.of(series, self.axis, run_id=self.data.run_id)
 
     @property
-    def _total_steps(self) -> float | None:
-        live = self.known.live
-        total = live.total_steps if live is not None else self.known.record.get("total_steps")
-        return float(total) if total else None
-
-    @property
     def x(self) -> Scale:
-        """The visible part of x."""
         return self.whole if self.choices.window is None else Scale(*self.choices.window)
-
-    def y(self, tracks: Sequence[PlottedSeries]) -> Scale:
-        """The y range of the visible part of these tracks."""
-        return y_scale(tracks, log=self.choices.log, window=self.choices.window)
 
     def note(self) -> str:
         """The choices that differ from the default, as text."""
-        words = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
-        words += ["log scale"] if self.choices.log else []
-        words += [self.choices.filter_text] if self.choices.filter_text else []
-        words += ["zoomed"] if self.choices.window is not None else []
-        words += [] if self.data.caught_up else ["reading"]
-        return ", ".join(words)
+        notes = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
+        notes += ["log scale"] if self.choices.log else []
+        notes += [self.choices.filter_text] if self.choices.filter_text else []
+        notes += ["zoomed"] if self.choices.window is not None else []
+        notes += [] if self.data.caught_up else ["reading"]
+        return ", ".join(notes)
 
     def checkpoints(self) -> Iterator[float]:
-        """The positions of the checkpoints on x."""
+        """Their positions on x."""
         live, run = self.known.live, self.known.run
         for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
             if self.axis.by is not XUnit.STEP:
@@ -82,22 +76,36 @@ def large_chart(plotter: Plotter) -> Chart:
     """The chart of the selected metric and its validation curve."""
     if plotter.name is None:
         return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
-    tracks = plotter.large
-    gaps = sorted({plotter.axis.place(gap) for track in tracks for gap in track.course.holes})
-    return Chart(
-        title=sanitize(plotter.name),
-        name=plotter.name,
-        value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
+    return replace(
+        _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large)),
         note=plotter.note(),
-        curves=tuple(_train_and_validation_curves(plotter, tracks)),
-        x=plotter.x,
-        y=plotter.y(tracks),
-        x_unit=X_UNITS[plotter.axis.by],
         checkpoints=tuple(plotter.checkpoints()),
-        restarts=plotter.axis.restarts(tracks[0].course),
-        gaps=tuple(gaps),
-        cursor=plotter.choices.cursor,
         dragged=plotter.choices.dragged,
+    )
+
+
+def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:
+    """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
+    track = plotter.track(series)
+    template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
+    curves = metric_curves(track, template=template, stretches=plotter.choices.stretches)
+    return replace(_metric_chart(plotter, [track], curves), chosen=in_grid and series.name == plotter.name)
+
+
+def _metric_chart(plotter: Plotter, tracks: Sequence[PlottedSeries], curves: Sequence[ChartCurve]) -> Chart:
+    """The chart of a metric, which is the first of the tracks."""
+    series = tracks[0].series
+    return Chart(
+        title=sanitize(series.name),
+        name=series.name,
+        value="" if len(tracks) > 1 else _current_value(plotter, tracks[0]),
+        curves=tuple(curves),
+        x=plotter.x,
+        y=y_scale(tracks, log=plotter.choices.log, window=plotter.choices.window),
+        x_unit=X_UNITS[plotter.axis.by],
+        restarts=plotter.axis.restarts(series),
+        gaps=tuple(sorted({plotter.axis.place(gap) for track in tracks for gap in track.series.holes})),
+        cursor=plotter.choices.cursor,
         empty_text="no finite value",
     )
 
@@ -114,26 +122,6 @@ def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSerie
     return curves
 
 
-def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:
-    """The chart of another metric; in a grid, the selected metric is one of the small charts and is highlighted."""
-    track = plotter.track(series)
-    template = ChartCurve(label="", token=Token.INFO, letter="*", pieces=())
-    return Chart(
-        title=sanitize(series.name),
-        name=series.name,
-        value=_current_value(plotter, track),
-        curves=tuple(metric_curves(track, template=template, stretches=plotter.choices.stretches)),
-        x=plotter.x,
-        y=plotter.y([track]),
-        x_unit=X_UNITS[plotter.axis.by],
-        gaps=tuple(plotter.axis.place(gap) for gap in series.holes),
-        restarts=plotter.axis.restarts(series),
-        cursor=plotter.choices.cursor,
-        empty_text="no finite value",
-        chosen=in_grid and series.name == plotter.name,
-    )
-
-
 def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
     """The curve of a metric, last, and faint behind it the unsmoothed values and steps that were later repeated."""
     drawn = track.drawn(stretches)
@@ -144,16 +132,115 @@ def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int)
 
 def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
     """The value at the cursor, or the newest."""
-    place = plotter.choices.cursor
-    return last_value_text(track.course) if place is None else _value_text_at(track, place)
+    if plotter.choices.cursor is None:
+        return last_value_text(track.series)
+    bucket = track.nearest(plotter.choices.cursor)
+    return numbers.metric(None if bucket is None else bucket.last)
 
 
 def last_value_text(series: MetricSeries) -> str:
-    """The newest value of a metric."""
     return numbers.metric(None if series.last is None else series.last.value)
 
 
-def _value_text_at(track: PlottedSeries, place: float) -> str:
-    """The value nearest to a position on x."""
-    bucket = track.nearest(place)
-    return numbers.NOTHING if bucket is None else numbers.metric(bucket.last)
+def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
+    """The lines about a run; a line that does not apply is empty."""
+    if plotter.large:
+        yield _values_at_cursor(plotter)
+        yield _pace_line(plotter.known, moment)
+        yield _resume_line(plotter)
+        yield _gap_line(plotter)
+    yield _checkpoint_line(plotter.known, moment, glyphs)
+
+
+def _values_at_cursor(plotter: Plotter) -> Line:
+    """`at cursor step 38,400  12m31s  2.2137  2.342`."""
+    cursor, attempts = plotter.choices.cursor, plotter.axis.attempts
+    buckets = [track.nearest(cursor) for track in plotter.large]
+    first = buckets[0]
+    if first is None:
+        return ()
+    values = [
+        Piece(f"  {numbers.metric(bucket.last)}", token)
+        for bucket, token in zip(buckets, (Token.ACCENT, Token.WARN), strict=False)
+        if bucket is not None
+    ]
+    time = parse_time(first.time)
+    elapsed = f"  {durations.elapsed(attempts.elapsed(time))}" if time and attempts.starts else ""
+    where = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
+    return where, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
+
+
+def _resume_line(plotter: Plotter) -> Line:
+    """What the guardian found out about the newest resume, else what the curve shows; empty without a resume."""
+    check = plotter.known.record.get("resume_check")
+    if check:
+        text = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
+        return Piece("resume ", Token.MUTED), Piece(text, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
+    resumes = _describe_resumes(plotter.large[0].series, plotter.axis.attempts)
+    if resumes is None:
+        return ()
+    text, is_suspicious = resumes
+    return Piece("resumed ", Token.MUTED), Piece(text, Token.WARN if is_suspicious else Token.FG)
+
+
+def _describe_resumes(series: MetricSeries, attempts: AttemptTimeline) -> tuple[str, bool] | None:
+    """How often a run was resumed and how the metric continued, and whether that is suspicious; None if never."""
+    restarts = find_restarts(series, attempts)
+    if not restarts:
+        return None
+    low, high = trimmed_range([bucket.mean for bucket in series.buckets])
+    times = {1: "once", 2: "twice"}.get(len(restarts), f"{len(restarts)} times")
+    for index, bucket in reversed(restarts):
+        if bucket.step <= series.buckets[0].step < series.buckets[index - 1].step:
+            return f"{times}, started over at step {bucket.step:.0f}", True
+        before = median(near.mean for near in series.buckets[max(0, index - _NEARBY_BUCKETS) : index])
+        after = median(near.mean for near in series.buckets[index : index + _NEARBY_BUCKETS])
+        if abs(after - before) > _JUMP * (high - low):
+            return f"{times}, {sanitize(series.name)} jumped at step {bucket.step:.0f}", True
+    return f"{times}, no jump in {sanitize(series.name)}", False
+
+
+def _gap_line(plotter: Plotter) -> Line:
+    """`! loss not finite 3 times, first at 1.20k`; empty if all values were finite."""
+    series = next((track.series for track in plotter.large if track.series.holes), None)
+    if series is None:
+        return ()
+    times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"
+    where = f"first at {numbers.count(series.holes[0].step)}"
+    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {times}, {where}")
+
+
+def _pace_line(known: KnownRun, moment: Moment) -> Line:
+    """`pace 118 ms/step  ETA 13m, at 14:44`; empty if the pace is unknown."""
+    pace = known.curve.step_seconds
+    if pace is None:
+        return ()
+    text = f"{pace * 1000:.0f} ms/step" if pace < 0.9995 else f"{pace:.1f} s/step"
+    if pace < 0.001:
+        text = f"{numbers.count(1 / pace)} steps/s"
+    line = [Piece("pace ", Token.MUTED), Piece(text)]
+    eta = None if known.live is None else eta_seconds(known, known.live)
+    if eta is not None and known.live is not None and known.live.total_steps:
+        line += [Piece("  ETA ", Token.MUTED), Piece(durations.eta(eta))]
+        line += [Piece(", at ", Token.MUTED), Piece(durations.clock(moment.wall + eta))]
+    return tuple(line)
+
+
+def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
+    """`◆ 5 checkpoints, newest 1m ago, verified`; empty without checkpoints."""
+    if known.live is not None and known.live.checkpoints:
+        saved_at: float | None = known.live.checkpoints[-1].saved_at
+        count, sound = len(known.live.checkpoints), known.live.checkpoints[-1].sound
+    else:
+        records = known.record.get("checkpoints") or ()
+        if not records:
+            return ()
+        newest = records[-1]
+        count, sound, saved_at = len(records), newest.get("sound"), from_iso(newest.get("saved_at"))
+    text = f" {counted(count, 'checkpoint')}"
+    if saved_at is not None:
+        text += f", newest {durations.ago(moment.wall - saved_at)}"
+    line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(text)]
+    if sound is not None:
+        line.append(Piece(", verified" if sound else ", damaged", Token.FG if sound else Token.BAD))
+    return tuple(line)

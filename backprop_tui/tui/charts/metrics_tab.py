@@ -6,20 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import main_loss, validation_counterpart
-from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.tui.cells import left
-from backprop_tui.tui.charts.chart import Chart
-from backprop_tui.tui.charts.draw import draw_chart, padded
-from backprop_tui.tui.charts.facts import run_facts
-from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, small_chart
-from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
+from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
+from backprop_tui.tui.glyphs import Glyphs, trend
 from backprop_tui.tui.lines import LineBuilder, width_of
-from backprop_tui.tui.sparklines import trend
 from backprop_tui.tui.tokens import Line, Piece, Token
 
 _TREND_POINTS = 64
@@ -38,22 +34,17 @@ _NAME_WIDTH, _VALUE_WIDTH, _TREND_WIDTH = 10, 8, 8
 class MetricRow:
     """A row of the table; `token` is the colour of the metric's curve in the large chart, None if it has none there.
 
-    `at_cursor` is the value at the cursor, None without a cursor.
+    `value` is the last one, or the one at the cursor if there is a cursor.
     """
 
     name: str
-    last: str
+    value: str
     best: str
-    bad: bool  # the last value is NaN or infinite
+    bad: bool  # the value is NaN or infinite
     trend: tuple[float, ...]
     chosen: bool
     token: Token | None
-    at_cursor: str | None = None
-
-    @property
-    def value(self) -> str:
-        """The value at the cursor, or the last."""
-        return self.last if self.at_cursor is None else self.at_cursor
+    at_cursor: bool
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +71,6 @@ class MetricsView:
 
     @property
     def chosen_index(self) -> int:
-        """The index of the selected row; 0 if none is selected."""
         return next((index for index, row in enumerate(self.rows) if row.chosen), 0)
 
 
@@ -99,7 +89,10 @@ def metrics_view(plotter: Plotter, moment: Moment, glyphs: Glyphs, *, most: int 
     return MetricsView(
         large=large_chart(plotter),
         small=tuple(small_chart(plotter, metrics[name], in_grid=choices.grid) for name in small),
-        rows=tuple(_metric_rows(plotter, [metrics[name] for name in names], chosen)),
+        rows=tuple(
+            _metric_row(plotter, metrics[name], look_up=abs(index - chosen) <= _MAX_CURSOR_ROWS // 2)
+            for index, name in enumerate(names)
+        ),
         facts=tuple(line for line in run_facts(plotter, moment, glyphs) if line),
         whole=plotter.whole,
         grid=choices.grid and bool(names),
@@ -115,24 +108,20 @@ def _loss_first(names: Sequence[str], metrics: Mapping[str, MetricSeries]) -> li
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
 
 
-def _metric_rows(plotter: Plotter, series: Sequence[MetricSeries], chosen: int) -> list[MetricRow]:
-    near = range(chosen - _MAX_CURSOR_ROWS // 2, chosen + _MAX_CURSOR_ROWS // 2)
-    return [_metric_row(plotter, metric, look_up=index in near) for index, metric in enumerate(series)]
-
-
 def _metric_row(plotter: Plotter, series: MetricSeries, *, look_up: bool) -> MetricRow:
-    last, name, cursor = last_value_text(series), series.name, plotter.choices.cursor
+    name, cursor = series.name, plotter.choices.cursor
     token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.validation else None
     bucket = plotter.track(series).nearest(cursor) if look_up and cursor is not None else None
+    value = last_value_text(series) if bucket is None else numbers.metric(bucket.last)
     return MetricRow(
         name=name,
-        last=last,
+        value=value,
         best="" if series.best is None else numbers.metric(series.best.value),
-        bad=last.lstrip("-") in ("NaN", "inf"),
+        bad=value.lstrip("-") in ("NaN", "inf"),
         trend=tuple(bucket.mean for bucket in series.buckets[:: max(1, len(series.buckets) // _TREND_POINTS)]),
         chosen=name == plotter.name,
         token=token,
-        at_cursor=None if bucket is None else numbers.metric(bucket.last),
+        at_cursor=bucket is not None,
     )
 
 
@@ -144,18 +133,17 @@ class MetricsLayout:
     chart.
     """
 
-    large_columns: int
-    large_rows: int
     small_rows: int
     across: int
-    down: int
-    table_at_right: bool
+    down: int = 1
+    large_columns: int = 0
+    large_rows: int = 0
+    table_at_right: bool = False
     table_rows: int = 0  # of a table below the large chart
     summary_rows: int = 0  # of the lines that replace the table where there is no room for it
 
     @property
     def small(self) -> int:
-        """How many small charts there is room for."""
         return self.across * self.down
 
     def small_at(self, x: int, y: int, width: int) -> int | None:
@@ -180,7 +168,6 @@ def metrics_layout(width: int, height: int, *, grid: bool, rows: int = 0, facts:
             large_rows=top,
             small_rows=small_rows,
             across=across,
-            down=1,
             table_at_right=True,
         )
     table_rows = min(rows + facts + 2, top // 2) if top >= 24 else 0
@@ -190,8 +177,6 @@ def metrics_layout(width: int, height: int, *, grid: bool, rows: int = 0, facts:
         large_rows=top - table_rows - summary_rows,
         small_rows=small_rows,
         across=across,
-        down=1,
-        table_at_right=False,
         table_rows=table_rows,
         summary_rows=summary_rows,
     )
@@ -200,12 +185,9 @@ def metrics_layout(width: int, height: int, *, grid: bool, rows: int = 0, facts:
 def _grid_layout(width: int, height: int) -> MetricsLayout:
     down = max(1, min(_MAX_GRID, (height - 1) // _GRID_ROWS))
     return MetricsLayout(
-        large_columns=0,
-        large_rows=0,
         small_rows=max(1, (height - 1) // down),
         across=max(1, min(_MAX_GRID, width // _GRID_COLUMNS)),
         down=down,
-        table_at_right=False,
         summary_rows=1,
     )
 
@@ -221,19 +203,16 @@ def layout_of_view(view: MetricsView, width: int, height: int) -> MetricsLayout:
 
 
 def small_chart_columns(layout: MetricsLayout, width: int) -> int:
-    """The width of a small chart."""
     return (width - 1) // max(1, layout.across) - 3
 
 
 def draw_metrics(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """Draws the tab in `height` lines."""
     layout = layout_of_view(view, width, height)
     small = _draw_small_charts(view.small[: layout.small], layout, width, glyphs) if layout.small_rows else []
     if view.grid:
         lines = [_grid_status(view, width), *small]
         return [*lines, *([()] * (height - len(lines)))][:height]
-    draw_top = _draw_with_table_at_right if layout.table_at_right else _draw_with_table_below
-    return [*draw_top(view, width, layout, glyphs), *small]
+    return [*_draw_large_chart(view, width, layout, glyphs), *small]
 
 
 def _draw_small_charts(charts: Sequence[Chart], layout: MetricsLayout, width: int, glyphs: Glyphs) -> list[Line]:
@@ -248,10 +227,10 @@ def _draw_small_charts(charts: Sequence[Chart], layout: MetricsLayout, width: in
 
 def _grid_status(view: MetricsView, width: int) -> Line:
     last = view.first + len(view.small)
-    words = f" {view.first + 1}-{last} of {len(view.rows)} metrics  {view.note}".rstrip()
-    fact = next((line for line in view.facts if line), ())
-    room = width - len(words) - 4 > width_of(fact)
-    return padded((Piece(words, Token.MUTED), Piece("   "), *(fact if room else ())), width)
+    text = f" {view.first + 1}-{last} of {len(view.rows)} metrics  {view.note}".rstrip()
+    fact = next(iter(view.facts), ())
+    room = width - len(text) - 4 > width_of(fact)
+    return padded((Piece(text, Token.MUTED), Piece("   "), *(fact if room else ())), width)
 
 
 def side_by_side(blocks: Sequence[Sequence[Line]], columns: Sequence[int], width: int, glyphs: Glyphs) -> list[Line]:
@@ -262,22 +241,17 @@ def side_by_side(blocks: Sequence[Sequence[Line]], columns: Sequence[int], width
         for column, block in zip(columns, blocks, strict=True):
             if column:
                 builder.at(column).put(glyphs.divider, Token.RULE)
-            builder.at(column + (2 if column else 1))
-            for piece in block[row] if row < len(block) else ():
-                builder.put(*piece[:2], bold=piece.bold, chosen=piece.chosen)
+            builder.at(column + (2 if column else 1)).extend(block[row] if row < len(block) else ())
         lines.append(padded(builder.line(), width))
     return lines
 
 
-def _draw_with_table_at_right(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
+def _draw_large_chart(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
+    """The large chart with the table at its right or below it, or with a summary where there is no room for both."""
     chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
-    table = _draw_table(view, _TABLE_COLUMNS - 2, layout.large_rows, glyphs)
-    return side_by_side([chart, table], [0, width - _TABLE_COLUMNS], width, glyphs)
-
-
-def _draw_with_table_below(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
-    """The table below the chart, or a summary where there is no room for the table."""
-    chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
+    if layout.table_at_right:
+        table = _draw_table(view, _TABLE_COLUMNS - 2, layout.large_rows, glyphs)
+        return side_by_side([chart, table], [0, width - _TABLE_COLUMNS], width, glyphs)
     lines = [(Piece(" "), *line) for line in chart]
     if layout.table_rows:
         lines += [(Piece(" "), *line) for line in _draw_table(view, width - 2, layout.table_rows, glyphs)]
@@ -303,15 +277,13 @@ def _table_room(view: MetricsView, height: int) -> int:
 
 
 def _first_table_row(view: MetricsView, room: int) -> int:
-    """The index of the first visible row, so that the selected one is visible."""
     return max(0, min(view.chosen_index - room + 1, len(view.rows) - room))
 
 
 def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """The table of all metrics, and the facts below it."""
     room = _table_room(view, height)
     start = _first_table_row(view, room)
-    last = "at cursor" if any(row.at_cursor is not None for row in view.rows) else "last"
+    last = "at cursor" if any(row.at_cursor for row in view.rows) else "last"
     name_width = min(24, max(_NAME_WIDTH, width - 2 * _VALUE_WIDTH - _TREND_WIDTH - 6))
     title_width = name_width + _VALUE_WIDTH - len(last)
     title = (view.note or "metric")[: title_width - 1]
@@ -320,8 +292,7 @@ def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> l
     lines += [_table_row(row, name_width, glyphs) for row in view.rows[start : start + room]]
     if height - len(lines) > len(view.facts):
         lines.append(())
-    lines += [line for line in view.facts if line][: max(0, height - len(lines))]
-    return [padded(line, width) for line in lines[:height]]
+    return [padded(line, width) for line in [*lines, *view.facts][:height]]
 
 
 def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
@@ -329,8 +300,7 @@ def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
     builder.put(glyphs.cursor if row.chosen else " ", Token.ACCENT)
     builder.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
     builder.put(left(sanitize(row.name), name_width, glyphs), bold=row.chosen)
-    is_bad = row.bad and row.at_cursor is None
-    builder.put(f"{row.value:>{_VALUE_WIDTH}}", Token.BAD if is_bad else Token.FG, bold=True)
+    builder.put(f"{row.value:>{_VALUE_WIDTH}}", Token.BAD if row.bad else Token.FG, bold=True)
     builder.put(f" {row.best:>{_VALUE_WIDTH}}  ", Token.MUTED)
     builder.put(trend(row.trend, _TREND_WIDTH, glyphs.curves), row.token or Token.MUTED)
     return builder.line()
@@ -340,7 +310,7 @@ def _summary_lines(view: MetricsView, width: int) -> list[Line]:
     """The facts in one line and the other metrics in another, as many of each as fit."""
     others = [row for row in view.rows if row.token is None]
     values = [(Piece(f"{sanitize(row.name)} ", Token.MUTED), Piece(row.value, bold=True)) for row in others]
-    lines = [_join_fitting([line for line in view.facts if line], width), _join_fitting(values, width)]
+    lines = [_join_fitting(view.facts, width), _join_fitting(values, width)]
     return [line for line in lines if line]
 
 
@@ -350,7 +320,5 @@ def _join_fitting(parts: Sequence[Line], width: int) -> Line:
         gap = " " if builder.column == 0 else "   "
         if builder.column + len(gap) + width_of(part) > width:
             continue
-        builder.put(gap)
-        for piece in part:
-            builder.put(piece.text, piece.token, bold=piece.bold)
+        builder.put(gap).extend(part)
     return builder.line()

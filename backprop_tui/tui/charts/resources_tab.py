@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
 from backprop_tui.presentation import numbers
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
-from backprop_tui.tui.charts.draw import axis_duration, draw_chart, padded
+from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve, axis_duration, draw_chart, padded
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import Glyphs
@@ -23,16 +23,25 @@ _GAP_SECONDS = 45.0  # without a sample, after which the curve is interrupted
 _HEADROOM = 1.1  # above the peak
 _SHORT_RANGES_SECONDS = (120.0, 300.0, 600.0)
 _MIN_CHART_WIDTH, _MIN_CHART_ROWS = 34, 6
+
 _Reading = Callable[[ResourceSample], float | None]
+_utilization: _Reading = attrgetter("utilization_percent")
+_gpu_memory: _Reading = attrgetter("memory_bytes")
+_temperature: _Reading = attrgetter("temperature_celsius")
+_ram: _Reading = attrgetter("ram_bytes")
+
+
+def _used_cores(sample: ResourceSample) -> float | None:
+    return None if sample.cpu_percent is None else sample.cpu_percent / 100
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcesView:
-    """The charts of a run; `processes` is None if nothing was sampled, `range_words` name the time range shown."""
+    """The charts of a run; `processes` is None if nothing was sampled, `range_text` names the time range shown."""
 
     charts: tuple[Chart, ...]
     processes: int | None
-    range_words: str
+    range_text: str
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +53,29 @@ class _SampleWindow:
     seconds: float
     x_unit: AxisUnit
 
-    def timed(self, reading: _Reading) -> list[tuple[float, float]]:
-        """Times and values of the samples that have this reading."""
-        return [(sample.time, value) for sample in self.samples if (value := reading(sample)) is not None]
-
     def values(self, reading: _Reading) -> list[float]:
-        return [value for _, value in self.timed(reading)]
+        return [value for sample in self.samples if (value := reading(sample)) is not None]
 
-    def pieces(self, reading: _Reading) -> tuple[tuple[Bar, ...], ...]:
-        """The curve of a reading, interrupted where nothing was sampled."""
+    def pieces(self, reading: _Reading, factor: float = 1.0) -> tuple[tuple[Bar, ...], ...]:
+        """The curve of a reading, scaled by a factor and interrupted where nothing was sampled."""
         pieces: list[list[Bar]] = []
         previous = float("-inf")
-        for time, value in self.timed(reading):
-            if time - previous > _GAP_SECONDS:
+        for sample in self.samples:
+            value = reading(sample)
+            if value is None:
+                continue
+            if sample.time - previous > _GAP_SECONDS:
                 pieces.append([])
-            pieces[-1].append((time - self.end, value, value))
-            previous = time
-        return tuple(tuple(piece) for piece in pieces)
+            pieces[-1].append((sample.time - self.end, value * factor, value * factor))
+            previous = sample.time
+        return tuple(map(tuple, pieces))
+
+    def curve(self, reading: _Reading, label: str, text: str, token: Token, letter: str) -> ChartCurve:
+        """The curve of a reading; without a text for the legend it has no label either."""
+        pieces = self.pieces(reading)
+        return ChartCurve(label=label if text else "", value=text, token=token, letter=letter, pieces=pieces)
 
     def limit(self, limit: float, label: str, text: str) -> ChartCurve:
-        """A horizontal line."""
         bars = ((-self.seconds, limit, limit), (0.0, limit, limit))
         return ChartCurve(label=label, value=text, token=Token.WARN, letter="-", pieces=(bars,), faint=True)
 
@@ -82,90 +94,49 @@ class _SampleWindow:
 
 def resources_view(snapshot: Snapshot, data: ChartData, range_seconds: float, *, active: bool) -> ResourcesView:
     """The tab of one run; of a run that is not active it shows the time before its end."""
-    samples = data.resources
+    samples, run = data.resources, data.run
     end = snapshot.moment.wall if active or not samples else samples[-1].time
-    seconds = _fitting_range(range_seconds, end - samples[0].time) if samples else range_seconds
+    sampled = end - samples[0].time if samples else float("inf")
+    # A shorter range than the chosen one, if it suffices for the time that was sampled.
+    seconds = next((short for short in _SHORT_RANGES_SECONDS if sampled <= short < range_seconds), range_seconds)
     shown = [sample for sample in samples if end - seconds <= sample.time <= end + 1]
     x_unit = AxisUnit.AGO if active else AxisUnit.BEFORE_END
     window = _SampleWindow(samples=shown, end=end, seconds=seconds, x_unit=x_unit)
-    gpus, run = list(_gpu_charts(snapshot, data.run, window)), data.run
-    others = [_ram_and_cpu_chart(snapshot, run, window)] if gpus else [_cpu_chart(snapshot, window)]
-    others += [] if gpus else [_ram_chart(run, window)]
-    words = axis_duration(seconds) + ("" if active or not samples else " before its end")
+    if any(window.values(reading) for reading in (_utilization, _gpu_memory, _temperature)):
+        gpus = (_utilization_chart(run, window), _vram_chart(snapshot, run, window), _temperature_chart(run, window))
+        charts: tuple[Chart, ...] = (*gpus, _ram_and_cpu_chart(snapshot, run, window))
+    else:
+        charts = (_cpu_chart(snapshot, window), _ram_chart(run, window))
     return ResourcesView(
-        charts=(*gpus, *others), processes=samples[-1].processes if samples else None, range_words=words
+        charts=charts,
+        processes=samples[-1].processes if samples else None,
+        range_text=axis_duration(seconds) + ("" if active or not samples else " before its end"),
     )
 
 
-def _fitting_range(chosen: float, sampled: float) -> float:
-    """The chosen range, or a shorter one that suffices for the time that was sampled."""
-    return next((seconds for seconds in _SHORT_RANGES_SECONDS if sampled <= seconds < chosen), chosen)
-
-
-def _gpu_charts(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> Iterator[Chart]:
-    if not any(window.values(reading) for reading in (_utilization, _gpu_memory, _temperature)):
-        return
-    indices = [str(gpu.index) for gpu in run.attempts[-1].gpus] if run is not None and run.attempts else []
-    yield _utilization_chart(f"GPU {','.join(indices)}" if indices else "GPU", window)
-    yield _vram_chart(snapshot, run, window)
-    yield _temperature_chart(run, window)
-
-
-def _utilization(sample: ResourceSample) -> float | None:
-    return sample.utilization_percent
-
-
-def _gpu_memory(sample: ResourceSample) -> float | None:
-    return sample.memory_bytes
-
-
-def _temperature(sample: ResourceSample) -> float | None:
-    return sample.temperature_celsius
-
-
-def _ram(sample: ResourceSample) -> float | None:
-    return sample.ram_bytes
-
-
-def _used_cores(sample: ResourceSample) -> float | None:
-    return None if sample.cpu_percent is None else sample.cpu_percent / 100
-
-
-def _utilization_chart(gpus: str, window: _SampleWindow) -> Chart:
+def _utilization_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_utilization)
-    curve = ChartCurve(
-        label="mean" if values else "",
-        value=f"{sum(values) / len(values):.0f}%" if values else "",
-        token=Token.OK,
-        letter="u",
-        pieces=window.pieces(_utilization),
-    )
+    mean = f"{sum(values) / len(values):.0f}%" if values else ""
+    curve = window.curve(_utilization, "mean", mean, Token.OK, "u")
     newest = f"{values[-1]:.0f}%" if values else ""
-    return window.chart(f"{gpus} utilisation", newest, [curve], Scale(0.0, 100.0), AxisUnit.PERCENT)
+    indices = ",".join(str(gpu.index) for gpu in run.attempts[-1].gpus) if run is not None and run.attempts else ""
+    title = f"GPU {indices} utilisation" if indices else "GPU utilisation"
+    return window.chart(title, newest, [curve], Scale(0.0, 100.0), AxisUnit.PERCENT)
 
 
 def _vram_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_gpu_memory)
-    recorded = [run.peak.vram_bytes] if run is not None and run.peak.vram_bytes else []
-    peak = max([*values, *recorded], default=None)
-    curve = ChartCurve(
-        label="peak" if peak else "",
-        value=numbers.size(peak),
-        token=Token.INFO,
-        letter="m",
-        pieces=window.pieces(_gpu_memory),
-    )
+    peak = max([*values, 0 if run is None else run.peak.vram_bytes or 0])
     total = _smallest_gpu_memory(snapshot, run)
-    curves, top = [curve], max(peak or 0, total or 0)
+    curves = [window.curve(_gpu_memory, "peak", numbers.size(peak) if peak else "", Token.INFO, "m")]
     limit = _vram_limit(run, total)
     if limit is not None:
         curves.insert(0, window.limit(limit, "limit", numbers.size(limit)))
     newest = numbers.size(values[-1]) if values else ""
-    return window.chart("VRAM", newest, curves, Scale(0.0, top or 1e9), AxisUnit.GIGABYTES)
+    return window.chart("VRAM", newest, curves, Scale(0.0, max(peak, total or 0) or 1e9), AxisUnit.GIGABYTES)
 
 
 def _smallest_gpu_memory(snapshot: Snapshot, run: Run | None) -> int | None:
-    """The memory of the smallest GPU of the run."""
     if run is None or not run.attempts or snapshot.sample is None:
         return None
     uuids = {gpu.uuid for gpu in run.attempts[-1].gpus}
@@ -174,7 +145,6 @@ def _smallest_gpu_memory(snapshot: Snapshot, run: Run | None) -> int | None:
 
 
 def _vram_limit(run: Run | None, total: int | None) -> float | None:
-    """The run's memory limit in bytes."""
     limit = None if run is None else run.spec.limits.gpu_memory_limit
     if limit is None:
         return None
@@ -185,14 +155,8 @@ def _vram_limit(run: Run | None, total: int | None) -> float | None:
 
 def _temperature_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_temperature)
-    curve = ChartCurve(
-        label="peak" if values else "",
-        value=f"{max(values):.0f} C" if values else "",
-        token=Token.FG,
-        letter="t",
-        pieces=window.pieces(_temperature),
-    )
-    curves = [curve]
+    peak = f"{max(values):.0f} C" if values else ""
+    curves = [window.curve(_temperature, "peak", peak, Token.FG, "t")]
     limit = 0.0 if run is None else run.spec.limits.gpu_max_temp_celsius
     if run is not None and limit:
         label = {"pause": "pauses at", "stop": "stops at"}.get(run.spec.limits.on_overheat, "warns at")
@@ -210,28 +174,15 @@ def _cores(snapshot: Snapshot, used: Sequence[float]) -> float:
 
 def _cpu_chart(snapshot: Snapshot, window: _SampleWindow) -> Chart:
     values = window.values(_used_cores)
-    curve = ChartCurve(
-        label="peak" if values else "",
-        value=f"{max(values):.1f}" if values else "",
-        token=Token.OK,
-        letter="c",
-        pieces=window.pieces(_used_cores),
-    )
+    curve = window.curve(_used_cores, "peak", f"{max(values):.1f}" if values else "", Token.OK, "c")
     newest = f"{values[-1]:.1f} cores" if values else ""
     return window.chart("CPU", newest, [curve], Scale(0.0, _cores(snapshot, values)), AxisUnit.CORES)
 
 
 def _ram_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_ram)
-    recorded = [run.peak.ram_bytes] if run is not None and run.peak.ram_bytes else []
-    peak = max([*values, *recorded], default=None)
-    curve = ChartCurve(
-        label="peak" if peak else "",
-        value=numbers.size(peak),
-        token=Token.VIOLET,
-        letter="r",
-        pieces=window.pieces(_ram),
-    )
+    peak = max([*values, 0 if run is None else run.peak.ram_bytes or 0])
+    curve = window.curve(_ram, "peak", numbers.size(peak) if peak else "", Token.VIOLET, "r")
     newest = numbers.size(values[-1]) if values else ""
     return window.chart("RAM", newest, [curve], Scale(0.0, (peak or 1e9) * _HEADROOM), AxisUnit.GIGABYTES)
 
@@ -243,11 +194,8 @@ def _ram_and_cpu_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindo
     if not values:
         return chart
     cores = _cores(snapshot, values)
-    factor = chart.y.high / cores
-    scaled = tuple(
-        tuple((x, low * factor, high * factor) for x, low, high in piece) for piece in window.pieces(_used_cores)
-    )
-    cpu = ChartCurve(label=f"CPU of {cores:.0f} cores", token=Token.FAINT, letter="c", faint=True, pieces=scaled)
+    pieces = window.pieces(_used_cores, chart.y.high / cores)
+    cpu = ChartCurve(label=f"CPU of {cores:.0f} cores", token=Token.FAINT, letter="c", faint=True, pieces=pieces)
     return replace(chart, value=f"{chart.value}   CPU  {values[-1]:.1f} cores", curves=(cpu, *chart.curves))
 
 
@@ -273,7 +221,6 @@ def draw_resources(view: ResourcesView, width: int, height: int, glyphs: Glyphs)
 
 
 def _value_line(chart: Chart, width: int) -> Line:
-    """A chart as text: its value and its legend."""
     builder = LineBuilder().put(f" {chart.title:<18}"[:width], Token.MUTED)
     if builder.column + len(chart.value) <= width:
         builder.put(chart.value or "-", bold=True)
@@ -287,5 +234,5 @@ def _status_line(view: ResourcesView, width: int) -> Line:
     if view.processes is None:
         return padded((Piece(" no samples yet", Token.MUTED),), width)
     count = "1 process" if view.processes == 1 else f"{view.processes} processes"
-    builder = LineBuilder().put(f" {count}   last {view.range_words} (", Token.MUTED).put("x", Token.ACCENT, bold=True)
+    builder = LineBuilder().put(f" {count}   last {view.range_text} (", Token.MUTED).put("x", Token.ACCENT, bold=True)
     return padded(builder.put(" changes)", Token.MUTED).line(), width)

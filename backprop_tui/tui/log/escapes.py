@@ -96,7 +96,6 @@ def parse_spans(text: str) -> tuple[Span, ...]:
 
 
 def plain_text(spans: tuple[Span, ...]) -> str:
-    """The text of spans without styles."""
     return "".join(span.text for span in spans)
 
 
@@ -122,7 +121,6 @@ def _split_by_style(text: str) -> list[tuple[str, Sgr]]:
 
 
 def _expand_tabs(text: str, column: int) -> str:
-    """Expands tabs in text that starts at a column, and removes characters that are not visible."""
     if "\t" not in text:
         return sanitize(text)
     expanded = ""

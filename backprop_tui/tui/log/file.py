@@ -125,11 +125,9 @@ class LogFile:
             end = start
 
     def line_start(self, position: int) -> int:
-        """The start of the line that contains the byte at `position`."""
         return self._line_start(min(position, self.size), 0)
 
     def line_end(self, position: int) -> int:
-        """The end of the line that contains the byte at `position`."""
         return next(self.forward(position), (position, self.size))[1]
 
     def _last_line_start(self) -> int:

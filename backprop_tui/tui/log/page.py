@@ -1,22 +1,143 @@
-"""What the log pane shows at a moment: rows of the log, and the status row below them."""
+"""What the log pane shows: rows of the log, classified and wrapped, and the status row below them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.cells import clip, clip_middle
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.log.rows import LogRow
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.log.escapes import Span
 from backprop_tui.tui.tokens import Line, Piece, Token
 
+Spans = tuple[Span, ...]
+TRACEBACK = "Traceback (most recent call last)"
+_WARNING_PATTERN = re.compile(r"\b(?:WARN|WARNING)\b|\b[A-Z]\w*Warning:|^\s*(?i:warning):")
+_CHECKPOINT_PATTERN = re.compile(
+    r"(?i:\b(?:sav(?:ing|ed)|wr(?:iting|ote)|stored)\b.*(?:\bcheckpoint|\bckpt|\.(?:pt|pth|ckpt|safetensors|keras)\b))"
+    r'|"event"\s*:\s*"checkpoint'
+)
 _EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
 
-_Part = tuple[Piece, ...]
+
+class LineKind(Enum):
+    """What a line is, judged by its text."""
+
+    PLAIN = "plain"
+    ERROR = "error"
+    WARNING = "warning"
+    CHECKPOINT = "checkpoint"
+    FRAME = "frame"  # between the head of a traceback and its error
+
+
+ERROR_PATTERN = re.compile(
+    r"""
+    ^\s* Traceback\ \(most\ recent\ call\ last\)
+  | ^\s* (?:[A-Za-z_]\w*\.)* [A-Z]\w* (?:Error|Exception|Interrupt|Exit|Fault) (?:: | \s*$)   # torch.OutOfMemoryError:
+  | \b (?:ERROR|CRITICAL|FATAL) \b                                                  # levels of logging
+  | ^\s* (?i:error|fatal(?:\ error)?) :
+  | \b CUDA \ (?:out\ of\ memory | error)
+  | \b (?i:out\ of\ memory) \b
+  | \b NCCL \b .* \b (?i:error|timeout|timed\ out) \b
+  | ^ (?:Killed|Terminated|Aborted|Segmentation\ fault|Bus\ error|Floating\ point\ exception) \b
+  | (?i:no\ space\ left\ on\ device)
+  | (?i: \b loss \b \W{1,4} (?:nan|[-+]?inf) \b)
+  | (?i: \b (?:found|detected|encountered|got|is|contains) \s (?:an?\s)? (?:nan|inf(?:inity)?) \b)
+    """,
+    re.VERBOSE,
+)
+
+
+def classify_line(text: str) -> LineKind:
+    if ERROR_PATTERN.search(text):
+        return LineKind.ERROR
+    if _WARNING_PATTERN.search(text):
+        return LineKind.WARNING
+    return LineKind.CHECKPOINT if _CHECKPOINT_PATTERN.search(text) else LineKind.PLAIN
+
+
+def is_traceback_step(text: str, *, after_frame: bool) -> bool:
+    """Whether a line belongs to the frames of a traceback; `after_frame`: the previous line does, or is its head."""
+    return text.startswith('  File "') or (after_frame and text.startswith("  "))
+
+
+class LogRow(NamedTuple):
+    """One row; `part` counts the rows of a wrapped line from 0."""
+
+    start: int  # of its line in the file, in bytes
+    part: int
+    spans: Spans
+    kind: LineKind = LineKind.PLAIN
+    cut: bool = False  # the line is longer than what is read of it
+
+
+def wrap_spans(spans: Spans, width: int) -> list[Spans]:
+    """Wraps a line into rows of at most `width` cells; a character wider than that gets a row of its own."""
+    if sum(cell_len(span.text) for span in spans) <= width:
+        return [spans]
+    rows: list[Spans] = []
+    row: list[Span] = []
+    column = 0
+    for span in spans:
+        text = span.text
+        while text:
+            count, cells = _fitting_characters(text, max(1, width) - column)
+            if count == 0 and column == 0:
+                count, cells = 1, width
+            if count:
+                row.append(span._replace(text=text[:count]))
+                text, column = text[count:], column + cells
+            if text:
+                rows.append(tuple(row))
+                row, column = [], 0
+    return [*rows, tuple(row)] if row or not rows else rows
+
+
+def _fitting_characters(text: str, room: int) -> tuple[int, int]:
+    if text.isascii():
+        count = min(len(text), room)
+        return count, count
+    cells = 0
+    for count, character in enumerate(text):
+        size = get_character_cell_size(character)
+        if cells + size > room:
+            return count, cells
+        cells += size
+    return len(text), cells
+
+
+def mark_matches(spans: Spans, pattern: re.Pattern[str]) -> Spans:
+    """Splits spans so that the matches of a pattern are spans of their own, marked as matches."""
+    text = "".join(span.text for span in spans)
+    extents = [match.span() for match in pattern.finditer(text) if match.end() > match.start()]
+    return tuple(_split_at_matches(spans, extents)) if extents else spans
+
+
+def _split_at_matches(spans: Spans, extents: list[tuple[int, int]]) -> Iterator[Span]:
+    span_start = 0
+    for span in spans:
+        span_end = span_start + len(span.text)
+        position = span_start
+        for start, end in extents:
+            if end <= position or start >= span_end:
+                continue
+            if start > position:
+                yield span._replace(text=span.text[position - span_start : start - span_start])
+                position = start
+            match_end = min(end, span_end)
+            yield span._replace(text=span.text[position - span_start : match_end - span_start], is_match=True)
+            position = match_end
+        if position < span_end:
+            yield span._replace(text=span.text[position - span_start :])
+        span_start = span_end
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +186,10 @@ def draw_status(page: LogPage, width: int, glyphs: Glyphs) -> Line:
     room = width - 1
     for index, part in enumerate(_status_parts(page, width, glyphs)):
         gap = "  " if index else ""
-        size = sum(cell_len(piece.text) for piece in part) + len(gap)
+        size = width_of(part) + len(gap)
         if size > room:
             if index == 0:
-                line += [Piece(clip("".join(piece.text for piece in part), room, glyphs), part[0].token)]
+                line += [Piece(clip(text_of(part), room, glyphs), part[0].token)]
             break
         line += [Piece(gap), *part]
         room -= size
@@ -84,30 +205,26 @@ def draw_search_input(expression: str, width: int, glyphs: Glyphs) -> Line:
     return (*typed, Piece(clip(hint, width - 3 - cell_len(shown), glyphs), Token.MUTED))
 
 
-def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[_Part]:
+def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
     if page.problem is not None:
         path = clip_middle(sanitize(page.path or ""), max(8, width - len(page.problem) - 6), glyphs)
         yield (Piece(page.problem, Token.WARN), Piece(f"  {path}", Token.MUTED))
-        return
-    if page.path is None:
+    elif page.path is None:
         yield (Piece("no log yet", Token.MUTED),)
-        return
-    if not page.is_read:
-        return
-    if not page.size:
+    elif page.is_read and not page.size:
         yield (Piece("no output yet" if page.live else "no output", Token.MUTED),)
-        return
-    yield from _position_parts(page, glyphs)
-    if page.search is not None:
-        yield from _search_parts(page.search)
-    if page.seeking:
-        yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
-    elif page.note:
-        yield (Piece(page.note, Token.WARN),)
-    yield from _activity_parts(page)
+    elif page.is_read:
+        yield from _position_parts(page, glyphs)
+        if page.search is not None:
+            yield from _search_parts(page.search)
+        if page.seeking:
+            yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
+        elif page.note:
+            yield (Piece(page.note, Token.WARN),)
+        yield from _activity_parts(page)
 
 
-def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
+def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[Line]:
     mark = glyphs.state("stopped")
     if page.following:
         yield (Piece(f"{glyphs.following} following", Token.OK),) if page.live else (Piece(f"{mark} at the end"),)
@@ -124,7 +241,7 @@ def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[_Part]:
         yield (Piece(f"{mark} at line {numbers.count(page.first)}{below}"),)
 
 
-def _search_parts(search: SearchState) -> Iterator[_Part]:
+def _search_parts(search: SearchState) -> Iterator[Line]:
     expression = Piece(f"/{sanitize(search.expression)}", Token.ACCENT)
     if search.problem is not None:
         yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
@@ -136,8 +253,7 @@ def _search_parts(search: SearchState) -> Iterator[_Part]:
     yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
 
 
-def _activity_parts(page: LogPage) -> Iterator[_Part]:
-    """The size, when the log was last written, and keys that apply."""
+def _activity_parts(page: LogPage) -> Iterator[Line]:
     if page.following:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_gap_seconds is not None:
@@ -153,7 +269,6 @@ def _activity_parts(page: LogPage) -> Iterator[_Part]:
 
 
 def _line_number(number: int | None, page: LogPage) -> str:
-    """A line number, or the progress of the counting."""
     return f"counting {page.counted * 100:.0f} %" if number is None else numbers.count(number)
 
 

@@ -16,8 +16,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
-from backprop_tui.tui.log.page import LogPage
-from backprop_tui.tui.log.rows import LineKind, LogRow
+from backprop_tui.tui.log.page import LineKind, LogPage, LogRow
 from backprop_tui.tui.tokens import Piece, Token
 
 GUTTER_COLUMNS = 1  # for the mark of the target line
@@ -55,8 +54,6 @@ class LogColours:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RowPainter:
-    """Paints rows in one theme."""
-
     style_of: StyleOf
     colours: LogColours
     glyphs: Glyphs
@@ -129,12 +126,10 @@ def _is_plain(*rows: LogRow) -> bool:
 
 
 def row_width(row: LogRow) -> int:
-    """The width of a row in cells."""
     return sum(cell_len(span.text) for span in row.spans)
 
 
 def row_at(page: LogPage, y: int) -> RowOnPage:
-    """The row at a line of the screen, and whether it belongs to the target line."""
     if y >= len(page.rows):
         return None, False
     row = page.rows[y]
@@ -159,7 +154,6 @@ def style_of_sgr(sgr: Sgr, colours: LogColours) -> Style:
 
 
 def _text_colours(sgr: Sgr, colours: LogColours) -> tuple[Color | None, Color | None]:
-    """The colours of text and background."""
     if colours.is_plain:
         return None, None
     if colours.is_native:

@@ -35,8 +35,6 @@ def _literal_prefix(expression: str) -> str | None:
 
 
 class Matcher:
-    """Finds the lines that match a pattern."""
-
     def __init__(self, pattern: re.Pattern[str], *, one_by_one: bool = True) -> None:
         """With `one_by_one` False, no match may span lines or look at others: then many lines are searched at once."""
         self.pattern = pattern
@@ -98,7 +96,6 @@ class MatchCounts:
 
     @property
     def count(self) -> int:
-        """The matching lines counted so far."""
         return self._through[-1]
 
     def share(self, file: LogFile) -> float | None:

@@ -1,13 +1,16 @@
-"""The state of one opened log: file, position, search, and pending work; without threads or clocks."""
+"""An opened log: file, position, search and pending work, and the thread that reads it."""
 
 from __future__ import annotations
 
+import queue
+import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from functools import cache
 
 from backprop_tui.tui.log.file import FileChange, LineCounts, LogFile
-from backprop_tui.tui.log.page import LogPage, SearchState
-from backprop_tui.tui.log.rows import ERROR_PATTERN
+from backprop_tui.tui.log.page import ERROR_PATTERN, LogPage, SearchState
 from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
 from backprop_tui.tui.log.viewport import Viewport
 
@@ -16,6 +19,10 @@ QUIET_FACTOR = 10  # times the usual gap between two writes
 QUIET_SECONDS = 10.0
 _MAX_GAPS = 32
 _MIN_GAPS = 5
+LOOK_SECONDS = 0.25  # between two polls of the file
+_SLICE_SECONDS = 0.004  # of work, before commands get their turn
+# After the first slice, which suffices for most logs, counting waits until the screen has been painted.
+_PAINT_FIRST_SECONDS = 0.4
 
 
 @cache
@@ -42,7 +49,6 @@ class LogSession:
         self._reset()
 
     def _reset(self) -> None:
-        """Forgets what is known about the content of the file."""
         self._counts = LineCounts()
         self._matches = MatchCounts(self._matcher) if self._matcher else None
         self._seek: MatchSearch | None = None
@@ -56,7 +62,6 @@ class LogSession:
 
     @property
     def has_work(self) -> bool:
-        """Whether something is being counted or searched."""
         file = self._file
         if self._seek is not None or self._counts.counted_to < file.size:
             return True
@@ -64,7 +69,6 @@ class LogSession:
 
     @property
     def is_seeking(self) -> bool:
-        """Whether it searches a line to jump to."""
         return self._seek is not None
 
     def poll(self) -> bool:
@@ -108,7 +112,6 @@ class LogSession:
         self._view.to_line(seek.start)
 
     def resize(self, width: int, height: int) -> None:
-        """Changes the size of the pane; if the target line is visible it stays visible."""
         target = self._target
         if target is not None and all(row.start != target for row in self._view.rows()):
             target = None
@@ -117,7 +120,6 @@ class LogSession:
             self._view.to_line(target)
 
     def move(self, count: int) -> None:
-        """Scrolls by rows."""
         self._note = ""
         self._view.move(count)
 
@@ -126,7 +128,6 @@ class LogSession:
         self._view.to_top()
 
     def to_end(self) -> None:
-        """Jumps to the end and follows."""
         self._note, self._target = "", None
         self._view.to_end()
 
@@ -158,7 +159,6 @@ class LogSession:
             self._seek = MatchSearch(self._matcher, position, forward=not self._view.following)
 
     def stop_seeking(self) -> None:
-        """Cancels a pending jump."""
         self._seek = None
 
     def to_last_error(self) -> None:
@@ -167,7 +167,6 @@ class LogSession:
         self._seek = MatchSearch(_errors(), self._file.size, forward=False, floor=floor, wrap=False)
 
     def next_match(self, *, forward: bool) -> None:
-        """Jumps to the next match of the current search."""
         if self._matcher is not None:
             self._seek_from_here(self._matcher, forward=forward)
 
@@ -234,3 +233,122 @@ class LogSession:
             ordinal=ordinal,
             share=self._matches.share(self._file),
         )
+
+
+Command = Callable[[LogSession], object]
+
+
+class LogThread:
+    """Shows a new page whenever its content changed: immediately after a command, otherwise after a poll."""
+
+    def __init__(self, show: Callable[[LogPage], object], *, look_seconds: float = LOOK_SECONDS) -> None:
+        """`show` is called in the thread."""
+        self._show = show
+        self._look_seconds = look_seconds
+        self._commands: queue.SimpleQueue[Command | LogSession | None] = queue.SimpleQueue()
+        self._session: LogSession | None = None
+        self._resting = False
+        self._last: LogPage | None = None
+        self._poll_at = self._show_at = self._work_at = 0.0  # on the monotonic clock
+        # A daemon, so that a hanging file system cannot keep the program from ending.
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Makes the thread end soon, without waiting for it."""
+        self._commands.put(None)
+
+    def open(self, session: LogSession) -> None:
+        """Switches to another log; the previous one is closed."""
+        self._commands.put(session)
+
+    def submit(self, command: Command) -> None:
+        """Calls a function with the session, in the thread."""
+        self._commands.put(command)
+
+    def rest(self, *, resting: bool) -> None:
+        """Stops reading while the pane is hidden."""
+        if resting != self._resting:
+            self._resting = resting
+            self._commands.put(LogSession.stop_seeking if resting else _wake_up)
+
+    def _run(self) -> None:
+        """Runs until it is stopped; an exception is shown where the log would be."""
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
+            self._show(LogPage(problem=f"internal error: {error!r}"))
+        if self._session is not None:
+            self._session.close()
+
+    def _turn(self) -> bool:
+        """Carries out commands, polls, works and shows; returns False to stop."""
+        commands = self._wait(self._seconds_to_wait())
+        if None in commands:
+            return False
+        for command in commands:
+            self._carry_out(command)
+        session = self._session
+        if session is None or self._resting:
+            return True
+        now = time.monotonic()
+        if now >= self._poll_at:
+            session.poll()
+            self._poll_at = now + self._look_seconds
+        was_seeking = session.is_seeking
+        self._work(session)
+        if commands or now >= self._show_at or was_seeking != session.is_seeking:
+            self._show_if_changed(session)
+            self._show_at = now + self._look_seconds
+        return True
+
+    def _seconds_to_wait(self) -> float | None:
+        """How long to wait for a command; None if there is nothing else to do."""
+        if self._session is None or self._resting:
+            return None
+        due = self._poll_at
+        if self._session.has_work:
+            due = 0.0 if self._session.is_seeking else min(due, self._work_at)
+        return max(0.0, due - time.monotonic())
+
+    def _wait(self, seconds: float | None) -> list[Command | LogSession | None]:
+        """All queued commands; waits so long for the first one, forever if `seconds` is None."""
+        commands: list[Command | LogSession | None] = []
+        try:
+            commands.append(self._commands.get(timeout=seconds) if seconds != 0.0 else self._commands.get_nowait())
+            while True:
+                commands.append(self._commands.get_nowait())
+        except queue.Empty:
+            return commands
+
+    def _carry_out(self, command: Command | LogSession | None) -> None:
+        if isinstance(command, LogSession):
+            if self._session is not None:
+                self._session.close()
+            self._session, self._last = command, None
+            self._poll_at = self._work_at = 0.0
+        elif command is not None and self._session is not None:
+            command(self._session)
+
+    def _work(self, session: LogSession) -> None:
+        now = time.monotonic()
+        if now < self._work_at and not session.is_seeking:
+            return
+        until = now + _SLICE_SECONDS
+        while session.has_work and self._commands.empty() and time.monotonic() < until:
+            session.work()
+        if self._work_at == 0.0:  # this was the first slice
+            self._work_at = now + _PAINT_FIRST_SECONDS
+
+    def _show_if_changed(self, session: LogSession) -> None:
+        page = session.page(time.time())
+        if page != self._last:
+            self._last = page
+            self._show(page)
+
+
+def _wake_up(_session: LogSession) -> None:
+    """A command that only ends the wait."""

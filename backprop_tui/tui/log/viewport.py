@@ -8,7 +8,7 @@ from itertools import islice
 
 from backprop_tui.tui.log.escapes import decode_line, parse_spans, plain_text
 from backprop_tui.tui.log.file import Extent, LogFile
-from backprop_tui.tui.log.rows import (
+from backprop_tui.tui.log.page import (
     TRACEBACK,
     LineKind,
     LogRow,
@@ -45,13 +45,11 @@ class Viewport:
         self.width, self.height = max(1, width), max(0, height)
 
     def set_wrap(self, *, wrap: bool) -> None:
-        """Whether long lines are wrapped or cut."""
         self.wrap = wrap
         self._top = (self._top[0], 0)
         self.clear_cache()
 
     def rows(self) -> tuple[LogRow, ...]:
-        """The rows on the screen."""
         rows = [] if self.following else list(islice(self._rows_from(self._top), self.height))
         if len(rows) < self.height:
             rows = list(islice(self._rows_before(self._file.size, 0), self.height))[::-1]
@@ -80,11 +78,9 @@ class Viewport:
         self.following, self._top = False, (0, 0)
 
     def to_end(self) -> None:
-        """Shows the last rows and follows."""
         self.following = True
 
     def stay(self) -> None:
-        """Stops following."""
         rows = self.rows()
         self.following = False
         self._top = rows[0][:2] if rows else (0, 0)
@@ -105,7 +101,6 @@ class Viewport:
             yield from rows[part:] if extent[0] == start else rows
 
     def _rows_before(self, start: int, part: int) -> Iterator[LogRow]:
-        """The rows before a position, the nearest first."""
         if part:
             line = next(self._file.forward(start), None)
             yield from reversed(self._rows_of_line(line)[:part] if line else [])

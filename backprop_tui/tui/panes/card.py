@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from backprop_tui.domain.formatting import counted, duration, plain
-from backprop_tui.domain.governor.heat import continue_below_celsius
-from backprop_tui.domain.governor.snapshot import BY_HEAT, BY_RAM
+from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.limits import RunLimits, continue_below_celsius
 from backprop_tui.domain.live import Live, Pause
+from backprop_tui.domain.requests import BY_HEAT, BY_RAM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.causes import cause_text, evidence_text
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import cause_text, evidence_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip, clip_with_path
 from backprop_tui.tui.glyphs import Glyphs

@@ -51,10 +51,10 @@ def draw_details(
     beyond = None if cursor is None else cursor - len(places)
     second, more = _column(second_part, width - half - 2, glyphs, beyond)
     lines = []
-    for place in range(max(len(first), len(second))):
-        builder = LineBuilder().extend(first[place] if place < len(first) else ())
+    for index in range(max(len(first), len(second))):
+        builder = LineBuilder().extend(first[index] if index < len(first) else ())
         builder.at(half).put(glyphs.divider, Token.RULE)
-        lines.append(builder.extend(second[place] if place < len(second) else ()).line())
+        lines.append(builder.extend(second[index] if index < len(second) else ()).line())
     return DrawnDetails(lines=[*above, *lines], places=_shifted([*places, *more], len(above)))
 
 
@@ -85,8 +85,8 @@ def _value_lines(name: str, value: str, width: int, glyphs: Glyphs, *, chosen: b
     else:
         shown = [clip_middle(row, room, glyphs) for row in wrapped(value, room)]
     return [
-        (Piece(" " + left("" if place else name, _NAME, glyphs), Token.MUTED), Piece(row, chosen=chosen))
-        for place, row in enumerate(shown)
+        (Piece(" " + left("" if index else name, _NAME, glyphs), Token.MUTED), Piece(row, chosen=chosen))
+        for index, row in enumerate(shown)
     ]
 
 
@@ -95,7 +95,7 @@ class DetailsTab(ScrollView):
 
     _sections: Sequence[DetailSection] = ()
     _waiting: WaitingView | None = None
-    _place = 0
+    _index = 0
     _drawn = DrawnDetails(lines=(), places=())
 
     def show_details(self, sections: Sequence[DetailSection], waiting: WaitingView | None) -> None:
@@ -103,29 +103,29 @@ class DetailsTab(ScrollView):
         self._draw()
 
     def _draw(self) -> None:
-        cursor = self._place if self.has_focus else None
+        cursor = self._index if self.has_focus else None
         self._drawn = draw_details(self._sections, self.size.width, self.glyphs, waiting=self._waiting, cursor=cursor)
         self.show_content(self._drawn.lines)
 
     def to_top(self) -> None:
         super().to_top()
-        self._place = 0
+        self._index = 0
 
     def move(self, rows: int) -> None:
-        self.move_to(self._place + rows)
+        self.move_to(self._index + rows)
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, index: int) -> None:
         places = self._drawn.places
-        self._place = max(0, min(place, len(places) - 1))
+        self._index = max(0, min(index, len(places) - 1))
         if places:
-            line = 0 if self._place == 0 else places[self._place][0]
+            line = 0 if self._index == 0 else places[self._index][0]
             self._top = max(line - self.size.height + 1, min(self._top, line))
         self._draw()
 
     @property
     def value_at_cursor(self) -> tuple[str, str] | None:
         places = self._drawn.places
-        return places[self._place][1:] if self._place < len(places) else None
+        return places[self._index][1:] if self._index < len(places) else None
 
     @on(events.Focus)
     @on(events.Blur)
@@ -136,6 +136,6 @@ class DetailsTab(ScrollView):
     def _clicked(self, event: events.Click) -> None:
         line = self._top + event.y
         in_second_column = self.size.width >= _TWO_COLUMNS and event.x > self.size.width // 2
-        places = [place for place, drawn in enumerate(self._drawn.places) if drawn[0] == line]
+        places = [index for index, drawn in enumerate(self._drawn.places) if drawn[0] == line]
         if places:
             self.move_to(places[-1] if in_second_column else places[0])

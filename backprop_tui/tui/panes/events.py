@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.run_line import event_line
 from backprop_tui.store.fields import JsonObject

@@ -22,8 +22,8 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
     if note:
         builder.put(note, Token.WARN).put("   ")
     room = width - width_of(_ALL_KEYS) - 2
-    for place, (key, word) in enumerate(keys):
-        gap = "   " if place else ""
+    for index, (key, word) in enumerate(keys):
+        gap = "   " if index else ""
         if builder.column + len(gap) + len(key) + len(word) + 1 > room:
             break
         builder.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)

@@ -8,14 +8,13 @@ from rich.cells import cell_len
 from textual import events, on
 from textual.message import Message
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.domain.times import from_iso
-from backprop_tui.presentation import durations, governor
-from backprop_tui.presentation.causes import cause_text
+from backprop_tui.presentation import durations, machine
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import cause_text, is_problem
 from backprop_tui.tui.cells import clip, joined_clauses, shortened
 from backprop_tui.tui.glyphs import Glyphs, start_tokens
 from backprop_tui.tui.lines import LineBuilder, ends, width_of
@@ -24,11 +23,11 @@ from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _TOKENS = {
-    governor.OPEN: Token.OK,
-    governor.WAITING: Token.INFO,
-    governor.CONSERVATIVE: Token.WARN,
-    governor.HELD: Token.WARN,
-    governor.STARTING: Token.INFO,
+    machine.OPEN: Token.OK,
+    machine.WAITING: Token.INFO,
+    machine.CONSERVATIVE: Token.WARN,
+    machine.HELD: Token.WARN,
+    machine.STARTING: Token.INFO,
 }
 
 
@@ -36,7 +35,7 @@ _TOKENS = {
 class GovernorLineView:
     """`starts` has the start tokens left and their maximum; None where starts are not limited, or not known."""
 
-    line: governor.GovernorLine
+    line: machine.GovernorLine
     starts: tuple[float, int] | None = None
 
     @property
@@ -48,11 +47,11 @@ def governor_line_view(snapshot: Snapshot) -> GovernorLineView:
     """The line. A machine without unfinished runs needs no supervisor: there the queue is open or held."""
     state = snapshot.governor
     if state is None and not _has_unfinished_runs(snapshot):
-        idle = governor.GovernorLine(state=governor.OPEN, clauses=("nothing is waiting",))
-        return GovernorLineView(line=governor.held_line(0) if snapshot.queue_held else idle)
+        idle = machine.GovernorLine(state=machine.OPEN, clauses=("nothing is waiting",))
+        return GovernorLineView(line=machine.held_line(0) if snapshot.queue_held else idle)
     if state is None or state.start_tokens is None:
-        return GovernorLineView(line=governor.governor_line(state))
-    return GovernorLineView(line=governor.governor_line(state), starts=(state.start_tokens, state.start_burst))
+        return GovernorLineView(line=machine.governor_line(state))
+    return GovernorLineView(line=machine.governor_line(state), starts=(state.start_tokens, state.start_burst))
 
 
 def _has_unfinished_runs(snapshot: Snapshot) -> bool:

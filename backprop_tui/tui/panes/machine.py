@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from textual import events, on
-
-from backprop_tui.domain.governor.heat import is_hot, is_nearly_hot
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.machine import (
-    foreign_process,
-    gpu_problem,
-    load,
-    no_gpu_note,
-    short_gpu_model,
-    used_ram,
-)
+from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
 from backprop_tui.tui.cells import clip, left, right
-from backprop_tui.tui.glyphs import Curves, Glyphs, bar
+from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
 from backprop_tui.tui.lines import LineBuilder, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.sparklines import history
 from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -340,8 +329,8 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
     lines = []
     for start in range(0, len(parts), count):
         builder = LineBuilder()
-        for place, part in enumerate(parts[start : start + count]):
-            builder.at(place * (width // count))
+        for index, part in enumerate(parts[start : start + count]):
+            builder.at(index * (width // count))
             builder.extend(part)
         lines.append(builder.line())
     return lines
@@ -350,12 +339,12 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
 def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
     """`0 87% 61G 71C | 1 0% 75G !84C`, or the host where there is no GPU."""
     builder = LineBuilder()
-    for place, gpu in enumerate(view.gpus):
+    for index, gpu in enumerate(view.gpus):
         part = _quarter(gpu)
-        if builder.column + 24 > width and place < len(view.gpus) - 1:
-            builder.put(f" +{len(view.gpus) - place}", Token.MUTED)
+        if builder.column + 24 > width and index < len(view.gpus) - 1:
+            builder.put(f" +{len(view.gpus) - index}", Token.MUTED)
             break
-        builder.put(f" {glyphs.divider}" if place else "", Token.RULE)
+        builder.put(f" {glyphs.divider}" if index else "", Token.RULE)
         builder.extend(part)
     host = view.host
     if host is not None and builder.column + 22 <= width:
@@ -370,6 +359,7 @@ def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
 class MachineBar(LineWidget):
     """The gauges of host and GPUs; the wheel scrolls when there are more GPUs than rows."""
 
+    WHEEL_ROWS = 1
     _top = 0
     _lines_drawn: tuple[Line, ...] = ()
     _heading_rows = 0
@@ -394,14 +384,6 @@ class MachineBar(LineWidget):
         rows = self._lines_drawn[start : start + self._rows - self._heading_rows]
         self.show([*self._lines_drawn[: self._heading_rows], *rows])
 
-    @on(events.MouseScrollDown)
-    def _wheel_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self._top += 1
-        self._paint()
-
-    @on(events.MouseScrollUp)
-    def _wheel_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self._top -= 1
+    def turn_wheel(self, rows: int) -> None:
+        self._top += rows
         self._paint()

@@ -8,9 +8,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.slices import is_sliced
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import member_names
@@ -143,12 +143,14 @@ def index_ranges(indices: Sequence[int]) -> str:
     """GPU indices in few letters: 0, 2,3 or 4-7."""
     parts: list[str] = []
     start = 0
-    for place, index in enumerate(indices):
-        if place + 1 < len(indices) and indices[place + 1] == index + 1:
+    for position, index in enumerate(indices):
+        if position + 1 < len(indices) and indices[position + 1] == index + 1:
             continue
         first = indices[start]
-        parts += [f"{first}-{index}"] if index - first >= 2 else [str(each) for each in indices[start : place + 1]]
-        start = place + 1
+        parts += (
+            [f"{first}-{index}"] if index - first >= 2 else [str(single) for single in indices[start : position + 1]]
+        )
+        start = position + 1
     return ",".join(parts)
 
 
@@ -257,8 +259,8 @@ def _without_older(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[K
 
 
 def _in_order(runs: Sequence[KnownRun], order: Sequence[str]) -> list[KnownRun]:
-    places = {run_id: place for place, run_id in enumerate(order)}
-    return sorted(runs, key=lambda run: places.get(run.id, len(places)))
+    indices = {run_id: index for index, run_id in enumerate(order)}
+    return sorted(runs, key=lambda run: indices.get(run.id, len(indices)))
 
 
 def _names(runs: Sequence[KnownRun]) -> dict[str, str]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import less_is_better, main_loss
+from backprop_tui.domain.metric_series import less_is_better, main_loss
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import (
     KnownRun,

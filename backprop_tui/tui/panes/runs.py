@@ -56,7 +56,7 @@ def _checked(snapshot: Snapshot) -> list[str]:
     logout = snapshot.logout
     if logout is not None:
         fate = "runs survive logout" if logout.survives else "logout ends runs"
-        checks.append(f"{fate} ({logout.words})")
+        checks.append(f"{fate} ({logout.reason})")
     return checks
 
 
@@ -69,9 +69,9 @@ def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line
     room = width - len(indent) - 1
     lines: list[Line] = [(), (Piece(f"{indent}No runs yet. Three ways to start:", bold=True),), ()]
     for key, text in view.ways:
-        for place, row in enumerate(wrapped(text, room - _KEY)):
+        for index, row in enumerate(wrapped(text, room - _KEY)):
             lines.append(
-                (Piece(indent + f"{'' if place else key:<{_KEY}}", Token.ACCENT, bold=True), Piece(row.strip()))
+                (Piece(indent + f"{'' if index else key:<{_KEY}}", Token.ACCENT, bold=True), Piece(row.strip()))
             )
     lines.append(())
     if room < len(_SHELL) + 14:
@@ -91,11 +91,10 @@ def draw_no_match(expression: str, width: int) -> list[Line]:
     return [(), (message, Piece("esc", Token.ACCENT, bold=True), Piece(" clears the filter.", Token.MUTED))]
 
 
-_WHEEL_ROWS = 3
-
-
 class RunsTable(LineWidget, can_focus=True):
     """Heading and rows. `selected` is the id of the row under the cursor: a run, a group, or the line of older ones."""
+
+    WHEEL_ROWS = 3
 
     class Selected(Message):
         """The cursor is on another row."""
@@ -125,7 +124,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.view = RunListView(rows=(), shown=0, total=0)
         self.beginning: BeginningView | None = None
         self.selected: str | None = None
-        self._place = 0  # row of the cursor, kept when its run vanishes
+        self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0
         self._filtering = False  # from slash until the filter's input has the focus
 
@@ -146,10 +145,10 @@ class RunsTable(LineWidget, can_focus=True):
         self.view, self.beginning = view, beginning
         ids = [row.run_id for row in view.rows]
         if self.selected in ids:
-            self._place = ids.index(self.selected)
+            self._index = ids.index(self.selected)
         elif ids:
-            self._place = max(0, min(self._place, len(ids) - 1))
-            self._select(ids[self._place])
+            self._index = max(0, min(self._index, len(ids) - 1))
+            self._select(ids[self._index])
         self.paint()
 
     def select(self, row_id: str) -> None:
@@ -159,14 +158,14 @@ class RunsTable(LineWidget, can_focus=True):
             self.move_to(ids.index(row_id))
 
     def move(self, rows: int) -> None:
-        self.move_to(self._place + rows)
+        self.move_to(self._index + rows)
 
-    def move_to(self, place: int) -> None:
-        """Move the cursor to a place, or the nearest that exists."""
+    def move_to(self, index: int) -> None:
+        """Move the cursor to an index, or the nearest that exists."""
         if not self.view.rows:
             return
-        self._place = max(0, min(place, len(self.view.rows) - 1))
-        self._select(self.view.rows[self._place].run_id)
+        self._index = max(0, min(index, len(self.view.rows) - 1))
+        self._select(self.view.rows[self._index].run_id)
         self._scroll_to_cursor()
         self.paint()
 
@@ -184,8 +183,8 @@ class RunsTable(LineWidget, can_focus=True):
         return max(1, self.size.height - 1)
 
     def _scroll_to_cursor(self) -> None:
-        self._top = min(self._top, self._place)
-        self._top = max(self._top, self._place - self._visible_rows + 1)
+        self._top = min(self._top, self._index)
+        self._top = max(self._top, self._index - self._visible_rows + 1)
 
     def paint(self) -> None:
         width = self.size.width
@@ -217,16 +216,8 @@ class RunsTable(LineWidget, can_focus=True):
         self._filtering = False
         self.call_after_refresh(self.paint)
 
-    @on(events.MouseScrollDown)
-    def _wheel_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self._top += _WHEEL_ROWS
-        self.paint()
-
-    @on(events.MouseScrollUp)
-    def _wheel_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self._top = max(0, self._top - _WHEEL_ROWS)
+    def turn_wheel(self, rows: int) -> None:
+        self._top += rows
         self.paint()
 
     @on(events.Click)
@@ -236,10 +227,10 @@ class RunsTable(LineWidget, can_focus=True):
             if column is not None:
                 self.post_message(self.HeadingClicked(column))
             return
-        place = self._top + event.y - 1
-        if place >= len(self.view.rows):
+        index = self._top + event.y - 1
+        if index >= len(self.view.rows):
             return
-        self.move_to(place)
+        self.move_to(index)
         if event.ctrl:
             self.post_message(self.Marked())
         elif event.chain == 2:

@@ -11,14 +11,14 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.message import Message
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations
-from backprop_tui.presentation.causes import exit_text
 from backprop_tui.presentation.known_run import KnownRun, slice_text
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.run_details import detail_sections
+from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.source import ChartSource
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
+LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,6 @@ class SelectedRunView:
     @property
     def sections(self) -> Sequence[DetailSection]:
         """The content of the Details tab, computed only while that tab is shown."""
-        from backprop_tui.presentation.run_details import detail_sections
-
         sample = self.snapshot.sample
         models = {} if sample is None else {gpu.uuid: gpu.name for gpu in sample.readings.gpus}
         return tuple(detail_sections(self.run, self.snapshot.moment, gpu_models=models))
@@ -131,13 +130,13 @@ def _clipped_name(view: SelectedRunView, width: int, glyphs: Glyphs) -> str:
 
 def _tabs(chosen: int, *, short: bool) -> list[Piece]:
     pieces: list[Piece] = []
-    for place, title in enumerate(TABS):
-        if place == chosen:
-            pieces.append(Piece(f" {place + 1} {title} ", Token.FG, bold=True, chosen=True))
+    for index, title in enumerate(TABS):
+        if index == chosen:
+            pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
         elif short:
-            pieces.append(Piece(f" {place + 1} ", Token.ACCENT))
+            pieces.append(Piece(f" {index + 1} ", Token.ACCENT))
         else:
-            pieces += [Piece(f" {place + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
+            pieces += [Piece(f" {index + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
     return pieces
 
 
@@ -145,15 +144,12 @@ def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyp
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for place, title in enumerate(TABS):
-        size = len(title) + 4 if place == tab or width >= 70 else 3
+    for index, title in enumerate(TABS):
+        size = len(title) + 4 if index == tab or width >= 70 else 3
         if at <= column < at + size:
-            return place
+            return index
         at += size
     return None
-
-
-LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 class SelectedHeading(LineWidget):
@@ -277,6 +273,7 @@ class SelectedRun(Vertical):
         layout = self._shown[2]
         return layout.selected_width, layout.selected_rows
 
+    @on(events.Resize)
     def paint(self) -> None:
         width, height = self._room
         if width <= 0:
@@ -315,10 +312,6 @@ class SelectedRun(Vertical):
     def on_metrics_tab_chosen(self, message: MetricsTab.Chosen) -> None:
         message.stop()
         self.charts.choose_metric(message.name)
-
-    @on(events.Resize)
-    def _repaint(self) -> None:
-        self.paint()
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backprop_tui.domain.formatting import counted, gigabytes_down, gigabytes_up, plain
-from backprop_tui.domain.governor.heat import start_below_celsius
+from backprop_tui.domain.formatting import counted, from_iso, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.limits import RunLimits, start_below_celsius
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
-from backprop_tui.domain.times import from_iso
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_seconds, running_seconds
 from backprop_tui.store.fields import JsonObject

@@ -14,8 +14,7 @@ from textual.screen import Screen
 from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
-from backprop_tui.tui.charts.compare_screen import draw_compare
-from backprop_tui.tui.charts.compare_view import MOST_RUNS, CompareView, compare_view, compared_run
+from backprop_tui.tui.charts.compare import MOST_RUNS, CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.panes.footer import FooterBar
@@ -35,12 +34,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE_ACTIONS)
 
     def __init__(
-        self,
-        run_ids: Sequence[str],
-        snapshot: Callable[[], Snapshot],
-        charts: ChartSource,
-        *,
-        glyphs: Glyphs,
+        self, run_ids: Sequence[str], snapshot: Callable[[], Snapshot], charts: ChartSource, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
         self._run_ids = tuple(run_ids)[:MOST_RUNS]
@@ -75,9 +69,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         caught_up = all(run.caught_up for run in figures)
         self.set_timer(CHART_SECONDS if caught_up else CATCHING_UP_SECONDS, self._start_reading)
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.paint()
-
+    @on(events.Resize)
     def paint(self) -> None:
         snapshot = self._snapshot()
         runs = [run for run in map(snapshot.find, self._run_ids) if run is not None]
@@ -99,8 +91,8 @@ class CompareScreen(DismissOnce, Screen[None]):
         if self.view is None or not self.view.metric_names:
             return
         names = self.view.metric_names
-        place = names.index(self.view.metric) if self.view.metric in names else -1
-        self._choices.metric = names[(place + 1) % len(names)]
+        index = names.index(self.view.metric) if self.view.metric in names else -1
+        self._choices.metric = names[(index + 1) % len(names)]
         self.paint()
 
     def action_axis(self) -> None:
@@ -134,7 +126,7 @@ class CompareScreen(DismissOnce, Screen[None]):
     @on(Steered)
     def _steer(self, message: Steered) -> None:
         if self.view is not None:
-            message.apply(ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.places))
+            message.apply(ChartNavigator(self._choices, self.view.chart.x, self.view.whole, self.view.points))
             self.paint()
 
     def action_all_options(self) -> None:

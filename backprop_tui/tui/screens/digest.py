@@ -10,8 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
-from backprop_tui.tui.digest.view import DigestView, draw_digest, draw_digest_keys
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.panes.digest import DigestView, draw_digest, draw_digest_keys
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
 

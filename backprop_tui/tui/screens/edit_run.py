@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import TypedDict
+from typing import Any
 
 from textual import on
 from textual.widgets import Input
@@ -31,12 +31,33 @@ _PRIORITY = Field(name="priority", label="Priority", width=9, suffix="higher goe
 _UNCHANGED = "nothing is changed yet"
 
 
-class _Changes(TypedDict, total=False):
-    name: str
-    tags: list[str]
-    note: str
-    max_run_seconds: float
-    priority: int
+def _tags(text: str) -> list[str]:
+    return [tag.removeprefix("#") for tag in shlex.split(text)]
+
+
+def _seconds(text: str) -> float:
+    try:
+        minutes = KEYS["max_run_minutes"].kind.read(text or "none")
+    except WrongValue as error:
+        raise ValueError(f"timebox {sanitize(text)}: {error}") from error
+    return inf if minutes is None else 60 * float(str(minutes))
+
+
+def _priority(text: str) -> int:
+    try:
+        return int(text or "0")
+    except ValueError as error:
+        raise ValueError(f"priority {sanitize(text)} is not a whole number") from error
+
+
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "name": str,
+    "tags": _tags,
+    "note": str,
+    "minutes": _seconds,
+    "priority": _priority,
+}
+_ARGUMENTS = {"minutes": "max_run_seconds"}
 
 
 class EditRun(Form):
@@ -86,27 +107,16 @@ class EditRun(Form):
                 self.run_worker(self._save(changes), group="submit")
         self.draw_status()
 
-    def _changes(self) -> _Changes:
-        """Return what was changed.
+    def _changes(self) -> dict[str, Any]:
+        """Return what was changed, as the arguments of `CommandRunner.edit`.
 
         Raises:
             ValueError: a field cannot be understood; the message says why.
         """
         texts = {name: text.strip() for name, text in self.values().items() if text != self._before.get(name, "")}
-        changes = _Changes()
-        if "name" in texts:
-            changes["name"] = texts["name"]
-        if "note" in texts:
-            changes["note"] = texts["note"]
-        if "tags" in texts:
-            changes["tags"] = [tag.removeprefix("#") for tag in shlex.split(texts["tags"])]
-        if "minutes" in texts:
-            changes["max_run_seconds"] = _seconds(texts["minutes"])
-        if "priority" in texts:
-            changes["priority"] = _priority(texts["priority"])
-        return changes
+        return {_ARGUMENTS.get(name, name): _PARSERS[name](text) for name, text in texts.items()}
 
-    async def _save(self, changes: _Changes) -> None:
+    async def _save(self, changes: dict[str, Any]) -> None:
         messages: list[str] = []
         for run in self._runs:
             result = await self._commands.edit([run.id], **changes)
@@ -116,21 +126,6 @@ class EditRun(Form):
                 return
             messages.append(result.message)
         self.dismiss((messages[0] if len(messages) == 1 else f"Changed {counted(len(messages), 'run')}",))
-
-
-def _seconds(text: str) -> float:
-    try:
-        minutes = KEYS["max_run_minutes"].kind.read(text or "none")
-    except WrongValue as error:
-        raise ValueError(f"timebox {sanitize(text)}: {error}") from error
-    return inf if minutes is None else 60 * float(str(minutes))
-
-
-def _priority(text: str) -> int:
-    try:
-        return int(text or "0")
-    except ValueError as error:
-        raise ValueError(f"priority {sanitize(text)} is not a whole number") from error
 
 
 def _common_values(runs: Sequence[KnownRun]) -> dict[str, str]:

@@ -19,9 +19,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_held_back
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.bridge import Bridge
-from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Zoom
@@ -59,13 +60,13 @@ class MainScreen(PanesScreen):
         snapshot: Snapshot,
         bridge: Bridge,
         commands: CommandRunner,
-        charts: ChartSource | None = None,
+        charts: ChartSource,
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
     ) -> None:
-        self._charts = charts or NoCharts()
-        super().__init__(snapshot, bridge, self._charts, glyphs=glyphs, selected_run=selected_run)
+        self._charts = charts
+        super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
@@ -133,8 +134,10 @@ class MainScreen(PanesScreen):
         self.state.zoom = zoom
         self.paint()
 
+    @on(RunsTable.Opened)
     def action_open(self) -> None:
         """Fold or unfold a group, show older runs, enter the selected run, or go back."""
+        self._follow_cursor()
         if not self.runs_table.has_focus:
             self.action_back()
         elif self.state.is_group_row:
@@ -145,11 +148,6 @@ class MainScreen(PanesScreen):
             self.state.opened = True
             self.paint()
             self.set_focus(self.selected.tab_widget)
-
-    @on(RunsTable.Opened)
-    def _row_opened(self) -> None:
-        self._follow_cursor()
-        self.action_open()
 
     def action_back(self) -> None:
         """Leave the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
@@ -170,6 +168,7 @@ class MainScreen(PanesScreen):
             state.seen |= {run.id for run in unseen_problems(self.snapshot, state.seen)}
         self.paint()
 
+    @on(ProblemBar.Clicked)
     def action_problem(self) -> None:
         ids = [run.id for run in unseen_problems(self.snapshot, self.state.seen)]
         if not ids:
@@ -177,10 +176,6 @@ class MainScreen(PanesScreen):
             return
         row = self.state.row
         self.go_to(ids[(ids.index(row) + 1) % len(ids)] if row in ids else ids[0])
-
-    @on(ProblemBar.Clicked)
-    def _problem_clicked(self) -> None:
-        self.action_problem()
 
     @on(GovernorBar.Clicked)
     def _governor_clicked(self) -> None:
@@ -211,19 +206,16 @@ class MainScreen(PanesScreen):
         if folded:
             self.runs_table.select(GROUP + group)
 
+    @on(RunsTable.Marked)
     def action_mark(self) -> None:
-        """Mark or unmark the run under the cursor, and go on to the next row."""
+        """Mark or unmark the run under the cursor, and go to the next row."""
+        self._follow_cursor()
         run = self.snapshot.find(self.state.row)
         if run is not None:
             self.state.toggle_mark(run.id)
             self.paint()
             self.runs_table.move(1)
             self._follow_cursor()
-
-    @on(RunsTable.Marked)
-    def _row_marked(self) -> None:
-        self._follow_cursor()
-        self.action_mark()
 
     def action_older(self) -> None:
         self.state.older = not self.state.older
@@ -250,8 +242,8 @@ class MainScreen(PanesScreen):
             self.paint()
 
     def action_theme(self) -> None:
-        place = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
-        self.app.theme = _THEMES[(place + 1) % len(_THEMES)]
+        index = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
+        self.app.theme = _THEMES[(index + 1) % len(_THEMES)]
 
     def action_redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
@@ -383,7 +375,7 @@ class MainScreen(PanesScreen):
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
             return
-        from backprop_tui.tui.digest.view import digest_view
+        from backprop_tui.tui.panes.digest import digest_view
         from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
 
         view = digest_view(digest, self.snapshot)
@@ -398,7 +390,7 @@ class MainScreen(PanesScreen):
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
     def action_compare(self) -> None:
-        from backprop_tui.tui.charts.compare_view import MOST_RUNS
+        from backprop_tui.tui.charts.compare import MOST_RUNS
         from backprop_tui.tui.screens.compare import CompareScreen
 
         runs = self._target_runs()

@@ -14,7 +14,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
-from backprop_tui.tui.commands import CommandRunner, Verdict
+from backprop_tui.tui.commands import CommandRunner, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import LineBuilder
 from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
@@ -22,75 +22,6 @@ from backprop_tui.tui.screens.form import Field, FieldInput, Form
 from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions
 from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
-
-_INDENT = " " * 13
-_TAB = " tab completes"
-
-
-def draw_completions(paths: Sequence[str], chosen: int | None, width: int, glyphs: Glyphs) -> Line:
-    """As many completions as fit, without the directories they share."""
-    if not paths:
-        return ()
-    builder = LineBuilder().put(_INDENT)
-    room = len(_INDENT) + width - len(_TAB)
-    first = 0 if chosen is None else max(0, chosen - 2)
-    for place in range(first, len(paths)):
-        stem = paths[place].rstrip("/").rpartition("/")[0]
-        name = paths[place][len(stem) + 1 :] if stem else paths[place]
-        if builder.column + len(name) + 2 > room:
-            if place == first:
-                builder.put(clip(name, room - builder.column - 2, glyphs))
-            else:
-                builder.put(glyphs.clipped, Token.MUTED)
-            break
-        builder.put(f" {name} ", Token.FG if place == chosen else Token.MUTED, chosen=place == chosen)
-    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
-
-
-def draw_live(
-    *, same: str, verdict: Verdict | None, refusal: str, messages: tuple[str, str], width: int, glyphs: Glyphs
-) -> list[Line]:
-    """The interpreter, the equivalent shell command, the verdict, and the last error or the last result."""
-    room = width - len(_INDENT)
-
-    def row(label: str, text: str, token: Token, *, bold: bool = False) -> Line:
-        return Piece(f"{label:<13}", Token.MUTED), Piece(clip(text, room, glyphs), token, bold=bold)
-
-    error, done = messages
-    last: Line = ()
-    if error:
-        last = (Piece(clip(f"{glyphs.state('failed')} {error}", width, glyphs), Token.BAD, bold=True),)
-    elif done:
-        last = (Piece(clip(done, width, glyphs), Token.OK),)
-    python = "" if verdict is None or verdict.python is None else verdict.python
-    return [
-        (),
-        row("python", python, Token.FG),
-        row("same as", same, Token.FG),
-        _verdict(verdict, refusal, room, glyphs) if same or refusal else row("verdict", "", Token.MUTED),
-        last,
-    ]
-
-
-def _verdict(verdict: Verdict | None, refusal: str, room: int, glyphs: Glyphs) -> Line:
-    label = Piece(f"{'verdict':<13}", Token.MUTED)
-    if refusal:
-        return label, Piece(clip(refusal, room, glyphs), Token.WARN)
-    if verdict is None:
-        return label, Piece(clip(f"checking {glyphs.clipped}", room, glyphs), Token.MUTED)
-    waits = verdict.starts == 0
-    glyph, token = (glyphs.state("waiting"), Token.INFO) if waits else (glyphs.state("completed"), Token.OK)
-    return label, Piece(clip(f"{glyph} {verdict_text(verdict)}", room, glyphs), token, bold=True)
-
-
-def verdict_text(verdict: Verdict) -> str:
-    if verdict.runs == 1:
-        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
-    if verdict.starts == verdict.runs:
-        return f"all {verdict.runs} would start now"
-    waiting = verdict.runs - verdict.starts
-    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"
-
 
 DEBOUNCE_SECONDS = 0.35
 _RESUME = "resume"
@@ -116,7 +47,38 @@ _ROWS = (
     (Field(name=MORE, label="Options", placeholder="--python PATH --cwd DIR --env NAME=VALUE, all of run --help"),),
 )
 _PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
-_HINT_INDENT = 13
+_INDENT = " " * 13
+_TAB = " tab completes"
+
+
+def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> Line:
+    """As many completions as fit, without the directories they share."""
+    paths, chosen = completion.candidates, completion.chosen
+    if not paths:
+        return ()
+    builder = LineBuilder().put(_INDENT)
+    room = width - len(_TAB)
+    first = 0 if chosen is None else max(0, chosen - 2)
+    for index in range(first, len(paths)):
+        stem = paths[index].rstrip("/").rpartition("/")[0]
+        name = paths[index][len(stem) + 1 :] if stem else paths[index]
+        if builder.column + len(name) + 2 > room:
+            if index == first:
+                builder.put(clip(name, room - builder.column - 2, glyphs))
+            else:
+                builder.put(glyphs.clipped, Token.MUTED)
+            break
+        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
+    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+
+
+def verdict_text(verdict: StartVerdict) -> str:
+    if verdict.runs == 1:
+        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
+    if verdict.starts == verdict.runs:
+        return f"all {verdict.runs} would start now"
+    waiting = verdict.runs - verdict.starts
+    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"
 
 
 class NewRun(Form):
@@ -137,7 +99,7 @@ class NewRun(Form):
         self._recent = recent
         self._recent_index = -1
         self._changed = asyncio.Event()
-        self._verdict: Verdict | None = None
+        self._verdict: StartVerdict | None = None
         self._refusal = ""  # of the dry run
         self._error = ""  # of the submission
         self._queued = ""
@@ -151,19 +113,30 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
+        """Return interpreter, equivalent shell command, verdict, and the last error or result."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
         except ValueError as error:
             same, refusal = "", str(error)
-        return draw_live(
-            same=same,
-            verdict=self._verdict,
-            refusal=refusal,
-            messages=(self._error, "") if self._error else ("", "queuing" if self._busy else self._queued),
-            width=self.text_width,
-            glyphs=self.glyphs,
-        )
+        python = "" if self._verdict is None else self._verdict.python or ""
+        verdict = self._verdict_piece(refusal) if same or refusal else Piece("")
+        lines: list[Line] = [()]
+        for label, piece in (("python", Piece(python)), ("same as", Piece(same)), ("verdict", verdict)):
+            text = clip(piece.text, self.text_width - len(_INDENT), self.glyphs)
+            lines.append((Piece(f"{label:<13}", Token.MUTED), Piece(text, piece.token, bold=piece.bold)))
+        last = Piece("queuing" if self._busy else self._queued, Token.OK)
+        if self._error:
+            last = Piece(f"{self.glyphs.state('failed')} {self._error}", Token.BAD, bold=True)
+        return [*lines, (Piece(clip(last.text, self.text_width, self.glyphs), last.token, bold=last.bold),)]
+
+    def _verdict_piece(self, refusal: str) -> Piece:
+        if refusal:
+            return Piece(refusal, Token.WARN)
+        if self._verdict is None:
+            return Piece(f"checking {self.glyphs.clipped}", Token.MUTED)
+        state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
+        return Piece(f"{self.glyphs.state(state)} {verdict_text(self._verdict)}", token, bold=True)
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
@@ -186,7 +159,7 @@ class NewRun(Form):
                 self._verdict, self._refusal = verdict, refusal
                 self.draw_status()
 
-    async def _dry_run(self) -> tuple[Verdict | None, str]:
+    async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Return the verdict, or why there is none; neither while there is nothing to try."""
         try:
             words = words_of(self.draft)
@@ -271,8 +244,7 @@ class NewRun(Form):
         self._find_completions()
 
     def _draw_completions(self) -> None:
-        width = self.text_width - _HINT_INDENT
-        line = draw_completions(self._completion.candidates, self._completion.chosen, width, self.glyphs)
+        line = draw_completions(self._completion, self.text_width, self.glyphs)
         for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
             widget.show([line])
 

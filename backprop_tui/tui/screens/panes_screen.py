@@ -83,7 +83,7 @@ class PanesScreen(Screen[None]):
     @cached_property
     def example(self) -> str | None:
         """The path of the example script; the package may be installed without its scripts."""
-        from backprop_tui.demo.programme import EXAMPLE
+        from backprop_tui.demo.scenario import EXAMPLE
 
         return EXAMPLE if os.path.isfile(EXAMPLE) else None
 
@@ -299,13 +299,10 @@ class PanesScreen(Screen[None]):
         self.filter_input.add_class("-open")
         self.filter_input.focus()
 
+    @on(Input.Submitted, "#filter")
     def close_filter(self) -> None:
         self.filter_input.remove_class("-open")
         self.set_focus(self.runs_table)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self) -> None:
-        self.close_filter()
 
     @on(RunsTable.FilterKey)
     def _filter_key(self, message: RunsTable.FilterKey) -> None:

@@ -273,6 +273,6 @@ def _logout_notes(logout: LogoutPolicy | None) -> list[Note]:
     if logout is None:
         return []
     if logout.survives:
-        return [Note(word="completed", text=f"runs survive logout on this machine ({logout.words})", token=Token.OK)]
-    text = f"logging out ends runs on this machine ({logout.words}); to fix it: {logout.mend}"
+        return [Note(word="completed", text=f"runs survive logout on this machine ({logout.reason})", token=Token.OK)]
+    text = f"logging out ends runs on this machine ({logout.reason}); to fix it: {logout.fix}"
     return [Note(word="conservative", text=text, token=Token.WARN)]

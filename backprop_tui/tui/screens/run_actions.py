@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
@@ -15,7 +15,6 @@ from backprop_tui.tui.screens.questions import (
     CANCEL,
     NO_LIMIT,
     SET_NUMBER,
-    Question,
     confirm_question,
     has_local_work,
     leave_question,
@@ -26,27 +25,20 @@ from backprop_tui.tui.screens.questions import (
 )
 from backprop_tui.tui.snapshot import Snapshot
 
-
-class Prompt(Protocol):
-    """How the actions talk to the user: the main screen."""
-
-    async def ask(self, question: Question) -> str:
-        """Return the value of the answer, or `CANCEL`."""
-
-    def tell(self, text: str, *, bad: bool = False) -> None:
-        """Show a notification."""
+if TYPE_CHECKING:
+    from backprop_tui.tui.screens.panes_screen import PanesScreen
 
 
 class RunActions:
     """Each action takes the chosen runs and ignores those that it does not apply to."""
 
-    def __init__(self, commands: CommandRunner, prompt: Prompt) -> None:
+    def __init__(self, commands: CommandRunner, screen: PanesScreen) -> None:
         self._commands = commands
-        self._prompt = prompt
+        self._screen = screen
 
     async def stop(self, runs: Sequence[KnownRun]) -> None:
         targets = self._applicable("stop", runs)
-        answer = await self._prompt.ask(stop_question(targets)) if targets else CANCEL
+        answer = await self._screen.ask(stop_question(targets)) if targets else CANCEL
         if answer != CANCEL:
             self._report(
                 await self._commands.stop(_ids(targets), now=answer == "kill", after_checkpoint=answer == "checkpoint")
@@ -72,7 +64,7 @@ class RunActions:
 
     async def retry_failed(self, members: Sequence[KnownRun]) -> None:
         if not members:
-            self._prompt.tell("Select a group first", bad=True)
+            self._screen.tell("Select a group first", bad=True)
             return
         for run in self._applicable("retry_group", members):
             self._report(await self._commands.resume([run.id]))
@@ -80,11 +72,11 @@ class RunActions:
     async def more_time(self, runs: Sequence[KnownRun]) -> bool:
         """Ask for another timebox, counted from the start of the attempt; return whether to open the edit dialog."""
         targets = self._applicable("time", runs)
-        answer = await self._prompt.ask(time_question(targets)) if targets else CANCEL
+        answer = await self._screen.ask(time_question(targets)) if targets else CANCEL
         for run in () if answer in (CANCEL, SET_NUMBER) else targets:
             limit = run.run.spec.max_run_seconds if run.run is not None else None
             if answer != NO_LIMIT and limit is None:
-                self._prompt.tell(f"{names_of([run])} has no limit")
+                self._screen.tell(f"{names_of([run])} has no limit")
                 continue
             seconds = inf if answer == NO_LIMIT else (limit or 0) + 60 * int(answer)
             self._report(await self._commands.edit([run.id], max_run_seconds=seconds))
@@ -94,7 +86,7 @@ class RunActions:
         """Move a single queued run by so many places."""
         waiting = [run for run in runs if run.place is not None]
         if len(waiting) != 1:
-            self._prompt.tell(BY_ID["later"].refusal, bad=True)
+            self._screen.tell(BY_ID["later"].refusal, bad=True)
             return
         place = max(1, (waiting[0].place or 1) + by)
         self._report(await self._commands.move(waiting[0].id, place), quiet=True)
@@ -114,7 +106,7 @@ class RunActions:
         """Ask how to leave when work remains, and carry it out; return whether to leave."""
         if snapshot.is_demo or not has_local_work(snapshot):
             return True
-        answer = await self._prompt.ask(leave_question(snapshot))
+        answer = await self._screen.ask(leave_question(snapshot))
         if answer == "hold" and not snapshot.queue_held:
             await self.switch_queue(held=False)
         if answer == "stop":
@@ -128,24 +120,24 @@ class RunActions:
             return False
         if not held and not self._report(await self._commands.set_queue(held=True), quiet=True):
             return False
-        self._prompt.tell(f"Stopping {counted(len(runs), 'run')}, leaving when they have ended")
+        self._screen.tell(f"Stopping {counted(len(runs), 'run')}, leaving when they have ended")
         return self._report(await self._commands.stop(_ids(runs)), quiet=True)
 
     async def _confirm(self, title: str, line: str, text: str) -> bool:
-        return await self._prompt.ask(confirm_question(title, line, text)) != CANCEL
+        return await self._screen.ask(confirm_question(title, line, text)) != CANCEL
 
     def _applicable(self, action_id: str, runs: Sequence[KnownRun]) -> list[KnownRun]:
         """Return the runs that the action applies to; say why there are none."""
         action = BY_ID[action_id]
         targets = [run for run in runs if action.statuses is None or run.status in action.statuses]
         if not targets:
-            self._prompt.tell(action.refusal, bad=True)
+            self._screen.tell(action.refusal, bad=True)
         return targets
 
     def _report(self, result: CommandResult, *, quiet: bool = False) -> bool:
         """Show the message of a result, unless it is quiet and was done; return whether it was done."""
         if result.message and not (result.done and quiet):
-            self._prompt.tell(result.message, bad=not result.done)
+            self._screen.tell(result.message, bad=not result.done)
         return result.done
 
 

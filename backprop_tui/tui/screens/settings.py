@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -34,15 +33,11 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 ENVIRONMENT = "environment "
-_TITLES = {
-    "": "Limits",
-    "gpu": "GPU",
-    "governor": "Governor",
-    "run": "Runs",
-    "readers": "Readers",
-    "dashboard": "Dashboard",
-}
-_NONE: Mapping[str, str] = MappingProxyType({})
+_TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
+_FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
+_INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
+_DASHBOARD = "dashboard."
+_NOTHING = Piece("")
 _KEY, _VALUE, _ORIGIN = 33, 16, 20
 _HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
 
@@ -64,7 +59,8 @@ def settings_rows(settings: Settings) -> list[SettingRow]:
             key=name,
             section=_TITLES.get(key.section, key.section.capitalize()),
             value=sanitize(value_text(settings[name])),
-            origin=_short_origin(sanitize(settings.origin(name))),
+            # The name of the variable, or of the file without its directories.
+            origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
             help=key.help,
         )
         for name, key in KEYS.items()
@@ -89,14 +85,7 @@ def default_text(key: str) -> str:
     return value_text(KEYS[key].default)
 
 
-def _short_origin(origin: str) -> str:
-    """The name of the variable, or of the file without its directories."""
-    if origin.startswith(ENVIRONMENT):
-        return origin.removeprefix(ENVIRONMENT)
-    return origin.rpartition("/")[2]
-
-
-def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int = 0) -> Line:
+def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int) -> Line:
     """The title, the path of the file, and how many changes are not saved."""
     title = [Piece("Settings", Token.ACCENT, bold=True), Piece(f" {path}".rstrip(), Token.MUTED)]
     count = [Piece(f"{changed} changed", Token.WARN, bold=True)]
@@ -105,18 +94,18 @@ def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int
 
 
 def draw_settings(
-    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str] = _NONE
+    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str]
 ) -> tuple[list[Line], int]:
     """The lines, and the one with the cursor; `changed` has the values that are not saved yet."""
     lines: list[Line] = []
     at, section = 0, ""
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.section != section:
             section = row.section
             lines += [*([()] if lines else []), (Piece(f"  {section}", bold=True),)]
-        if place == cursor:
+        if index == cursor:
             at = len(lines)
-        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=place == cursor))
+        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=index == cursor))
     return lines, at
 
 
@@ -140,12 +129,6 @@ def _draw_row(row: SettingRow, change: str | None, width: int, glyphs: Glyphs, *
     return builder.line()
 
 
-_FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
-_INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
-_DASHBOARD = "dashboard."
-_NOTHING = Piece("")
-
-
 class SettingsScreen(DismissOnce, Screen[None]):
     """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
 
@@ -160,7 +143,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self.rows: list[SettingRow] = []
         self.changed: dict[str, str] = {}  # values not written yet, by key
         self._warned = False
-        self._place = 0
+        self._index = 0
         self._top = 0
         self._message = Piece("reading the settings", Token.MUTED)
 
@@ -188,7 +171,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     @property
     def _row(self) -> SettingRow | None:
-        return self.rows[self._place] if self.rows else None
+        return self.rows[self._index] if self.rows else None
 
     async def _read(self, message: Piece = _NOTHING) -> None:
         try:
@@ -204,7 +187,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width = self.app.size.width
         pane = self.query_one("#settings", LineWidget)
-        lines, cursor = draw_settings(self.rows, self._place, width, self._glyphs, changed=self.changed)
+        lines, cursor = draw_settings(self.rows, self._index, width, self._glyphs, changed=self.changed)
         height = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
@@ -224,7 +207,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     def action_move(self, rows: int) -> None:
         if self.rows and not self._is_input_open:
-            self._place = max(0, min(self._place + rows, len(self.rows) - 1))
+            self._index = max(0, min(self._index + rows, len(self.rows) - 1))
             self._message = _NOTHING
             self._draw()
 

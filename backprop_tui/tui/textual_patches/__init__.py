@@ -1,1 +1,1 @@
-"""Workarounds for faults and gaps of Textual 8.2.8, one file each; each can go when Textual changes."""
+"""Workarounds for faults and gaps of Textual 8.2.8; each can go when Textual changes."""

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 
 class DismissOnce:
-    """Mixin for screens. It stands first among the bases and is no screen itself: Textual styles the first that is."""
+    """Mixin for screens; the first base, and no screen itself, because Textual styles the first base that is one."""
 
     def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - the result type of the screen
         """Dismiss the screen, unless another one is on top because this one was dismissed before."""

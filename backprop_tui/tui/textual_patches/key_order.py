@@ -49,7 +49,6 @@ class KeyQueue:
         self._is_busy = False
 
     async def put(self, event: KeyOrPaste) -> None:
-        """Dispatch the key now, or when those before it are done."""
         self._waiting.append(event)
         if not self._is_busy:
             await self._dispatch_next()

@@ -26,8 +26,6 @@ _ACTIONS = {
 
 
 class LineInput(Input):
-    """A line of text that is edited in key order."""
-
     def on_mount(self) -> None:
         self.cursor_blink = False  # blinking is traffic over a slow line
 

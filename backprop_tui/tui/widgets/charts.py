@@ -11,20 +11,24 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from backprop_tui.tui.actions import METRICS_ACTIONS, bindings
+from backprop_tui.tui.charts.chart import ChartFrame
 from backprop_tui.tui.charts.choices import ChartNavigator
-from backprop_tui.tui.charts.draw import ChartFrame
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView, edited
 
 if TYPE_CHECKING:
     from backprop_tui.tui.charts.chart import Chart
-    from backprop_tui.tui.charts.compare_screen import CompareLines
+    from backprop_tui.tui.charts.compare import CompareLines
     from backprop_tui.tui.charts.metrics_tab import MetricsView
     from backprop_tui.tui.charts.resources_tab import ResourcesView
 
 ZOOM = 0.6  # by one turn of the wheel
 _MIN_DRAG_CELLS = 2  # less is a click
+_LEFT = 1  # the column where a chart begins
+_MAX_ROWS_ABOVE_LOG, _MIN_LOG_ROWS = 14, 10
+_METRICS_PAGE = 3
+_COLUMNS_WITHOUT_CHART = 60
 
 
 class Steered(Message):
@@ -48,19 +52,19 @@ class Steered(Message):
 class ChartMouse:
     """Where a chart is drawn in a widget, and what the mouse means there."""
 
-    def __init__(self, chart: Chart, frame: ChartFrame, *, left: int, top: int) -> None:
-        """`left` and `top` are the position of the chart, whose first row is its title."""
+    def __init__(self, chart: Chart, frame: ChartFrame, *, top: int) -> None:
+        """`top` is the row of the chart's title."""
         self._chart, self._frame = chart, frame
         self.columns = frame.columns  # of the curves
-        self._left, self._top = left, top
+        self._top = top
 
     def covers(self, event: events.MouseEvent) -> bool:
-        column, row = event.x - self._left - self._frame.margin, event.y - self._top
+        column, row = event.x - _LEFT - self._frame.margin, event.y - self._top
         return 0 <= column <= self._frame.columns and 1 <= row <= self._frame.rows + self._frame.below
 
     def place(self, x: int) -> float:
         """Convert a column of the widget to a place on x."""
-        return self._frame.place(self._chart, x - self._left)
+        return self._frame.x_at(self._chart, x - _LEFT)
 
     def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
         """Interpret a drag from column `start`, where the button went down, to the pointer."""
@@ -72,15 +76,15 @@ class ChartMouse:
 
 def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
     """Return the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
-    from backprop_tui.tui.charts.draw import chart_frame
+    from backprop_tui.tui.charts.chart import chart_frame
     from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
 
     plan = layout_of_view(view, width, height)
     if not view.grid:
         frame = chart_frame(view.large, plan.large_columns, plan.large_rows)
-        return None if frame is None else ChartMouse(view.large, frame, left=1, top=0)
+        return None if frame is None else ChartMouse(view.large, frame, top=0)
     frame = chart_frame(view.small[0], small_chart_columns(plan, width), plan.small_rows) if view.small else None
-    return None if frame is None else ChartMouse(view.small[0], frame, left=1, top=1)
+    return None if frame is None else ChartMouse(view.small[0], frame, top=1)
 
 
 class ChartSurface(ScrollView):
@@ -130,11 +134,6 @@ class ChartSurface(ScrollView):
             self.post_message(mouse.drag(start, event, done=True))
 
 
-_MAX_ROWS_ABOVE_LOG, _MIN_LOG_ROWS = 14, 10
-_METRICS_PAGE = 3
-_COLUMNS_WITHOUT_CHART = 60
-
-
 class LossChart(LineWidget):
     """The loss beside the log with a divider at its left, or above the log; hidden when there is nothing to draw."""
 
@@ -154,19 +153,16 @@ class LossChart(LineWidget):
             self.styles.dock = "top" if above else "none"
         self.paint()
 
+    @on(events.Resize)
     def paint(self) -> None:
         width, height = self.size
         if width <= 0 or height <= 0 or self.chart is None:
             return
-        from backprop_tui.tui.charts.draw import draw_chart
+        from backprop_tui.tui.charts.chart import draw_chart
 
         edge: Line = (Piece(f"{self.glyphs.divider} ", Token.RULE),) if self._divided else (Piece(" "),)
         lines = draw_chart(self.chart, width - len(edge[0].text) - 1, height, self.glyphs)
         self.show([(*edge, *line) for line in lines])
-
-    @on(events.Resize)
-    def _repaint(self) -> None:
-        self.paint()
 
 
 class MetricsTab(ChartSurface):
@@ -235,11 +231,11 @@ class MetricsTab(ChartSurface):
 
     def move(self, rows: int) -> None:
         if self.view is not None and self.view.rows:
-            place = max(0, min(self.view.chosen_index + rows, len(self.view.rows) - 1))
-            self.post_message(self.Chosen(self.view.rows[place].name))
+            index = max(0, min(self.view.chosen_index + rows, len(self.view.rows) - 1))
+            self.post_message(self.Chosen(self.view.rows[index].name))
 
-    def move_to(self, place: int) -> None:
-        self.move(0 if self.view is None else place - self.view.chosen_index)
+    def move_to(self, index: int) -> None:
+        self.move(0 if self.view is None else index - self.view.chosen_index)
 
     def page(self, share: float) -> None:
         """Move by a few metrics; in a grid by a page."""
@@ -262,7 +258,6 @@ class MetricsTab(ChartSurface):
 
     @on(events.Resize)
     def _metrics_resized(self) -> None:
-        self.paint()
         self.post_message(Steered())
 
     def click_elsewhere(self, x: int, y: int) -> None:
@@ -288,7 +283,7 @@ class ResourcesTab(ScrollView):
     def move(self, rows: int) -> None:
         """Do nothing."""
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, index: int) -> None:
         """Do nothing."""
 
     def paint(self) -> None:
@@ -302,10 +297,6 @@ class ResourcesTab(ScrollView):
 
         self.show(draw_resources(self.view, width, height, self.glyphs))
 
-    @on(events.Resize)
-    def _resources_resized(self) -> None:
-        self.paint()
-
 
 class ComparePage(ChartSurface):
     """Results, options and curves of several runs; scrolled when not all options fit."""
@@ -313,10 +304,10 @@ class ComparePage(ChartSurface):
     _mouse: ChartMouse | None = None
 
     def show_page(self, page: CompareLines, chart: Chart) -> None:
-        from backprop_tui.tui.charts.draw import chart_frame
+        from backprop_tui.tui.charts.chart import chart_frame
 
         frame = chart_frame(chart, self.size.width - 2, page.chart_rows) if page.chart_rows else None
-        self._mouse = None if frame is None else ChartMouse(chart, frame, left=1, top=page.chart_top)
+        self._mouse = None if frame is None else ChartMouse(chart, frame, top=page.chart_top)
         self.show_content(page.lines)
 
     def chart_mouse(self) -> ChartMouse | None:

@@ -39,6 +39,8 @@ def edited(text: str, event: events.Key) -> str:
 class LineWidget(Widget):
     """Shows lines; the one at `cursor` is painted as the selected row, over the whole width."""
 
+    WHEEL_ROWS: ClassVar[int] = 0  # by one turn of the wheel; 0 leaves the wheel to the parent
+
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self.glyphs = glyphs
@@ -67,6 +69,16 @@ class LineWidget(Widget):
     @property
     def shown_text(self) -> str:
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    def turn_wheel(self, rows: int) -> None:
+        """Scroll by rows, down if positive."""
+
+    @on(events.MouseScrollDown)
+    @on(events.MouseScrollUp)
+    def _wheel_turned(self, event: events.MouseScrollDown | events.MouseScrollUp) -> None:
+        if self.WHEEL_ROWS:
+            event.stop()
+            self.turn_wheel(self.WHEEL_ROWS if isinstance(event, events.MouseScrollDown) else -self.WHEEL_ROWS)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Highlight the text selected by the mouse; Textual caches the rows without it."""
@@ -175,8 +187,8 @@ class ScrollView(LineWidget, can_focus=True):
         self._top += rows
         self.paint()
 
-    def move_to(self, place: int) -> None:
-        self._top = place
+    def move_to(self, index: int) -> None:
+        self._top = index
         self.paint()
 
     def page(self, share: float) -> None:
@@ -191,12 +203,5 @@ class ScrollView(LineWidget, can_focus=True):
     def _repaint(self) -> None:
         self.paint()
 
-    @on(events.MouseScrollDown)
-    def _wheel_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.move(self.WHEEL_ROWS)
-
-    @on(events.MouseScrollUp)
-    def _wheel_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.move(-self.WHEEL_ROWS)
+    def turn_wheel(self, rows: int) -> None:
+        self.move(rows)

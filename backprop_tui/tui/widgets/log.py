@@ -17,8 +17,7 @@ from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
-from backprop_tui.tui.log.session import LogSession
-from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
+from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
 from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_widget import ScrollView, edited
 
@@ -95,9 +94,9 @@ class LogView(ScrollView):
         """Scroll; at the last row it starts to follow."""
         self._thread.submit(lambda session: session.move(rows))
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, index: int) -> None:
         """Go to the top (0) or to the end."""
-        self._thread.submit(LogSession.to_end if place else LogSession.to_top)
+        self._thread.submit(LogSession.to_end if index else LogSession.to_top)
 
     def paint(self) -> None:
         width, height = self._room

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.claims import Claim
-from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, PendingDependency, Reservation, Snapshot
+from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, MachineSnapshot, PendingDependency, Reservation
 from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
@@ -68,10 +68,10 @@ def snapshot(
     claims: tuple[Claim, ...] = (),
     tokens: float = 100.0,
     probe_problem: str | None = None,
-) -> Snapshot:
+) -> MachineSnapshot:
     readings = Readings(time=1000.0, host=host, gpus=gpus, probe="nvml", probe_problem=probe_problem)
     bucket = TokenBucket(tokens=tokens, as_of=0.0)
-    return Snapshot(now=0.0, readings=readings, bucket=bucket, limits=limits, active=active, claims=claims)
+    return MachineSnapshot(now=0.0, readings=readings, bucket=bucket, limits=limits, active=active, claims=claims)
 
 
 def candidate(name: str = "nano-lm", **fields: object) -> Candidate:
@@ -188,7 +188,7 @@ any_hosts = st.builds(
 
 
 @st.composite
-def snapshots(draw: st.DrawFn) -> Snapshot:
+def snapshots(draw: st.DrawFn) -> MachineSnapshot:
     """Any machine: half of them calm but for their GPUs, half of them in all sorts of trouble."""
     active = tuple(draw(active_runs(name)) for name in RUN_NAMES[: draw(st.sampled_from([0, 0, 1, 2, 3]))])
     claims = tuple(
@@ -206,7 +206,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 
 @st.composite
-def troubled(draw: st.DrawFn, machine: Snapshot) -> Snapshot:
+def troubled(draw: st.DrawFn, machine: MachineSnapshot) -> MachineSnapshot:
     """The same runs on a machine where anything may be short, broken or missing."""
     readings = replace(
         machine.readings,

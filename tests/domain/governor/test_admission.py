@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import PendingDependency, Placement, Snapshot
+from backprop_tui.domain.governor.snapshot import MachineSnapshot, PendingDependency, Placement
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import HostReading
@@ -51,7 +51,7 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
         "RAM 3.1 GB free, needs 4",
         "load 2.5 per core, starts below 2",
         "GPU 0 too hot, 84 °C, starts below 82",
-        "start limit, next in 0:41 (starts_per_minute 1)",
+        "start limit, next in 41s (starts_per_minute 1)",
     ]
 
 
@@ -119,11 +119,11 @@ class TestConservativeMode:
     )
 
     @pytest.mark.parametrize("machine", BLIND)
-    def test_a_run_starts_alone(self, machine: Snapshot) -> None:
+    def test_a_run_starts_alone(self, machine: MachineSnapshot) -> None:
         assert decide(candidate(), machine) == NO_PLACE
 
     @pytest.mark.parametrize("machine", BLIND)
-    def test_a_second_one_waits(self, machine: Snapshot) -> None:
+    def test_a_second_one_waits(self, machine: MachineSnapshot) -> None:
         decision = decide(candidate(), replace(machine, active=(active_run("a"),)))
         assert checks(decision) == [Check.PROBE]
 

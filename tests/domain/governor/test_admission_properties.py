@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, Hold, decide
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import Candidate, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from tests.domain.governor.machines import candidates, snapshots
@@ -22,7 +22,7 @@ RANKS = list(Check)
 
 @settings(max_examples=300)
 @given(candidates, snapshots())
-def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, machine: Snapshot) -> None:
+def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, machine: MachineSnapshot) -> None:
     decision = decide(run, machine)
     if isinstance(decision, Hold):
         assert decision.reasons
@@ -34,7 +34,7 @@ def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, mach
 
 @settings(max_examples=300)
 @given(candidates, snapshots())
-def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: Snapshot) -> None:
+def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: MachineSnapshot) -> None:
     if isinstance(decide(run, machine), Hold):
         return
     host, limits, active = machine.readings.host, run.limits, len(machine.active)
@@ -54,7 +54,7 @@ def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: Sn
 
 @settings(max_examples=300)
 @given(candidates, snapshots())
-def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candidate, machine: Snapshot) -> None:
+def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candidate, machine: MachineSnapshot) -> None:
     decision = decide(run, machine)
     if isinstance(decision, Hold):
         return
@@ -70,7 +70,7 @@ def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candida
         _check_fit(run, machine, gpu)
 
 
-def _check_fit(run: Candidate, machine: Snapshot, gpu: GpuReading) -> None:
+def _check_fit(run: Candidate, machine: MachineSnapshot, gpu: GpuReading) -> None:
     limits = run.limits
     assert gpu.health in {GpuHealth.OK, GpuHealth.HOT}
     assert gpu.age_seconds + machine.readings_age_seconds <= 3
@@ -85,22 +85,22 @@ def _check_fit(run: Candidate, machine: Snapshot, gpu: GpuReading) -> None:
     assert kept is None or kept.run_id == run.id or gpu.uuid not in kept.gpu_uuids
 
 
-def fewer_runs(machine: Snapshot) -> Snapshot:
+def fewer_runs(machine: MachineSnapshot) -> MachineSnapshot:
     """The last run has ended; what it held is still in use."""
     kept = machine.active[:-1]
     ids = {run.id for run in kept}
     return replace(machine, active=kept, claims=tuple(claim for claim in machine.claims if claim.run_id in ids))
 
 
-def fewer_claims(machine: Snapshot) -> Snapshot:
+def fewer_claims(machine: MachineSnapshot) -> MachineSnapshot:
     return replace(machine, claims=machine.claims[1:])
 
 
-def nobody_paused(machine: Snapshot) -> Snapshot:
+def nobody_paused(machine: MachineSnapshot) -> MachineSnapshot:
     return replace(machine, active=tuple(replace(run, paused_by=None) for run in machine.active))
 
 
-def more_host(machine: Snapshot) -> Snapshot:
+def more_host(machine: MachineSnapshot) -> MachineSnapshot:
     host = machine.readings.host
     host = replace(
         host,
@@ -111,23 +111,23 @@ def more_host(machine: Snapshot) -> Snapshot:
     return replace(machine, readings=replace(machine.readings, host=host))
 
 
-def more_tokens(machine: Snapshot) -> Snapshot:
+def more_tokens(machine: MachineSnapshot) -> MachineSnapshot:
     return replace(machine, bucket=replace(machine.bucket, tokens=machine.bucket.tokens + 1))
 
 
-def released(machine: Snapshot) -> Snapshot:
+def released(machine: MachineSnapshot) -> MachineSnapshot:
     return replace(machine, queue_held=False, reservation=None)
 
 
-def newer_readings(machine: Snapshot) -> Snapshot:
+def newer_readings(machine: MachineSnapshot) -> MachineSnapshot:
     return replace(machine, readings_age_seconds=machine.readings_age_seconds / 2)
 
 
-def _each_gpu(machine: Snapshot, change: Callable[[GpuReading], GpuReading]) -> Snapshot:
+def _each_gpu(machine: MachineSnapshot, change: Callable[[GpuReading], GpuReading]) -> MachineSnapshot:
     return replace(machine, readings=replace(machine.readings, gpus=tuple(map(change, machine.readings.gpus))))
 
 
-def cooler(machine: Snapshot) -> Snapshot:
+def cooler(machine: MachineSnapshot) -> MachineSnapshot:
     def cool(gpu: GpuReading) -> GpuReading:
         return replace(
             gpu, temperature_celsius=None if gpu.temperature_celsius is None else gpu.temperature_celsius - 10
@@ -136,14 +136,14 @@ def cooler(machine: Snapshot) -> Snapshot:
     return _each_gpu(machine, cool)
 
 
-def emptier(machine: Snapshot) -> Snapshot:
+def emptier(machine: MachineSnapshot) -> MachineSnapshot:
     def empty(gpu: GpuReading) -> GpuReading:
         return replace(gpu, memory_used_bytes=None if gpu.memory_used_bytes is None else gpu.memory_used_bytes // 2)
 
     return _each_gpu(machine, empty)
 
 
-def healthier(machine: Snapshot) -> Snapshot:
+def healthier(machine: MachineSnapshot) -> MachineSnapshot:
     return _each_gpu(machine, lambda gpu: replace(gpu, health=GpuHealth.OK, age_seconds=0.0))
 
 
@@ -164,7 +164,7 @@ RELIEFS = (
 @settings(max_examples=500)
 @given(candidates, snapshots(), st.lists(st.sampled_from(RELIEFS), min_size=1, max_size=4))
 def test_a_freer_machine_never_holds_what_a_busier_one_admits(
-    run: Candidate, machine: Snapshot, reliefs: list[Callable[[Snapshot], Snapshot]]
+    run: Candidate, machine: MachineSnapshot, reliefs: list[Callable[[MachineSnapshot], MachineSnapshot]]
 ) -> None:
     freer = machine
     for relieve in reliefs:
@@ -177,7 +177,7 @@ def test_a_freer_machine_never_holds_what_a_busier_one_admits(
 @settings(max_examples=60)
 @given(run=candidates, machine=snapshots())
 def test_more_free_resources_never_add_a_kind_of_reason(
-    relieve: Callable[[Snapshot], Snapshot], run: Candidate, machine: Snapshot
+    relieve: Callable[[MachineSnapshot], MachineSnapshot], run: Candidate, machine: MachineSnapshot
 ) -> None:
     before, after = decide(run, machine), decide(run, relieve(machine))
     if isinstance(after, Hold):

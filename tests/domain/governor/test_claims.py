@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, decide
 from backprop_tui.domain.governor.claims import claim_bytes, free_after_claims, outstanding_claims, run_usage_bytes
-from backprop_tui.domain.governor.snapshot import Candidate, Snapshot, claims_of
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, claims_of
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuProcess
 from tests.domain.governor.machines import (
@@ -121,7 +121,7 @@ queues = st.lists(
 
 
 @given(snapshots(), queues)
-def test_no_sequence_of_admissions_overcommits_a_gpu(machine: Snapshot, queue: list[Candidate]) -> None:
+def test_no_sequence_of_admissions_overcommits_a_gpu(machine: MachineSnapshot, queue: list[Candidate]) -> None:
     after = admit_in_turn(machine, queue)
     for reading in machine.readings.gpus:
         before_free = free_after_claims(reading, machine.claims)
@@ -137,7 +137,7 @@ def test_on_a_large_machine_no_gpu_is_overcommitted(count: int, queue: list[Cand
         assert sum(claim.bytes for claim in after.claims if claim.gpu_uuid == uuid_of(index)) <= gb(16)
 
 
-def admit_in_turn(machine: Snapshot, queue: list[Candidate]) -> Snapshot:
+def admit_in_turn(machine: MachineSnapshot, queue: list[Candidate]) -> MachineSnapshot:
     for run in queue:
         decision = decide(run, machine)
         if isinstance(decision, Admit):

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.checkpoint_pace import CheckpointPace
-from backprop_tui.domain.disk_usage import needed_bytes, seconds_until_full
+from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, seconds_until_full
 from backprop_tui.domain.governor.admission import Admit, Hold, decide
 from backprop_tui.domain.governor.disk_forecast import SavingRun, forecast_shortages
 from backprop_tui.domain.governor.reasons import Check
@@ -44,7 +43,7 @@ def saving(
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
     (found,) = forecast_shortages([saving()], GIGABYTE)
-    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5:17 h"
+    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5h17m"
 
 
 def test_a_disk_that_is_large_enough_is_no_shortage() -> None:

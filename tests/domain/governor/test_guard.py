@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.domain.governor.guard_view import Alarm
+from backprop_tui.domain.governor.guard_checks import Alarm
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth
@@ -21,8 +21,8 @@ class TestHeat:
         actions = watch.see(gpu(0, celsius=85.0), gpu(1))
         reason = "GPU 0 at 85 °C, limit 85, continues below 80"
         assert requests(actions) == [
-            ("vit", PauseRequest(by="heat", reason=reason)),
-            ("lm", PauseRequest(by="heat", reason=reason)),
+            ("vit", PauseRequest(by="heat", reason=reason, gpu=0, celsius=85.0)),
+            ("lm", PauseRequest(by="heat", reason=reason, gpu=0, celsius=85.0)),
         ]
         assert [(action.alarm, action.figure, action.limit) for action in actions] == [
             (Alarm.OVERHEATED, 85.0, 85.0),

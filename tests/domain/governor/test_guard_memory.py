@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.domain.governor.guard_view import Alarm
+from backprop_tui.domain.governor.guard_checks import Alarm
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.guard import GuardState, step
-from backprop_tui.domain.governor.guard_view import GuardAction
+from backprop_tui.domain.governor.guard_checks import GuardAction
 from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest, StopRequest

@@ -8,21 +8,21 @@ import pytest
 
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import Candidate, Placement, Reservation, Snapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement, Reservation
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from tests.domain.governor.machines import active_run, candidate, claim, gb, gpu, process, snapshot, uuid_of
 
 
-def indices(run: Candidate, machine: Snapshot) -> list[int] | None:
+def indices(run: Candidate, machine: MachineSnapshot) -> list[int] | None:
     """The GPUs the run was placed on; None where what it sees is left as it is."""
     placement = place(run, machine)
     assert isinstance(placement, Placement), placement
     return None if placement.gpus is None else [gpu.index for gpu in placement.gpus]
 
 
-def reasons(run: Candidate, machine: Snapshot) -> list[str]:
+def reasons(run: Candidate, machine: MachineSnapshot) -> list[str]:
     held = place(run, machine)
     assert isinstance(held, tuple), held
     return [reason.message for reason in held]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.admission import Admit, decide
-from backprop_tui.domain.governor.reservation import RESERVE_AFTER_SECONDS, HeadOfQueue, head_of_queue, reserve
-from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency, Snapshot
+from backprop_tui.domain.governor.placement import RESERVE_AFTER_SECONDS, HeadOfQueue, head_of_queue, reserve
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from tests.domain.governor.machines import ROOMY, active_run, candidate, claim, gb, gpu, process, snapshot, uuid_of
@@ -28,7 +28,7 @@ BUSY = snapshot(
 SINCE_LONG = HeadOfQueue(run_id="big", since=-RESERVE_AFTER_SECONDS)
 
 
-def kept(queue: list[Candidate], machine: Snapshot, head: HeadOfQueue | None = SINCE_LONG) -> set[str] | None:
+def kept(queue: list[Candidate], machine: MachineSnapshot, head: HeadOfQueue | None = SINCE_LONG) -> set[str] | None:
     reservation = reserve(head_of_queue(head, queue, machine), queue, machine)
     return None if reservation is None else set(reservation.gpu_uuids)
 
@@ -103,7 +103,7 @@ class Machine:
     head: HeadOfQueue | None = None
     running: dict[str, tuple[tuple[str, ...], int, float]] = field(default_factory=dict)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> MachineSnapshot:
         used = {uuid_of(index): 0 for index in range(2)}
         for uuids, count, _ in self.running.values():
             for uuid in uuids:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.governor.guard import GuardState, step
-from backprop_tui.domain.governor.guard_view import GuardAction
+from backprop_tui.domain.governor.guard_checks import GuardAction
 from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuReading, Readings

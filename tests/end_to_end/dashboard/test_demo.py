@@ -34,7 +34,7 @@ def open_demo(open_dashboard: Open, temporary: Path) -> Callable[..., Terminal]:
 
 def assert_nothing_left(temporary: Path) -> None:
     def left() -> list[str]:
-        return [*os.listdir(temporary), *map(processes.described, processes.knowing(str(temporary)))]
+        return [*os.listdir(temporary), *map(processes.describe, processes.with_environment(str(temporary)))]
 
     wait_until(lambda: not left(), "nothing left of the demo", report=lambda: "\n".join(left()))
 
@@ -89,7 +89,7 @@ def test_after_its_driver_was_killed_too_the_next_demo_cleans_up(
     screen = open_demo("--demo")
     wait_until_demo_runs(screen)
     (folder,) = os.listdir(temporary)
-    director = next(pid for pid in processes.knowing(str(temporary)) if "director" in processes.described(pid))
+    director = next(pid for pid in processes.with_environment(str(temporary)) if "director" in processes.describe(pid))
     processes.kill(director)
     screen.signal(signal.SIGKILL)
     screen.wait_for_exit()
@@ -106,11 +106,11 @@ def test_d_on_the_empty_screen_starts_it_and_leaving_it_returns(
     open_demo: Callable[..., Terminal], temporary: Path
 ) -> None:
     screen = open_demo()
-    screen.wait_for("look at the demo")
+    screen.wait_for("see the demo")
     screen.type("d")
     screen.wait_for("SIMULATION")
     screen.type("q")
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     assert not os.listdir(temporary)
     screen.type("q")
     assert screen.wait_for_exit() == 0

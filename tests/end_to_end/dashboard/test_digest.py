@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from backprop_tui.tui.digest.absence import LastSeen
+from backprop_tui.tui.absence import LastSeen
 from tests.end_to_end.dashboard.conftest import Open
 from tests.end_to_end.dashboard.helpers import assert_terminal_restored
 from tests.support.sandbox import Sandbox, python
@@ -33,7 +33,7 @@ def test_after_an_hour_the_digest_shows_the_failure_and_enter_goes_there(
     note_last_seen(sandbox, ago=HOUR)
     screen = open_dashboard()
     screen.wait_for("While you were away")
-    screen.wait_for("Away 1 h")
+    screen.wait_for("Away 1h")
     screen.wait_for("FileNotFoundError")
     screen.type("\r")
     screen.wait_until_gone("While you were away")
@@ -60,7 +60,7 @@ def test_a_killed_dashboard_has_noted_the_last_look(sandbox: Sandbox, open_dashb
     note_last_seen(sandbox, ago=HOUR)
     began = time.time()
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     wait_until(lambda: last_seen(sandbox) >= began - 1, "the look noted")
     screen.signal(signal.SIGKILL)
     screen.wait_for_exit()

@@ -29,7 +29,7 @@ def wait_until_sampler_is_gone(sandbox: Sandbox) -> None:
     """Waits for the end of the dashboard's own sampler."""
 
     def samplers() -> list[str]:
-        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        commands = [processes.describe(pid) for pid in processes.with_environment(sandbox.home.root)]
         return [command for command in commands if "sample.py" in command]
 
     wait_until(lambda: not samplers(), "no sampler left", report=lambda: str(samplers()))
@@ -59,7 +59,7 @@ def test_a_closed_terminal_ends_it_and_the_run_continues(sandbox: Sandbox, open_
 
 def test_with_an_empty_store_a_closed_terminal_leaves_no_process(sandbox: Sandbox, open_dashboard: Open) -> None:
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     screen.hang_up()
     screen.wait_for_exit()
     wait_until_sampler_is_gone(sandbox)
@@ -137,7 +137,7 @@ def test_a_suspended_dashboard_ends_with_its_terminal(sandbox: Sandbox) -> None:
         screen.wait_for_exit()
 
     def dashboards() -> list[str]:
-        commands = [processes.described(pid) for pid in processes.knowing(sandbox.home.root)]
+        commands = [processes.describe(pid) for pid in processes.with_environment(sandbox.home.root)]
         return [command for command in commands if " -m backprop_tui" in command]
 
     wait_until(lambda: not dashboards(), "no dashboard left", report=lambda: str(dashboards()))
@@ -149,7 +149,7 @@ def test_a_dashboard_stopped_by_a_signal_continues_and_restores_the_terminal(
     sandbox: Sandbox, open_dashboard: Open
 ) -> None:
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     for _ in range(2):
         screen.signal(signal.SIGSTOP)
         screen.signal(signal.SIGCONT)

@@ -29,7 +29,7 @@ def enable_notifications(sandbox: Sandbox, folder: Path) -> None:
 
 def waiting_run(sandbox: Sandbox) -> Submitted:
     run = sandbox.submit(*script("waits_for_go.py", 3))
-    run.wait_until_it_says("begin")
+    run.wait_until_it_reports("begin")
     return run
 
 

@@ -17,7 +17,7 @@ def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_restored(
 ) -> None:
     training_script(sandbox)
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     assert ALTERNATE_SCREEN in screen.modes()
     assert CURSOR not in screen.modes()
     screen.type("n")
@@ -67,7 +67,7 @@ def test_stop_all_and_leave_ends_the_runs_first(sandbox: Sandbox, open_dashboard
 
 def test_ctrl_c_twice_leaves_and_restores_the_terminal(sandbox: Sandbox, open_dashboard: Open) -> None:
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     screen.type("\x03")
     screen.wait_for("q leaves, runs continue")
     screen.type("\x03")
@@ -114,7 +114,7 @@ def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
     sandbox: Sandbox, open_dashboard: Open
 ) -> None:
     screen = open_dashboard()
-    screen.wait_for("Nothing here yet")
+    screen.wait_for("No runs yet")
     screen.type(
         "\x1b[?2048;2$y"
     )  # the answer to whether it does: Textual then asks for it, and for the mouse in pixels

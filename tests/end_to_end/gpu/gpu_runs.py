@@ -12,7 +12,7 @@ from backprop_tui.store.files import read_object
 from backprop_tui.store.run_directory import read_lines
 from tests.support.sandbox import NO_LIMITS, Sandbox, Submitted
 
-# A child, and a grandchild in a session of its own; each works for ever.
+# A child, and a grandchild in a session of its own; each runs forever.
 FAMILY = """
 import os, time
 if os.fork() == 0:
@@ -20,9 +20,9 @@ if os.fork() == 0:
         os.setsid()
 while True: time.sleep(0.01)
 """
-FOR_EVER = "import time\nwhile True: time.sleep(0.05)"
+ENDLESS = "import time\nwhile True: time.sleep(0.05)"
 # Prints the variables about GPUs.
-TELLS = (
+GPU_VARIABLES = (
     "import os\n"
     "for name in ('CUDA_VISIBLE_DEVICES', 'CUDA_DEVICE_ORDER', 'ROCR_VISIBLE_DEVICES', 'XLA_CLIENT_MEM_FRACTION',\n"
     "             'XLA_PYTHON_CLIENT_MEM_FRACTION', 'TF_FORCE_GPU_ALLOW_GROWTH', 'BACKPROP_GPU_MEMORY_FRACTION'):\n"
@@ -45,8 +45,8 @@ def indices(run: Submitted) -> tuple[int, ...]:
     return tuple(gpu.index for gpu in given(run))
 
 
-def told(run: Submitted) -> dict[str, str]:
-    """The output of the script TELLS."""
+def variables_of(run: Submitted) -> dict[str, str]:
+    """The output of the script GPU_VARIABLES."""
     run.wait_for_end()
     return dict(line.split("=", 1) for line in run.log().decode().splitlines())
 

@@ -7,12 +7,12 @@ import os
 from collections import Counter
 
 from backprop_tui.domain.status import Status
-from tests.end_to_end.gpu.gpu_runs import FOR_EVER, ended, gigabytes, given, held, held_by, indices, limits
+from tests.end_to_end.gpu.gpu_runs import ENDLESS, ended, gigabytes, given, held, held_by, indices, limits
 from tests.support import processes
 from tests.support.gpus import Gpus
 from tests.support.sandbox import Sandbox, Submitted, python
 
-STAYS = python(FOR_EVER)
+STAYS = python(ENDLESS)
 
 
 def hold(gpus: Gpus, run: Submitted, count: float) -> None:

@@ -14,7 +14,17 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import SILENT_SECONDS, SamplerProcess
 from backprop_tui.processes.identity import Identity, is_alive
-from tests.end_to_end.gpu.gpu_runs import FOR_EVER, TELLS, ended, events, gigabytes, held_by, indices, limits, told
+from tests.end_to_end.gpu.gpu_runs import (
+    ENDLESS,
+    GPU_VARIABLES,
+    ended,
+    events,
+    gigabytes,
+    held_by,
+    indices,
+    limits,
+    variables_of,
+)
 from tests.support import processes
 from tests.support.commands import Commands
 from tests.support.gpus import Gpus
@@ -26,15 +36,17 @@ QUICK_SECONDS = 1.0
 
 def samplers(sandbox: Sandbox) -> list[Identity]:
     return [
-        identity for identity in processes.knowing(sandbox.home.root) if processes.comm(identity.pid) == "bp-sampler"
+        identity
+        for identity in processes.with_environment(sandbox.home.root)
+        if processes.comm(identity.pid) == "bp-sampler"
     ]
 
 
 def smi_calls(sandbox: Sandbox) -> list[Identity]:
     return [
         identity
-        for identity in processes.knowing(sandbox.home.root)
-        if "nvidia_smi.py" in processes.described(identity)
+        for identity in processes.with_environment(sandbox.home.root)
+        if "nvidia_smi.py" in processes.describe(identity)
     ]
 
 
@@ -52,30 +64,30 @@ def asked_quickly(obey: Commands, *words: str) -> Any:
 def test_a_gpu_lost_during_a_run_is_reported_and_other_runs_use_another_gpu(
     sandbox: Sandbox, gpus: Gpus, obey: Commands
 ) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
     gpus.set(0, lost=True)
     run.wait(lambda: events(run, "told"), "told")
     assert "GPU 0 lost" in str(events(run, "told")[0]["message"])
     assert health_of(obey, 0) == "lost"
     assert health_of(obey, 1) == "ok"
-    assert told(sandbox.submit(*python(TELLS), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
-    wants_it = sandbox.submit(*python(TELLS), limits=limits(), gpu_ids=("0",))
-    assert str(held_by(sandbox, wants_it, "gpu_health")["message"]).startswith("GPU 0 lost")
+    assert variables_of(sandbox.submit(*python(GPU_VARIABLES), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
+    waiting = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpu_ids=("0",))
+    assert str(held_by(sandbox, waiting, "gpu_health")["message"]).startswith("GPU 0 lost")
     assert run.status() is Status.RUNNING
     gpus.set(0, lost=False)
-    assert told(wants_it)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
+    assert variables_of(waiting)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
     assert len(events(run, "told")) == 1
 
 
 def test_a_gpu_that_hangs_goes_stale_alone(sandbox: Sandbox, gpus: Gpus, obey: Commands) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
     gpus.set(0, hangs=True)
     run.wait(lambda: health_of(obey, 0) == "stale", "GPU 0 shown as stale")
     assert health_of(obey, 1) == "ok"
     assert obey.json("status")["gpus"][0]["temperature_celsius"] == 40
-    assert told(sandbox.submit(*python(TELLS), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
+    assert variables_of(sandbox.submit(*python(GPU_VARIABLES), limits=limits()))["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
 
 
 @pytest.mark.parametrize(("probe", "seconds"), [("nvml", 30.0), ("nvidia-smi", 10.0)])
@@ -83,19 +95,19 @@ def test_everything_else_works_while_every_probe_hangs(
     sandbox: Sandbox, gpus: Gpus, obey: Commands, configure: Callable[..., None], probe: str, seconds: float
 ) -> None:
     configure(probe)
-    timeboxed = sandbox.submit(*python(FOR_EVER), limits=limits(), max_run_seconds=3.0)
-    stays = sandbox.submit(*python(FOR_EVER), limits=limits())
+    timeboxed = sandbox.submit(*python(ENDLESS), limits=limits(), max_run_seconds=3.0)
+    stays = sandbox.submit(*python(ENDLESS), limits=limits())
     timeboxed.wait_for(Status.RUNNING)
     stays.wait_for(Status.RUNNING)
     gpus.hang_everything()
     hung_at = time.monotonic()
-    needs_a_gpu = sandbox.queue(*python(TELLS), limits=limits())
+    needs_a_gpu = sandbox.queue(*python(GPU_VARIABLES), limits=limits())
     assert ended(timeboxed).status is Status.TIMEBOXED
     assert 2.9 < timeboxed.run().attempt.running_seconds < 4.0
     while time.monotonic() - hung_at < seconds:
         began = time.monotonic()
-        needs_none = sandbox.submit(*python(TELLS), limits=limits(), gpus=0)
-        assert told(needs_none)["CUDA_VISIBLE_DEVICES"] == ""
+        needs_none = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpus=0)
+        assert variables_of(needs_none)["CUDA_VISIBLE_DEVICES"] == ""
         assert time.monotonic() - began < 3.0
         assert asked_quickly(obey, "status")["supervisor"]["alive"]
         assert asked_quickly(obey, "status", stays.id)["status"] == "running"
@@ -105,13 +117,13 @@ def test_everything_else_works_while_every_probe_hangs(
     assert len(samplers(sandbox)) == 1
     for run in (stays, needs_a_gpu):
         obey("stop", run.id, "--now")
-    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "nothing left behind")
+    sandbox.wait_until(lambda: not processes.with_environment(sandbox.home.root), "nothing left behind")
 
 
 def test_hanging_probes_end_with_the_supervisor(sandbox: Sandbox, gpus: Gpus, configure: Callable[..., None]) -> None:
     configure("nvidia-smi")
     gpus.hang_everything()
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpus=0)
     run.wait_for(Status.RUNNING)
     calls = run.wait(lambda: smi_calls(sandbox), "nvidia-smi hanging")
     (sampler,) = samplers(sandbox)
@@ -126,7 +138,7 @@ def test_the_children_of_a_killed_sampler_are_killed_and_the_sampler_is_replaced
 ) -> None:
     configure("nvidia-smi")
     gpus.hang_everything()
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpus=0)
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpus=0)
     run.wait_for(Status.RUNNING)
     calls = run.wait(lambda: smi_calls(sandbox), "nvidia-smi hanging")
     (sampler,) = samplers(sandbox)
@@ -143,10 +155,10 @@ def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox,
         process.ensure(now)
         calls = sandbox.wait_until(lambda: smi_calls(sandbox), "nvidia-smi hanging")
         (wedged,) = samplers(sandbox)
-        sandbox.wait_until(lambda: os.path.exists(process.readings_path), "readings")
+        sandbox.wait_until(lambda: os.path.exists(process.home.readings), "readings")
         processes.kill(wedged, signal.SIGSTOP)
         long_ago = time.time() - SILENT_SECONDS - 1
-        os.utime(process.readings_path, (long_ago, long_ago))
+        os.utime(process.home.readings, (long_ago, long_ago))
         process.ensure(now + SILENT_SECONDS - 0.5)
         assert is_alive(wedged), "it was given its time since it was started"
         process.ensure(now + SILENT_SECONDS + 0.1)
@@ -154,11 +166,11 @@ def test_a_hung_sampler_is_replaced_together_with_its_children(sandbox: Sandbox,
         sandbox.wait_until(lambda: samplers(sandbox), "another one")
     finally:
         process.stop()
-    sandbox.wait_until(lambda: not processes.knowing(sandbox.home.root), "nothing left")
+    sandbox.wait_until(lambda: not processes.with_environment(sandbox.home.root), "nothing left")
 
 
 def holding(sandbox: Sandbox, gpus: Gpus, count: float, limit: MemoryLimit) -> Submitted:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(gpu_memory_limit=limit))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(gpu_memory_limit=limit))
     run.wait_for(Status.RUNNING)
     script = run.script()
     assert script is not None

@@ -10,7 +10,7 @@ import pytest
 from backprop_tui.domain.requests import ContinueRequest, PauseRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import state_of
-from tests.end_to_end.gpu.gpu_runs import FAMILY, FOR_EVER, ended, events, given, held_by, limits
+from tests.end_to_end.gpu.gpu_runs import ENDLESS, FAMILY, ended, events, given, held_by, limits
 from tests.support import processes
 from tests.support.gpus import Gpus
 from tests.support.sandbox import Sandbox, Submitted, python
@@ -19,7 +19,7 @@ HOT, WARM, COOL = 91, 82, 60
 
 
 def states(run: Submitted) -> list[bytes | None]:
-    return [state_of(identity.pid) for identity in processes.knowing(f"BACKPROP_RUN_ID={run.id}")]
+    return [state_of(identity.pid) for identity in processes.with_environment(f"BACKPROP_RUN_ID={run.id}")]
 
 
 def family(sandbox: Sandbox, **spec: Any) -> Submitted:
@@ -43,21 +43,21 @@ def test_heat_stops_every_process_until_the_gpu_is_cooler_by_the_margin(sandbox:
     assert run.status() is Status.RUNNING
     (paused,), (continued,) = events(run, "paused"), events(run, "continued")
     assert paused["by"] == continued["by"] == "heat"
-    assert paused["message"] == f"GPU 0 at {HOT} C, limit 85, continues below 80"
-    assert continued["message"] == f"GPU 0 at {COOL} C, below 80"
+    assert paused["message"] == f"GPU 0 at {HOT} °C, limit 85, continues below 80"
+    assert continued["message"] == f"GPU 0 at {COOL} °C, below 80"
 
 
 def test_on_overheat_warn_only_warns(sandbox: Sandbox, gpus: Gpus) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(on_overheat="warn"))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(on_overheat="warn"))
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     run.wait(lambda: events(run, "told"), "told")
-    assert [event["message"] for event in events(run, "told")] == [f"GPU 0 at {HOT} C, limit 85"]
+    assert [event["message"] for event in events(run, "told")] == [f"GPU 0 at {HOT} °C, limit 85"]
     assert run.status() is Status.RUNNING
 
 
 def test_time_paused_for_heat_is_not_in_the_timebox(sandbox: Sandbox, gpus: Gpus) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), max_run_seconds=2.0)
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), max_run_seconds=2.0)
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     run.wait_for(Status.PAUSED)
@@ -72,17 +72,17 @@ def test_time_paused_for_heat_is_not_in_the_timebox(sandbox: Sandbox, gpus: Gpus
 
 
 def test_on_overheat_stop_stops_the_run_which_can_be_resumed_later(sandbox: Sandbox, gpus: Gpus) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(on_overheat="stop"))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(on_overheat="stop"))
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     end = ended(run)
-    assert (end.status, end.reason) == (Status.STOPPED, f"GPU 0 at {HOT} C, limit 85")
+    assert (end.status, end.reason) == (Status.STOPPED, f"GPU 0 at {HOT} °C, limit 85")
     assert end.cause is not None
     assert end.cause.kind == "overheated"
 
 
 def test_a_pause_that_lasts_too_long_ends_the_run_resumably(sandbox: Sandbox, gpus: Gpus) -> None:
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(max_pause_seconds=0.5))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(max_pause_seconds=0.5))
     run.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT)
     end = ended(run)
@@ -95,8 +95,8 @@ def test_a_pause_that_lasts_too_long_ends_the_run_resumably(sandbox: Sandbox, gp
 @pytest.mark.parametrize("first", ["person", "guard"])
 def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, first: str) -> None:
     """Neither an earlier pause nor one during a pause by the guard."""
-    run = sandbox.submit(*python(FOR_EVER), limits=limits())
-    witness = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits())
+    witness = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
     run.wait_for(Status.RUNNING)
     witness.wait_for(Status.RUNNING)
     gpus.set(1, used=10)
@@ -120,8 +120,8 @@ def test_the_guard_does_not_undo_a_persons_pause(sandbox: Sandbox, gpus: Gpus, f
 
 def test_stale_readings_lead_to_no_action(sandbox: Sandbox, gpus: Gpus) -> None:
     """GPU 0 gets hot and hangs at once, so the guard acts on GPU 1 only."""
-    run = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("0",))
-    other = sandbox.submit(*python(FOR_EVER), limits=limits(), gpu_ids=("1",))
+    run = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("0",))
+    other = sandbox.submit(*python(ENDLESS), limits=limits(), gpu_ids=("1",))
     run.wait_for(Status.RUNNING)
     other.wait_for(Status.RUNNING)
     gpus.set(0, celsius=HOT, hangs=True)

@@ -1,4 +1,4 @@
-"""A Keras model with `BackupAndRestore`, which goes on by itself; it knows nothing of backprop-tui."""
+"""A Keras model with `BackupAndRestore`, which resumes by itself; it does not use backprop-tui."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Slow(keras.callbacks.Callback):
-    """As if the steps were hard."""
+    """Makes each step slower, like one of a large model."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         time.sleep(0.02)

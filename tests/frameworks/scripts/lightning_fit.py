@@ -1,4 +1,4 @@
-"""A LightningModule and its Trainer, which know nothing of backprop-tui."""
+"""A LightningModule and its Trainer, without backprop-tui."""
 
 from __future__ import annotations
 

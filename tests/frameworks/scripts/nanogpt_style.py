@@ -1,4 +1,4 @@
-"""A loop that prints and saves as nanoGPT's does; it knows nothing of backprop-tui."""
+"""A training loop that prints and saves like nanoGPT; it does not use backprop-tui."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if options.init_from == "resume":
     iter_num = checkpoint["iter_num"]
 print(f"number of parameters: {sum(p.numel() for p in model.parameters()) / 1e6:.2f}M")
 while iter_num <= 100_000:
-    began = time.time()
+    started = time.time()
     loss = nn.functional.mse_loss(model(inputs), targets)
     if iter_num % 100 == 0:
         print(f"step {iter_num}: train loss {loss:.4f}, val loss {loss:.4f}")
@@ -37,5 +37,5 @@ while iter_num <= 100_000:
     optimizer.step()
     time.sleep(0.02)
     if iter_num % 10 == 0:
-        print(f"iter {iter_num}: loss {loss:.4f}, time {(time.time() - began) * 1000:.2f}ms, mfu {-100:.2f}%")
+        print(f"iter {iter_num}: loss {loss:.4f}, time {(time.time() - started) * 1000:.2f}ms, mfu {-100:.2f}%")
     iter_num += 1

@@ -1,4 +1,4 @@
-"""A Trainer as its documentation has it: it knows nothing of backprop-tui."""
+"""A Trainer as in its documentation, without backprop-tui."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import HfArgumentParser, LlamaConfig, LlamaForCausalLM, Traine
 
 
 class Counting(Dataset[dict[str, torch.Tensor]]):
-    """Sequences that count upwards by a step of their own."""
+    """Sequences that count upwards, each by its own increment."""
 
     def __len__(self) -> int:
         return 256

@@ -1,4 +1,4 @@
-"""A YOLO from its configuration, without pretrained weights; it knows nothing of backprop-tui."""
+"""A YOLO model without pretrained weights; the script does not use backprop-tui."""
 
 from __future__ import annotations
 

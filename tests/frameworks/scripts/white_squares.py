@@ -1,4 +1,4 @@
-"""Makes a data set of white squares on dark ground for ultralytics: `white_squares.py FOLDER`."""
+"""`white_squares.py FOLDER` creates a data set for ultralytics: white squares on a dark background."""
 
 from __future__ import annotations
 

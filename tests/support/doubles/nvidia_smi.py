@@ -34,10 +34,10 @@ def main() -> int:
     if state["smi"] is not None:
         say(state["smi"])
         return 255
-    wanted = range(len(state["gpus"]))
+    indices = range(len(state["gpus"]))
     if sys.argv[1] == "-i":
-        wanted = range(int(sys.argv[2]), int(sys.argv[2]) + 1)
-    for index in wanted:
+        indices = range(int(sys.argv[2]), int(sys.argv[2]) + 1)
+    for index in indices:
         gpu = state["gpus"][index]
         if "--query-compute-apps" in " ".join(sys.argv):
             for pid, held in pynvml.holders(gpu):

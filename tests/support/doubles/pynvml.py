@@ -1,6 +1,6 @@
 """A module like pynvml, found before the real one: it answers from the state file that FAKE_GPUS names.
 
-Each question reads the file anew, so that a test changes what the sampler sees while it runs.
+Each query reads the file again, so that a test can change the readings while the sampler runs.
 """
 
 # ruff: noqa: N802, N816 - the names are those of NVML
@@ -29,8 +29,8 @@ class NVMLError(Exception):
 
 def state() -> dict[str, Any]:
     with open(os.environ["FAKE_GPUS"], encoding="utf-8") as file:
-        found: dict[str, Any] = json.load(file)
-    return found
+        gpus: dict[str, Any] = json.load(file)
+    return gpus
 
 
 if state()["nvml"] == "absent" and os.path.basename(sys.argv[0]) != "nvidia_smi.py":
@@ -63,8 +63,8 @@ def gpu_of(index: int) -> dict[str, Any]:
         time.sleep(LOOK_SECONDS)
     if gpu["lost"]:
         raise NVMLError(GPU_IS_LOST)
-    found: dict[str, Any] = gpu
-    return found
+    answering: dict[str, Any] = gpu
+    return answering
 
 
 def holders(gpu: dict[str, Any]) -> list[tuple[int, int]]:

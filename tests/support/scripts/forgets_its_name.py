@@ -7,13 +7,13 @@ import signal
 import sys
 import time
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
-tell("begin")
+write_line("begin")
 if os.fork() == 0:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.close(0)
-    tell("there")
+    write_line("there")
     os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(60)"], {})
 while not os.path.exists("go"):
     time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Learns for STEPS steps from where `--resume PATH` says, saving at each; `--forgetful` begins again all the same."""
+"""Trains STEPS steps from the checkpoint `--resume PATH`, saving at each; with `--forgetful` it restarts anyway."""
 
 from __future__ import annotations
 

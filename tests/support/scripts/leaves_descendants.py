@@ -1,6 +1,6 @@
-"""Leaves processes behind: one in a session of its own, one daemon that nothing ties to it, one that forgot its name.
+"""Leaves processes behind: in a session of its own, as a daemon, ignoring SIGTERM, and without an environment.
 
-Exits with 0 at once; each tells the ledger that it is there before.
+Exits with 0 as soon as each has written a line into the ledger.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
 
 def _in_a_session_of_its_own() -> None:
@@ -33,22 +33,22 @@ def _deaf() -> None:
 
 
 def _without_environment() -> None:
-    """As setproctitle does it: nothing names the run any more."""
+    """As setproctitle does it: the environment no longer names the run."""
     os.setsid()
-    tell("there")
+    write_line("there")
     os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(60)"], {})
 
 
-tell("begin")
+write_line("begin")
 ways = (_in_a_session_of_its_own, _as_a_daemon, _deaf, _without_environment)
 for way in ways:
     if os.fork() == 0:
         way()
-        tell("there")
+        write_line("there")
         while True:
             time.sleep(60)
 with open(os.environ["LEDGER"], encoding="utf-8") as ledger:
-    said = ""
-    while said.count(" there\n") < len(ways):
-        said += ledger.read()
+    lines = ""
+    while lines.count(" there\n") < len(ways):
+        lines += ledger.read()
         time.sleep(0.005)

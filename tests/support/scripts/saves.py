@@ -1,7 +1,7 @@
-"""Trains like Hugging Face's Trainer and says nothing of its checkpoints: `saves.py STEPS SECONDS SAVE_EVERY [KEEP]`.
+"""Trains like Hugging Face's Trainer and does not announce checkpoints: `saves.py STEPS SECONDS SAVE_EVERY [KEEP]`.
 
-Goes on from BACKPROP_RESUME_FROM. SIGINT ends it without a save. Reads of the environment: SAVES_SECONDS, how long it
-takes to write one; SAVES_NOTHING, to train without saving; SAVES_INTO, another directory than `out`.
+Continues from BACKPROP_RESUME_FROM. SIGINT ends it without a save. Variables: SAVES_SECONDS is the duration of a save,
+SAVES_NOTHING trains without saving, SAVES_INTO is another directory than `out`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
 
 def _say(**figures: object) -> None:
@@ -24,7 +24,7 @@ def _save(step: int, keep: int) -> None:
     into = os.environ.get("SAVES_INTO", "out")
     folder = os.path.join(into, f"checkpoint-{step}")
     os.makedirs(folder, exist_ok=True)
-    tell(f"saving {step}")
+    write_line(f"saving {step}")
     with open(os.path.join(folder, "training_args.bin"), "wb") as file:
         file.write(b"\x80\x02}.")
     with open(os.path.join(folder, "model.safetensors"), "wb") as file:
@@ -35,7 +35,7 @@ def _save(step: int, keep: int) -> None:
         file.write(bytes(500))
     with open(os.path.join(folder, "trainer_state.json"), "w", encoding="ascii") as state:
         json.dump({"global_step": step}, state)
-    tell(f"saved {step}")
+    write_line(f"saved {step}")
     saved = sorted((int(name.rpartition("-")[2]) for name in os.listdir(into)), reverse=True)
     for old in saved[keep:]:
         shutil.rmtree(os.path.join(into, f"checkpoint-{old}"))
@@ -53,14 +53,14 @@ def main() -> None:
     steps, seconds, every = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     keep = int(sys.argv[4]) if len(sys.argv) > 4 else steps
     start = _start()
-    tell(f"begin {start}")
+    write_line(f"begin {start}")
     for step in range(start + 1, steps + 1):
         time.sleep(seconds)
         _say(step=step, loss=1 / step)
-        tell(f"step {step}")
+        write_line(f"step {step}")
         if step % every == 0 and "SAVES_NOTHING" not in os.environ:
             _save(step, keep)
-    tell("end")
+    write_line("end")
 
 
 main()

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 
-from tell import tell  # type: ignore[import-not-found]  # beside it, when it runs
+from ledger_line import write_line  # type: ignore[import-not-found]  # beside it, when it runs
 
 
 def _say(**figures: object) -> None:
@@ -15,7 +15,7 @@ def _say(**figures: object) -> None:
 
 
 def main() -> None:
-    tell("begin")
+    write_line("begin")
     steps, seconds, code = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     for step in range(1, steps + 1):
         _say(step=step, loss=1 / step)
@@ -24,7 +24,7 @@ def main() -> None:
                 json.dump({"step": step}, file)
             _say(event="checkpoint_saved", path="checkpoint.json", step=step)
         time.sleep(seconds)
-    tell(f"end {code}")
+    write_line(f"end {code}")
     sys.exit(code)
 
 

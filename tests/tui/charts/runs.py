@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.times import iso
 from backprop_tui.store.metrics import SeriesBuilder
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from tests.tui.snapshots import NOW

@@ -94,8 +94,8 @@ def test_a_chosen_metric_is_large_and_the_loss_if_that_does_not_exist() -> None:
 def test_rows_show_last_and_best() -> None:
     metrics = {"acc": series("acc", [0.1, 0.9, 0.5]), "loss": series("loss", [3.0, 1.0, math.nan])}
     rows = {row.name: row for row in _view(chart_data("nano", metrics)).rows}
-    assert (rows["acc"].last, rows["acc"].best, rows["acc"].bad) == ("0.5000", "0.9000", False)
-    assert (rows["loss"].last, rows["loss"].best, rows["loss"].bad) == ("NaN", "1.000", True)
+    assert (rows["acc"].value, rows["acc"].best, rows["acc"].bad) == ("0.5000", "0.9000", False)
+    assert (rows["loss"].value, rows["loss"].best, rows["loss"].bad) == ("NaN", "1.000", True)
 
 
 def test_facts_show_pace_checkpoints_and_the_newest_values() -> None:
@@ -125,8 +125,8 @@ def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
 
 def test_the_cursor_shows_the_running_time_too() -> None:
     _, data = _twice(400)
-    assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  0:35  2.")
-    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  0:45  2.")
+    assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  35s  2.")
+    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  45s  2.")
 
 
 def test_the_cursor_moves_at_least_to_the_next_point() -> None:

@@ -48,7 +48,7 @@ def test_without_a_gpu_cpu_and_ram_have_a_chart_each() -> None:
 
 def test_a_short_history_fills_the_chart() -> None:
     assert _view().charts[0].x.low == -600
-    assert _view(seconds=7200).range_words == "10m"
+    assert _view(seconds=7200).range_text == "10m"
     assert _view(ChartData(run_id="nano", resources=(ResourceSample(time=NOW.wall - 4000),))).charts[0].x.low == -1800
 
 
@@ -63,7 +63,7 @@ def test_an_ended_run_shows_its_last_minutes() -> None:
     old = replace(data, resources=tuple(replace(sample_, time=sample_.time - 90_000) for sample_ in data.resources))
     view = _view(old, active=False)
     assert view.charts[0].curves[0].pieces[-1][-1][0] == 0.0
-    assert view.range_words == "10m before its end"
+    assert view.range_text == "10m before its end"
     assert text_of(draw_resources(view, 120, 30, UNICODE)[-2]).rstrip().endswith("end")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.log import search as search_module
 from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.log.rows import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
+from backprop_tui.tui.log.page import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
 from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
 
 LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" * 40, b"loss\rgone", b"\rx\rloss"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import Cause, Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.times import iso
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
-from backprop_tui.tui.digest.view import DigestView, digest_view, draw_digest
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of
+from backprop_tui.tui.panes.digest import DigestView, digest_view, draw_digest
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 OOM = Cause(
@@ -90,8 +90,8 @@ def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
 
 
 def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
-    hot = {"by": "heat", "message": "GPU 1 at 86 C, limit 85, continues below 80"}
-    hotter = hot | {"message": "GPU 1 at 87 C, limit 85, continues below 80"}
+    hot = {"by": "heat", "gpu": 1, "celsius": 86.0}
+    hotter = hot | {"celsius": 87.0}
     story = (
         event("paused", ago=60 * MINUTE, **hot),
         event("continued", ago=50 * MINUTE),
@@ -100,7 +100,7 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
         event("paused", ago=4 * MINUTE, **hotter),
     )
     view = digest(DigestRun(run=running("a", seconds=9 * HOUR), events=story))
-    assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 C"
+    assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 °C"
 
 
 def test_the_longest_wait_is_told_where_it_was_long() -> None:

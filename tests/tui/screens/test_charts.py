@@ -14,10 +14,10 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.compare import CompareScreen
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.charts import LossChart, MetricsTab, ResourcesTab
 from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.charts.runs import chart_data

@@ -10,14 +10,14 @@ from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
-from backprop_tui.tui.digest.history import AbsenceDigest, DigestRun
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, running, snapshot

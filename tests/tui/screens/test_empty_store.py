@@ -19,7 +19,7 @@ EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
 async def test_an_empty_store_shows_how_to_start(size: tuple[int, int]) -> None:
     async with staged(EMPTY, size) as stage:
         shown = stage.runs.shown_text
-        assert "n       start your own" in shown
+        assert "n       run your own" in shown
         if size[0] >= 80:
             assert "backprop-tui run train.py -m 60" in shown
             assert "Checked: 2 GPUs by nvml · 1.2 TB disk free" in shown
@@ -32,7 +32,7 @@ async def test_an_empty_store_shows_how_to_start(size: tuple[int, int]) -> None:
 async def test_with_the_first_run_the_normal_screen_appears() -> None:
     async with staged(EMPTY) as stage:
         await stage.becomes(snapshot(queued("first")))
-        assert "Nothing here yet" not in stage.runs.shown_text
+        assert "No runs yet" not in stage.runs.shown_text
         assert stage.selected.display
 
 
@@ -48,7 +48,7 @@ def test_the_example_is_offered_only_when_it_is_installed() -> None:
 def test_a_machine_without_gpus_says_so() -> None:
     view = beginning_view(snapshot(sample=sample()), example=False)
     assert view is not None
-    assert view.checked[0] == "no GPU, runs go to the CPU"
+    assert view.checked[0] == "no GPU, runs use the CPU"
 
 
 async def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() -> None:
@@ -56,7 +56,7 @@ async def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() ->
         machine = stage.main.query_one(MachineBar)
         assert machine.shown_text.rstrip().endswith("no GPU")
         await stage.pilot.resize_terminal(120, 40)
-        assert machine.shown_text.rstrip().endswith("no GPU · runs go to the CPU")
+        assert machine.shown_text.rstrip().endswith("no GPU · runs use the CPU")
 
 
 async def test_e_opens_a_new_run_with_the_example() -> None:
@@ -70,6 +70,6 @@ async def test_e_opens_a_new_run_with_the_example() -> None:
 async def test_a_filter_without_matches_says_how_to_clear_it() -> None:
     async with staged() as stage:
         await stage.pilot.press("slash", *"zzz", "enter")
-        assert "Nothing matches /zzz. esc clears." in stage.runs.shown_text
+        assert "No matching runs for /zzz. esc clears the filter." in stage.runs.shown_text
         await stage.pilot.press("escape")
         assert "nano" in stage.runs.shown_text

@@ -21,8 +21,8 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.commands import CommandResult
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
+from backprop_tui.tui.theme import Preferences
 from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot

@@ -10,8 +10,7 @@ from rich.style import Style
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.glyphs import UNICODE, Curves
-from backprop_tui.tui.preferences import Preferences
-from backprop_tui.tui.theme import DARK, LIGHT
+from backprop_tui.tui.theme import DARK, LIGHT, Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import scene
 

@@ -20,12 +20,12 @@ from backprop_tui.tui.bridge import StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import SelectedRun
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
@@ -383,3 +383,20 @@ async def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
         assert "logarithmic scale" in page.shown_text
         await stage.pilot.press("escape")
         assert stage.pilot.app.screen is stage.main
+
+
+HELD_RUN = queued("a", holds=({"check": "ram", "message": "RAM 3.1 GB free, keeps 4"},))
+
+
+@pytest.mark.parametrize(("keys", "then"), [((), LOG), (("5",), 4), (("1",), LOG)])
+async def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_chosen(
+    keys: tuple[str, ...], then: int
+) -> None:
+    async with staged(snapshot(queued("a"))) as stage:
+        await stage.becomes(snapshot(queued("a")))
+        assert stage.selected.tab == LOG
+        await stage.becomes(snapshot(HELD_RUN))
+        assert stage.selected.tab == DETAILS
+        await stage.pilot.press(*keys)
+        await stage.becomes(snapshot(running("a")))
+        assert stage.selected.tab == then

@@ -10,9 +10,8 @@ from textual.events import AppBlur, AppFocus
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
-from backprop_tui.tui.notifications.run_ends import RunEnd, ends_between
-from backprop_tui.tui.notifications.terminal import TerminalNotifier
-from backprop_tui.tui.preferences import Preferences
+from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
+from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, running, snapshot
 
@@ -46,7 +45,7 @@ async def announce(
 
 def test_an_unseen_end_rings_the_bell_once() -> None:
     toasts, written = asyncio.run(announce(ends(Status.COMPLETED, Status.FAILED), focused=False))
-    assert toasts == ["run-0 done", "run-1 failed: exit code 1"]
+    assert toasts == ["run-0 completed", "run-1 failed: exit code 1"]
     assert written.endswith("failed: exit code 1\x07\x07")
     assert written.count("]9;") == 2
 
@@ -54,7 +53,7 @@ def test_an_unseen_end_rings_the_bell_once() -> None:
 @pytest.mark.parametrize("focused", [True, None])
 def test_a_seen_end_is_only_shown_in_the_window(focused: bool | None) -> None:  # noqa: FBT001
     toasts, written = asyncio.run(announce(ends(Status.COMPLETED), focused=focused))
-    assert toasts == ["run-0 done"]
+    assert toasts == ["run-0 completed"]
     assert not written
 
 
@@ -66,4 +65,4 @@ def test_a_run_stopped_by_the_user_is_not_announced() -> None:
 
 def test_at_most_three_notifications_are_shown() -> None:
     toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
-    assert toasts == ["run-1 done", "6 more runs ended", "notify.command: mad: gone"]
+    assert toasts == ["run-1 completed", "6 more runs ended", "notify.command: mad: gone"]

@@ -19,9 +19,9 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreRead
 from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.preferences import Preferences
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.command_palette import Palette
+from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
 from tests.tui.snapshots import ended, snapshot

@@ -1,0 +1,181 @@
+"""The machine and its governor at this moment: as the supervisor wrote them, else measured or worked out here."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.client.queueing import is_queue_held
+from backprop_tui.config.load import machine_limits, machine_probe
+from backprop_tui.domain.errors import ConfigError
+from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, Readings
+from backprop_tui.launchers.sampler_process import SamplerProcess
+from backprop_tui.probes.host import HostProbe
+from backprop_tui.probes.readings import Sample, read_sample
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.codec import decode
+from backprop_tui.store.fields import WrongField
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_view import governor_record
+
+NO_PROBE = "none"
+LEAST_FRESH_SECONDS = 5.0
+CPU_SECONDS = 0.1  # how long the CPU load is measured where the sampler does not do it already
+SAMPLER_TIMEOUT_SECONDS = 2.5  # how long a driver may take to list its GPUs
+_POLL_SECONDS = 0.02
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSettings:
+    """The user's settings for this machine; the defaults, and in `wrong` the error, where they cannot be read."""
+
+    limits: MachineLimits
+    probe: str  # the configured GPU probe
+    wrong: ConfigError | None = None
+
+
+def machine_settings(config_path: str) -> MachineSettings:
+    """The settings, read as the supervisor reads them."""
+    try:
+        return MachineSettings(limits=machine_limits(config_path), probe=machine_probe(config_path))
+    except ConfigError as error:
+        return MachineSettings(limits=MachineLimits(), probe="auto", wrong=error)
+
+
+class OwnSampler:
+    """A sampler process that starts at once; ask it for one sample."""
+
+    def __init__(self, home: Home, *, probe: str, sample_seconds: float) -> None:
+        """Writes to the supervisor's file, so that the next reader has it; to a temporary one if that is not there."""
+        self._scratch: str | None = None
+        if not os.access(home.host_folder, os.W_OK | os.X_OK):
+            home = self._temporary_home(home.host)
+        self._path = home.readings
+        self._began, self._began_at = time.monotonic(), time.time()
+        self._process = SamplerProcess(home=home, probe=probe, interval_seconds=sample_seconds)
+        self._process.ensure(self._began)
+
+    def _temporary_home(self, host: str) -> Home:
+        import tempfile
+
+        self._scratch = tempfile.mkdtemp(prefix="backprop-")
+        home = Home(self._scratch, host)
+        os.makedirs(home.host_folder, mode=0o700)
+        return home
+
+    def sample(self) -> Sample | None:
+        """The first sample that knows which GPUs there are; None if a driver takes too long."""
+        try:
+            while time.monotonic() < self._began + SAMPLER_TIMEOUT_SECONDS:
+                sample = read_sample(self._path)
+                if sample is not None and sample.readings.time >= self._began_at and sample.gpus_known:
+                    return sample
+                time.sleep(_POLL_SECONDS)
+            return None
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        self._process.stop()
+        if self._scratch is not None:
+            import shutil
+
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class MachineProbe:
+    """Starts measuring when it is created, so that the caller can do other work until the sample is there."""
+
+    def __init__(self, home: Home, settings: MachineSettings) -> None:
+        self._began = time.monotonic()
+        self._sample = read_sample(home.readings)
+        self._sampler: OwnSampler | None = None
+        seconds = settings.limits.sample_seconds
+        self._fresh = self._sample is not None and _is_fresh(self._sample, seconds)
+        if self._fresh:
+            return
+        self._host = HostProbe(disk_path=existing_directory(home.root))
+        self._host.read()
+        if settings.probe != NO_PROBE and not _has_no_gpu(self._sample):
+            self._sampler = OwnSampler(home, probe=settings.probe, sample_seconds=seconds)
+
+    def sample(self) -> Sample:
+        """The readings of host and GPUs; waits for them where they are not there yet."""
+        if self._fresh and self._sample is not None:
+            return self._sample
+        sample = self._sample if _has_no_gpu(self._sample) else None
+        if self._sampler is not None:
+            sample = self._sampler.sample()
+        time.sleep(max(0.0, self._began + CPU_SECONDS - time.monotonic()))
+        host = self._host.read()
+        if sample is None:
+            readings = Readings(time=time.time(), host=host, probe=NO_PROBE)
+            return Sample(readings=readings, gpus_known=self._sampler is None, pid=os.getpid(), boot_id=boot_id())
+        return replace(sample, readings=replace(sample.readings, host=host))
+
+
+def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
+    fresh_seconds = max(LEAST_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
+    return abs(time.time() - sample.readings.time) < fresh_seconds
+
+
+def _has_no_gpu(sample: Sample | None) -> bool:
+    """Whether an earlier sample of this boot found no GPU; so there is none now."""
+    if sample is None or not sample.gpus_known:
+        return False
+    return not sample.readings.gpus and sample.readings.probe_problem is None
+
+
+def existing_directory(path: str) -> str:
+    """The path, or the nearest directory above it that exists."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def decode_governor(record: Mapping[str, Any]) -> GovernorState | None:
+    """The state in governor.json; None if a later version wrote it in another form."""
+    limits = MachineLimits()
+    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
+    try:
+        return decode(GovernorState, defaults | dict(record))
+    except WrongField:
+        return None
+
+
+def governor_now(home: Home, limits: MachineLimits, *, is_supervised: bool, active: int) -> GovernorState:
+    """What the living supervisor decided last, else what it would start with; `active` runs count as started."""
+    record = governor_record(home) if is_supervised else None
+    state = None if record is None else decode_governor(record)
+    state = replace(state or _without_supervisor(home, limits), active=active)
+    # The supervisor writes that the queue is held only while runs wait, and not before its next pass.
+    reasons = tuple(reason for reason in state.reasons if reason.check is not Check.QUEUE_HELD)
+    if is_queue_held(home):
+        held = HoldReason(check=Check.QUEUE_HELD, message="queue held by you, nothing new starts")
+        reasons = (held, *reasons)
+    mode = GovernorMode.HOLDING if reasons else GovernorMode.OPEN
+    mode = GovernorMode.CONSERVATIVE if state.state is GovernorMode.CONSERVATIVE else mode
+    return replace(state, state=mode, reasons=reasons)
+
+
+def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorState:
+    from backprop_tui.domain.governor.tokens import is_limited
+    from backprop_tui.engine.capacity import read_tokens
+
+    now = time.monotonic()
+    return GovernorState(
+        state=GovernorMode.OPEN,
+        reasons=(),
+        start_tokens=read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None,
+        start_burst=limits.start_burst,
+        active=0,
+        max_parallel=limits.max_parallel,
+        waiting=0,
+    )

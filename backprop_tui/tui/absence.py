@@ -1,0 +1,219 @@
+"""Whether somebody looks at the dashboard, and what happened to the runs while nobody did.
+
+Most terminals report focus (xterm's mode 1004), and tmux does with `focus-events on`. Until the first such report a
+window counts as looked at while keys or the mouse were used recently.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.formatting import time_or_none
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.metrics import read_metrics
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.tui.snapshot import Snapshot
+
+SILENCE_SECONDS = 600.0  # without input for this long nobody is there, focused or not (the screen may be locked)
+MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
+MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss
+NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
+AWAY_SECONDS = 600.0  # a shorter absence needs no digest
+_DAY_SECONDS = 86400.0
+
+
+class WindowFocus:
+    """Focus and activity, recorded by the application; the bridge's thread reads it too."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._focused: bool | None = None
+        self._last_activity = clock()
+
+    def note_activity(self) -> None:
+        self._last_activity = self._clock()
+
+    def set_focused(self, *, focused: bool) -> None:
+        """Record a focus report of the terminal, which is activity too."""
+        self._focused = focused
+        self.note_activity()
+
+    @property
+    def reports_focus(self) -> bool:
+        return self._focused is not None
+
+    @property
+    def is_unfocused(self) -> bool:
+        """Whether the terminal says that another window has the focus; the screen need not change each second then."""
+        return self._focused is False
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the end of a run needs a notification: unfocused, or silent where the terminal reports no focus."""
+        return self._is_silent if self._focused is None else not self._focused
+
+    @property
+    def is_present(self) -> bool:
+        """Whether what is on the screen counts as seen: not unfocused and not silent for long."""
+        return self._focused is not False and not self._is_silent
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._clock() - self._last_activity >= SILENCE_SECONDS
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRun:
+    """A run that ended meanwhile or is unfinished, with its events of that time, oldest first.
+
+    `best_loss` is the lowest loss of a completed run; None for others, without a loss, or if there is too much to read.
+    """
+
+    run: KnownRun
+    events: tuple[JsonObject, ...] = ()
+    best_loss: float | None = None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceDigest:
+    """What happened from `since` to `until`, wall times; `back_at` is when the absence that began at `since` ended.
+
+    If `back_at` is None nobody was away, and it covers the last day. `unread` counts runs whose events were not read.
+    """
+
+    since: float
+    until: float
+    back_at: float | None = None
+    runs: tuple[DigestRun, ...] = ()
+    unread: int = 0
+
+    @property
+    def has_news(self) -> bool:
+        return any(entry.run.status in ENDED for entry in self.runs)
+
+
+def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float | None) -> AbsenceDigest:
+    until = snapshot.moment.wall
+    ends = {run.id: time_or_none(run.record.get("ended_at")) or 0.0 for run in snapshot.runs}
+    runs = [run for run in snapshot.runs if run.status not in ENDED or since <= ends[run.id] <= until]
+    completed = [run.id for run in runs if run.status is Status.COMPLETED][:MAX_RUNS_WITH_LOSS]
+    return AbsenceDigest(
+        since=since,
+        until=until,
+        back_at=back_at,
+        runs=tuple(
+            DigestRun(
+                run=run,
+                events=_read_events(home, run, since, until) if index < MAX_RUNS_WITH_EVENTS else (),
+                best_loss=best_loss(home, run) if run.id in completed else None,
+            )
+            for index, run in enumerate(runs)
+        ),
+        unread=max(0, len(runs) - MAX_RUNS_WITH_EVENTS),
+    )
+
+
+def _read_events(home: Home, run: KnownRun, since: float, until: float) -> tuple[JsonObject, ...]:
+    try:
+        events: Iterable[JsonObject] = read_lines(RunDirectory(home.run_folder(run.id)).events_path)
+    except StorageFailed:
+        return ()
+    return tuple(event for event in events if since <= (time_or_none(event.get("time")) or 0.0) <= until)
+
+
+def best_loss(home: Home, run: KnownRun) -> float | None:
+    name = main_loss(list(run.record.get("metrics") or {}))
+    best = (run.record.get("best") or {}).get(name)
+    if best is not None:
+        return float(best["value"])
+    directory = RunDirectory(home.run_folder(run.id))
+    try:
+        if name is None or os.stat(directory.metrics_path).st_size > MAX_METRICS_BYTES:
+            return None
+        series = read_metrics(directory).get(name)
+    except OSError:
+        return None
+    return None if series is None or series.least is None else series.least.value
+
+
+class LastSeen:
+    """The time of the last look, shared by all dashboards of a machine: the modification time of an empty file.
+
+    Since the file has no content, nothing can be half-written. If it cannot be written, only the digest is lost.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.last_seen
+        self._noted_at = float("-inf")
+
+    def last(self) -> float | None:
+        """The wall time of the last look; None if nobody ever looked."""
+        try:
+            return os.stat(self._path).st_mtime
+        except OSError:
+            return None
+
+    def note_each_minute(self, now: float) -> None:
+        """Notes that somebody is looking at wall time `now`, at most once a minute."""
+        if not 0 <= now - self._noted_at < NOTE_SECONDS:
+            self.note(now)
+
+    def note(self, now: float) -> None:
+        self._noted_at = now
+        try:
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.utime(self._path, (now, now))
+        except OSError:
+            return
+
+
+class AbsenceTracker:
+    """Reports the end of an absence; the start of a dashboard counts as a return. Runs in the bridge's thread."""
+
+    def __init__(self, home: Home, attention: WindowFocus) -> None:
+        self._home = home
+        self._attention = attention
+        self._last_seen = LastSeen(home)
+        self._was_present = False
+        self._away_from: float | None = None
+        self._back_at: float | None = None
+        self._looks = 0
+
+    @property
+    def may_interrupt(self) -> bool:
+        """Whether a dialog may open: at the start and when focus returns, but not after a key, as it takes the next."""
+        return self._looks <= 1 or self._attention.reports_focus
+
+    def look(self, snapshot: Snapshot) -> AbsenceDigest | None:
+        """The digest of an absence that just ended; None if there was none, or no run ended."""
+        now = snapshot.moment.wall
+        self._looks += 1
+        was_present, self._was_present = self._was_present, self._attention.is_present
+        if not self._was_present:
+            if was_present and self._attention.is_unfocused:
+                self._last_seen.note(now)
+            return None
+        last = None if was_present else self._last_seen.last()
+        self._last_seen.note_each_minute(now)
+        if last is None or now - last < AWAY_SECONDS:
+            return None
+        self._away_from, self._back_at = last, now
+        digest = self.request_digest(snapshot)
+        return digest if digest.has_news else None
+
+    def request_digest(self, snapshot: Snapshot) -> AbsenceDigest:
+        """The digest since the last absence began; without an absence, of the last day."""
+        since = snapshot.moment.wall - _DAY_SECONDS if self._away_from is None else self._away_from
+        return read_digest(self._home, snapshot, since, back_at=self._back_at)
+
+    def leave(self, now: float) -> None:
+        if self._attention.is_present:
+            self._last_seen.note(now)

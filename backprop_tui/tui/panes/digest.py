@@ -1,0 +1,262 @@
+"""The digest of an absence: what ended and how, what was paused for heat, and the longest wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from backprop_tui.domain.formatting import counted, plain, time_or_none
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.requests import BY_HEAT
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.absence import AbsenceDigest
+from backprop_tui.tui.cells import clip, left, wrapped
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
+
+_MOST_FAILURES = 12
+_MOST_TIMEBOXED = 3
+_LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
+_WAITED = "waited"
+_STATE_CELLS = 12
+_SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRow:
+    """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do."""
+
+    state: str
+    subject: str
+    story: str
+    advice: str | None = None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DigestView:
+    """Failures first, then everything else; `retry` has the runs that may succeed when they are retried."""
+
+    title: str
+    when: str
+    failures: Sequence[DigestRow] = ()
+    rows: Sequence[DigestRow] = ()
+    first_failure: str | None = None
+    retry: Sequence[str] = ()
+
+
+def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
+    """The digest; runs that were resumed or removed since are not offered for a retry."""
+    ended = [entry.run for entry in digest.runs if entry.run.status in ENDED]
+    # Failed runs before lost ones, then those that a guard stopped.
+    order = (Status.FAILED, Status.LOST, Status.STOPPED)
+    problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
+    failures = [_failure(run) for run in problems[:_MOST_FAILURES]]
+    if len(problems) > _MOST_FAILURES:
+        more = f"{len(problems) - _MOST_FAILURES} more"
+        failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
+    rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
+    rows += [*_paused(digest), *_longest_wait(digest)]
+    if digest.unread:
+        story = "too many runs to look for pauses"
+        rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
+    return DigestView(
+        title="The last day" if digest.back_at is None else "While you were away",
+        when=_when(digest),
+        failures=tuple(failures),
+        rows=tuple(rows),
+        first_failure=problems[0].id if problems else None,
+        retry=tuple(run.id for run in problems if _may_succeed(run, snapshot)),
+    )
+
+
+def _when(digest: AbsenceDigest) -> str:
+    since = durations.clock(digest.since)
+    if durations.day(digest.since) != durations.day(digest.until):
+        since = f"{durations.day(digest.since)} {since}"
+    if digest.back_at is None:
+        return f"Since {since}"
+    return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"
+
+
+def _failure(run: KnownRun) -> DigestRow:
+    cause = run.record.get("cause") or {}
+    advice = [] if cause.get("advice") is None else [sanitize(str(cause["advice"]))]
+    checkpoints = usable_checkpoints(run.record)
+    if checkpoints and checkpoints[-1].get("step") is not None:
+        advice.append(f"checkpoint at step {numbers.count(checkpoints[-1]['step'])}")
+    return DigestRow(
+        state=run.status.value,
+        subject=_name(run),
+        story=cause_text(run.record) or run.status.value,
+        advice="; ".join(advice) or None,
+    )
+
+
+def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    completed = [entry for entry in digest.runs if entry.run.status is Status.COMPLETED]
+    if not completed:
+        return
+    story = "no loss found"
+    with_loss = [entry for entry in completed if entry.best_loss is not None]
+    if with_loss:
+        best = min(with_loss, key=lambda entry: entry.best_loss or 0.0)
+        name = f", {_name(best.run)}" if len(completed) > 1 else ""
+        story = f"best loss {numbers.metric(best.best_loss)}{name}"
+    yield DigestRow(state="completed", subject=_subject([entry.run for entry in completed]), story=story)
+
+
+def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.TIMEBOXED]
+    for run in runs[:_MOST_TIMEBOXED]:
+        checkpoints = usable_checkpoints(run.record)
+        step = checkpoints[-1].get("step") if checkpoints else None
+        story = "no checkpoint, r starts over"
+        if checkpoints:
+            story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
+    yield from _more_timeboxed(runs, "r resumes each")
+
+
+def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """Runs that reached their timebox and continue, or wait to continue, in another slice."""
+    unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
+    runs = [run for run in unfinished if _was_timeboxed(run, digest)]
+    for run in runs[:_MOST_TIMEBOXED]:
+        position = run.record.get("slice") or {}
+        story = f"continued in slice {position['number']}" if position else "continued in another slice"
+        story += f" of {position['of']}" if position.get("of") is not None else ""
+        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
+    yield from _more_timeboxed(runs, "continued in slices")
+
+
+def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]:
+    if len(runs) > _MOST_TIMEBOXED:
+        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story=story)
+
+
+def _was_timeboxed(run: KnownRun, digest: AbsenceDigest) -> bool:
+    attempts = [attempt for attempt in run.record.get("attempts") or () if attempt.get("status") == Status.TIMEBOXED]
+    return any(digest.since <= (time_or_none(attempt.get("ended_at")) or 0.0) <= digest.until for attempt in attempts)
+
+
+def _stopped(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    runs = [run for run in ended if run.status is Status.STOPPED and not is_problem(run)]
+    if runs:
+        reasons = dict.fromkeys(sanitize(str(run.record.get("reason") or "")) for run in runs)
+        story = ", ".join(filter(None, reasons)) or "by a user"
+        yield DigestRow(state="stopped", subject=_subject(runs), story=story)
+
+
+def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """Pauses for heat: how often, for how long in total, on which GPUs, and the highest temperature."""
+    seconds = 0.0
+    heat: list[JsonObject] = []
+    for entry in digest.runs:
+        paused_at: float | None = None
+        for event in entry.events:
+            at, kind = time_or_none(event.get("time")), event.get("event")
+            if kind == "paused" and event.get("by") == BY_HEAT:
+                heat.append(event)
+                paused_at = at
+            elif paused_at is not None and at is not None and kind in ("continued", "ended", "stopping"):
+                seconds, paused_at = seconds + at - paused_at, None
+        if paused_at is not None:
+            seconds += digest.until - paused_at
+    if heat:
+        gpus = sorted({event["gpu"] for event in heat if event.get("gpu") is not None})
+        hottest = max((event["celsius"] for event in heat if event.get("celsius") is not None), default=None)
+        clauses = [f"{durations.elapsed(seconds)} in total"]
+        clauses += [f"GPU {', '.join(map(str, gpus))}"] if gpus else []
+        clauses += [] if hottest is None else [f"up to {plain(hottest)} °C"]
+        times = {1: "once", 2: "twice"}.get(len(heat), f"{len(heat)} times")
+        yield DigestRow(state="paused", subject=f"{times} for heat", story=", ".join(clauses))
+
+
+def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    runs = [entry.run for entry in digest.runs]
+    seconds, run = max(((_wait_seconds(run, digest), run) for run in runs), key=lambda wait: wait[0], default=(0, None))
+    if run is None or seconds < _LONG_WAIT_SECONDS:
+        return
+    reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
+    story = f"waiting for {durations.elapsed(seconds)}"
+    if run.status is not Status.QUEUED:
+        story = f"{durations.elapsed(seconds)}, then started"
+    yield DigestRow(state=_WAITED, subject=_name(run), story=": ".join([story, *reasons[:1]]))
+
+
+def _wait_seconds(run: KnownRun, digest: AbsenceDigest) -> float:
+    """How long the run waited until now or until it started meanwhile; 0 for any other run."""
+    created, started = time_or_none(run.record.get("created_at")), time_or_none(run.record.get("started_at"))
+    if created is None or (started is not None and started < digest.since):
+        return 0.0
+    if started is None and run.status in ENDED:
+        return 0.0
+    return (digest.until if started is None else started) - created
+
+
+def _may_succeed(run: KnownRun, snapshot: Snapshot) -> bool:
+    """Whether a retry may help: the run is still failed, and for a reason that can pass."""
+    current = snapshot.find(run.id)
+    if current is None or current.status not in PROBLEM_STATUSES:
+        return False
+    return run.status is Status.LOST or bool((run.record.get("cause") or {}).get("retryable"))
+
+
+def _subject(runs: Sequence[KnownRun]) -> str:
+    return _name(runs[0]) if len(runs) == 1 else counted(len(runs), "run")
+
+
+def _name(run: KnownRun) -> str:
+    return sanitize(str(run.record["name"]))
+
+
+def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
+    """Everything but the keys; long stories are wrapped, names are clipped."""
+    every = [*view.failures, *view.rows]
+    longest = max((cell_len(row.subject) for row in every), default=0)
+    subject = max(_SUBJECT_LEAST, min(_SUBJECT_MOST, longest, width // 3)) + 2
+    lines: list[Line] = [(Piece(f" {view.when}", Token.MUTED),), ()]
+    if not every:
+        lines.append((Piece(" No run ended or was paused.", Token.MUTED),))
+    for rows in (view.failures, view.rows):
+        for row in rows:
+            lines += _draw_row(row, width, subject, glyphs)
+        if rows:
+            lines.append(())
+    return lines[:-1] if every else lines
+
+
+def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[Line]:
+    token = Token.OK if row.state == Status.COMPLETED else STATE_TOKENS.get(row.state, Token.MUTED)
+    story_at = 1 + _STATE_CELLS + subject
+    story = wrapped(row.story, max(12, width - story_at - 1))
+    glyph = glyphs.state("waiting" if row.state == _WAITED else row.state)
+    builder = LineBuilder().put(f" {glyph} ", token).put(row.state, token, bold=True).at(1 + _STATE_CELLS)
+    builder.put(left(row.subject, subject - 2, glyphs), bold=True).at(story_at)
+    builder.put(clip(story[0], width - story_at - 1, glyphs))
+    lines: list[Line] = [builder.line()]
+    lines += [(Piece(" " * story_at + clip(more.strip(), width - story_at - 1, glyphs)),) for more in story[1:]]
+    if row.advice is not None:
+        advice = wrapped(f"advice: {row.advice}", max(12, width - _STATE_CELLS - 2))
+        lines += [(Piece(" " * (1 + _STATE_CELLS) + text, Token.MUTED),) for text in advice]
+    return lines
+
+
+def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
+    keys = [("enter", "open the first failure")] if view.first_failure is not None else []
+    keys += [("R", f"retry {len(view.retry)} of them")] if view.retry else []
+    keys += [("j k", "scroll")] if scrolls else []
+    builder = LineBuilder().put(" ")
+    for key, text in [*keys, ("esc", "close")]:
+        fits = builder.column == 1 or builder.column + len(key) + len(text) + 2 <= width
+        builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
+        builder.put("    " if width >= 80 else "  ")
+    return builder.line()

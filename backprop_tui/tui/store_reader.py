@@ -1,0 +1,357 @@
+"""Reads the store and the machine's files into a snapshot; a file is opened only after it changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from backprop_tui.client.machine import decode_governor
+from backprop_tui.config.load import machine_limits
+from backprop_tui.domain.errors import BrokenRecord, ConfigError
+from backprop_tui.domain.formatting import time_or_none
+from backprop_tui.domain.governor.governor_state import GovernorState
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.run import sort_queue
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.launchers.lease import supervisor_pid
+from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
+from backprop_tui.probes.readings import Sample, read_sample
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import read_object
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_newest, read_recent
+from backprop_tui.store.records import public
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+from backprop_tui.store.run_view import marked_ids
+from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
+
+HISTORY_SECONDS = 15.0
+HISTORY_SAMPLES = 80
+HOST = "host"  # the key of the host's own history
+_FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that there is something to see
+Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
+FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
+PACE_POINTS = 40
+
+
+class GovernorReader:
+    """Reads governor.json; the state is None if there is none that can be understood."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = WatchedFile(home.governor)
+        self._state: GovernorState | None = None
+        self.holds: Mapping[str, Sequence[JsonObject]] = {}  # why each waiting run is held
+
+    def read(self) -> GovernorState | None:
+        """The state; updates `holds` too."""
+        if self._file.changed():
+            try:
+                record = read_object(self._file.path)
+            except BrokenRecord:
+                record = None
+            self._state = None if record is None else decode_governor(record)
+            self.holds = {} if record is None else _decode_holds(record)
+        return self._state
+
+
+def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
+    held = record.get("held")
+    if not isinstance(held, dict):
+        return {}
+    return {
+        str(run_id): [reason for reason in reasons if isinstance(reason, dict)]
+        for run_id, reasons in held.items()
+        if isinstance(reasons, list)
+    }
+
+
+class MachineReader:
+    """Reads readings.json and keeps a history of each GPU and the host: one mean per `HISTORY_SECONDS`."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = WatchedFile(home.readings)
+        self._sample: Sample | None = None
+        self._histories: dict[str, deque[float | None]] = {}
+        self._pending: dict[str, list[float]] = {}
+        self._due: float | None = None
+        # Utilisation in percent by the UUID of the GPU, oldest first; None where nothing was read.
+        self.histories: Mapping[str, tuple[float | None, ...]] = {}
+
+    def read(self, monotonic: float) -> Sample | None:
+        """The newest sample of this boot."""
+        if self._file.changed():
+            self._sample = read_sample(self._file.path)
+            if self._sample is not None:
+                self._collect(self._sample)
+        self._add_points(monotonic)
+        return self._sample
+
+    def _collect(self, sample: Sample) -> None:
+        readings = {gpu.uuid: gpu.utilization_percent for gpu in sample.readings.gpus}
+        readings[HOST] = sample.readings.host.cpu_percent
+        for key, percent in readings.items():
+            pending = self._pending.setdefault(key, [])
+            if percent is not None:
+                pending.append(percent)
+
+    def _add_points(self, monotonic: float) -> None:
+        if self._due is None:
+            self._due = monotonic + _FIRST_POINT_SECONDS
+        if monotonic < self._due:
+            return
+        self._due = monotonic + HISTORY_SECONDS
+        for key, pending in self._pending.items():
+            mean = sum(pending) / len(pending) if pending else None
+            self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
+            pending.clear()
+        self.histories = {key: tuple(points) for key, points in self._histories.items()}
+
+
+class RunsReader:
+    """Reads all runs that the dashboard lists."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._marked: dict[str, _MarkedRun] = {}
+        self._recent_file = WatchedFile(home.recent)
+        self._index_file = WatchedFile(home.index)
+        self._indexed: dict[str, JsonObject] = {}
+        self._reads = 0
+        self._runs_folder = WatchedFile(home.runs)
+        self._directories = 0
+        self._ended_key: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
+        self._ended_runs: list[KnownRun] = []
+
+    def read(self, holds: Holds) -> list[KnownRun]:
+        """The admitted runs, oldest first, then the queue, then the ended runs, newest first.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        run_ids = marked_ids(self._home)
+        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home.run_folder(id_)) for id_ in run_ids}
+        runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
+        known = [run for run in runs if run is not None]
+        unfinished = [run for run in known if run.status not in ENDED]
+        unindexed = [run for run in known if run.status in ENDED]
+        return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
+
+    def total(self) -> int:
+        if self._runs_folder.changed():
+            try:
+                # Many file systems count the subdirectories in the link count, which saves listing them.
+                links = os.stat(self._home.runs).st_nlink
+                self._directories = links - 2 if links > 2 else len(os.listdir(self._home.runs))
+            except OSError:
+                self._directories = 0
+        return self._directories
+
+    def _ended(self, unfinished: Sequence[KnownRun], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        """The ended runs; the same list while nothing changed: there may be a thousand, asked for every second."""
+        recent_changed = self._recent_file.changed()
+        is_second_read = self._reads == 1 and os.path.exists(self._home.index)
+        if self._index_file.changed() or recent_changed or is_second_read:
+            # Before the first paint only the newest runs are read, which have a file of their own.
+            self._indexed = read_newest(self._home) if self._reads else read_recent(self._home)
+            self._ended_key = None
+        self._reads += 1
+        key = {run.id for run in unfinished}, list(unindexed)
+        if self._ended_key != key:
+            self._ended_key = key
+            self._ended_runs = self._sort_ended(*key)
+        return self._ended_runs
+
+    def _sort_ended(self, unfinished: AbstractSet[str], unindexed: Sequence[KnownRun]) -> list[KnownRun]:
+        runs = {id_: KnownRun(record=record) for id_, record in self._indexed.items() if id_ not in unfinished}
+        runs |= {run.id: run for run in unindexed}
+        ended = [run for run in runs.values() if run.record["status"] in ENDED]
+        return sorted(ended, key=_ended_at, reverse=True)
+
+
+def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
+    """The admitted runs, oldest first; then the queued ones, each with its position in the queue."""
+    admitted = [run for run in unfinished if run.status is not Status.QUEUED]
+    queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
+    positions: Counter[str] = Counter()  # by host
+    queue = []
+    for run in sort_queue(known.run for known in queued.values() if known.run is not None):
+        positions[run.host] += 1
+        queue.append(replace(queued[run.id], place=positions[run.host]))
+    return [*sorted(admitted, key=_started_at), *queue]
+
+
+def _started_at(known: KnownRun) -> tuple[float, str]:
+    run = known.run
+    return (run.attempts[-1].started_at if run is not None and run.attempts else 0.0), known.id
+
+
+def _ended_at(known: KnownRun) -> tuple[str, str]:
+    return str(known.record.get("ended_at") or known.record.get("created_at") or ""), known.id
+
+
+class _MarkedRun:
+    """A run that has a marker, with its files as they were last read."""
+
+    def __init__(self, folder: str) -> None:
+        self._directory = RunDirectory(folder)
+        self._signatures: tuple[Signature | None, Signature | None] | None = None
+        self._holds: Sequence[JsonObject] = ()
+        self._known: KnownRun | None = None
+        self._curve = CurveReader(self._directory.metrics_path)
+
+    def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        """The current run; None if it cannot be read, since the marker is older or younger than the record."""
+        signatures = signature_of(self._directory.record_path), signature_of(self._directory.live_path)
+        if signatures != self._signatures or holds != self._holds:
+            self._signatures, self._holds = signatures, holds
+            self._known = self._read_records(holds)
+        if self._known is None or self._known.status not in ACTIVE:
+            return self._known
+        return replace(self._known, curve=self._curve.read(), written_at=self._log_written_at())
+
+    def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
+        try:
+            run = self._directory.read()
+        except BrokenRecord:
+            return None
+        live = self._directory.read_live() if run.status in ACTIVE else None
+        if live is not None and live.attempt != run.attempt.number:
+            live = None
+        return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
+
+    def _log_written_at(self) -> float | None:
+        try:
+            status = os.stat(self._directory.log)
+        except OSError:
+            return None
+        return status.st_mtime if status.st_size else None
+
+
+class CurveReader:
+    """Reads the loss curve of one run from metrics.jsonl, continuing where it stopped."""
+
+    def __init__(self, path: str) -> None:
+        self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
+        self._name: str | None = None
+        self._values: list[float] = []
+        self._pace: list[tuple[float, int]] = []
+        self._stride, self._count = 1, 0
+
+    def read(self) -> LossCurve:
+        try:
+            lines = self._tail.read()
+        except OSError:
+            lines = []  # a run is shown without its curve rather than not at all
+        if self._tail.restarted:
+            self._values.clear()
+            self._pace.clear()
+            self._stride, self._count = 1, 0
+        for line in lines:
+            self._take_values(line)
+        return LossCurve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+
+    def _take_values(self, line: JsonObject) -> None:
+        metrics = line.get("metrics")
+        if not isinstance(metrics, dict):
+            return
+        self._choose_metric([str(name) for name in metrics])
+        value = metrics.get(self._name)
+        if isinstance(value, int | float):
+            self._count += 1
+            if self._count % self._stride == 0:
+                self._values.append(float(value))
+            if len(self._values) > MAX_CURVE_POINTS:
+                del self._values[::2]
+                self._stride *= 2
+        self._take_pace(line)
+
+    def _choose_metric(self, names: list[str]) -> None:
+        """Switches to the training loss, even if the validation loss was printed first."""
+        name = main_loss([*([] if self._name is None else [self._name]), *names])
+        if name != self._name:
+            self._name = name
+            self._values.clear()
+            self._stride, self._count = 1, 0
+
+    def _take_pace(self, line: JsonObject) -> None:
+        step, time = line.get("step"), time_or_none(line.get("time"))
+        if not isinstance(step, int) or time is None:
+            return
+        if self._pace and step < self._pace[-1][1]:
+            self._pace.clear()  # resumed from an earlier checkpoint
+        self._pace.append((time, step))
+        del self._pace[:-PACE_POINTS]
+
+    def _step_seconds(self) -> float | None:
+        """The median time per step, so that a pause, an evaluation or a checkpoint does not count."""
+        pairs = zip(self._pace, self._pace[1:], strict=False)
+        paces = sorted((time - before) / (step - last) for (before, last), (time, step) in pairs if step > last)
+        return paces[len(paces) // 2] if paces and paces[len(paces) // 2] > 0 else None
+
+
+class StoreReader:
+    """Reads only what changed since the last time. Not thread-safe."""
+
+    def __init__(self, home: Home, config_path: str) -> None:
+        self._home = home
+        self._boot_id = boot_id()
+        self._config = WatchedFile(config_path)
+        self._limits = MachineLimits()
+        self._governor = GovernorReader(home)
+        self._machine = MachineReader(home)
+        self._runs = RunsReader(home)
+        self._opened: OpenRun | None = None
+        self._events = WatchedFile("")
+
+    def read(self, selected: str | None) -> Snapshot:
+        """The current state; `selected` is the id of the run whose events are read too.
+
+        Raises:
+            StorageFailed: the state directory cannot be read.
+        """
+        moment = Moment(wall=time.time(), monotonic=time.monotonic(), boot_id=self._boot_id)
+        pid = supervisor_pid(self._home)
+        governor = self._governor.read()
+        held = os.path.exists(self._home.queue_held)
+        if governor is not None:
+            governor = None if pid is None else replace(governor, queue_held=held)
+        runs = self._runs.read(self._governor.holds if pid is not None else {})
+        sample = self._machine.read(moment.monotonic)
+        return Snapshot(
+            moment=moment,
+            host=self._home.host,
+            runs=tuple(runs),
+            total=self._runs.total(),
+            governor=governor,
+            supervisor_pid=pid,
+            queue_held=held,
+            sample=sample,
+            limits=self._read_limits(),
+            histories=self._machine.histories,
+            opened=None if selected is None else self._read_events(selected),
+        )
+
+    def _read_limits(self) -> MachineLimits:
+        if self._config.changed():
+            try:
+                self._limits = machine_limits(self._config.path)
+            except ConfigError:  # the supervisor keeps the previous limits as well
+                pass
+        return self._limits
+
+    def _read_events(self, run_id: str) -> OpenRun:
+        path = RunDirectory(self._home.run_folder(run_id)).events_path
+        if self._events.path != path:
+            self._events = WatchedFile(path)
+        if self._events.changed() or self._opened is None:
+            self._opened = OpenRun(run_id=run_id, events=tuple(read_lines(path)))
+        return self._opened

@@ -1,0 +1,120 @@
+"""Workarounds in what Textual reads from the terminal and writes to it; upstream knows an issue for none of them.
+
+Mouse: when the terminal reports its size in the input (mode 2048), Textual asks for mouse positions in pixels and never
+resets mode 1016. The next program in that terminal would take pixels for cells.
+
+SIGCONT: Textual takes every SIGCONT for the end of its own ctrl+z. After a SIGSTOP from outside it starts application
+mode a second time, with two threads reading the keyboard, and can never be left.
+
+Input: Textual turns an escape sequence that it does not know into key presses, letter by letter (since its pull request
+#570): a late answer to our question for the background colour would press a dozen keys.
+
+Partial updates: Textual crops what it sends at the right end only (since its pull request #2318). A row whose last
+column changes each second would be sent as a whole each second. A test fails when Textual changes the method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import termios
+import tty
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.control import Control
+from textual._compositor import ChopsUpdate  # private to Textual, as are the parser and the patched methods
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+# SHA-256 of the source of `ChopsUpdate.render_segments`, for the test that watches it.
+REPLACED_SOURCE = "4c1cdb567e0b8354bd70cb129da78a42314c39eb8aacd5bf21951cbd5aaba0ef"
+_disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
+_continue = LinuxDriver._sigcont_application  # noqa: SLF001
+_ANSWERS = re.compile("\x1b\\]11;[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
+# The start of an answer. No key sends it, so the parser can wait for the rest.
+_PARTIAL_ANSWER = re.compile("(?:\x1b\\]11;[^\x07\x1b]*\x1b?|\x1b\\[\\?[0-9;]*)$")
+
+
+def apply(typed: bytes) -> None:
+    """Patch Textual in this process; `typed` are the bytes typed before the start."""
+    LinuxDriver._disable_mouse_support = _disable_mouse_and_pixels  # type: ignore[method-assign, assignment] # noqa: SLF001
+    LinuxDriver._sigcont_application = _on_continue  # type: ignore[method-assign, assignment] # noqa: SLF001
+    FilteredParser.typed = typed.decode(errors="ignore")
+    linux_driver.XTermParser = FilteredParser  # type: ignore[attr-defined]
+    ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign]
+
+
+def _disable_mouse_and_pixels(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included
+    if driver._mouse_pixels:  # noqa: SLF001
+        driver.write("\x1b[?1016l")
+    _disable_mouse(driver)
+
+
+def _on_continue(driver: Any, *signal_arguments: Any) -> None:  # noqa: ANN401 - as above
+    if driver._must_signal_resume:  # noqa: SLF001 - set when Textual suspended itself
+        _continue(driver, *signal_arguments)
+        return
+    try:
+        attributes = termios.tcgetattr(driver.fileno)
+        attributes[tty.LFLAG] = driver._patch_lflag(attributes[tty.LFLAG])  # noqa: SLF001
+        attributes[tty.IFLAG] = driver._patch_iflag(attributes[tty.IFLAG])  # noqa: SLF001
+        termios.tcsetattr(driver.fileno, termios.TCSANOW, attributes)  # a shell may have changed them meanwhile
+        loop = asyncio.get_running_loop()
+    except (termios.error, RuntimeError):  # no terminal, or the application is not running yet
+        return
+    loop.call_soon_threadsafe(_repaint, driver._app)  # noqa: SLF001
+
+
+def _repaint(app: Any) -> None:  # noqa: ANN401 - as above
+    app.screen.refresh(repaint=True, layout=True)
+
+
+class FilteredParser(XTermParser):
+    """Parser of terminal input; `typed` is handled as if it were the first input."""
+
+    typed = ""
+
+    def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - Textual's signature
+        super().__init__(debug)
+        self._partial = ""
+        self._early, FilteredParser.typed = FilteredParser.typed, ""
+
+    def tick(self) -> Iterable[Message]:
+        """Yield the keys typed before the start, then what Textual has pending."""
+        if self._early:
+            early, self._early = self._early, ""
+            yield from self.feed(early)
+        yield from super().tick()
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """Yield the messages of everything but answers; empty data means the end of the input."""
+        if data:
+            data = _ANSWERS.sub("", self._early + self._partial + data)
+            self._early = ""
+            match = _PARTIAL_ANSWER.search(data)
+            self._partial = match[0] if match else ""
+            data = data[: len(data) - len(self._partial)]
+            if not data:
+                return
+        yield from super().feed(data)
+
+
+def render_segments(self: ChopsUpdate, console: Console) -> str:
+    """Return the escape sequences of an update, each span cropped at both ends."""
+    sequences: list[str] = []
+    last_y = self.spans[-1][0]
+    for y, x1, x2 in self.spans:
+        for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+            if strip is None or x >= x2 or end <= x1:
+                continue
+            start, stop = max(x, x1), min(end, x2)
+            cropped = strip.crop(start - x, stop - x) if start > x or stop < end else strip
+            sequences.append(Control.move_to(start, y).segment.text)
+            sequences.append(cropped.render(console))
+        if y != last_y:
+            sequences.append("\n")
+    return "".join(sequences)

@@ -1,0 +1,53 @@
+"""The order of the queue."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.run import Run, is_secret, move_in_queue, sort_queue, without_secrets
+from tests.domain.runs import queued
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> list[Run]:
+    priorities = draw(st.lists(st.integers(-2, 2), min_size=1, max_size=8))
+    return sort_queue(queued(f"r{n}", position=float(n), priority=priority) for n, priority in enumerate(priorities))
+
+
+def test_priority_goes_before_the_time_of_queueing() -> None:
+    late, early, urgent = queued("late", position=2.0), queued("early"), queued("urgent", position=9.0, priority=1)
+    assert [run.id for run in sort_queue([late, early, urgent])] == ["urgent", "late", "early"]
+
+
+@given(queue=queues(), which=st.integers(0, 7), place=st.integers(-1, 12))
+def test_a_moved_run_gets_its_place_and_the_others_keep_their_order(queue: list[Run], which: int, place: int) -> None:
+    run = queue[which % len(queue)]
+    after = sort_queue([*(other for other in queue if other is not run), move_in_queue(run, queue, place)])
+    ids = [one.id for one in after]
+    assert ids.index(run.id) == max(0, min(place - 1, len(queue) - 1))
+    assert [one for one in ids if one != run.id] == [one.id for one in queue if one is not run]
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("WANDB_API_KEY", True),
+        ("HF_TOKEN", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("PGPASSWORD", True),
+        ("GITHUB_TOKEN_FILE", True),
+        ("apikey", True),
+        ("SEED", False),
+        ("LR", False),
+        ("TOKENIZERS_PARALLELISM", False),
+        ("CUDA_LAUNCH_BLOCKING", False),
+    ],
+)
+def test_names_are_classified(name: str, secret: bool) -> None:  # noqa: FBT001
+    assert is_secret(name) is secret
+
+
+def test_the_last_value_of_a_name_counts() -> None:
+    assert without_secrets([("A", "1"), ("MY_TOKEN", "x"), ("A", "2")]) == (("A", "2"), ("MY_TOKEN", None))

@@ -1,0 +1,160 @@
+"""The machine and its runs as the governor sees them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.domain.live import Pause
+from backprop_tui.domain.run import Gpu, Peak, Run
+from backprop_tui.domain.telemetry import GpuProcess, GpuReading
+from backprop_tui.engine.capacity import MOST_COMMANDS, Capacity, VramHistory, active_of, snapshot_for
+from tests.engine.machines import Host, gpu
+
+
+def touch(host: Host, text: str) -> None:
+    host.write_config(text)
+    later = os.stat(host.config_path).st_mtime + 2
+    os.utime(host.config_path, (later, later))
+
+
+def active(host: Host, claim: int) -> Run:
+    run = host.runs.guarded("a").run
+    attempt = replace(run.attempt, gpus=(Gpu(index=0, uuid="GPU-0"),), vram_claim_bytes=claim)
+    return replace(run, attempts=(attempt,))
+
+
+def using(run: Run, used: int) -> GpuReading:
+    return gpu(0, processes=(GpuProcess(pid=1, memory_bytes=used, owner="mika", run=run.id),))
+
+
+def test_limits_are_read_again_when_their_file_changes(host: Host) -> None:
+    assert host.capacity.snapshot(()).limits.max_parallel == 10
+    touch(host, 'max_parallel = 3\n[gpu]\nprobe = "nvml"\n[governor]\nsample_seconds = 4')
+    assert host.capacity.snapshot(()).limits.max_parallel == 3
+    assert host.capacity.probe == "nvml"
+    assert host.readings_source.sample_seconds == 4
+
+
+def test_an_invalid_configuration_file_changes_nothing(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    touch(host, "max_parallel = 'many'")
+    assert host.capacity.snapshot(()).limits.max_parallel == 10
+    assert "the previous limits stay in force" in capfd.readouterr().err
+
+
+def test_a_claim_of_an_earlier_supervisor_counts_until_the_memory_is_used(host: Host) -> None:
+    run = active(host, 30 * GIGABYTE)
+    (claim,) = host.capacity.snapshot((run,)).claims
+    assert (claim.run_id, claim.gpu_uuid, claim.bytes) == ("a", "GPU-0", 30 * GIGABYTE)
+    readings = host.readings_source.readings
+    host.readings_source.readings = replace(readings, gpus=(using(run, 10 * GIGABYTE),))
+    assert len(host.capacity.snapshot((run,)).claims) == 1
+    host.readings_source.readings = replace(readings, gpus=(using(run, 30 * GIGABYTE),))
+    assert host.capacity.snapshot((run,)).claims == ()
+    host.readings_source.readings = replace(readings, gpus=(using(run, 0),))
+    assert host.capacity.snapshot((run,)).claims == (), "it is met once and for all"
+
+
+def test_a_claim_ends_with_its_run(host: Host) -> None:
+    run = active(host, 30 * GIGABYTE)
+    assert host.capacity.snapshot((run,)).claims
+    assert host.capacity.snapshot(()).claims == ()
+
+
+def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
+    touch(host, "[governor]\nstart_burst = 2\nstarts_per_minute = 0.001")
+    host.capacity = Capacity(host.home, host.config_path, host.readings_source)
+    host.scheduler._capacity = host.capacity
+    for run_id in "abc":
+        host.runs.queued(run_id)
+    held = host.passes().holds
+    assert list(held) == ["c"]
+    next_one = Capacity(host.home, host.config_path, host.readings_source)
+    assert next_one.snapshot(()).bucket.tokens < 1
+
+
+def test_the_queue_is_held_by_a_file(host: Host) -> None:
+    with open(host.home.host_file("queue-held"), "w", encoding="utf-8"):
+        pass
+    assert host.capacity.snapshot(()).queue_held
+
+
+def asking(host: Host, probe: str) -> Run:
+    run = host.runs.queued("a").read()
+    return replace(run, spec=replace(run.spec, gpu_probe=probe))
+
+
+@pytest.mark.parametrize(
+    ("asked", "machine", "measured", "seen"),
+    [
+        ("auto", "auto", "nvml", (True, 2)),
+        ("auto", "simulated", "simulated", (True, 2)),
+        ("auto", "auto", "simulated", (False, 0)),
+        ("nvml", "none", "none", (False, 0)),
+        ("nvml", "auto", "nvidia-smi", (True, 2)),
+        ("simulated", "auto", "nvml", (False, 0)),
+        ("none", "auto", "nvml", (True, 0)),
+        ("auto", "none", "nvml", (True, 0)),
+    ],
+)
+def test_a_run_sees_the_gpus_of_the_probe_it_asks_for(
+    host: Host, asked: str, machine: str, measured: str, seen: tuple[bool, int]
+) -> None:
+    host.readings_source.readings = replace(host.readings_source.readings, probe=measured)
+    snapshot = snapshot_for(asking(host, asked), host.capacity.snapshot(()), machine)
+    assert (snapshot.gpus_known, len(snapshot.readings.gpus)) == seen
+
+
+def test_an_active_run_knows_who_paused_it_and_since_when(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    guardian.says(pause=Pause(since=100.0, by="heat", reason="hot"))
+    seen = active_of(guardian.run, guardian.live, 160.0)
+    assert (seen.paused_by, seen.paused_seconds, seen.stopping) == ("heat", 60.0, False)
+    earlier = active_of(guardian.run, replace(guardian.live, attempt=7), 160.0)
+    assert earlier.paused_by is None
+    guardian.dies()
+
+
+def run(host: Host, run_id: str, *command: str, peak: int | None = None) -> Run:
+    queued = host.runs.queued(run_id, spec={"command": command or ("train.py",)}).read()
+    return replace(queued, peak=Peak(vram_bytes=peak))
+
+
+def test_the_peak_is_that_of_the_newest_run_of_the_same_command(host: Host) -> None:
+    history = VramHistory(host.home)
+    assert history.peak_of(run(host, "a")) is None
+    history.record(run(host, "b", peak=7))
+    history.record(run(host, "c", peak=5))
+    assert history.peak_of(run(host, "d")) == 5
+    assert history.peak_of(run(host, "e", "train.py", "--lr=1")) is None
+
+
+def test_a_run_that_was_not_measured_changes_nothing(host: Host) -> None:
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    history.record(run(host, "b"))
+    assert history.peak_of(run(host, "c")) == 7
+
+
+def test_the_next_supervisor_knows_the_peak_too(host: Host) -> None:
+    VramHistory(host.home).record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
+
+
+def test_a_broken_file_counts_as_missing(host: Host) -> None:
+    with open(host.home.vram_history, "w", encoding="utf-8") as file:
+        file.write("{")
+    history = VramHistory(host.home)
+    history.record(run(host, "a", peak=7))
+    assert VramHistory(host.home).peak_of(run(host, "b")) == 7
+
+
+def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:
+    history = VramHistory(host.home)
+    history._peaks = {str(number): 1 for number in range(MOST_COMMANDS)}
+    history.record(run(host, "a", peak=7))
+    assert len(history._peaks) == MOST_COMMANDS
+    assert "0" not in history._peaks

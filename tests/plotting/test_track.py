@@ -1,0 +1,48 @@
+"""Smoothing weights by distance on x, starts without bias, and continues correctly after a resume."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from backprop_tui.plotting.track import moving_average
+
+finite = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+
+
+def test_it_starts_without_bias_and_follows_a_level() -> None:
+    assert moving_average([(0, 5.0), (1, 5.0), (2, 5.0)], 10) == pytest.approx([5.0, 5.0, 5.0])
+    assert moving_average([(0, 1.0), (1, 3.0)], 0) == [1.0, 3.0]
+    assert moving_average([], 1) == []
+    noisy = [(place, float(place % 2)) for place in range(100)]
+    assert all(0.4 < one < 0.6 for one in moving_average(noisy, 20)[50:])
+
+
+def test_points_further_back_on_x_count_less_however_dense_they_are() -> None:
+    last = moving_average([(0, 0.0), (10, 1.0)], 10)[-1]
+    assert last == pytest.approx(1 / (1 + math.exp(-1)))
+    assert moving_average([(0, 0.0), (1000, 1.0)], 10)[-1] == pytest.approx(1.0)
+    dense = moving_average([(0, 0.0), *((10, 1.0) for _ in range(9))], 10)[-1]
+    assert dense == pytest.approx(9 / (9 + math.exp(-1)))
+
+
+def test_after_a_resume_the_mean_continues_from_its_state_at_that_step() -> None:
+    before = [(float(step), float(step)) for step in range(100)]
+    again = [(float(step), float(step)) for step in range(50, 100)]
+    straight = moving_average(before, 10)
+    assert moving_average([*before, *again], 10)[100:] == pytest.approx(straight[50:])
+    assert moving_average([*before, (0.0, 7.0)], 10)[-1] == 7.0
+
+
+@given(points=st.lists(st.tuples(finite, finite), max_size=40), reach=st.floats(0, 1e300))
+@example(points=[(0.0, 1.7976931348623155e308), (0.0, -2.9937604643020797e292)], reach=0.0)
+def test_no_input_leaves_the_range_of_the_values(points: list[tuple[float, float]], reach: float) -> None:
+    found = moving_average(points, reach)
+    assert len(found) == len(points)
+    if points:
+        low, high = min(value for _, value in points), max(value for _, value in points)
+        room = (high / 2 - low / 2) * 1e-9 + abs(high) * 1e-9 + abs(low) * 1e-9
+        assert all(low - room <= one <= high + room for one in found)

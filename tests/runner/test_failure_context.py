@@ -1,0 +1,183 @@
+"""The context of a failure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.lifecycle import finish_attempt
+from backprop_tui.domain.live import Clock, Live, PostponedStop, Stopping
+from backprop_tui.domain.run import Gpu
+from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
+from backprop_tui.probes.readings import Sample, encode_sample
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner import failure_context, finalize
+from backprop_tui.runner.failure_context import FailureContext, file_system
+from backprop_tui.runner.finalize import outcome_of
+from backprop_tui.runner.script import Exit
+from backprop_tui.store.run_directory import RunDirectory
+from tests.domain.causes.deaths import raised
+from tests.domain.runs import queued, running
+
+MINE = queued().id
+
+
+def context(folder: Path, log: str, **live: Any) -> FailureContext:
+    (folder / "output.log").write_text(log)
+    run = running(queued(cwd=str(folder), command=("python3", "train.py"), script=str(folder / "a/train.py")))
+    return FailureContext(
+        directory=RunDirectory(str(folder)),
+        run=run,
+        live=Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **live),
+        readings_path=str(folder / "none"),
+    )
+
+
+def test_only_the_log_of_this_attempt_counts(tmp_path: Path) -> None:
+    first = raised("KeyError: 1")
+    later = context(tmp_path, first + "step 1\n", attempt_log_offset=len(first))
+    assert outcome_of(Exit(code=1), None, later).cause is not None
+    assert [line.text for line in later.clues(exit_code=1, signal=None).lines] == ["step 1"]
+    assert later.clues(exit_code=1, signal=None).lines[0].number == 5
+
+
+def test_a_run_without_an_exit_status_is_lost_with_the_cause_from_its_log(tmp_path: Path) -> None:
+    outcome = outcome_of(Exit(), None, context(tmp_path, "step 1\n" + raised("KeyError: 1")))
+    assert outcome.status is Status.LOST
+    assert outcome.cause is not None
+    assert (outcome.cause.kind, outcome.cause.line) == ("python_error", 5)
+    silent = outcome_of(Exit(), None, context(tmp_path, "step 1\nstep 2\n"))
+    assert silent.cause is not None
+    assert (silent.cause.kind, silent.cause.evidence, silent.cause.line) == ("unknown", "step 2", 2)
+
+
+def test_after_our_own_signal_the_log_is_not_searched(tmp_path: Path) -> None:
+    stopping = Stopping(status=Status.TIMEBOXED, by="timebox", reason="at its limit", since=0, stage=1, deadline=1)
+    failure = context(tmp_path, raised("KeyboardInterrupt"))
+    assert outcome_of(Exit(code=1), stopping, failure).cause is None
+    stopped = outcome_of(Exit(code=1), replace(stopping, status=Status.STOPPED, by="session"), failure)
+    assert stopped.cause is not None
+    assert stopped.cause.kind == "session_ended"
+
+
+def test_a_last_loss_that_is_not_finite_is_a_fact(tmp_path: Path) -> None:
+    failure = context(tmp_path, "bye\n", metrics={"lr": math.nan, "train_loss": math.inf}, step=9)
+    assert failure.clues(exit_code=1, signal=None).facts.nan_loss == "train_loss is inf at step 9"
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ((2.0, math.nan, 1.0, math.nan, math.inf), "loss is nan since step 3"),
+        ((1.0, 1.0, 1.0, 1.0, math.nan), "loss is nan at step 4"),
+        ((math.nan,) * 5, "loss is nan since step 0"),
+    ],
+)
+def test_the_step_since_when_the_loss_is_not_finite_is_reported(
+    tmp_path: Path, losses: tuple[float, ...], message: str
+) -> None:
+    failure = context(tmp_path, "bye\n", metrics={"loss": math.nan}, step=4)
+    lines = [
+        {"step": step, "metrics": {"loss": loss if math.isfinite(loss) else str(loss)}}
+        for step, loss in enumerate(losses)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"step": 9, "me')
+    assert failure.clues(exit_code=1, signal=None).facts.nan_loss == message
+
+
+def test_a_module_near_the_script_is_found_where_python_does_not_search(tmp_path: Path) -> None:
+    failure = context(tmp_path, "")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/near.py").touch()
+    (tmp_path / "src/far").mkdir(parents=True)
+    (tmp_path / "src/far/__init__.py").touch()
+    find = failure.clues(exit_code=1, signal=None).facts.local_module
+    assert find("near") is None
+    assert find("far") == str(tmp_path / "src")
+    assert find("nowhere") is None
+
+
+def test_a_missing_path_is_on_the_file_system_of_its_parent(tmp_path: Path) -> None:
+    failure = file_system(str(tmp_path / "not/yet/made"))
+    assert failure is not None
+    assert os.path.ismount(failure.mount)
+    assert failure.free_bytes > 0
+
+
+def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> None:
+    lost = GpuReading(index=2, uuid="GPU-2", name="H100", health=GpuHealth.LOST, problem="Xid 79: fallen off the bus")
+    shared = GpuReading(
+        index=3,
+        uuid="GPU-3",
+        name="H100",
+        processes=(
+            GpuProcess(pid=1, run=MINE, memory_bytes=5),
+            GpuProcess(pid=2, run="other", memory_bytes=5),
+            GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),
+            GpuProcess(pid=3, run="gone", memory_bytes=7),
+        ),
+    )
+    other = GpuReading(index=4, uuid="GPU-4", name="H100", health=GpuHealth.LOST)
+    readings = Readings(time=time.time(), host=HostReading(), gpus=(lost, shared, other), probe="nvml")
+    path = tmp_path / "readings.json"
+    path.write_bytes(encode_sample(Sample(readings=readings, pid=1, boot_id=boot_id())))
+    for run_id in (MINE, "other"):
+        (tmp_path / run_id).mkdir()
+    failure = context(tmp_path / MINE, "step 1\n")
+    RunDirectory(str(tmp_path / "other")).write(replace(failure.run, id="other", name="vit"), durable=False)
+    gpus = (Gpu(index=2, uuid="GPU-2"), Gpu(index=3, uuid="GPU-3"))
+    run = failure.run.with_attempt(replace(failure.run.attempt, gpus=gpus))
+    failure = replace(failure, run=run, readings_path=str(path))
+    facts = failure.clues(exit_code=1, signal=None).facts
+    assert facts.gpu_trouble == "GPU 2 lost: Xid 79: fallen off the bus"
+    assert facts.gpu_indices == (2, 3)
+    assert [(holder.gpu_index, holder.who, holder.memory_bytes) for holder in facts.gpu_holders] == [
+        (3, "run vit", 5),
+        (3, "pid 40412 (mika)", 31_300_000_000),
+        (3, "run gone", 7),
+    ]
+    outcome = outcome_of(Exit(signal=6), None, failure)
+    assert outcome.cause is not None
+    assert outcome.cause.kind == "gpu_lost"
+
+
+def test_a_script_that_fails_during_a_deferred_stop_by_a_person_is_not_retried(tmp_path: Path) -> None:
+    wish = PostponedStop(status=Status.STOPPED, by="person", reason="stopped by you", since=0.0, deadline=1.0)
+    limit = replace(wish, status=Status.TIMEBOXED, by="timebox")
+    run = running(queued(retries=3))
+    for postponed, status in ((limit, Status.QUEUED), (wish, Status.FAILED)):
+        outcome = outcome_of(Exit(signal=11), None, context(tmp_path, "step 1\n", postponed=postponed))
+        assert finish_attempt(run, outcome, now=200.0, resume_from=None).status is status
+
+
+def test_the_end_is_not_lost_when_the_search_for_the_cause_hangs_or_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    failure = context(tmp_path, raised("OSError: [Errno 28] No space left on device: '/gone/model.pt'"))
+
+    def hangs(_path: str) -> None:
+        release.wait(60)
+
+    def fails(_path: str) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(finalize, "CAUSE_SECONDS", 0.1)
+    try:
+        for broken in (hangs, fails):
+            monkeypatch.setattr(failure_context, "file_system", broken)
+            outcome = outcome_of(Exit(code=1), None, failure)
+            assert (outcome.status, outcome.exit_code, outcome.reason) == (Status.FAILED, 1, "exit code 1")
+            assert outcome.cause is not None
+            assert outcome.cause.kind == "unknown"
+    finally:
+        release.set()

@@ -1,0 +1,316 @@
+"""Checkpoints on disk, as they reach the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.run import Checkpoint
+from backprop_tui.readers.events import CheckpointSaved
+from backprop_tui.runner.outputs import checkpoints
+from backprop_tui.runner.outputs.checkpoints import (
+    LONGEST_WRITING_SECONDS,
+    CheckpointFound,
+    CheckpointPatterns,
+    CheckpointScanner,
+    Sighting,
+)
+from backprop_tui.runner.outputs.files import OutputFiles
+from backprop_tui.runner.progress import CheckpointRecord
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+
+def torch_save(path: Path, size: int = 100) -> Path:
+    """Writes a file like torch.save."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", bytes(size))
+    return path
+
+
+def trainer_save(folder: Path, step: int) -> Path:
+    """Saves like the Hugging Face Trainer, the state last."""
+    folder.mkdir(parents=True)
+    torch_save(folder / "pytorch_model.bin")
+    torch_save(folder / "optimizer.pt")
+    (folder / "training_args.bin").write_bytes(b"\x80\x02}.")
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+    return folder
+
+
+class Scanned:
+    """A cwd and the record of its checkpoints; each scan is a second after the one before."""
+
+    def __init__(self, folder: Path, *globs: str) -> None:
+        self.cwd = folder / "cwd"
+        self.cwd.mkdir()
+        self.record = folder / "record"
+        self.record.mkdir()
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+        self.recorder = Recorder(RunDirectory(str(self.record)), live)
+        patterns = CheckpointPatterns(globs, str(self.cwd))
+        self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints)
+        self.files = OutputFiles(patterns.locations(), cwd=str(self.cwd), since_ns=0, is_relevant=patterns.matches)
+        self.checkpoint_record = CheckpointRecord(self.recorder, self.scanner.expect)
+        self.now = 0.0
+
+    def scan(self, *, at_end: bool = False) -> list[Sighting]:
+        self.now += 1.0
+        scan = partial(self.scanner.scan, at_end=at_end)
+        sightings = list(scan(self.files.scan(), self.now))
+        for sighting in sightings:
+            self.checkpoint_record.handle(sighting)
+        return sightings
+
+    def scan_until_unchanged(self) -> None:
+        self.scan()
+        self.scan()
+
+    def announce(self, path: str, step: int | None = None) -> None:
+        self.checkpoint_record.announce(CheckpointSaved(path=path, step=step, offset=1), str(self.cwd), step)
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        return self.recorder.live.checkpoints
+
+    def names(self) -> list[str]:
+        return [os.path.relpath(saved.path, self.cwd) for saved in self.checkpoints]
+
+    def messages(self, kind: str) -> list[str]:
+        events = read_lines(str(self.record / "events.jsonl"))
+        return [str(event["message"]) for event in events if event["event"] == kind]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Scanned:
+    return Scanned(tmp_path)
+
+
+def test_an_unannounced_checkpoint_is_recorded_once_it_is_complete_and_unchanged(watched: Scanned) -> None:
+    path = torch_save(watched.cwd / "out" / "ckpt_step_20.pt")
+    watched.scan()
+    assert watched.names() == []
+    watched.scan()
+    recorded = [(saved.step, saved.sound, saved.size_bytes) for saved in watched.checkpoints]
+    assert recorded == [(20, True, path.stat().st_size)]
+    watched.scan_until_unchanged()
+    assert len(watched.messages("checkpoint")) == 1
+
+
+def test_a_checkpoint_that_is_being_written_is_waited_for(watched: Scanned) -> None:
+    whole = torch_save(watched.cwd / "whole.bin").read_bytes()
+    path = watched.cwd / "last.ckpt"
+    path.write_bytes(whole[:40])
+    watched.scan_until_unchanged()
+    watched.scan()
+    assert watched.names() == []
+    assert watched.checkpoint_record.pending == {str(path)}
+    path.write_bytes(whole)
+    watched.scan_until_unchanged()
+    assert watched.names() == ["last.ckpt"]
+    assert watched.checkpoint_record.pending == frozenset()
+
+
+def test_a_directory_is_complete_with_the_file_its_framework_saves_last(watched: Scanned) -> None:
+    folder = trainer_save(watched.cwd / "out" / "checkpoint-10", 10)
+    (folder / "trainer_state.json").unlink()
+    watched.scan_until_unchanged()
+    assert watched.names() == []
+    (folder / "trainer_state.json").write_text('{"global_step": 11}')
+    watched.scan_until_unchanged()
+    assert {saved.path: saved.step for saved in watched.checkpoints} == {str(folder): 11}
+
+
+def test_a_checkpoint_half_written_at_the_end_is_recorded_as_unsound(watched: Scanned) -> None:
+    whole = torch_save(watched.cwd / "ckpt_1.pt")
+    watched.scan_until_unchanged()
+    (watched.cwd / "ckpt_2.pt").write_bytes(whole.read_bytes()[:50])
+    watched.scan(at_end=True)
+    assert [saved.sound for saved in watched.checkpoints] == [True, False]
+    assert "ckpt_2.pt is cut short" in watched.messages("torn_checkpoint")[0]
+
+
+def test_an_overwritten_checkpoint_is_one_and_the_newest(watched: Scanned) -> None:
+    torch_save(watched.cwd / "ckpt.pt")
+    watched.scan_until_unchanged()
+    torch_save(watched.cwd / "ckpt.pt", 300)
+    watched.scan_until_unchanged()
+    assert watched.names() == ["ckpt.pt"]
+    assert len(watched.messages("checkpoint")) == 2
+
+
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_a_checkpoint_that_is_announced_and_found_is_one(watched: Scanned, *, announced_first: bool) -> None:
+    if announced_first:
+        watched.announce("out/ckpt.pt", 5)
+        torch_save(watched.cwd / "out" / "ckpt.pt")
+    else:
+        torch_save(watched.cwd / "out" / "ckpt.pt")
+        watched.announce("out/ckpt.pt", 5)
+    watched.scan_until_unchanged()
+    (checkpoint,) = watched.checkpoints
+    assert (checkpoint.step, checkpoint.sound) == (5, True)
+    assert checkpoint.size_bytes is not None
+    assert len(watched.messages("checkpoint")) == 1
+
+
+def test_an_announced_directory_stands_for_the_file_in_it(watched: Scanned) -> None:
+    watched.announce("out", 250)
+    torch_save(watched.cwd / "out" / "ckpt.pt")
+    watched.scan_until_unchanged()
+    assert [(saved.path, saved.step) for saved in watched.checkpoints] == [(str(watched.cwd / "out"), 250)]
+
+
+def test_an_announced_checkpoint_is_measured_wherever_it_is(watched: Scanned, tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere" / "weights.state"
+    watched.announce(str(path), 1)
+    path.parent.mkdir()
+    path.write_bytes(b"12345")
+    watched.announce(str(path), 2)
+    watched.scan_until_unchanged()
+    assert [(saved.size_bytes, saved.sound) for saved in watched.checkpoints] == [(5, True)]
+
+
+def test_a_checkpoint_announced_before_it_is_written_is_measured_once_it_exists(watched: Scanned) -> None:
+    path = watched.cwd.parent / "weights.state"
+    watched.announce(str(path), 1)
+    watched.scan_until_unchanged()
+    assert watched.checkpoint_record.pending == frozenset(), "not waited for, since it may never be complete"
+    path.write_bytes(b"12345")
+    watched.scan_until_unchanged()
+    assert [(saved.step, saved.size_bytes, saved.sound) for saved in watched.checkpoints] == [(1, 5, True)]
+
+
+def test_a_directory_that_keeps_changing_is_not_waited_for_forever(watched: Scanned) -> None:
+    watched.announce("out", 1)
+    out = watched.cwd / "out"
+    out.mkdir()
+    for count in range(1, 5):
+        (out / "log.txt").write_text("x" * count)
+        watched.scan()
+    assert watched.checkpoint_record.pending == {str(out)}
+    watched.now += LONGEST_WRITING_SECONDS
+    (out / "log.txt").write_text("more")
+    watched.scan()
+    assert watched.checkpoint_record.pending == frozenset()
+
+
+def test_an_abandoned_checkpoint_becomes_unsound_and_makes_room_for_others(
+    watched: Scanned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "MOST_PENDING", 1)
+    (watched.cwd / "step_1.ckpt").write_bytes(b"")
+    watched.scan_until_unchanged()
+    pending = [watched.scanner.is_any_pending]
+    long_ago = time.time() - 2 * LONGEST_WRITING_SECONDS
+    os.utime(watched.cwd / "step_1.ckpt", (long_ago, long_ago))
+    watched.scan_until_unchanged()
+    assert watched.names() == []
+    watched.now += LONGEST_WRITING_SECONDS
+    watched.scan()
+    assert [saved.sound for saved in watched.checkpoints] == [False]
+    pending.append(watched.scanner.is_any_pending)
+    assert pending == [True, False]
+    torch_save(watched.cwd / "step_2.ckpt")
+    watched.scan_until_unchanged()
+    assert [saved.sound for saved in watched.checkpoints] == [False, True]
+
+
+def test_deleted_checkpoints_leave_the_record_and_do_not_count_as_growth(watched: Scanned) -> None:
+    for step in range(1, 8):
+        trainer_save(watched.cwd / f"checkpoint-{step}", step)
+        if step > 2:
+            shutil.rmtree(watched.cwd / f"checkpoint-{step - 2}")
+        watched.scan_until_unchanged()
+    assert watched.names() == ["checkpoint-6", "checkpoint-7"]
+    pace = watched.recorder.live.pace
+    assert pace is not None
+    assert pace.bytes_per_save == 0
+
+
+def test_disk_use_grows_by_each_saved_checkpoint(watched: Scanned) -> None:
+    sizes = [torch_save(watched.cwd / f"ckpt_{step}.pt", 500).stat().st_size for step in range(1) for step in (1, 2, 3)]
+    watched.scan_until_unchanged()
+    pace = watched.recorder.live.pace
+    assert pace is not None
+    assert pace.bytes_per_save == sizes[0]
+
+
+def test_a_best_checkpoint_does_not_count_beside_a_last_one(watched: Scanned) -> None:
+    torch_save(watched.cwd / "weights" / "last.pt")
+    torch_save(watched.cwd / "weights" / "best.pt")
+    watched.scan_until_unchanged()
+    assert watched.names() == ["weights/last.pt"]
+
+
+def test_best_checkpoints_count_where_there_are_no_others(watched: Scanned) -> None:
+    torch_save(watched.cwd / "weights" / "best.ckpt")
+    watched.scan_until_unchanged()
+    assert watched.names() == ["weights/best.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "file", "checkpoint"),
+    [
+        ("*.state", "a.state", "a.state"),
+        ("out/*/model", "out/7/model/weights.any", "out/7/model"),
+        ("**/snap_*", "deep/er/snap_3", "deep/er/snap_3"),
+    ],
+)
+def test_a_pattern_finds_files_with_any_name(tmp_path: Path, glob: str, file: str, checkpoint: str) -> None:
+    watched = Scanned(tmp_path, glob)
+    path = watched.cwd / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"some state")
+    (watched.cwd / "other.any").write_bytes(b"none")
+    watched.scan_until_unchanged()
+    assert watched.names() == [checkpoint]
+
+
+def test_the_step_is_the_one_logged_before_the_save(watched: Scanned) -> None:
+    watched.checkpoint_record.note_step(40)
+    path = torch_save(watched.cwd / "ckpt.pt")
+    os.utime(path)
+    watched.scan()
+    watched.checkpoint_record.note_step(90)
+    watched.scan()
+    assert [saved.step for saved in watched.checkpoints] == [40]
+
+
+def test_a_checkpoint_announced_before_any_step_gets_the_step_logged_just_after(watched: Scanned) -> None:
+    path = torch_save(watched.cwd / "ckpt.pt")
+    watched.checkpoint_record.announce(CheckpointSaved(offset=1, path=str(path)), str(watched.cwd), None)
+    for step in (20, 40):
+        watched.checkpoint_record.note_step(step)
+    watched.scan_until_unchanged()
+    assert [saved.step for saved in watched.checkpoints] == [20]
+
+
+def test_a_number_in_the_name_that_the_log_has_just_reached_is_the_step(watched: Scanned) -> None:
+    watched.checkpoint_record.note_step(38)
+    torch_save(watched.cwd / "ckpt_000040.pt")
+    watched.checkpoint_record.note_step(41)
+    torch_save(watched.cwd / "ckpt_000007.pt")
+    watched.scan_until_unchanged()
+    assert [saved.step for saved in watched.checkpoints] == [40, 41]
+
+
+def test_the_duration_of_a_save_that_was_seen_changing_is_known(watched: Scanned) -> None:
+    whole = torch_save(watched.cwd / "whole.bin").read_bytes()
+    path = watched.cwd / "ckpt_3.pt"
+    for size in (10, 20, 30):
+        path.write_bytes(whole[:size])
+        watched.scan()
+    path.write_bytes(whole)
+    sightings = [seen for _ in range(3) for seen in watched.scan() if isinstance(seen, CheckpointFound)]
+    assert sightings[0].written_seconds is not None
+    assert sightings[0].written_seconds >= 3

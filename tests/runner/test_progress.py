@@ -1,0 +1,150 @@
+"""Values from a log, as they reach the live record."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.goals import parse_goal
+from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.run import Spec
+from backprop_tui.readers.events import CheckpointSaved, Progress
+from backprop_tui.runner import progress as progress_module
+from backprop_tui.runner.progress import KEPT_CHECKPOINTS, MOST_METRICS, CheckpointRecord, ProgressRecorder
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.run_directory import RunDirectory, read_lines
+
+
+@dataclass
+class FakeStopSequence:
+    begun: list[str] = field(default_factory=list)
+
+    def begin(self, *_: object, reason: str, **__: object) -> None:
+        self.begun.append(reason)
+
+
+class Recorded:
+    """A progress recorder with a fake stop sequence."""
+
+    def __init__(self, folder: str, on_nan: str = "warn", *, until: str | None = None, **known: Any) -> None:
+        self.folder = folder
+        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0, **known)
+        self.recorder = Recorder(RunDirectory(folder), live)
+        self.stop_sequence = FakeStopSequence()
+        goal = () if until is None else (parse_goal(until),)
+        spec = Spec(command=("true",), script=None, cwd=folder, limits=RunLimits(on_nan=on_nan), until=goal)
+        self.checkpoints = CheckpointRecord(self.recorder)
+        self.progress_recorder = ProgressRecorder(self.recorder, self.stop_sequence, spec, self.checkpoints)  # type: ignore[arg-type]
+
+    def record(self, *values: Progress | CheckpointSaved) -> None:
+        self.progress_recorder.record(values, self.folder)
+
+    def messages(self, kind: str) -> list[str]:
+        events = read_lines(os.path.join(self.folder, "events.jsonl"))
+        return [str(event["message"]) for event in events if event["event"] == kind]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    return Recorded(str(tmp_path))
+
+
+def progress(step: int | None = None, **metrics: float) -> Progress:
+    asked: dict[str, Any] = {"step": step, "epoch": None, "total_steps": None, "metrics": metrics, "offset": 1}
+    return Progress(**asked)
+
+
+def saved(path: str, step: int | None = None, offset: int = 5) -> CheckpointSaved:
+    return CheckpointSaved(path=path, step=step, offset=offset)
+
+
+def test_the_newest_value_of_each_metric_is_kept(recorded: Recorded) -> None:
+    recorded.record(progress(1, loss=2.0, accuracy=0.1), progress(2, loss=1.0))
+    recorded.record(progress(None, accuracy=0.2))
+    assert recorded.recorder.live.step == 2
+    assert recorded.recorder.live.metrics == {"loss": 1.0, "accuracy": 0.2}
+
+
+def test_a_checkpoint_path_is_relative_to_the_cwd_and_gets_the_current_step(recorded: Recorded) -> None:
+    recorded.record(progress(7), saved("out/../last.pt"), progress(9))
+    (checkpoint,) = recorded.recorder.live.checkpoints
+    assert (checkpoint.path, checkpoint.step) == (os.path.join(recorded.folder, "last.pt"), 7)
+    assert recorded.recorder.live.step == 9
+    assert len(recorded.messages("checkpoint")) == 1
+
+
+def test_a_file_that_is_overwritten_is_one_checkpoint(recorded: Recorded) -> None:
+    recorded.record(saved("a.pt", 1), saved("b.pt", 2), saved("a.pt", 3))
+    assert [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints] == [2, 3]
+
+
+def test_the_number_of_recorded_checkpoints_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(saved(f"{step}.pt", step) for step in range(KEPT_CHECKPOINTS + 5)))
+    steps = [checkpoint.step for checkpoint in recorded.recorder.live.checkpoints]
+    assert steps == list(range(5, KEPT_CHECKPOINTS + 5))
+
+
+@pytest.mark.parametrize("until", ["step=300", "val_loss<0.1"])
+def test_a_goal_that_only_a_file_reports_is_reached(tmp_path: Path, until: str) -> None:
+    recorded = Recorded(str(tmp_path), until=until)
+    recorded.progress_recorder.record_from_files([progress(200, val_loss=0.2)])
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(300, val_loss=0.05)])
+    assert len(recorded.messages("reached")) == 1
+    assert recorded.recorder.live.reached is not None
+
+
+def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path), until="val_loss<0.1", step=500)
+    recorded.progress_recorder.record_from_files(
+        [progress(400, val_loss=0.05), progress(500, val_loss=0.05), progress(val_loss=0.05)]
+    )
+    assert not recorded.messages("reached")
+    recorded.progress_recorder.record_from_files([progress(510, val_loss=0.05)])
+    assert recorded.messages("reached")
+
+
+def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
+    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
+    metrics = recorded.recorder.live.metrics
+    assert len(metrics) == MOST_METRICS
+    assert metrics["lr"] == 2 * MOST_METRICS - 1
+
+
+def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "REMEMBERED_PATHS", 30)
+    for number in range(100):
+        recorded.record(saved(f"/ckpt/{number}", offset=number + 1))
+    assert list(recorded.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
+
+
+def test_a_loss_that_is_not_finite_is_reported_once(recorded: Recorded) -> None:
+    recorded.record(progress(3, train_loss=math.nan), progress(4, train_loss=math.inf))
+    assert recorded.messages("nan") == ["train_loss is nan at step 3"]
+    assert recorded.stop_sequence.begun == []
+
+
+def test_other_metrics_may_be_infinite(recorded: Recorded) -> None:
+    recorded.record(progress(3, perplexity=math.inf))
+    assert recorded.messages("nan") == []
+
+
+def test_a_run_can_be_stopped_for_a_nan_loss(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path), on_nan="stop")
+    recorded.record(progress(3, loss=math.nan), progress(4, loss=math.nan))
+    assert recorded.stop_sequence.begun == ["loss is nan at step 3"]
+
+
+def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path))
+    for step, loss in ((1, 3.0), (2, 1.0), (3, math.nan), (4, 2.0)):
+        recorded.record(progress(step, loss=loss, lr=0.1))
+    assert recorded.recorder.live.best == {"loss": Extreme(1.0, 2)}
+    assert recorded.recorder.live.metrics["loss"] == 2.0

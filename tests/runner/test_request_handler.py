@@ -1,0 +1,40 @@
+"""Requests to a run whose script is dead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backprop_tui.domain.requests import EditRequest, PauseRequest, StopRequest
+from backprop_tui.runner.request_handler import RequestHandler
+from backprop_tui.runner.stop_sequence import DeferredStop
+from tests.domain.runs import running
+from tests.runner.test_stop_sequence import StoppedRun
+
+
+def handler(stopped: StoppedRun) -> RequestHandler:
+    waiting = DeferredStop(stopped.recorder, stopped.stop_sequence, grace_seconds=1.0)
+    return RequestHandler(stopped.directory, stopped.tree, stopped.recorder, stopped.stop_sequence, waiting)  # type: ignore[arg-type]
+
+
+def test_after_the_end_edits_apply_and_pauses_do_not(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path))
+    stopped.directory.append_request(EditRequest(note="late"))
+    stopped.directory.append_request(PauseRequest(by="person", reason="paused by you"))
+    assert handler(stopped).handle_after_end(running()).note == "late"
+    offset = stopped.recorder.live.requests_offset
+    assert stopped.directory.requests_after(offset) == ([], offset)
+
+
+def test_a_persons_stop_is_left_for_the_scheduler(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path))
+    stop = StopRequest(by="person", reason="stopped by you")
+    stopped.directory.append_request(stop)
+    handler(stopped).handle_after_end(running())
+    assert stopped.directory.requests_after(stopped.recorder.live.requests_offset)[0] == [stop]
+
+
+def test_a_stop_by_the_guard_does_not_outlive_the_script(tmp_path: Path) -> None:
+    stopped = StoppedRun(str(tmp_path))
+    stopped.directory.append_request(StopRequest(by="ram", reason="RAM is nearly gone"))
+    handler(stopped).handle_after_end(running())
+    assert stopped.directory.requests_after(stopped.recorder.live.requests_offset)[0] == []

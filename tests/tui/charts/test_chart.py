@@ -1,0 +1,155 @@
+"""Drawing a chart: it fills its area exactly, at every size and with any values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.plotting.axes import Scale
+from backprop_tui.tui.charts.chart import (
+    AxisUnit,
+    Chart,
+    ChartCurve,
+    axis_duration,
+    chart_frame,
+    draw_chart,
+    tick_labels,
+)
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.tokens import Token
+
+LINE = tuple((float(x), float(x), float(x)) for x in range(101))
+CURVE = ChartCurve(label="train", value="2.214", token=Token.ACCENT, letter="t", pieces=(LINE,), ends_in_letter=True)
+CHART = Chart(title="loss", curves=(CURVE,), x=Scale(0, 100), y=Scale(0, 100))
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 30),
+    values=st.lists(st.tuples(numbers, numbers), max_size=20),
+    low=numbers,
+    high=numbers,
+    log=st.booleans(),
+    ascii_only=st.booleans(),
+)
+def test_a_chart_has_its_size(
+    width: int,
+    height: int,
+    values: list[tuple[float, float]],
+    low: float,
+    high: float,
+    log: bool,  # noqa: FBT001
+    ascii_only: bool,  # noqa: FBT001
+) -> None:
+    bars = tuple((x, y, y) for x, y in sorted(values))
+    x = Scale(bars[0][0], bars[-1][0]) if bars else Scale(0, 1)
+    chart = replace(
+        CHART, curves=(replace(CURVE, pieces=(bars,)),), x=x, y=Scale(min(low, high), max(low, high), log=log),
+        checkpoints=tuple(at for at, _ in values), restarts=((2, x.low),), gaps=(x.low,), cursor=x.high,
+    )  # fmt: skip
+    lines = draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)
+    assert [width_of(line) for line in lines] == [width] * height
+    assert not ascii_only or all(text_of(line).isascii() for line in lines)
+
+
+def _text(chart: Chart, width: int = 60, height: int = 14, *, ascii_only: bool = False) -> list[str]:
+    return [text_of(line).rstrip() for line in draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)]
+
+
+def test_title_legend_axis_and_labels_surround_the_curve() -> None:
+    text = _text(CHART)
+    assert text[0].startswith("loss")
+    assert text[0].endswith("━━ train 2.214")
+    assert text[-1].split() == ["0", "50", "100"]
+    assert text[-2].strip().startswith("└───")
+    assert text[1].rstrip().endswith("t")
+    assert [line.split()[0] for line in text[1:-2] if "┤" in line] == ["100", "50", "0"]
+
+
+def test_in_ascii_a_curve_is_drawn_by_its_letter() -> None:
+    text = _text(CHART, ascii_only=True)
+    assert text[0].endswith("tt train 2.214")
+    assert sum(line.count("t") for line in text[1:-2]) >= 40
+    assert "+-----" in text[-2]
+
+
+def test_checkpoints_are_marked_below_the_axis_and_resumes_across_the_curves() -> None:
+    chart = replace(CHART, checkpoints=(50.0, 1000.0), restarts=((2, 20.0),))
+    text = _text(chart)
+    assert text[-2].count("◆") == 1
+    assert text[-1].index("50") == pytest.approx(text[-2].index("◆"), abs=1)
+    assert sum("│" in line[10:] for line in text[1:-3]) >= 8
+    assert "│2" in text[1]
+
+
+def test_values_that_are_not_finite_are_marked_below_the_axis() -> None:
+    text = _text(replace(CHART, gaps=(50.0,), checkpoints=(20.0,)))
+    assert text[-2].split() == ["◆", "!"]
+
+
+def test_a_dragged_range_shows_both_ends() -> None:
+    text = _text(replace(CHART, dragged=(20.0, 60.0), cursor=90.0))
+    assert text[1][10:].count("│") == 2
+
+
+def test_a_frame_knows_the_position_under_a_column() -> None:
+    frame = chart_frame(CHART, 60, 14)
+    assert frame is not None
+    assert frame.x_at(CHART, 0) == pytest.approx(100 / frame.columns / 2)
+    assert frame.x_at(CHART, 59) == pytest.approx(100, abs=2)
+    assert frame.x_at(CHART, frame.margin + 1 + frame.columns // 2) == pytest.approx(50, abs=2)
+    assert chart_frame(CHART, 10, 14) is None
+    assert chart_frame(replace(CHART, curves=()), 60, 14) is None
+
+
+def test_without_points_it_shows_the_empty_text() -> None:
+    assert _text(replace(CHART, curves=(), empty_text="No metrics yet"))[1] == "No metrics yet"
+
+
+def test_a_faint_curve_is_drawn_behind_the_others() -> None:
+    faint = replace(CURVE, token=Token.FAINT, faint=True, label="", ends_in_letter=False)
+    for curves in ((faint, CURVE), (CURVE, faint)):
+        lines = draw_chart(replace(CHART, curves=curves), 60, 14, UNICODE)
+        assert not any(piece.token is Token.FAINT for line in lines for piece in line)
+
+
+def test_a_gap_between_pieces_stays_empty() -> None:
+    parts = replace(CURVE, pieces=(LINE[:20], LINE[80:]), ends_in_letter=False)
+    body = _text(replace(CHART, curves=(parts,)))[1:-2]
+    assert all(line[20:40].strip() == "" for line in body)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "shown"),
+    [
+        (1.9, 7.4, AxisUnit.METRIC, ["2", "4", "6"]),
+        (0.05, 0.31, AxisUnit.METRIC, ["0.1", "0.2", "0.3"]),
+        (0.0, 6.6e-4, AxisUnit.METRIC, ["0", "2e-4", "4e-4", "6e-4"]),
+        (100_000.0, 160_000.0, AxisUnit.METRIC, ["100k", "120k", "140k", "160k"]),
+        (0.0, 100.0, AxisUnit.PERCENT, ["0%", "50%", "100%"]),
+        (0.0, 80e9, AxisUnit.GIGABYTES, ["0", "20", "40", "60", "80"]),
+        (0.0, 40e6, AxisUnit.GIGABYTES, ["0", "10", "20", "30", "40"]),
+        (-1800.0, 0.0, AxisUnit.AGO, ["-30m", "-20m", "-10m", "now"]),
+        (0.0, 5400.0, AxisUnit.SECONDS, ["0", "30m", "1h", "1:30h"]),
+        (0.0, 60_000.0, AxisUnit.STEPS, ["0", "15k", "30k", "45k", "60k"]),
+    ],
+)
+def test_labels_are_short_and_round(low: float, high: float, unit: AxisUnit, shown: list[str]) -> None:
+    assert [text for _, text in tick_labels(Scale(low, high), unit, len(shown))] == shown
+
+
+def test_a_logarithmic_axis_is_labelled_by_powers_of_ten() -> None:
+    assert [text for _, text in tick_labels(Scale(0.001, 100.0, log=True), AxisUnit.METRIC, 6)] == [
+        "0.001", "0.01", "0.1", "1", "10", "100",
+    ]  # fmt: skip
+
+
+def test_a_time_on_an_axis_has_its_unit() -> None:
+    assert [axis_duration(seconds) for seconds in (0, 30, -900, 90, 7200, 5400, 172_800)] == [
+        "0", "30s", "-15m", "1:30", "2h", "1:30h", "2d",
+    ]  # fmt: skip

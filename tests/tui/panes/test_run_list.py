@@ -1,0 +1,290 @@
+"""The rows of the runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.domain.causes.stops import cause_of_stop
+from backprop_tui.domain.live import Pause, PostponedStop, Stopping
+from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.run import Cause
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation.compare import member_names
+from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.presentation.run_line import Tone, run_line
+from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
+from backprop_tui.tui.panes.run_order import RunFilter, best_first, best_of
+from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
+from backprop_tui.tui.panes.selected_run import selected_run_view
+from backprop_tui.tui.tokens import Token
+from tests.tui.snapshots import NOW, ended, queued, running, snapshot
+
+HELD = {"check": "gpu_temperature", "message": "GPU 1 at 84 C, waiting below 80", "gpu": 1}
+AFTER = {"check": "dependency", "message": "after nano-lm"}
+
+
+def _row(run: KnownRun) -> RunRow:
+    return run_list_view(snapshot(run), RunListOptions()).rows[0]
+
+
+def _text(run: KnownRun, width: int = 120) -> str:
+    return text_of(draw_run(_row(run), run_columns(width), UNICODE, cursor=False)).rstrip()
+
+
+def test_a_running_run_shows_its_figures() -> None:
+    curve = LossCurve(name="loss", values=(3.0, 2.5, 2.2), step_seconds=0.01)
+    run = running("nano", step=38_400, total_steps=60_000, metrics={"loss": 2.214}, seconds=60, curve=curve)
+    row = _row(run)
+    assert (row.progress, row.step, row.loss, row.left) == (0.64, "38,400/60,000", "2.214", "9m")
+    assert "64%" in _text(run)
+    assert row.line is None
+
+
+def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
+    curve = LossCurve(step_seconds=1.0)
+    late: dict[str, Any] = {"step": 10, "total_steps": 10_000, "curve": curve}
+    assert _row(running("a", **late)).eta_warns
+    assert not _row(running("a", **late, spec={"total_seconds": 90_000.0})).eta_warns
+    assert not _row(running("a", step=10, total_steps=100, curve=curve)).eta_warns
+
+
+def test_a_run_without_figures_says_how_long_it_has_been_silent() -> None:
+    assert "no output for 1m" in _text(running("quiet"))
+
+
+def test_a_paused_run_keeps_its_progress_and_says_why() -> None:
+    pause = Pause(since=0, by="heat", reason="hot: 84 C, continues below 80")
+    run = running("vit", step=31, total_steps=100, metrics={"loss": 1.087}, pause=pause)
+    assert "31%" in _text(run)
+    assert _text(run).endswith("hot: 84 C, continues below 80")
+    assert _text(run, 80).endswith("hot: 84 C, continues below 80")
+
+
+def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
+    stopping = Stopping(
+        status=Status.STOPPED, by="person", reason="stopped by you", since=0, stage=2, deadline=10_022.0
+    )
+    assert _text(running("unet", step=1, stopping=stopping)).endswith("by you · kill in 22s")
+
+
+def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
+    postponed = PostponedStop(
+        status=Status.STOPPED, by="person", reason="stopped by you", since=NOW.wall, deadline=NOW.monotonic + 21
+    )
+    run = running("rings", step=1, total_steps=10, postponed=postponed)
+    assert _text(run, width=200).endswith("at the next checkpoint, max 21s · by you")
+    assert _text(run).endswith("at the next checkpoint, max 21s")
+    assert _text(run, width=80).endswith("at the next checkpoint")
+
+
+def test_a_queued_run_says_what_it_waits_for() -> None:
+    held, after = _row(queued("a", holds=(HELD,))).line, _row(queued("a", holds=(AFTER,))).line
+    assert held is not None
+    assert after is not None
+    assert (held.tone, after.tone) == (Tone.INFO, Tone.MUTED)
+    assert "behind 1 run" in _text(queued("a", place=2))
+    assert "#3" in _text(queued("a", place=3, holds=(HELD,)))
+
+
+def test_a_failed_run_says_its_cause_with_the_figures() -> None:
+    evidence = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB (GPU 0; of which 1.12 GiB is free)"
+    run = ended("vit", Status.FAILED, cause=Cause(kind="cuda_oom", evidence=evidence))
+    assert "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free" in _text(run)
+    assert _text(run).endswith("1m ago")
+
+
+def test_names_and_reasons_from_outside_are_harmless() -> None:
+    run = ended(
+        "x", Status.FAILED, name="\x1b]0;evil\x07name", cause=Cause(kind="python_error", evidence="E\x1b[2J: x")
+    )
+    assert "\x1b" not in _text(run)
+    assert "name" in _text(run)
+
+
+def test_a_loss_that_is_no_number_is_bad() -> None:
+    assert _row(running("a", step=1, metrics={"loss": float("nan")})).loss_token is Token.BAD
+
+
+def test_every_row_fits_every_width() -> None:
+    runs = [
+        running("nano" * 9, step=38_400, total_steps=60_000, metrics={"loss": 2.214}),
+        running("日本" * 12, pause=Pause(since=0, by="heat", reason="hot: 84 C, continues below 80"), step=1),
+        queued("waits", holds=(HELD, AFTER)),
+        ended("failed", Status.FAILED, cause=Cause(kind="python_error", evidence="ValueError: " + "x" * 300)),
+    ]
+    for width in range(20, 260):
+        columns = run_columns(width)
+        for glyphs in (UNICODE, ASCII):
+            for run in runs:
+                assert width_of(draw_run(_row(run), columns, glyphs, cursor=True)) <= width, (width, run.id)
+            view = run_list_view(snapshot(*runs), RunListOptions())
+            assert width_of(draw_runs_heading(view, columns, glyphs, focused=True)) == width
+
+
+def test_the_runs_stand_active_then_waiting_then_ended() -> None:
+    runs = (running("a"), queued("b"), ended("c"))
+    assert [row.run_id for row in run_list_view(snapshot(*runs), RunListOptions()).rows] == ["a", "b", "c"]
+
+
+def test_a_group_stands_together_and_folds() -> None:
+    runs = (running("a", group="sweep"), running("z"), queued("b", group="sweep"))
+    rows = run_list_view(snapshot(*runs), RunListOptions()).rows
+    assert [row.run_id for row in rows] == ["z", "group:sweep", "a", "b"]
+    folded = run_list_view(snapshot(*runs), RunListOptions(folded={"sweep"})).rows
+    assert [row.run_id for row in folded] == ["z", "group:sweep"]
+
+
+def test_members_are_called_by_what_differs() -> None:
+    assert member_names(["sweep:lr=1e-3,seed=1", "sweep:lr=1e-3,seed=2"]) == ["seed=1", "seed=2"]
+    assert member_names(["sweep:lr=1e-3,seed=1", "sweep:lr=3e-4,seed=2"]) == ["lr=1e-3 seed=1", "lr=3e-4 seed=2"]
+    assert member_names(["alpha", "alps"]) == ["alpha", "alps"]
+
+
+def test_old_ends_are_folded_into_one_row() -> None:
+    runs = [ended(f"r{number}", ago=90_000 + number) for number in range(9)]
+    rows = run_list_view(snapshot(*runs), RunListOptions()).rows
+    assert len(rows) == 6
+    assert "4 older" in rows[-1].name
+    assert len(run_list_view(snapshot(*runs), RunListOptions(older=True)).rows) == 9
+
+
+def test_a_filter_narrows_by_expression_and_by_words() -> None:
+    runs = (running("vit-b16", tags=("x",)), running("nano"), ended("vit-old", Status.FAILED))
+
+    def shown(text: str) -> list[str]:
+        return [row.run_id for row in run_list_view(snapshot(*runs), RunListOptions(filter=RunFilter.parse(text))).rows]
+
+    assert shown("^vit") == ["vit-b16", "vit-old"]
+    assert shown("state:failed") == ["vit-old"]
+    assert shown("vit tag:x") == ["vit-b16"]
+    assert shown("gpu:0") == ["vit-b16", "nano"]
+    assert shown("[") == []
+
+
+def test_gpus_are_named_in_few_letters() -> None:
+    assert index_ranges([0]) == "0"
+    assert index_ranges([2, 3]) == "2,3"
+    assert index_ranges([0, 4, 5, 6, 7]) == "0,4-7"
+
+
+def test_an_unseen_failure_is_bold_until_it_was_seen() -> None:
+    run = ended("vit", Status.FAILED)
+    assert _row(run).bold
+    assert not run_list_view(snapshot(run), RunListOptions(seen={"vit"})).rows[0].bold
+
+
+def test_a_clock_of_another_boot_stands_still() -> None:
+    run = running("a", seconds=60)
+    assert run.live is not None
+    clock = replace(run.live.clock, boot_id="another", mark=0.0)
+    assert _row(replace(run, live=replace(run.live, clock=clock))).left == "9m"
+
+
+def test_a_summary_of_the_cause_is_what_the_row_says() -> None:
+    cause = Cause(kind="python_error", evidence="my.Boom: x", summary="Boom: x")
+    assert "Boom: x" in _text(ended("a", Status.FAILED, cause=cause))
+    assert "my.Boom" not in _text(ended("a", Status.FAILED, cause=cause))
+
+
+def test_what_a_person_stopped_is_no_problem() -> None:
+    wished = cause_of_stop(by="person", reason="stopped by you", kind=None)
+    guarded = cause_of_stop(by="heat", reason="GPU 0 at 91 C", kind="overheated")
+    assert not is_problem(ended("a", Status.STOPPED, cause=wished))
+    assert is_problem(ended("a", Status.STOPPED, cause=guarded))
+
+
+def test_a_doubtful_resume_stands_in_the_row_of_an_ended_run() -> None:
+    check = ResumeCheck(
+        verdict=ResumeVerdict.RESTARTED, attempt=2, message="began again at step 1 after 400: loss 4, before 1"
+    )
+    assert "! started over after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
+    fine = replace(check, verdict=ResumeVerdict.CONTINUED)
+    assert "resume" not in _text(ended("a", Status.TIMEBOXED, resume_check=fine))
+
+
+def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
+    cause = Cause(
+        kind="cuda_oom", evidence="torch.OutOfMemoryError: x", summary="CUDA out of memory", advice="halve", line=8214
+    )
+    view = selected_run_view(snapshot(ended("a", Status.FAILED, cause=cause)), "a")
+    assert view is not None
+    assert view.card is not None
+    assert ("evidence", "line 8,214: torch.OutOfMemoryError: x") in view.card.lines
+    (section,) = [one for one in view.sections if one.title == "Cause"]
+    assert section.lines == (
+        ("cause", "cuda oom: CUDA out of memory"),
+        ("evidence", "line 8,214: torch.OutOfMemoryError: x"),
+        ("advice", "halve"),
+    )
+
+
+def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
+    row = _row(running("vit", step=1200, epoch=28.5, total_epochs=90, metrics={"loss": 1.087}, eta_seconds=3600.0))
+    assert (row.step, row.eta) == ("ep 28/90", "1h!")
+    assert row.progress is not None
+    assert 0.31 < row.progress < 0.32
+    assert _row(running("keras", step=16, total_steps=64, epoch=1.0, total_epochs=4)).step == "16/64"
+    assert _row(running("plain", epoch=3.0)).step == "ep 3"
+    assert "ep 28/90" in _text(running("vit", step=1200, epoch=28.5, total_epochs=90))
+
+
+def test_what_the_script_says_is_left_counts_where_no_pace_is_known() -> None:
+    known: dict[str, Any] = {"step": 10, "total_steps": 100, "eta_seconds": 50.0}
+    assert _row(running("a", **known)).eta.strip() == "50s"
+    assert _row(running("a", **known, curve=LossCurve(step_seconds=1.0))).eta.strip() == "2m"
+
+
+def _member(run_id: str, last: float, best: float, *, metric: str = "loss") -> KnownRun:
+    return ended(run_id, name=f"train:{run_id}", metrics={metric: last}, best={metric: Extreme(best, 1200)})
+
+
+def test_the_best_it_ever_was_counts_and_not_the_last() -> None:
+    unit = (_member("lr=1", 0.5, 0.25), _member("lr=2", 0.4, 0.4))
+    facts = group_row("sweep", unit, folded=False).group
+    assert facts is not None
+    assert (facts.best, facts.best_name) == ("0.2500", "lr=1")
+
+
+def test_without_a_loss_the_most_of_a_score_counts() -> None:
+    best = best_of((_member("a", 0.5, 0.7, metric="acc"), _member("b", 0.6, 0.6, metric="acc")))
+    assert best is not None
+    assert best.id == "a"
+    assert best_of((ended("none"),)) is None
+
+
+def test_records_that_know_no_best_are_rated_by_what_they_had_last() -> None:
+    def older(run: KnownRun) -> KnownRun:
+        return KnownRun(record={name: value for name, value in run.record.items() if name != "best"})
+
+    best = best_of((older(_member("a", 0.5, 0.1)), older(_member("b", 0.4, 0.3))))
+    assert best is not None
+    assert best.id == "b"
+
+
+def test_an_ended_run_tells_where_it_was_better() -> None:
+    sentence = run_line(_member("a", 0.4127, 0.4098), NOW)
+    assert sentence is not None
+    assert sentence.clauses[:2] == ("loss 0.4127", "best 0.4098 at 1,200")
+    same = run_line(_member("a", 0.4127, 0.4127), NOW)
+    assert same is not None
+    assert "best" not in " ".join(same.clauses)
+
+
+def test_the_best_stand_first_and_those_without_a_figure_last() -> None:
+    unit = (ended("none"), _member("b", 0.5, 0.4), _member("a", 0.5, 0.25))
+    assert [one.id for one in best_first(unit)] == ["a", "b", "none"]
+    assert best_first((ended("x"), ended("y")))[0].id == "x"
+
+
+def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
+    runs = [ended(f"r{place}", ago=60.0 + place, group="sweep", name=f"sweep:a={place}") for place in range(200)]
+    rows = run_list_view(snapshot(*runs), RunListOptions()).rows
+    assert rows[0].group is not None
+    assert rows[0].group.size == 200
+    assert len(rows) == 1 + MOST_ENDED + 1
+    assert rows[-1].name == "150 older, a shows them"

@@ -1,0 +1,67 @@
+"""Typed or pasted command lines become words of `run`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.tui.commands import StartVerdict
+from backprop_tui.tui.screens.draft import join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.screens.new_run import verdict_text
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("train.py", ("train.py",)),
+        ("train.py --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("train.py -- --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("$ python3 train.py --lr 3e-4", ("train.py", "--", "--lr", "3e-4")),
+        ("/env/bin/python train.py -x", ("--python", "/env/bin/python", "train.py", "--", "-x")),
+        ("CUDA_VISIBLE_DEVICES=0 python train.py", ("--env", "CUDA_VISIBLE_DEVICES=0", "train.py")),
+        ("torchrun --nproc 2 train.py", ("--", "torchrun", "--nproc", "2", "train.py")),
+        ("python -m pkg.train", ("--", "python", "-m", "pkg.train")),
+        ("backprop-tui run -m 60 train.py -- --lr 1", ("-m", "60", "train.py", "--", "--lr", "1")),
+        ("'/my disk/train.py'", ("/my disk/train.py",)),
+        ("./go.sh", ("./go.sh",)),
+        ("", ()),
+    ],
+)
+def test_a_command_line_is_parsed(typed: str, words: tuple[str, ...]) -> None:
+    assert words_of({"command": typed}) == words
+
+
+def test_a_dropped_file_is_its_path() -> None:
+    assert parse_command("file:///my%20disk/train.py").script == "/my disk/train.py"
+
+
+def test_a_tilde_is_the_home() -> None:
+    assert parse_command("~/train.py").script == os.path.expanduser("~/train.py")
+
+
+def test_continued_lines_are_joined() -> None:
+    assert join_lines("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
+
+
+def test_fields_become_options_before_the_script() -> None:
+    draft = {"command": "t.py -x", "after": "a b:any", "sweep": "lr=1,2 s=1..3", "tags": "#x 'y z'", "more": "--cwd /d"}
+    assert shell_line(draft) == (
+        "backprop-tui run --after a --after b:any --sweep lr=1,2 --sweep s=1..3 --tag x --tag 'y z' --cwd /d t.py -- -x"
+    )
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), min_size=1))
+def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
+    words = [f"a{word}" for word in arguments]
+    assert parse_command(shlex.join(["t.py", *words])).arguments == tuple(words)
+
+
+def test_a_verdict_counts_the_runs_that_could_start() -> None:
+    reason = "needs 2 GPUs, 0 free"
+    assert verdict_text(StartVerdict(starts=1, runs=3, message=reason)) == f"1 of 3 would start now; 2 wait: {reason}"
+    assert verdict_text(StartVerdict(starts=0, runs=1, message=reason)) == f"would wait: {reason}"
+    assert verdict_text(StartVerdict(starts=2, runs=2, message="starts now")) == "all 2 would start now"

@@ -1,0 +1,161 @@
+"""Reading the store for the dashboard."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.status import Status
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import dump, write_atomically
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import RECENT, scan_runs, update
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import WatchedFile
+from backprop_tui.tui.store_reader import CurveReader, StoreReader
+from tests.support.runs import Runs
+
+
+@pytest.fixture
+def store(home: Path) -> Home:
+    store = Home(str(home / "backprop"), "this-host")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def runs(store: Home) -> Runs:
+    return Runs(store)
+
+
+def _reader(store: Home) -> StoreReader:
+    return StoreReader(store, os.path.join(store.root, "config.toml"))
+
+
+def test_an_empty_store_has_no_runs(store: Home) -> None:
+    snapshot = _reader(store).read(None)
+    assert (snapshot.runs, snapshot.total, snapshot.governor, snapshot.supervisor_pid) == ((), 0, None, None)
+
+
+def test_running_runs_come_before_waiting_and_ended_ones(store: Home, runs: Runs) -> None:
+    runs.ended("c")
+    runs.queued("b2")
+    runs.queued("b1", priority=1)
+    guardian = runs.guarded("a")
+    snapshot = _reader(store).read(None)
+    assert [(run.id, run.place) for run in snapshot.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
+    assert snapshot.total == 4
+    guardian.dies()
+
+
+def test_a_change_of_the_live_record_is_noticed(store: Home, runs: Runs) -> None:
+    reader = _reader(store)
+    guardian = runs.guarded("a")
+    assert reader.read(None).runs[0].status is Status.RUNNING
+    guardian.says(step=7)
+    live = reader.read(None).runs[0].live
+    assert live is not None
+    assert live.step == 7
+    guardian.ends(Status.FAILED, exit_code=1)
+    assert reader.read(None).runs[0].status is Status.FAILED
+
+
+def test_unchanged_files_are_not_opened_again(store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.queued("a")
+    reader = _reader(store)
+    reader.read(None)
+
+    def read(_: RunDirectory) -> None:
+        raise AssertionError("opened again")
+
+    monkeypatch.setattr(RunDirectory, "read", read)
+    assert [run.id for run in reader.read(None).runs] == ["a"]
+
+
+def test_a_run_that_was_removed_is_gone(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    reader = _reader(store)
+    assert reader.read(None).runs
+    os.unlink(store.marker("a"))
+    assert not reader.read(None).runs
+
+
+def test_the_first_read_takes_only_the_newest_runs_and_the_second_the_whole_index(store: Home, runs: Runs) -> None:
+    for place in range(RECENT + 3):
+        runs.ended(f"r{place}")
+        os.unlink(store.marker(f"r{place}"))
+    update(store, scan_runs(store))
+    reader = _reader(store)
+    assert len(reader.read(None).runs) == RECENT
+    assert len(reader.read(None).runs) == RECENT + 3
+    os.utime(store.index, (1.0, 1.0))  # as written again
+    assert len(reader.read(None).runs) == RECENT + 3
+
+
+def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    broken = runs.queued("b")
+    write_atomically(broken.file("run.json"), b"{", durable=False)
+    assert [run.id for run in _reader(store).read(None).runs] == ["a"]
+
+
+def test_the_events_of_the_selected_run_are_read(store: Home, runs: Runs) -> None:
+    guardian = runs.guarded("a")
+    reader = _reader(store)
+    guardian.tells("checkpoint", "saved x.pt")
+    opened = reader.read("a").opened
+    assert opened is not None
+    assert [event["event"] for event in opened.events][-1] == "checkpoint"
+    guardian.dies()
+
+
+def test_the_state_of_a_dead_governor_is_ignored(store: Home, runs: Runs) -> None:
+    runs.queued("a")
+    record: JsonObject = {
+        "state": "holding",
+        "reasons": [],
+        "start_tokens": None,
+        "held": {"a": [{"check": "ram", "message": "RAM"}]},
+    }
+    write_atomically(store.host_file("governor.json"), dump(record), durable=False)
+    snapshot = _reader(store).read(None)
+    assert snapshot.governor is None
+    assert snapshot.runs[0].record["hold_reasons"] == []
+
+
+def test_reading_a_curve_continues_where_it_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    reader = CurveReader(str(path))
+    assert reader.read().values == ()
+    path.write_bytes(
+        b'{"time":"2026-01-31T09:00:00.000Z","step":1,"metrics":{"lr":1,"loss":3.0}}\n'
+        b'{"time":"2026-01-31T09:00:02.000Z","step":2,"metrics":{"loss":2.0}}\n{"step":3,"metr'
+    )
+    first = reader.read()
+    assert (first.name, first.values, first.step_seconds) == ("loss", (3.0, 2.0), 2.0)
+    with path.open("ab") as file:
+        file.write(b'ics":{"loss":"NaN"}}\n{"step":4,"metrics":{"loss":1.0}}\n')
+    assert reader.read().values == (3.0, 2.0, 1.0)
+
+
+def test_a_pause_does_not_affect_the_pace(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    seconds = [0, 1, 2, 3, 903, 904, 905]
+    lines = [
+        b'{"time":"2026-01-31T09:%02d:%02d.000Z","step":%d,"metrics":{}}\n' % (at // 60, at % 60, step)
+        for step, at in enumerate(seconds)
+    ]
+    path.write_bytes(b"".join(lines))
+    assert CurveReader(str(path)).read().step_seconds == 1.0
+
+
+def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    watched = WatchedFile(str(path))
+    assert [watched.changed(), watched.changed()] == [True, False]
+    path.write_text("x")
+    assert [watched.changed(), watched.changed()] == [True, False]
+    path.unlink()
+    assert watched.changed()

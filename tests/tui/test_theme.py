@@ -1,0 +1,64 @@
+"""Preferences: settings win, then the answers of the terminal, then its environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
+from backprop_tui.tui.terminal import Terminal
+from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL, Preferences, load_preferences
+
+
+@pytest.fixture(autouse=True)
+def utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "UTF-8")
+
+
+def settled(tmp_path: Path, dashboard: str = "", terminal: Terminal | None = None, **environment: str) -> Preferences:
+    """With these lines of the table `dashboard`."""
+    config = tmp_path / "config.toml"
+    config.write_text(f"[dashboard]\n{dashboard}\n")
+    return load_preferences(str(config), {"TERM": "xterm-256color"} | environment, terminal or Terminal())
+
+
+def test_a_light_terminal_gets_the_light_theme_and_another_the_dark_one(tmp_path: Path) -> None:
+    assert settled(tmp_path, terminal=Terminal(is_light=True)).theme == LIGHT
+    assert settled(tmp_path, terminal=Terminal(is_light=False), COLORFGBG="0;15").theme == DARK
+    assert settled(tmp_path).theme == DARK
+
+
+def test_without_an_answer_of_the_terminal_its_variable_counts(tmp_path: Path) -> None:
+    assert settled(tmp_path, COLORFGBG="0;default;15").theme == LIGHT
+    assert settled(tmp_path, COLORFGBG="15;0").theme == DARK
+
+
+@pytest.mark.parametrize(("name", "theme"), [("dark", DARK), ("terminal", TERMINAL), ("nord", "nord")])
+def test_the_configured_theme_wins(tmp_path: Path, name: str, theme: str) -> None:
+    assert settled(tmp_path, f'theme = "{name}"', Terminal(is_light=True)).theme == theme
+
+
+def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:
+    found = settled(tmp_path, TERM="linux")
+    assert (found.theme, found.glyphs) == (TERMINAL, ASCII)
+
+
+def test_wide_line_characters_mean_ascii_unless_it_is_off(tmp_path: Path) -> None:
+    assert settled(tmp_path, terminal=Terminal(line_columns=2)).glyphs is ASCII
+    assert settled(tmp_path, terminal=Terminal(line_columns=3)).glyphs is ASCII
+    assert settled(tmp_path, terminal=Terminal(line_columns=1)).glyphs == UNICODE
+    assert settled(tmp_path, 'ascii = "off"', Terminal(line_columns=2)).glyphs == UNICODE
+    assert settled(tmp_path, 'ascii = "on"', Terminal(line_columns=1)).glyphs is ASCII
+
+
+def test_curves_have_the_configured_style_and_letters_in_ascii_mode(tmp_path: Path) -> None:
+    assert settled(tmp_path, 'curves = "blocks"').glyphs.curves is Curves.BLOCKS
+    assert settled(tmp_path, 'curves = "ascii"').glyphs.unicode
+    assert settled(tmp_path, 'curves = "braille"\nascii = "on"').glyphs.curves is Curves.ASCII
+
+
+def test_background_and_refresh_rate_are_configurable(tmp_path: Path) -> None:
+    found = settled(tmp_path, 'background = "terminal"\nrefresh_seconds = 5')
+    assert (found.paints_background, found.refresh_seconds) == (False, 5.0)
+    assert settled(tmp_path).paints_background
