@@ -23,6 +23,7 @@ _FRAME_ROWS = 4  # border, blank row, and the row of keys
 class Digest(DismissOnce, ModalScreen[str]):
     """As high as its text, or as the screen; then it scrolls."""
 
+    CSS_PATH = "../dialogs.tcss"
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIGEST_ACTIONS)
 

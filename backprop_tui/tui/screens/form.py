@@ -54,6 +54,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
     The result is given by the subclass, None when the form is closed without submitting.
     """
 
+    CSS_PATH = "../dialogs.tcss"
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(FORM_ACTIONS)
     HEADING = ""

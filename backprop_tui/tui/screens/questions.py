@@ -64,6 +64,7 @@ class Question:
 class Ask(DismissOnce, ModalScreen[str]):
     """Dialog with a question; its result is the value of the answer, or `CANCEL`."""
 
+    CSS_PATH = "../dialogs.tcss"
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
     def __init__(self, question: Question, *, glyphs: Glyphs) -> None:

@@ -132,6 +132,7 @@ def _draw_row(row: SettingRow, change: str | None, width: int, glyphs: Glyphs, *
 class SettingsScreen(DismissOnce, Screen[None]):
     """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
 
+    CSS_PATH = "../dialogs.tcss"
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)

@@ -18,6 +18,8 @@ _GROUP = CommandPalette._GATHER_COMMANDS_GROUP  # noqa: SLF001
 class Palette(DismissOnce, CommandPalette):
     """The command palette; it may be closed while it still gathers commands."""
 
+    CSS_PATH = "../dialogs.tcss"
+
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).scrollable_content_region:  # paging a list without rows divides by zero
             super()._action_command_list(action)
