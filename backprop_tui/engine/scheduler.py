@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 
 from backprop_tui.checkpoints.soundness import newest_sound
-from backprop_tui.domain.causes.stops import (
+from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
     cause_of_stop,

@@ -15,7 +15,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 40
 MAX_PACKAGE_LINES = 42_000
-MAX_FILES = {"": 300, "tui": 75, "cli": 40}
+MAX_FILES = {"": 310, "tui": 75, "cli": 40}
 
 # A module that is shorter than this and has one importer is probably a part of that importer.
 SMALL_LINES = 60

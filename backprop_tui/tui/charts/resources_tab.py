@@ -15,9 +15,8 @@ from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve, axis_dura
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 _GAP_SECONDS = 45.0  # without a sample, after which the curve is interrupted
 _HEADROOM = 1.1  # above the peak

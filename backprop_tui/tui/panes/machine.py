@@ -15,9 +15,8 @@ from backprop_tui.presentation.machine import foreign_process, gpu_problem, load
 from backprop_tui.tui.cells import clip, left, right
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import LineBuilder, heading
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 FULL_MEMORY = 0.97

@@ -24,12 +24,11 @@ from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.lines import heading, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, heading, width_of
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 from backprop_tui.tui.widgets.log import LogView
 

@@ -16,9 +16,8 @@ from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_sec
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
 _NAMES = {

@@ -26,11 +26,10 @@ from backprop_tui.tui.actions import (
 )
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder, heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))

@@ -369,8 +369,7 @@ class MainScreen(PanesScreen):
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
             return
-        from backprop_tui.tui.panes.digest import digest_view
-        from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
+        from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 
         view = digest_view(digest, self.snapshot)
 

@@ -21,12 +21,12 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.panes.run_order import NEWEST
 from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
 CANCEL = "cancel"

@@ -21,11 +21,10 @@ from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.cells import clip, left
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading, width_of
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from backprop_tui.tui.actions import METRICS_ACTIONS, bindings
 from backprop_tui.tui.charts.chart import ChartFrame
 from backprop_tui.tui.charts.choices import ChartNavigator
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView, edited
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
-from backprop_tui.tui.lines import changed_spans
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
 _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
 # Component classes of the screen, not of each widget: Textual matches the stylesheet against each of them.

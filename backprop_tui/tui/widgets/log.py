@@ -14,11 +14,11 @@ from textual.strip import Strip
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import LOG_ACTIONS, bindings
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.lines import Line
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
 from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
-from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_widget import ScrollView, edited
 
 _SIDEWAYS_COLUMNS = 8

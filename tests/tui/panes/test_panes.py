@@ -10,7 +10,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import compute_layout
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
@@ -18,7 +18,6 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine, machine_view
 from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
-from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 

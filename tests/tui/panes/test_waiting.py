@@ -10,12 +10,11 @@ from backprop_tui.domain.live import Pause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import CheckRow, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
-from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 HOT = {
