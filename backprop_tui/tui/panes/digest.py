@@ -299,7 +299,7 @@ class Digest(DismissOnce, ModalScreen[str]):
         self._draw()
 
     def action_answer(self, answer: str) -> None:
-        """Close with an answer; enter closes when there is no failure to show, and R does nothing without a retry."""
+        """Closes with an answer; enter closes when there is no failure to show, and R does nothing without a retry."""
         if answer == RETRY and not self._view.retry:
             return
         self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)

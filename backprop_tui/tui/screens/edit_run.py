@@ -108,7 +108,7 @@ class EditRun(Form):
         self.draw_status()
 
     def _changes(self) -> dict[str, Any]:
-        """Return what was changed, as the arguments of `CommandRunner.edit`.
+        """Returns what was changed, as the arguments of `CommandRunner.edit`.
 
         Raises:
             ValueError: a field cannot be understood; the message says why.

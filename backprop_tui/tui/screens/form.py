@@ -123,7 +123,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         return {field.name: self.field(field.name).value for row in self._rows for field in row}
 
     def fill(self, values: Mapping[str, str]) -> None:
-        """Replace the text of all fields; those not named become empty."""
+        """Replaces the text of all fields; those not named become empty."""
         for row in self._rows:
             for field in row:
                 entry = self.field(field.name)
@@ -138,7 +138,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
             widget.show(self.status())
 
     def submit(self) -> None:
-        """Handle enter."""
+        """Handles enter."""
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:

@@ -73,7 +73,7 @@ class Help(DismissOnce, Screen[None]):
         self._input.focus()
 
     def action_back(self) -> None:
-        """Show all keys again, or close."""
+        """Shows all keys again, or closes."""
         if not self._input.has_class("-open"):
             self.dismiss(None)
             return
@@ -92,7 +92,7 @@ class Help(DismissOnce, Screen[None]):
 
 
 def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
-    """Return the page; with `search` only the actions that have it as their key or in their text."""
+    """Returns the page; with `search` only the actions that have it as their key or in their text."""
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),

@@ -112,7 +112,7 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Return interpreter, equivalent shell command, verdict, and the last error or result."""
+        """Returns interpreter, equivalent shell command, verdict, and the last error or result."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
@@ -159,7 +159,7 @@ class NewRun(Form):
                 self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
-        """Return the verdict, or why there is none; neither while there is nothing to try."""
+        """Returns the verdict, or why there is none; neither while there is nothing to try."""
         try:
             words = words_of(self.draft)
         except ValueError:
@@ -235,7 +235,7 @@ class NewRun(Form):
 
     @work(group="completion", exclusive=True)
     async def _complete(self, path: str) -> None:
-        """Read the directory in a thread, because its disk may not answer."""
+        """Reads the directory in a thread, because its disk may not answer."""
         self._completion.show(await asyncio.to_thread(completions, path))
         self._draw_completions()
 

@@ -197,7 +197,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
 
     def _message_line(self, width: int) -> Line:
-        """Return the message; without one the meaning of the key under the cursor."""
+        """Returns the message; without one the meaning of the key under the cursor."""
         row, message = self._row, self._message
         if message.text:
             text = clip(f"  {message.text}", width, self._glyphs)
@@ -223,7 +223,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._change(self._row, default_text(self._row.key))
 
     def action_back(self) -> None:
-        """Close the input, or the settings; unwritten changes are dropped only at the second attempt."""
+        """Closes the input, or the settings; unwritten changes are dropped only at the second attempt."""
         if self._is_input_open:
             self._close_input()
         elif self.changed and not self._warned:
@@ -246,7 +246,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._change(self._row, message.value.strip())
 
     def _change(self, row: SettingRow, value: str) -> None:
-        """Keep a valid value for ctrl+s; the value in force is no change."""
+        """Keeps a valid value for ctrl+s; the value in force is no change."""
         try:
             KEYS[row.key].kind.read(value)
         except WrongValue as error:
@@ -265,7 +265,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self.run_worker(self._write(), group="settings", exclusive=True)
 
     async def _write(self) -> None:
-        """Write one key after the other; a refused one stays a change, and the reason is shown."""
+        """Writes one key after the other; a refused one stays a change, and the reason is shown."""
         written: list[str] = []
         for key, value in tuple(self.changed.items()):
             result = await self._commands.set_config(key, value)
