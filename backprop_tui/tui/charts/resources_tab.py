@@ -154,14 +154,14 @@ def _vram_limit(run: Run | None, total: int | None) -> float | None:
 
 def _temperature_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_temperature)
-    peak = f"{max(values):.0f} C" if values else ""
+    peak = f"{max(values):.0f} °C" if values else ""
     curves = [window.curve(_temperature, "peak", peak, Token.FG, "t")]
     limit = 0.0 if run is None else run.spec.limits.gpu_max_temp_celsius
     if run is not None and limit:
         label = {"pause": "pauses at", "stop": "stops at"}.get(run.spec.limits.on_overheat, "warns at")
         curves.insert(0, window.limit(limit, label, f"{limit:.0f}"))
     y = Scale(min([30.0, *values]), max([90.0, limit + 5, *values]))
-    newest = f"{values[-1]:.0f} C" if values else ""
+    newest = f"{values[-1]:.0f} °C" if values else ""
     return window.chart("temperature", newest, curves, y, AxisUnit.CELSIUS)
 
 

@@ -94,7 +94,7 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
         below = plain(continue_below_celsius(limits))
         yield (
             "limit",
-            f"{plain(limits.gpu_max_temp_celsius)} C, continues by itself below {below} C; p continues it now",
+            f"{plain(limits.gpu_max_temp_celsius)} °C, continues by itself below {below} °C; p continues it now",
         )
     else:
         yield "limit", "continues by itself when enough RAM is free; p continues it now"

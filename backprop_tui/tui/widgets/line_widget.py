@@ -19,7 +19,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
 # Component classes of the screen, not of each widget: Textual matches the stylesheet against each of them.
 COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
-_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " "})
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 

@@ -43,7 +43,7 @@ def test_a_gpu_row_has_all_figures() -> None:
     found = compute_layout(120, 40, gpus=1)
     lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
     text = text_of(lines[1])
-    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 C", "412 W", "38%", "nano"):
+    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71°C", "412 W", "38%", "nano"):
         assert part in text
     assert "118/252 GB" in text_of(lines[2])
     assert "1.2 TB free" in text_of(lines[2])
