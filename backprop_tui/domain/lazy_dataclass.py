@@ -23,6 +23,7 @@ def _lazy_dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False)
         return dataclasses.dataclass(slots=slots, kw_only=kw_only)
 
     def decorate(cls: type[Any]) -> type[Any]:
+        cls.__doc__ = cls.__doc__ or cls.__name__  # the standard library would write a signature, which is slow
         decorated = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
         for name, method in _methods(decorated).items():
             if name not in cls.__dict__:

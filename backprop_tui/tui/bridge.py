@@ -8,20 +8,23 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from backprop_tui.config.load import machine_probe
 from backprop_tui.domain.errors import BackpropError, ConfigError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.probes.logout import LogoutPolicy, logout_policy, user_name
 from backprop_tui.store.home import Home
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader import StoreReader
+
+if TYPE_CHECKING:
+    from backprop_tui.launchers.sampler_process import SamplerProcess
+    from backprop_tui.probes.logout import LogoutPolicy
 
 Post = Callable[[Message], object]
 
@@ -200,6 +203,8 @@ class Bridge:
         if self._sampler is None:
             self._home.prepare()
             seconds = max(self.seconds, snapshot.limits.sample_seconds)
+            from backprop_tui.launchers.sampler_process import SamplerProcess
+
             self._sampler = SamplerProcess(home=self._home, probe=self._probe(), interval_seconds=seconds)
         self._sampler.ensure(time.monotonic())
 
@@ -212,6 +217,8 @@ class Bridge:
     def _logout_effect(self) -> LogoutPolicy | None:
         """How a logout affects runs; asked once and not in the first poll, since systemd may be slow to answer."""
         if self._logout is None and self._polls > 0:
+            from backprop_tui.probes.logout import logout_policy, user_name
+
             self._logout = logout_policy(user_name())
         self._polls += 1
         return self._logout

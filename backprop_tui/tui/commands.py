@@ -15,7 +15,6 @@ from backprop_tui.domain.errors import BackpropError, InternalError, StorageFail
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.run_details import with_tilde
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 
@@ -343,6 +342,8 @@ def verdict_from(program: Program, previews: Sequence[RunPreview]) -> StartVerdi
     else:
         gpus = ", ".join(map(str, previews[0].gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"
+    from backprop_tui.presentation.run_details import with_tilde
+
     python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
     return StartVerdict(
         starts=len(previews) - len(held),

@@ -14,7 +14,6 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.store.home import Home
-from backprop_tui.tui import bridge
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
 from tests.support.runs import Runs
@@ -126,7 +125,7 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
         asked.append(user)
         return logout
 
-    monkeypatch.setattr(bridge, "logout_policy", answer)
+    monkeypatch.setattr("backprop_tui.probes.logout.logout_policy", answer)
     Runs(store).queued("a")
     first, second, third = asyncio.run(_posted(_bridge(store), 3))
     assert isinstance(first, StoreRead)

@@ -14,7 +14,6 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import AttemptTimeline, Run
-from backprop_tui.store.export import export_csv
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.metrics import MetricsFile
@@ -109,6 +108,8 @@ class ChartReader:
             attempts = AttemptTimeline.of(directory.read())
         except BackpropError:  # the metrics are worth exporting without the record
             attempts = AttemptTimeline()
+        from backprop_tui.store.export import export_csv
+
         return export_csv(directory.metrics_path, path, attempts)
 
     def close(self) -> None:

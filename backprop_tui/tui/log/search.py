@@ -10,7 +10,7 @@ from backprop_tui.tui.log.escapes import decode_line, parse_spans, plain_lines, 
 from backprop_tui.tui.log.file import LogFile
 
 STRETCH_BYTES = 256 << 10
-_LITERAL_PREFIX = re.compile(r"[^\\.^$*+?{}\[\]()|]*")
+_LITERAL_PREFIX = r"[^\\.^$*+?{}\[\]()|]*"
 _OPTIONAL_QUANTIFIERS = ("*", "?", "{")  # the character before them may be missing
 
 
@@ -27,7 +27,7 @@ def _literal_prefix(expression: str) -> str | None:
     """The characters that every match starts with, which allow to skip most of a file; None if there are none."""
     if "|" in expression or not expression.isascii():
         return None
-    match = _LITERAL_PREFIX.match(expression)
+    match = re.match(_LITERAL_PREFIX, expression)
     prefix = match[0] if match else ""
     if expression[len(prefix) : len(prefix) + 1] in _OPTIONAL_QUANTIFIERS:
         prefix = prefix[:-1]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 
 from backprop_tui.tui.log.file import FileChange, LineCounts, LogFile
 from backprop_tui.tui.log.page import ERROR_PATTERN, LogPage, SearchState
@@ -18,11 +19,16 @@ QUIET_FACTOR = 10  # times the usual gap between two writes
 QUIET_SECONDS = 10.0
 _MAX_GAPS = 32
 _MIN_GAPS = 5
-_ERRORS = Matcher(ERROR_PATTERN, one_by_one=False)
 LOOK_SECONDS = 0.25  # between two polls of the file
 _SLICE_SECONDS = 0.004  # of work, before commands get their turn
 # After the first slice, which suffices for most logs, counting waits until the screen has been painted.
 _PAINT_FIRST_SECONDS = 0.4
+
+
+@cache
+def _errors() -> Matcher:
+    """Compiled when it is first needed: no search, no cost."""
+    return Matcher(ERROR_PATTERN, one_by_one=False)
 
 
 class LogSession:
@@ -158,7 +164,7 @@ class LogSession:
     def to_last_error(self) -> None:
         """Jumps to the last error, if there is one near the end: it is what ended the run."""
         floor = max(0, self._file.size - ERROR_WITHIN_BYTES)
-        self._seek = MatchSearch(_ERRORS, self._file.size, forward=False, floor=floor, wrap=False)
+        self._seek = MatchSearch(_errors(), self._file.size, forward=False, floor=floor, wrap=False)
 
     def next_match(self, *, forward: bool) -> None:
         if self._matcher is not None:
@@ -166,7 +172,7 @@ class LogSession:
 
     def next_error(self) -> None:
         """Jumps to the next error or traceback below, after the end from the top."""
-        self._seek_from_here(_ERRORS, forward=True)
+        self._seek_from_here(_errors(), forward=True)
 
     def _seek_from_here(self, matcher: Matcher, *, forward: bool) -> None:
         rows = self._view.rows()

@@ -26,7 +26,7 @@ from backprop_tui.presentation.known_run import (
 # the nearest are first.
 SORTS = {"name": False, "gpu": False, "progress": True, "step": True, "loss": False, "left": False, "eta": False}
 NEWEST = "newest"
-_CONDITION = re.compile(r"(?:^|\s)(state|gpu|tag):(\S+)")
+_CONDITION = r"(?:^|\s)(state|gpu|tag):(\S+)"
 _STATE_ALIASES = {Status.COMPLETED: ("done",), Status.QUEUED: ("waiting", "held")}
 
 
@@ -43,8 +43,8 @@ class RunFilter:
 
     @classmethod
     def parse(cls, text: str) -> RunFilter:
-        conditions = tuple((match[1], match[2].lower()) for match in _CONDITION.finditer(text))
-        expression = _CONDITION.sub(" ", text).strip()
+        conditions = tuple((match[1], match[2].lower()) for match in re.finditer(_CONDITION, text))
+        expression = re.sub(_CONDITION, " ", text).strip()
         pattern = _compile_pattern(expression) if expression else None
         return cls(text=text.strip(), _conditions=conditions, _pattern=pattern)
 

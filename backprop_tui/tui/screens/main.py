@@ -6,14 +6,14 @@ import os
 import shlex
 import subprocess
 from collections.abc import Mapping
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.message import Message
 
-from backprop_tui.demo.scenario import EXAMPLE
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
@@ -33,11 +33,13 @@ from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
 from backprop_tui.tui.screens.panes_screen import PanesScreen
-from backprop_tui.tui.screens.questions import CANCEL, COLUMN, copy_question, copyable, view_question
-from backprop_tui.tui.screens.run_actions import RunActions
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.widgets.line_widget import ScrollView
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.digest.history import AbsenceDigest
+    from backprop_tui.tui.screens.run_actions import RunActions
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -64,13 +66,15 @@ class MainScreen(PanesScreen):
         selected_run: str | None = None,
     ) -> None:
         self._charts = charts
-        self.example = EXAMPLE if os.path.isfile(EXAMPLE) else None  # the package may be installed without its scripts
-        super().__init__(
-            snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run, has_example=self.example is not None
-        )
+        super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
-        self._run_actions = RunActions(self.commands, self)
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
+
+    @cached_property
+    def _run_actions(self) -> RunActions:
+        from backprop_tui.tui.screens.run_actions import RunActions
+
+        return RunActions(self.commands, self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enable actions by whether there are runs: `e` and `d` mean something else in an empty store."""
@@ -227,6 +231,8 @@ class MainScreen(PanesScreen):
 
     async def _choose_view(self) -> None:
         """Asks until an order is chosen or the dialog is cancelled, so that several columns can be switched."""
+        from backprop_tui.tui.screens.questions import CANCEL, COLUMN, view_question
+
         while (answer := await self.ask(view_question(self.state, self.glyphs))) != CANCEL:
             kind, _, key = answer.partition(":")
             if kind != COLUMN:
@@ -409,6 +415,8 @@ class MainScreen(PanesScreen):
             self._copy(f"{len(runs)} ids", " ".join(run.id for run in runs))
 
     async def _choose_and_copy(self, run: KnownRun) -> None:
+        from backprop_tui.tui.screens.questions import CANCEL, copy_question, copyable
+
         answer = await self.ask(copy_question(run))
         if answer != CANCEL:
             self._copy(*copyable(run)[answer])

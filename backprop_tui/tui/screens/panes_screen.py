@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -38,12 +40,14 @@ from backprop_tui.tui.panes.run_list import OLDER, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort
 from backprop_tui.tui.panes.runs import RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
-from backprop_tui.tui.screens.questions import Ask, Question
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 from backprop_tui.tui.widgets.log import LogView
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.screens.questions import Question
 
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
@@ -61,14 +65,12 @@ class PanesScreen(Screen[None]):
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
-        has_example: bool = False,
     ) -> None:
         super().__init__()
         self.snapshot = snapshot
         self.glyphs = glyphs
         self.state = UiState(row=selected_run)
         self._bridge = bridge
-        self._has_example = has_example
         self._layout_now = compute_layout(80, 24, gpus=0)
         self._painted_size = Size(0, 0)
         self._has_cursor = False
@@ -77,6 +79,13 @@ class PanesScreen(Screen[None]):
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
         self.selected = SelectedRun(charts, glyphs=glyphs, id="selected")
+
+    @cached_property
+    def example(self) -> str | None:
+        """The path of the example script; the package may be installed without its scripts."""
+        from backprop_tui.demo.scenario import EXAMPLE
+
+        return EXAMPLE if os.path.isfile(EXAMPLE) else None
 
     # Painting
 
@@ -132,7 +141,7 @@ class PanesScreen(Screen[None]):
         problem = problem_view(snapshot, self.state.seen)
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
         self.state.update_order(snapshot)
-        beginning = beginning_view(snapshot, example=self._has_example)
+        beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
         self._follow_cursor()
         self.paint_selected()
@@ -197,6 +206,8 @@ class PanesScreen(Screen[None]):
     # Talking to the user, and work in the background
 
     async def ask(self, question: Question) -> str:
+        from backprop_tui.tui.screens.questions import Ask
+
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
     def tell(self, text: str, *, bad: bool = False) -> None:
