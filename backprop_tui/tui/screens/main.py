@@ -38,7 +38,6 @@ from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.digest.history import AbsenceDigest
     from backprop_tui.tui.screens.run_actions import RunActions
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
