@@ -117,7 +117,7 @@ def _report_fault(error: Exception, *, verbose: bool) -> int:
 
 
 def _fault_log_path() -> str | None:
-    from backprop_tui.config.paths import state_directory
+    from backprop_tui.client.session import state_directory
     from backprop_tui.store.home import Home
 
     try:

@@ -229,7 +229,7 @@ def _conditions(run: Run) -> str:
     if run.spec.gpus != 0 and limits.gpu_min_free_vram_bytes:
         parts.append(f"on a GPU {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB free")
     if run.spec.gpus != 0 and limits.gpu_max_temp_celsius:
-        parts.append(f"below {plain(limits.gpu_max_temp_celsius)} C")
+        parts.append(f"below {plain(limits.gpu_max_temp_celsius)} °C")
     return ", ".join(parts) or "at any time"
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from backprop_tui.client.runs import status_of, terminate, wake_guardian
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.causes.stops import cause_of_stop
+from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass

@@ -33,7 +33,7 @@ def captured_process() -> Process:
 
 
 def _umask() -> int:
-    """Read from /proc: umask(2) can only be read by setting it, which other threads of the dashboard would notice."""
+    """Reads from /proc: umask(2) can only be read by setting it, which other threads of the dashboard would notice."""
     with open("/proc/self/status", "rb") as file:
         for line in file:
             if line.startswith(b"Umask:"):

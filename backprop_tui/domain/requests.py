@@ -12,7 +12,7 @@ GUARD_PAUSES = frozenset({BY_HEAT, BY_RAM})
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
-    """Stop the run; `kill` skips the grace period. `cause` is a cause kind, set by a guard.
+    """Stops the run; `kill` skips the grace period. `cause` is a cause kind, set by a guard.
 
     `after_checkpoint` waits for the next checkpoint, up to a limit set by the guardian.
     """
@@ -26,7 +26,7 @@ class StopRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRequest:
-    """Stop all processes of the run with SIGSTOP; a pause for heat names the GPU and its temperature."""
+    """Stops all processes of the run with SIGSTOP; a pause for heat names the GPU and its temperature."""
 
     by: str
     reason: str
@@ -44,14 +44,14 @@ class ContinueRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TimeboxRequest:
-    """Set the timebox of the current attempt, counted from its start; None means no limit."""
+    """Sets the timebox of the current attempt, counted from its start; None means no limit."""
 
     max_run_seconds: float | None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
-    """Change the given fields; None leaves a field as it is."""
+    """Changes the given fields; None leaves a field as it is."""
 
     name: str | None = None
     tags: tuple[str, ...] | None = None

@@ -16,7 +16,7 @@ from backprop_tui.domain.status import Status, check_transition
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Wait for another run to end; `any_end` accepts any end, otherwise only completed or timeboxed."""
+    """Waits for another run to end; `any_end` accepts any end, otherwise only completed or timeboxed."""
 
     run: str
     any_end: bool = False

@@ -19,7 +19,7 @@ class Status(StrEnum):
     TIMEBOXED = "timeboxed"  # stopped at its time limit
     STOPPED = "stopped"  # stopped by a person or a guard
     FAILED = "failed"  # ended by itself with another exit code, or could not start
-    LOST = "lost"  # guardian and script are gone, and the exit status is unknown
+    LOST = "lost"  # ended, or was given up, and no process saw its exit status
 
 
 ACTIVE = frozenset({Status.STARTING, Status.RUNNING, Status.PAUSED, Status.STOPPING})

@@ -11,7 +11,7 @@ class GpuHealth(StrEnum):
     """Whether a GPU is usable and its readings are current."""
 
     OK = "ok"
-    HOT = "hot"  # at or above the vendor's temperature limit or the default of this program
+    HOT = "hot"  # at the vendor's limit or the default one; pausing goes by the limit of each run instead
     STALE = "stale"  # it stopped answering; the last values are kept, with their age
     LOST = "lost"  # fallen off the bus, or removed
     UNKNOWN = "unknown"  # it has never answered

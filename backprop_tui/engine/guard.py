@@ -29,10 +29,10 @@ class Guard:
         self._due = 0.0
 
     def check(self, runs: Sequence[Run]) -> None:
-        """Checks the active runs among these, unless there are no new readings since the last check.
+        """Checks the active runs among these against new readings, and once per sampling interval without any.
 
-        Called more often than the sampler measures, so that an overheated GPU is noticed at once. Where a request
-        cannot be written (StorageFailed), the next check tries again.
+        Called more often than the sampler measures, so that new readings are acted on at once. If a request cannot be
+        written (StorageFailed), the next check tries again.
         """
         written, now = self._readings_source.written_at(), time.monotonic()
         if written == self._checked and now < self._due:

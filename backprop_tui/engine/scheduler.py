@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 
 from backprop_tui.checkpoints.soundness import newest_sound
-from backprop_tui.domain.causes.stops import (
+from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
     cause_of_stop,
@@ -33,10 +33,11 @@ from backprop_tui.store.run_directory import RunDirectory
 
 
 def recover(directory: RunDirectory, run: Run) -> Run | None:
-    """Updates the record of a run whose script was never started, or ended with the machine; returns the new record.
+    """Decides what to do about an active run without a guardian; returns its new record.
 
-    None means that the script was started and needs a guardian, which adopts it, or finds out how it ended and cleans
-    up after it. The caller holds the run's lock.
+    The run is lost if the machine went down, and queued again if its script was never started. None means that the
+    script was started and needs a guardian, which adopts it, or finds out how it ended and cleans up after it. The
+    caller holds the run's lock.
 
     Raises:
         StorageFailed: the record could not be written; nothing else was done.
@@ -50,12 +51,12 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
         identity = directory.script_identity()
     if identity is not None and identity[0] == run.attempt.number:
         return None
-    return _requeue_unstarted(directory, run)
+    return _requeue_or_record_loss(directory, run)
 
 
-def _requeue_unstarted(directory: RunDirectory, run: Run) -> Run:
+def _requeue_or_record_loss(directory: RunDirectory, run: Run) -> Run:
     if run.status is not Status.STARTING:
-        reason = "script.lock is empty although the script was running"
+        reason = "script.lock does not name the script although it was running"
         return _record_loss(directory, run, reason, cause_of_unknown_end)
     reason = "its guardian died before the script was started"
     requeued = requeue_unstarted(run, now=time.time(), reason=reason)
@@ -65,7 +66,7 @@ def _requeue_unstarted(directory: RunDirectory, run: Run) -> Run:
 
 
 def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause]) -> Run:
-    """Records an end without a known exit status: lost, unless we were stopping the run at that time."""
+    """Records an end without a known exit status: lost, unless the stop of the run had begun."""
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
     if stopping is None:

@@ -103,8 +103,8 @@ def whole(value: float | None) -> str:
 
 
 def celsius(value: float | None) -> str:
-    """A temperature: 71 C."""
-    return NOTHING if value is None else f"{value:.0f} C"
+    """A temperature: 71 °C."""
+    return NOTHING if value is None else f"{value:.0f} °C"
 
 
 def watts(value: float | None) -> str:

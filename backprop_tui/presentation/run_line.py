@@ -209,7 +209,7 @@ def end_facts(run: KnownRun, moment: Moment) -> str:
 
 
 def event_line(kind: str, message: str) -> str:
-    """One event of a run: `paused: GPU 0 at 91 C`."""
+    """One event of a run: `paused: GPU 0 too hot, 91 °C`."""
     message, name = sanitize(message), sanitize(kind.replace("_", " "))
     if not message or message.startswith(name):
         return message or name

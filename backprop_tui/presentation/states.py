@@ -19,7 +19,7 @@ def is_problem(run: KnownRun) -> bool:
     """Whether the run ended in a way that needs attention: failed, lost, or stopped by a guard."""
     if run.status is not Status.STOPPED:
         return run.status in PROBLEM_STATUSES
-    from backprop_tui.domain.causes.stops import REQUESTED_ENDS  # `list` needs neither this nor the governor's checks
+    from backprop_tui.domain.causes.cause import REQUESTED_ENDS  # `list` needs neither this nor the governor's checks
 
     cause = run.record.get("cause") or {}
     return bool(cause) and cause.get("kind") not in REQUESTED_ENDS

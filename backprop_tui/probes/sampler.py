@@ -91,7 +91,7 @@ class Sampler:
                 time.sleep(min(left, PARENT_CHECK_SECONDS))
 
     def measure(self) -> float:
-        """Measures and write once; returns the seconds until the next measurement."""
+        """Measures and writes once; returns the seconds until the next measurement."""
         gpus = self._gpus.read(min(self._options.interval_seconds * GPU_TIME_SHARE, MAX_GPU_SECONDS))
         if not gpus.known and time.monotonic() < self._report_unknown_at:
             return SETTLING_SECONDS

@@ -249,7 +249,7 @@ class SimulatedProbe:
             self._gpus[uuid] = SimulatedGpu(model, seed=seed, ambient_celsius=ambient_celsius)
 
     def read(self, _seconds: float) -> tuple[GpuReading, ...]:
-        """Advances the simulation by the time since the last reading and return the readings."""
+        """Advances the simulation by the time since the last reading and returns the readings."""
         now = self._clock()
         elapsed = 0.0 if self._read_at is None else max(0.0, now - self._read_at)
         self._read_at = now

@@ -46,7 +46,7 @@ class EventMerger:
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
     def take(self, event: ParsedEvent) -> Iterator[LogEvent]:
-        """Adds an event and yield the merged events that are complete."""
+        """Adds an event and yields the merged events that are complete."""
         match event:
             case Bar():
                 progress = self._bars.interpret(event)

@@ -109,7 +109,7 @@ def _parse_line(line: str, position: int) -> _ParsedLine | None:
 
 
 def _parse_item(parsed: _ParsedLine, line: str, position: int) -> int | None:
-    """Parses one item into `parsed` and return its end; None if there is no item at this position."""
+    """Parses one item into `parsed` and returns its end; None if there is no item at this position."""
     if (epoch := _EPOCH.match(line, position)) is not None and parsed.epoch is None:
         parsed.epoch = int(epoch[1])
         parsed.total_epochs = None if epoch[2] is None else int(epoch[2])

@@ -116,7 +116,7 @@ def _normalized(name: str) -> str:
 
 
 def _pop_first(keys: Iterable[str], names: Mapping[str, str], numbers: dict[str, float]) -> float | None:
-    """Removes and return the number of the first key that is present."""
+    """Removes and returns the number of the first key that is present."""
     for key in keys:
         if key in names:
             return numbers.pop(names[key])

@@ -10,9 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
-from backprop_tui.domain.causes.cause import build_cause
+from backprop_tui.domain.causes.cause import build_cause, cause_of_recorded_stop
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
-from backprop_tui.domain.causes.stops import cause_of_recorded_stop
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping

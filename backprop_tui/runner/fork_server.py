@@ -23,7 +23,7 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.main import Assignment, guard
+from backprop_tui.runner.main import Assignment, run_guardian
 from backprop_tui.runner.script import Launch
 from backprop_tui.store.run_directory import has_work
 
@@ -89,7 +89,7 @@ def _become_guardian_and_exit(assignment: Assignment) -> None:
     code = 70
     try:
         os.set_inheritable(assignment.lock_descriptor, False)
-        guard(assignment)
+        run_guardian(assignment)
         code = 0
     except BaseException as error:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
         note_exception(error)

@@ -51,9 +51,7 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._script = script
-        self._log = log
-        self._supervisor = supervisor
+        self._script, self._log, self._supervisor = script, log, supervisor
         self.recorder = recorder
         self.tree = tree = Tree(script, directory.path)
         self.run = run

@@ -61,7 +61,7 @@ class Assignment:
     supervisor: SupervisorProcess
 
 
-def guard(assignment: Assignment) -> None:
+def run_guardian(assignment: Assignment) -> None:
     """Guards the run until its end is written; only then the run's lock is released."""
     wake = _become_guardian()
     directory = RunDirectory(assignment.folder)

@@ -53,7 +53,7 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
 
 @lazy_dataclass(frozen=True, slots=True)
 class Gone:
-    """The script was alive when the supervisor looked and is gone now; nobody saw its exit status."""
+    """The script was started and is gone; no process saw its exit status."""
 
 
 @lazy_dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def _action(
     shown: str = "",
     **fields: Any,  # noqa: ANN401 - the other fields of Action
 ) -> dict[str, Any]:
-    """Return the fields of an action; the first key is shown by default. `_group` adds section and scope."""
+    """Returns the fields of an action; the first key is shown by default. `_group` adds section and scope."""
     title = help[:1].upper() + help[1:] if title is None else title
     return fields | {
         "id": id,
@@ -326,7 +326,7 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
 
 
 def footer_actions(status: Status | None, *, group: bool = False, empty: bool = False) -> Sequence[Action]:
-    """Return what applies to the selected row, most likely first.
+    """Returns what applies to the selected row, most likely first.
 
     Args:
         status: Status of the selected run; None: no run is selected.

@@ -86,7 +86,7 @@ class Dashboard(App[int]):
         return self.theme_variables
 
     def get_default_screen(self) -> Screen[None]:
-        """Read the store before the first paint, so that the first paint is complete."""
+        """Reads the store before the first paint, so that the first paint is complete."""
         self._main = MainScreen(
             self._bridge.first(),
             self._bridge,
@@ -137,7 +137,7 @@ class Dashboard(App[int]):
 
     @on(Notify)
     def _limit_toasts(self) -> None:
-        """Remove the oldest notifications before Textual shows another one."""
+        """Removes the oldest notifications before Textual shows another one."""
         for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MAX_TOASTS + 1)]:
             self._unnotify(oldest, refresh=False)
 
@@ -182,7 +182,7 @@ class Dashboard(App[int]):
             self._loop_running.call_soon_threadsafe(self.exit, code)
 
     def action_interrupt(self) -> None:
-        """Copy the text selected by the mouse; without any, exit the second time within two seconds."""
+        """Copies the text selected by the mouse; without any, exits the second time within two seconds."""
         selected = self.screen.get_selected_text()
         if selected:
             self.copy_to_clipboard(selected)

@@ -94,7 +94,7 @@ def compute_layout(
 
 
 def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool, bool]:
-    """Return form, rows, heading and host row of the machine; GPUs beyond the rows are scrolled."""
+    """Returns form, rows, heading and host row of the machine; GPUs beyond the rows are scrolled."""
     if width < 80:
         return MachineForm.LINE, 1, False, False
     heading = width >= 100 and height >= 28
@@ -112,7 +112,7 @@ def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool
 
 
 def _body(width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool) -> tuple[int, int, int, int]:
-    """Return columns and rows of the runs, then of the selected run."""
+    """Returns columns and rows of the runs, then of the selected run."""
     if zoom is Zoom.SELECTED or (opened and height < 20):
         return 0, 0, width, rest
     if zoom is Zoom.RUNS or height < 20 or width < 60:

@@ -1,13 +1,63 @@
-"""Builds lines of coloured pieces, and finds the cells in which two lines differ."""
+"""Lines of coloured text: the meanings of colours, pieces of text that carry one, and building lines from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation.run_line import Tone
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.tokens import Line, Piece, Token
+
+
+class Token(StrEnum):
+    """What a colour means; themes give each a colour, and a word or a glyph always says the same."""
+
+    FG = "fg"
+    MUTED = "muted"
+    FAINT = "faint"
+    RULE = "rule"
+    ACCENT = "accent"
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+    INFO = "info"
+    VIOLET = "violet"
+
+
+class Piece(NamedTuple):
+    """Text of one colour; `chosen` marks the chosen tab or row."""
+
+    text: str
+    token: Token = Token.FG
+    bold: bool = False
+    chosen: bool = False
+
+
+Line = tuple[Piece, ...]
+
+STATE_TOKENS: dict[str, Token] = {
+    Status.RUNNING.value: Token.OK,
+    Status.STARTING.value: Token.OK,
+    Status.PAUSED.value: Token.WARN,
+    Status.STOPPING.value: Token.WARN,
+    Status.QUEUED.value: Token.INFO,
+    Status.COMPLETED.value: Token.MUTED,
+    Status.TIMEBOXED.value: Token.VIOLET,
+    Status.STOPPED.value: Token.MUTED,
+    Status.FAILED.value: Token.BAD,
+    Status.LOST.value: Token.BAD,
+}
+TONE_TOKENS = {
+    Tone.PLAIN: Token.FG,
+    Tone.MUTED: Token.MUTED,
+    Tone.INFO: Token.INFO,
+    Tone.WARNING: Token.WARN,
+}
+
 
 # Moving the cursor and setting a colour costs as many bytes as some ten letters.
 WORTH_CELLS = 10

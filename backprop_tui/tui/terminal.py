@@ -60,7 +60,7 @@ class TerminalProbe:
         self.attributes: list[Any] | None = None  # to restore; None when nothing was changed
 
     def ask(self) -> None:
-        """Send the question, if input and output are a terminal and the program runs in its foreground."""
+        """Sends the question, if input and output are a terminal and the program runs in its foreground."""
         try:
             is_terminal = os.isatty(self._input) and os.isatty(self._output)
             if not is_terminal or os.tcgetpgrp(self._input) != os.getpgrp():
@@ -80,7 +80,7 @@ class TerminalProbe:
         self._asked_at = time.monotonic()
 
     def answer(self, *, wait: bool = True) -> Terminal:
-        """Read the answers; with `wait`, wait for missing ones until `LIMIT_SECONDS` after the question."""
+        """Reads the answers; with `wait`, wait for missing ones until `LIMIT_SECONDS` after the question."""
         if self.attributes is None:
             return UNKNOWN_TERMINAL
         received = b""
@@ -135,7 +135,7 @@ def ended_by_signals(
     attributes: Sequence[Any] | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Iterator[None]:
-    """Call `leave` from the main thread with 128 + the number of a signal that would end the process.
+    """Calls `leave` from the main thread with 128 + the number of a signal that would end the process.
 
     When the application has not ended after `patience_seconds`, restore the terminal as far as it accepts output, its
     settings to `attributes` (None: to what they are now), and exit.
@@ -161,7 +161,7 @@ def ended_by_signals(
 
 
 def _terminal_attributes() -> Sequence[Any] | None:
-    """Return the terminal's settings; None when standard input is no terminal."""
+    """Returns the terminal's settings; None when standard input is no terminal."""
     try:
         return termios.tcgetattr(0)
     except termios.error:

@@ -14,8 +14,6 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 40
-MAX_PACKAGE_LINES = 42_000
-MAX_FILES = {"": 300, "tui": 75, "cli": 40}
 
 # A module that is shorter than this and has one importer is probably a part of that importer.
 SMALL_LINES = 60
@@ -60,14 +58,6 @@ def test_a_function_has_at_most_40_lines(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             assert lines <= MAX_FUNCTION_LINES, f"{_name(path)}:{node.lineno} {node.name} has {lines} lines"
-
-
-def test_the_package_stays_within_its_size() -> None:
-    lines = sum(path.read_text().count("\n") for path in FILES)
-    assert lines <= MAX_PACKAGE_LINES
-    for room, limit in MAX_FILES.items():
-        count = sum(path.is_relative_to(PACKAGE / room) for path in FILES)
-        assert count <= limit, f"{room or 'package'}: {count} files"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.name != "__init__.py"], ids=_name)

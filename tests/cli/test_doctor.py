@@ -288,7 +288,7 @@ def gpu(health: GpuHealth, problem: str | None = None) -> GpuReading:
 def test_each_gpu_is_reported_with_its_health(health: GpuHealth, level: Level) -> None:
     findings = {finding.check: finding for finding in check_gpus(machine(gpu(health, "Xid 79")), "auto")}
     assert findings["gpu 0"].level is level
-    assert "79 GB of 80 GB free, 40 C" in findings["gpu 0"].message
+    assert "79 GB of 80 GB free, 40 °C" in findings["gpu 0"].message
     assert "Xid 79" in findings["gpu 0"].message
     assert findings["gpu probe"].message == "nvml chosen; amd: no card"
 

@@ -15,7 +15,7 @@ from tests.support.sandbox import Sandbox, Submitted, script
 
 WRITE = "store.run_directory:RunDirectory.write"
 LAUNCH = "launchers.launcher:LocalLauncher.launch"
-GUARDIAN_BEGINS = before("runner.main:guard")
+GUARDIAN_BEGINS = before("runner.main:run_guardian")
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)

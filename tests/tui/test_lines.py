@@ -7,8 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.lines import changed_spans
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
 pieces = st.builds(Piece, st.text(alphabet="ab 日", max_size=6), st.sampled_from(Token), st.booleans())
 lines = st.lists(pieces, max_size=6).map(tuple)

@@ -129,7 +129,7 @@ def _check_gpu(gpu: GpuReading) -> Finding:
     free = None
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
         free = gpu.memory_total_bytes - gpu.memory_used_bytes
-    celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} C"
+    celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} °C"
     message = f"{gpu.name}, {numbers.size(free)} of {numbers.size(gpu.memory_total_bytes)} free{celsius}"
     problem = f"{message}: {gpu.health}" + (f", {gpu.problem}" if gpu.problem else "")
     match gpu.health:

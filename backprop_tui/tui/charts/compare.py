@@ -32,8 +32,7 @@ from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.metric_charts import X_UNITS, last_value_text, metric_curves
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder, heading, width_of
-from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading, width_of
 
 MOST_RUNS = 6
 COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)

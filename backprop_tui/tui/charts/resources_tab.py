@@ -15,9 +15,8 @@ from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve, axis_dura
 from backprop_tui.tui.charts.metrics_tab import side_by_side
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 _GAP_SECONDS = 45.0  # without a sample, after which the curve is interrupted
 _HEADROOM = 1.1  # above the peak
@@ -155,14 +154,14 @@ def _vram_limit(run: Run | None, total: int | None) -> float | None:
 
 def _temperature_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_temperature)
-    peak = f"{max(values):.0f} C" if values else ""
+    peak = f"{max(values):.0f} °C" if values else ""
     curves = [window.curve(_temperature, "peak", peak, Token.FG, "t")]
     limit = 0.0 if run is None else run.spec.limits.gpu_max_temp_celsius
     if run is not None and limit:
         label = {"pause": "pauses at", "stop": "stops at"}.get(run.spec.limits.on_overheat, "warns at")
         curves.insert(0, window.limit(limit, label, f"{limit:.0f}"))
     y = Scale(min([30.0, *values]), max([90.0, limit + 5, *values]))
-    newest = f"{values[-1]:.0f} C" if values else ""
+    newest = f"{values[-1]:.0f} °C" if values else ""
     return window.chart("temperature", newest, curves, y, AxisUnit.CELSIUS)
 
 

@@ -14,9 +14,8 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.cells import clip, clip_middle
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, text_of, width_of
 from backprop_tui.tui.log.escapes import Span
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 Spans = tuple[Span, ...]
 TRACEBACK = "Traceback (most recent call last)"

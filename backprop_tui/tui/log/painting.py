@@ -14,10 +14,9 @@ from textual.strip import Strip
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import changed_spans
+from backprop_tui.tui.lines import Piece, Token, changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
 from backprop_tui.tui.log.page import LineKind, LogPage, LogRow
-from backprop_tui.tui.tokens import Piece, Token
 
 GUTTER_COLUMNS = 1  # for the mark of the target line
 _TOKENS = {

@@ -18,8 +18,8 @@ from backprop_tui.presentation.states import cause_text, evidence_text, is_probl
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip, clip_with_path
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
         below = plain(continue_below_celsius(limits))
         yield (
             "limit",
-            f"{plain(limits.gpu_max_temp_celsius)} C, continues by itself below {below} C; p continues it now",
+            f"{plain(limits.gpu_max_temp_celsius)} °C, continues by itself below {below} °C; p continues it now",
         )
     else:
         yield "limit", "continues by itself when enough RAM is free; p continues it now"

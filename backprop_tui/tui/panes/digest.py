@@ -1,10 +1,15 @@
-"""The digest of an absence: what ended and how, what was paused for heat, and the longest wait."""
+"""The digest of an absence: what ended and how, as lines and as a dialog."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
 
 from backprop_tui.domain.formatting import counted, plain, time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -16,11 +21,13 @@ from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
+from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
 from backprop_tui.tui.cells import clip, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
+from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
 
 _MOST_FAILURES = 12
 _MOST_TIMEBOXED = 3
@@ -260,3 +267,53 @@ def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
         builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
         builder.put("    " if width >= 80 else "  ")
     return builder.line()
+
+
+SHOW, RETRY, CLOSE = "show", "retry", "close"
+_WIDTH = 92
+_FRAME_ROWS = 4  # border, blank row, and the row of keys
+
+
+class Digest(DismissOnce, ModalScreen[str]):
+    """As high as its text, or as the screen; then it scrolls."""
+
+    CSS_PATH = "../dialogs.tcss"
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIGEST_ACTIONS)
+
+    def __init__(self, view: DigestView, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._view = view
+        self._glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog", classes="digest") as box:
+            box.border_title = f" {self._view.title} "
+            yield ScrollView(glyphs=self._glyphs, id="digest")
+            yield LineWidget(glyphs=self._glyphs, id="digest-gap")
+            yield LineWidget(glyphs=self._glyphs, id="digest-keys")
+
+    def on_mount(self) -> None:
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def action_answer(self, answer: str) -> None:
+        """Closes with an answer; enter closes when there is no failure to show, and R does nothing without a retry."""
+        if answer == RETRY and not self._view.retry:
+            return
+        self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)
+
+    def action_scroll(self, rows: int) -> None:
+        self.query_one(ScrollView).move(rows)
+
+    def _draw(self) -> None:
+        width = min(_WIDTH, self.app.size.width)
+        lines = draw_digest(self._view, width - 4, self._glyphs)
+        box = self.query_one("#dialog")
+        height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
+        box.styles.width, box.styles.height = width, height
+        self.query_one(ScrollView).show_content(lines)
+        keys = draw_digest_keys(self._view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
+        self.query_one("#digest-keys", LineWidget).show([keys])

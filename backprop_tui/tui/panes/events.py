@@ -12,9 +12,8 @@ from backprop_tui.presentation.run_line import event_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip_with_path
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, Piece, Token, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 
 CHECKPOINT = "checkpoint"
 _STATES = {

@@ -8,8 +8,7 @@ from textual import events, on
 from textual.message import Message
 
 from backprop_tui.tui.actions import BY_ID, Action
-from backprop_tui.tui.lines import LineBuilder, ends, width_of
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _ALL_KEYS = (Piece("?", Token.ACCENT, bold=True), Piece(" all keys ", Token.MUTED))

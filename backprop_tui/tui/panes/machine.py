@@ -15,9 +15,8 @@ from backprop_tui.presentation.machine import foreign_process, gpu_problem, load
 from backprop_tui.tui.cells import clip, left, right
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import LineBuilder, heading
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 FULL_MEMORY = 0.97
@@ -256,7 +255,7 @@ def _memory(builder: LineBuilder, used: int | None, total: int | None, token: To
 def _heat(builder: LineBuilder, gpu: GpuRow, *, short: bool, fan: bool) -> None:
     token = gpu.heat_token if gpu.celsius is not None else Token.MUTED
     mark = "!" if gpu.hot else " "
-    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot).put("C" if short else " C", Token.MUTED)
+    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot).put("C" if short else "°C", Token.MUTED)
     watts = numbers.whole(gpu.watts)
     builder.put(f"{watts:>5}", Token.MUTED if gpu.watts is None else Token.FG).put("W" if short else " W", Token.MUTED)
     if fan:

@@ -27,10 +27,10 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
+from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort, best_of, best_score
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import STATE_TOKENS, Token
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 MOST_ENDED = 50

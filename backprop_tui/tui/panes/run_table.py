@@ -12,10 +12,9 @@ from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.tui.cells import clip, joined_clauses, left, right
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
-from backprop_tui.tui.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.lines import STATE_TOKENS, TONE_TOKENS, Line, LineBuilder, Piece, Token, heading, width_of
 from backprop_tui.tui.panes.run_list import OLDER, GroupSummary, RunListView, RunRow
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS
-from backprop_tui.tui.tokens import STATE_TOKENS, TONE_TOKENS, Line, Piece, Token
 
 MARGIN = 1  # at the right edge
 _MOST_SPACE = 3

@@ -14,10 +14,10 @@ from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.tui.cells import joined_clauses, wrapped
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.panes.run_list import RunListView
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, head_at, run_columns
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
@@ -141,7 +141,7 @@ class RunsTable(LineWidget, can_focus=True):
             self.post_message(self.FilterKey(event.key, event.character))
 
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
-        """Show other rows; the cursor stays with its run, or in its place when the run vanished."""
+        """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
         ids = [row.run_id for row in view.rows]
         if self.selected in ids:
@@ -152,7 +152,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.paint()
 
     def select(self, row_id: str) -> None:
-        """Move the cursor to a row; do nothing when there is no such row."""
+        """Moves the cursor to a row; does nothing when there is no such row."""
         ids = [row.run_id for row in self.view.rows]
         if row_id in ids:
             self.move_to(ids.index(row_id))
@@ -161,7 +161,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.move_to(self._index + rows)
 
     def move_to(self, index: int) -> None:
-        """Move the cursor to an index, or the nearest that exists."""
+        """Moves the cursor to an index, or the nearest that exists."""
         if not self.view.rows:
             return
         self._index = max(0, min(index, len(self.view.rows) - 1))
@@ -170,7 +170,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.paint()
 
     def page(self, share: float) -> None:
-        """Move the cursor by a share of the visible rows."""
+        """Moves the cursor by a share of the visible rows."""
         self.move(int(self._visible_rows * share) or (1 if share > 0 else -1))
 
     def _select(self, row_id: str) -> None:

@@ -24,12 +24,11 @@ from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.lines import heading, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, heading, width_of
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 from backprop_tui.tui.widgets.log import LogView
 
@@ -218,7 +217,7 @@ class SelectedRun(Vertical):
         return details
 
     def mount_tabs(self) -> None:
-        """Mount what the first paint does not show, and start to read the files of the charts."""
+        """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
         self._show_charts()
         self.run_worker(self.charts.follow(), name="charts", group="charts")
@@ -234,13 +233,13 @@ class SelectedRun(Vertical):
         return self.query_one(f"#tab-{self.tab}", ScrollView)
 
     def footer_actions(self) -> Sequence[Action]:
-        """Return what applies to the focused tab; empty when the actions of the run apply."""
+        """Returns what applies to the focused tab; empty when the actions of the run apply."""
         if self.log_view.has_focus and self.log_view.is_searching:
             return LOG_SEARCH_FOOTER
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
 
     def choose(self, tab: int) -> None:
-        """Show another tab; it takes the focus if the old one had it."""
+        """Shows another tab; it takes the focus if the old one had it."""
         focused = self.has_focus_within
         self.tab = tab % len(TABS)
         _ = self.charts, self.details  # mounts the tabs
@@ -253,7 +252,7 @@ class SelectedRun(Vertical):
         self.post_message(self.Changed())
 
     def show_run(self, run: KnownRun | None, snapshot: Snapshot, layout: Layout) -> None:
-        """Show a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
+        """Shows a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
         self._shown = (run, snapshot, layout)
         if layout.selected_rows:
             view = selected_run_view(snapshot, None if run is None else run.id)

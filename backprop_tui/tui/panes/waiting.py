@@ -16,9 +16,8 @@ from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_sec
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
 _NAMES = {
@@ -109,7 +108,7 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
         return None
     match check:
         case Check.GPU_TEMPERATURE:
-            return f"{plain(value)} C", f"below {plain(limit)} C"
+            return f"{plain(value)} °C", f"below {plain(limit)} °C"
         case Check.GPU_MEMORY:
             return f"{gigabytes_down(int(value))} GB free", f"needs {gigabytes_up(int(limit))} GB"
         case Check.GPU_COUNT:
@@ -156,12 +155,12 @@ def _is_answering(gpu: GpuReading) -> bool:
 
 
 def _gpu_check(gpu: GpuReading, limits: RunLimits) -> CheckRow:
-    readings, needs = [f"{plain(gpu.temperature_celsius or 0.0)} C"], []
+    readings, needs = [f"{plain(gpu.temperature_celsius or 0.0)} °C"], []
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
         readings.append(f"{gigabytes_down(gpu.memory_total_bytes - gpu.memory_used_bytes)} GB free")
         needs.append(f"needs {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB")
     if limits.gpu_max_temp_celsius > 0:
-        needs.append(f"below {plain(start_below_celsius(limits))} C")
+        needs.append(f"below {plain(start_below_celsius(limits))} °C")
     return CheckRow(name=f"GPU {gpu.index}", now=", ".join(readings), limit=", ".join(needs))
 
 

@@ -130,7 +130,7 @@ class CompareScreen(DismissOnce, Screen[None]):
             self.paint()
 
     def action_all_options(self) -> None:
-        """Show all options, or only those that differ."""
+        """Shows all options, or only those that differ."""
         self._all_options = not self._all_options
         self._page.to_top()
         self.paint()

@@ -46,7 +46,7 @@ def join_lines(pasted: str) -> str:
 
 
 def parse_command(text: str) -> ParsedCommand:
-    """Parse a command line.
+    """Parses a command line.
 
     Raises:
         ValueError: a quotation is not closed.
@@ -99,7 +99,7 @@ _EACH_WORD = {"after": "--after", "sweep": "--sweep", "tags": "--tag"}
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:
-    """Return the words that follow `run`.
+    """Returns the words that follow `run`.
 
     Raises:
         ValueError: a quotation is not closed.
@@ -117,7 +117,7 @@ def words_of(draft: Draft) -> tuple[str, ...]:
 
 
 def shell_line(draft: Draft) -> str:
-    """Return the command line that does the same; raises as `words_of` does."""
+    """Returns the command line that does the same; raises as `words_of` does."""
     return shlex.join((PROGRAM, "run", *words_of(draft)))
 
 
@@ -126,7 +126,7 @@ def is_empty(draft: Draft) -> bool:
 
 
 def draft_like(run: Run) -> dict[str, str]:
-    """Return the fields that start the same again; group and sweep belong to the old run alone."""
+    """Returns the fields that start the same again; group and sweep belong to the old run alone."""
     spec = run.spec
     vram = spec.limits.gpu_min_free_vram_bytes
     minutes = "none" if spec.max_run_seconds is None else f"{spec.max_run_seconds / 60:g}"
@@ -145,7 +145,7 @@ def draft_like(run: Run) -> dict[str, str]:
 
 
 def recent_drafts(runs: Iterable[Run]) -> list[Draft]:
-    """Return drafts of the most recent runs, newest first, each command once."""
+    """Returns drafts of the most recent runs, newest first, each command once."""
     drafts: dict[str, Draft] = {}
     for run in sorted(runs, key=lambda run: run.created_at, reverse=True)[: _MAX_RECENT * 2]:
         draft = draft_like(run)
@@ -154,7 +154,7 @@ def recent_drafts(runs: Iterable[Run]) -> list[Draft]:
 
 
 def _without_interpreter(run: Run) -> tuple[str, ...]:
-    """Return script and arguments without the interpreter that was chosen for it."""
+    """Returns script and arguments without the interpreter that was chosen for it."""
     spec = run.spec
     if spec.script is None or spec.script not in spec.command:
         return spec.command

@@ -19,9 +19,9 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.screens.form import Field, Form
 from backprop_tui.tui.screens.questions import names_of
-from backprop_tui.tui.tokens import Line, Piece, Token
 
 _NAME = Field(name="name", label="Name")
 _TAGS = Field(name="tags", label="Tags", placeholder="words to find it by")
@@ -108,7 +108,7 @@ class EditRun(Form):
         self.draw_status()
 
     def _changes(self) -> dict[str, Any]:
-        """Return what was changed, as the arguments of `CommandRunner.edit`.
+        """Returns what was changed, as the arguments of `CommandRunner.edit`.
 
         Raises:
             ValueError: a field cannot be understood; the message says why.

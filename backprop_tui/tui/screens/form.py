@@ -17,10 +17,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line
 from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
 _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
@@ -124,7 +124,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         return {field.name: self.field(field.name).value for row in self._rows for field in row}
 
     def fill(self, values: Mapping[str, str]) -> None:
-        """Replace the text of all fields; those not named become empty."""
+        """Replaces the text of all fields; those not named become empty."""
         for row in self._rows:
             for field in row:
                 entry = self.field(field.name)
@@ -139,7 +139,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
             widget.show(self.status())
 
     def submit(self) -> None:
-        """Handle enter."""
+        """Handles enter."""
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:

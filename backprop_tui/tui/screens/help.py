@@ -26,11 +26,10 @@ from backprop_tui.tui.actions import (
 )
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder, heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.tokens import STATE_TOKENS, Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
@@ -74,7 +73,7 @@ class Help(DismissOnce, Screen[None]):
         self._input.focus()
 
     def action_back(self) -> None:
-        """Show all keys again, or close."""
+        """Shows all keys again, or closes."""
         if not self._input.has_class("-open"):
             self.dismiss(None)
             return
@@ -93,7 +92,7 @@ class Help(DismissOnce, Screen[None]):
 
 
 def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
-    """Return the page; with `search` only the actions that have it as their key or in their text."""
+    """Returns the page; with `search` only the actions that have it as their key or in their text."""
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),

@@ -38,7 +38,6 @@ from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.digest.history import AbsenceDigest
     from backprop_tui.tui.screens.run_actions import RunActions
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
@@ -53,7 +52,7 @@ class MainScreen(PanesScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_ACTIONS)
 
     class DemoRequested(Message):
-        """Show the demo in place of the dashboard."""
+        """Shows the demo in place of the dashboard."""
 
     def __init__(
         self,
@@ -136,7 +135,7 @@ class MainScreen(PanesScreen):
 
     @on(RunsTable.Opened)
     def action_open(self) -> None:
-        """Fold or unfold a group, show older runs, enter the selected run, or go back."""
+        """Folds or unfolds a group, shows older runs, enters the selected run, or goes back."""
         self._follow_cursor()
         if not self.runs_table.has_focus:
             self.action_back()
@@ -150,7 +149,7 @@ class MainScreen(PanesScreen):
             self.set_focus(self.selected.tab_widget)
 
     def action_back(self) -> None:
-        """Leave the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
+        """Leaves the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
         state = self.state
         if self.filter_input.has_class("-open"):
             self.close_filter()
@@ -179,7 +178,7 @@ class MainScreen(PanesScreen):
 
     @on(GovernorBar.Clicked)
     def _governor_clicked(self) -> None:
-        """Go to the first run that is held, and show why."""
+        """Goes to the first run that is held, and shows why."""
         held = next((run for run in self.snapshot.runs if is_held_back(run)), None)
         if held is None:
             self.tell("The governor holds no run")
@@ -208,7 +207,7 @@ class MainScreen(PanesScreen):
 
     @on(RunsTable.Marked)
     def action_mark(self) -> None:
-        """Mark or unmark the run under the cursor, and go to the next row."""
+        """Marks or unmarks the run under the cursor, and goes to the next row."""
         self._follow_cursor()
         run = self.snapshot.find(self.state.row)
         if run is not None:
@@ -230,7 +229,7 @@ class MainScreen(PanesScreen):
         self.work(self._choose_view())
 
     async def _choose_view(self) -> None:
-        """Ask until an order is chosen or the dialog is cancelled, so that several columns can be switched."""
+        """Asks until an order is chosen or the dialog is cancelled, so that several columns can be switched."""
         from backprop_tui.tui.screens.questions import CANCEL, COLUMN, view_question
 
         while (answer := await self.ask(view_question(self.state, self.glyphs))) != CANCEL:
@@ -291,12 +290,12 @@ class MainScreen(PanesScreen):
     # Dialogs and other screens
 
     def action_new(self) -> None:
-        """Open the New run dialog with the draft that was left."""
+        """Opens the New run dialog with the draft that was left."""
         self._open_new_run(self._draft, keep=True)
 
     @on(events.Paste)
     def _pasted(self, message: events.Paste) -> None:
-        """Open the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
+        """Opens the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
         from backprop_tui.tui.screens.draft import COMMAND, join_lines
 
         line = sanitize(join_lines(message.text)).strip()
@@ -324,7 +323,7 @@ class MainScreen(PanesScreen):
         self.post_message(self.DemoRequested())
 
     def _open_new_run(self, draft: Mapping[str, str], *, keep: bool) -> None:
-        """Open the New run dialog; `keep` keeps what was typed when it is closed."""
+        """Opens the New run dialog; `keep` keeps what was typed when it is closed."""
         from backprop_tui.tui.screens.draft import recent_drafts
         from backprop_tui.tui.screens.new_run import NewRun
 
@@ -370,13 +369,12 @@ class MainScreen(PanesScreen):
         self._bridge.request_digest()  # the digest opens when the events are read
 
     def show_digest(self, digest: AbsenceDigest, *, opens: bool) -> None:
-        """Open the digest if `opens` and no other screen is open; otherwise say that there is one."""
+        """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
             return
-        from backprop_tui.tui.panes.digest import digest_view
-        from backprop_tui.tui.screens.digest import RETRY, SHOW, Digest
+        from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 
         view = digest_view(digest, self.snapshot)
 
@@ -404,7 +402,7 @@ class MainScreen(PanesScreen):
         self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
 
     def action_copy(self) -> None:
-        """Copy the value under the cursor of the details, something of the selected run, or the ids of several."""
+        """Copies the value under the cursor of the details, something of the selected run, or the ids of several."""
         value = self.selected.details.value_at_cursor
         if self.selected.details.has_focus and value is not None:
             self._copy(*value)
@@ -423,7 +421,7 @@ class MainScreen(PanesScreen):
             self._copy(*copyable(run)[answer])
 
     def _copy(self, name: str, value: str) -> None:
-        """Copy by OSC 52, which also works through SSH where the terminal allows it."""
+        """Copies by OSC 52, which also works through SSH where the terminal allows it."""
         self.app.copy_to_clipboard(value)
         self.tell(f"Copied {name}")
 

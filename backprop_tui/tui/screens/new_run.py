@@ -16,11 +16,10 @@ from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.cells import clip
 from backprop_tui.tui.commands import CommandRunner, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.screens.form import Field, FieldInput, Form
 from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
@@ -113,7 +112,7 @@ class NewRun(Form):
         self.draw_status()
 
     def status(self) -> Sequence[Line]:
-        """Return interpreter, equivalent shell command, verdict, and the last error or result."""
+        """Returns interpreter, equivalent shell command, verdict, and the last error or result."""
         try:
             same = "" if is_empty(self.draft) else shell_line(self.draft)
             refusal = self._refusal
@@ -160,7 +159,7 @@ class NewRun(Form):
                 self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
-        """Return the verdict, or why there is none; neither while there is nothing to try."""
+        """Returns the verdict, or why there is none; neither while there is nothing to try."""
         try:
             words = words_of(self.draft)
         except ValueError:
@@ -236,7 +235,7 @@ class NewRun(Form):
 
     @work(group="completion", exclusive=True)
     async def _complete(self, path: str) -> None:
-        """Read the directory in a thread, because its disk may not answer."""
+        """Reads the directory in a thread, because its disk may not answer."""
         self._completion.show(await asyncio.to_thread(completions, path))
         self._draw_completions()
 

@@ -19,11 +19,10 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import heading
+from backprop_tui.tui.lines import Line, Piece, Token, heading
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, ScrollView
 
 if TYPE_CHECKING:

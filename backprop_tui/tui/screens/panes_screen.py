@@ -42,7 +42,6 @@ from backprop_tui.tui.panes.runs import RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
@@ -97,7 +96,6 @@ class PanesScreen(Screen[None]):
         with Container(id="body"):
             yield self.runs_table
             yield self.selected
-        yield LineInput(placeholder="name, tag, group, command; state:failed gpu:1 tag:x", id="filter", compact=True)
         yield FooterBar(glyphs=self.glyphs, id="footer")
 
     def on_mount(self) -> None:
@@ -106,10 +104,15 @@ class PanesScreen(Screen[None]):
         self.call_later(batch.close)
         self.runs_table.focus()
         self.paint()  # selects a run at once, so that its log is there with the first paint or right after it
-        self.call_after_refresh(self.selected.mount_tabs)
+        self.call_after_refresh(self._mount_hidden)
+
+    def _mount_hidden(self) -> None:
+        """Mount what the first paint does not show."""
+        _ = self.filter_input
+        self.selected.mount_tabs()
 
     def take(self, snapshot: Snapshot) -> None:
-        """Show another snapshot; one that arrives while the app closes is dropped."""
+        """Shows another snapshot; one that arrives while the app closes is dropped."""
         if not self.is_mounted or not self.app.is_running:
             return
         self.snapshot = snapshot
@@ -121,7 +124,7 @@ class PanesScreen(Screen[None]):
             self._awaited = None
 
     def fail(self, text: str) -> None:
-        """Say in the header that the store cannot be read; the last snapshot stays."""
+        """Says in the header that the store cannot be read; the last snapshot stays."""
         self.snapshot = replace(self.snapshot, problem=sanitize(text))
         self.paint()
 
@@ -131,7 +134,7 @@ class PanesScreen(Screen[None]):
             self.paint()
 
     def paint(self) -> None:
-        """Paint every pane from the snapshot; each sends only what changed."""
+        """Paints every pane from the snapshot; each sends only what changed."""
         self._painted_size = self.app.size
         self._lay_out()
         width, snapshot = self.app.size.width, self.snapshot
@@ -196,7 +199,7 @@ class PanesScreen(Screen[None]):
             selected.tab_widget.focus()
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
-        """Let the mouse select text in a LineWidget, where the offset is the cell itself."""
+        """Lets the mouse select text in a LineWidget, where the offset is the cell itself."""
         widget, offset = super().get_widget_and_offset_at(x, y)
         if offset is None and isinstance(widget, LineWidget):
             region = self.find_widget(widget).region
@@ -216,7 +219,7 @@ class PanesScreen(Screen[None]):
         self.notify(text, severity="warning" if bad else "information", timeout=5, markup=False)
 
     def work(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run in the background, then read the store; an unexpected error becomes a notification."""
+        """Runs in the background, then reads the store; an unexpected error becomes a notification."""
 
         async def guarded() -> None:
             try:
@@ -230,7 +233,7 @@ class PanesScreen(Screen[None]):
     # The cursor
 
     def _follow_cursor(self) -> None:
-        """Bring the state up to date with the cursor of the table."""
+        """Brings the state up to date with the cursor of the table."""
         row = self.runs_table.selected
         if row is not None and (row != self.state.row or not self._has_cursor):
             self._has_cursor = True
@@ -243,7 +246,7 @@ class PanesScreen(Screen[None]):
         self.paint_selected()
 
     def _row_changed(self) -> None:
-        """Read the run's events; the first time open the log of a failed run and the details of a held one."""
+        """Reads the run's events; the first time opens the log of a failed run and the details of a held one."""
         run = self.state.selected_run(self.snapshot)
         self._bridge.select(None if run is None else run.id)
         if run is None or run.id in self.state.visited or _is_undecided(run):
@@ -256,7 +259,7 @@ class PanesScreen(Screen[None]):
             self._held = run.id
 
     def _leave_details_when_started(self) -> None:
-        """Go back to the log when a held run starts, unless another tab was chosen meanwhile."""
+        """Goes back to the log when a held run starts, unless another tab was chosen meanwhile."""
         run = self.state.selected_run(self.snapshot)
         if self._held is None:
             if run is not None and run.status is Status.QUEUED and self.selected.tab == LOG:
@@ -269,7 +272,7 @@ class PanesScreen(Screen[None]):
             self.selected.choose(LOG)
 
     def go_to(self, run_id: str) -> None:
-        """Move the cursor to a run, even if a fold, the filter or its age hides it."""
+        """Moves the cursor to a run, even if a fold, the filter or its age hides it."""
         run = self.snapshot.find(run_id)
         if run is None:
             return
@@ -283,9 +286,14 @@ class PanesScreen(Screen[None]):
             self.paint()
         self.runs_table.select(run_id)
 
-    @property
+    @cached_property
     def filter_input(self) -> Input:
-        return self.query_one("#filter", Input)
+        from backprop_tui.tui.textual_patches.line_input import LineInput
+
+        placeholder = "name, tag, group, command; state:failed gpu:1 tag:x"
+        line = LineInput(placeholder=placeholder, id="filter", compact=True)
+        self.mount(line, before="#footer")
+        return line
 
     def set_filter(self, text: str) -> None:
         self.filter_input.value = text

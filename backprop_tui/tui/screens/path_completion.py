@@ -77,7 +77,7 @@ class PathCompletion:
 
     @staticmethod
     def path_before_cursor(text: str, cursor: int, *, whole_field: bool) -> str | None:
-        """Return the path to complete, None when there is none.
+        """Returns the path to complete, None when there is none.
 
         With `whole_field` the field is a path. Otherwise options and quoted words are left alone, and so is an empty
         word behind the first.
@@ -100,7 +100,7 @@ class PathCompletion:
         self._completions, self.chosen, self.typed = new, None, new.typed
 
     def next_path(self) -> str:
-        """Return the path that tab replaces the typed one with."""
+        """Returns the path that tab replaces the typed one with."""
         if self.chosen is None and self._completions.common != self.typed:
             return self._completions.common
         self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)

@@ -21,12 +21,12 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutPolicy
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.panes.run_order import NEWEST
 from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
 CANCEL = "cancel"
@@ -142,7 +142,7 @@ def names_of(runs: Sequence[KnownRun]) -> str:
 
 
 def confirm_question(title: str, line: str, text: str) -> Question:
-    """Ask for `y`, so that pressing enter without reading is harmless."""
+    """Asks for `y`, so that pressing enter without reading is harmless."""
     return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),))
 
 
@@ -163,7 +163,7 @@ def stop_question(runs: Sequence[KnownRun]) -> Question:
 
 
 def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
-    """Say of a single run at which step it is and what is saved."""
+    """Says of a single run at which step it is and what is saved."""
     if len(runs) != 1 or runs[0].live is None:
         return []
     live = runs[0].live
@@ -194,7 +194,7 @@ def copy_question(run: KnownRun) -> Question:
 
 
 def copyable(run: KnownRun) -> dict[str, tuple[str, str]]:
-    """Return name and value of everything that can be copied of a run, by the key of its answer."""
+    """Returns name and value of everything that can be copied of a run, by the key of its answer."""
     return {key: (name, sanitize(value)) for key, name, value in _copyable(run)}
 
 
@@ -234,7 +234,7 @@ def view_question(state: UiState, glyphs: Glyphs) -> Question:
 
 
 def local_active_runs(snapshot: Snapshot) -> list[KnownRun]:
-    """Return the active runs of this machine; leaving the dashboard does not stop those of other machines."""
+    """Returns the active runs of this machine; leaving the dashboard does not stop those of other machines."""
     return [run for run in snapshot.runs if run.status in ACTIVE and run.record["host"] == snapshot.host]
 
 
@@ -247,7 +247,7 @@ def _waiting(snapshot: Snapshot) -> int:
 
 
 def leave_question(snapshot: Snapshot) -> Question:
-    """Say what continues, offer the ways to leave, and say what a logout would do."""
+    """Says what continues, offer the ways to leave, and say what a logout would do."""
     active, waiting = len(local_active_runs(snapshot)), _waiting(snapshot)
     counts = [f"{count} {state}" for count, state in ((active, "running"), (waiting, "waiting")) if count]
     pronoun = "It continues" if active + waiting == 1 else "They continue"

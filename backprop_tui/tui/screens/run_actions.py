@@ -70,7 +70,7 @@ class RunActions:
             self._report(await self._commands.resume([run.id]))
 
     async def more_time(self, runs: Sequence[KnownRun]) -> bool:
-        """Ask for another timebox, counted from the start of the attempt; return whether to open the edit dialog."""
+        """Asks for another timebox, counted from the start of the attempt; return whether to open the edit dialog."""
         targets = self._applicable("time", runs)
         answer = await self._screen.ask(time_question(targets)) if targets else CANCEL
         for run in () if answer in (CANCEL, SET_NUMBER) else targets:
@@ -83,7 +83,7 @@ class RunActions:
         return answer == SET_NUMBER
 
     async def move(self, runs: Sequence[KnownRun], by: int) -> None:
-        """Move a single queued run by so many places."""
+        """Moves a single queued run by so many places."""
         waiting = [run for run in runs if run.place is not None]
         if len(waiting) != 1:
             self._screen.tell(BY_ID["later"].refusal, bad=True)
@@ -103,7 +103,7 @@ class RunActions:
         self._report(await self._commands.set_queue(held=not held))
 
     async def may_leave(self, snapshot: Snapshot) -> bool:
-        """Ask how to leave when work remains, and carry it out; return whether to leave."""
+        """Asks how to leave when work remains, and carry it out; return whether to leave."""
         if snapshot.is_demo or not has_local_work(snapshot):
             return True
         answer = await self._screen.ask(leave_question(snapshot))
@@ -127,7 +127,7 @@ class RunActions:
         return await self._screen.ask(confirm_question(title, line, text)) != CANCEL
 
     def _applicable(self, action_id: str, runs: Sequence[KnownRun]) -> list[KnownRun]:
-        """Return the runs that the action applies to; say why there are none."""
+        """Returns the runs that the action applies to; say why there are none."""
         action = BY_ID[action_id]
         targets = [run for run in runs if action.statuses is None or run.status in action.statuses]
         if not targets:
@@ -135,7 +135,7 @@ class RunActions:
         return targets
 
     def _report(self, result: CommandResult, *, quiet: bool = False) -> bool:
-        """Show the message of a result, unless it is quiet and was done; return whether it was done."""
+        """Shows the message of a result, unless it is quiet and was done; return whether it was done."""
         if result.message and not (result.done and quiet):
             self._screen.tell(result.message, bad=not result.done)
         return result.done

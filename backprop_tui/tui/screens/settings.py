@@ -21,11 +21,10 @@ from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.cells import clip, left
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import LineBuilder, heading, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading, width_of
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.tokens import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
 
     def _message_line(self, width: int) -> Line:
-        """Return the message; without one the meaning of the key under the cursor."""
+        """Returns the message; without one the meaning of the key under the cursor."""
         row, message = self._row, self._message
         if message.text:
             text = clip(f"  {message.text}", width, self._glyphs)
@@ -225,7 +224,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._change(self._row, default_text(self._row.key))
 
     def action_back(self) -> None:
-        """Close the input, or the settings; unwritten changes are dropped only at the second attempt."""
+        """Closes the input, or the settings; unwritten changes are dropped only at the second attempt."""
         if self._is_input_open:
             self._close_input()
         elif self.changed and not self._warned:
@@ -248,7 +247,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._change(self._row, message.value.strip())
 
     def _change(self, row: SettingRow, value: str) -> None:
-        """Keep a valid value for ctrl+s; the value in force is no change."""
+        """Keeps a valid value for ctrl+s; the value in force is no change."""
         try:
             KEYS[row.key].kind.read(value)
         except WrongValue as error:
@@ -267,7 +266,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self.run_worker(self._write(), group="settings", exclusive=True)
 
     async def _write(self) -> None:
-        """Write one key after the other; a refused one stays a change, and the reason is shown."""
+        """Writes one key after the other; a refused one stays a change, and the reason is shown."""
         written: list[str] = []
         for key, value in tuple(self.changed.items()):
             result = await self._commands.set_config(key, value)

@@ -39,7 +39,7 @@ class UiState(RunListOptions):
         self.row, self.row_since = row, now
 
     def note_seen(self, run: KnownRun | None, now: float) -> None:
-        """Mark a problem as seen when the cursor has been on it long enough; `now` is monotonic."""
+        """Marks a problem as seen when the cursor has been on it long enough; `now` is monotonic."""
         if run is not None and is_problem(run) and now - self.row_since >= SEEN_AFTER_SECONDS:
             self.seen.add(run.id)
 
@@ -47,7 +47,7 @@ class UiState(RunListOptions):
         self.marked ^= {run_id}
 
     def target_runs(self, snapshot: Snapshot) -> list[KnownRun]:
-        """Return the runs that an action is about: the marked ones, else the group's members, else the selected run."""
+        """Returns the runs that an action applies to: the marked ones, else the group's members, else the selected."""
         if self.marked:
             return [run for run in snapshot.runs if run.id in self.marked]
         if self.is_group_row:
@@ -56,7 +56,7 @@ class UiState(RunListOptions):
         return [] if run is None or self.row == OLDER else [run]
 
     def selected_run(self, snapshot: Snapshot) -> KnownRun | None:
-        """Return the run whose pane is shown; of a group the first active one, else its first."""
+        """Returns the run whose pane is shown; of a group the first active one, else its first."""
         if self.is_group_row:
             members = members_of(self.row or "", snapshot.runs)
             return next((run for run in members if run.status in ACTIVE), members[0] if members else None)
@@ -67,13 +67,13 @@ class UiState(RunListOptions):
         return (self.row or "").startswith(GROUP)
 
     def group(self, snapshot: Snapshot) -> str | None:
-        """Return the group of the row: the group's own row, or the group that the run is a member of."""
+        """Returns the group of the row: the group's own row, or the group that the run is a member of."""
         if self.is_group_row:
             return (self.row or "").removeprefix(GROUP)
         run = snapshot.find(self.row)
         return None if run is None else run.record.get("group")
 
     def group_members(self, snapshot: Snapshot) -> list[KnownRun]:
-        """Return all runs of the group under the cursor; none without a group."""
+        """Returns all runs of the group under the cursor; none without a group."""
         group = self.group(snapshot)
         return [] if group is None else [run for run in snapshot.runs if run.record.get("group") == group]

@@ -15,7 +15,7 @@ class DismissOnce:
     """Mixin for screens; the first base, and no screen itself, because Textual styles the first base that is one."""
 
     def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - the result type of the screen
-        """Dismiss the screen, unless another one is on top because this one was dismissed before."""
+        """Dismisses the screen, unless another one is on top because this one was dismissed before."""
         screen = cast("Screen[Any]", self)
         if screen.app.screen is not screen:
             nothing: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call] # of Textual

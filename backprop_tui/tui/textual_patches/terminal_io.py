@@ -84,14 +84,14 @@ class FilteredParser(XTermParser):
         self._early, FilteredParser.typed = FilteredParser.typed, ""
 
     def tick(self) -> Iterable[Message]:
-        """Yield the keys typed before the start, then what Textual has pending."""
+        """Yields the keys typed before the start, then what Textual has pending."""
         if self._early:
             early, self._early = self._early, ""
             yield from self.feed(early)
         yield from super().tick()
 
     def feed(self, data: str) -> Iterable[Message]:
-        """Yield the messages of everything but answers; empty data means the end of the input."""
+        """Yields the messages of everything but answers; empty data means the end of the input."""
         if data:
             data = _ANSWERS.sub("", self._early + self._partial + data)
             self._early = ""
@@ -104,7 +104,7 @@ class FilteredParser(XTermParser):
 
 
 def render_segments(self: ChopsUpdate, console: Console) -> str:
-    """Return the escape sequences of an update, each span cropped at both ends."""
+    """Returns the escape sequences of an update, each span cropped at both ends."""
     sequences: list[str] = []
     last_y = self.spans[-1][0]
     for y, x1, x2 in self.spans:

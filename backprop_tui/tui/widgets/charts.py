@@ -14,7 +14,7 @@ from backprop_tui.tui.actions import METRICS_ACTIONS, bindings
 from backprop_tui.tui.charts.chart import ChartFrame
 from backprop_tui.tui.charts.choices import ChartNavigator
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView, edited
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ChartMouse:
 
 
 def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
-    """Return the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
+    """Returns the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
     from backprop_tui.tui.charts.chart import chart_frame
     from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
 
@@ -93,11 +93,11 @@ class ChartSurface(ScrollView):
     _pressed_at: int | None = None  # the column where the button went down on the chart
 
     def chart_mouse(self) -> ChartMouse | None:
-        """Return the mouse over the chart; None when no chart is drawn."""
+        """Returns the mouse over the chart; None when no chart is drawn."""
         raise NotImplementedError
 
     def click_elsewhere(self, x: int, y: int) -> None:
-        """Handle a click beside the chart."""
+        """Handles a click beside the chart."""
 
     @on(events.MouseScrollDown)
     @on(events.MouseScrollUp)
@@ -196,7 +196,7 @@ class MetricsTab(ChartSurface):
         self.post_message(Steered(lambda navigator: navigator.move(share)))
 
     def action_leave_zoom(self) -> None:
-        """Show all of x; when it is shown already, leave the key to the screen."""
+        """Shows all of x; when it is shown already, leave the key to the screen."""
         if self.view is None or not self.view.is_navigated:
             raise SkipAction
         self.post_message(Steered(lambda navigator: navigator.leave()))
@@ -212,7 +212,7 @@ class MetricsTab(ChartSurface):
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
-        """Handle slash and the text behind it here: bindings run only after the letters that arrive with them."""
+        """Handles slash and the text behind it here: bindings run only after the letters that arrive with them."""
         if self._typed is None and event.key != "slash":
             return
         event.stop()
@@ -238,7 +238,7 @@ class MetricsTab(ChartSurface):
         self.move(0 if self.view is None else index - self.view.chosen_index)
 
     def page(self, share: float) -> None:
-        """Move by a few metrics; in a grid by a page."""
+        """Moves by a few metrics; in a grid by a page."""
         size = self.room(grid=True) if self.view is not None and self.view.grid else _METRICS_PAGE
         self.move(size if share > 0 else -size)
 
@@ -261,7 +261,7 @@ class MetricsTab(ChartSurface):
         self.post_message(Steered())
 
     def click_elsewhere(self, x: int, y: int) -> None:
-        """Choose the metric of a row of the table, or of a small chart."""
+        """Chooses the metric of a row of the table, or of a small chart."""
         if self.view is not None:
             from backprop_tui.tui.charts.metrics_tab import metric_at
 

@@ -14,13 +14,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
-from backprop_tui.tui.lines import changed_spans
-from backprop_tui.tui.tokens import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
 _CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
 # Component classes of the screen, not of each widget: Textual matches the stylesheet against each of them.
 COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
-_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x"})
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " "})
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
@@ -49,7 +48,7 @@ class LineWidget(Widget):
         self._styles: dict[_StyleKey, Style] = {}
 
     def show(self, lines: Sequence[Line], *, cursor: int | None = None) -> None:
-        """Replace the lines; only what differs is painted again."""
+        """Replaces the lines; only what differs is painted again."""
         old, old_cursor = self._lines, self._cursor
         self._lines, self._cursor = tuple(lines), cursor
         width = self.size.width
@@ -71,7 +70,7 @@ class LineWidget(Widget):
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
 
     def turn_wheel(self, rows: int) -> None:
-        """Scroll by rows, down if positive."""
+        """Scrolls by rows, down if positive."""
 
     @on(events.MouseScrollDown)
     @on(events.MouseScrollUp)
@@ -81,7 +80,7 @@ class LineWidget(Widget):
             self.turn_wheel(self.WHEEL_ROWS if isinstance(event, events.MouseScrollDown) else -self.WHEEL_ROWS)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Highlight the text selected by the mouse; Textual caches the rows without it."""
+        """Highlights the text selected by the mouse; Textual caches the rows without it."""
         strips = super().render_lines(crop)
         selection = self.text_selection
         if selection is None:
@@ -90,7 +89,7 @@ class LineWidget(Widget):
         return [_highlighted(strip, selection.get_span(y), crop.x, style) for y, strip in enumerate(strips, crop.y)]
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the selected text as it is shown, and the separator before the text of the next pane."""
+        """Returns the selected text as it is shown, and the separator before the text of the next pane."""
         rows = [(self.render_line(y), selection.get_span(y)) for y in range(self.size.height)]
         texts = [strip.crop(span[0], _end(strip, span)).text.rstrip() for strip, span in rows if span is not None]
         return "\n".join(texts), "\n"
@@ -106,7 +105,7 @@ class LineWidget(Widget):
         return strip.adjust_cell_length(width, self._style(Piece(""), cursor=False))
 
     def _runs(self, line: Line, *, cursor: bool) -> Iterator[tuple[str, Style]]:
-        """Yield text by style.
+        """Yields text by style.
 
         Blanks join the text before them, because each change of style costs some forty bytes.
         """
@@ -157,7 +156,7 @@ def _end(strip: Strip, span: _Span) -> int:
 
 
 def _highlighted(strip: Strip, span: _Span | None, left: int, style: Style) -> Strip:
-    """Apply a style to the cells of a span, in a row that begins at column `left`."""
+    """Applies a style to the cells of a span, in a row that begins at column `left`."""
     if span is None:
         return strip
     start = max(0, span[0] - left)
@@ -175,12 +174,12 @@ class ScrollView(LineWidget, can_focus=True):
     _top = 0
 
     def show_content(self, lines: Sequence[Line]) -> None:
-        """Replace the lines, keeping the position."""
+        """Replaces the lines, keeping the position."""
         self._content = lines
         self.paint()
 
     def to_top(self) -> None:
-        """Go to the first line with the next paint."""
+        """Goes to the first line with the next paint."""
         self._top = 0
 
     def move(self, rows: int) -> None:
@@ -192,7 +191,7 @@ class ScrollView(LineWidget, can_focus=True):
         self.paint()
 
     def page(self, share: float) -> None:
-        """Scroll by a share of the visible rows."""
+        """Scrolls by a share of the visible rows."""
         self.move(int(self.size.height * share))
 
     def paint(self) -> None:

@@ -14,11 +14,11 @@ from textual.strip import Strip
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import LOG_ACTIONS, bindings
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.lines import Line
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
 from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
 from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
-from backprop_tui.tui.tokens import Line
 from backprop_tui.tui.widgets.line_widget import ScrollView, edited
 
 _SIDEWAYS_COLUMNS = 8
@@ -71,7 +71,7 @@ class LogView(ScrollView):
         self._thread.rest(resting=True)
 
     def watch_path(self, path: str | None, *, live: bool = True, failed: bool = False) -> None:
-        """Show a file; of a failed run at its last error. `live` says whether more may be written to it."""
+        """Shows a file; of a failed run at its last error. `live` says whether more may be written to it."""
         old_live, old_failed = self._live, self._failed
         self._live, self._failed = live, failed
         if path != self.path:
@@ -95,7 +95,7 @@ class LogView(ScrollView):
         self._thread.submit(lambda session: session.move(rows))
 
     def move_to(self, index: int) -> None:
-        """Go to the top (0) or to the end."""
+        """Goes to the top (0) or to the end."""
         self._thread.submit(LogSession.to_end if index else LogSession.to_top)
 
     def paint(self) -> None:
@@ -130,7 +130,7 @@ class LogView(ScrollView):
         self._show_status()
 
     def _regions(self, before: LogPage, changed: list[int]) -> Iterator[Region]:
-        """Yield what to paint: single cells while it follows, to send little; everything at once after a key."""
+        """Yields what to paint: single cells while it follows, to send little; everything at once after a key."""
         width, page = self.size.width, self.page_shown
         if self._left or not (before.following and page.following):
             yield Region(0, changed[0], width, changed[-1] - changed[0] + 1)
@@ -169,7 +169,7 @@ class LogView(ScrollView):
         self._brush = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave `n`, `N` and `esc` to the screen unless a search is active."""
+        """Leaves `n`, `N` and `esc` to the screen unless a search is active."""
         if action == "match":
             return self.is_searching
         return self.is_searching or self.page_shown.seeking if action == "end_search" else True
@@ -188,11 +188,11 @@ class LogView(ScrollView):
         self._thread.submit(lambda session: session.next_match(forward=forward))
 
     def action_next_error(self) -> None:
-        """Go to the next error below; after the last to the first."""
+        """Goes to the next error below; after the last to the first."""
         self._thread.submit(LogSession.next_error)
 
     def action_end_search(self) -> None:
-        """Give up the search in progress, then the search itself."""
+        """Gives up the search in progress, then the search itself."""
         seeking = self.page_shown.seeking
         self._thread.submit(LogSession.stop_seeking if seeking else lambda session: session.search(""))
 

@@ -46,7 +46,7 @@ class RunCharts:
         self.choices = ChartChoices()
 
     def show(self, run: KnownRun | None, widget: LineWidget | None, snapshot: Snapshot, layout: Layout) -> None:
-        """Draw charts of this run into this widget; None: no chart is visible."""
+        """Draws charts of this run into this widget; None: no chart is visible."""
         run_changed = self._run_id != (None if run is None else run.id)
         changed = run_changed or widget is not self._widget
         laid_out = layout != self._layout
@@ -118,7 +118,7 @@ class RunCharts:
         self.paint()
 
     def next_metric(self) -> bool:
-        """Show the next metric large; return whether there are metrics."""
+        """Shows the next metric large; return whether there are metrics."""
         view = self._metrics.view
         if view is None or not view.rows:
             return False
@@ -130,7 +130,7 @@ class RunCharts:
         self.paint()
 
     def next_axis(self) -> None:
-        """Change the x axis; of the resources the range of time."""
+        """Changes the x axis; of the resources the range of time."""
         if self._widget is self._resources:
             self.choices.next_range()
         else:
@@ -147,7 +147,7 @@ class RunCharts:
         return name
 
     def steer(self, message: Steered) -> None:
-        """Change cursor, zoom or filter as the mouse or a key asks."""
+        """Changes cursor, zoom or filter as the mouse or a key asks."""
         if self._run is None or self._figures is None:
             return
         from backprop_tui.tui.charts.choices import ChartNavigator
@@ -173,7 +173,7 @@ class RunCharts:
         return [*actions, METRICS_ACTIONS[0], replace(BY_ID["export"], short="export")]
 
     async def export(self) -> str | None:
-        """Write all metrics of the run as CSV to the working directory; return the path, None without a run.
+        """Writes all metrics of the run as CSV to the working directory; return the path, None without a run.
 
         Raises:
             OSError: the file could not be written.

@@ -44,7 +44,7 @@ def test_status_of_a_run_shows_its_gpus_and_their_peak(sandbox: Sandbox, gpus: G
     assert shown["peak"]["vram_bytes"] == gigabytes(7)
     words = obey("status", run.id).out
     assert "7.0 GB" in words or "7 GB" in words
-    assert "66 C" in words
+    assert "66 °C" in words
 
 
 def test_status_says_which_probe_is_used_and_why_not_the_others(
@@ -105,7 +105,7 @@ def test_doctor_shows_good_and_bad_gpus(sandbox: Sandbox, gpus: Gpus, obey: Comm
     assert lost.startswith("bad")
     assert "lost" in lost
     assert hot.startswith("warn")
-    assert "92 C" in hot
+    assert "92 °C" in hot
 
 
 @pytest.mark.parametrize("asked", [(), ("--gpu-probe", "simulated")])

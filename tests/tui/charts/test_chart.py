@@ -19,8 +19,7 @@ from backprop_tui.tui.charts.chart import (
     tick_labels,
 )
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of, width_of
-from backprop_tui.tui.tokens import Token
+from backprop_tui.tui.lines import Token, text_of, width_of
 
 LINE = tuple((float(x), float(x), float(x)) for x in range(101))
 CURVE = ChartCurve(label="train", value="2.214", token=Token.ACCENT, letter="t", pieces=(LINE,), ends_in_letter=True)

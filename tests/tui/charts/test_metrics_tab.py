@@ -18,8 +18,7 @@ from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of, width_of
-from backprop_tui.tui.tokens import Token
+from backprop_tui.tui.lines import Token, text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.snapshots import NOW, running
 

@@ -29,14 +29,14 @@ def test_four_charts_with_limits_and_peaks() -> None:
     assert [(chart.title, chart.value) for chart in charts] == [
         ("GPU 0 utilisation", "89%"),
         ("VRAM", "61.2 GB"),
-        ("temperature", "76 C"),
+        ("temperature", "76 °C"),
         ("RAM", "21.4 GB   CPU  1.5 cores"),
     ]
     legends = [[f"{curve.label} {curve.value}".strip() for curve in chart.curves if curve.label] for chart in charts]
     assert legends == [
         ["mean 84%"],
         ["limit 64 GB", "peak 61.2 GB"],
-        ["pauses at 85", "peak 76 C"],
+        ["pauses at 85", "peak 76 °C"],
         ["CPU of 32 cores", "peak 21.4 GB"],
     ]
 

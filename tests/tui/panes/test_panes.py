@@ -10,7 +10,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import compute_layout
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
@@ -18,7 +18,6 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine, machine_view
 from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
-from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 
@@ -44,7 +43,7 @@ def test_a_gpu_row_has_all_figures() -> None:
     found = compute_layout(120, 40, gpus=1)
     lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
     text = text_of(lines[1])
-    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 C", "412 W", "38%", "nano"):
+    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71°C", "412 W", "38%", "nano"):
         assert part in text
     assert "118/252 GB" in text_of(lines[2])
     assert "1.2 TB free" in text_of(lines[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.domain.causes.stops import cause_of_stop
+from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
@@ -16,12 +16,11 @@ from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, best_first, best_of
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
-from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 HELD = {"check": "gpu_temperature", "message": "GPU 1 at 84 C, waiting below 80", "gpu": 1}

@@ -10,12 +10,11 @@ from backprop_tui.domain.live import Pause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import CheckRow, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
-from backprop_tui.tui.tokens import Token
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
 HOT = {
@@ -35,12 +34,12 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     assert view.title == "Waiting on 2 checks"
     assert list(view.rows[:2]) == [
         CheckRow(name="GPUs free", now="0 free", limit="needs 2", is_failing=True),
-        CheckRow(name="GPU 1", now="84 C", limit="below 80 C", is_failing=True),
+        CheckRow(name="GPU 1", now="84 °C", limit="below 80 °C", is_failing=True),
     ]
     passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
     assert passing["starts"] == ("3 of 4 left", "needs 1")
     assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
-    assert passing["GPU 0"] == ("71 C, 18.8 GB free", "needs 2.5 GB, below 82 C")
+    assert passing["GPU 0"] == ("71 °C, 18.8 GB free", "needs 2.5 GB, below 82 °C")
     assert "GPU 1" not in passing
     assert not any(row.is_failing for row in view.rows[2:])
 
@@ -111,16 +110,16 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
 
 
 def test_a_pause_says_since_when_until_what_and_how_often() -> None:
-    pause = Pause(since=NOW.wall - 130, by="heat", reason="hot: GPU 1 at 86 C, continues below 80")
+    pause = Pause(since=NOW.wall - 130, by="heat", reason="hot: GPU 1 at 86 °C, continues below 80")
     run = running("a", pause=pause)
     told = tuple({"event": kind} for kind in ("started", "paused", "continued", "paused"))
     card = card_of(run, snapshot(run, opened=OpenRun(run_id="a", events=told)))
     assert card is not None
     assert card.token is Token.WARN
-    assert card.title == "Paused: hot: GPU 1 at 86 C, continues below 80"
+    assert card.title == "Paused: hot: GPU 1 at 86 °C, continues below 80"
     lines = dict(card.lines)
     assert "2m10s so far, 2 pauses so far" in lines["since"]
-    assert "continues by itself below 80 C" in lines["limit"]
+    assert "continues by itself below 80 °C" in lines["limit"]
     assert "1h, then it is stopped" in lines["at most"]
 
 

@@ -13,8 +13,8 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
+from backprop_tui.tui.panes.digest import Digest
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.screens.digest import Digest
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
