@@ -26,7 +26,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import governor_record
 
 NO_PROBE = "none"
-LEAST_FRESH_SECONDS = 5.0
+MIN_FRESH_SECONDS = 5.0
 CPU_SECONDS = 0.1  # how long the CPU load is measured where the sampler does not do it already
 SAMPLER_TIMEOUT_SECONDS = 2.5  # how long a driver may take to list its GPUs
 _POLL_SECONDS = 0.02
@@ -122,7 +122,7 @@ class MachineProbe:
 
 
 def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
-    fresh_seconds = max(LEAST_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
+    fresh_seconds = max(MIN_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
     return abs(time.time() - sample.readings.time) < fresh_seconds
 
 

@@ -29,7 +29,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
-MOST_COMMANDS = 1000  # in the VRAM history
+MAX_COMMANDS = 1000  # in the VRAM history
 OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
 
@@ -114,7 +114,7 @@ class VramHistory:
         if self._peaks.get(key) == peak:
             return
         others = [(other, value) for other, value in self._peaks.items() if other != key]
-        self._peaks = dict([*others, (key, peak)][-MOST_COMMANDS:])
+        self._peaks = dict([*others, (key, peak)][-MAX_COMMANDS:])
         write_atomically(self._path, dump(self._peaks), durable=False)
 
 

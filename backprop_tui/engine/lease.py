@@ -23,7 +23,7 @@ from backprop_tui.store.creation import sweep_unfinished_builds
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
-LARGEST_LOG_BYTES = 1 << 20
+MAX_LOG_BYTES = 1 << 20
 INTERRUPTED_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
 RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
@@ -99,7 +99,7 @@ def _restart(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGr
 def _shorten_log() -> None:
     """Empties supervisor.log when it is too long: it is this process's stderr, and every supervisor appends to it."""
     try:
-        if os.fstat(STDERR).st_size > LARGEST_LOG_BYTES:
+        if os.fstat(STDERR).st_size > MAX_LOG_BYTES:
             os.ftruncate(STDERR, 0)
     except OSError:
         return
