@@ -50,7 +50,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
 
 
 def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
-    """Name and host at the left, counts and clock at the right; where it is narrow the least important is dropped."""
+    """Name and host at the left, counts and clock at the right; if it is narrow the least important is dropped."""
     if width < 20:
         return draw_counts(view, width, glyphs)
     counts = dict(view.counts)

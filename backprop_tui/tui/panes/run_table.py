@@ -39,7 +39,7 @@ _NARROW = 46
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunColumns:
-    """The width of each column with the gap before it, 0 where it is not shown; `name` has no such gap."""
+    """The width of each column with the gap before it, 0 if it is not shown; `name` has no such gap."""
 
     width: int
     name: int

@@ -219,7 +219,7 @@ class MainScreen(PanesScreen):
 
     @on(RunsTable.HeadingClicked)
     def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
-        """Sort by the column, then the other way round, then in the default order."""
+        """Sorts by the column, then the other way round, then in the default order."""
         self.sort(next_sort(self.state.sort, message.column))
 
     def action_view(self) -> None:
@@ -414,7 +414,7 @@ class MainScreen(PanesScreen):
             self._copy(*copyable(run)[answer])
 
     def _copy(self, name: str, value: str) -> None:
-        """Copies by OSC 52, which also works through SSH where the terminal allows it."""
+        """Copies by OSC 52, which also works through SSH if the terminal allows it."""
         self.app.copy_to_clipboard(value)
         self.tell(f"Copied {name}")
 

@@ -93,7 +93,7 @@ def test_a_queued_run_says_what_it_waits_for() -> None:
 def test_a_failed_run_says_its_cause_with_the_figures() -> None:
     evidence = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB (GPU 0; of which 1.12 GiB is free)"
     run = ended("vit", Status.FAILED, cause=Cause(kind="cuda_oom", evidence=evidence))
-    assert "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free" in _text(run)
+    assert "CUDA out of memory: requested 2.50 GiB, 1.12 GiB free" in _text(run)
     assert _text(run).endswith("1m ago")
 
 
