@@ -58,7 +58,7 @@ def track_of(series: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
 
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
-    """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
+    """Prints up to six curves, each with its letter if there are several; curves without points are skipped."""
     shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return

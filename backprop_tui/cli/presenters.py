@@ -46,7 +46,7 @@ class Presenter:
 
 
 class JsonEvents(Presenter):
-    """One JSON object a line on stdout; the scripts' output is only in their logs."""
+    """One JSON object per line on stdout; the scripts' output is only in their logs."""
 
     wants_progress = True
 

@@ -28,7 +28,7 @@ class SweepAxis:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WarningSignal:
-    """The signal that a script gets so many seconds before its limit; `name` None is no warning."""
+    """The signal that a script gets this many seconds before its limit; `name` None is no warning."""
 
     name: str | None
     seconds: float

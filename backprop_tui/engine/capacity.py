@@ -102,7 +102,7 @@ class VramHistory:
         self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 
     def peak_of(self, run: Run) -> int | None:
-        """The peak of the newest run of the same command on one GPU; None where none was measured."""
+        """The peak of the newest run of the same command on one GPU; None if none was measured."""
         return self._peaks.get(_command_key(run)) if self._peaks else None
 
     def record(self, run: Run) -> None:
@@ -120,7 +120,7 @@ class VramHistory:
 
 def _command_key(run: Run) -> str:
     """A hash of working directory, script and arguments; environment variables do not count."""
-    import hashlib  # only where VRAM is measured: it loads all of OpenSSL
+    import hashlib  # only when VRAM is measured: it loads all of OpenSSL
 
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
@@ -241,7 +241,7 @@ class Capacity:
         return kept
 
     def _reread_limits(self) -> None:
-        """Reads the file if it changed; where it is not valid, the old limits stay in force and the log says why."""
+        """Reads the file if it changed; if it is not valid, the old limits stay in force and the log says why."""
         signature = _signature_or_none(self._config_path)
         if signature == self._config_signature:
             return

@@ -1,4 +1,4 @@
-"""The supervisor's life: from taking the lease over the first pass and the loop to giving the lease up."""
+"""What the supervisor does while it holds the lease: the first pass, the loop, and the release at the end."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _supervise(
 
 
 def _first_pass(scheduler: Scheduler) -> PassResult | None:
-    """None where the pass failed, for example because the disk is full. The next pass tries again."""
+    """None if the pass failed, for example because the disk is full. The next pass tries again."""
     try:
         return scheduler.run_pass((), explain=False)
     except BackpropError as error:

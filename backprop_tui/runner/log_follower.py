@@ -23,10 +23,10 @@ from backprop_tui.store.files import append_line, dump, storage
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
-MAX_NAMES = 1024  # of metrics with a watermark
+MAX_NAMES = 1024  # metrics that have a watermark
 NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and one chunk of them in memory
 SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
-REGEX_SECONDS = 0.25  # of CPU time that a pattern may use for so many lines:
+REGEX_SECONDS = 0.25  # CPU time that a pattern may use for REGEX_LINES lines
 REGEX_LINES = 1000
 CHUNK_BYTES = 1 << 20
 PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
@@ -37,7 +37,7 @@ MAX_PENDING_LINES = 10_000
 
 
 class MetricWatermarks:
-    """The last step and epoch at which each metric was reported, each None where it is unknown.
+    """The last step and epoch at which each metric was reported, each None if it is unknown.
 
     With them, metrics that a script both prints and writes to a file count once.
     """
@@ -241,7 +241,7 @@ class LogFollower:
         del self._pending[:-MAX_PENDING_LINES]
 
     def write_metrics(self) -> None:
-        """Writes the pending lines; where it raises StorageFailed they stay pending."""
+        """Writes the pending lines; if it raises StorageFailed they stay pending."""
         if not self._pending:
             return
         path = self._directory.metrics_path
@@ -256,7 +256,7 @@ class LogFollower:
 
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:
-    """The log offset up to which metrics.jsonl is written; 0 where it is empty.
+    """The log offset up to which metrics.jsonl is written; 0 if it is empty.
 
     Also cuts an incomplete last line, which a killed guardian may leave.
     """

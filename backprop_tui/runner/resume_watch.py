@@ -115,7 +115,7 @@ class ResumeWatch:
 
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
-    """The objects at the beginning and at the end of a JSON lines file; none where it cannot be read."""
+    """The objects at the beginning and at the end of a JSON lines file; none if it cannot be read."""
     head = JsonTail(path)
     try:
         head.look()

@@ -12,7 +12,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 
 MAX_BUCKETS = 2048  # when reached, pairs are merged
-_CROWDED = MAX_BUCKETS * 3 // 4  # if so many are left, buckets on both sides of a gap are merged too
+_CROWDED = MAX_BUCKETS * 3 // 4  # if this many are left, buckets on both sides of a gap are merged too
 _MAX_GAPS = 64  # then those in the middle are dropped
 
 LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first

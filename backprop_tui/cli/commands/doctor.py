@@ -77,7 +77,7 @@ def report_lines(findings: Sequence[Finding], width: int | None) -> Iterator[str
     yield ""
     counts = Counter(finding.level for finding in findings)
     bad, warnings = counts[Level.BAD], counts[Level.WARN]
-    yield f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "all is well"
+    yield f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "no problems found"
 
 
 def _lines(begin: str, text: str, width: int | None) -> list[str]:

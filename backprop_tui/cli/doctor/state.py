@@ -87,7 +87,7 @@ def _check_lock(path: str) -> Finding:
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return ok("locks", "work")
-        return bad("locks", "one lock was taken twice: this file system does not really lock", _ELSEWHERE)
+        return bad("locks", "one lock was taken twice: this file system does not support locking", _ELSEWHERE)
     finally:
         os.close(first)
         os.close(second)

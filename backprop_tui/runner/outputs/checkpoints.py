@@ -63,10 +63,10 @@ def _matches_parts(parts: list[str], pattern: list[str]) -> bool:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFound:
-    """A checkpoint that stopped changing; `unsound` says what is wrong with it, None where nothing is.
+    """A checkpoint that stopped changing; `unsound` says what is wrong with it, None if nothing is.
 
     `modified_at` is the wall-clock time of its last byte. `written_seconds` is how long it was seen changing, None
-    where it was complete when first seen. `number` may be a step; see `NamedCheckpoint`.
+    if it was complete when first seen. `number` may be a step; see `NamedCheckpoint`.
     """
 
     path: str
@@ -146,7 +146,7 @@ class CheckpointScanner:
                 yield CheckpointGone(path=checkpoint.path)
 
     def _add_pending(self, files: Iterable[OutputFile], now: float) -> None:
-        """Tracks announced checkpoints and files named like one; "best" ones only where there are no others."""
+        """Tracks announced checkpoints and files named like one; "best" ones only if there are no others."""
         checkpoints: dict[str, NamedCheckpoint] = {}
         while self._announced:
             path = self._announced.popleft()

@@ -43,7 +43,7 @@ class _GrowingFile:
 class MetricFiles:
     """Follows the metric files of one attempt.
 
-    What one scan reads is returned at the next one: so where the log reports the same values, it reports them first.
+    What one scan reads is returned at the next one: so if the log reports the same values, it reports them first.
     """
 
     def __init__(self) -> None:
