@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.probes.logout import LogoutPolicy
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 
@@ -46,7 +46,7 @@ class Snapshot:
     histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
-    logout: LogoutPolicy | None = None
+    logout: LogoutEffect | None = None
     is_demo: bool = False
 
     @property
