@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     lease = Lock(home.supervisor_lock, INHERITED_LOCK)
     sign_lease(lease, os.getpid())
     requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
-    from backprop_tui.engine.lease import hold_lease
+    from backprop_tui.engine.main import hold_lease
 
     hold_lease(home, config_path, lease, requests)
 

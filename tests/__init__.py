@@ -1,1 +1,1 @@
-"""Tests of backprop-tui, in the rooms of the package they test."""
+"""Tests of backprop-tui, in packages that mirror those of backprop_tui."""

@@ -1,4 +1,4 @@
-"""Chooses the checkpoint a run resumes from: the newest sound one."""
+"""Chooses the checkpoint a run resumes from: the newest intact one."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from backprop_tui.domain.run import Checkpoint
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The chosen `checkpoint` (None: none is sound), all checkpoints as `judged`, and the `torn` ones, newest first."""
+    """The chosen `checkpoint` (None: none is intact), all as `judged`, and the `damaged` ones, newest first."""
 
     checkpoint: Checkpoint | None
     judged: tuple[Checkpoint, ...]
-    torn: tuple[tuple[str, str], ...] = ()  # path, and what is wrong: "is cut short"
+    damaged: tuple[tuple[str, str], ...] = ()  # path, and what is wrong: "is cut short"
 
     def message(self) -> str:
         """Returns the end of a sentence about the resume; empty if the newest checkpoint was chosen."""
-        if not self.torn:
+        if not self.damaged:
             return ""
-        problems = "; ".join(f"{path} {reason}" for path, reason in self.torn)
+        problems = "; ".join(f"{path} {reason}" for path, reason in self.damaged)
         if self.checkpoint is None:
-            return f": {problems}; no sound checkpoint is left"
+            return f": {problems}; no intact checkpoint is left"
         return f": {problems}; resuming from {self.checkpoint.path}"
 
 
 def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
-    """Judges from the newest to the first sound checkpoint; `checkpoints` are oldest first."""
+    """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first."""
     verdicts: dict[str, bool] = {}
-    torn = []
+    damaged = []
     chosen = None
     for checkpoint, verdict in judged_newest_first(checkpoints):
         verdicts[checkpoint.path] = bool(verdict)
         if not isinstance(verdict, Unsound):
             chosen = checkpoint
             break
-        torn.append((checkpoint.path, verdict.reason))
+        damaged.append((checkpoint.path, verdict.reason))
     judged = tuple(replace(item, sound=verdicts.get(item.path, item.sound)) for item in checkpoints)
-    return Choice(checkpoint=chosen, judged=judged, torn=tuple(torn))
+    return Choice(checkpoint=chosen, judged=judged, damaged=tuple(damaged))
 
 
-def choose_unseen(checkpoints: Sequence[Checkpoint]) -> Choice:
-    """Chooses without the disk, which does not respond: the newest that was found sound when it was saved."""
-    sound = [checkpoint for checkpoint in checkpoints if checkpoint.sound]
-    return Choice(checkpoint=sound[-1] if sound else None, judged=tuple(checkpoints))
+def choose_without_disk(checkpoints: Sequence[Checkpoint]) -> Choice:
+    """Chooses without the disk, which does not respond: the newest that was found intact when it was saved."""
+    intact = [checkpoint for checkpoint in checkpoints if checkpoint.sound]
+    return Choice(checkpoint=intact[-1] if intact else None, judged=tuple(checkpoints))

@@ -293,7 +293,7 @@ def judged_newest_first(checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Che
 
 
 def newest_sound(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Returns the newest sound checkpoint, None if there is none; `checkpoints` are oldest first."""
+    """Returns the newest intact checkpoint, None if there is none; `checkpoints` are oldest first."""
     return next((checkpoint for checkpoint, verdict in judged_newest_first(checkpoints) if verdict), None)
 
 

@@ -25,10 +25,10 @@ WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRun:
-    """A run that was moved, and its position and the length of the queue; None if it has started meanwhile."""
+    """A run that was moved; `queue_position` counts from 1 and is None if the run has started meanwhile."""
 
     run: Run
-    place: int | None
+    queue_position: int | None
     queue_length: int
 
 
@@ -40,7 +40,7 @@ def queue_positions(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]
     """The position of each queued run by its id, 1 being the first; each machine has a queue of its own."""
     views = list(unfinished)
     hosts = {home.host, *(view.run.host for view in views)}
-    return {run.id: place for host in hosts for place, run in enumerate(queue_of(host, views), start=1)}
+    return {run.id: position for host in hosts for position, run in enumerate(queue_of(host, views), start=1)}
 
 
 def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
@@ -70,11 +70,13 @@ def _read_queued(directory: RunDirectory) -> Run:
     return run
 
 
-def move(session: ClientSession, run_id: str, place: int) -> MovedRun:
+def move(session: ClientSession, run_id: str, position: int) -> MovedRun:
     """Moves a queued run to a position in its queue, 1 being the first; it takes the priority it needs there."""
-    run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), place))
+    run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), position))
     run_ids = [other.id for other in waiting_runs(session, run.host)]
-    return MovedRun(run=run, place=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids))
+    return MovedRun(
+        run=run, queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids)
+    )
 
 
 def is_queue_held(home: Home) -> bool:

@@ -1,4 +1,4 @@
-"""From an ended run back to the queue: a new attempt, from the newest checkpoint that is sound."""
+"""From an ended run back to the queue: a new attempt, from the newest checkpoint that is intact."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Resumption:
     before: Run
     run: Run
     environment: dict[str, str]
-    rejected: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are not sound, and what is wrong with each
+    rejected: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are damaged, and what is wrong with each
 
     @property
     def lost_variables(self) -> list[str]:
@@ -94,7 +94,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         before=run,
         run=requeue_ended(changed, now=time.time(), resume_from=start),
         environment=environment,
-        rejected=() if choice is None else choice.torn,
+        rejected=() if choice is None else choice.damaged,
     )
 
 
@@ -176,5 +176,5 @@ def _lock_ended(directory: RunDirectory) -> Lock:
 
 
 def _event_message(resumption: Resumption) -> str:
-    message = f"resumed from {resumption.checkpoint or 'the beginning: no sound checkpoint is known'}"
+    message = f"resumed from {resumption.checkpoint or 'the beginning: no intact checkpoint is known'}"
     return "; ".join([message, *(f"{path} {reason}" for path, reason in resumption.rejected)])

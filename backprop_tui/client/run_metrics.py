@@ -43,7 +43,7 @@ def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | N
     if asked is not None and asked not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
         raise UsageError(f"--metric {asked}: no run has such a metric; {known}")
-    return asked or compare.metric_to_compare(names)
+    return asked or compare.default_metric(names)
 
 
 def encode_extreme(extreme: Extreme | None) -> JsonObject | None:

@@ -71,7 +71,7 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
     if total is not None and total - used_seconds <= MIN_SLICE_SHARE * (run.spec.max_run_seconds or 0.0):
         return f"its total of {minutes(total)} minutes is used up"
     if resume_from is None:
-        return "no sound checkpoint to resume from"
+        return "no intact checkpoint to resume from"
     if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
         return f"{MAX_IDLE_SLICES} slices in a row saved nothing new; try a longer timebox (-m)"
     unreported = unreported_metric(run.spec.until, run.metrics)
@@ -202,7 +202,7 @@ def merge_live(run: Run, live: Live | None) -> Run:
 def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
-    The live record must have been merged into `run`. `resume_from` is the newest sound checkpoint.
+    The live record must have been merged into `run`. `resume_from` is the newest intact checkpoint.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(

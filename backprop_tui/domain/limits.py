@@ -43,7 +43,7 @@ class MachineLimits:
     sample_seconds: float = 1.0
 
 
-START_BAND_CELSIUS = 3.0  # below the limit: a start heats the card, so none is allowed within this band
+START_BAND_CELSIUS = 3.0  # below the limit: a start heats the GPU, so none is allowed within this band
 NEAR_LIMIT_CELSIUS = 5.0  # below the limit: a GPU within this band is shown with a warning
 MIN_MARGIN_CELSIUS = 1.0  # with a margin of 0, a run would be paused and continued at every reading
 

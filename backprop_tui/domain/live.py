@@ -94,7 +94,8 @@ class Live:
     log_generation: int = 0
     attempt_log_offset: int = 0  # start of this attempt's part of the log
     log_memory: Mapping[str, Any] | None = None  # state of the log reader at log_offset
-    told_offset: int | None = None  # checkpoints announced before this offset have been recorded and reported
+    # Checkpoints announced before this offset are recorded: the log follower's `announced_from`. Records keep the name.
+    told_offset: int | None = None
     requests_offset: int = 0
     step: int | None = None
     epoch: float | None = None
@@ -124,8 +125,8 @@ class Live:
     def is_final(self) -> bool:
         """Whether no slice or retry follows: a goal was reached, or a person stopped the run."""
         stopped_by_person = self.stopping is not None and self.stopping.is_final
-        stop_deferred = self.postponed is not None and self.postponed.status is Status.STOPPED
-        return self.reached is not None or stopped_by_person or stop_deferred
+        is_stop_postponed = self.postponed is not None and self.postponed.status is Status.STOPPED
+        return self.reached is not None or stopped_by_person or is_stop_postponed
 
 
 def displayed_status(run: Run, live: Live | None) -> Status:

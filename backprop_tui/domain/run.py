@@ -89,7 +89,7 @@ class Cause:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint of a run; `sound` is None if it has not been verified."""
+    """A checkpoint of a run; `sound`: intact (true), damaged (false), or not checked (None)."""
 
     path: str
     step: int | None

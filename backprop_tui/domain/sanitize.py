@@ -19,6 +19,27 @@ def sanitize(text: str) -> str:
     return "".join(map(_sanitized_character, _escape_pattern().sub("", text)))
 
 
+def indices_after_backspaces(text: str) -> list[int]:
+    """The indices of the characters that a terminal shows.
+
+    A backspace moves the cursor without erasing: characters that are not overwritten stay.
+    """
+    cells: list[int] = []
+    cursor = 0
+    for match in _backspace_pattern().finditer(text):
+        if match["backspaces"]:
+            cursor = max(0, cursor - len(match[0]))
+        else:
+            cells[cursor : cursor + len(match[0])] = range(*match.span())
+            cursor += len(match[0])
+    return cells
+
+
+@cache
+def _backspace_pattern() -> re.Pattern[str]:
+    return re.compile("(?P<backspaces>\x08+)|[^\x08]+")
+
+
 @cache  # compiled when first needed: a short command seldom needs it
 def _escape_pattern() -> re.Pattern[str]:
     # ECMA-48: CSI, the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end, then the others;

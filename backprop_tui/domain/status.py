@@ -16,7 +16,7 @@ class Status(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     COMPLETED = "completed"  # ended by itself with exit code 0
-    TIMEBOXED = "timeboxed"  # stopped at its time limit
+    TIMEBOXED = "timeboxed"  # stopped at the end of its timebox
     STOPPED = "stopped"  # stopped by a person or a guard
     FAILED = "failed"  # ended by itself with another exit code, or could not start
     LOST = "lost"  # ended, or was given up, and no process saw its exit status

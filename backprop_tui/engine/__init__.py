@@ -1,1 +1,1 @@
-"""The supervisor: owns the queue of one user's runs on one machine."""
+"""The supervisor's process, one per user and machine: starts queued runs, pauses and stops running ones."""

@@ -1,4 +1,4 @@
-"""The supervisor: owns the queue of one host until nothing is left to do."""
+"""The supervisor's loop: scheduler passes, guard checks and the reaping of orphans, until no work is left."""
 
 from __future__ import annotations
 

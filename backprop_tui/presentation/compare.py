@@ -50,7 +50,7 @@ def metric_names(runs: Iterable[ComparedRun]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
-def metric_to_compare(names: Iterable[str]) -> str | None:
+def default_metric(names: Iterable[str]) -> str | None:
     """The loss, else the first metric; None if there is none."""
     known = list(names)
     return main_loss(known) or next(iter(known), None)

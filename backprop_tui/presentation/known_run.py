@@ -45,7 +45,7 @@ class LossCurve:
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
 
-    `written_at` is the wall time at which its log last grew, `place` its position in the queue from 1 on.
+    `written_at` is the wall time at which its log last grew, `queue_position` counts from 1.
     """
 
     record: JsonObject
@@ -53,7 +53,7 @@ class KnownRun:
     live: Live | None = None
     curve: LossCurve = field(default_factory=LossCurve)
     written_at: float | None = None
-    place: int | None = None
+    queue_position: int | None = None
 
     @property
     def id(self) -> str:

@@ -157,8 +157,8 @@ def _cause(record: JsonObject) -> Iterator[NamedValue]:
 def _queue(run: KnownRun) -> Iterator[NamedValue]:
     if run.status is not Status.QUEUED:
         return
-    if run.place is not None:
-        yield "place", f"#{run.place} in the queue of {run.record['host']}"
+    if run.queue_position is not None:
+        yield "place", f"#{run.queue_position} in the queue of {run.record['host']}"
     for number, reason in enumerate(run.record["hold_reasons"]):
         yield "" if number else "waits for", str(reason["message"])
 
@@ -211,7 +211,7 @@ def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
         saved_at = from_iso(checkpoint.get("saved_at"))
         step = "" if checkpoint.get("step") is None else f"step {numbers.count(checkpoint['step'])}  "
         size = "" if checkpoint.get("size_bytes") is None else f"  {numbers.size(checkpoint['size_bytes'])}"
-        verdict = {True: "  verified", False: "  damaged"}.get(checkpoint.get("sound"), "")
+        verdict = {True: "  intact", False: "  damaged"}.get(checkpoint.get("sound"), "")
         when = "-" if saved_at is None else durations.ago(moment.wall - saved_at)
         yield when, f"{step}{with_tilde(str(checkpoint['path']))}{size}{verdict}"
     if len(checkpoints) > _SHOWN_CHECKPOINTS:

@@ -69,7 +69,7 @@ def reason_text(run: KnownRun, moment: Moment) -> str:
     match run.status:
         case Status.QUEUED:
             clauses = _queued(run, moment).clauses
-            place = "" if run.place is None else f"#{run.place} "
+            place = "" if run.queue_position is None else f"#{run.queue_position} "
             more = f" (+{len(clauses) - 1} more)" if len(clauses) > 1 else ""
             return f"{place}{clauses[0]}{more}"
         case Status.PAUSED:
@@ -93,8 +93,8 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
         if state.not_before is not None and state.not_before > moment.wall:
             reason = f"{reason or 'starts'} in {durations.remaining(state.not_before - moment.wall)}"
     ahead = ""
-    if run.place is not None:
-        ahead = f"behind {counted(run.place - 1, 'run')}" if run.place > 1 else "starts next"
+    if run.queue_position is not None:
+        ahead = f"behind {counted(run.queue_position - 1, 'run')}" if run.queue_position > 1 else "starts next"
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
 
 

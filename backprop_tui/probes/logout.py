@@ -15,7 +15,7 @@ _FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/syst
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class LogoutPolicy:
+class LogoutEffect:
     """Whether runs survive a logout; `reason` says why, `fix` is the command that makes them survive."""
 
     survives: bool
@@ -23,17 +23,17 @@ class LogoutPolicy:
     fix: str | None = None
 
 
-def logout_policy(user: str, *, root: str = "/", ask: bool = True) -> LogoutPolicy:
+def logout_effect(user: str, *, root: str = "/", ask: bool = True) -> LogoutEffect:
     """Checks KillUserProcesses and lingering; `ask` queries logind for two seconds at most, else its files are read."""
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
-        return LogoutPolicy(survives=True, reason="no systemd")
+        return LogoutEffect(survives=True, reason="no systemd")
     kills = _query_logind() if ask else None
     kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
-        return LogoutPolicy(survives=True, reason="KillUserProcesses=no")
+        return LogoutEffect(survives=True, reason="KillUserProcesses=no")
     if os.path.exists(os.path.join(root, "var/lib/systemd/linger", user)):  # see loginctl(1), enable-linger
-        return LogoutPolicy(survives=True, reason="linger is on")
-    return LogoutPolicy(survives=False, reason="KillUserProcesses=yes", fix=f"loginctl enable-linger {user}")
+        return LogoutEffect(survives=True, reason="linger is on")
+    return LogoutEffect(survives=False, reason="KillUserProcesses=yes", fix=f"loginctl enable-linger {user}")
 
 
 def user_name() -> str:

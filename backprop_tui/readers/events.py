@@ -38,7 +38,8 @@ class CheckpointSaved:
     step: int | None = None
 
 
-LogEvent = Progress | CheckpointSaved
+MergedEvent = Progress | CheckpointSaved
+"""What a log says about the training as a whole: the events of all readers, merged."""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +83,5 @@ class EpochStarted:
     total_epochs: int | None = None
 
 
-ParsedEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted
+ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted
+"""What one reader found on one line, as printed there: `merge` makes merged events of these."""

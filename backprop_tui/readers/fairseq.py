@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.events import CheckpointSaved, ParsedEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import as_count, parse_number
@@ -25,7 +25,7 @@ _UPDATES = "num_updates"
 class Fairseq:
     marks = (b"m_updates", b"heckpoint ")
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         message = prefix_end(line)
         if (saved := _SAVED.match(line, message)) is not None:
             yield CheckpointSaved(offset=offset, path=saved[1], step=int(saved[2]))

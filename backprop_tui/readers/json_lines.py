@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.readers.events import LogEvent
+from backprop_tui.readers.events import MergedEvent
 from backprop_tui.readers.training_keys import checkpoint_from_fields, is_training_metric, progress_from_fields
 
 MAX_OBJECTS_PER_LINE = 8  # bounds the time spent on a hostile line
@@ -24,8 +24,8 @@ _decode = json.JSONDecoder().raw_decode
 class JsonLines:
     marks = (b"{",)
 
-    def read(self, line: str, offset: int) -> list[LogEvent]:
-        events: list[LogEvent] = []
+    def read(self, line: str, offset: int) -> list[MergedEvent]:
+        events: list[MergedEvent] = []
         for fields, alone in _objects(line):
             checkpoint = checkpoint_from_fields(fields, offset=offset)
             progress = progress_from_fields(fields, alone=alone, offset=offset)

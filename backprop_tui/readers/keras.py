@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.readers.events import CheckpointSaved, EpochProgress, EpochStarted, ParsedEvent
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, EpochStarted, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
@@ -38,7 +38,7 @@ class Keras:
         self._is_full = False
         self._batches: int | None = None  # batches of the last epoch with a known total
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         if (epoch := _EPOCH.match(line)) is not None:
             self._total, self._is_full = None, False
             yield EpochStarted(offset=offset, epoch=int(epoch[1]), total_epochs=int(epoch[2]))

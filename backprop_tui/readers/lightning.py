@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.readers.events import CheckpointSaved, EpochProgress, ParsedEvent
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration
@@ -25,7 +25,7 @@ NOT_METRICS = frozenset(("v_num",))
 class Lightning:
     marks = (b"v_num", b"global step ")
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         saved = _SAVED.match(line, prefix_end(line))
         if saved is not None:
             yield CheckpointSaved(offset=offset, path=saved[2], step=parse_count(saved[1]))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import indices_after_backspaces
 
 MAX_LINE_BYTES = 64 * 1024
 
@@ -18,7 +19,6 @@ _ESCAPES = re.compile(
     rb")?"
 )
 _TERMINATOR = re.compile(rb"\r\n?|\n")
-_BACKSPACES = re.compile("(\x08+)")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,17 +116,4 @@ def visible_text(line: bytes) -> str:
     if b"\x1b" in line:
         line = _ESCAPES.sub(b"", line)
     text = line.decode("utf-8", "replace").rstrip("\r\n")
-    return _apply_backspaces(text) if "\b" in text else text
-
-
-def _apply_backspaces(text: str) -> str:
-    # A backspace moves the cursor without erasing: characters that are not overwritten stay.
-    cells: list[str] = []
-    cursor = 0
-    for part in _BACKSPACES.split(text):
-        if part.startswith("\b"):
-            cursor = max(0, cursor - len(part))
-        else:
-            cells[cursor : cursor + len(part)] = part
-            cursor += len(part)
-    return "".join(cells)
+    return "".join([text[index] for index in indices_after_backspaces(text)]) if "\b" in text else text

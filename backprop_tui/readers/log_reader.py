@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from backprop_tui.readers.events import LogEvent, ParsedEvent
+from backprop_tui.readers.events import MergedEvent, ReaderEvent
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import bar_end
@@ -22,8 +22,9 @@ _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 class LogReader:
     """Reads a log in chunks of any size, starting at 0 or at an offset that an earlier reader reached.
 
-    `memory` is the state of that earlier reader; without it the log is read as if it started at the offset. `habits`
-    is the state of a reader of the output of an earlier start of the same script.
+    `memory` is the state of that earlier reader; without it the log is read as if it started at the offset.
+    `previous_state` is the memory of the reader of an earlier attempt; only what holds for every start of the script is
+    taken from it, such as whether epochs count from 0.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class LogReader:
         *,
         readers: Iterable[Callable[[], Reader]] = READERS,
         memory: Mapping[str, Any] | None = None,
-        habits: Mapping[str, Any] | None = None,
+        previous_state: Mapping[str, Any] | None = None,
     ) -> None:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
@@ -41,8 +42,8 @@ class LogReader:
         self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
-        elif habits is not None:
-            self._merger.remember_habits(habits)
+        elif previous_state is not None:
+            self._merger.remember_previous_state(previous_state)
 
     @property
     def offset(self) -> int:
@@ -57,24 +58,25 @@ class LogReader:
     def memory(self) -> dict[str, Any]:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
         readers = {reader.tag: reader.memory() for reader in self._remembering}
+        # "joiner" is the merger: the key is in the records of runs, so it stays.
         return {"joiner": self._merger.memory(), "readers": readers}
 
-    def feed(self, chunk: bytes) -> list[LogEvent]:
+    def feed(self, chunk: bytes) -> list[MergedEvent]:
         """Returns the events of the lines that end within the chunk, in the order of the log."""
-        events: list[LogEvent] = []
+        events: list[MergedEvent] = []
         for start in range(0, len(chunk), BLOCK_BYTES):
             block = self._splitter.feed(chunk[start : start + BLOCK_BYTES])
             if block is not None:
                 events += self._read(block)
         return events
 
-    def finish(self) -> list[LogEvent]:
+    def finish(self) -> list[MergedEvent]:
         """Returns the events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
         events = [] if block is None else list(self._read(block))
         return [*events, *self._merger.finish()]
 
-    def _read(self, block: Block) -> Iterator[LogEvent]:
+    def _read(self, block: Block) -> Iterator[MergedEvent]:
         for line, offset in block.matching_lines(self._any_mark):
             readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
             for part in _split_mixed_line(visible_text(line)):
@@ -124,5 +126,5 @@ def _split_mixed_line(line: str) -> list[str]:
     return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
 
 
-def _first_events(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ParsedEvent]:
+def _first_events(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ReaderEvent]:
     return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

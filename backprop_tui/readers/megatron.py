@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.events import CheckpointSaved, ParsedEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
@@ -18,7 +18,7 @@ _SAVED = lazy_compile(r"(?:successfully )?sav(?:ed|ing) checkpoint (?:from|at) i
 class Megatron:
     marks = (b"loss", b"heckpoint ")
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         message = prefix_end(line)
         if (saved := _SAVED.match(line, message)) is not None:
             yield CheckpointSaved(offset=offset, path=saved[2], step=int(saved[1]))

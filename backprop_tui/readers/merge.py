@@ -21,9 +21,9 @@ from backprop_tui.readers.events import (
     CheckpointSaved,
     EpochProgress,
     EpochStarted,
-    LogEvent,
-    ParsedEvent,
+    MergedEvent,
     Progress,
+    ReaderEvent,
 )
 
 MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
@@ -45,7 +45,7 @@ class EventMerger:
         self._last_checkpoint: str | None = None  # its path; None once there was progress since
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
-    def take(self, event: ParsedEvent) -> Iterator[LogEvent]:
+    def take(self, event: ReaderEvent) -> Iterator[MergedEvent]:
         """Adds an event and yields the merged events that are complete."""
         match event:
             case Bar():
@@ -73,7 +73,7 @@ class EventMerger:
                 yield from self._flush_pending(None)
                 yield from self._checkpoint(event)
 
-    def finish(self) -> Iterator[LogEvent]:
+    def finish(self) -> Iterator[MergedEvent]:
         """Yields pending metrics at the end of the log."""
         yield from self._flush_pending(None)
 
@@ -99,19 +99,19 @@ class EventMerger:
         self._last_checkpoint = memory["saved"]
         self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
 
-    def remember_habits(self, memory: Mapping[str, Any]) -> None:
+    def remember_previous_state(self, memory: Mapping[str, Any]) -> None:
         """Restores only what also applies to another start of the same script; ignores a damaged state."""
         merger = memory.get("joiner")
         self._zero_based = isinstance(merger, dict) and merger.get("zero_based") is True
 
-    def _flush_pending(self, step: int | None) -> Iterator[LogEvent]:
+    def _flush_pending(self, step: int | None) -> Iterator[MergedEvent]:
         """Yields the metrics that wait for a step: the given one, else the last one of the bar."""
         pending, self._pending = self._pending, None
         if pending is not None:
             step = self._bars.step if step is None else step
             yield from self._progress(replace(pending, step=step, total_steps=self._bars.training_total))
 
-    def _start_epoch(self, event: EpochStarted) -> Iterator[LogEvent]:
+    def _start_epoch(self, event: EpochStarted) -> Iterator[MergedEvent]:
         self._epoch = event.epoch
         self._zero_based |= event.epoch == 0
         self._total_epochs = event.total_epochs
@@ -148,7 +148,7 @@ class EventMerger:
         self._zero_based |= epoch == 0
         return 0 if self._zero_based else 1
 
-    def _progress(self, progress: Progress) -> Iterator[LogEvent]:
+    def _progress(self, progress: Progress) -> Iterator[MergedEvent]:
         metrics = self._new_metrics(progress)
         moved = progress.step is not None and progress.step != self._last_step
         if not metrics and progress.metrics and not moved:
@@ -176,7 +176,7 @@ class EventMerger:
             del self._last_metrics[next(iter(self._last_metrics))]
         return progress.metrics if len(new) == len(progress.metrics) else new
 
-    def _checkpoint(self, event: CheckpointSaved) -> Iterator[LogEvent]:
+    def _checkpoint(self, event: CheckpointSaved) -> Iterator[MergedEvent]:
         # Frameworks announce a checkpoint twice: before and after they save it.
         if event.path != self._last_checkpoint:
             self._last_checkpoint = event.path

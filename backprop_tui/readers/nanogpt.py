@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.events import ParsedEvent, Progress
+from backprop_tui.readers.events import Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
@@ -19,7 +19,7 @@ _METRIC = lazy_compile(r"\s*([A-Za-z][\w ]{0,60}) ([-+\w.]{1,40}?)(?:ms|s|%)?\s*
 class NanoGpt:
     marks = (b"loss",)
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         match = _LINE.match(line, prefix_end(line))
         if match is None or "loss" not in match[3]:
             return

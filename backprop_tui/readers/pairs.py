@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.readers.events import EpochProgress, EpochStarted, ParsedEvent, Progress
+from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_duration, parse_number
@@ -77,7 +77,7 @@ class Pairs:
         *(b"ward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
     )
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
         if len(line) > MAX_LINE_CHARS:
             return
@@ -154,7 +154,7 @@ def _parse_pair(parsed: _ParsedLine, line: str, position: int) -> int | None:
     return pair.end()
 
 
-def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ParsedEvent]:
+def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ReaderEvent]:
     metrics = numeric_metrics({name.strip(): parse_number(value) for name, value in parsed.values.items()})
     if not any(map(is_known_metric, metrics)):
         return

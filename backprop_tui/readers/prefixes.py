@@ -1,4 +1,7 @@
-"""Prefixes that loggers and launchers print before a message: a time, a level, a logger's name, a rank."""
+"""Prefixes that loggers and launchers print before a message: a time, a level, a logger's name, a rank.
+
+Any `[word]` is skipped as a prefix, except counts such as `[1/10]` and brackets that name an epoch, step or iteration.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.readers.events import ParsedEvent, Progress
+from backprop_tui.readers.events import Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import is_prefix
 from backprop_tui.readers.printed_numbers import parse_count
@@ -26,7 +26,7 @@ _TOTAL = lazy_compile(r"\btotal optimization steps\s*[=:]\s*([\d,]{1,20})\s*$", 
 class PythonDicts:
     marks = (b"{'", b"zation steps")
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         start = line.find("{'")
         if start < 0:
             total = _TOTAL.search(line)

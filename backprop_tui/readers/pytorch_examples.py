@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_tui.readers.events import EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.events import EpochProgress, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_number
@@ -29,7 +29,7 @@ _TEST_SET = lazy_compile(
 class PytorchExamples:
     marks = (b"Loss", b"loss", b"Acc@")
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         if "Epoch: " in line:
             yield from _training_progress(line, offset)
         elif (summary := _SUMMARY.match(line)) is not None:
@@ -44,7 +44,7 @@ class PytorchExamples:
                 yield Progress(offset=offset, metrics=metrics)
 
 
-def _training_progress(line: str, offset: int) -> Iterator[ParsedEvent]:
+def _training_progress(line: str, offset: int) -> Iterator[ReaderEvent]:
     message = prefix_end(line)
     heading = _IMAGENET.match(line, message)
     metric, first_epoch = _METRIC_AND_MEAN, 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from backprop_tui.readers.checkpoint_messages import CheckpointMessages
-from backprop_tui.readers.events import ParsedEvent
+from backprop_tui.readers.events import ReaderEvent
 from backprop_tui.readers.fairseq import Fairseq
 from backprop_tui.readers.json_lines import JsonLines
 from backprop_tui.readers.keras import Keras
@@ -33,9 +33,12 @@ class Reader(Protocol):
 
     @property
     def marks(self) -> Sequence[bytes]:
-        """Byte strings of which every line of the format contains at least one; `read` gets no other lines."""
+        """Byte strings searched for in the raw bytes of a line: `read` gets the lines that contain at least one.
 
-    def read(self, line: str, offset: int) -> Iterable[ParsedEvent]:
+        So every line of the format must contain one of them.
+        """
+
+    def read(self, line: str, offset: int) -> Iterable[ReaderEvent]:
         """Parses a line, given as a terminal would display it; `offset` is the byte position just after it."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.readers.events import CheckpointSaved, EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, EpochProgress, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import numeric_metrics
@@ -35,7 +35,7 @@ class Timm:
     def __init__(self) -> None:
         self._listed: list[str] = []
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         message = prefix_end(line)
         if (train := _TRAIN.match(line, message)) is not None:
             yield EpochProgress(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backprop_tui.readers.events import EpochProgress, ParsedEvent, Progress
+from backprop_tui.readers.events import EpochProgress, Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_duration, parse_number
 from backprop_tui.readers.training_keys import numeric_metrics
@@ -39,7 +39,7 @@ class Ultralytics:
         self._columns: Sequence[str] = ()
         self._evaluation_columns: Sequence[str] = ()
 
-    def read(self, line: str, offset: int) -> Iterator[ParsedEvent]:
+    def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         if (header := _HEADER.match(line)) is not None:
             self._columns = header[1].split()[:MAX_COLUMNS]
         elif (classes := _CLASSES.match(line)) is not None:

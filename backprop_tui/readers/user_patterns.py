@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import MAX_PATH_CHARS, as_epoch, numeric_metrics
 
@@ -44,7 +44,7 @@ class UserPatterns:
             except (re.error, RecursionError, OverflowError):  # valid only in another version of Python
                 self._disabled.append(pattern)
 
-    def read(self, line: str, offset: int) -> Iterator[LogEvent]:
+    def read(self, line: str, offset: int) -> Iterator[MergedEvent]:
         if len(line) > MAX_LINE_CHARS:
             return
         match = self._first_match(line)
@@ -69,7 +69,7 @@ class UserPatterns:
         return None
 
 
-def _events_of_groups(texts: dict[str, str], offset: int) -> Iterator[LogEvent]:
+def _events_of_groups(texts: dict[str, str], offset: int) -> Iterator[MergedEvent]:
     numbers = {name: parse_number(text.replace(",", "")) for name, text in texts.items()}
     step = as_count(numbers.get("step"))
     path = texts.get("checkpoint", "").strip()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from backprop_tui.checkpoints.choice import Choice, choose, choose_unseen
+from backprop_tui.checkpoints.choice import Choice, choose, choose_without_disk
 from backprop_tui.domain.causes.cause import build_cause, cause_of_recorded_stop
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
 from backprop_tui.domain.errors import StorageFailed
@@ -92,7 +92,7 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
     """Writes the end durably; retries while the disk is full, since no end may be lost, unless the run was removed."""
     run = merge_live(run, live)
     # In a thread: a file system that hangs must not delay the end.
-    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_unseen(run.checkpoints)
+    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_without_disk(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
     checkpoint = choice.checkpoint
     while True:

@@ -28,7 +28,7 @@ from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import UNTIL, DeferredStop, StopSequence, has_live_listener
+from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -60,17 +60,16 @@ class Guardian:
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
         self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
-        self._deferred_stop = DeferredStop(
+        self._checkpoint_wait = CheckpointWait(
             recorder,
             self.stop_sequence,
             grace_seconds=run.spec.stop.grace_seconds,
             is_saving=lambda: bool(self._checkpoints.pending),
             listens=listens,
         )
-        self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._deferred_stop)
-        self._meter = ResourceMeter(
-            tree, recorder, lambda: share_of(run.id, run.attempt.gpus, supervisor.home.readings)
-        )
+        self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._checkpoint_wait)
+        readings = supervisor.home.readings
+        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, readings))
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
@@ -100,7 +99,7 @@ class Guardian:
         self._check_outputs(now)
         self._check_goal(now)
         self._check_timebox(now)
-        self._deferred_stop.check(now)
+        self._checkpoint_wait.check(now)
         self.stop_sequence.advance(now)
         self._meter.sample(now)
         self.memory_kills.sample(now)
@@ -189,10 +188,10 @@ class Guardian:
     def _check_goal(self, now: float) -> None:
         live = self.recorder.live
         if live.reached is not None and live.stopping is None:
-            self._deferred_stop.stop(Status.TIMEBOXED, by=UNTIL, reason=live.reached, now=now)
+            self._checkpoint_wait.stop(Status.TIMEBOXED, by=UNTIL, reason=live.reached, now=now)
 
     def _timebox(self, now: float) -> tuple[float, float] | None:
-        """The time limit and how much of it is left; None if there is none, or it does not count now."""
+        """The timebox and how much of it is left; None if there is none, or it does not count now."""
         limit, live = timebox_seconds(self.run), self.recorder.live
         if limit is None or live.stopping is not None or live.pause is not None:
             return None
@@ -211,7 +210,7 @@ class Guardian:
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
             reason = f"reached its limit of {minutes(limit)} min"
-            self._deferred_stop.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
+            self._checkpoint_wait.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:
         if now < self._check_supervisor_at:

@@ -132,7 +132,7 @@ class LogPosition:
     """Where to continue reading a log.
 
     Metrics before `metrics_from` are in metrics.jsonl already, checkpoints before `announced_from` are recorded.
-    `memory` is the reader's state at `offset`; `habits` is the state of a reader of an earlier attempt.
+    `memory` is the reader's state at `offset`; `previous_state` is the state of the reader of an earlier attempt.
     """
 
     offset: int = 0
@@ -141,7 +141,7 @@ class LogPosition:
     announced_from: int = 0
     watermarks: MetricWatermarks | None = None  # of the metrics in metrics.jsonl
     memory: Mapping[str, Any] | None = None
-    habits: Mapping[str, Any] | None = None
+    previous_state: Mapping[str, Any] | None = None
 
 
 class LogFollower:
@@ -152,7 +152,7 @@ class LogFollower:
         self._directory = directory
         self._patterns = patterns
         self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
-        self._reader = self._reader_at(start.offset, memory=start.memory, habits=start.habits)
+        self._reader = self._reader_at(start.offset, memory=start.memory, previous_state=start.previous_state)
         self._tail = Tail(directory.log, start.offset)
         self._metrics_from = start.metrics_from
         self._announced_from = start.announced_from
@@ -206,11 +206,11 @@ class LogFollower:
         return () if self._patterns is None else self._patterns.take_switched_off()
 
     def _reader_at(
-        self, offset: int, *, memory: Mapping[str, Any] | None = None, habits: Mapping[str, Any] | None = None
+        self, offset: int, *, memory: Mapping[str, Any] | None = None, previous_state: Mapping[str, Any] | None = None
     ) -> LogReader:
         patterns = self._patterns
         readers = READERS if patterns is None else (lambda: patterns, *READERS)
-        return LogReader(offset, readers=readers, memory=memory, habits=habits)
+        return LogReader(offset, readers=readers, memory=memory, previous_state=previous_state)
 
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float

@@ -47,7 +47,7 @@ from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
-SWEEP_GRACE_SECONDS = 5.0
+KILL_GRACE_SECONDS = 5.0
 CODE_SECONDS = 1.0
 
 
@@ -164,7 +164,7 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
         announced_from=live.log_offset if live.told_offset is None else live.told_offset,
         watermarks=_watermarks(directory, run, adopting=adopting),
         memory=live.log_memory if adopting else None,
-        habits=None if adopting else live.log_memory,
+        previous_state=None if adopting else live.log_memory,
     )
     return LogFollower(directory, start_position, patterns)
 
@@ -184,7 +184,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
     recorder, tree = guardian.recorder, guardian.tree
     guardian.stop_clock()
     memory_kill = guardian.memory_kills.recent_kill(time.monotonic())
-    stuck = tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+    stuck = tree.kill_remaining(grace_seconds=KILL_GRACE_SECONDS)
     while stuck:
         recorder.commit(problem=f"processes stuck in the kernel cannot be killed: pids {', '.join(map(str, stuck))}")
         time.sleep(1.0)
@@ -212,7 +212,7 @@ def _end_without_script(
         outcome = outcome_of_failed_start(result)
     else:
         leader = recorded_script(directory, run.attempt.number)
-        Tree(None, directory.path, leader).sweep(grace_seconds=SWEEP_GRACE_SECONDS)
+        Tree(None, directory.path, leader).kill_remaining(grace_seconds=KILL_GRACE_SECONDS)
         readings_path = supervisor.home.readings
         context = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, context)

@@ -19,7 +19,7 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.stop_sequence import PERSON, DeferredStop, StopSequence
+from backprop_tui.runner.stop_sequence import PERSON, CheckpointWait, StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -33,13 +33,13 @@ class RequestHandler:
         tree: Tree,
         recorder: Recorder,
         stop_sequence: StopSequence,
-        deferred_stop: DeferredStop,
+        checkpoint_wait: CheckpointWait,
     ) -> None:
         self._directory = directory
         self._tree = tree
         self._recorder = recorder
         self._stop_sequence = stop_sequence
-        self._deferred_stop = deferred_stop
+        self._checkpoint_wait = checkpoint_wait
 
     def handle(self, run: Run, now: float) -> Run:
         """Handles new requests; returns the run, changed if a request edits its record."""
@@ -68,7 +68,7 @@ class RequestHandler:
             case StopRequest(by=by, reason=reason, cause=cause, kill=True):
                 self._stop_sequence.kill_now(by=by, reason=reason, now=now, cause=cause)
             case StopRequest(by=by, reason=reason, cause=None, after_checkpoint=waits):
-                self._deferred_stop.stop(Status.STOPPED, by=by, reason=reason, now=now, after_checkpoint=waits)
+                self._checkpoint_wait.stop(Status.STOPPED, by=by, reason=reason, now=now, after_checkpoint=waits)
             case StopRequest(by=by, reason=reason, cause=cause):
                 self._stop_sequence.begin(Status.STOPPED, by=by, reason=reason, now=now, cause=cause)
             case PauseRequest():

@@ -36,7 +36,7 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
         return run, None
     candidates = run.checkpoints[: paths.index(path) + 1]
     choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
-    if choice is None or not choice.torn:
+    if choice is None or not choice.damaged:
         return run, None
     resume_from = None if choice.checkpoint is None else choice.checkpoint.path
     run = replace(

@@ -141,8 +141,8 @@ class StopSequence:
             self._recorder.commit(pause=None, clock=live.clock.at(now, paused=True))
 
 
-class DeferredStop:
-    """The wait between the decision to stop a run and the start of its stop sequence."""
+class CheckpointWait:
+    """Waits for a checkpoint that is due before it begins the stop sequence."""
 
     def __init__(
         self,

@@ -97,7 +97,7 @@ class Tree:
         """Continues every process."""
         self.signal_all(signal.SIGCONT)
 
-    def sweep(self, *, grace_seconds: float) -> list[int]:
+    def kill_remaining(self, *, grace_seconds: float) -> list[int]:
         """Ends what the dead script left behind: TERM, grace, KILL; returns the pids that could not be killed."""
         if not self.members() and not self.members():
             return []

@@ -74,7 +74,7 @@ def _move_into_place(draft: str, folder: str, run_id: str) -> None:
         raise StorageFailed(f"{folder}: {error.strerror}") from error
 
 
-def sweep_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
+def delete_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
     """Removes what killed front ends left: half-built runs, and markers without a run.
 
     The front end may only be suspended. So a draft is renamed before its marker is removed: when continued, the front

@@ -27,7 +27,7 @@ class Home:
         # Shared by all hosts.
         self.runs = os.path.join(self.root, "runs")  # the directories of the runs, named by run id
         self.active = os.path.join(self.root, "active")  # a marker for each run that is unfinished or not yet indexed
-        self.new = os.path.join(self.root, "new")  # runs under construction; those of killed front ends are swept
+        self.new = os.path.join(self.root, "new")  # runs under construction; those of killed front ends are deleted
         self.keys = os.path.join(self.root, "keys")  # for each submission key the ids of the runs it created
         self.index = os.path.join(self.root, "experiments.json")
         self.recent = os.path.join(self.root, "recent.json")  # the newest ended runs: small, so that `list` is fast

@@ -1,4 +1,4 @@
-"""The registry of actions, from which bindings, footers, the help page and the command palette are made."""
+"""The list of all actions and their keys: source of bindings, footers, the help page and the palette."""
 
 from __future__ import annotations
 

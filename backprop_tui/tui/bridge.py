@@ -16,6 +16,7 @@ from backprop_tui.config.load import machine_probe
 from backprop_tui.domain.errors import BackpropError, ConfigError, StorageFailed
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
@@ -24,7 +25,6 @@ from backprop_tui.tui.store_reader import StoreReader
 
 if TYPE_CHECKING:
     from backprop_tui.launchers.sampler_process import SamplerProcess
-    from backprop_tui.probes.logout import LogoutPolicy
 
 Post = Callable[[Message], object]
 
@@ -85,7 +85,7 @@ class Bridge:
         self._end_command = end_command
         self._digest_requested = False
         self._is_demo = is_demo
-        self._logout: LogoutPolicy | None = None
+        self._logout: LogoutEffect | None = None
         self._polls = 0
         self._reader = StoreReader(home, config_path)
         self._home = home
@@ -214,12 +214,12 @@ class Bridge:
         except ConfigError:
             return "auto"
 
-    def _logout_effect(self) -> LogoutPolicy | None:
+    def _logout_effect(self) -> LogoutEffect | None:
         """How a logout affects runs; asked once and not in the first poll, since systemd may be slow to answer."""
         if self._logout is None and self._polls > 0:
-            from backprop_tui.probes.logout import logout_policy, user_name
+            from backprop_tui.probes.logout import logout_effect, user_name
 
-            self._logout = logout_policy(user_name())
+            self._logout = logout_effect(user_name())
         self._polls += 1
         return self._logout
 

@@ -1,4 +1,4 @@
-"""What the dashboard does to runs: calls of the client, each in a thread of its own, with one line about the result."""
+"""Carries out changes to runs: calls of the client, each in its own thread, with one line about the result."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class CommandRunner:
         )
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
-        """Queues ended runs again, each from its newest sound checkpoint, with the options that it had."""
+        """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
 
         def work() -> CommandResult:
             from backprop_tui.client.resume import queue_again, read_resumable
@@ -174,14 +174,18 @@ class CommandRunner:
 
         return await self._in_thread(work)
 
-    async def move(self, run_id: str, place: int) -> CommandResult:
-        """Moves a queued run to a place in its queue, 1 being the first."""
+    async def move(self, run_id: str, position: int) -> CommandResult:
+        """Moves a queued run to a position in its queue, 1 being the first."""
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move
 
-            moved = move(self._session, run_id, place)
-            where = "has started" if moved.place is None else f"number {moved.place} of {moved.queue_length}"
+            moved = move(self._session, run_id, position)
+            where = (
+                "has started"
+                if moved.queue_position is None
+                else f"number {moved.queue_position} of {moved.queue_length}"
+            )
             return CommandResult(done=True, message=f"{moved.run.name}: {where}")
 
         return await self._run(work)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
-
-if TYPE_CHECKING:
-    from backprop_tui.probes.logout import LogoutPolicy
 
 RECENT_SECONDS = 86400.0
 
@@ -49,7 +46,7 @@ class Snapshot:
     histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
-    logout: LogoutPolicy | None = None
+    logout: LogoutEffect | None = None
     is_demo: bool = False
 
     @property

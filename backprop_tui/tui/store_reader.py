@@ -185,7 +185,7 @@ def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
     queue = []
     for run in sort_queue(known.run for known in queued.values() if known.run is not None):
         positions[run.host] += 1
-        queue.append(replace(queued[run.id], place=positions[run.host]))
+        queue.append(replace(queued[run.id], queue_position=positions[run.host]))
     return [*sorted(admitted, key=_started_at), *queue]
 
 

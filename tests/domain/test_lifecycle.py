@@ -254,7 +254,7 @@ def test_the_total_ends_it_and_says_so() -> None:
 
 
 def test_without_a_checkpoint_the_run_ends_with_a_reason() -> None:
-    assert "no sound checkpoint" in (ended(after_slice(sliced(600.0), 1, None)).reason or "")
+    assert "no intact checkpoint" in (ended(after_slice(sliced(600.0), 1, None)).reason or "")
 
 
 def test_goals_alone_continue_without_a_total() -> None:

@@ -130,8 +130,8 @@ def test_a_run_recovers_on_its_own_and_is_executed_once(
 
 NOBODY_SAW_THE_CODE = [
     case("after it reaped", after("runner.guardian:Guardian._collect", GUARDIAN)),
-    case("before it sweeps", before("runner.tree:Tree.sweep", GUARDIAN)),
-    case("after it swept", after("runner.tree:Tree.sweep", GUARDIAN)),
+    case("before it kills what remains", before("runner.tree:Tree.kill_remaining", GUARDIAN)),
+    case("after it killed what remains", after("runner.tree:Tree.kill_remaining", GUARDIAN)),
     case("before it writes the end", before("runner.main:write_end", GUARDIAN)),
 ]
 

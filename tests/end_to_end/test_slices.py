@@ -80,7 +80,7 @@ def test_slices_that_save_nothing_end_with_a_reason(sandbox: Sandbox) -> None:
     run = sandbox.submit(
         *script("saves.py", 1000, 0.05, 1000), max_run_seconds=0.5, until=(parse_goal("step=1000"),), stop=QUICK
     )
-    assert "no sound checkpoint to resume from" in (end_of(run.wait_for_end()).reason or "")
+    assert "no intact checkpoint to resume from" in (end_of(run.wait_for_end()).reason or "")
     assert len(run.run().attempts) == 1
 
 

@@ -96,8 +96,8 @@ def test_old_remains_of_interrupted_submissions_are_removed(sandbox: Sandbox) ->
         os.utime(marker, (long_ago, long_ago))
     run = sandbox.submit(*script("worker.py", 1, 0, 0))
     assert run.wait_for_end().status is Status.COMPLETED
-    sandbox.wait_until(lambda: sandbox.markers() == [], "the marker without a run swept")
-    sandbox.wait_until(lambda: not os.path.exists(aside), "the half-built run swept")
+    sandbox.wait_until(lambda: sandbox.markers() == [], "the marker without a run deleted")
+    sandbox.wait_until(lambda: not os.path.exists(aside), "the half-built run deleted")
     assert os.path.exists(fresh)
 
 

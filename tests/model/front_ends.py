@@ -63,7 +63,7 @@ def marks(state: State, me: Process, rules: Rules) -> Iterator[State]:
 
 
 def renames(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """Now the run exists and is queued. If its directory was swept meanwhile, that is an error, and there is no run."""
+    """Now the run exists and is queued. If its directory was deleted meanwhile, that is an error: there is no run."""
     if not state.disk.build:
         yield state.move(me)
         return

@@ -74,7 +74,7 @@ def is_settled(state: State) -> bool:
     """Whether this is a good end: no process left and the run ended and indexed, or an endless script guarded."""
     disk = state.disk
     if not state.processes:
-        was_never_created = disk.run.status == "absent"  # its marker is swept when it is old
+        was_never_created = disk.run.status == "absent"  # its marker is deleted when it is old
         return was_never_created or (disk.run.status == "ended" and disk.indexed and not disk.marker)
     return state.endless and not disk.has_request and _is_well_guarded(state)
 

@@ -12,7 +12,7 @@ class Rules:
     # Queueing and waking
     marker_before_run: bool = True  # active/<id> exists before runs/<id> does
     marker_is_synced: bool = True  # the marker is on the disk before run.json is
-    build_swept_before_marker: bool = True  # so that no run is created after its marker was removed
+    build_deleted_before_marker: bool = True  # so that no run is created after its marker was removed
     bell_closed_before_the_last_look: bool = True
     lease_is_unlocked: bool = True  # by the supervisor that exits, instead of only being closed
     looks_again_before_exit: bool = True  # the supervisor, after it has released the lease

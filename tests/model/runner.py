@@ -83,7 +83,7 @@ def tests_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State
     elif recorded:
         yield state.move(me, me.to("opens_script"))
     elif not rules.adopter_waits_for_the_record:
-        yield state.move(me, me.to("sweeps"))
+        yield state.move(me, me.to("kills_remaining"))
 
 
 def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -98,7 +98,7 @@ def opens_script(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     assert state.disk.record is not None
     pid = state.disk.record[1]
     if not state.is_alive(pid):
-        step = "sweeps"
+        step = "kills_remaining"
     elif state.disk.intent == me.attempt:
         step = "signals"
     else:
@@ -152,10 +152,10 @@ def reaps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """A parent sees the exit status; an adopter may not."""
     script = state.script(me.pid)
     state = state if script is None else state.move(script)
-    yield state.move(me, me.to("sweeps"))
+    yield state.move(me, me.to("kills_remaining"))
 
 
-def sweeps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def kills_remaining(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     yield state.move(me, me.to("reads_last_requests"))
 
 
@@ -194,6 +194,6 @@ STEPS = WAKING | {
         *(awaits_exec, records_child, closes_script_lock, writes_running),
         *(tests_script_lock, reads_record, opens_script, takes_back),
         *(watches, records_offset, records_intent, signals),
-        *(reaps, sweeps, reads_last_requests, writes_end, writes_slice_end, releases_run),
+        *(reaps, kills_remaining, reads_last_requests, writes_end, writes_slice_end, releases_run),
     )
 }

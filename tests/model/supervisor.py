@@ -29,7 +29,7 @@ def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
     elif not state.disk.has_work:
         yield state.move(me, me.to("closes_bell"))
         if state.disk.marker:
-            yield state.move(me, me.to("sweeps_build" if rules.build_swept_before_marker else "sweeps_marker"))
+            yield state.move(me, me.to("deletes_build" if rules.build_deleted_before_marker else "deletes_marker"))
     elif state.is_free(RUN):
         yield state.move(me, me.to("reads_run", take=RUN))
 
@@ -37,17 +37,17 @@ def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
 # --- sweep: an old marker without a run ---
 
 
-def sweeps_build(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def deletes_build(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """By a rename, so that the command that builds it still has all of it or nothing."""
     yield state.move(me, me.to("looks_for_run"), disk=state.disk._replace(build=False))
 
 
 def looks_for_run(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """From now on the run cannot be created, but it may have been created before."""
-    yield state.move(me, me.to("sweeps_marker" if state.disk.run.status == "absent" else "looks"))
+    yield state.move(me, me.to("deletes_marker" if state.disk.run.status == "absent" else "looks"))
 
 
-def sweeps_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def deletes_marker(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     yield state.move(me, me.to("looks"), disk=state.disk._replace(marker=False))
 
 
@@ -213,7 +213,7 @@ def exits(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 STEPS = {
     step.__name__: step
     for step in (
-        *(opens_bell, looks, sweeps_build, looks_for_run, sweeps_marker),
+        *(opens_bell, looks, deletes_build, looks_for_run, deletes_marker),
         *(reads_run, indexes, removes_marker, ends_unstarted),
         *(writes_starting, hands_over, awaits_reply, closes_run_lock, takes_back),
         *(tests_script_lock, reads_record, reads_early, tests_late, writes_lost),

@@ -15,7 +15,7 @@ from tests.model.search import INVARIANTS, NEXT_COMMAND, NO_GOOD_END, STEPS, Out
 NEEDED_RULES = [
     ("marker_before_run", "queue without a supervisor", "unfinished_run_has_its_marker"),
     ("marker_is_synced", "power cut while it is queued", "unfinished_run_has_its_marker"),
-    ("build_swept_before_marker", "queue while the supervisor exits", "unfinished_run_has_its_marker"),
+    ("build_deleted_before_marker", "queue while the supervisor exits", "unfinished_run_has_its_marker"),
     ("bell_closed_before_the_last_look", "queue while the supervisor exits", NO_GOOD_END),
     ("looks_again_before_exit", "queue while the supervisor exits", NO_GOOD_END),
     ("lease_is_unlocked", "queue, then resume", NO_GOOD_END),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 
 HERE = Path(__file__).parent / "captured"
@@ -16,7 +16,7 @@ EXPECTED: dict[str, Any] = json.loads((HERE / "expected.json").read_text(encodin
 FOLDERS = sorted(path.parent.name for path in HERE.glob("*/output.log"))
 
 
-def read(folder: str, chunk_bytes: int = 1 << 20) -> list[LogEvent]:
+def read(folder: str, chunk_bytes: int = 1 << 20) -> list[MergedEvent]:
     log = (HERE / folder / "output.log").read_bytes()
     reader = LogReader()
     values = [
@@ -25,7 +25,7 @@ def read(folder: str, chunk_bytes: int = 1 << 20) -> list[LogEvent]:
     return [*values, *reader.finish()]
 
 
-def summary(values: list[LogEvent]) -> dict[str, Any]:
+def summary(values: list[MergedEvent]) -> dict[str, Any]:
     """The final state, and how often and at which steps each metric was reported."""
     progress = [value for value in values if isinstance(value, Progress)]
 

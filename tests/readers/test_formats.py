@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 
 
-def read(log: str) -> list[LogEvent]:
+def read(log: str) -> list[MergedEvent]:
     reader = LogReader()
     return [*reader.feed(log.encode()), *reader.finish()]
 
 
-def fields_of(event: LogEvent) -> dict[str, Any]:
+def fields_of(event: MergedEvent) -> dict[str, Any]:
     """The fields that are set, without the offset."""
     values = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "offset"}
     return {name: value for name, value in values.items() if value is not None and value != {}}

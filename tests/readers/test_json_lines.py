@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.json_lines import JsonLines
 
 
-def _read(line: str) -> list[LogEvent]:
+def _read(line: str) -> list[MergedEvent]:
     return JsonLines().read(line, 9)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import MAX_LINE_BYTES
 from backprop_tui.readers.log_reader import LogReader
@@ -79,7 +79,7 @@ PIECES = st.sampled_from([*VALUES, *FRAGMENTS, *HEAVY]) | PRINTED | PRINTED | CU
 LOGS = st.lists(PIECES | st.binary(max_size=30), max_size=30).map(b"".join)
 
 
-def _read(*chunks: bytes, offset: int = 0) -> list[LogEvent]:
+def _read(*chunks: bytes, offset: int = 0) -> list[MergedEvent]:
     reader = LogReader(offset)
     return [value for chunk in chunks for value in reader.feed(chunk)] + reader.finish()
 
@@ -121,7 +121,7 @@ def test_another_reader_resumes_at_the_offset_of_a_reader_that_died() -> None:
         assert before + _resume(died, LOG[died.offset - 1000 :]) == whole, cut
 
 
-def _resume(died: LogReader, rest: bytes) -> list[LogEvent]:
+def _resume(died: LogReader, rest: bytes) -> list[MergedEvent]:
     """The events of a new reader that restores the state of the old one from JSON."""
     reader = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
     return reader.feed(rest) + reader.finish()
@@ -148,7 +148,7 @@ def test_the_state_between_lines_is_bounded(log: bytes) -> None:
 def test_an_invalid_state_is_ignored(memory: dict[str, object]) -> None:
     reader = LogReader(memory=memory)
     assert [value.step for value in reader.feed(b'{"step": 3, "loss": 1}\n')] == [3]
-    assert LogReader(habits=memory).feed(b"") == []
+    assert LogReader(previous_state=memory).feed(b"") == []
 
 
 def test_the_tags_of_stateful_readers_do_not_depend_on_class_names() -> None:
@@ -163,7 +163,7 @@ def test_the_tags_of_stateful_readers_do_not_depend_on_class_names() -> None:
 def test_another_start_of_a_script_keeps_the_number_of_its_first_epoch() -> None:
     first = LogReader()
     first.feed("Epoch 0: 100%|████| 8/8 [00:01<00:00, 8.0it/s, loss=0.5]\n".encode())
-    again = LogReader(first.offset, habits=first.memory())
+    again = LogReader(first.offset, previous_state=first.memory())
     (value,) = again.feed("Epoch 2:  50%|██  | 4/8 [00:01<00:01, 4.0it/s, loss=0.5]\n".encode())
     assert value.step == 20
 
@@ -189,7 +189,7 @@ class _Words:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def read(self, line: str, offset: int) -> list[LogEvent]:
+    def read(self, line: str, offset: int) -> list[MergedEvent]:
         self.seen.append(line)
         return [CheckpointSaved(offset=offset, path=line)] if "saved" in line else []
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from backprop_tui.readers import bar_semantics
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 
 
-def read(*lines: str) -> list[LogEvent]:
+def read(*lines: str) -> list[MergedEvent]:
     reader = LogReader()
     return [*reader.feed("".join(line + "\n" for line in lines).encode()), *reader.finish()]
 

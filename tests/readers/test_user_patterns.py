@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import MAX_LINE_CHARS, RegexTimeout, UserPatterns
@@ -26,7 +26,7 @@ class Search:
         return pattern.search(line)
 
 
-def read(line: str, *patterns: str) -> list[LogEvent]:
+def read(line: str, *patterns: str) -> list[MergedEvent]:
     return list(UserPatterns(patterns, Search()).read(line, 9))
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from backprop_tui import report
 from backprop_tui.processes.identity import identify
-from backprop_tui.readers.events import CheckpointSaved, LogEvent, Progress
+from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.stop_sequence import has_live_listener
 
@@ -47,7 +47,7 @@ class RunFolder:
         command = [python, "-S", str(script)]
         return subprocess.run(command, env=variables, cwd=self.scripts, capture_output=True, text=True, check=False)
 
-    def values(self) -> list[LogEvent]:
+    def values(self) -> list[MergedEvent]:
         return LogReader().feed(self.log.read_bytes())
 
     def write_live(self, **fields: object) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from backprop_tui.domain.requests import EditRequest, PauseRequest, StopRequest
 from backprop_tui.runner.request_handler import RequestHandler
-from backprop_tui.runner.stop_sequence import DeferredStop
+from backprop_tui.runner.stop_sequence import CheckpointWait
 from tests.domain.runs import running
 from tests.runner.test_stop_sequence import StoppedRun
 
 
 def handler(stopped: StoppedRun) -> RequestHandler:
-    waiting = DeferredStop(stopped.recorder, stopped.stop_sequence, grace_seconds=1.0)
+    waiting = CheckpointWait(stopped.recorder, stopped.stop_sequence, grace_seconds=1.0)
     return RequestHandler(stopped.directory, stopped.tree, stopped.recorder, stopped.stop_sequence, waiting)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.store import creation
-from backprop_tui.store.creation import IdTaken, Submission, sweep_unfinished_builds
+from backprop_tui.store.creation import IdTaken, Submission, delete_unfinished_builds
 from backprop_tui.store.home import Home, check_run_id
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -72,14 +72,14 @@ def aged(path: str) -> None:
     os.utime(path, (time.time() - 100, time.time() - 100))
 
 
-def test_leftovers_of_a_killed_front_end_are_swept_when_they_are_old(store: Home) -> None:
+def test_leftovers_of_a_killed_front_end_are_deleted_when_they_are_old(store: Home) -> None:
     os.mkdir(os.path.join(store.new, "dead~1"))
     aged(os.path.join(store.new, "dead~1"))
     creation.mark(store, "dead")
     aged(store.marker("dead"))
     os.mkdir(os.path.join(store.new, "young~2"))
     creation.mark(store, "young")
-    sweep_unfinished_builds(store, older_than_seconds=60)
+    delete_unfinished_builds(store, older_than_seconds=60)
     assert (os.listdir(store.new), os.listdir(store.active)) == (["young~2"], ["young"])
 
 

@@ -82,8 +82,8 @@ class FakeCommands(CommandRunner):
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)
 
-    async def move(self, run_id: str, place: int) -> CommandResult:
-        return self._record("move", run_id, place)
+    async def move(self, run_id: str, position: int) -> CommandResult:
+        return self._record("move", run_id, position)
 
     async def set_queue(self, *, held: bool) -> CommandResult:
         return self._record("hold" if held else "release")

@@ -158,11 +158,16 @@ def waiting() -> list[KnownRun]:
     """What waits, and why."""
     sweep: dict[str, Any] = {"group": "sweep lr × seed"}
     return [
-        queued("f00002", name="sweep: lr=1e-3 seed=2", place=1, holds=(_HOLDS[2], _HOLDS[1]), **sweep),
-        queued("f00003", name="sweep: lr=3e-4 seed=1", place=2, **sweep),
-        queued("9d7712", name="qwen-sft-4gpu", place=3, holds=_HOLDS, created_at=NOW.wall - 950, spec={"gpus": 4}),
+        queued("f00002", name="sweep: lr=1e-3 seed=2", queue_position=1, holds=(_HOLDS[2], _HOLDS[1]), **sweep),
+        queued("f00003", name="sweep: lr=3e-4 seed=1", queue_position=2, **sweep),
         queued(
-            "5e1f20", name="eval-nano-lm", place=4, holds=({"check": "dependency", "message": "after nano-lm-768"},)
+            "9d7712", name="qwen-sft-4gpu", queue_position=3, holds=_HOLDS, created_at=NOW.wall - 950, spec={"gpus": 4}
+        ),
+        queued(
+            "5e1f20",
+            name="eval-nano-lm",
+            queue_position=4,
+            holds=({"check": "dependency", "message": "after nano-lm-768"},),
         ),
     ]
 
@@ -230,7 +235,7 @@ def story() -> tuple[dict[str, Any], ...]:
             (2592, "started", "attempt 1 started on GPU 0"),
             (1400, "paused", "paused for heat: GPU 0 at 86 C"),
             (1270, "continued", "continued after 2:10: GPU 0 at 79 C"),
-            (70, "checkpoint", "saved ckpt_38400.pt, 1.4 GB, sound"),
+            (70, "checkpoint", "saved ckpt_38400.pt, 1.4 GB, intact"),
         )
     )
 

@@ -21,10 +21,10 @@ HOST = "ada-gpu-07"
 FOLDER = "/state/runs"
 
 
-def queued(run_id: str, *, place: int = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any) -> KnownRun:
+def queued(run_id: str, *, queue_position: int = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any) -> KnownRun:
     """A run that waits, for the reasons given."""
     run = _run(run_id, **fields)
-    return KnownRun(record=public(run, f"{FOLDER}/{run_id}", holds=list(holds)), run=run, place=place)
+    return KnownRun(record=public(run, f"{FOLDER}/{run_id}", holds=list(holds)), run=run, queue_position=queue_position)
 
 
 def running(run_id: str, *, seconds: float = 60.0, curve: LossCurve | None = None, **given: Any) -> KnownRun:

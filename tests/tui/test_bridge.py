@@ -12,7 +12,7 @@ from textual.message import Message
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.probes.logout import LogoutPolicy
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
@@ -119,13 +119,13 @@ def test_the_effect_of_a_logout_is_asked_once_and_not_in_the_first_poll(
     store: Home, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    logout = LogoutPolicy(survives=True, reason="linger is on")
+    logout = LogoutEffect(survives=True, reason="linger is on")
 
-    def answer(user: str) -> LogoutPolicy:
+    def answer(user: str) -> LogoutEffect:
         asked.append(user)
         return logout
 
-    monkeypatch.setattr("backprop_tui.probes.logout.logout_policy", answer)
+    monkeypatch.setattr("backprop_tui.probes.logout.logout_effect", answer)
     Runs(store).queued("a")
     first, second, third = asyncio.run(_posted(_bridge(store), 3))
     assert isinstance(first, StoreRead)

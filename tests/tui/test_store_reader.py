@@ -45,7 +45,7 @@ def test_running_runs_come_before_waiting_and_ended_ones(store: Home, runs: Runs
     runs.queued("b1", priority=1)
     guardian = runs.guarded("a")
     snapshot = _reader(store).read(None)
-    assert [(run.id, run.place) for run in snapshot.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
+    assert [(run.id, run.queue_position) for run in snapshot.runs] == [("a", None), ("b1", 1), ("b2", 2), ("c", None)]
     assert snapshot.total == 4
     guardian.dies()
 

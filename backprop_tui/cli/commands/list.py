@@ -92,7 +92,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     session.ensure_supervisor(unfinished)
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
     positions = queue_positions(session.home, unfinished)
-    runs = [KnownRun(record=record_of(session.home, view), place=positions.get(view.run.id)) for view in unfinished]
+    runs = [
+        KnownRun(record=record_of(session.home, view), queue_position=positions.get(view.run.id)) for view in unfinished
+    ]
     runs += [KnownRun(record=record) for record in ended]
     run_ids = set(resolve_all(session, arguments.runs))
     chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments)

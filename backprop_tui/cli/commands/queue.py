@@ -68,8 +68,10 @@ def _move(arguments: argparse.Namespace, session: Session) -> int:
     run = moved.run
     if session.json:
         output.json_value(current(session, run_id))
-    elif moved.place is not None:
-        output.line(f"{run.id} {run.name}: number {moved.place} of {moved.queue_length}, priority {run.priority}")
+    elif moved.queue_position is not None:
+        output.line(
+            f"{run.id} {run.name}: number {moved.queue_position} of {moved.queue_length}, priority {run.priority}"
+        )
     else:
         output.line(f"{run.id} {run.name}: moved, and started")
     return OK

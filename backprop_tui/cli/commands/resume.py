@@ -1,4 +1,4 @@
-"""`resume`: a new attempt of an ended run from its newest sound checkpoint, or of a group's failed runs."""
+"""`resume`: a new attempt of an ended run from its newest intact checkpoint, or of a group's failed runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 
-SUMMARY = "start an ended run again from its newest sound checkpoint; its options stay unless given again"
+SUMMARY = "start an ended run again from its newest intact checkpoint; its options stay unless given again"
 
 _RETRIED = frozenset({Status.FAILED, Status.LOST})
 
@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         resumption, sizes = queue_again(session, run.id, options)
         session.supervisor.call()
         if resumption.checkpoint is None:
-            diagnostics.say(f"run {run.id} starts from the beginning: no sound checkpoint is known")
+            diagnostics.say(f"run {run.id} starts from the beginning: no intact checkpoint is known")
         for name in resumption.lost_variables:
             diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
         starts = {run.id: sizes}

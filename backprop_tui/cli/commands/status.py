@@ -199,7 +199,9 @@ def _known_run(session: Session, run_id: str, view: RunView | None, positions: M
         view = view or read_view(session.home, run_id)
     except FileNotFoundError:  # the original tool recorded it: it has no directory
         return KnownRun(record=public_record(session.home, run_id))
-    return KnownRun(record=record_of(session.home, view), run=view.run, live=view.live, place=positions.get(run_id))
+    return KnownRun(
+        record=record_of(session.home, view), run=view.run, live=view.live, queue_position=positions.get(run_id)
+    )
 
 
 def _print_details(run: KnownRun) -> None:

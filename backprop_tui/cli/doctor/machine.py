@@ -15,7 +15,7 @@ from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
-from backprop_tui.probes.logout import logout_policy
+from backprop_tui.probes.logout import logout_effect
 from backprop_tui.probes.readings import Sample
 
 MIN_COLUMNS, MIN_LINES = 80, 24
@@ -145,7 +145,7 @@ def _check_gpu(gpu: GpuReading) -> Finding:
 
 def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Finding]:
     """Checks KillUserProcesses and lingering; `ask` asks logind, otherwise only its files are read."""
-    logout = logout_policy(user, root=root, ask=ask)
+    logout = logout_effect(user, root=root, ask=ask)
     if logout.fix is None:
         yield ok("logout", f"runs continue after you log out ({logout.reason})")
     else:

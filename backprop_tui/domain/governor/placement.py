@@ -66,7 +66,7 @@ def _needed_vram_bytes(candidate: Candidate, snapshot: MachineSnapshot, gpu: Gpu
     """The free VRAM that a run needs to start on a GPU.
 
     The margin above a learned peak only applies when the GPU is shared with other runs. With it on an empty GPU, a run
-    that once filled a card would never start again.
+    that once filled a GPU would never start again.
     """
     if snapshot.runs_on(gpu):
         return candidate.claim_bytes
@@ -137,7 +137,7 @@ def _check_memory(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReadi
 
 
 def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, needed: int) -> str:
-    """Names the obstacle: the size of the card, a claim, another user's process, or just the memory in use."""
+    """Names the obstacle: the size of the GPU, a claim, another user's process, or just the memory in use."""
     total = gpu.memory_total_bytes or 0
     if total < needed:
         return f" has {gigabytes_down(total)} GB in total, needs {gigabytes_up(needed)}"
@@ -187,7 +187,7 @@ def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[
 def gpu_preference(snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[int, int, int]:
     """Sort key: fewest runs and foreign processes, then most free VRAM after claims, then index.
 
-    Free VRAM alone would put all runs on the largest card while smaller ones are idle.
+    Free VRAM alone would put all runs on the largest GPU while smaller ones are idle.
     """
     foreign = sum(process.run is None and process.owner is not None for process in gpu.processes)
     users = len(snapshot.runs_on(gpu)) + foreign
@@ -196,8 +196,8 @@ def gpu_preference(snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[int, int
 
 def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: MachineSnapshot) -> Placement:
     """A placement on these GPUs; the claim is limited to what is free."""
-    frees = (free_after_claims(gpu, snapshot.claims) for gpu in gpus)
-    claim = min([candidate.claim_bytes, *(max(0, free) for free in frees if free is not None)])
+    free_bytes = (free_after_claims(gpu, snapshot.claims) for gpu in gpus)
+    claim = min([candidate.claim_bytes, *(max(0, free) for free in free_bytes if free is not None)])
     chosen = sorted(gpus, key=lambda gpu: gpu.index)
     return Placement(gpus=tuple(Gpu(index=gpu.index, uuid=gpu.uuid) for gpu in chosen), claim_bytes=claim)
 
@@ -260,11 +260,11 @@ def reserve(head: HeadOfQueue | None, queue: Sequence[Candidate], snapshot: Mach
     if candidate is None or not _waits_for_gpus(candidate, free_for_all):
         return None
 
-    def nearness(gpu: GpuReading) -> tuple[bool, bool, tuple[int, int, int]]:
+    def reservation_order(gpu: GpuReading) -> tuple[bool, bool, tuple[int, int, int]]:
         fit = not unfit_reasons(candidate, free_for_all, gpu)
         return not fit, not snapshot.answers(gpu), gpu_preference(snapshot, gpu)
 
-    nearest = sorted(_large_enough(candidate, snapshot), key=nearness)
+    nearest = sorted(_large_enough(candidate, snapshot), key=reservation_order)
     kept = nearest[: required_gpu_count(candidate, snapshot.readings.gpus)]
     return Reservation(run_id=candidate.id, run_name=candidate.name, gpu_uuids=frozenset(gpu.uuid for gpu in kept))
 

@@ -1,4 +1,4 @@
-"""The Compare screen: results and options of several runs side by side, and the curves of one metric."""
+"""Content and drawing of the Compare screen: results and options of runs side by side, curves of one metric."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from backprop_tui.presentation.compare import (
     NOT_SET,
     ComparedRun,
     ComparisonRow,
+    default_metric,
     differing,
     member_names,
     metric_names,
     metric_row,
     metric_rows,
-    metric_to_compare,
     option_rows,
     outcome_rows,
 )
@@ -88,7 +88,7 @@ def compare_view(
     """The screen; `tracks` keeps the curves that were computed for earlier calls."""
     known = metric_names(runs)
     names = tuple(choices.matching(known))
-    metric = choices.metric if choices.metric in names else metric_to_compare(names)
+    metric = choices.metric if choices.metric in names else default_metric(names)
     overlay = _Overlay.of(runs, metric, choices, tracks or PlottedSeriesCache())
     options = option_rows(runs)
     different = differing(options)

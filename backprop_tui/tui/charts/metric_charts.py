@@ -227,7 +227,7 @@ def _pace_line(known: KnownRun, moment: Moment) -> Line:
 
 
 def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
-    """`◆ 5 checkpoints, newest 1m ago, verified`; empty without checkpoints."""
+    """`◆ 5 checkpoints, newest 1m ago, intact`; empty without checkpoints."""
     if known.live is not None and known.live.checkpoints:
         saved_at: float | None = known.live.checkpoints[-1].saved_at
         count, sound = len(known.live.checkpoints), known.live.checkpoints[-1].sound
@@ -242,5 +242,5 @@ def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
         text += f", newest {durations.ago(moment.wall - saved_at)}"
     line = [Piece(glyphs.checkpoint, Token.VIOLET), Piece(text)]
     if sound is not None:
-        line.append(Piece(", verified" if sound else ", damaged", Token.FG if sound else Token.BAD))
+        line.append(Piece(", intact" if sound else ", damaged", Token.FG if sound else Token.BAD))
     return tuple(line)

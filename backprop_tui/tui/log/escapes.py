@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.sanitize import indices_after_backspaces, sanitize
 
 TAB_COLUMNS = 8
 TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours
@@ -30,7 +30,6 @@ _ESCAPES = re.compile(
 )
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _OVERWRITTEN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
-_BACKSPACES = re.compile("(\x08+)")
 _FLAGS = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike"}
 _FLAGS_OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("reverse",), 29: ("strike",)}
 
@@ -80,7 +79,7 @@ def parse_spans(text: str) -> tuple[Span, ...]:
         return (Span(text),) if text else ()
     parts = _split_by_style(text)
     if "\b" in text:
-        parts = _apply_backspaces(parts)
+        parts = _visible_letters(parts)
     spans: list[Span] = []
     column = 0
     for raw, sgr in parts:
@@ -131,18 +130,9 @@ def _expand_tabs(text: str, column: int) -> str:
     return expanded
 
 
-def _apply_backspaces(parts: list[tuple[str, Sgr]]) -> list[tuple[str, Sgr]]:
-    r"""Overwrites text after `\b`, which itself erases nothing."""
-    written: list[tuple[str, Sgr]] = []
-    cursor = 0
-    for text, sgr in parts:
-        for part in _BACKSPACES.split(text):
-            if part.startswith("\b"):
-                cursor = max(0, cursor - len(part))
-            else:
-                written[cursor : cursor + len(part)] = [(letter, sgr) for letter in part]
-                cursor += len(part)
-    return written
+def _visible_letters(parts: list[tuple[str, Sgr]]) -> list[tuple[str, Sgr]]:
+    letters = [(letter, sgr) for text, sgr in parts for letter in text]
+    return [letters[index] for index in indices_after_backspaces("".join(text for text, _ in parts))]
 
 
 def _apply_sgr(sgr: Sgr, parameters: str) -> Sgr:

@@ -1,1 +1,1 @@
-"""The panes of the dashboard, one file per subject: what a pane shows, and the lines it draws from that."""
+"""The panes of the dashboard, a file for each: its view model, the lines drawn from that, and its widget."""

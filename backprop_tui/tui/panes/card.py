@@ -60,10 +60,10 @@ def _resume_text(record: JsonObject) -> str:
     newest = usable[-1]
     step = newest.get("step")
     name = sanitize(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
-    verified = ", verified" if newest.get("sound") else ""
+    intact = ", intact" if newest.get("sound") else ""
     saved, ended = from_iso(newest.get("saved_at")), from_iso(record.get("ended_at"))
     lost = "" if saved is None or ended is None else f", {durations.age(ended - saved)} of work lost"
-    return f"from {name}{verified}{lost} · r resumes, N edits and reruns"
+    return f"from {name}{intact}{lost} · r resumes, N edits and reruns"
 
 
 def _pause_card(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:

@@ -133,7 +133,7 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
 def _gpu_or_place(run: KnownRun) -> str:
     """The GPUs of an active run, the place in the queue of a queued one."""
     if run.status is Status.QUEUED:
-        return "" if run.place is None else f"#{run.place}"
+        return "" if run.queue_position is None else f"#{run.queue_position}"
     if run.status in ENDED:
         return ""
     return index_ranges(sorted(int(gpu["index"]) for gpu in run.record.get("gpus") or ()))

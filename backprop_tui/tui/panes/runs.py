@@ -55,8 +55,8 @@ def _checked(snapshot: Snapshot) -> list[str]:
     checks += [] if disk is None else [f"{numbers.size(disk)} disk free"]
     logout = snapshot.logout
     if logout is not None:
-        fate = "runs survive logout" if logout.survives else "logout ends runs"
-        checks.append(f"{fate} ({logout.reason})")
+        logout_effect = "runs survive logout" if logout.survives else "logout ends runs"
+        checks.append(f"{logout_effect} ({logout.reason})")
     return checks
 
 

@@ -73,8 +73,8 @@ def _note(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
     queued_at = from_iso(run.record.get("created_at"))
     if queued_at is not None:
         yield f"queued {durations.ago(snapshot.moment.wall - queued_at)}"
-    if run.place is not None:
-        yield "first in line" if run.place == 1 else f"number {run.place} in line"
+    if run.queue_position is not None:
+        yield "first in line" if run.queue_position == 1 else f"number {run.queue_position} in line"
     overtaken_by = sum(_has_overtaken(other, run, queued_at) for other in snapshot.runs)
     if overtaken_by:
         yield f"{counted(overtaken_by, 'later run')} started before it"

@@ -1,4 +1,4 @@
-"""The Compare screen: up to six runs side by side."""
+"""The Compare screen, for up to six runs: its keys, and the reading of what it shows."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.probes.logout import LogoutPolicy
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token
@@ -270,7 +270,7 @@ def leave_question(snapshot: Snapshot) -> Question:
     )
 
 
-def _logout_notes(logout: LogoutPolicy | None) -> list[Note]:
+def _logout_notes(logout: LogoutEffect | None) -> list[Note]:
     if logout is None:
         return []
     if logout.survives:

@@ -1,4 +1,4 @@
-"""What the dashboard does to runs: ask if needed, pass the request on, and report the result."""
+"""What a key that changes runs does: asks where needed, has the change carried out, and reports the result."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class RunActions:
 
     async def move(self, runs: Sequence[KnownRun], by: int) -> None:
         """Moves a single queued run by this many places."""
-        waiting = [run for run in runs if run.place is not None]
+        waiting = [run for run in runs if run.queue_position is not None]
         if len(waiting) != 1:
             self._screen.tell(BY_ID["later"].refusal, bad=True)
             return
-        place = max(1, (waiting[0].place or 1) + by)
-        self._report(await self._commands.move(waiting[0].id, place), quiet=True)
+        position = max(1, (waiting[0].queue_position or 1) + by)
+        self._report(await self._commands.move(waiting[0].id, position), quiet=True)
 
     async def remove(self, runs: Sequence[KnownRun]) -> None:
         targets = self._applicable("remove", runs)

@@ -1,1 +1,1 @@
-"""The panes of the dashboard: each paints a view model; none reads a file, a clock or the configuration."""
+"""Textual widgets of several screens and panes: lines, charts and the log; each paints what it is given."""

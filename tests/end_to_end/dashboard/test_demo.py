@@ -96,7 +96,7 @@ def test_after_its_driver_was_killed_too_the_next_demo_cleans_up(
     assert os.path.exists(temporary / folder)
     second = open_demo("--demo")
     second.wait_for("SIMULATION")
-    wait_until(lambda: not os.path.exists(temporary / folder), "the first one swept")
+    wait_until(lambda: not os.path.exists(temporary / folder), "the first one deleted")
     second.type("q")
     assert second.wait_for_exit() == 0
     assert_nothing_left(temporary)

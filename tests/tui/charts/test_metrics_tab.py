@@ -101,7 +101,7 @@ def test_facts_show_pace_checkpoints_and_the_newest_values() -> None:
     facts = _facts(_view())
     assert facts[0].startswith("newest step 590  2.0")
     assert facts[1].startswith("pace 118 ms/step  ETA 50s, at")
-    assert facts[2] == "◆ 1 checkpoint, newest 1m ago, verified"
+    assert facts[2] == "◆ 1 checkpoint, newest 1m ago, intact"
 
 
 def _navigator(choices: ChartChoices, data: ChartData | None = None) -> ChartNavigator:

@@ -86,8 +86,8 @@ def test_a_queued_run_says_what_it_waits_for() -> None:
     assert held is not None
     assert after is not None
     assert (held.tone, after.tone) == (Tone.INFO, Tone.MUTED)
-    assert "behind 1 run" in _text(queued("a", place=2))
-    assert "#3" in _text(queued("a", place=3, holds=(HELD,)))
+    assert "behind 1 run" in _text(queued("a", queue_position=2))
+    assert "#3" in _text(queued("a", queue_position=3, holds=(HELD,)))
 
 
 def test_a_failed_run_says_its_cause_with_the_figures() -> None:

@@ -28,7 +28,7 @@ COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs
 
 
 def test_all_checks_are_listed_failing_ones_first() -> None:
-    held = queued("big", place=3, holds=(COUNT, HOT))
+    held = queued("big", queue_position=3, holds=(COUNT, HOT))
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     assert view is not None
     assert view.title == "Waiting on 2 checks"
@@ -93,14 +93,14 @@ def test_who_overtook_is_counted() -> None:
 
 
 def test_what_waits_only_for_its_turn_has_no_card() -> None:
-    one = queued("a", place=2)
+    one = queued("a", queue_position=2)
     assert waiting_view(one, snapshot(one)) is None
     assert card_of(one, snapshot(one)) is None
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
-    held = queued("big", place=3, holds=(COUNT, HOT))
+    held = queued("big", queue_position=3, holds=(COUNT, HOT))
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     for glyphs in (UNICODE, ASCII):
         lines = draw_details((), width, glyphs, waiting=view).lines

@@ -15,7 +15,7 @@ from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
 from tests.tui.snapshots import ended, queued, snapshot
 
-RUNS = (queued("first", tags=("lm",), priority=2), queued("second", tags=("lm",), place=2), ended("old"))
+RUNS = (queued("first", tags=("lm",), priority=2), queued("second", tags=("lm",), queue_position=2), ended("old"))
 
 
 def dialog(stage: Stage) -> EditRun:

@@ -93,7 +93,7 @@ def _runs(log: str) -> Iterator[KnownRun]:
             **_fields(),
         ),
         running("r4", problem=HOSTILE, **_fields()),
-        queued("q1", place=1, holds=(hold, heat), **_fields()),
+        queued("q1", queue_position=1, holds=(hold, heat), **_fields()),
         ended("f1", Status.FAILED, cause=cause, checkpoints=(saved,), metrics=metrics, **_fields()),
         ended("f2", Status.LOST, ago=9.0, **_fields()),
     ]

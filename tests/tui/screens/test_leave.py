@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.probes.logout import LogoutPolicy
+from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask, leave_question
@@ -76,9 +76,9 @@ def test_with_only_waiting_runs_there_is_nothing_to_stop() -> None:
 
 
 def test_it_says_whether_runs_survive_a_logout_and_how_to_fix_it() -> None:
-    lives = leave_question(snapshot(running("a"), logout=LogoutPolicy(survives=True, reason="linger is on")))
+    lives = leave_question(snapshot(running("a"), logout=LogoutEffect(survives=True, reason="linger is on")))
     assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
-    dies = LogoutPolicy(survives=False, reason="KillUserProcesses=yes", fix="loginctl enable-linger ada")
+    dies = LogoutEffect(survives=False, reason="KillUserProcesses=yes", fix="loginctl enable-linger ada")
     ending = leave_question(snapshot(running("a"), logout=dies))
     assert ending.notes[0].text.endswith("to fix it: loginctl enable-linger ada")
     assert not leave_question(snapshot(running("a"))).notes

@@ -50,7 +50,9 @@ async def test_a_click_on_a_tab_shows_it() -> None:
 
 
 async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -> None:
-    now = snapshot(running("a"), queued("b", place=1), queued("c", place=2, holds=(HOT,)), sample=sample(gpu()))
+    now = snapshot(
+        running("a"), queued("b", queue_position=1), queued("c", queue_position=2, holds=(HOT,)), sample=sample(gpu())
+    )
     async with staged(now) as stage:
         await stage.pilot.click(GovernorBar)
         await stage.pilot.pause()

@@ -49,7 +49,7 @@ async def test_enter_queues_the_run_and_selects_it() -> None:
         await stage.pilot.press("enter")
         await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
         assert submitted(commands) == [("run", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
-        await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", place=2), *RUNS[3:]))
+        await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", queue_position=2), *RUNS[3:]))
         assert stage.runs.selected == "abcd2345"
 
 

@@ -17,7 +17,7 @@ RUNS = (
     running("slow", step=2, total_steps=10, metrics={"loss": 0.9}),
     running("quick", step=8, total_steps=10, metrics={"loss": 1.5}),
     running("s1", name="sweep:lr=1", group="sweep", metrics={"loss": 0.7}),
-    queued("s2", name="sweep:lr=2", group="sweep", place=1),
+    queued("s2", name="sweep:lr=2", group="sweep", queue_position=1),
     ended("s3", Status.FAILED, name="sweep:lr=3", group="sweep"),
     ended("s4", Status.LOST, name="sweep:lr=4", group="sweep", metrics={"loss": 0.4}),
     ended("other", Status.FAILED),

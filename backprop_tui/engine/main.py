@@ -1,4 +1,4 @@
-"""What the supervisor does while it holds the lease: the first pass, the loop, and the release at the end."""
+"""The supervisor's process while it holds the lease: first pass, then the loop, then giving the lease up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
 from backprop_tui.processes.detached_log import STDERR, note
 from backprop_tui.processes.linux import rename_process
-from backprop_tui.store.creation import sweep_unfinished_builds
+from backprop_tui.store.creation import delete_unfinished_builds
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
@@ -32,7 +32,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
     _shorten_log()
-    sweep_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+    delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
     readings_source = ReadingsSource(home)
     capacity = Capacity(home, config_path, readings_source)
     unfinished = UnfinishedRuns(home)

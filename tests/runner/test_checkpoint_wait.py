@@ -12,7 +12,7 @@ from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.live import Pause, PostponedStop
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.runner.stop_sequence import DeferredStop
+from backprop_tui.runner.stop_sequence import CheckpointWait
 from tests.runner.test_stop_sequence import StoppedRun
 
 GRACE = 10.0
@@ -29,7 +29,7 @@ class Waiting:
         self.recorder = self.stopped.recorder
         self.recorder.change(pace=pace)
         self.is_saving = self.listens = False
-        self.deferred_stop = DeferredStop(
+        self.checkpoint_wait = CheckpointWait(
             self.recorder,
             self.stopped.stop_sequence,
             grace_seconds=GRACE,
@@ -39,7 +39,7 @@ class Waiting:
 
     def stop(self, *, by: str = "person", now: float = NOW, after_checkpoint: bool = False) -> None:
         status = Status.STOPPED if by == "person" else Status.TIMEBOXED
-        self.deferred_stop.stop(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
+        self.checkpoint_wait.stop(status, by=by, reason=f"by {by}", now=now, after_checkpoint=after_checkpoint)
 
     def saves(self, *, sound: bool | None) -> None:
         saved = Checkpoint(path="/ckpt", step=1, saved_at=time.time(), sound=sound)
@@ -76,20 +76,20 @@ def test_the_intent_is_on_disk_and_no_signal_is_sent_before_the_save(soon: Waiti
     live = soon.stopped.directory.read_live()
     assert live is not None
     assert live.postponed == soon.postponed
-    soon.deferred_stop.check(NOW + 1)
+    soon.checkpoint_wait.check(NOW + 1)
     assert not soon.signalled
     soon.saves(sound=None)
-    soon.deferred_stop.check(NOW + 1)
+    soon.checkpoint_wait.check(NOW + 1)
     assert not soon.signalled, "a script may say so before it has written all of it"
     soon.saves(sound=True)
-    soon.deferred_stop.check(NOW + 1)
+    soon.checkpoint_wait.check(NOW + 1)
     assert soon.stopped.tree.done == ["SIGINT"]
     assert soon.recorder.live.postponed is None
 
 
 def test_it_never_waits_longer_than_the_grace(soon: Waiting) -> None:
     soon.stop()
-    soon.deferred_stop.check(NOW + GRACE)
+    soon.checkpoint_wait.check(NOW + GRACE)
     assert soon.signalled
 
 
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_is_being_written_is_waited_for(late: Waiting) -> None
     late.stop(by="timebox")
     assert not late.signalled
     late.saves(sound=True)
-    late.deferred_stop.check(NOW + 1)
+    late.checkpoint_wait.check(NOW + 1)
     assert late.signalled
 
 
@@ -116,7 +116,7 @@ def test_a_paused_run_saves_nothing(soon: Waiting) -> None:
 
 def test_a_stop_after_the_checkpoint_waits_beyond_the_grace(late: Waiting) -> None:
     late.stop(after_checkpoint=True)
-    late.deferred_stop.check(NOW + 5 * GRACE)
+    late.checkpoint_wait.check(NOW + 5 * GRACE)
     assert not late.signalled
 
 
@@ -134,7 +134,7 @@ def test_a_second_stop_never_extends_the_wait_and_a_plain_stop_shortens_it(late:
 def test_a_person_takes_precedence_over_a_timebox_so_no_slice_follows(soon: Waiting) -> None:
     soon.stop(by="timebox")
     soon.stop()
-    soon.deferred_stop.check(NOW + GRACE)
+    soon.checkpoint_wait.check(NOW + GRACE)
     stopping = soon.recorder.live.stopping
     assert stopping is not None
     assert (stopping.status, stopping.by) == (Status.STOPPED, "person")
