@@ -29,8 +29,6 @@ _LAST_BYTE = {b"{": b"}", b"[": b"]", b"\x80": b"."}
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """No sign of damage."""
-
     def __bool__(self) -> bool:
         return True
 

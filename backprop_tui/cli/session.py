@@ -68,7 +68,6 @@ class Interrupts:
         self.release()
 
     def release(self) -> None:
-        """Lets SIGINT raise KeyboardInterrupt again."""
         signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.status import ENDED, UNFINISHED, Status
 from backprop_tui.launchers.lease import holds_open
-from backprop_tui.processes.identity import state_of
+from backprop_tui.processes.identity import signal_and_close, state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -100,12 +100,14 @@ def guardian_problem(home: Home, view: RunView) -> str | None:
 
 def terminate(directory: RunDirectory, live: Live) -> bool:
     """Sends SIGTERM, which a guardian takes as a request to stop its run; returns whether the guardian was there."""
-    return _signal(directory, live.runner_pid, signal.SIGTERM)
+    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGTERM)
 
 
 def wake_guardian(directory: RunDirectory, live: Live) -> bool:
     """Sends SIGCONT to a guardian that somebody stopped; returns whether it was stopped and there."""
-    return state_of(live.runner_pid) in _STOPPED and _signal(directory, live.runner_pid, signal.SIGCONT)
+    return state_of(live.runner_pid) in _STOPPED and signal_and_close(
+        open_guardian(directory, live.runner_pid), signal.SIGCONT
+    )
 
 
 def open_guardian(directory: RunDirectory, pid: int) -> int | None:
@@ -121,16 +123,3 @@ def open_guardian(directory: RunDirectory, pid: int) -> int | None:
         return pidfd
     os.close(pidfd)
     return None
-
-
-def _signal(directory: RunDirectory, pid: int, number: int) -> bool:
-    pidfd = open_guardian(directory, pid)
-    if pidfd is None:
-        return False
-    try:
-        signal.pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:
-        return False
-    finally:
-        os.close(pidfd)
-    return True

@@ -15,8 +15,6 @@ from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 
 class NoneProbe:
-    """A probe without GPUs."""
-
     name = "none"
 
     def open(self) -> None:

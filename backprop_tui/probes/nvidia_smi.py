@@ -229,7 +229,6 @@ class NvidiaSmiProbe:
         self._readings = 0
 
     def open(self) -> None:
-        """Runs nvidia-smi once."""
         self._query_all.start()
         try:
             answer = self._query_all.take(self._call_seconds + 1.0)

@@ -53,7 +53,11 @@ def open_pidfd(identity: Identity) -> int | None:
 
 def send_signal(identity: Identity, number: int) -> bool:
     """Signals exactly that process; returns whether it existed."""
-    pidfd = open_pidfd(identity)
+    return signal_and_close(open_pidfd(identity), number)
+
+
+def signal_and_close(pidfd: int | None, number: int) -> bool:
+    """Signals the process of a pidfd and closes it; returns whether the process existed."""
     if pidfd is None:
         return False
     try:

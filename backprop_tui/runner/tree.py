@@ -94,7 +94,6 @@ class Tree:
         return True
 
     def thaw(self) -> None:
-        """Continues every process."""
         self.signal_all(signal.SIGCONT)
 
     def kill_remaining(self, *, grace_seconds: float) -> list[int]:

@@ -35,8 +35,6 @@ class Scope(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something that a key does."""
-
     id: str  # unique within the scope; also the id of the binding
     scope: Scope = Scope.MAIN  # who carries it out
     keys: tuple[str, ...]  # Textual's names; empty for an action that is only listed on the help page

@@ -74,53 +74,36 @@ _STATES = {
     "conservative": ("!", "!"),
 }
 
-UNICODE = Glyphs(
-    states={state: glyph for state, (glyph, _) in _STATES.items()},
-    bar_full="━",
-    bar_half="╸",
-    bar_track="─",
-    rule="─",
-    rule_focused="━",
-    start="▪",
-    start_spent="▫",
-    group_open="▾",
-    group_shut="▸",
-    cursor="▌",
-    mark="✱",
-    checkpoint="◆",
-    best="★",
-    clipped="…",
-    between="·",
-    divider="│",
-    following="▾",
-    times="×",
-    unicode=True,
-    curves=Curves.BRAILLE,
-)
+# Each in Unicode and in ASCII.
+_GLYPHS = {
+    "bar_full": ("━", "#"),
+    "bar_half": ("╸", "#"),
+    "bar_track": ("─", "."),
+    "rule": ("─", "-"),
+    "rule_focused": ("━", "="),
+    "start": ("▪", "#"),
+    "start_spent": ("▫", "."),
+    "group_open": ("▾", "v"),
+    "group_shut": ("▸", ">"),
+    "cursor": ("▌", "|"),
+    "mark": ("✱", "*"),
+    "checkpoint": ("◆", "o"),
+    "best": ("★", "*"),
+    "clipped": ("…", "~"),
+    "between": ("·", "-"),
+    "divider": ("│", "|"),
+    "following": ("▾", "v"),
+    "times": ("×", "x"),
+}
 
-ASCII = Glyphs(
-    states={state: glyph for state, (_, glyph) in _STATES.items()},
-    bar_full="#",
-    bar_half="#",
-    bar_track=".",
-    rule="-",
-    rule_focused="=",
-    start="#",
-    start_spent=".",
-    group_open="v",
-    group_shut=">",
-    cursor="|",
-    mark="*",
-    checkpoint="o",
-    best="*",
-    clipped="~",
-    between="-",
-    divider="|",
-    following="v",
-    times="x",
-    unicode=False,
-    curves=Curves.ASCII,
-)
+
+def _glyphs(column: int, *, curves: Curves) -> Glyphs:
+    states = {state: pair[column] for state, pair in _STATES.items()}
+    symbols = {name: pair[column] for name, pair in _GLYPHS.items()}
+    return Glyphs(states=states, unicode=column == 0, curves=curves, **symbols)
+
+
+UNICODE, ASCII = _glyphs(0, curves=Curves.BRAILLE), _glyphs(1, curves=Curves.ASCII)
 
 
 def bar(fraction: float | None, width: int, glyphs: Glyphs) -> tuple[str, str]:

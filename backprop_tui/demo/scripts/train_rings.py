@@ -154,7 +154,6 @@ def save(network: Network, step: int) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)

@@ -26,8 +26,6 @@ _STALE_SECONDS = 5.0
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUser:
-    """Who uses a GPU."""
-
     text: str
     token: Token = Token.FG
 
