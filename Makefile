@@ -6,8 +6,8 @@ BIN := .venv/bin
 test: .venv/installed  ## all tests (about 8 minutes on 2 cores)
 	$(BIN)/pytest -n 2
 
-quick: .venv/installed  ## the tests that start no real processes (under a minute)
-	$(BIN)/pytest -n 2 -m "not e2e and not slow and not frameworks" -q
+quick: .venv/installed  ## the tests that start no processes and no dashboard (under a minute)
+	$(BIN)/pytest -q -n 2 -m "not e2e and not slow and not frameworks" --hypothesis-profile=quick
 
 check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff check

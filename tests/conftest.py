@@ -17,6 +17,7 @@ from hypothesis import settings
 GRACE_SECONDS = 5.0
 
 settings.register_profile("backprop", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("backprop")
 
 # Ignored signals are inherited: tests started with nohup or in the background would start programs that ignore them.
@@ -25,16 +26,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count()
 
-# Markers by directory: a test belongs to the group that its directory says.
-MARKERS = {"end_to_end": "e2e", "frameworks": "frameworks", "demo": "slow", "examples": "slow", "model": "slow"}
+# Directories whose tests start real processes, or a whole dashboard each: `make quick` leaves them out.
+MARKERS = {
+    "end_to_end": "e2e",
+    "frameworks": "frameworks",
+    **dict.fromkeys(("cli", "client", "demo", "examples", "launchers", "model", "probes", "runner"), "slow"),
+    **dict.fromkeys(("tui/screens", "tui/log", "tui/test_bridge.py", "tui/test_snapshots.py"), "slow"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the directories that `make quick` leaves out."""
+    """Marks tests by the directory or file they are in."""
     for item in items:
-        directory = Path(item.path).relative_to(Path(__file__).parent).parts[0]
-        if directory in MARKERS:
-            item.add_marker(MARKERS[directory])
+        path = Path(item.path).relative_to(Path(__file__).parent).as_posix()
+        for prefix, marker in MARKERS.items():
+            if path.startswith(prefix):
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")
