@@ -1,4 +1,4 @@
-"""Entry point of the sampler process, started by path: replaces this folder at the front of sys.path by its parent."""
+"""Entry point of the sampler, started by path: replaces this folder at the front of sys.path with its parent."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 
-LONGEST_SPAN_SECONDS = 730 * 86400.0  # two years of runs fill two dozen monthly files
+MAX_SPAN_SECONDS = 730 * 86400.0  # two years of runs fill two dozen monthly files
 INDEX_BATCH = 2000
 _TRAIN = ("/usr/bin/python3", "/srv/train.py", "--lr", "3e-4")
 _LOG = b'{"step": 990, "loss": 0.0173}\n{"event": "checkpoint_saved", "path": "ckpt-990.pt", "step": 990}\n'
@@ -42,7 +42,7 @@ def add_ended_runs(home: Home, count: int) -> list[str]:
 
 def _runs(home: Home, count: int) -> Iterator[Run]:
     now, boot = time.time(), boot_id()
-    span = min(LONGEST_SPAN_SECONDS, count * 900.0)
+    span = min(MAX_SPAN_SECONDS, count * 900.0)
     for number in range(count):
         yield _ended_run(home, number, now - span + number * (span / count), boot)
 

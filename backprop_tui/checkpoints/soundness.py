@@ -16,7 +16,7 @@ ALWAYS_ZIP = (".npz", ".keras")
 PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes zips, before torch 1.6 pickles
 NEVER_BEGINS_WITH_NUL = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 SAFETENSORS = ".safetensors"
-LONGEST_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
+MAX_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
 JUDGED_ENDINGS = (*ALWAYS_ZIP, *PICKLE_OR_ZIP, SAFETENSORS, ".h5", ".hdf5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_ADDRESS_BYTES = 8
@@ -85,7 +85,7 @@ def _judge_safetensors(file: BinaryIO, size_bytes: int) -> Sound | Unsound:
     file.seek(0)
     header_bytes = int.from_bytes(file.read(8), "little")
     tensors_bytes = size_bytes - 8 - header_bytes
-    if tensors_bytes < 0 or header_bytes > LONGEST_SAFETENSORS_HEADER:
+    if tensors_bytes < 0 or header_bytes > MAX_SAFETENSORS_HEADER:
         return Unsound(reason="is cut short or damaged: its header is longer than the file")
     try:
         header = json.loads(file.read(header_bytes))
@@ -143,7 +143,7 @@ def compare_sizes(size_bytes: int, recorded_size_bytes: int | None) -> Sound | U
 
 INCOMPLETE_SENTINEL = "checkpoint-is-incomplete.txt"  # left by Hugging Face Trainer in an unfinished checkpoint
 SHARD_INDEX = ".index.json"  # model.safetensors.index.json, pytorch_model.bin.index.json
-LARGEST_JSON_BYTES = 64 << 20
+MAX_JSON_BYTES = 64 << 20
 
 # Hugging Face Trainer saves the weights first and its own state last.
 TRAINER_STATE = "trainer_state.json"
@@ -221,7 +221,7 @@ def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
 
 def _missing_shard(path: str, name: str) -> str | None:
     file = os.path.join(path, name)
-    if os.stat(file).st_size > LARGEST_JSON_BYTES:
+    if os.stat(file).st_size > MAX_JSON_BYTES:
         return None
     with open(file, "rb") as index:
         try:

@@ -18,7 +18,7 @@ from backprop_tui.presentation import durations, numbers
 LETTERS = "ABCDEF"
 ROWS = 8
 _COLOURS = (36, 33, 35, 32, 31, 34)  # SGR: cyan, yellow, magenta, green, red, blue
-_LEAST_WIDTH = 10
+_MIN_WIDTH = 10
 _LABEL = 9
 _SMOOTH_STRETCHES = 60
 
@@ -58,11 +58,11 @@ def track_of(series: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
 
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
-    """Prints up to six curves, each with its letter where there are several; curves without points are skipped."""
+    """Prints up to six curves, each with its letter if there are several; curves without points are skipped."""
     shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return
-    width = max(_LEAST_WIDTH, (output.width() or output.USUAL_WIDTH) - _LABEL - 2)
+    width = max(_MIN_WIDTH, (output.width() or output.USUAL_WIDTH) - _LABEL - 2)
     x, y = x_scale(shown), y_scale(shown, log=options.log)
     curves = [
         (LETTERS[index] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)

@@ -27,7 +27,7 @@ HOLD_SECONDS = 0.2  # between two reads of why it is held
 
 # The wait between two reads is a share of the time since the last change, within these bounds.
 PACE_SHARE = 0.1
-LONGEST_WAIT_SECONDS = 0.1
+MAX_WAIT_SECONDS = 0.1
 SHORTEST_WAIT_SECONDS = 0.01
 URGENT_WAIT_SECONDS = 0.002  # while a run is being admitted and started: the user waits for every late read
 
@@ -45,7 +45,7 @@ class Pace:
 
     def seconds(self, now: float, *, urgent: bool) -> float:
         shortest = URGENT_WAIT_SECONDS if urgent else SHORTEST_WAIT_SECONDS
-        return min(LONGEST_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
+        return min(MAX_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, LONGEST_WAIT_SECONDS, EventStream, Pace
+from backprop_tui.cli.event_stream import ENDED, HELD, MAX_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import HELD as HELD_CODE
 from backprop_tui.cli.exit_codes import STOPPED, first_failure
 from backprop_tui.cli.presenters import Presenter, presenter_for
@@ -144,7 +144,7 @@ class Following:
         diagnostics.clear_status()
         count = self._interrupts.count
         while not self._presenter.flush() and self._interrupts.count == count:
-            output.wait(LONGEST_WAIT_SECONDS, for_reader=True)
+            output.wait(MAX_WAIT_SECONDS, for_reader=True)
 
     def _withdrew_held(self) -> bool:
         held = [run.stream.run.id for run in self.runs if run.held]

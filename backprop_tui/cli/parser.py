@@ -194,7 +194,7 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
         else:
             rest.append(word)
     if options.get("config") == "":
-        raise UsageError("--config: expected the path of a configuration file")
+        raise UsageError("--config needs a path")
     return GlobalOptions(**options), rest
 
 

@@ -11,8 +11,8 @@ from backprop_tui.presentation.known_run import Moment
 from backprop_tui.presentation.run_line import end_line, event_line, following_line
 from backprop_tui.store.run_directory import RunDirectory
 
-MOST_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
-LONGEST_LINE_BYTES = 1 << 20
+MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
+MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
 # The events that get a line of their own on a terminal, where the status line shows the rest.
 _SHOWN_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
@@ -46,7 +46,7 @@ class Presenter:
 
 
 class JsonEvents(Presenter):
-    """One JSON object a line on stdout; the scripts' output is only in their logs."""
+    """One JSON object per line on stdout; the scripts' output is only in their logs."""
 
     wants_progress = True
 
@@ -72,7 +72,7 @@ class PlainOutput(Presenter):
         self._pending += content
 
     def room(self) -> bool:
-        return len(self._pending) < MOST_PENDING_BYTES
+        return len(self._pending) < MAX_PENDING_BYTES
 
     def flush(self) -> bool:
         if not self._pending:
@@ -134,7 +134,7 @@ class PrefixedOutput(PlainOutput):
         *whole, last = (self._partial.pop(run_id, b"") + content).splitlines(keepends=True)
         if last.endswith(b"\n"):
             whole.append(last)
-        elif len(last) > LONGEST_LINE_BYTES:
+        elif len(last) > MAX_LINE_BYTES:
             whole.append(last + b"\n")
         else:
             self._partial[run_id] = last  # a carriage return at the very end may be half of a line's end

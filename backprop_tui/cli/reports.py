@@ -101,7 +101,7 @@ def control_active(
     requests: Callable[[Session, Sequence[str]], Sequence[AnyControlRequest]],
     done: str,
 ) -> int:
-    """Makes requests to active runs and returns when they are fulfilled; the exit code."""
+    """Makes requests to active runs and returns when they are done; the exit code."""
     from backprop_tui.client.control import wait_for_all
     from backprop_tui.client.handles import resolve_in
 

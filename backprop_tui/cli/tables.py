@@ -1,4 +1,4 @@
-"""Plain tables: aligned columns that fit the terminal, cells cut if needed, one line a row whatever its content."""
+"""Plain tables: aligned columns that fit the terminal, cells cut if needed, one line per row whatever its content."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags, find_script, program_resume_template, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
-LONGEST_SOURCE_BYTES = 4 << 20
+MAX_SOURCE_BYTES = 4 << 20
 SHELL = "bash"
 
 
@@ -97,7 +97,7 @@ def source_of(path: str) -> str:
     """The beginning of a script as text, in whatever encoding; empty if it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return file.read(LONGEST_SOURCE_BYTES).decode("utf-8", "replace")
+            return file.read(MAX_SOURCE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -2,7 +2,7 @@
 
 The holder of a run's lock may write its record. If the lock is free and the run is queued, the request edits the
 record itself. A busy lock means that a guardian looks after the run: then the request is appended to the run's
-requests, and is fulfilled when its effect is recorded.
+requests, and is done when its effect is recorded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOutcome:
-    """The run once the request is fulfilled; `had_ended` if there was nothing left to do."""
+    """The run once the request is done; `had_ended` if there was nothing left to do."""
 
     run: Run
     had_ended: bool = False
@@ -73,16 +73,16 @@ class ControlRequest(ABC, Generic[RequestT]):
 
     @property
     def is_recorded(self) -> bool:
-        """Whether it was appended to the run's requests: from then on it is obeyed even if this process ends."""
+        """Whether it was appended to the run's requests: from then on it is carried out even if this process ends."""
         return self._asked_at is not None
 
     def poll(self) -> ControlOutcome | None:
-        """Takes one step: checks whether the request is fulfilled, and if not, asks in the way that is open now."""
+        """Takes one step: checks whether the request is done, and if not, makes it by edit or by appended request."""
         now = time.monotonic()
         run, live = self._read()
         if run.status in ENDED:
             return self._apply_to_ended(run)
-        if run.status is not Status.QUEUED and self.is_fulfilled(run, live):
+        if run.status is not Status.QUEUED and self.is_done(run, live):
             return ControlOutcome(run=run)
         lock = self.directory.try_lock()
         if lock is not None:
@@ -96,7 +96,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         self._keep_waiting(run, live, now)
         return None
 
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+    def is_done(self, run: Run, live: Live | None) -> bool:
         """Whether the effect is recorded; only called for active runs. Here: the record has the change already."""
         return self.on_queued(run) == run
 
@@ -135,7 +135,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         """Called under the run's lock. The write is durable if it ends the run, as for every end."""
         changed = self.on_queued(run)
         if isinstance(changed.state, Ended):
-            # Requests that were never read must not be obeyed by a later attempt.
+            # Requests that were never read must not be carried out by a later attempt.
             changed = replace(changed, requests_offset=self.directory.requests_after(changed.requests_offset)[1])
         self.directory.write(changed, durable=isinstance(changed.state, Ended))
         if isinstance(changed.state, Ended):
@@ -175,7 +175,7 @@ class ControlRequest(ABC, Generic[RequestT]):
 
 
 class StopControl(ControlRequest[StopRequest]):
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+    def is_done(self, run: Run, live: Live | None) -> bool:
         return False
 
     def on_queued(self, run: Run) -> Run:
@@ -186,9 +186,9 @@ class StopControl(ControlRequest[StopRequest]):
 
 
 class PauseControl(ControlRequest[PauseRequest]):
-    """Fulfilled when a pause is recorded that no guard will end."""
+    """Done when a pause is recorded that no guard will end."""
 
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+    def is_done(self, run: Run, live: Live | None) -> bool:
         if live is not None and live.stopping is not None:
             raise UsageError(f"run {run.id} is stopping; it cannot be paused")
         return live is not None and live.pause is not None and live.pause.by in (self.request.by, PERSON)
@@ -201,9 +201,9 @@ class PauseControl(ControlRequest[PauseRequest]):
 
 
 class ContinueControl(ControlRequest[ContinueRequest]):
-    """Fulfilled when no pause is recorded."""
+    """Done when no pause is recorded."""
 
-    def is_fulfilled(self, run: Run, live: Live | None) -> bool:
+    def is_done(self, run: Run, live: Live | None) -> bool:
         if live is not None:
             wake_guardian(self.directory, live)
         return live is not None and live.pause is None
@@ -227,7 +227,7 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 
 class EditControl(ControlRequest[EditRequest]):
-    """Fulfilled when the record has the given values; ended runs can be edited too."""
+    """Done when the record has the given values; ended runs can be edited too."""
 
     def on_queued(self, run: Run) -> Run:
         return apply_edit(run, self.request)

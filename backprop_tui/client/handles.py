@@ -22,7 +22,7 @@ from backprop_tui.store.run_view import marked_views, recent_records, unfinished
 
 LAST, RUNNING, BEST = "@last", "@running", "@best"
 HELP = "an id, a unique beginning of one, a name, a group's name, GROUP@best, @last or @running"
-_MOST_LISTED = 5  # ids that an error names
+_MAX_LISTED = 5  # ids that an error names
 
 Records = Mapping[str, JsonObject]
 
@@ -164,4 +164,4 @@ def _newest(records: Iterable[JsonObject]) -> str:
 
 
 def _listed(run_ids: Sequence[str]) -> str:
-    return ", ".join(run_ids[:_MOST_LISTED]) + (", ..." if len(run_ids) > _MOST_LISTED else "")
+    return ", ".join(run_ids[:_MAX_LISTED]) + (", ..." if len(run_ids) > _MAX_LISTED else "")

@@ -26,15 +26,15 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import governor_record
 
 NO_PROBE = "none"
-LEAST_FRESH_SECONDS = 5.0
-CPU_SECONDS = 0.1  # how long the CPU load is measured where the sampler does not do it already
+MIN_FRESH_SECONDS = 5.0
+CPU_SECONDS = 0.1  # how long the CPU load is measured if the sampler does not do it already
 SAMPLER_TIMEOUT_SECONDS = 2.5  # how long a driver may take to list its GPUs
 _POLL_SECONDS = 0.02
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSettings:
-    """The user's settings for this machine; the defaults, and in `wrong` the error, where they cannot be read."""
+    """The user's settings for this machine; the defaults, and in `wrong` the error, if they cannot be read."""
 
     limits: MachineLimits
     probe: str  # the configured GPU probe
@@ -107,7 +107,7 @@ class MachineProbe:
             self._sampler = OwnSampler(home, probe=settings.probe, sample_seconds=seconds)
 
     def sample(self) -> Sample:
-        """The readings of host and GPUs; waits for them where they are not there yet."""
+        """The readings of host and GPUs; waits for them if they are not there yet."""
         if self._fresh and self._sample is not None:
             return self._sample
         sample = self._sample if _has_no_gpu(self._sample) else None
@@ -122,7 +122,7 @@ class MachineProbe:
 
 
 def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
-    fresh_seconds = max(LEAST_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
+    fresh_seconds = max(MIN_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
     return abs(time.time() - sample.readings.time) < fresh_seconds
 
 

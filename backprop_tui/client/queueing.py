@@ -25,7 +25,7 @@ WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRun:
-    """A run that was moved, and its position in a queue of so many; None if it has started meanwhile."""
+    """A run that was moved, and its position and the length of the queue; None if it has started meanwhile."""
 
     run: Run
     place: int | None

@@ -151,7 +151,7 @@ def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tup
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)
         sizes = current_sizes(directory)
-        # Requests to the earlier attempt that came too late must not be obeyed by the next one.
+        # Requests to the earlier attempt that came too late must not be carried out by the next one.
         offset = directory.requests_after(resumption.run.requests_offset)[1]
         run = replace(resumption.run, requests_offset=offset)
         directory.write_environment(resumption.environment)

@@ -13,7 +13,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
-MOST_RUNS = 10_000
+MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
 
@@ -28,7 +28,7 @@ class SweepAxis:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WarningSignal:
-    """The signal that a script gets so many seconds before its limit; `name` None is no warning."""
+    """The signal that a script gets this many seconds before its limit; `name` None is no warning."""
 
     name: str | None
     seconds: float
@@ -107,8 +107,8 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
     first, last = int(match["first"]), int(match["last"])
     if first > last:
         raise ValueError(f"{part}: the range ends before it begins; write {last}..{first}")
-    if last - first >= MOST_RUNS:
-        raise ValueError(f"{part}: more than {MOST_RUNS} values")
+    if last - first >= MAX_RUNS:
+        raise ValueError(f"{part}: more than {MAX_RUNS} values")
     yield from (str(value) for value in range(first, last + 1))
 
 
@@ -119,8 +119,8 @@ def grid(axes: Sequence[SweepAxis]) -> list[Point]:
     if twice is not None:
         raise UsageError(f"--sweep {twice}: given twice; put all its values into one --sweep")
     count = math.prod(len(axis.values) for axis in axes)
-    if count > MOST_RUNS:
-        raise UsageError(f"--sweep: makes {count} runs; at most {MOST_RUNS} are accepted at once")
+    if count > MAX_RUNS:
+        raise UsageError(f"--sweep: makes {count} runs; at most {MAX_RUNS} are accepted at once")
     return [tuple(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
 
 

@@ -88,7 +88,7 @@ def current_sizes(directory: RunDirectory) -> FileSizes:
 
 
 def guardian_problem(home: Home, view: RunView) -> str | None:
-    """Why a run is not supervised, or what its guardian cannot do; None if all is well or nothing is known."""
+    """Why a run is not supervised, or what its guardian cannot do; None if there is no problem or nothing is known."""
     live = view.live
     if live is None or view.run.host != home.host or live.clock.boot_id != boot_id():
         return None

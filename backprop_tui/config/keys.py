@@ -51,9 +51,19 @@ _ALL = (
         'timebox of a run in minutes; "none" means no limit',
     ),
     Key("max_parallel", kinds.integer(least=0), 2, "runs that may run at the same time; 0 means no limit"),
-    Key("framework", kinds.choice("auto", "pytorch", "tensorflow"), "auto", "passed to the script"),
+    Key(
+        "framework",
+        kinds.choice("auto", "pytorch", "tensorflow"),
+        "auto",
+        "framework name passed to the script in BACKPROP_FRAMEWORK",
+    ),
     Key("gpu_memory_limit", kinds.memory_limit(), None, 'GPU memory a run may use: "80%" of the GPU, or GB'),
-    Key("checkpoint_every_minutes", kinds.number(above=0, optional=True), None, "passed to the script"),
+    Key(
+        "checkpoint_every_minutes",
+        kinds.number(above=0, optional=True),
+        None,
+        "minutes between checkpoints, passed to the script as BACKPROP_CHECKPOINT_EVERY_SECONDS",
+    ),
     Key(
         "min_free_ram_gb",
         kinds.number(least=0),
@@ -65,7 +75,7 @@ _ALL = (
         "gpu.probe",
         kinds.choice("auto", "nvml", "nvidia-smi", "amd", "simulated", "none"),
         "auto",
-        "how GPUs are measured",
+        "source of GPU readings: nvml, nvidia-smi, amd, simulated or none; auto takes the first that works",
         original=("gpuProbe",),
     ),
     Key(
@@ -79,7 +89,8 @@ _ALL = (
         "gpu.max_temp_c",
         kinds.number(least=0),
         85.0,
-        "temperature in Celsius at which runs on a GPU are paused; none starts within 3 below; 0 switches it off",
+        "temperature in Celsius at which runs on a GPU are paused; runs do not start within 3 degrees of it; "
+        "0 switches it off",
         original=("gpuMaxTemp", "gpuMaxTempC"),
     ),
     Key("gpu.resume_margin_c", kinds.number(least=0), 5.0, "degrees below the limit at which paused runs continue"),
@@ -99,7 +110,7 @@ _ALL = (
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
     ),
-    Key("governor.sample_seconds", kinds.number(least=0.1), 1.0, "sampling interval, s"),
+    Key("governor.sample_seconds", kinds.number(least=0.1), 1.0, "seconds between two measurements"),
     Key(
         "governor.on_overheat",
         kinds.choice("pause", "stop", "warn"),
@@ -139,7 +150,7 @@ _ALL = (
     ),
     Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
-    Key("dashboard.refresh_seconds", kinds.number(least=0.5), 1.0, "refresh interval of the screen, s"),
+    Key("dashboard.refresh_seconds", kinds.number(least=0.5), 1.0, "seconds between two updates of the screen"),
     Key("dashboard.ascii", kinds.choice("auto", "on", "off"), "auto", "plain ASCII only"),
     Key("dashboard.curves", kinds.choice("braille", "blocks", "ascii"), "braille", "how curves are drawn"),
     Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen"),

@@ -90,7 +90,7 @@ def _idle_slices(attempts: tuple[Attempt, ...]) -> int:
 
 
 BACKOFF_SECONDS = 5.0
-LONGEST_BACKOFF_SECONDS = 300.0
+MAX_BACKOFF_SECONDS = 300.0
 QUICK_SECONDS = 10.0  # of running time: a script that fails so soon has done no work
 MAX_QUICK_FAILURES = 2
 
@@ -122,7 +122,7 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
         return NoRetry(f"not retried: {cause.kind.replace('_', ' ')} would happen again")
     if _count_newest_failures(attempts, lambda attempt: attempt.running_seconds < QUICK_SECONDS) >= MAX_QUICK_FAILURES:
         return NoRetry(f"not retried: it failed within {QUICK_SECONDS:.0f} s twice")
-    return Retry(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF_SECONDS))
+    return Retry(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), MAX_BACKOFF_SECONDS))
 
 
 def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attempt], bool]) -> int:

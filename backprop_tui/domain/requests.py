@@ -36,7 +36,7 @@ class PauseRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ContinueRequest:
-    """Continue all processes of the run; a guard's request ends only that guard's own pauses."""
+    """Continues all processes of the run; a guard's request ends only that guard's own pauses."""
 
     by: str
     reason: str
@@ -61,7 +61,7 @@ class EditRequest:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRequest:
-    """Record an event with this message in the run's event log; nothing else happens."""
+    """Records an event with this message in the run's event log; nothing else happens."""
 
     message: str
 

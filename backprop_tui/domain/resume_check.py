@@ -14,10 +14,10 @@ from itertools import pairwise
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MIN_POINTS = 3  # points needed to estimate a level
-SETTLING_POINTS = 20  # a loss still high after so many points is not just a transient of the resume
+SETTLING_POINTS = 20  # a loss still high after this many points is not just a transient of the resume
 _LEVEL_POINTS = 20  # points before the resume that give the loss level
 _STEPS_WITHOUT_LOSS = 10  # steps needed for a verdict if no loss is known
-_START_STRIDES = 5  # a step within so many logging intervals of the first step counts as near the start
+_START_STRIDES = 5  # a step within this many logging intervals of the first step counts as near the start
 
 
 class ResumeVerdict(StrEnum):

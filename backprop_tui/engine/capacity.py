@@ -29,7 +29,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 AUTO, NONE, SIMULATED = "auto", "none", "simulated"
-MOST_COMMANDS = 1000  # in the VRAM history
+MAX_COMMANDS = 1000  # in the VRAM history
 OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
 
@@ -102,7 +102,7 @@ class VramHistory:
         self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 
     def peak_of(self, run: Run) -> int | None:
-        """The peak of the newest run of the same command on one GPU; None where none was measured."""
+        """The peak of the newest run of the same command on one GPU; None if none was measured."""
         return self._peaks.get(_command_key(run)) if self._peaks else None
 
     def record(self, run: Run) -> None:
@@ -114,13 +114,13 @@ class VramHistory:
         if self._peaks.get(key) == peak:
             return
         others = [(other, value) for other, value in self._peaks.items() if other != key]
-        self._peaks = dict([*others, (key, peak)][-MOST_COMMANDS:])
+        self._peaks = dict([*others, (key, peak)][-MAX_COMMANDS:])
         write_atomically(self._path, dump(self._peaks), durable=False)
 
 
 def _command_key(run: Run) -> str:
     """A hash of working directory, script and arguments; environment variables do not count."""
-    import hashlib  # only where VRAM is measured: it loads all of OpenSSL
+    import hashlib  # only when VRAM is measured: it loads all of OpenSSL
 
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
@@ -241,7 +241,7 @@ class Capacity:
         return kept
 
     def _reread_limits(self) -> None:
-        """Reads the file if it changed; where it is not valid, the old limits stay in force and the log says why."""
+        """Reads the file if it changed; if it is not valid, the old limits stay in force and the log says why."""
         signature = _signature_or_none(self._config_path)
         if signature == self._config_signature:
             return

@@ -35,7 +35,7 @@ def _visibility(gpus: tuple[Gpu, ...], readings: Readings) -> dict[str, str]:
 
 
 def _rocm_id(gpu: Gpu) -> str:
-    """The name ROCm knows a GPU by: its index where it has no serial number."""
+    """The name ROCm knows a GPU by: its index if it has no serial number."""
     return gpu.uuid if gpu.uuid.startswith(_AMD_UUID) else str(gpu.index)
 
 

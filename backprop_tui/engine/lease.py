@@ -1,4 +1,4 @@
-"""The supervisor's life: from taking the lease over the first pass and the loop to giving the lease up."""
+"""What the supervisor does while it holds the lease: the first pass, the loop, and the release at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from backprop_tui.store.creation import sweep_unfinished_builds
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
-LARGEST_LOG_BYTES = 1 << 20
+MAX_LOG_BYTES = 1 << 20
 INTERRUPTED_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
 RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
@@ -75,7 +75,7 @@ def _supervise(
 
 
 def _first_pass(scheduler: Scheduler) -> PassResult | None:
-    """None where the pass failed, for example because the disk is full. The next pass tries again."""
+    """None if the pass failed, for example because the disk is full. The next pass tries again."""
     try:
         return scheduler.run_pass((), explain=False)
     except BackpropError as error:
@@ -99,7 +99,7 @@ def _restart(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGr
 def _shorten_log() -> None:
     """Empties supervisor.log when it is too long: it is this process's stderr, and every supervisor appends to it."""
     try:
-        if os.fstat(STDERR).st_size > LARGEST_LOG_BYTES:
+        if os.fstat(STDERR).st_size > MAX_LOG_BYTES:
             os.ftruncate(STDERR, 0)
     except OSError:
         return

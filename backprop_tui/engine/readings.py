@@ -1,4 +1,4 @@
-"""The supervisor's readings: the sampler it keeps running, and /proc for host figures where the sampler is silent."""
+"""The supervisor's readings: the sampler it keeps running, and /proc for host figures when the sampler is silent."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ NO_PREFERENCE = frozenset({"auto", "none"})
 
 
 class SamplerKeeper:
-    """Owns the supervisor's sampler process; none runs where the probe is `none`."""
+    """Owns the supervisor's sampler process; none runs if the probe is `none`."""
 
     def __init__(self, home: Home, source: ReadingsSource) -> None:
         self._source = source
@@ -99,7 +99,7 @@ class SamplerKeeper:
         return self._source.gpus_known
 
     def ensure(self, runs: Iterable[Run]) -> None:
-        """Makes sure that a sampler with the right probe and interval is running; stops it where there is no probe.
+        """Makes sure that a sampler with the right probe and interval is running; stops it if there is no probe.
 
         A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
         """

@@ -55,7 +55,7 @@ class OrphanReaper:
 
 
 def write_governor(home: Home, result: PassResult, time: float) -> None:
-    """Writes what the last pass decided; raises StorageFailed where the disk is full, and the previous file stays."""
+    """Writes what the last pass decided; raises StorageFailed if the disk is full, and the previous file stays."""
     state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
     content = {
         "time": iso(time),

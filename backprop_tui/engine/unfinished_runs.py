@@ -70,7 +70,7 @@ class UnfinishedRuns:
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
 
     def find(self, run_id: str) -> Run | None:
-        """Any run, finished ones included; None where there is none, or its record cannot be read."""
+        """Any run, finished ones included; None if there is none, or its record cannot be read."""
         loaded = self._loaded.get(run_id)
         try:
             return self.directory(run_id).read() if loaded is None else loaded.run
@@ -91,7 +91,7 @@ class UnfinishedRuns:
 def index_runs(home: Home, runs: Iterable[Run]) -> None:
     """Writes these runs to the index, then removes the markers of those that have ended.
 
-    Where the index cannot be written all markers stay, so that the next supervisor does it again.
+    If the index cannot be written all markers stay, so that the next supervisor does it again.
     """
     runs = list(runs)
     index.update(home, {run.id: public(run, home.run_folder(run.id)) for run in runs})

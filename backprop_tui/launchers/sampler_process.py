@@ -12,7 +12,7 @@ from backprop_tui.processes.identity import Identity, identify, is_alive, send_s
 from backprop_tui.store.home import Home
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
-SILENT_SECONDS = 15.0  # a sampler that writes nothing for so long hangs and is replaced
+SILENT_SECONDS = 15.0  # a sampler that has written nothing this long is hanging and is replaced
 RESTART_SECONDS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""Starts the supervisor of this user and machine where none lives, and wakes the one that does."""
+"""Starts the supervisor of this user and machine if none lives, and wakes the one that does."""
 
 from __future__ import annotations
 

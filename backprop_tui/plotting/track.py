@@ -17,7 +17,7 @@ def moving_average(points: Iterable[tuple[float, float]], reach: float) -> list[
     """Returns the moving average at each point; weights fall by a factor of e per `reach` on x.
 
     This is an exponential mean weighted by distance ("time-weighted EMA") without a bias towards 0 at the start, so
-    values printed at uneven steps are smoothed evenly. Where x goes back, as after a resume from an earlier checkpoint,
+    values printed at uneven steps are smoothed evenly. When x goes back, as after a resume from an earlier checkpoint,
     the mean continues from its state at that x. A `reach` of 0 leaves the values unchanged.
     """
     means: list[float] = []

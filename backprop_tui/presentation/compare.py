@@ -26,7 +26,7 @@ class ComparedRun:
 
     @property
     def run(self) -> Run | None:
-        """None where only the index knows it."""
+        """None if only the index knows it."""
         return self.known.run
 
     @property
@@ -39,7 +39,7 @@ ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
-    """A labelled cell for each run; `best` has the indices of the best values where the direction is known."""
+    """A labelled cell for each run; `best` has the indices of the best values if the direction is known."""
 
     label: str
     cells: tuple[str, ...]
@@ -57,7 +57,7 @@ def metric_to_compare(names: Iterable[str]) -> str | None:
 
 
 def best_value(run: ComparedRun, metric: str | None) -> Extreme | None:
-    """The best value of the metric, or its last where its name does not tell which direction is better."""
+    """The best value of the metric, or its last if its name does not tell which direction is better."""
     series = None if metric is None else run.metrics.get(metric)
     if series is None:
         return None
@@ -66,7 +66,7 @@ def best_value(run: ComparedRun, metric: str | None) -> Extreme | None:
 
 
 def best_first(runs: Sequence[ComparedRunT], metric: str | None) -> list[ComparedRunT]:
-    """The runs by their best value, lowest first where the direction is unknown; those without a value last."""
+    """The runs by their best value, lowest first if the direction is unknown; those without a value last."""
     sign = -1.0 if metric is not None and less_is_better(metric) is False else 1.0
     rated = [(sign * value.value, run) for run in runs if (value := best_value(run, metric)) is not None]
     unrated = [run for run in runs if best_value(run, metric) is None]
@@ -74,7 +74,7 @@ def best_first(runs: Sequence[ComparedRunT], metric: str | None) -> list[Compare
 
 
 def best_text(run: ComparedRun, metric: str | None) -> str:
-    """`loss 0.3921 at step 2,338: abc train:lr=3e-4`; `-` where nothing was measured."""
+    """`loss 0.3921 at step 2,338: abc train:lr=3e-4`; `-` if nothing was measured."""
     best = best_value(run, metric)
     if best is None or metric is None:
         return numbers.NOTHING
@@ -95,7 +95,7 @@ def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[Compar
 
 
 def metric_rows(runs: Sequence[ComparedRun], name: str, *, last: bool = True) -> Iterator[ComparisonRow]:
-    """The last values of a metric, and its best ones where its name tells which direction is better."""
+    """The last values of a metric, and its best ones if its name tells which direction is better."""
     all_series = [run.metrics.get(name) for run in runs]
     is_rated = less_is_better(name) is not None
     if last or not is_rated:

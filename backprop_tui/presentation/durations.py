@@ -28,7 +28,7 @@ def remaining(seconds: float | None) -> str:
 
 
 def eta(seconds: float | None) -> str:
-    """A rough estimate of the time to the end: 40s, 13m, 2h10m, 11h, 3d; empty where it is unknown."""
+    """A rough estimate of the time to the end: 40s, 13m, 2h10m, 11h, 3d; empty if it is unknown."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return ""
     if seconds < _MINUTE:

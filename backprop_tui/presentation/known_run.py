@@ -34,7 +34,7 @@ class Moment:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LossCurve:
-    """The loss of a run so far; `step_seconds` is its recent pace, None where that is unknown."""
+    """The loss of a run so far; `step_seconds` is its recent pace, None if that is unknown."""
 
     name: str | None = None
     values: tuple[float, ...] = ()
@@ -43,7 +43,7 @@ class LossCurve:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
-    """One run; `record` is its public JSON, `run` is None where only the index knows it.
+    """One run; `record` is its public JSON, `run` is None if only the index knows it.
 
     `written_at` is the wall time at which its log last grew, `place` its position in the queue from 1 on.
     """
@@ -79,7 +79,7 @@ def limit_seconds(run: KnownRun) -> float | None:
 
 
 def share_done(live: Live) -> float | None:
-    """How much of its steps, else of its epochs, is done; None where the script does not tell their number."""
+    """How much of its steps, else of its epochs, is done; None if the script does not tell their number."""
     if live.step is not None and live.total_steps:
         return min(1.0, live.step / live.total_steps)
     if live.epoch is not None and live.total_epochs:
@@ -88,7 +88,7 @@ def share_done(live: Live) -> float | None:
 
 
 def eta_seconds(run: KnownRun, live: Live) -> float | None:
-    """The time to the last step at the recent pace, else the script's own estimate; None where there is neither."""
+    """The time to the last step at the recent pace, else the script's own estimate; None if there is neither."""
     pace = run.curve.step_seconds
     if pace is None or live.step is None or not live.total_steps:
         return live.eta_seconds
@@ -102,7 +102,7 @@ def progress_of(run: KnownRun) -> Sequence[Any]:
 
 
 def step_text(run: KnownRun, *, cells: int | None = None) -> str:
-    """`9,500/10,000`, or `ep 28/90` where only the number of epochs is known; empty without progress."""
+    """`9,500/10,000`, or `ep 28/90` if only the number of epochs is known; empty without progress."""
     step, total, epoch, epochs = progress_of(run)
     if epoch is not None and (step is None or (epochs is not None and total is None)):
         return numbers.epochs(epoch, epochs)
@@ -110,14 +110,14 @@ def step_text(run: KnownRun, *, cells: int | None = None) -> str:
 
 
 def last_loss(run: KnownRun) -> float | None:
-    """The newest value of the main loss, which may be NaN or infinite; None where it has none."""
+    """The newest value of the main loss, which may be NaN or infinite; None if it has none."""
     metrics = run.live.metrics if run.live is not None else run.record.get("metrics") or {}
     name = main_loss([str(key) for key in metrics])
     return None if name is None else float(metrics[name])
 
 
 def finite_loss(run: KnownRun) -> float | None:
-    """As `last_loss`; None too where it is not finite."""
+    """As `last_loss`; None too if it is not finite."""
     value = last_loss(run)
     return value if value is not None and math.isfinite(value) else None
 
@@ -128,6 +128,6 @@ def usable_checkpoints(record: JsonObject) -> list[JsonObject]:
 
 
 def slice_text(run: Run) -> str:
-    """`3/12`, the slice it is in and of how many where that is known; empty where it is not trained in slices."""
+    """`3/12`, the slice it is in and of how many if that is known; empty if it is not trained in slices."""
     number = slice_number(run)
     return "" if number is None else str(number)

@@ -87,7 +87,7 @@ class GovernorLine:
 def governor_line(governor: GovernorState | None) -> GovernorLine:
     """The governor for the dashboard; None is a machine without a living supervisor."""
     if governor is None:
-        return GovernorLine(state=STARTING, clauses=("the background process",))
+        return GovernorLine(state=STARTING, clauses=("waiting for the supervisor",))
     if governor.queue_held:
         return held_line(governor.active)
     state = _STATES[governor.state]

@@ -1,6 +1,6 @@
-"""Numbers as text, `-` where there is no reading.
+"""Numbers as text, `-` if there is no reading.
 
-Steps are exact with thousands separators (9,500) and become compact (38.4k) only on axes and where they do not fit.
+Steps are exact with thousands separators (9,500) and become compact (38.4k) only on axes and when they do not fit.
 Metrics have four significant digits, sizes one decimal below 100 unless it is 0.
 """
 
@@ -38,7 +38,7 @@ def _scaled(value: float) -> tuple[float, str]:
 
 
 def steps(step: float | None, total: float | None, *, cells: int | None = None) -> str:
-    """Progress in steps: 38,400/60,000, or 38.4k/60k where that takes more than `cells`."""
+    """Progress in steps: 38,400/60,000, or 38.4k/60k if that takes more than `cells`."""
     if step is None:
         return NOTHING
     exact = count(step) if total is None else f"{count(step)}/{count(total)}"
@@ -139,7 +139,7 @@ def size(value: float | None) -> str:
 
 
 def compact_size(value: float | None) -> str:
-    """Bytes where there is little room: 61G, 1.2T."""
+    """Bytes when there is little room: 61G, 1.2T."""
     if value is None:
         return NOTHING
     number, unit = size(value).split(" ")

@@ -41,14 +41,14 @@ class Tone(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunLine:
-    """Clauses, the most important first; where there is no room whole clauses are dropped from the end."""
+    """Clauses, the most important first; if there is no room whole clauses are dropped from the end."""
 
     clauses: tuple[str, ...]
     tone: Tone = Tone.MUTED
 
 
 def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
-    """Why the run waits, what it is doing or how it ended; None where its progress and metrics say it all."""
+    """Why the run waits, what it is doing or how it ended; None if its progress and metrics say it all."""
     match run.status:
         case Status.QUEUED:
             return _queued(run, moment)
@@ -159,7 +159,7 @@ def _ended(run: KnownRun) -> RunLine:
 
 
 def _end_reason(run: KnownRun) -> str:
-    """Why the run ended, where its status does not say it all."""
+    """Why the run ended, if its status does not say it all."""
     if is_problem(run):
         return cause_text(run.record)
     if run.status is Status.TIMEBOXED:

@@ -39,7 +39,7 @@ _UNEXPLAINED = (None, "unknown", "killed_by_signal")
 
 
 def cause_text(record: JsonObject) -> str:
-    """Why a run ended that was not asked to; empty where the cause is unknown."""
+    """Why a run ended that was not asked to; empty if the cause is unknown."""
     cause: dict[str, Any] = record.get("cause") or {}
     if cause.get("summary"):
         return sanitize(str(cause["summary"]))
@@ -57,23 +57,23 @@ def cause_text(record: JsonObject) -> str:
 
 
 def evidence_text(record: JsonObject) -> str:
-    """The line of the log that shows the cause, with its number where that is known; empty where there is none."""
+    """The line of the log that shows the cause, with its number if that is known; empty if there is none."""
     cause: dict[str, Any] = record.get("cause") or {}
     evidence, line = sanitize(str(cause.get("evidence") or "")), cause.get("line")
     return f"line {line:,}: {evidence}" if isinstance(line, int) and evidence else evidence
 
 
 def exit_text(record: JsonObject) -> str:
-    """How the process ended: `exit code 3`, `by SIGKILL`; empty where that is unknown."""
+    """How the process ended: `exit code 3`, `by SIGKILL`; empty if that is unknown."""
     if record.get("signal") is not None:
         return f"by {sanitize(str(record['signal']))}"
     return "" if record.get("exit_code") is None else f"exit code {record['exit_code']}"
 
 
 def _out_of_memory(evidence: str) -> str | None:
-    asked = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
+    requested = re.search(r"[Tt]ried to allocate ([\d.]+) ?([KMGT]i?B)", evidence)
     free = re.search(r"of which ([\d.]+) ?([KMGT]i?B) is free|([\d.]+) ?([KMGT]i?B) free", evidence)
-    if asked is None:
+    if requested is None:
         return None
-    text = f"CUDA out of memory: asked {asked[1]} {asked[2]}"
+    text = f"CUDA out of memory: requested {requested[1]} {requested[2]}"
     return text if free is None else f"{text}, {free[1] or free[3]} {free[2] or free[4]} free"

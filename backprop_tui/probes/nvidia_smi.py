@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through the nvidia-smi command, where the driver's library cannot be used."""
+"""NVIDIA GPUs through the nvidia-smi command, if the driver's library cannot be used."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from backprop_tui.probes.gpu_record import (
 )
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
-RECENT_SECONDS = 600.0  # an Xid event is reported for so long
+RECENT_SECONDS = 600.0  # an Xid event stays visible this long
 
 # The errors that occur in training, from https://docs.nvidia.com/deploy/xid-errors/.
 _XID_MEANINGS = {

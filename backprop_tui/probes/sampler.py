@@ -177,7 +177,7 @@ def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | No
 
 
 def _detach() -> None:
-    """Releases everything inherited from the parent, and ignore the signals of its terminal."""
+    """Releases everything inherited from the parent, and ignores the signals of its terminal."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     os.chdir("/")

@@ -95,7 +95,7 @@ class SimulatedGpu:
         return self.model.memory_bytes // 200 + sum(int(size) for size in self._allocated.values())
 
     def _allocate(self, seconds: float, loads: Sequence[SimulatedLoad]) -> None:
-        """Grows the memory of busy runs, keep that of paused runs, and free that of ended runs."""
+        """Grows the memory of busy runs, keeps that of paused runs, and frees that of ended runs."""
         targets = {load.run: self._target_bytes(load) for load in loads}
         self._allocated = {run: size for run, size in self._allocated.items() if run in targets}
         for load in loads:

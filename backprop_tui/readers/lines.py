@@ -70,7 +70,7 @@ class LineSplitter:
 
     @property
     def offset(self) -> int:
-        """Ends of the last whole line, where a new splitter can resume."""
+        """End of the last complete line, where a new splitter can resume."""
         return self.position - self._pending_bytes
 
     def feed(self, chunk: bytes) -> Block | None:

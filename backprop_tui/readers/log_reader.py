@@ -46,7 +46,7 @@ class LogReader:
 
     @property
     def offset(self) -> int:
-        """Ends of the last whole line, where another reader can resume."""
+        """End of the last complete line, where another reader can resume."""
         return self._splitter.offset
 
     @property

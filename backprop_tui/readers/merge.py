@@ -40,7 +40,7 @@ class EventMerger:
         self._zero_based = False  # whether an epoch 0 was seen
         self._total_epochs: int | None = None
         self._restarts = _RestartCounter()
-        # By metric: the step (or epoch, where there is no step) and the value.
+        # By metric: the step (or epoch, if there is no step) and the value.
         self._last_metrics: dict[str, tuple[int | float | None, float]] = {}
         self._last_checkpoint: str | None = None  # its path; None once there was progress since
         self._pending: Progress | None = None  # metrics that wait for the step of the bar

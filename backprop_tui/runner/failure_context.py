@@ -188,7 +188,7 @@ def _gpu_problems(gpus: list[GpuReading]) -> Iterator[str]:
 
 
 def file_system(path: str) -> FileSystem | None:
-    """The file system that a path is on, or would be if it existed; None where that cannot be determined."""
+    """The file system that a path is on, or would be if it existed; None if that cannot be determined."""
     while not os.path.exists(path) and path not in ("/", ""):
         path = os.path.dirname(path)
     try:

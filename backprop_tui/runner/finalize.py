@@ -44,7 +44,7 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
             is_final=context.live.is_final,
         )
     if not exit_.is_known:
-        reason = "ended without an exit status that anyone saw"
+        reason = "ended, and its exit status is unknown"
         cause = _find_cause(lambda: cause_of_loss(reason, context.clues(exit_code=None, signal=None)), reason)
         return Outcome(status=Status.LOST, reason=reason, cause=cause)
     if exit_.code == 0:

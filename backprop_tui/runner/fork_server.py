@@ -27,7 +27,7 @@ from backprop_tui.runner.main import Assignment, run_guardian
 from backprop_tui.runner.script import Launch
 from backprop_tui.store.run_directory import has_work
 
-LARGEST_REQUEST = 65536
+MAX_REQUEST = 65536
 REAP_MILLISECONDS = 1000
 RESTART_SECONDS = 1.0
 
@@ -63,7 +63,7 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
 
 def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
     """Forks one guardian; False when the supervisor is gone."""
-    message, descriptors, _, _ = socket.recv_fds(requests, LARGEST_REQUEST, 1)
+    message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST, 1)
     if not message or not descriptors:
         return False
     pid = os.fork()

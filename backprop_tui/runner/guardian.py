@@ -81,7 +81,7 @@ class Guardian:
         self._session_ends = self._more_to_read = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
-        """Guards until the script's process is dead; returns how it ended, all None where nobody saw it."""
+        """Guards until the script's process is dead; returns how it ended, all None if its exit status is unknown."""
         while not self._script.has_died():
             now = time.monotonic()
             self._tick(now)
@@ -192,7 +192,7 @@ class Guardian:
             self._deferred_stop.stop(Status.TIMEBOXED, by=UNTIL, reason=live.reached, now=now)
 
     def _timebox(self, now: float) -> tuple[float, float] | None:
-        """The time limit and how much of it is left; None where there is none, or it does not count now."""
+        """The time limit and how much of it is left; None if there is none, or it does not count now."""
         limit, live = timebox_seconds(self.run), self.recorder.live
         if limit is None or live.stopping is not None or live.pause is not None:
             return None
@@ -235,7 +235,7 @@ class Guardian:
                 self._session_ends = True
 
     def _collect(self) -> Exit:
-        """Waits for the exit status: an adopted script's is readable only once its foster parent reaps it."""
+        """Waits for the exit status: an adopted script's is readable only once the subreaper reaps it."""
         end = time.monotonic() + REAPED_WITHIN_SECONDS
         while (exit_ := self._script.collect()) is None:
             if time.monotonic() > end:

@@ -23,21 +23,21 @@ from backprop_tui.store.files import append_line, dump, storage
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
-MOST_NAMES = 1024  # of metrics with a watermark
+MAX_NAMES = 1024  # metrics that have a watermark
 NEWEST_BYTES = 16 << 20  # some hundred thousand lines: a quarter of a second, and one chunk of them in memory
 SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
-REGEX_SECONDS = 0.25  # of CPU time that a pattern may use for so many lines:
+REGEX_SECONDS = 0.25  # CPU time that a pattern may use for REGEX_LINES lines
 REGEX_LINES = 1000
 CHUNK_BYTES = 1 << 20
 PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
 # If a script prints faster than its log can be read, the reader skips to near its end.
-LONGEST_BACKLOG_BYTES = 64 << 20
+MAX_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
-MOST_PENDING_LINES = 10_000
+MAX_PENDING_LINES = 10_000
 
 
 class MetricWatermarks:
-    """The last step and epoch at which each metric was reported, each None where it is unknown.
+    """The last step and epoch at which each metric was reported, each None if it is unknown.
 
     With them, metrics that a script both prints and writes to a file count once.
     """
@@ -59,7 +59,7 @@ class MetricWatermarks:
 
     def advance(self, names: Iterable[str], step: int | None, epoch: float | None) -> None:
         for name in names:
-            if name in self._last or len(self._last) < MOST_NAMES:
+            if name in self._last or len(self._last) < MAX_NAMES:
                 self._last[name] = step, epoch
 
     def beyond(self, value: Progress) -> Progress:
@@ -184,7 +184,7 @@ class LogFollower:
             self._metrics_from = self._announced_from = 0
         if unread <= 0:
             return (), False
-        if unread > LONGEST_BACKLOG_BYTES:
+        if unread > MAX_BACKLOG_BYTES:
             offset = tail.size - SKIP_TO_BYTES
             self._reader = self._reader_at(offset, memory=self._reader.memory())
             tail.offset = offset
@@ -238,10 +238,10 @@ class LogFollower:
         line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
         self._pending.append(dump({**line, "offset": offset, "generation": generation}))
         self._watermarks.advance(value.metrics, value.step, value.epoch)
-        del self._pending[:-MOST_PENDING_LINES]
+        del self._pending[:-MAX_PENDING_LINES]
 
     def write_metrics(self) -> None:
-        """Writes the pending lines; where it raises StorageFailed they stay pending."""
+        """Writes the pending lines; if it raises StorageFailed they stay pending."""
         if not self._pending:
             return
         path = self._directory.metrics_path
@@ -256,7 +256,7 @@ class LogFollower:
 
 
 def recover_offset(directory: RunDirectory, generation: int) -> int:
-    """The log offset up to which metrics.jsonl is written; 0 where it is empty.
+    """The log offset up to which metrics.jsonl is written; 0 if it is empty.
 
     Also cuts an incomplete last line, which a killed guardian may leave.
     """

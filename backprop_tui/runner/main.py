@@ -186,7 +186,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
     memory_kill = guardian.memory_kills.recent_kill(time.monotonic())
     stuck = tree.sweep(grace_seconds=SWEEP_GRACE_SECONDS)
     while stuck:
-        recorder.commit(problem=f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}")
+        recorder.commit(problem=f"processes stuck in the kernel cannot be killed: pids {', '.join(map(str, stuck))}")
         time.sleep(1.0)
         stuck = tree.kill()
     guardian.read_rest_of_log()

@@ -23,7 +23,7 @@ from backprop_tui.runner.stop_sequence import SAME_SAVE_SECONDS, StopSequence
 KEPT_CHECKPOINTS = 20
 STEP_DELAY_SECONDS = 1.0  # within this time of being printed a step is known
 REMEMBERED_STEPS = REMEMBERED_PATHS = 1_000
-MOST_METRICS = 512  # by name, because the record is written every second
+MAX_METRICS = 512  # by name, because the record is written every second
 _LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fields of Live and of Progress
 
 
@@ -177,7 +177,7 @@ class LiveProgress:
             if number is not None:
                 self._latest[name] = number
         for name, metric in value.metrics.items():
-            if name in self._metrics or len(self._metrics) < MOST_METRICS:
+            if name in self._metrics or len(self._metrics) < MAX_METRICS:
                 self._metrics[name] = metric
         step, total_steps = self.step, self._latest["total_steps"]
         update_best(self._best, value.metrics, step)

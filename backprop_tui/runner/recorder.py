@@ -16,7 +16,7 @@ LIVE_SECONDS = 1.0
 
 
 class Recorder:
-    """Keeps the live record; writes it at most once a second, or at once where an intent must be on disk first."""
+    """Keeps the live record; writes it at most once a second, or at once if an intent must be on disk first."""
 
     def __init__(self, directory: RunDirectory, live: Live) -> None:
         self._directory = directory
@@ -30,7 +30,7 @@ class Recorder:
         self._dirty = True
 
     def commit(self, **changes: Any) -> bool:  # noqa: ANN401 - as `change`
-        """Changes fields and writes the record at once; False where the disk is full."""
+        """Changes fields and writes the record at once; False if the disk is full."""
         self.change(**changes)
         self._write(time.monotonic())
         return not self._dirty

@@ -42,7 +42,7 @@ class RequestHandler:
         self._deferred_stop = deferred_stop
 
     def handle(self, run: Run, now: float) -> Run:
-        """Handles new requests; returns the run, changed where a request edits its record."""
+        """Handles new requests; returns the run, changed if a request edits its record."""
         requests, offset = self._directory.requests_after(self._recorder.live.requests_offset)
         for request in requests:
             run = self._handle_request(request, run, now)

@@ -17,28 +17,28 @@ from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.fields import JsonObject
 
-SAMPLE_SECONDS = 2.0  # readings older than three of these are not used
-FIRST_SECONDS = 0.5
-CLOSE_SECONDS = 2.0  # between two samples in the first minutes,
-WIDE_SECONDS = 10.0  # and later
-CLOSE_SAMPLES = 60  # so many
-NumberT = TypeVar("NumberT", int, float)
-TICK_SAMPLES = (
-    25  # of the kill counter, at each tick of the first seconds, since a script may move to a group of its own
-)
+SAMPLE_SECONDS = 2.0  # GPU readings older than three of these are not used
+FIRST_SECONDS = 0.5  # until the first sample of a run
+EARLY_INTERVAL_SECONDS = 2.0  # between two samples while a script usually still allocates memory
+LATE_INTERVAL_SECONDS = 10.0  # between two samples after that
+EARLY_SAMPLE_COUNT = 60  # samples taken at the early interval
+# The kill counter is sampled at every tick at first, because a script may move to a control group of its own.
+TICK_SAMPLES = 25
 RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up
+
+NumberT = TypeVar("NumberT", int, float)
 
 
 @lazy_dataclass(frozen=True, slots=True)
 class GpuShare:
-    """Fresh readings of the run's GPUs; empty where it has none or none of the readings are fresh."""
+    """Fresh readings of the run's GPUs; empty if it has none or none of the readings are fresh."""
 
     run_id: str
     gpus: tuple[GpuReading, ...]
 
     @property
     def vram_bytes(self) -> int | None:
-        """The run's memory on the GPU where it uses most; None where no use of it was measured."""
+        """The run's memory on the GPU where it uses most; None if none was measured."""
         uses = [use for gpu in self.gpus if (use := run_usage_bytes(gpu, self.run_id)) is not None]
         return max(uses, default=None)
 
@@ -76,7 +76,7 @@ def share_of(run_id: str, gpus: tuple[Gpu, ...], readings_path: str) -> GpuShare
 
 
 def larger(first: NumberT | None, second: NumberT | None) -> NumberT | None:
-    """The larger of two numbers; None where neither is known."""
+    """The larger of two numbers; None if neither is known."""
     return max((number for number in (first, second) if number is not None), default=None)
 
 
@@ -99,7 +99,7 @@ class ResourceMeter:
             self._due = now + FIRST_SECONDS
             return
         self._count += 1
-        self._due = now + (CLOSE_SECONDS if self._count < CLOSE_SAMPLES else WIDE_SECONDS)
+        self._due = now + (EARLY_INTERVAL_SECONDS if self._count < EARLY_SAMPLE_COUNT else LATE_INTERVAL_SECONDS)
         tree_usage = usage(member.pid for member in self._tree.members())
         cpu_percent = self._cpu_percent(now, tree_usage)
         self._last = (now, tree_usage)
@@ -151,7 +151,7 @@ class MemoryKillMonitor:
         if now < self._due:
             return
         self._samples += 1
-        self._due = now if self._samples < TICK_SAMPLES else now + CLOSE_SECONDS
+        self._due = now if self._samples < TICK_SAMPLES else now + EARLY_INTERVAL_SECONDS
         self._update(self._cgroups.memory_kills(), now)
 
     def _update(self, counter: tuple[str, int] | None, now: float) -> None:
@@ -167,7 +167,7 @@ class MemoryKillMonitor:
         return self._path is not None
 
     def recent_kill(self, now: float) -> str | None:
-        """Evidence of a kill shortly before the script's end, for people; None where there was none."""
+        """Evidence of a kill shortly before the script's end, for people; None if there was none."""
         if self._path is not None:
             # Read by its path: a dead process no longer shows which group it was in.
             self._update(self._cgroups.memory_kills_at(self._path), now)

@@ -18,7 +18,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 
 _TAIL_BYTES = 512 << 10
-_MOST_POINTS = 400  # since the resume; without a verdict by then there is none
+_MAX_POINTS = 400  # since the resume; without a verdict by then there is none
 
 
 class ResumeWatch:
@@ -58,7 +58,7 @@ class ResumeWatch:
             last=self._points(last),
             saved_step=None if saved is None else saved.step,
         )
-        self._after = self._points(line for line in tail if _time(line) >= started_at)[:_MOST_POINTS]
+        self._after = self._points(line for line in tail if _time(line) >= started_at)[:_MAX_POINTS]
         self._step = self._after[-1].step if self._after else None
 
     def _points(self, lines: Iterable[JsonObject]) -> list[LoggedPoint]:
@@ -80,11 +80,11 @@ class ResumeWatch:
         if self._before is None:
             return
         for value in values:
-            if isinstance(value, Progress) and len(self._after) < _MOST_POINTS:
+            if isinstance(value, Progress) and len(self._after) < _MAX_POINTS:
                 self._step = value.step if value.step is not None else self._step
                 self._after.append(self._point(self._step, value.epoch, value.metrics))
         # Judged once for all values: it takes milliseconds, and a log may report thousands of values at once.
-        if not self._judge(final=False) and len(self._after) >= _MOST_POINTS:
+        if not self._judge(final=False) and len(self._after) >= _MAX_POINTS:
             self._before, self._after = None, []
 
     def finish(self) -> None:
@@ -115,7 +115,7 @@ class ResumeWatch:
 
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:
-    """The objects at the beginning and at the end of a JSON lines file; none where it cannot be read."""
+    """The objects at the beginning and at the end of a JSON lines file; none if it cannot be read."""
     head = JsonTail(path)
     try:
         head.look()

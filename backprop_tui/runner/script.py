@@ -117,7 +117,7 @@ def _apply(process: Process) -> None:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How the script's process ended; all None where nobody saw it."""
+    """How the script's process ended; all None if its exit status is unknown."""
 
     code: int | None = None
     signal: int | None = None

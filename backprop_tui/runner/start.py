@@ -122,7 +122,7 @@ def _await_script_identity(directory: RunDirectory, attempt: int) -> Identity | 
 
 
 def recorded_script(directory: RunDirectory, attempt: int) -> Identity | None:
-    """The identity of this attempt's script, alive or not; None where it was never written."""
+    """The identity of this attempt's script, alive or not; None if it was never written."""
     recorded = directory.script_identity()
     return Identity(recorded[1], recorded[2]) if recorded is not None and recorded[0] == attempt else None
 

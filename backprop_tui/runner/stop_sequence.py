@@ -24,11 +24,11 @@ NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages of the stop sequence
 PERSON = "person"
 UNTIL = "until"
 SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
-_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded where several stop the run
+_PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded if several stop the run
 
 
 def has_live_listener(path: str) -> bool:
-    """Whether a process listed in the file is alive; False where the file is missing or invalid."""
+    """Whether a process listed in the file is alive; False if the file is missing or invalid."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LISTENERS_BYTES))
@@ -122,7 +122,8 @@ class StopSequence:
         self._record_stage(replace(stopping, stage=KILL, deadline=now + KILL_AGAIN_SECONDS), "SIGKILL")
         stuck = self._tree.kill()
         if stuck:
-            problem = f"cannot be killed (in the kernel): pids {', '.join(map(str, stuck))}; their GPUs stay claimed"
+            pids = ", ".join(map(str, stuck))
+            problem = f"processes stuck in the kernel cannot be killed: pids {pids}; their GPUs stay claimed"
             self._recorder.commit(problem=problem)
 
     def _record_stage(self, stopping: Stopping, signal_name: str) -> None:

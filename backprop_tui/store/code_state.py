@@ -13,8 +13,8 @@ try:
 except ImportError:
     from hashlib import sha256
 
-MOST_BYTES = 4 << 20  # of a script; the rest is ignored
-_MOST_REFS_BYTES = 4 << 20
+MAX_BYTES = 4 << 20  # of a script; the rest is ignored
+_MAX_REFS_BYTES = 4 << 20
 _SCRIPTS = (".py", ".sh")
 
 
@@ -33,7 +33,7 @@ def digest_of(path: str) -> str | None:
     """Returns the SHA-256 of the beginning of a file in hexadecimal; None if it cannot be read."""
     try:
         with open(path, "rb", opener=_open_nonblocking) as file:
-            digest: str = sha256(file.read(MOST_BYTES)).hexdigest()
+            digest: str = sha256(file.read(MAX_BYTES)).hexdigest()
     except OSError:
         return None
     return digest
@@ -107,4 +107,4 @@ def _is_commit(word: str) -> bool:
 
 def _text(path: str) -> str:
     with open(path, "rb", opener=_open_nonblocking) as file:
-        return file.read(_MOST_REFS_BYTES).decode().strip()
+        return file.read(_MAX_REFS_BYTES).decode().strip()

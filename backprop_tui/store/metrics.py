@@ -11,9 +11,9 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 
-MOST_BUCKETS = 2048  # when reached, pairs are merged
-_CROWDED = MOST_BUCKETS * 3 // 4  # if so many are left, buckets on both sides of a gap are merged too
-_MOST_GAPS = 64  # then those in the middle are dropped
+MAX_BUCKETS = 2048  # when reached, pairs are merged
+_CROWDED = MAX_BUCKETS * 3 // 4  # if this many are left, buckets on both sides of a gap are merged too
+_MAX_GAPS = 64  # then those in the middle are dropped
 
 LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first
 SLICE_BYTES = 8 << 20  # read at a time
@@ -135,8 +135,8 @@ class SeriesBuilder:
             return
         self._in_gap = True
         self._gaps.append(gap)
-        if len(self._gaps) > _MOST_GAPS:
-            del self._gaps[_MOST_GAPS // 2]
+        if len(self._gaps) > _MAX_GAPS:
+            del self._gaps[_MAX_GAPS // 2]
         if self._points:
             self._close(self._points)
             self._points = []
@@ -164,7 +164,7 @@ class SeriesBuilder:
     def _close(self, points: Sequence[_Point]) -> None:
         self._buckets.append(_bucket(points, after_gap=self._after_gap))
         self._after_gap = False
-        if len(self._buckets) >= MOST_BUCKETS:
+        if len(self._buckets) >= MAX_BUCKETS:
             merged = _merge_pairs(self._buckets, keep_gaps=True)
             self._buckets = merged if len(merged) < _CROWDED else _merge_pairs(self._buckets, keep_gaps=False)
             self._stride *= 2

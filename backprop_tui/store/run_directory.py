@@ -84,7 +84,7 @@ class RunDirectory:
         tail = Tail(self.requests_path, offset)
         with storage(tail.path):
             unread = tail.look()
-            if unread <= 0 or tail.restarted:  # a truncated file holds nothing new: requests are obeyed only once
+            if unread <= 0 or tail.restarted:  # a truncated file holds nothing new: requests are carried out only once
                 return [], offset
             content = tail.chunk(unread)
         whole = content[: content.rfind(b"\n") + 1]

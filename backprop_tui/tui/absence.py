@@ -42,7 +42,7 @@ class WindowFocus:
         self._last_activity = self._clock()
 
     def set_focused(self, *, focused: bool) -> None:
-        """Record a focus report of the terminal, which is activity too."""
+        """Records a focus report of the terminal, which is activity too."""
         self._focused = focused
         self.note_activity()
 
@@ -57,7 +57,7 @@ class WindowFocus:
 
     @property
     def is_unseen(self) -> bool:
-        """Whether the end of a run needs a notification: unfocused, or silent where the terminal reports no focus."""
+        """Whether the end of a run needs a notification: unfocused, or silent if the terminal reports no focus."""
         return self._is_silent if self._focused is None else not self._focused
 
     @property

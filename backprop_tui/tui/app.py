@@ -152,7 +152,7 @@ class Dashboard(App[int]):
         self._bridge.look()  # so that the bridge records when the absence began
 
     async def on_event(self, event: events.Event) -> None:
-        """Note activity, and put keys in order; every event passes here first."""
+        """Notes activity, and puts keys in order; every event passes here first."""
         if isinstance(event, events.InputEvent | events.Paste):
             self._note_activity()
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
@@ -177,7 +177,7 @@ class Dashboard(App[int]):
             self._bridge.look()
 
     def leave(self, code: int) -> None:
-        """Exit from a signal handler, which may run while any lock is held."""
+        """Exits from a signal handler, which may run while any lock is held."""
         if self._loop_running is not None and self._loop_running.is_running():
             self._loop_running.call_soon_threadsafe(self.exit, code)
 

@@ -10,7 +10,7 @@ from backprop_tui.tui.glyphs import Glyphs
 
 
 def clip(text: str, width: int, glyphs: Glyphs) -> str:
-    """The text, cut with an ellipsis at its end where it is too wide."""
+    """The text, cut with an ellipsis at its end if it is too wide."""
     if width <= 0:
         return ""
     if cell_len(text) <= width:
@@ -19,7 +19,7 @@ def clip(text: str, width: int, glyphs: Glyphs) -> str:
 
 
 def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
-    """The text, cut in its middle where it is too wide: a path keeps both ends."""
+    """The text, cut in its middle if it is too wide: a path keeps both ends."""
     if cell_len(text) <= width:
         return text
     if width < 5:
@@ -85,7 +85,7 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
     """The leading clauses that fit, and "+2 more" for the others, else "".
 
-    The first one is always there, shortened where it does not fit. `wide` puts more space between clauses.
+    The first one is always there, shortened if it does not fit. `wide` puts more space between clauses.
     """
     between = f"  {glyphs.between}  " if wide else f" {glyphs.between} "
     for count in range(len(clauses), 0, -1):

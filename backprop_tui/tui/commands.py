@@ -56,7 +56,7 @@ class CommandResult:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StartVerdict:
-    """How many of so many `runs` would start now.
+    """How many of this many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
     found, None if there is no script.
@@ -71,7 +71,7 @@ class StartVerdict:
 class CommandRunner:
     """Does what the user asks for; each method returns when it is done, and does not keep the others waiting.
 
-    A request that a run's guardian has to fulfil is recorded at once and obeyed even if the dashboard is closed.
+    A request that is up to a run's guardian is recorded at once, and carried out even if the dashboard is closed.
     """
 
     def __init__(self, home: Home, config_path: str, command_line: CommandLine | None = None) -> None:
@@ -263,7 +263,7 @@ class CommandRunner:
     async def _control(
         self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
     ) -> CommandResult:
-        """Makes requests to runs and waits until they are fulfilled; `shows_end` says how those ended that have."""
+        """Makes requests to runs and waits until they are done; `shows_end` says how those ended that have."""
         recorded = threading.Event()
 
         def work() -> CommandResult:
@@ -274,13 +274,13 @@ class CommandRunner:
             for outcome in outcomes:
                 if isinstance(outcome, Refusal):
                     return CommandResult(done=False, message=sanitize(str(outcome.error)))
-            fulfilled = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, ControlOutcome)}
+            by_run = {outcome.run.id: outcome for outcome in outcomes if isinstance(outcome, ControlOutcome)}
             message = done
-            if len(fulfilled) == 1 and shows_end:
-                (outcome,) = fulfilled.values()
+            if len(by_run) == 1 and shows_end:
+                (outcome,) = by_run.values()
                 if outcome.run.status in ENDED:
                     message = f"had ended already: {outcome.run.status}" if outcome.had_ended else outcome.run.status
-            names = [outcome.run.name for outcome in fulfilled.values()]
+            names = [outcome.run.name for outcome in by_run.values()]
             return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
 
         return await self._run(work, recorded)

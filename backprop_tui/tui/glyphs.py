@@ -13,7 +13,7 @@ _BLANK = 0x2800
 _LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
 _LEVELS = 4
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_MOST_PERCENT = 100.001
+_MAX_PERCENT = 100.001
 _FLAT = 0.01  # changes below this share of the curve's range count as none
 
 
@@ -176,7 +176,7 @@ def history(samples: Sequence[float | None], width: int, curves: Curves) -> str:
     if curves is Curves.ASCII:
         return ""
     draw = braille if curves is Curves.BRAILLE else blocks
-    return draw(samples, width, low=0, high=_MOST_PERCENT)
+    return draw(samples, width, low=0, high=_MAX_PERCENT)
 
 
 def _level(value: float | None, low: float, high: float, levels: int = _LEVELS) -> int | None:

@@ -80,7 +80,7 @@ class TerminalProbe:
         self._asked_at = time.monotonic()
 
     def answer(self, *, wait: bool = True) -> Terminal:
-        """Reads the answers; with `wait`, wait for missing ones until `LIMIT_SECONDS` after the question."""
+        """Reads the answers; with `wait`, waits for missing ones until `LIMIT_SECONDS` after the question."""
         if self.attributes is None:
             return UNKNOWN_TERMINAL
         received = b""
@@ -97,7 +97,7 @@ class TerminalProbe:
         return parse_answers(received)
 
     def close(self) -> None:
-        """Restore the terminal; may be called again."""
+        """Restores the terminal; may be called again."""
         if self.attributes is not None:
             try:
                 termios.tcsetattr(self._input, termios.TCSANOW, self.attributes)
@@ -137,8 +137,8 @@ def ended_by_signals(
 ) -> Iterator[None]:
     """Calls `leave` from the main thread with 128 + the number of a signal that would end the process.
 
-    When the application has not ended after `patience_seconds`, restore the terminal as far as it accepts output, its
-    settings to `attributes` (None: to what they are now), and exit.
+    When the application has not ended after `patience_seconds`, restores the terminal as far as it accepts output, its
+    settings to `attributes` (None: to what they are now), and exits.
     """
     attributes = attributes or _terminal_attributes()
     before = {number: signal.getsignal(number) for number in ENDING}

@@ -124,7 +124,7 @@ def _theme(settings: Settings, environment: Mapping[str, str], terminal: Termina
 
 
 def _is_light_by_variable(environment: Mapping[str, str]) -> bool:
-    """Read COLORFGBG (`foreground;background`), which rxvt, Konsole and others set, for terminals without an answer."""
+    """Reads COLORFGBG (`foreground;background`), set by rxvt, Konsole and others, for terminals that do not answer."""
     return environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 

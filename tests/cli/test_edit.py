@@ -40,7 +40,7 @@ def test_a_queued_run_is_changed_at_once(obey: Commands, runs: Runs) -> None:
     assert (run.name, run.tags, run.note, run.priority, run.spec.max_run_seconds) == ("b", ("x", "y"), None, -2, 1200.0)
 
 
-def test_a_running_run_gets_a_request_and_the_command_returns_when_it_is_fulfilled(obey: Commands, runs: Runs) -> None:
+def test_a_running_run_gets_a_request_and_the_command_returns_when_it_is_done(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     thread = obedient(guardian)
     result = obey("edit", "busy", "--max-minutes", "none", "--note", "longer")

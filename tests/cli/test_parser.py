@@ -53,7 +53,7 @@ def test_two_dashes_before_other_commands_keep_their_usual_meaning() -> None:
         (["run", "train.py", "--max-parralel", "3"], "did you mean --max-parallel?"),
         (["run", "train.py", "--lr", "3"], "unknown option --lr"),
         (["run", "train.py", "more.py"], "unexpected argument more.py"),
-        (["run", "train.py", "--config"], "--config: expected the path"),
+        (["run", "train.py", "--config"], "--config needs a path"),
         (["run", "train.py", "-m"], "-m/--max-run-minutes: expected one argument"),
         (["--", "python", "train.py"], "backprop-tui run -- COMMAND"),
         (["resume"], "RUN"),

@@ -1,4 +1,4 @@
-"""Who waits is edited, who runs is asked, and the answer comes when it is done."""
+"""A queued run is edited, a running one gets a request, and the outcome comes when the effect is recorded."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _meanwhile(act: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def _obeys(guardian: Guardian, then: Callable[[], object]) -> threading.Thread:
+def _acts_on_request(guardian: Guardian, then: Callable[[], object]) -> threading.Thread:
     """The guardian acts once it was asked something."""
 
     def act() -> None:
@@ -93,7 +93,7 @@ def test_a_queued_run_is_stopped_at_once_with_a_reason(session: ClientSession, r
 
 def test_a_running_run_is_asked_once_and_the_outcome_comes_with_its_end(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
-    _obeys(guardian, lambda: guardian.ends(Status.STOPPED, reason="stopped by you"))
+    _acts_on_request(guardian, lambda: guardian.ends(Status.STOPPED, reason="stopped by you"))
     outcome = _stop(session, "abc", now=True)
     assert outcome.run.status is Status.STOPPED
     assert guardian.asked() == [StopRequest(by=PERSON, reason="stopped by you", kill=True)]
@@ -119,16 +119,16 @@ def test_several_runs_are_asked_at_once(session: ClientSession, runs: Runs) -> N
 
 def test_a_stop_also_stops_a_next_attempt_that_is_already_queued(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
-    _obeys(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
+    _acts_on_request(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
     outcome = _stop(session, "abc")
     assert outcome.run.status is Status.STOPPED
     assert isinstance(outcome.run.state, Ended)
     assert outcome.run.state.reason == "stopped by you before its next attempt"
 
 
-def test_a_request_to_one_attempt_is_not_obeyed_by_the_next(session: ClientSession, runs: Runs) -> None:
+def test_a_request_to_one_attempt_is_not_carried_out_by_the_next(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
-    _obeys(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
+    _acts_on_request(guardian, lambda: guardian.ends(Status.FAILED, exit_code=1))
     outcome = _stop(session, "abc")
     assert guardian.directory.requests_after(outcome.run.requests_offset) == ([], outcome.run.requests_offset)
 
@@ -163,7 +163,7 @@ def test_a_run_without_a_guardian_is_left_to_a_supervisor(session: ClientSession
 
 def test_a_pause_is_done_when_it_is_recorded(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
-    _obeys(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
+    _acts_on_request(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
     _pause(session, "abc")
     assert guardian.asked() == [PauseRequest(by=PERSON, reason="paused by you")]
 
@@ -171,7 +171,7 @@ def test_a_pause_is_done_when_it_is_recorded(session: ClientSession, runs: Runs)
 def test_a_pause_by_the_guard_becomes_one_by_the_user(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     guardian.says(pause=Pause(since=1.0, by="heat", reason="hot"))
-    _obeys(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
+    _acts_on_request(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
     _pause(session, "abc")
     assert len(guardian.asked()) == 1
 
@@ -179,7 +179,7 @@ def test_a_pause_by_the_guard_becomes_one_by_the_user(session: ClientSession, ru
 def test_a_run_is_continued_when_no_pause_is_recorded(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x"))
-    _obeys(guardian, lambda: guardian.says(pause=None))
+    _acts_on_request(guardian, lambda: guardian.says(pause=None))
     _continue(session, "abc")
     assert guardian.asked() == [ContinueRequest(by=PERSON, reason="continued by you")]
 
@@ -218,7 +218,7 @@ def test_the_timebox_of_a_queued_run_is_changed_in_its_record(session: ClientSes
 def test_the_timebox_of_a_running_run_is_asked_for(session: ClientSession, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     longer = replace(guardian.run, spec=replace(guardian.run.spec, max_run_seconds=1200.0))
-    _obeys(guardian, lambda: guardian.edits(longer))
+    _acts_on_request(guardian, lambda: guardian.edits(longer))
     assert _set_timebox(session, "abc", 1200.0).run.spec.max_run_seconds == 1200.0
     assert guardian.asked() == [TimeboxRequest(max_run_seconds=1200.0)]
 
@@ -263,7 +263,7 @@ def test_a_request_to_a_removed_run_is_a_usage_error(session: ClientSession) -> 
 def test_a_refusal_does_not_keep_back_the_other_requests(session: ClientSession, runs: Runs) -> None:
     runs.ended("over")
     guardian = runs.guarded("abc")
-    _obeys(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
+    _acts_on_request(guardian, lambda: guardian.says(pause=Pause(since=1.0, by=PERSON, reason="x")))
     refusal, outcome = wait_for_all(pause_requests(session, ["over", "abc"]))
     assert isinstance(refusal, Refusal)
     assert isinstance(outcome, ControlOutcome)

@@ -108,7 +108,7 @@ def test_it_is_marked_before_it_is_queued(session: ClientSession, runs: Runs, mo
     assert directory.read().status is Status.COMPLETED
 
 
-def test_a_late_request_to_the_earlier_attempt_is_not_obeyed(session: ClientSession, runs: Runs) -> None:
+def test_a_late_request_to_the_earlier_attempt_is_not_carried_out(session: ClientSession, runs: Runs) -> None:
     directory = runs.ended("abc")
     directory.append_request(StopRequest(by="person", reason="too late"))
     run, _ = _resumed(session, "abc")

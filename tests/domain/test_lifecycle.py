@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backprop_tui.domain.errors import IllegalTransition
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.lifecycle import (
-    LONGEST_BACKOFF_SECONDS,
+    MAX_BACKOFF_SECONDS,
     QUICK_SECONDS,
     NoRetry,
     Outcome,
@@ -174,7 +174,7 @@ def test_retries_are_bounded_and_wait_longer_each_time(
     if isinstance(again, Retry):
         assert retryable
         assert 1 <= again.number <= retries
-        assert 0 < again.backoff_seconds <= LONGEST_BACKOFF_SECONDS
+        assert 0 < again.backoff_seconds <= MAX_BACKOFF_SECONDS
         later = decide_retry([*attempts, attempt(len(attempts) + 1)], None, retries + 1)
         assert isinstance(later, Retry)
         assert later.backoff_seconds >= again.backoff_seconds

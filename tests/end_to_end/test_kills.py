@@ -98,7 +98,7 @@ def test_killing_supervisor_fork_server_or_guardian_loses_nothing(
     runs = [sandbox.submit(*script("worker.py", steps, 0.06, code)) for code, steps in zip(CODES, STEPS, strict=True)]
     kill_at(sandbox, first, victim, runs[0], runs)
     kill_at(sandbox, second, victim, runs[3], runs)
-    # At the last moments the one that is killed may be any whose script has just ended: the next, where the first died.
+    # At the last moments the one that is killed may be any whose script has just ended: the next, if the first died.
     assert_all_is_well(sandbox, runs, unseen=tuple(runs) if victim is guardian and second >= 8 else ())
 
 

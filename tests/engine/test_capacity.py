@@ -11,7 +11,7 @@ from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Gpu, Peak, Run
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.engine.capacity import MOST_COMMANDS, Capacity, VramHistory, active_of, snapshot_for
+from backprop_tui.engine.capacity import MAX_COMMANDS, Capacity, VramHistory, active_of, snapshot_for
 from tests.engine.machines import Host, gpu
 
 
@@ -154,7 +154,7 @@ def test_a_broken_file_counts_as_missing(host: Host) -> None:
 
 def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:
     history = VramHistory(host.home)
-    history._peaks = {str(number): 1 for number in range(MOST_COMMANDS)}
+    history._peaks = {str(number): 1 for number in range(MAX_COMMANDS)}
     history.record(run(host, "a", peak=7))
-    assert len(history._peaks) == MOST_COMMANDS
+    assert len(history._peaks) == MAX_COMMANDS
     assert "0" not in history._peaks

@@ -14,6 +14,6 @@ Read in this order:
     search.py       breadth-first search over all of it
     scenarios.py    the initial states of the searches
 
-A step is atomic for the other processes: one system call that matters. Where the order of two such calls matters they
+A step is atomic for the other processes: one system call that matters. When the order of two such calls matters they
 are two steps. When a process dies, what it wrote stays and what it held is released.
 """

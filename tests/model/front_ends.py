@@ -1,4 +1,4 @@
-"""Commands: they queue, stop and resume, wake a supervisor where none answers, and exit."""
+"""Commands: they queue, stop and resume, wake a supervisor if none answers, and exit."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def appends(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 
 
 def waits(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The command returns when the effect is recorded; where no process can cause it, it wakes a supervisor."""
+    """The command returns when the effect is recorded; if no process can cause it, it wakes a supervisor."""
     run = state.disk.run
     if run.status == "ended" or run.asked > me.attempt:
         yield _exit_or_ring(state, me)

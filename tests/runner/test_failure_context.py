@@ -25,7 +25,7 @@ from backprop_tui.runner.failure_context import FailureContext, file_system
 from backprop_tui.runner.finalize import outcome_of
 from backprop_tui.runner.script import Exit
 from backprop_tui.store.run_directory import RunDirectory
-from tests.domain.causes.deaths import raised
+from tests.domain.causes.failures import raised
 from tests.domain.runs import queued, running
 
 MINE = queued().id

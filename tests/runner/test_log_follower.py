@@ -105,7 +105,7 @@ def test_an_incomplete_last_line_of_metrics_is_cut(log: Log) -> None:
 def test_a_log_that_grows_faster_than_it_is_read_is_read_near_its_end(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_follower, "LONGEST_BACKLOG_BYTES", 1000)
+    monkeypatch.setattr(log_follower, "MAX_BACKLOG_BYTES", 1000)
     monkeypatch.setattr(log_follower, "SKIP_TO_BYTES", 100)
     for step in range(100):
         log.prints(LINE % step)

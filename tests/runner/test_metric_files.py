@@ -67,13 +67,13 @@ def test_a_table_whose_columns_keep_changing_is_given_up(tmp_path: Path) -> None
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("epoch,loss\n1,2,3\n" * 3)
     figures.read([written(table)])
-    for _ in range(2 * metric_files.MOST_RESTARTS):
+    for _ in range(2 * metric_files.MAX_RESTARTS):
         figures.read([])
     assert not figures._unread
 
 
 def test_a_large_file_is_read_in_several_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_files, "MOST_READ_BYTES", 20)
+    monkeypatch.setattr(metric_files, "MAX_READ_BYTES", 20)
     table, figures = tmp_path / "metrics.csv", MetricFiles()
     table.write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(10)))
     results = [figures.read([written(table)] if look == 0 else []) for look in range(10)]
@@ -81,7 +81,7 @@ def test_a_large_file_is_read_in_several_scans(tmp_path: Path, monkeypatch: pyte
 
 
 def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_files, "MOST_READ_BYTES", 30)
+    monkeypatch.setattr(metric_files, "MAX_READ_BYTES", 30)
     files = []
     for number in range(8):
         table = tmp_path / f"metrics{number}.csv"
@@ -95,7 +95,7 @@ def test_many_files_share_the_read_limit_of_a_scan(tmp_path: Path, monkeypatch: 
 
 
 def test_content_without_metrics_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_files, "MOST_READ_BYTES", 100)
+    monkeypatch.setattr(metric_files, "MAX_READ_BYTES", 100)
     pictures = tmp_path / "events.out.tfevents.1"
     pictures.write_bytes((2 << 20).to_bytes(8, "little") + bytes(8 + (2 << 20)))
     rows = tmp_path / "people.csv"

@@ -17,7 +17,7 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
 from backprop_tui.runner.outputs import checkpoints
 from backprop_tui.runner.outputs.checkpoints import (
-    LONGEST_WRITING_SECONDS,
+    MAX_WRITING_SECONDS,
     CheckpointFound,
     CheckpointPatterns,
     CheckpointScanner,
@@ -198,7 +198,7 @@ def test_a_directory_that_keeps_changing_is_not_waited_for_forever(watched: Scan
         (out / "log.txt").write_text("x" * count)
         watched.scan()
     assert watched.checkpoint_record.pending == {str(out)}
-    watched.now += LONGEST_WRITING_SECONDS
+    watched.now += MAX_WRITING_SECONDS
     (out / "log.txt").write_text("more")
     watched.scan()
     assert watched.checkpoint_record.pending == frozenset()
@@ -207,15 +207,15 @@ def test_a_directory_that_keeps_changing_is_not_waited_for_forever(watched: Scan
 def test_an_abandoned_checkpoint_becomes_unsound_and_makes_room_for_others(
     watched: Scanned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "MOST_PENDING", 1)
+    monkeypatch.setattr(checkpoints, "MAX_PENDING", 1)
     (watched.cwd / "step_1.ckpt").write_bytes(b"")
     watched.scan_until_unchanged()
     pending = [watched.scanner.is_any_pending]
-    long_ago = time.time() - 2 * LONGEST_WRITING_SECONDS
+    long_ago = time.time() - 2 * MAX_WRITING_SECONDS
     os.utime(watched.cwd / "step_1.ckpt", (long_ago, long_ago))
     watched.scan_until_unchanged()
     assert watched.names() == []
-    watched.now += LONGEST_WRITING_SECONDS
+    watched.now += MAX_WRITING_SECONDS
     watched.scan()
     assert [saved.sound for saved in watched.checkpoints] == [False]
     pending.append(watched.scanner.is_any_pending)

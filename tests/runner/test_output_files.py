@@ -106,7 +106,7 @@ def test_the_depth_of_the_search_is_limited(tmp_path: Path) -> None:
 
 
 def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written_files, "MOST_GUESSED_ENTRIES", 10)
+    monkeypatch.setattr(written_files, "MAX_GUESSED_ENTRIES", 10)
     for number in range(50):
         write(tmp_path / "images" / f"{number}.npz")
     write(tmp_path / "out" / "ckpt.pt")
@@ -119,7 +119,7 @@ def test_a_directory_with_too_many_entries_is_skipped(tmp_path: Path, monkeypatc
 
 
 def test_the_number_of_remembered_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(written_files, "MOST_GUESSED_FILES", 25)
+    monkeypatch.setattr(written_files, "MAX_GUESSED_FILES", 25)
     for folder in range(20):
         for number in range(10):
             write(tmp_path / "data" / f"class{folder}" / f"{number}.npz")

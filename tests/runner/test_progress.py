@@ -17,7 +17,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import progress as progress_module
-from backprop_tui.runner.progress import KEPT_CHECKPOINTS, MOST_METRICS, CheckpointRecord, ProgressRecorder
+from backprop_tui.runner.progress import KEPT_CHECKPOINTS, MAX_METRICS, CheckpointRecord, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -112,10 +112,10 @@ def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) ->
 
 
 def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
-    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MOST_METRICS)))
+    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MAX_METRICS)))
     metrics = recorded.recorder.live.metrics
-    assert len(metrics) == MOST_METRICS
-    assert metrics["lr"] == 2 * MOST_METRICS - 1
+    assert len(metrics) == MAX_METRICS
+    assert metrics["lr"] == 2 * MAX_METRICS - 1
 
 
 def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:

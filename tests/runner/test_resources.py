@@ -19,10 +19,10 @@ from backprop_tui.processes.identity import Identity, identify
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import (
-    CLOSE_SAMPLES,
-    CLOSE_SECONDS,
+    EARLY_INTERVAL_SECONDS,
+    EARLY_SAMPLE_COUNT,
     FIRST_SECONDS,
-    WIDE_SECONDS,
+    LATE_INTERVAL_SECONDS,
     GpuShare,
     ResourceMeter,
     larger,
@@ -90,19 +90,19 @@ def test_the_first_sample_is_taken_only_after_a_delay(metered: Metered) -> None:
 
 def test_samples_are_frequent_at_first_and_rare_later(metered: Metered) -> None:
     now = FIRST_SECONDS + 0.01
-    for _ in range(CLOSE_SAMPLES + 1):
+    for _ in range(EARLY_SAMPLE_COUNT + 1):
         metered.meter.sample(now)
-        metered.meter.sample(now + CLOSE_SECONDS - 0.1)
-        now += CLOSE_SECONDS
-    assert len(metered.lines()) == CLOSE_SAMPLES
-    metered.meter.sample(now + WIDE_SECONDS)
-    assert len(metered.lines()) == CLOSE_SAMPLES + 1
+        metered.meter.sample(now + EARLY_INTERVAL_SECONDS - 0.1)
+        now += EARLY_INTERVAL_SECONDS
+    assert len(metered.lines()) == EARLY_SAMPLE_COUNT
+    metered.meter.sample(now + LATE_INTERVAL_SECONDS)
+    assert len(metered.lines()) == EARLY_SAMPLE_COUNT + 1
 
 
 def test_the_peak_is_kept_when_the_use_decreases(metered: Metered) -> None:
     for number, (held, celsius) in enumerate([(5, 60.0), (9, 50.0), (None, None), (1, 40.0)]):
         metered.share = share(held, celsius)
-        metered.meter.sample(1.0 + number * CLOSE_SECONDS)
+        metered.meter.sample(1.0 + number * EARLY_INTERVAL_SECONDS)
     live = metered.recorder.live
     assert (live.peak.vram_bytes, live.peak.temperature_celsius) == (9, 60.0)
     assert (live.vram_bytes, live.temperature_celsius) == (1, 40.0)

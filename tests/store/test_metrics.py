@@ -14,7 +14,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store import metrics as metrics_module
 from backprop_tui.store.export import export_csv
-from backprop_tui.store.metrics import MOST_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
+from backprop_tui.store.metrics import MAX_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
 from tests.support.runs import Runs
 
 
@@ -67,7 +67,7 @@ def test_a_long_series_is_thinned_evenly_and_keeps_its_ends() -> None:
     for step in range(50_000):
         series.add(float(-step), step)
     course = series.snapshot()
-    assert len(course.buckets) <= MOST_BUCKETS
+    assert len(course.buckets) <= MAX_BUCKETS
     assert course.buckets[-1].last == -49_999.0
     gaps = {after.step - before.step for before, after in pairwise(course.buckets[:-1])}
     assert len(gaps) == 1
@@ -109,7 +109,7 @@ def test_memory_is_bounded_whatever_is_printed() -> None:
     for step in range(60_000):
         series.add(math.nan if step % 2 else 1.0, -step)
     course = series.snapshot()
-    assert len(course.buckets) <= MOST_BUCKETS
+    assert len(course.buckets) <= MAX_BUCKETS
     assert len(course.holes) <= 64
     assert (course.holes[0].step, course.holes[-1].step) == (-1.0, -59_999.0)
     assert len(series._points) < 100

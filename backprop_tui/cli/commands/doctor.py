@@ -23,7 +23,7 @@ from backprop_tui.probes.logout import user_name
 SUMMARY = "check this machine: kernel, state directory, locks, logout, GPUs, terminal; say how to fix problems"
 
 SOMETHING_BAD = 1
-_LEAST_WIDTH = 40
+_MIN_WIDTH = 40
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def report_lines(findings: Sequence[Finding], width: int | None) -> Iterator[str
     yield ""
     counts = Counter(finding.level for finding in findings)
     bad, warnings = counts[Level.BAD], counts[Level.WARN]
-    yield f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "all is well"
+    yield f"{bad} bad, {counted(warnings, 'warning')}" if bad or warnings else "no problems found"
 
 
 def _lines(begin: str, text: str, width: int | None) -> list[str]:
@@ -87,4 +87,4 @@ def _lines(begin: str, text: str, width: int | None) -> list[str]:
         return [whole]
     from textwrap import wrap
 
-    return wrap(whole, max(width, _LEAST_WIDTH), subsequent_indent=" " * len(begin), break_on_hyphens=False)
+    return wrap(whole, max(width, _MIN_WIDTH), subsequent_indent=" " * len(begin), break_on_hyphens=False)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from backprop_tui.cli import diagnostics, output, values
-from backprop_tui.cli.event_stream import LONGEST_WAIT_SECONDS, EventStream, Pace
+from backprop_tui.cli.event_stream import MAX_WAIT_SECONDS, EventStream, Pace
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.presenters import PlainOutput, PrefixedOutput, labels
 from backprop_tui.cli.session import Session, named_or_all
@@ -107,7 +107,7 @@ class LogFollowing:
 
     def _write_all(self) -> None:
         while not self._presenter.flush():
-            output.wait(LONGEST_WAIT_SECONDS, for_reader=True)
+            output.wait(MAX_WAIT_SECONDS, for_reader=True)
 
     def _unfinished(self) -> list[LogStream]:
         return [stream for stream in self._streams.values() if not stream.is_over]

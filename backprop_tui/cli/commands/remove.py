@@ -11,7 +11,7 @@ from backprop_tui.client.remove import removable_runs
 
 SUMMARY = "remove ended runs with their logs and metrics; their checkpoints are kept"
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +21,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     runs = removable_runs(session, resolve_all(session, arguments.runs))
-    names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:_MOST_NAMED])
-    return remove_confirmed(session, runs, names + (", ..." if len(runs) > _MOST_NAMED else ""), yes=arguments.yes)
+    names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:_MAX_NAMED])
+    return remove_confirmed(session, runs, names + (", ..." if len(runs) > _MAX_NAMED else ""), yes=arguments.yes)

@@ -18,10 +18,10 @@ from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_policy
 from backprop_tui.probes.readings import Sample
 
-LEAST_COLUMNS, LEAST_LINES = 80, 24
-LEAST_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
+MIN_COLUMNS, MIN_LINES = 80, 24
+MIN_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - only inspected
-LEAST_SHARED_BYTES = 1_000_000_000
+MIN_SHARED_BYTES = 1_000_000_000
 
 
 def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -38,9 +38,9 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
 
 def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
     """Checks what a guardian needs of Linux; `release` is that of uname(1)."""
-    advice = f"Linux {LEAST_KERNEL[0]}.{LEAST_KERNEL[1]} or newer is needed"
+    advice = f"Linux {MIN_KERNEL[0]}.{MIN_KERNEL[1]} or newer is needed"
     version = tuple(int(number) for number in release.replace("-", ".").split(".")[:2] if number.isdecimal())
-    if version < LEAST_KERNEL:
+    if version < MIN_KERNEL:
         yield bad("kernel", f"Linux {release} is too old", advice)
     elif not _has_pidfds():
         yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
@@ -96,7 +96,7 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         yield warn("shm", f"there is no {path}", "data loaders with workers need it: mount a tmpfs there")
         return
     total = shutil.disk_usage(path).total
-    if total < LEAST_SHARED_BYTES:
+    if total < MIN_SHARED_BYTES:
         advice = (
             "data loaders with workers may crash with a bus error: start the container with --shm-size=8g or --ipc=host"
         )
@@ -166,8 +166,8 @@ def check_terminal(environment: Mapping[str, str], *, size: tuple[int, int] | No
         yield ok("terminal", f"{kind}, {colours(environment)}")
     yield _check_characters(environment)
     # Some terminals, for example serial ones, do not report their size: it is 0.
-    if size is not None and (0 < size[0] < LEAST_COLUMNS or 0 < size[1] < LEAST_LINES):
-        message = f"{size[0]}x{size[1]}: the dashboard hides things below {LEAST_COLUMNS}x{LEAST_LINES}"
+    if size is not None and (0 < size[0] < MIN_COLUMNS or 0 < size[1] < MIN_LINES):
+        message = f"{size[0]}x{size[1]}: the dashboard hides things below {MIN_COLUMNS}x{MIN_LINES}"
         yield warn("size", message, "make the window larger")
 
 

@@ -22,7 +22,7 @@ from backprop_tui.store.home import Home
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
 _VOLATILE = ("tmpfs", "ramfs")
-LEAST_FREE_FILES = 10_000
+MIN_FREE_FILES = 10_000
 
 
 def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
@@ -87,7 +87,7 @@ def _check_lock(path: str) -> Finding:
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return ok("locks", "work")
-        return bad("locks", "one lock was taken twice: this file system does not really lock", _ELSEWHERE)
+        return bad("locks", "one lock was taken twice: this file system does not support locking", _ELSEWHERE)
     finally:
         os.close(first)
         os.close(second)
@@ -136,7 +136,7 @@ def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
         yield bad("disk", f"{numbers.size(free)} free: runs wait, because {keeps}", advice)
     else:
         yield ok("disk", f"{numbers.size(free)} free")
-    if disk.f_files > 0 and disk.f_favail < LEAST_FREE_FILES:
+    if disk.f_files > 0 and disk.f_favail < MIN_FREE_FILES:
         yield warn("files", f"room for only {disk.f_favail} more files", "backprop-tui clean --older-than 30d")
 
 

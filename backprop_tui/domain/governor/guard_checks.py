@@ -259,7 +259,7 @@ def _memory_limit_action(run: ActiveRun, gpu: GpuReading, *, reported: bool) -> 
     request = (
         StopRequest(by=cause.value, reason=message, cause=cause.value)
         if reported
-        else NoticeRequest(message=f"{message}, stopped if it stays above")
+        else NoticeRequest(message=f"{message}, the run will be stopped if it stays above the limit")
     )
     return GuardAction(run_id=run.id, alarm=cause, request=request, figure=used, limit=limit)
 
@@ -271,7 +271,7 @@ def report_lost_gpus(view: GuardView) -> Iterator[GuardAction]:
         if lost and (run.id, Alarm.GPU_LOST) not in view.reported:
             problem = f": {lost[0].problem}" if lost[0].problem else ""
             numbers = ", ".join(str(gpu.index) for gpu in lost)
-            request = NoticeRequest(message=f"GPU {numbers} lost{problem}, the run is left alone")
+            request = NoticeRequest(message=f"GPU {numbers} lost{problem}, the run continues")
             yield GuardAction(run_id=run.id, alarm=Alarm.GPU_LOST, request=request)
 
 

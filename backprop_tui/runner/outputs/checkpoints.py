@@ -17,9 +17,9 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
 
 _WILDCARDS = re.compile(r"[*?\[]")
-MOST_PENDING = 100
-MOST_REPORTED = 1_000
-LONGEST_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
+MAX_PENDING = 100
+MAX_REPORTED = 1_000
+MAX_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
 STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
 _GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
 
@@ -63,10 +63,10 @@ def _matches_parts(parts: list[str], pattern: list[str]) -> bool:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFound:
-    """A checkpoint that stopped changing; `unsound` says what is wrong with it, None where nothing is.
+    """A checkpoint that stopped changing; `unsound` says what is wrong with it, None if nothing is.
 
     `modified_at` is the wall-clock time of its last byte. `written_seconds` is how long it was seen changing, None
-    where it was complete when first seen. `number` may be a step; see `NamedCheckpoint`.
+    if it was complete when first seen. `number` may be a step; see `NamedCheckpoint`.
     """
 
     path: str
@@ -113,7 +113,7 @@ class CheckpointScanner:
         self._known = known
         self._pending: dict[str, _Pending] = {}
         self._reported: dict[str, tuple[int, int]] = {}
-        self._announced: deque[str] = deque(maxlen=MOST_PENDING)
+        self._announced: deque[str] = deque(maxlen=MAX_PENDING)
         self.is_any_pending = False  # whether a checkpoint was still being written at the last scan
         self._folders_with_regular: set[str] = set()  # folders with a checkpoint that is not a "best" one
 
@@ -133,7 +133,7 @@ class CheckpointScanner:
         being_written = frozenset(
             path
             for path, pending in self._pending.items()
-            if pending.size_bytes >= 0 and now - pending.first_seen < LONGEST_WRITING_SECONDS
+            if pending.size_bytes >= 0 and now - pending.first_seen < MAX_WRITING_SECONDS
         )
         self.is_any_pending = bool(being_written)
         yield CheckpointsPending(paths=being_written)
@@ -146,7 +146,7 @@ class CheckpointScanner:
                 yield CheckpointGone(path=checkpoint.path)
 
     def _add_pending(self, files: Iterable[OutputFile], now: float) -> None:
-        """Tracks announced checkpoints and files named like one; "best" ones only where there are no others."""
+        """Tracks announced checkpoints and files named like one; "best" ones only if there are no others."""
         checkpoints: dict[str, NamedCheckpoint] = {}
         while self._announced:
             path = self._announced.popleft()
@@ -160,7 +160,7 @@ class CheckpointScanner:
         self._folders_with_regular.update(map(os.path.dirname, regular))
         for path, named in checkpoints.items():
             is_needed = not named.is_best or os.path.dirname(path) not in self._folders_with_regular
-            if is_needed and path not in self._pending and len(self._pending) < MOST_PENDING:
+            if is_needed and path not in self._pending and len(self._pending) < MAX_PENDING:
                 self._pending[path] = _Pending(named=named, size_bytes=-1, modified_ns=-1, first_seen=now)
 
     def _check(self, path: str, now: float, *, at_end: bool) -> Iterator[CheckpointFound]:
@@ -168,7 +168,7 @@ class CheckpointScanner:
         size_bytes, modified_ns = size_and_change_time(path)
         if size_bytes is None:
             # Renamed or removed; but an announced checkpoint may not have been written yet.
-            if at_end or pending.size_bytes >= 0 or now - pending.first_seen > LONGEST_WRITING_SECONDS:
+            if at_end or pending.size_bytes >= 0 or now - pending.first_seen > MAX_WRITING_SECONDS:
                 del self._pending[path]
             return
         is_unchanged = (size_bytes, modified_ns) == (pending.size_bytes, pending.modified_ns)
@@ -185,7 +185,7 @@ class CheckpointScanner:
         del self._pending[path]
         self._reported.pop(path, None)
         self._reported[path] = (size_bytes, modified_ns)
-        if len(self._reported) > MOST_REPORTED:
+        if len(self._reported) > MAX_REPORTED:
             del self._reported[next(iter(self._reported))]
         unsound = verdict.reason if isinstance(verdict, Unsound) else None
         yield _found_checkpoint(pending, size_bytes, modified_ns, unsound, now)
@@ -212,7 +212,7 @@ def _found_checkpoint(
 def _is_abandoned(pending: _Pending, now: float) -> bool:
     """Whether an incomplete checkpoint is no longer being written, or only seems incomplete to our check."""
     unchanged_seconds = time.time() - pending.modified_ns / 1e9
-    return min(now - pending.first_seen, unchanged_seconds) > LONGEST_WRITING_SECONDS
+    return min(now - pending.first_seen, unchanged_seconds) > MAX_WRITING_SECONDS
 
 
 def _is_gone(path: str) -> bool:

@@ -23,8 +23,8 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 DEEPEST = 6  # levels of directories that are searched
-MOST_PROCESSES = 64
-MOST_DESCRIPTORS = 256
+MAX_PROCESSES = 64
+MAX_DESCRIPTORS = 256
 
 # Options that name an output directory, compared without case, dashes, dots and underscores.
 _OUTPUT_OPTIONS = frozenset(
@@ -38,13 +38,13 @@ _OUTPUT_OPTIONS = frozenset(
 )
 _SEPARATORS = re.compile(r"[-_.]")
 _STICKY = stat.S_ISVTX  # set for /tmp and the like, where everybody writes
-MOST_ENTRIES = 20_000  # of a directory that is known to be written to
-MOST_GUESSED_ENTRIES = 2_000  # of a guessed directory: one with more is a data set
-MOST_FOLDERS = 2_000
-MOST_FILES = 20_000  # remembered in all directories together
-MOST_GUESSED_FILES = 10_000  # so that a data set in many directories leaves room for known output files
-MOST_OPEN_FILES = 1_000
-MOST_PENDING = 100  # locations that do not exist yet
+MAX_ENTRIES = 20_000  # entries of a directory that the run is known to write to
+MAX_GUESSED_ENTRIES = 2_000  # entries of a guessed directory; one with more is taken for a data set
+MAX_FOLDERS = 2_000
+MAX_FILES = 20_000  # files remembered in all directories together
+MAX_GUESSED_FILES = 10_000  # a data set in many directories must leave room for known output files
+MAX_OPEN_FILES = 1_000
+MAX_PENDING = 100  # output locations that do not exist yet
 UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
 COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
 SKIPPED_FOLDERS = frozenset(
@@ -86,10 +86,10 @@ def _normalized(name: str) -> str:
 def files_written_by(pids: Iterable[int]) -> set[str]:
     """The regular files that these processes hold open for writing now."""
     files: set[str] = set()
-    for pid, _ in zip(pids, range(MOST_PROCESSES), strict=False):
+    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
         descriptors = f"/proc/{pid}/fd"
         try:
-            names = os.listdir(descriptors)[:MOST_DESCRIPTORS]
+            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
         except OSError:
             continue  # the process is gone, or belongs to another user
         files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
@@ -240,7 +240,7 @@ class OutputFiles:
 
     def _add_open_files(self) -> None:
         for path in map(self._relative_to_cwd, files_written_by(self._pids())):
-            if len(self._opened) < MOST_OPEN_FILES:
+            if len(self._opened) < MAX_OPEN_FILES:
                 self._opened.add(path)
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
@@ -251,7 +251,7 @@ class OutputFiles:
         for _ in range(len(self._pending)):
             location = self._pending.popleft()
             if not os.path.isdir(location.folder):
-                if len(self._pending) < MOST_PENDING:
+                if len(self._pending) < MAX_PENDING:
                     self._pending.append(location)
             elif location.guessed or may_belong_to_run(location.folder):
                 guessed = location.guessed or contains(location.folder, self._cwd)
@@ -267,7 +267,7 @@ class OutputFiles:
         """Adds a directory, or improves what is known of it; `queue` are the paths still to be scanned."""
         known = self._folders.get(path)
         if known is None:
-            if len(self._folders) < MOST_FOLDERS:
+            if len(self._folders) < MAX_FOLDERS:
                 self._folders[path] = _Folder(path, depth, guessed)
                 queue.append(path)
         elif depth > known.depth or (known.guessed and not guessed):
@@ -307,8 +307,8 @@ class OutputFiles:
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""
-        most = MOST_GUESSED_ENTRIES if folder.guessed else MOST_ENTRIES
-        most_files = MOST_GUESSED_FILES if folder.guessed else MOST_FILES
+        most = MAX_GUESSED_ENTRIES if folder.guessed else MAX_ENTRIES
+        most_files = MAX_GUESSED_FILES if folder.guessed else MAX_FILES
         count = 0
         with os.scandir(folder.path) as entries:
             for count, entry in enumerate(entries, start=1):

@@ -16,12 +16,12 @@ from backprop_tui.readers.files.tensorboard import TensorBoardLog
 from backprop_tui.readers.files.trainer_state import parse_trainer_state
 from backprop_tui.runner.outputs.files import OutputFile
 
-MOST_FILES = 64
+MAX_FILES = 64
 # Read per scan, from all growing files together: a guardian stays small, and the next scan continues.
-MOST_READ_BYTES = 256 << 10
-MOST_LAST_READ_BYTES = 8 << 20  # at the last scan
-MOST_RESTARTS = 20  # a table whose columns keep changing is given up
-LONGEST_STATE_BYTES = 4 << 20  # tens of thousands of lines, which take ten times that memory while they are read
+MAX_READ_BYTES = 256 << 10
+MAX_LAST_READ_BYTES = 8 << 20  # at the last scan
+MAX_RESTARTS = 20  # a table whose columns keep changing is given up
+MAX_STATE_BYTES = 4 << 20  # tens of thousands of lines, which take ten times that memory while they are read
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class _GrowingFile:
 class MetricFiles:
     """Follows the metric files of one attempt.
 
-    What one scan reads is returned at the next one: so where the log reports the same values, it reports them first.
+    What one scan reads is returned at the next one: so if the log reports the same values, it reports them first.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class MetricFiles:
         changed = self._unread | {file.path: file for file in files}
         self._unread = {}
         values: list[Progress] = []
-        self._budget_bytes = MOST_LAST_READ_BYTES if is_last else MOST_READ_BYTES
+        self._budget_bytes = MAX_LAST_READ_BYTES if is_last else MAX_READ_BYTES
         for file in changed.values():
             try:
                 values += self._read_file(file)
@@ -69,7 +69,7 @@ class MetricFiles:
     def _read_file(self, file: OutputFile) -> list[Progress]:
         name = os.path.basename(file.path)
         if name == trainer_state.NAME:
-            return _read_trainer_state(file) if file.size_bytes <= LONGEST_STATE_BYTES else []
+            return _read_trainer_state(file) if file.size_bytes <= MAX_STATE_BYTES else []
         if name.endswith(".csv"):
             return self._read_growth(file, CsvLog)
         if tensorboard.MARK in name:
@@ -79,7 +79,7 @@ class MetricFiles:
     def _read_growth(self, file: OutputFile, make_log: Callable[[], CsvLog | TensorBoardLog]) -> list[Progress]:
         growing = self._growing.get(file.path)
         if growing is None or file.size_bytes < growing.position:
-            if growing is None and len(self._growing) >= MOST_FILES:
+            if growing is None and len(self._growing) >= MAX_FILES:
                 return []
             restarts = 1 if growing is None else growing.restarts + 1
             growing = self._growing[file.path] = _GrowingFile(make_log(), restarts)
@@ -90,7 +90,7 @@ class MetricFiles:
         growing.position += len(chunk)
         values = growing.log.feed(chunk)
         growing.position += growing.log.pass_over(file.size_bytes - growing.position)
-        if isinstance(growing.log, CsvLog) and growing.log.is_another and growing.restarts < MOST_RESTARTS:
+        if isinstance(growing.log, CsvLog) and growing.log.is_another and growing.restarts < MAX_RESTARTS:
             # A logger that gets a new column rewrites its table.
             self._growing[file.path] = _GrowingFile(make_log(), growing.restarts + 1)
             self._unread[file.path] = file
@@ -110,4 +110,4 @@ def _series_name(path: str) -> str:
 
 def _read_trainer_state(file: OutputFile) -> list[Progress]:
     with open(file.path, "rb", buffering=0) as opened:
-        return parse_trainer_state(opened.read(LONGEST_STATE_BYTES) or b"")
+        return parse_trainer_state(opened.read(MAX_STATE_BYTES) or b"")

@@ -75,7 +75,7 @@ class Chart:
     gaps: tuple[float, ...] = ()
     cursor: float | None = None
     dragged: tuple[float, float] | None = None
-    empty_text: str = ""  # shown where there are no points to draw
+    empty_text: str = ""  # shown when there are no points to draw
     note: str = ""  # muted, after the title
     chosen: bool = False  # the selected one of several charts
 

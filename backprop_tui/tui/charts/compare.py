@@ -34,14 +34,14 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading, width_of
 
-MOST_RUNS = 6
+MAX_RUNS = 6
 COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
 LETTERS = "ABCDEF"
 _RESULT_METRICS = 4  # each takes a row or two
 _LABEL, _LABEL_NARROW = 18, 17
-_LEAST_CELL = 12
-_LEAST_CHART_ROWS = 8
-_LEAST_CURVE_ROWS = 4
+_MIN_CELL = 12
+_MIN_CHART_ROWS = 8
+_MIN_CURVE_ROWS = 4
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +196,10 @@ def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, 
     lines += [_row(row, len(view.columns), width, glyphs) for row in view.results]
     options = [_row(row, len(view.columns), width, glyphs) for row in view.options]
     if not all_options:
-        options = _fitting(options, height - len(lines) - 2 - _LEAST_CHART_ROWS, glyphs)
+        options = _fitting(options, height - len(lines) - 2 - _MIN_CHART_ROWS, glyphs)
     lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
     top, rows = len(lines), height - len(lines)
-    if rows >= _LEAST_CURVE_ROWS:
+    if rows >= _MIN_CURVE_ROWS:
         body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
         lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
         return CompareLines(lines=tuple(padded(line, width) for line in lines), chart_top=top, chart_rows=rows)
@@ -240,7 +240,7 @@ def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
 def _columns_at(count: int, width: int) -> tuple[int, list[int], int]:
     """The width of the labels, the column of each run, and the width of its cells."""
     label = _LABEL if width >= 100 else _LABEL_NARROW
-    each = max(_LEAST_CELL, min(26, (width - label - 1) // max(1, count)))
+    each = max(_MIN_CELL, min(26, (width - label - 1) // max(1, count)))
     return label, [label + 1 + index * each for index in range(count)], each
 
 

@@ -139,7 +139,7 @@ class MetricsLayout:
     large_rows: int = 0
     table_at_right: bool = False
     table_rows: int = 0  # of a table below the large chart
-    summary_rows: int = 0  # of the lines that replace the table where there is no room for it
+    summary_rows: int = 0  # of the lines that replace the table when there is no room for it
 
     @property
     def small(self) -> int:
@@ -246,7 +246,7 @@ def side_by_side(blocks: Sequence[Sequence[Line]], columns: Sequence[int], width
 
 
 def _draw_large_chart(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
-    """The large chart with the table at its right or below it, or with a summary where there is no room for both."""
+    """The large chart with the table at its right or below it, or with a summary when there is no room for both."""
     chart = draw_chart(view.large, layout.large_columns, layout.large_rows, glyphs)
     if layout.table_at_right:
         table = _draw_table(view, _TABLE_COLUMNS - 2, layout.large_rows, glyphs)

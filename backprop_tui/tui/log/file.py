@@ -9,7 +9,7 @@ from enum import Enum
 
 CHUNK_BYTES = 64 << 10
 MAX_CHUNK_BYTES = 1 << 20
-LONGEST_SHOWN_BYTES = 32 << 10
+MAX_SHOWN_BYTES = 32 << 10
 _FINGERPRINT_BYTES = 64
 FIRST_STRIDE_BYTES = 256 << 10
 MAX_STRETCHES = 1 << 16  # beyond that the stride doubles: the memory stays below half a MB whatever the file's size
@@ -153,12 +153,12 @@ class LogFile:
     def shown_bytes(self, extent: Extent) -> tuple[bytes, bool]:
         r"""The visible part of a line, after its last `\r`, and whether it is complete: a line may be endless."""
         start, end = extent
-        if end - start <= LONGEST_SHOWN_BYTES:
+        if end - start <= MAX_SHOWN_BYTES:
             return last_state(self.read(start, end)), True
-        tail = self.read(end - LONGEST_SHOWN_BYTES, end).rstrip(b"\r\n")
+        tail = self.read(end - MAX_SHOWN_BYTES, end).rstrip(b"\r\n")
         if b"\r" in tail:
             return tail.rpartition(b"\r")[2], True
-        return last_state(self.read(start, start + LONGEST_SHOWN_BYTES)), False
+        return last_state(self.read(start, start + MAX_SHOWN_BYTES)), False
 
 
 def last_state(line: bytes) -> bytes:

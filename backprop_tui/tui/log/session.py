@@ -315,7 +315,7 @@ class LogThread:
         return max(0.0, due - time.monotonic())
 
     def _wait(self, seconds: float | None) -> list[Command | LogSession | None]:
-        """All queued commands; waits so long for the first one, forever if `seconds` is None."""
+        """All queued commands; waits up to `seconds` for the first one, forever if that is None."""
         commands: list[Command | LogSession | None] = []
         try:
             commands.append(self._commands.get(timeout=seconds) if seconds != 0.0 else self._commands.get_nowait())

@@ -1,1 +1,1 @@
-"""The panes of the dashboard, one file a subject: what a pane shows, and the lines it draws from that."""
+"""The panes of the dashboard, one file per subject: what a pane shows, and the lines it draws from that."""

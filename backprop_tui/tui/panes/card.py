@@ -32,7 +32,7 @@ class Card:
 
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
-    """None where the run neither failed nor is paused."""
+    """None if the run neither failed nor is paused."""
     if is_problem(run):
         return _failure_card(run)
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
@@ -103,7 +103,7 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
 
 
 def draw_card(card: Card | None, width: int, glyphs: Glyphs) -> list[Line]:
-    """The card with a bar of its colour at the left; nothing where there is no card."""
+    """The card with a bar of its colour at the left; nothing if there is no card."""
     if card is None:
         return []
     bar = Piece(f" {glyphs.cursor}", card.token)

@@ -29,8 +29,8 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 
-_MOST_FAILURES = 12
-_MOST_TIMEBOXED = 3
+_MAX_FAILURES = 12
+_MAX_TIMEBOXED = 3
 _LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
 _WAITED = "waited"
 _STATE_CELLS = 12
@@ -65,9 +65,9 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     # Failed runs before lost ones, then those that a guard stopped.
     order = (Status.FAILED, Status.LOST, Status.STOPPED)
     problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
-    failures = [_failure(run) for run in problems[:_MOST_FAILURES]]
-    if len(problems) > _MOST_FAILURES:
-        more = f"{len(problems) - _MOST_FAILURES} more"
+    failures = [_failure(run) for run in problems[:_MAX_FAILURES]]
+    if len(problems) > _MAX_FAILURES:
+        more = f"{len(problems) - _MAX_FAILURES} more"
         failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
     rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
     rows += [*_paused(digest), *_longest_wait(digest)]
@@ -122,7 +122,7 @@ def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
     runs = [run for run in ended if run.status is Status.TIMEBOXED]
-    for run in runs[:_MOST_TIMEBOXED]:
+    for run in runs[:_MAX_TIMEBOXED]:
         checkpoints = usable_checkpoints(run.record)
         step = checkpoints[-1].get("step") if checkpoints else None
         story = "no checkpoint, r starts over"
@@ -136,7 +136,7 @@ def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Runs that reached their timebox and continue, or wait to continue, in another slice."""
     unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
     runs = [run for run in unfinished if _was_timeboxed(run, digest)]
-    for run in runs[:_MOST_TIMEBOXED]:
+    for run in runs[:_MAX_TIMEBOXED]:
         position = run.record.get("slice") or {}
         story = f"continued in slice {position['number']}" if position else "continued in another slice"
         story += f" of {position['of']}" if position.get("of") is not None else ""
@@ -145,8 +145,8 @@ def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 
 def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]:
-    if len(runs) > _MOST_TIMEBOXED:
-        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MOST_TIMEBOXED} more", story=story)
+    if len(runs) > _MAX_TIMEBOXED:
+        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MAX_TIMEBOXED} more", story=story)
 
 
 def _was_timeboxed(run: KnownRun, digest: AbsenceDigest) -> bool:

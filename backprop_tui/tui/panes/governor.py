@@ -32,7 +32,7 @@ _TOKENS = {
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLineView:
-    """`starts` has the start tokens left and their maximum; None where starts are not limited, or not known."""
+    """`starts` has the start tokens left and their maximum; None if starts are not limited, or not known."""
 
     line: machine.GovernorLine
     starts: tuple[float, int] | None = None

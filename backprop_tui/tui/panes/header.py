@@ -15,7 +15,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 
-_LEAST_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
+_MIN_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
 
 
 def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
-    """Name and host at the left, counts and clock at the right; where it is narrow the least important is dropped."""
+    """Name and host at the left, counts and clock at the right; if it is narrow the least important is dropped."""
     if width < 20:
         return draw_counts(view, width, glyphs)
     counts = dict(view.counts)
@@ -102,4 +102,4 @@ def draw_counts(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
 
 
 def _drop_least_important(counts: dict[Status, int]) -> None:
-    del counts[next(state for state in _LEAST_IMPORTANT_FIRST if state in counts)]
+    del counts[next(state for state in _MIN_IMPORTANT_FIRST if state in counts)]

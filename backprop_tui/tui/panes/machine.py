@@ -336,7 +336,7 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
 
 
 def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
-    """`0 87% 61G 71C | 1 0% 75G !84C`, or the host where there is no GPU."""
+    """`0 87% 61G 71C | 1 0% 75G !84C`, or the host if there is no GPU."""
     builder = LineBuilder()
     for index, gpu in enumerate(view.gpus):
         part = _quarter(gpu)

@@ -33,7 +33,7 @@ from backprop_tui.tui.panes.run_order import RunFilter, RunSort, best_of, best_s
 from backprop_tui.tui.snapshot import Snapshot
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
-MOST_ENDED = 50
+MAX_ENDED = 50
 _ALWAYS_SHOWN_ENDED = 5
 STEP_CELLS = 13
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
@@ -251,7 +251,7 @@ def _without_older(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[K
             listed.append(run)
             continue
         ended += 1
-        if ended > MOST_ENDED:
+        if ended > MAX_ENDED:
             continue
         if ended <= _ALWAYS_SHOWN_ENDED or snapshot.ended_recently(run):
             listed.append(run)

@@ -137,7 +137,7 @@ def _number(run: KnownRun, key: str, moment: Moment) -> float | None:
 
 
 def best_of(runs: Iterable[KnownRun]) -> KnownRun | None:
-    """The run with the best loss, or with the best first score where none has a loss; None where none has either."""
+    """The run with the best loss, or with the best first score if none has a loss; None if none has either."""
     ordered = best_first(runs)
     return ordered[0] if ordered and _scores(ordered[0]) else None
 
@@ -165,7 +165,7 @@ def _main_score(names: Sequence[str]) -> str | None:
 
 
 def _scores(run: KnownRun) -> dict[str, float]:
-    """The best value of each metric that has a better direction; the last one where the record has no best."""
+    """The best value of each metric that has a better direction; the last one if the record has no best."""
     metrics = {str(name): float(value) for name, value in (run.record.get("metrics") or {}).items()}
     last = {name: value for name, value in metrics.items() if less_is_better(name) is not None and math.isfinite(value)}
     return last | {str(name): float(best["value"]) for name, best in (run.record.get("best") or {}).items()}

@@ -17,7 +17,7 @@ from backprop_tui.tui.panes.run_list import OLDER, GroupSummary, RunListView, Ru
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS
 
 MARGIN = 1  # at the right edge
-_MOST_SPACE = 3
+_MAX_SPACE = 3
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
@@ -39,7 +39,7 @@ _NARROW = 46
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunColumns:
-    """The width of each column with the gap before it, 0 where it is not shown; `name` has no such gap."""
+    """The width of each column with the gap before it, 0 if it is not shown; `name` has no such gap."""
 
     width: int
     name: int
@@ -124,7 +124,7 @@ def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumn
             break
         shown[column] = size
         used += cost
-    space = min(_MOST_SPACE, max(0, width - MARGIN - used))
+    space = min(_MAX_SPACE, max(0, width - MARGIN - used))
     return RunColumns(width=width, line_from_step="trend" not in shown or width < 100, space=space, **shown)
 
 

@@ -34,7 +34,7 @@ class BeginningView:
 
 
 def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None:
-    """None where there are runs; `example` says whether the example script is installed."""
+    """None if there are runs; `example` says whether the example script is installed."""
     if not snapshot.is_beginning:
         return None
     ways = [("n", "run your own script; or paste a command line here, or drop a script on this window")]

@@ -109,7 +109,7 @@ def _facts(run: KnownRun) -> Iterator[str]:
 
 
 def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
-    """The name, the tabs and, where there is room, id, attempt and slice; `tab` counts from 0."""
+    """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
     name = [Piece(_clipped_name(view, width, glyphs), Token.ACCENT if focused else Token.FG, bold=True)]

@@ -56,7 +56,7 @@ class WaitingView:
 
 
 def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
-    """None where the run only waits for its turn."""
+    """None if the run only waits for its turn."""
     reasons = run.record["hold_reasons"]
     if run.status is not Status.QUEUED or not reasons:
         return None
@@ -88,7 +88,7 @@ def _has_overtaken(other: KnownRun, waiting: KnownRun, queued_at: float | None) 
 
 
 def _failing_check(reason: JsonObject) -> CheckRow:
-    """With value and limit where the check has them, else with the governor's message."""
+    """With value and limit if the check has them, else with the governor's message."""
     message = sanitize(str(reason.get("message", "")))
     try:
         check = Check(str(reason.get("check")))

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
-from backprop_tui.tui.charts.compare import MOST_RUNS, CompareView, compare_view, compared_run, draw_compare
+from backprop_tui.tui.charts.compare import MAX_RUNS, CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.panes.footer import FooterBar
@@ -35,7 +35,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         self, run_ids: Sequence[str], snapshot: Callable[[], Snapshot], charts: ChartSource, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
-        self._run_ids = tuple(run_ids)[:MOST_RUNS]
+        self._run_ids = tuple(run_ids)[:MAX_RUNS]
         self._snapshot = snapshot
         self._charts = charts
         self._glyphs = glyphs

@@ -222,7 +222,7 @@ class MainScreen(PanesScreen):
 
     @on(RunsTable.HeadingClicked)
     def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
-        """Sort by the column, then the other way round, then in the default order."""
+        """Sorts by the column, then the other way round, then in the default order."""
         self.sort(next_sort(self.state.sort, message.column))
 
     def action_view(self) -> None:
@@ -388,16 +388,16 @@ class MainScreen(PanesScreen):
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
     def action_compare(self) -> None:
-        from backprop_tui.tui.charts.compare import MOST_RUNS
+        from backprop_tui.tui.charts.compare import MAX_RUNS
         from backprop_tui.tui.screens.compare import CompareScreen
 
         runs = self._target_runs()
         if len(runs) < 2:
             self.tell("Mark two runs or more with space, then compare them")
             return
-        if len(runs) > MOST_RUNS:
-            self.tell(f"Showing the {MOST_RUNS} best of {len(runs)}")
-            runs = best_first(runs)[:MOST_RUNS]
+        if len(runs) > MAX_RUNS:
+            self.tell(f"Showing the {MAX_RUNS} best of {len(runs)}")
+            runs = best_first(runs)[:MAX_RUNS]
         ids = [run.id for run in runs]
         self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
 
@@ -421,7 +421,7 @@ class MainScreen(PanesScreen):
             self._copy(*copyable(run)[answer])
 
     def _copy(self, name: str, value: str) -> None:
-        """Copies by OSC 52, which also works through SSH where the terminal allows it."""
+        """Copies by OSC 52, which also works through SSH if the terminal allows it."""
         self.app.copy_to_clipboard(value)
         self.tell(f"Copied {name}")
 

@@ -146,7 +146,7 @@ class NewRun(Form):
         self._find_completions()
 
     async def _follow_verdict(self) -> None:
-        """Do one dry run at a time, when the fields have not changed for a moment."""
+        """Does one dry run at a time, when the fields have not changed for a moment."""
         while True:
             await self._changed.wait()
             self._changed.clear()

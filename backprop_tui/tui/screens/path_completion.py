@@ -92,7 +92,7 @@ class PathCompletion:
         return word
 
     def show(self, new: Completions) -> None:
-        """Offer completions of another path; keep the candidates that tab is cycling through."""
+        """Offers completions of another path; keeps the candidates that tab is cycling through."""
         paths = self._completions.paths
         if self.chosen is not None and new.typed == paths[self.chosen] and len(paths) > 1:
             self.typed = new.typed

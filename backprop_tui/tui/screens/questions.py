@@ -147,7 +147,7 @@ def confirm_question(title: str, line: str, text: str) -> Question:
 def stop_question(runs: Sequence[KnownRun]) -> Question:
     """A waiting run leaves the queue; a running one gets time to save, or not."""
     if all(run.status is Status.QUEUED for run in runs):
-        answer = Answer("enter", "stop", "take out; r queues again")
+        answer = Answer("enter", "stop", "remove from the queue (r queues it again)")
         return Question(title="Stop", lines=(f"Take {names_of(runs)} out of the queue?",), answers=(answer,))
     return Question(
         title="Stop",
@@ -215,7 +215,7 @@ def _copyable(run: KnownRun) -> Iterator[tuple[str, str, str]]:
 
 
 def view_question(state: UiState, glyphs: Glyphs) -> Question:
-    """Offer the orders of the runs and the columns that can be hidden; what is in force is ticked."""
+    """Offers the orders of the runs and the columns that can be hidden; what is in force is ticked."""
     sort = None if state.sort is None else state.sort.key
 
     def ticked(text: str, *, on: bool) -> str:
@@ -245,7 +245,7 @@ def _waiting(snapshot: Snapshot) -> int:
 
 
 def leave_question(snapshot: Snapshot) -> Question:
-    """Says what continues, offer the ways to leave, and say what a logout would do."""
+    """Says what continues, offers the ways to leave, and says what a logout would do."""
     active, waiting = len(local_active_runs(snapshot)), _waiting(snapshot)
     counts = [f"{count} {state}" for count, state in ((active, "running"), (waiting, "waiting")) if count]
     pronoun = "It continues" if active + waiting == 1 else "They continue"
@@ -261,7 +261,7 @@ def leave_question(snapshot: Snapshot) -> Question:
         title="Leave",
         lines=(
             f"{', '.join(counts)}. {pronoun} when this window closes.",
-            "A background process keeps the queue until all is done.",
+            "The supervisor runs the queue until it is empty.",
         ),
         answers=answers,
         notes=_logout_notes(snapshot.logout),

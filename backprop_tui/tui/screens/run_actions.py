@@ -1,4 +1,4 @@
-"""What the dashboard does to runs: ask where needed, pass the request on, and report the result."""
+"""What the dashboard does to runs: ask if needed, pass the request on, and report the result."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RunActions:
             self._report(await self._commands.resume([run.id]))
 
     async def more_time(self, runs: Sequence[KnownRun]) -> bool:
-        """Asks for another timebox, counted from the start of the attempt; return whether to open the edit dialog."""
+        """Asks for another timebox, counted from the start of the attempt; returns whether to open the edit dialog."""
         targets = self._applicable("time", runs)
         answer = await self._screen.ask(time_question(targets)) if targets else CANCEL
         for run in () if answer in (CANCEL, SET_NUMBER) else targets:
@@ -83,7 +83,7 @@ class RunActions:
         return answer == SET_NUMBER
 
     async def move(self, runs: Sequence[KnownRun], by: int) -> None:
-        """Moves a single queued run by so many places."""
+        """Moves a single queued run by this many places."""
         waiting = [run for run in runs if run.place is not None]
         if len(waiting) != 1:
             self._screen.tell(BY_ID["later"].refusal, bad=True)
@@ -99,11 +99,11 @@ class RunActions:
             self._report(await self._commands.remove(_ids(targets)))
 
     async def switch_queue(self, *, held: bool) -> None:
-        """Hold the queue, or release it when it is held."""
+        """Holds the queue, or releases it when it is held."""
         self._report(await self._commands.set_queue(held=not held))
 
     async def may_leave(self, snapshot: Snapshot) -> bool:
-        """Asks how to leave when work remains, and carry it out; return whether to leave."""
+        """Asks how to leave when work remains, and carries it out; returns whether to leave."""
         if snapshot.is_demo or not has_local_work(snapshot):
             return True
         answer = await self._screen.ask(leave_question(snapshot))
@@ -114,7 +114,7 @@ class RunActions:
         return answer != CANCEL
 
     async def _stop_all(self, runs: Sequence[KnownRun], *, held: bool) -> bool:
-        """Hold the queue and stop all of these with time to save; return whether that was done."""
+        """Holds the queue and stops all of these with time to save; returns whether that was done."""
         line = f"Stop {counted(len(runs), 'run')}, with time to save, and hold the queue?"
         if not await self._confirm("Stop all", line, f"stop all {len(runs)}, then leave"):
             return False
@@ -127,7 +127,7 @@ class RunActions:
         return await self._screen.ask(confirm_question(title, line, text)) != CANCEL
 
     def _applicable(self, action_id: str, runs: Sequence[KnownRun]) -> list[KnownRun]:
-        """Returns the runs that the action applies to; say why there are none."""
+        """Returns the runs that the action applies to; says why there are none."""
         action = BY_ID[action_id]
         targets = [run for run in runs if action.statuses is None or run.status in action.statuses]
         if not targets:
@@ -135,7 +135,7 @@ class RunActions:
         return targets
 
     def _report(self, result: CommandResult, *, quiet: bool = False) -> bool:
-        """Shows the message of a result, unless it is quiet and was done; return whether it was done."""
+        """Shows the message of a result, unless it is quiet and was done; returns whether it was done."""
         if result.message and not (result.done and quiet):
             self._screen.tell(result.message, bad=not result.done)
         return result.done

@@ -28,14 +28,14 @@ class UiState(RunListOptions):
     _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
 
     def update_order(self, snapshot: Snapshot) -> None:
-        """Sort again; sorted rows move when a run changes its status, not with each new value."""
+        """Sorts again; sorted rows move when a run changes its status, not with each new value."""
         sorted_as = self.sort, frozenset((run.id, run.status.value) for run in snapshot.runs)
         if self.sort is not None and sorted_as != self._sorted_as:
             self._sorted_as = sorted_as
             self.order = [run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment)]
 
     def select(self, row: str, now: float) -> None:
-        """Record that the cursor moved to another row; `now` is monotonic."""
+        """Records that the cursor moved to another row; `now` is monotonic."""
         self.row, self.row_since = row, now
 
     def note_seen(self, run: KnownRun | None, now: float) -> None:

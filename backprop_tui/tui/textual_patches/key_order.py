@@ -1,4 +1,4 @@
-"""Handle keys that arrive together one after the other, each with the focus that the one before it left.
+"""Handles keys that arrive together one after the other, each with the focus that the one before it left.
 
 Textual sends a key to the widget that has the focus when the key arrives (see its issues #1199 and #4704, both closed).
 Over a slow line several keys arrive in one piece: the letters behind a tab would land in the field that the tab leaves,
@@ -54,7 +54,7 @@ class KeyQueue:
             await self._dispatch_next()
 
     async def handled(self, sequence: int) -> None:
-        """Continue after this key; ignored when it was given up before."""
+        """Continues after this key; ignored when it was given up before."""
         if not self._is_current(sequence):
             return
         target, self._target = self._target, None
@@ -81,7 +81,7 @@ class KeyQueue:
         self._watch(target, self._sequence)
 
     def _watch(self, target: MessagePump, sequence: int) -> None:
-        """Continue when the widget is removed while it handles its key: the message behind the key is lost then."""
+        """Continues when the widget is removed while it handles its key: the message behind the key is lost then."""
         loop = asyncio.get_running_loop()
 
         def poll() -> None:

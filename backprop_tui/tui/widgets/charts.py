@@ -67,7 +67,7 @@ class ChartMouse:
         return self._frame.x_at(self._chart, x - _LEFT)
 
     def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
-        """Interpret a drag from column `start`, where the button went down, to the pointer."""
+        """Interprets a drag from column `start`, where the button went down, to the pointer."""
         first, last = self.place(start), self.place(event.x)
         if abs(event.x - start) < _MIN_DRAG_CELLS:
             return Steered(lambda navigator: navigator.point(last))
@@ -196,7 +196,7 @@ class MetricsTab(ChartSurface):
         self.post_message(Steered(lambda navigator: navigator.move(share)))
 
     def action_leave_zoom(self) -> None:
-        """Shows all of x; when it is shown already, leave the key to the screen."""
+        """Shows all of x; when it is shown already, leaves the key to the screen."""
         if self.view is None or not self.view.is_navigated:
             raise SkipAction
         self.post_message(Steered(lambda navigator: navigator.leave()))
@@ -281,10 +281,10 @@ class ResourcesTab(ScrollView):
         self.paint()
 
     def move(self, rows: int) -> None:
-        """Do nothing."""
+        """Does nothing."""
 
     def move_to(self, index: int) -> None:
-        """Do nothing."""
+        """Does nothing."""
 
     def paint(self) -> None:
         width, height = self.size

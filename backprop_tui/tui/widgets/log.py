@@ -88,7 +88,7 @@ class LogView(ScrollView):
         return self.page_shown.search is not None
 
     def to_top(self) -> None:
-        """Do nothing: each log opens at a position of its own."""
+        """Does nothing: each log opens at a position of its own."""
 
     def move(self, rows: int) -> None:
         """Scroll; at the last row it starts to follow."""

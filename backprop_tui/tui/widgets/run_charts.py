@@ -118,7 +118,7 @@ class RunCharts:
         self.paint()
 
     def next_metric(self) -> bool:
-        """Shows the next metric large; return whether there are metrics."""
+        """Shows the next metric large; returns whether there are metrics."""
         view = self._metrics.view
         if view is None or not view.rows:
             return False
@@ -173,7 +173,7 @@ class RunCharts:
         return [*actions, METRICS_ACTIONS[0], replace(BY_ID["export"], short="export")]
 
     async def export(self) -> str | None:
-        """Writes all metrics of the run as CSV to the working directory; return the path, None without a run.
+        """Writes all metrics of the run as CSV to the working directory; returns the path, None without a run.
 
         Raises:
             OSError: the file could not be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.domain.causes.clues import FileSystem, GpuHolder
-from tests.domain.causes.deaths import cause_of, raised
+from tests.domain.causes.failures import cause_of, raised
 
 TORCH_NEW = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.25 GiB"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.causes.clues import FileSystem
-from tests.domain.causes.deaths import cause_of
+from tests.domain.causes.failures import cause_of
 
 LOGS = Path(__file__).parent / "logs"
 

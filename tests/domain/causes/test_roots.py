@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.causes.registry import cause_of_failure
 from backprop_tui.domain.causes.tracebacks import split_log_lines
-from tests.domain.causes.deaths import cause_of, clues_of, raised
+from tests.domain.causes.failures import cause_of, clues_of, raised
 
 DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"
 DURING = "\nDuring handling of the above exception, another exception occurred:\n\n"

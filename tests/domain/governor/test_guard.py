@@ -155,7 +155,7 @@ class TestLostGpu:
         watch = Watch(active_run("lm", 0, 1), active_run("other", 1))
         lost = gpu(0, health=GpuHealth.LOST, celsius=99.0, problem="Xid 79")
         told = [requests(watch.see(lost, gpu(1))) for _ in range(3)]
-        assert told == [[("lm", NoticeRequest(message="GPU 0 lost: Xid 79, the run is left alone"))], [], []]
+        assert told == [[("lm", NoticeRequest(message="GPU 0 lost: Xid 79, the run continues"))], [], []]
 
     def test_it_is_reported_again_after_a_recovery(self) -> None:
         watch = Watch(active_run("lm", 0))

@@ -73,7 +73,7 @@ class TestMemoryLimit:
     def test_a_run_is_warned_after_two_readings_and_stopped_after_two_more(self) -> None:
         watch = Watch(self.RUN)
         words = "GPU 0: 9.1 GB used, limit 8"
-        told = ("lm", NoticeRequest(message=f"{words}, stopped if it stays above"))
+        told = ("lm", NoticeRequest(message=f"{words}, the run will be stopped if it stays above the limit"))
         ended = ("lm", StopRequest(by="memory_limit", reason=words, cause="memory_limit"))
         assert [requests(watch.see(self.uses(9.1))) for _ in range(5)] == [[], [told], [], [ended], []]
 

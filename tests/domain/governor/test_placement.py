@@ -16,7 +16,7 @@ from tests.domain.governor.machines import active_run, candidate, claim, gb, gpu
 
 
 def indices(run: Candidate, machine: MachineSnapshot) -> list[int] | None:
-    """The GPUs the run was placed on; None where what it sees is left as it is."""
+    """The GPUs the run was placed on; None if what it sees is left as it is."""
     placement = place(run, machine)
     assert isinstance(placement, Placement), placement
     return None if placement.gpus is None else [gpu.index for gpu in placement.gpus]

@@ -187,7 +187,7 @@ def test_a_run_above_its_memory_limit_is_warned_and_then_stopped_gracefully(sand
     kinds = run.events()
     assert kinds.index("told") < kinds.index("stopping")
     assert [str(event["message"]) for event in events(run, "told")] == [
-        "GPU 0: 41 GB used, limit 39.9, stopped if it stays above"
+        "GPU 0: 41 GB used, limit 39.9, the run will be stopped if it stays above the limit"
     ]
     assert events(run, "stopping")[0]["signal"] == "SIGINT"
 

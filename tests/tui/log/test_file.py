@@ -128,4 +128,4 @@ def test_an_endless_line_is_shown_from_its_start(log: Path) -> None:
     log.write_bytes(b"x" * 100_000 + b"\n")
     file = opened(log)
     content, complete = file.shown_bytes((0, file.size))
-    assert (len(content), complete) == (file_module.LONGEST_SHOWN_BYTES, False)
+    assert (len(content), complete) == (file_module.MAX_SHOWN_BYTES, False)

@@ -44,7 +44,7 @@ def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
     saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
     (row,) = digest(ended("vit", Status.FAILED, cause=OOM, checkpoints=saved)).failures
     assert (row.state, row.subject) == ("failed", "vit")
-    assert row.story == "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free"
+    assert row.story == "CUDA out of memory: requested 2.50 GiB, 1.12 GiB free"
     assert row.advice == "use a smaller batch; checkpoint at step 2"
 
 

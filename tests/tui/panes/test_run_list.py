@@ -17,7 +17,7 @@ from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
-from backprop_tui.tui.panes.run_list import MOST_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
+from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, best_first, best_of
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
@@ -93,7 +93,7 @@ def test_a_queued_run_says_what_it_waits_for() -> None:
 def test_a_failed_run_says_its_cause_with_the_figures() -> None:
     evidence = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB (GPU 0; of which 1.12 GiB is free)"
     run = ended("vit", Status.FAILED, cause=Cause(kind="cuda_oom", evidence=evidence))
-    assert "CUDA out of memory: asked 2.50 GiB, 1.12 GiB free" in _text(run)
+    assert "CUDA out of memory: requested 2.50 GiB, 1.12 GiB free" in _text(run)
     assert _text(run).endswith("1m ago")
 
 
@@ -285,5 +285,5 @@ def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
     rows = run_list_view(snapshot(*runs), RunListOptions()).rows
     assert rows[0].group is not None
     assert rows[0].group.size == 200
-    assert len(rows) == 1 + MOST_ENDED + 1
+    assert len(rows) == 1 + MAX_ENDED + 1
     assert rows[-1].name == "150 older, a shows them"

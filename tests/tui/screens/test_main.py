@@ -377,7 +377,7 @@ async def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
         await stage.pilot.press("ctrl+u", "J", "enter")
         await stage.pilot.pause()
         assert "later in the queue" in page.shown_text
-        assert "sooner" not in page.shown_text
+        assert "earlier" not in page.shown_text
         await stage.pilot.press("escape")
         await stage.pilot.pause()
         assert "logarithmic scale" in page.shown_text

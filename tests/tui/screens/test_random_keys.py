@@ -26,7 +26,7 @@ from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
 from tests.tui.snapshots import ended, snapshot
 
-BURSTS, MOST_AT_ONCE = 60, 6
+BURSTS, MAX_AT_ONCE = 60, 6
 SIZES = ((120, 40), (80, 24), (200, 50), (60, 20), (59, 12), (20, 5), (10, 3), (1, 1))
 OF_THE_REGISTRY = sorted({key for action in ACTIONS for key in action.keys} - {"ctrl+z"})
 OF_DIALOGS = (
@@ -93,7 +93,7 @@ def test_only_the_keys_to_leave_end_the_dashboard(tmp_path: Path, monkeypatch: p
         app = Dashboard(FakeBridge(moments[0]), RefusingCommands(), Preferences(glyphs=glyphs), charts=SceneCharts())
         async with app.run_test(size=(120, 40)) as pilot:
             for _ in bursts:
-                await _burst(pilot, inputs, chance.randint(1, MOST_AT_ONCE), done)
+                await _burst(pilot, inputs, chance.randint(1, MAX_AT_ONCE), done)
                 messages.extend(notice.message for notice in app._notifications)
                 if not app.is_running:
                     return False
