@@ -26,7 +26,6 @@ from backprop_tui.tui import SWITCH_SECONDS
 from backprop_tui.tui.log.file import LineCounts, LogFile
 from backprop_tui.tui.textual_patches import terminal_io
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
-from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
 from benchmarks.measurement import Plan, Result, interleaved, sample_result
 from benchmarks.terminal_app import TerminalApp
@@ -46,7 +45,6 @@ _SELF = (sys.executable, "-m", "benchmarks.log_view")
 class LogScreen(Screen[None]):
     """Nothing but the view, and two of the dashboard's keys."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
 
     def action_move(self, rows: int) -> None:

@@ -58,6 +58,19 @@ def run_dashboard(
             return demo_code
 
 
+def load_asyncio() -> None:
+    """Imports asyncio without OpenSSL, which is slow to load and only serves connections."""
+    import sys
+
+    if "ssl" in sys.modules:
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment] # an import raises ModuleNotFoundError
+    try:
+        import asyncio  # noqa: F401
+    finally:
+        del sys.modules["ssl"]
+
+
 def _run_once(
     home: Home,
     config_path: str,
@@ -72,6 +85,7 @@ def _run_once(
 
     probe = TerminalProbe()
     probe.ask()  # first, so that the terminal answers while Textual is loaded
+    load_asyncio()
     try:
         from backprop_tui.tui.commands import CommandRunner
 

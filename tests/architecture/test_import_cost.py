@@ -93,7 +93,8 @@ def test_value_classes_use_the_lazy_decorator() -> None:
 
 
 NOT_VISIBLE_AT_FIRST = {f"screens.{name}" for name in ("new_run", "edit_run", "settings", "help", "compare")}
-NOT_VISIBLE_AT_FIRST |= {"screens.palette", "screens.path_completion", "screens.draft"}
+NOT_VISIBLE_AT_FIRST |= {"screens.palette", "screens.path_completion", "screens.draft", "screens.questions"}
+NOT_VISIBLE_AT_FIRST |= {"widgets.charts", "widgets.run_charts", "panes.details", "textual_patches.line_input"}
 NOT_VISIBLE_AT_FIRST |= {"charts.metrics_tab", "charts.resources_tab", "panes.digest"}
 NOT_FOR_A_DASHBOARD = {"psutil", "pynvml", "numpy", "tomli_w", "unittest", "urllib.request", "http.client", "email"}
 
@@ -108,3 +109,10 @@ dashboard(Home({str(tmp_path)!r}, "here"), {str(tmp_path / "config.toml")!r})
     later = {f"backprop_tui.tui.{name}" for name in NOT_VISIBLE_AT_FIRST}
     assert all(find_spec(name) for name in later), "a module was renamed"
     assert not loaded & (later | NOT_FOR_A_DASHBOARD)
+
+
+def test_asyncio_is_loaded_without_openssl_which_others_may_still_load() -> None:
+    loaded = _loaded_by("from backprop_tui.tui import load_asyncio; load_asyncio()")
+    assert "asyncio" in loaded
+    assert "_ssl" not in loaded
+    assert "_ssl" in _loaded_by("from backprop_tui.tui import load_asyncio; load_asyncio(); import ssl")

@@ -27,7 +27,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 
 _MAX_FAILURES = 12
 _MAX_TIMEBOXED = 3
@@ -278,7 +278,6 @@ class Digest(DismissOnce, ModalScreen[str]):
     """As high as its text, or as the screen; then it scrolls."""
 
     CSS_PATH = "../dialogs.tcss"
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIGEST_ACTIONS)
 
     def __init__(self, view: DigestView, *, glyphs: Glyphs) -> None:

@@ -21,7 +21,6 @@ from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.charts import ComparePage, Steered
-from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
 
 _FOOTER = COMPARE_ACTIONS[:10]
@@ -30,7 +29,6 @@ _FOOTER = COMPARE_ACTIONS[:10]
 class CompareScreen(DismissOnce, Screen[None]):
     """Compares runs of the snapshot that `snapshot` returns."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE_ACTIONS)
 
     def __init__(

@@ -21,7 +21,7 @@ from backprop_tui.tui.lines import Line
 from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
 _FULL_WIDTH_BELOW = 70  # columns
@@ -55,7 +55,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
     """
 
     CSS_PATH = "../dialogs.tcss"
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(FORM_ACTIONS)
     HEADING = ""
     KEYS = "enter submit · esc cancel"

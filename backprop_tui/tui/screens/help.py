@@ -30,7 +30,7 @@ from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 
 _COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
 _STATES = ("running", "starting", "paused", "stopping", "queued", "completed", "stopped", "timeboxed", "failed", "lost")
@@ -41,7 +41,6 @@ class Help(DismissOnce, Screen[None]):
     """Up to three columns; text typed after a slash narrows them."""
 
     AUTO_FOCUS = ""  # the input has the focus only while it is open
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
     def __init__(self, *, glyphs: Glyphs) -> None:

@@ -23,7 +23,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, heading
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import COLOURS, ScrollView
+from backprop_tui.tui.widgets.line_widget import ScrollView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 class TextScreen(DismissOnce, Screen[None]):
     """Scrolls when the text is longer than the screen."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(TEXT_ACTIONS)
 
     def __init__(self, title: str, lines: Sequence[Line], *, glyphs: Glyphs, token: Token = Token.ACCENT) -> None:

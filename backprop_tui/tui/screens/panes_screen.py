@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -42,7 +42,7 @@ from backprop_tui.tui.panes.runs import RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification 
 
 class PanesScreen(Screen[None]):
     """Shows a snapshot; the main screen adds the actions."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
     def __init__(
         self,

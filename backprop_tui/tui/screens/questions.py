@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -27,7 +26,7 @@ from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 CANCEL = "cancel"
 _WIDTH = 66
@@ -65,7 +64,6 @@ class Ask(DismissOnce, ModalScreen[str]):
     """Dialog with a question; its result is the value of the answer, or `CANCEL`."""
 
     CSS_PATH = "../dialogs.tcss"
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
 
     def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading, wid
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import COLOURS, LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
@@ -133,7 +133,6 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     CSS_PATH = "../dialogs.tcss"
     AUTO_FOCUS = ""  # the input has the focus only while it is open
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)
 
     def __init__(self, commands: CommandRunner, *, glyphs: Glyphs) -> None:

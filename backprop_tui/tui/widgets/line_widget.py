@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
+from textual.color import Color
 from textual.geometry import Region
 from textual.selection import Selection
 from textual.strip import Strip
@@ -16,9 +18,6 @@ from textual.widget import Widget
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
-_CURSOR, _CHOSEN = "bp--cursor", "bp--chosen"
-# Component classes of the screen, not of each widget: Textual matches the stylesheet against each of them.
-COLOURS = frozenset({*(f"bp--{token}" for token in Token), _CURSOR, _CHOSEN})
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " "})
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
@@ -141,14 +140,27 @@ class LineWidget(Widget):
         highlighted = piece.chosen or cursor
         if self.app.no_color:
             return Style(bold=piece.bold or None, reverse=highlighted or None)
-        colour = self.screen.get_component_rich_style(f"bp--{piece.token}").color
+        background = self.screen.background_colors[1]
+        colour = self._colour(piece.token, background)
         if not highlighted:
-            return Style(color=colour, bgcolor=self.rich_style.bgcolor, bold=piece.bold or None)
-        background = self.screen.get_component_rich_style(_CHOSEN if piece.chosen else _CURSOR)
-        # In 16 colours a token may vanish on the cursor's background: the whole row has one style there.
-        single = self.app.current_theme.ansi
-        colour = background.color if single else colour
-        return Style(color=colour, bgcolor=background.bgcolor, bold=piece.bold or None)
+            return Style(color=colour.rich_color, bgcolor=self.rich_style.bgcolor, bold=piece.bold or None)
+        background = self._colour("cursor", background)
+        if self.app.current_theme.ansi:  # a token may vanish on the cursor's background: the row has one style
+            colour = self._colour("cursor-fg", background)
+        return Style(color=colour.rich_color, bgcolor=background.rich_color, bold=piece.bold or None)
+
+    def _colour(self, name: str, background: Color) -> Color:
+        """A colour of the theme; component classes would have Textual match its style sheet with each of them."""
+        return _over(self.app.theme_variables[f"bp-{name}"], background)
+
+
+@lru_cache(maxsize=128)
+def _over(definition: str, background: Color) -> Color:
+    """A colour over a background, as the style sheet defines it: `#d8dee6`, `ansi_red`, `auto 60%` for the contrast."""
+    name, _, share = definition.partition(" ")
+    alpha = float(share.removesuffix("%")) / 100 if share else 1.0
+    colour = background.get_contrast_text(alpha) if name == "auto" else Color.parse(name).multiply_alpha(alpha)
+    return background + colour
 
 
 def _end(strip: Strip, span: _Span) -> int:

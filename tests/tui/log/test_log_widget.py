@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, ParamSpec
+from typing import Any, ParamSpec
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from backprop_tui.tui.theme import DARK, THEMES, theme_colours
-from backprop_tui.tui.widgets.line_widget import COLOURS
 from backprop_tui.tui.widgets.log import LogView
 
 Given = ParamSpec("Given")
@@ -32,10 +30,6 @@ def in_a_loop(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Give
     return run
 
 
-class Bare(Screen[None]):
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COLOURS)
-
-
 class OneLog(App[None]):
     CSS_PATH = "../../../backprop_tui/tui/dashboard.tcss"
     CSS = "LogView { height: 1fr; }"
@@ -50,9 +44,6 @@ class OneLog(App[None]):
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()
         return theme_colours(variables) | variables
-
-    def get_default_screen(self) -> Bare:
-        return Bare()
 
     def compose(self) -> ComposeResult:
         yield LogView(None if self._path is None else str(self._path), look_seconds=LOOK_SECONDS)
