@@ -16,15 +16,9 @@ SHELL = "bash"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class AskedPython:
-    """An interpreter that was named, and where: by `--python` or in a configuration file."""
-
-    path: str
-    origin: str
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
+    """`origin` says where it was named or found: by `--python`, in a configuration file, in the environment."""
+
     path: str
     origin: str
 
@@ -43,7 +37,7 @@ class Program:
 
 
 def script_program(
-    script: str, arguments: Sequence[str], *, python: AskedPython | None, environment: Mapping[str, str]
+    script: str, arguments: Sequence[str], *, python: Interpreter | None, environment: Mapping[str, str]
 ) -> Program:
     """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
@@ -166,7 +160,7 @@ def _name_of(command: Sequence[str]) -> str:
     return os.path.splitext(os.path.basename(scripts[0] if scripts else command[0]))[0]
 
 
-def find_interpreter(script: str, asked: AskedPython | None, environment: Mapping[str, str]) -> Interpreter:
+def find_interpreter(script: str, asked: Interpreter | None, environment: Mapping[str, str]) -> Interpreter:
     if asked is not None:
         return asked_interpreter(asked.path, asked.origin, environment)
     return default_interpreter(script, environment)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.client.command_line import AskedPython, Program, nearest_file
+from backprop_tui.client.command_line import Interpreter, Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
 from backprop_tui.client.run_request import NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
@@ -50,13 +50,13 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
     )
 
 
-def asked_python(options: RunOptions, settings: Settings | None = None) -> AskedPython | None:
+def asked_python(options: RunOptions, settings: Settings | None = None) -> Interpreter | None:
     if options.python is not None:
-        return AskedPython(path=options.python, origin=f"--python {options.python}")
+        return Interpreter(path=options.python, origin=f"--python {options.python}")
     path = None if settings is None else settings.optional_text("run.python")
     if settings is None or path is None:
         return None
-    return AskedPython(path=path, origin=f"run.python ({settings.origin('run.python')})")
+    return Interpreter(path=path, origin=f"run.python ({settings.origin('run.python')})")
 
 
 def apply_options(spec: Spec, options: RunOptions, session: ClientSession, environment: dict[str, str]) -> Spec:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.client.command_line import AskedPython, Program, command_program, script_program
+from backprop_tui.client.command_line import Interpreter, Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
@@ -102,7 +102,7 @@ def _check(request: RunRequest) -> None:
         raise UsageError("SCRIPT is missing; a script: run train.py [-- ARGS], a command line: run -- COMMAND ...")
 
 
-def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: AskedPython | None) -> Program:
+def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
     if request.script is not None:
         return script_program(request.script, request.arguments, python=python, environment=environment)
     if request.python is not None:

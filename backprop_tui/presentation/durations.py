@@ -66,5 +66,4 @@ def clock_with_seconds(moment: float) -> str:
 
 
 def day(moment: float) -> str:
-    """The local date: 2026-01-31."""
     return time.strftime("%Y-%m-%d", time.localtime(moment))

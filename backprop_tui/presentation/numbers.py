@@ -103,12 +103,10 @@ def whole(value: float | None) -> str:
 
 
 def celsius(value: float | None) -> str:
-    """A temperature: 71 °C."""
     return NOTHING if value is None else f"{value:.0f} °C"
 
 
 def watts(value: float | None) -> str:
-    """Power: 412 W."""
     return NOTHING if value is None else f"{value:.0f} W"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.client.command_line import (
-    AskedPython,
+    Interpreter,
     asked_interpreter,
     command_program,
     default_interpreter,
@@ -17,7 +17,7 @@ from backprop_tui.client.command_line import (
 )
 from backprop_tui.domain.errors import NotFound, UsageError
 
-PYTHON = AskedPython(path=sys.executable, origin="--python")
+PYTHON = Interpreter(path=sys.executable, origin="--python")
 PATH = {"PATH": os.defpath}
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backprop_tui.tui.cells import clip, clip_middle, clip_with_path, joined_clauses, left, right, shortened, wrapped
 from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.lines import clip, clip_middle, clip_with_path, joined_clauses, left, right, shortened, wrapped
 
 texts = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=40)
 

@@ -12,9 +12,8 @@ from backprop_tui.plotting.axes import TIME_STEPS, Scale, ticks
 from backprop_tui.plotting.canvas import Bar, Canvas, covered_dots
 from backprop_tui.plotting.plots import mark_ends
 from backprop_tui.presentation import numbers
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Curves, Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, blank, ends, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, blank, clip, ends, width_of
 
 _UNIT_SCALE = Scale(0.0, 1.0)
 _RESTART, _CURSOR = -1, -2  # owners of canvas cells, besides the indices of the curves

@@ -26,13 +26,23 @@ from backprop_tui.presentation.compare import (
     outcome_rows,
 )
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.tui.cells import clip, clip_middle, left
 from backprop_tui.tui.charts.chart import Chart, ChartCurve, axis_duration, draw_chart, padded
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.metric_charts import X_UNITS, last_value_text, metric_curves
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading, width_of
+from backprop_tui.tui.lines import (
+    STATE_TOKENS,
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    clip_middle,
+    heading,
+    left,
+    width_of,
+)
 
 MAX_RUNS = 6
 COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)

@@ -63,7 +63,6 @@ class Plotter:
         return ", ".join(notes)
 
     def checkpoints(self) -> Iterator[float]:
-        """Their positions on x."""
         live, run = self.known.live, self.known.run
         for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
             if self.axis.by is not XUnit.STEP:

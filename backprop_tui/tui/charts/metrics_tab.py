@@ -11,11 +11,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.tui.cells import left
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
 from backprop_tui.tui.glyphs import Glyphs, trend
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, left, width_of
 
 _TREND_POINTS = 64
 _MAX_CURSOR_ROWS = 64  # rows around the selected one whose value at the cursor is looked up

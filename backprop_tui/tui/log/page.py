@@ -12,9 +12,8 @@ from rich.cells import cell_len, get_character_cell_size
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.tui.cells import clip, clip_middle
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, text_of, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_middle, text_of, width_of
 from backprop_tui.tui.log.escapes import Span
 
 Spans = tuple[Span, ...]

@@ -16,9 +16,8 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
 from backprop_tui.presentation.states import cause_text, evidence_text, is_problem
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.cells import clip, clip_with_path
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path
 from backprop_tui.tui.snapshot import Snapshot
 
 

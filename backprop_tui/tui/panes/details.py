@@ -8,9 +8,8 @@ from textual import events, on
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.run_details import DetailSection
-from backprop_tui.tui.cells import clip_middle, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip_middle, left, wrapped
 from backprop_tui.tui.panes.waiting import WaitingView, draw_waiting
 from backprop_tui.tui.widgets.line_widget import ScrollView
 

@@ -22,9 +22,8 @@ from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_pr
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
-from backprop_tui.tui.cells import clip, left, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, left, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView

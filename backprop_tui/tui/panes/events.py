@@ -10,9 +10,8 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.run_line import event_line
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.cells import clip_with_path
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, Piece, Token, heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, Piece, Token, clip_with_path, heading
 from backprop_tui.tui.snapshot import Snapshot
 
 CHECKPOINT = "checkpoint"

@@ -15,9 +15,8 @@ from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.presentation import durations, machine
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import cause_text, is_problem
-from backprop_tui.tui.cells import clip, joined_clauses, shortened
 from backprop_tui.tui.glyphs import Glyphs, start_tokens
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, ends, joined_clauses, shortened, width_of
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 

@@ -10,9 +10,8 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.states import PROBLEM_STATUSES
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, ends, width_of
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
 
 _MIN_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)

@@ -12,10 +12,9 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
-from backprop_tui.tui.cells import clip, left, right
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, right
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 

@@ -10,9 +10,21 @@ from rich.cells import cell_len
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
-from backprop_tui.tui.cells import clip, joined_clauses, left, right
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
-from backprop_tui.tui.lines import STATE_TOKENS, TONE_TOKENS, Line, LineBuilder, Piece, Token, heading, width_of
+from backprop_tui.tui.lines import (
+    STATE_TOKENS,
+    TONE_TOKENS,
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    heading,
+    joined_clauses,
+    left,
+    right,
+    width_of,
+)
 from backprop_tui.tui.panes.run_list import OLDER, GroupSummary, RunListView, RunRow
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS
 

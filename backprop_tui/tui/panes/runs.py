@@ -12,9 +12,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
-from backprop_tui.tui.cells import joined_clauses, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, joined_clauses, wrapped
 from backprop_tui.tui.panes.run_list import RunListView
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, head_at, run_columns
 from backprop_tui.tui.snapshot import Snapshot

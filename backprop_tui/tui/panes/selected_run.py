@@ -20,11 +20,10 @@ from backprop_tui.presentation.known_run import KnownRun, slice_text
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.lines import Line, Piece, Token, heading, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, width_of
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view

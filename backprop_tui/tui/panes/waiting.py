@@ -14,9 +14,8 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_seconds, running_seconds
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.snapshot import Snapshot
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})

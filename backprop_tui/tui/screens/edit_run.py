@@ -16,10 +16,9 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, clip
 from backprop_tui.tui.screens.form import Field, Form
 from backprop_tui.tui.screens.questions import names_of
 

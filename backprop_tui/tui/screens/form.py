@@ -15,9 +15,8 @@ from textual.widgets import Input, Label
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line
+from backprop_tui.tui.lines import Line, clip
 from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput

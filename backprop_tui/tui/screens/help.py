@@ -24,9 +24,8 @@ from backprop_tui.tui.actions import (
     Action,
     bindings,
 )
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, heading
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput

@@ -13,10 +13,9 @@ from textual.widgets import Input
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
-from backprop_tui.tui.cells import clip
 from backprop_tui.tui.commands import CommandRunner, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
 from backprop_tui.tui.screens.form import Field, FieldInput, Form
 from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions

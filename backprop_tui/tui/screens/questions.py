@@ -18,9 +18,8 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutEffect
-from backprop_tui.tui.cells import clip, clip_with_path, wrapped
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token
+from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path, wrapped
 from backprop_tui.tui.panes.run_order import NEWEST
 from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.screens.ui_state import UiState

@@ -18,10 +18,9 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
-from backprop_tui.tui.cells import clip, left
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, heading, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, width_of
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
