@@ -26,12 +26,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count()
 
-# Directories whose tests start real processes, or a whole dashboard each: `make quick` leaves them out.
+# Tests that start real processes or dashboards, or that take several seconds: `make quick` leaves them out.
 MARKERS = {
     "end_to_end": "e2e",
     "frameworks": "frameworks",
     **dict.fromkeys(("cli", "client", "demo", "examples", "launchers", "model", "probes", "runner"), "slow"),
     **dict.fromkeys(("tui/screens", "tui/log", "tui/test_bridge.py", "tui/test_snapshots.py"), "slow"),
+    **dict.fromkeys(("domain/governor/test_admission_properties", "domain/governor/test_guard_properties"), "slow"),
+    **dict.fromkeys(("readers/test_captured.py", "readers/test_ordinary_corpus.py"), "slow"),
+    **dict.fromkeys(("tui/textual_patches/test_key_order.py", "tui/test_commands.py", "tui/test_terminal.py"), "slow"),
 }
 
 
