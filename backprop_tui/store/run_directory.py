@@ -27,7 +27,7 @@ class RunDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.lock_path = f"{path}/lock"  # held by whoever may write the record: the supervisor, then the guardian
+        self.lock_path = f"{path}/lock"  # its holder may write the record: the supervisor, then the guardian
         self.script_lock = f"{path}/script.lock"  # held by the script as its stdin; names attempt, pid and start time
         self.log = f"{path}/output.log"  # what the script printed, byte for byte
         self.record_path = f"{path}/run.json"
