@@ -19,10 +19,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
+from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
-from backprop_tui.runner.progress import CheckpointRecord, ProgressRecorder
+from backprop_tui.runner.progress import ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of

@@ -15,6 +15,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
+from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.outputs import checkpoints
 from backprop_tui.runner.outputs.checkpoints import (
     MAX_WRITING_SECONDS,
@@ -24,7 +25,6 @@ from backprop_tui.runner.outputs.checkpoints import (
     Sighting,
 )
 from backprop_tui.runner.outputs.files import OutputFiles
-from backprop_tui.runner.progress import CheckpointRecord
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 

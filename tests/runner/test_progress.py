@@ -17,7 +17,8 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import progress as progress_module
-from backprop_tui.runner.progress import KEPT_CHECKPOINTS, MAX_METRICS, CheckpointRecord, ProgressRecorder
+from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord
+from backprop_tui.runner.progress import MAX_METRICS, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
