@@ -16,7 +16,7 @@ from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
-from backprop_tui.runner import progress as progress_module
+from backprop_tui.runner import checkpoint_record
 from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord
 from backprop_tui.runner.progress import MAX_METRICS, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
@@ -120,7 +120,7 @@ def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
 
 
 def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_module, "REMEMBERED_PATHS", 30)
+    monkeypatch.setattr(checkpoint_record, "REMEMBERED_PATHS", 30)
     for number in range(100):
         recorded.record(saved(f"/ckpt/{number}", offset=number + 1))
     assert list(recorded.checkpoints._announced) == [f"/ckpt/{number}" for number in range(70, 100)]
