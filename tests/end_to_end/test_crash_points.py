@@ -13,6 +13,7 @@ from tests.support.crashes import FORKER, GUARDIAN, SUPERVISOR, Crash, after, be
 from tests.support.processes import exit_codes_are_public
 from tests.support.sandbox import Sandbox, Submitted, script
 
+ANNOUNCE = "runner.checkpoint_record:CheckpointRecord.announce"
 WRITE = "store.run_directory:RunDirectory.write"
 LAUNCH = "launchers.launcher:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:run_guardian")
@@ -103,7 +104,7 @@ RECOVERED_CRASHES = [
     case("adopter: after it applied the recorded state", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
-    case("guardian: after an announced checkpoint", after("runner.checkpoint_record:CheckpointRecord.announce", GUARDIAN)),
+    case("guardian: after an announced checkpoint", after(ANNOUNCE, GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it recorded the end events", after("runner.main:write_end", GUARDIAN)),
