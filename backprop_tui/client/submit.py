@@ -55,7 +55,7 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
         program = _program(request, cwd, environment, asked_python(request, settings))
         spec = apply_options(spec_from_settings(settings, program, cwd), request, session, environment)
         resume_from = checkpoint_path(request.resume_from)
-        code = code_of(spec.script, (*program.words, *program.arguments), cwd)
+        code = code_of(program.script, (*program.words, *program.arguments, program.source or ""), cwd)
     finally:
         commit = git.answer()
     now = time.time()
@@ -104,7 +104,7 @@ def _check(request: RunRequest) -> None:
 
 def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
     if request.script is not None:
-        return script_program(request.script, request.arguments, python=python, environment=environment)
+        return script_program(request.script, request.arguments, cwd=cwd, python=python, environment=environment)
     if request.python is not None:
         raise UsageError("--python is for scripts; a command line names its program itself")
     return command_program(request.command or (), cwd=cwd, environment=environment)

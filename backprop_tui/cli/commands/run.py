@@ -40,6 +40,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.no_wait and arguments.sweep:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
     request = run_request(arguments)
+    if arguments.understood is not None:
+        diagnostics.say(f"understood as: {arguments.understood}")
     if session.dry_run:
         from backprop_tui.client.dry_run import preview_runs
 
