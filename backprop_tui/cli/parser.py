@@ -157,7 +157,7 @@ class _RunLine:
 def _run_line(words: Sequence[str]) -> _RunLine | None:
     """None for other commands. Global options are extracted after this: behind a program they are its own."""
     index = 0
-    while index < len(words) and words[index].startswith("-"):
+    while index < len(words) and words[index].startswith("-") and words[index] != "--":
         index += 2 if words[index] == _CONFIG else 1
     name = "".join(words[index : index + 1])
     if name != _RUN and not (name not in COMMANDS and _is_runnable(name)):

@@ -114,6 +114,8 @@ class RunWords:
         except ValueError as error:
             raise UsageError(f"{text!r}: {str(error).lower()}") from None
         count = self._count_options(rest)
+        if not words:
+            return [*lead, text, *rest]
         if _needs_shell(text):
             line = self.line([*lead, *rest[:count], "--", "bash", "-c", text, *rest[count:]])
             raise UsageError(f"{text!r} needs a shell, so type: {line}")

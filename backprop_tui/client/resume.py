@@ -126,8 +126,8 @@ def _updated_spec(
         spec = _with_interpreter(spec, script, options, environment)
         arguments = spec.command[spec.command.index(script) + 1 :] if script in spec.command else ()
         source, (flags, means) = script, resume_of_script(script, arguments, cwd=cwd, environment=environment)
-    found = replace(spec, understood_flags=flags, found_resume_arg=means.template, resume_channel=means.channel)
-    return replace(found, cwd=cwd), source, means
+    spec = replace(spec, understood_flags=flags, found_resume_arg=means.template, resume_channel=means.channel)
+    return replace(spec, cwd=cwd), source, means
 
 
 def _with_interpreter(spec: Spec, script: str, options: RunOptions, environment: dict[str, str]) -> Spec:

@@ -10,8 +10,11 @@ from backprop_tui.cli.options import add_identity_options, add_run_options, run_
 from backprop_tui.cli.reports import follow_queued, print_held, print_previews
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
-from backprop_tui.client.submit import plan, queue_runs, submission_key
+from backprop_tui.client.submission_keys import submission_key
+from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.invocation import resumes_by
+from backprop_tui.domain.lifecycle import is_sliced
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
 
@@ -46,6 +49,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         from backprop_tui.client.dry_run import preview_runs
 
         planned = plan(session, request)
+        _warn_if_untold(planned)
         return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
@@ -57,7 +61,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | int:
     """The ids of the runs, or of those that the key made before; or the exit code if it would have to wait."""
     with submission_key(session, request.key) as key:
-        run_ids = [] if key is None else key.earlier()
+        run_ids = [] if key is None else earlier_runs(session, request, key)
         if not run_ids:
             planned = plan(session, request)
             if not wait:
@@ -66,9 +70,17 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
                     return print_held(session, preview)
+            _warn_if_untold(planned)
             interpreter = planned.program.interpreter
             if session.verbose and interpreter is not None:
                 diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")
             run_ids = queue_runs(session, planned, key)
     session.supervisor.call()
     return run_ids
+
+
+def _warn_if_untold(planned: SubmissionPlan) -> None:
+    """Slices of a script that does not learn of its checkpoint would repeat the beginning until the time is used."""
+    run = planned.runs[0]
+    if is_sliced(run.spec) and resumes_by(run.spec) is None:
+        diagnostics.complain(f"{run.name}: {planned.program.resume.advice}")
