@@ -13,10 +13,10 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 PROGRAM = "backprop-tui"
-_VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_MODULE = re.compile(r"(?!none$)[A-Za-z_]\w*(\.\w+)*")
-_QUOTED = re.compile(r"'[^']*'|\\.")
-_DOUBLE_QUOTED = re.compile(r'"[^"]*"')
+_VARIABLE = r"(?s)[A-Za-z_]\w*=.*"
+_MODULE = r"(?!none$)[A-Za-z_]\w*(\.\w+)*"
+_QUOTED = r"'[^']*'|\\."
+_DOUBLE_QUOTED = r'"[^"]*"'
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class RunWords:
             length = self.option_length(words[index])
             if length is None:
                 break
-            if words[index] == "-m" and _MODULE.fullmatch("".join(words[index + 1 : index + 2])):
+            if words[index] == "-m" and re.fullmatch(_MODULE, "".join(words[index + 1 : index + 2])):
                 line = self.line([*words[:index], "--", "python3", *words[index:]])
                 raise UsageError(f"-m is the timebox in minutes; for the module {words[index + 1]}, type: {line}")
             index += length
@@ -65,7 +65,7 @@ class RunWords:
         first = rest[0]
         if os.path.isfile(os.path.expanduser(first)) and not _is_path_of_launcher(first):
             return self._script(lead, first, rest[1:])
-        if _VARIABLE.fullmatch(first) and len(rest) > 1 and not rest[1].startswith("-"):
+        if re.fullmatch(_VARIABLE, first) and len(rest) > 1 and not rest[1].startswith("-"):
             return self.complete([*lead, "--env", *rest])
         if re.search(r"\s", first):
             return self._whole_line(lead, first, rest[1:])
@@ -119,7 +119,7 @@ class RunWords:
         if _needs_shell(text):
             line = self.line([*lead, *rest[:count], "--", "bash", "-c", text, *rest[count:]])
             raise UsageError(f"{text!r} needs a shell, so type: {line}")
-        while len(words) > 1 and _VARIABLE.fullmatch(words[0]):
+        while len(words) > 1 and re.fullmatch(_VARIABLE, words[0]):
             lead = [*lead, "--env", words.pop(0)]
         is_script = os.path.isfile(words[0])
         if not is_script and not _is_program(words[0]):
@@ -145,7 +145,7 @@ def _is_path_of_launcher(word: str) -> bool:
 
 def _needs_shell(text: str) -> bool:
     """Whether a command line has what only a shell understands: pipes, redirections, variables, patterns."""
-    without_single = _QUOTED.sub("", text)
-    return re.search(r"[|&;<>()*?\n]|(?:^|\s)~", _DOUBLE_QUOTED.sub("", without_single)) is not None or (
+    without_single = re.sub(_QUOTED, "", text)
+    return re.search(r"[|&;<>()*?\n]|(?:^|\s)~", re.sub(_DOUBLE_QUOTED, "", without_single)) is not None or (
         re.search(r"[$`]", without_single) is not None
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
-from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Queued, Run
-from backprop_tui.store.creation import Submission
 from backprop_tui.store.option_table import options_of
 from backprop_tui.store.records import public
 
@@ -21,17 +18,6 @@ _IGNORED = frozenset(
 )
 _CONTENT = "script's content"
 _MAX_NAMED = 3  # differences in the message
-
-
-@contextmanager
-def submission_key(session: ClientSession, key: str | None) -> Iterator[Submission | None]:
-    """Locks a submission key while it is decided whether it makes runs; None if there is no key."""
-    session.home.prepare()
-    if key is None:
-        yield None
-        return
-    with Submission(session.home, key) as submission:
-        yield submission
 
 
 def requested_options(run: Run) -> dict[str, str]:

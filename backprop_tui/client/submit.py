@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from backprop_tui.client.command_line import Interpreter, Program, command_program, script_program
@@ -17,7 +19,6 @@ from backprop_tui.client.specification import (
     run_directory_path,
     spec_from_settings,
 )
-from backprop_tui.client.submission_keys import check_same_request, requested_options, submission_key
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Queued, Run
@@ -135,6 +136,17 @@ def _encode(source: bytes) -> str:
     return first + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in source[1:RUN_ID_LENGTH])
 
 
+@contextmanager
+def submission_key(session: ClientSession, key: str | None) -> Iterator[Submission | None]:
+    """Locks a submission key while it is decided whether it makes runs; None if there is no key."""
+    session.home.prepare()
+    if key is None:
+        yield None
+        return
+    with Submission(session.home, key) as submission:
+        yield submission
+
+
 def submit(session: ClientSession, request: RunRequest) -> list[str]:
     """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did."""
     with submission_key(session, request.key) as key:
@@ -149,6 +161,8 @@ def earlier_runs(session: ClientSession, request: RunRequest, key: Submission) -
     """The runs that the key of a request made before, empty if there are none; UsageError if it made others."""
     recorded = key.recorded()
     if request.key is not None and recorded and any(os.path.exists(session.home.run_folder(name)) for name in recorded):
+        from backprop_tui.client.submission_keys import check_same_request
+
         # What a run waits for may be gone by now, and is not compared.
         runs = plan(session, replace(request, after=())).runs
         check_same_request(request.key, recorded, key.requested(), runs)
@@ -161,8 +175,11 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     Raises IdTaken if --run-id names an existing run.
     """
     run_ids = [run.id for run in planned.runs]
-    requested = () if key is None else [requested_options(run) for run in planned.runs]
+    requested: list[dict[str, str]] = []
     if key is not None:
+        from backprop_tui.client.submission_keys import requested_options
+
+        requested = [requested_options(run) for run in planned.runs]
         key.record(run_ids, requested)
     created = [_create(session, run, planned) for run in planned.runs]
     if key is not None and created != run_ids:

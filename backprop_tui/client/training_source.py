@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections import deque
@@ -12,23 +11,28 @@ from dataclasses import replace
 from backprop_tui.domain.command_lines import Target, TargetKind, shell_target
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import ResumeMeans, resume_channel, resume_template
-from backprop_tui.domain.resume_keys import (
-    hydra_config,
-    is_global,
-    key_template,
-    leaves,
-    omegaconf_files,
-    parts_of,
-)
 
 MAX_SOURCE_BYTES = 4 << 20
 MAX_IMPORTED_FILES = 30
-MAX_IMPORTED_BYTES = 200_000
+MAX_IMPORTED_BYTES = 200_000  # of one file
+MAX_RELEVANT_BYTES = 1_000_000  # of all together that may have to do with resuming
 _MAX_CONFIG_FILES = 20
 _MAX_SHELLS = 3  # scripts that start each other
 _HEAD_BYTES = 2_000
 
 _IMPORT = r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]+)|import[ \t]+([^\n#;]+))"
+_WORD = r"[A-Za-z_]\w*"
+_RELEVANT = (
+    "resume",
+    "RESUME",
+    "restor",
+    "Restor",
+    "ckpt_path",
+    "continue_from",
+    "latest",
+    "add_subparsers",
+    "hydra.main",
+)
 _ENTRY_POINT = r"^from ([\w.]+) import \w+"
 
 
@@ -127,6 +131,8 @@ def _of_program(
     entry = re.search(_ENTRY_POINT, head, re.MULTILINE)
     if entry is None:
         return (path, os.path.dirname(path)) if "sh" in head.partition("\n")[0] or "python" in head else (None, None)
+    import glob
+
     libraries = os.path.join(os.path.dirname(os.path.dirname(path)), "lib/python3*/site-packages")
     for link in glob.glob(os.path.join(libraries, "__editable__*.pth")):
         roots = [*roots, *(line for line in source_of(link, _HEAD_BYTES).splitlines() if os.path.isdir(line))]
@@ -162,23 +168,30 @@ def _find_module(name: str, roots: Sequence[str], *, main: bool = False) -> str 
 
 
 def _imported_sources(training: TrainingSource) -> Iterator[str]:
-    """The source of the local modules that a script imports, and those import, without what nothing there names."""
+    """The source of local modules that a script imports, and those import, if they may have to do with resuming.
+
+    Left out of them is what nothing names in the modules that import them.
+    """
     if training.path is None:
         return
-    seen = {training.path}
+    seen, left = {training.path}, MAX_RELEVANT_BYTES
     queue = deque([(training.source, os.path.dirname(training.path))])
     while queue:
         source, folder = queue.popleft()
-        names = set(re.findall(r"[A-Za-z_]\w*", source))
+        names: set[str] | None = None
         for path in _imported_files(source, folder, training.roots):
             if path in seen:
                 continue
-            if len(seen) > MAX_IMPORTED_FILES:
+            if len(seen) > MAX_IMPORTED_FILES or left < 0:
                 return
             seen.add(path)
-            text = _named_parts(source_of(path, MAX_IMPORTED_BYTES), names)
+            text = source_of(path, MAX_IMPORTED_BYTES)
+            if any(word in text for word in _RELEVANT):
+                names = set(re.findall(_WORD, source)) if names is None else names
+                left -= len(text)
+                text = _named_parts(text, names)
+                yield text
             queue.append((text, os.path.dirname(path)))
-            yield text
 
 
 def _imported_files(source: str, folder: str, roots: Sequence[str]) -> Iterator[str]:
@@ -213,22 +226,26 @@ def _named_parts(source: str, names: set[str]) -> str:
         decorators = ""
     kept = [text for name, text in parts if name is None]
     waiting = {name: text for name, text in parts if name is not None}
-    named = names | {word for text in kept for word in re.findall(r"[A-Za-z_]\w*", text)}
+    named = names | {word for text in kept for word in re.findall(_WORD, text)}
     while reached := waiting.keys() & named:
         for name in reached:
             kept.append(text := waiting.pop(name))
-            named |= set(re.findall(r"[A-Za-z_]\w*", text))
+            named |= set(re.findall(_WORD, text))
     return "".join(kept)
 
 
 def _configured_template(training: TrainingSource, source: str, cwd: str) -> str | None:
     """The `key=value` word of a script that Hydra or OmegaConf configures, from its YAML files."""
+    if training.path is None or ("hydra" not in source and "OmegaConf" not in source):
+        return None
+    from backprop_tui.domain.resume_keys import hydra_config, key_template, leaves, omegaconf_files
+
     config = hydra_config(source, training.arguments)
-    if config is not None and training.path is not None:
+    if config is not None:
         folder = os.path.join(os.path.dirname(training.path), config.folder)
         return key_template(_hydra_values(folder, config.name, training.arguments), training.arguments)
     files = omegaconf_files(source, training.arguments)
-    if files is None or training.path is None:
+    if files is None:
         return None
     values: dict[str, str] = {}
     for name in files[:_MAX_CONFIG_FILES]:
@@ -238,6 +255,8 @@ def _configured_template(training: TrainingSource, source: str, cwd: str) -> str
 
 
 def _hydra_values(folder: str, name: str, arguments: Sequence[str]) -> dict[str, str]:
+    from backprop_tui.domain.resume_keys import is_global, leaves, parts_of
+
     values: dict[str, str] = {}
     queue, seen = deque([(name, "")]), 0
     while queue and seen < _MAX_CONFIG_FILES:

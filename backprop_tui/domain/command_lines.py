@@ -13,7 +13,7 @@ from itertools import islice
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
-_PYTHON = re.compile(r"(?:i?python|pypy)[0-9.]*w?")
+_PYTHON = r"(?:i?python|pypy)[0-9.]*w?"
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
 # Programs that start a script, or with -m a module. Any other program before an interpreter is taken for a wrapper.
 _LAUNCHERS = frozenset({"torchrun", "accelerate", "deepspeed", "composer", "horovodrun", "colossalai", "fabric", "uv"})
@@ -32,18 +32,18 @@ _LAUNCHER_MODULES = frozenset(
     }
 )
 _SUFFIXES = (".py", ".sh", ".bash", ".ipynb")
-_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_VARIABLE = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_PYTHON_OPTION = re.compile(r"-[bBdEhiIOPqRsStuvVx]*([cm])(.*)", re.DOTALL)
+_MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+_VARIABLE = r"(?s)([A-Za-z_]\w*)=(.*)"
+_PYTHON_OPTION = r"(?s)-[bBdEhiIOPqRsStuvVx]*([cm])(.*)"
 _PYTHON_VALUES = frozenset({"-W", "-X", "-Q", "--check-hash-based-pycs"})
 _DIRECTORY_OPTIONS = frozenset({"-C", "--chdir", "--directory", "--cwd"})
-_IMPORTED = re.compile(r"\b(?:from|import)\s+([A-Za-z_][\w.]*)")
+_IMPORTED = r"\b(?:from|import)\s+([A-Za-z_][\w.]*)"
 
 _MAX_SHELL_BYTES = 64 << 10
 _MAX_SHELL_LINES = 500
-_SHELL_LINE = re.compile(r"python|\.py\b|run\b|accelerate|deepspeed|\.sh\b|^\s*(?:cd|export)\s|^\s*\w+=|-m\s")
+_SHELL_LINE = r"python|\.py\b|run\b|accelerate|deepspeed|\.sh\b|^\s*(?:cd|export)\s|^\s*\w+=|-m\s"
 _ALL_ARGUMENTS = frozenset({"$@", "${@}", "$*", "${*}", "${@:1}"})
-_OWN_DIRECTORY = re.compile(r'"?\$\(\s*dirname\s[^)]*\)"?')
+_OWN_DIRECTORY = r'"?\$\(\s*dirname\s[^)]*\)"?'
 _OWN = "$OWN_DIRECTORY"
 _NO_PROGRAMS = frozenset(
     {
@@ -81,7 +81,7 @@ class Target:
         if self.kind is TargetKind.MODULE:
             return next((part for part in reversed(self.word.split(".")) if part != "__main__"), self.word)
         if self.kind is TargetKind.CODE:
-            imported = [name.split(".") for name in _IMPORTED.findall(self.word)]
+            imported = [name.split(".") for name in re.findall(_IMPORTED, self.word)]
             return next((parts[-1] for parts in imported if parts[0] not in sys.stdlib_module_names), "inline")
         return name_of_path(self.word)
 
@@ -99,7 +99,7 @@ def find_target(command: Sequence[str]) -> Target:
     if target is not None:
         return target
     index = _program_index(command)
-    if _PYTHON.fullmatch(os.path.basename(command[index])):
+    if re.fullmatch(_PYTHON, os.path.basename(command[index])):
         return Target(kind=TargetKind.CODE, word="")  # read from a pipe or a terminal
     return Target(kind=TargetKind.PROGRAM, word=command[index], arguments=tuple(command[index + 1 :]))
 
@@ -112,7 +112,7 @@ def _program_index(words: Sequence[str]) -> int:
         starts = (
             name in _WRAPPERS or name in _LAUNCHERS or words[index + 1] == "run" or (index and name in _SUBCOMMANDS)
         )
-        if not (starts or _VARIABLE.fullmatch(word)):
+        if not (starts or re.fullmatch(_VARIABLE, word)):
             break
         following = (number for number in range(index + 1, len(words)) if _is_positional(words, number))
         index = next(following, len(words))
@@ -127,7 +127,7 @@ def _is_positional(words: Sequence[str], number: int) -> bool:
 def is_launcher(program: str) -> bool:
     """Whether a program is known to start another: an interpreter, a launcher or a shell."""
     name = os.path.basename(program)
-    return _PYTHON.fullmatch(name) is not None or name in _SHELLS or name in _LAUNCHERS
+    return re.fullmatch(_PYTHON, name) is not None or name in _SHELLS or name in _LAUNCHERS
 
 
 def _scan(words: Sequence[str], *, takes_module: bool = False) -> Target | None:
@@ -152,7 +152,7 @@ def _may_take_value(word: str) -> bool:
 
 def _in_context(target: Target, before: Sequence[str]) -> Target:
     """The target with the variables and the directory that the words before it set."""
-    variables = tuple((match[1], match[2]) for match in map(_VARIABLE.fullmatch, before) if match is not None)
+    variables = _variables(before)
     directory = target.directory
     for number, word in enumerate(before):
         option, equals, value = word.partition("=")
@@ -161,9 +161,14 @@ def _in_context(target: Target, before: Sequence[str]) -> Target:
     return replace(target, variables=(*variables, *target.variables), directory=directory)
 
 
+def _variables(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    matches = (re.fullmatch(_VARIABLE, word) for word in words)
+    return tuple((match[1], match[2]) for match in matches if match is not None)
+
+
 def _target_at(program: str, rest: Sequence[str]) -> Target | None:
     name = os.path.basename(program)
-    if _PYTHON.fullmatch(name):
+    if re.fullmatch(_PYTHON, name):
         return _of_python(rest)
     if name in _SHELLS:
         return _of_shell(rest)
@@ -176,7 +181,7 @@ def _of_python(words: Sequence[str]) -> Target | None:
     left = list(words)
     while left:
         word = left.pop(0)
-        option = _PYTHON_OPTION.fullmatch(word)
+        option = re.fullmatch(_PYTHON_OPTION, word)
         if option is not None:
             value = option[2] or (left.pop(0) if left else "")
             if option[1] == "m" and value in _LAUNCHER_MODULES:
@@ -194,7 +199,7 @@ def _module_after(words: Sequence[str], flag: int) -> Target | None:
     for number in range(flag + 1, len(words)):
         word = words[number]
         is_value = number > flag + 1 and _may_take_value(words[number - 1]) and "." not in word
-        if _MODULE.fullmatch(word) and not is_value:
+        if re.fullmatch(_MODULE, word) and not is_value:
             return Target(kind=TargetKind.MODULE, word=word, arguments=tuple(words[number + 1 :]))
     return None
 
@@ -228,8 +233,8 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
             directory = folder if words[-1] == _OWN else os.path.join(directory or "", words[-1])
             continue
         settings = words[1:] if words[0] == "export" else words
-        if all(_VARIABLE.fullmatch(word) for word in settings):
-            variables += tuple((match[1], match[2]) for match in map(_VARIABLE.fullmatch, settings) if match)
+        if all(re.fullmatch(_VARIABLE, word) for word in settings):
+            variables += _variables(settings)
             continue
         target = _scan(words)
         programs += [word for word in words[:1] if word not in _NO_PROGRAMS]
@@ -249,9 +254,9 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
 def _shell_commands(source: str) -> Iterator[list[str]]:
     """The words of each simple command, without redirections; lines that cannot train anything are left out."""
     lines = source[:_MAX_SHELL_BYTES].replace("\\\n", " ").splitlines()
-    relevant = lines if len(lines) == 1 else filter(_SHELL_LINE.search, lines)
+    relevant = lines if len(lines) == 1 else (line for line in lines if re.search(_SHELL_LINE, line))
     for line in islice(relevant, _MAX_SHELL_LINES):
-        code = re.sub(r"(?:^|\s)#.*", "", _OWN_DIRECTORY.sub(_OWN, line))
+        code = re.sub(r"(?:^|\s)#.*", "", re.sub(_OWN_DIRECTORY, _OWN, line))
         lexer = shlex.shlex(code, posix=True, punctuation_chars="();<>|&")
         lexer.whitespace_split, lexer.commenters = True, ""
         try:

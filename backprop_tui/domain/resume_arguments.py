@@ -17,9 +17,9 @@ RESUME_NAMES = (
     *("restore_file", "restore_from", "restore_path", "continue_from", "ckpt_path", "resume"),
 )
 _CALL = r"(?:add_argument|(?:click\.|@)option|typer\.Option)\("
-_NAME = re.compile(r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)")
-_TYPER_DEFAULT = re.compile(r"[^,'\"()]{0,80},")
-_ABSL = re.compile(r"\bDEFINE_(string|bool|boolean)\(\s{0,80}['\"](\w{1,80})['\"]")
+_NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
+_TYPER_DEFAULT = r"[^,'\"()]{0,80},"
+_ABSL = r"\bDEFINE_(string|bool|boolean)\(\s{0,80}['\"](\w{1,80})['\"]"
 _MAX_DEFINITION_LENGTH = 2_000
 _MAX_DEFINITIONS = 1_000
 _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
@@ -28,17 +28,18 @@ _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
 # Calls that make options from the parameters of a function or from the fields of a dataclass.
-_FROM_SIGNATURE = re.compile(r"\b(typer\.run|fire\.Fire|tyro\.cli|HfArgumentParser|add_arguments)\(([^)]{0,300})")
-_PARAMETER = re.compile(r"^\s*(\w+)\s*(?::\s*([^=\n]+?))?\s*(?:=\s*([^\n#]*?))?\s*,?\s*(?:#.*)?$")
+_FROM_SIGNATURE = r"\b(typer\.run|fire\.Fire|tyro\.cli|HfArgumentParser|add_arguments)\(([^)]{0,300})"
+_PARAMETER = r"^\s*(\w+)\s*(?::\s*([^=\n]+?))?\s*(?:=\s*([^\n#]*?))?\s*,?\s*(?:#.*)?$"
 
-_READS_VARIABLE = re.compile(r"BACKPROP_RESUME_FROM|\bbackprop_tui\b[. ]\s*(?:report|callbacks|import report)")
+_READS_VARIABLE = r"BACKPROP_RESUME_FROM|\bbackprop_tui\b[. ]\s*(?:report|callbacks|import report)"
 # The framework's own search for the newest checkpoint, or an option that asks for it.
-_FINDS_ITSELF = re.compile(
+_FINDS_ITSELF = (
     r"\bBackupAndRestore\(|\b(?:get_last|find_latest|latest)_checkpoint\(|\brestore_or_initialize\(|"
     r"\bckpt_path\s*=\s*['\"]last['\"]|\bauto_resume\s*=\s*True|\bresume(?:_from_checkpoint)?\s*=\s*(?:True\b|['\"]auto['\"])"
 )
-_ASKED_TO_FIND = re.compile(
-    r"\s(?:--auto[-_]resume|--init_from=resume|(?:--)?[\w.-]*resume[\w.-]*[= ](?:auto|latest|last|[Tt]rue|must))(?=\s)"
+_ASKED_TO_FIND = (
+    r"\s(?:--auto[-_]resume|--init_from=resume|"
+    r"(?:--)?[\w.-]*resume[\w.-]*[= ](?:auto|latest|last|[Tt]rue|must))(?=\s)"
 )
 
 
@@ -64,10 +65,10 @@ class ResumeMeans:
 
 
 def resume_channel(source: str, arguments: Sequence[str]) -> ResumeChannel | None:
-    if _READS_VARIABLE.search(source) is not None:
+    if re.search(_READS_VARIABLE, source) is not None:
         return ResumeChannel.ENVIRONMENT
-    asked = _ASKED_TO_FIND.search(f" {' '.join(arguments)} ")
-    return ResumeChannel.ITSELF if asked is not None or _FINDS_ITSELF.search(source) is not None else None
+    asked = re.search(_ASKED_TO_FIND, f" {' '.join(arguments)} ")
+    return ResumeChannel.ITSELF if asked is not None or re.search(_FINDS_ITSELF, source) is not None else None
 
 
 def resume_template(source: str, arguments: Sequence[str] = ()) -> str | None:
@@ -100,12 +101,12 @@ def _option_definitions(source: str) -> Iterator[tuple[str, str]]:
         if _is_comment(source, call.start()):
             continue
         call_arguments = _call_arguments(source[call.end() : call.end() + _MAX_DEFINITION_LENGTH])
-        default = _TYPER_DEFAULT.match(call_arguments) if call[0].startswith("typer") else None
+        default = re.match(_TYPER_DEFAULT, call_arguments) if call[0].startswith("typer") else None
         position = 0 if default is None else default.end()
-        while (name := _NAME.match(call_arguments, position)) is not None:
+        while (name := re.compile(_NAME).match(call_arguments, position)) is not None:
             position = name.end()
             yield name[1], call_arguments
-    for flag in islice(_ABSL.finditer(source), _MAX_DEFINITIONS):
+    for flag in islice(re.finditer(_ABSL, source), _MAX_DEFINITIONS) if "DEFINE_" in source else ():
         if not _is_comment(source, flag.start()):
             yield f"--{flag[2]}", "" if flag[1] == "string" else "is_flag=True"
 
@@ -126,7 +127,9 @@ def _call_arguments(text: str) -> str:
 
 def _template_of_signature(source: str) -> str | None:
     """For options made from the parameters of a function, or from the fields of a dataclass."""
-    for call in islice(_FROM_SIGNATURE.finditer(source), _MAX_DEFINITIONS):
+    if not any(word in source for word in ("typer", "fire", "tyro", "HfArgumentParser", "simple_parsing")):
+        return None
+    for call in islice(re.finditer(_FROM_SIGNATURE, source), _MAX_DEFINITIONS):
         if _is_comment(source, call.start()):
             continue
         names = re.findall(r"\b[A-Za-z_]\w+" if call[1] == "HfArgumentParser" else r"^\s*([A-Za-z_]\w+)", call[2])
@@ -152,7 +155,7 @@ def _parameters(source: str, name: str) -> Iterator[tuple[str, tuple[str, str]]]
         )
         lines = [] if block is None else [line for line in block[1].split("\n") if ":" in line]
     for line in lines:
-        parameter = _PARAMETER.match(line)
+        parameter = re.match(_PARAMETER, line)
         if parameter is not None:
             yield parameter[1], ((parameter[2] or "").strip(), (parameter[3] or "").strip())
 

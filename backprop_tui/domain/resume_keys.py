@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import RESUME_NAMES
 
-_LINE = re.compile(r"(\s*)([\w.-]+):(?:\s+(.*))?")
-_ITEM = re.compile(r"\s*-\s+(?:override\s+|optional\s+)*(?:/?([\w/.-]+)(?:@([\w.]+))?:\s+)?['\"]?([\w/.-]+)['\"]?\s*$")
-_GLOBAL_PACKAGE = re.compile(r"^#\s*@package\s+_global_", re.MULTILINE)
-_DECORATOR = re.compile(r"@hydra\.main\(([^)]{0,400})\)")
-_LOADED = re.compile(r"OmegaConf\.load\(\s*['\"]([^'\"\n]{1,200})['\"]")
-_READS_DOTLIST = re.compile(r"OmegaConf\.from_cli\(\s*\)|OmegaConf\.from_dotlist\(\s*(?:sys\.argv|unknown)")
+_LINE = r"(\s*)([\w.-]+):(?:\s+(.*))?"
+_ITEM = r"\s*-\s+(?:override\s+|optional\s+)*(?:/?([\w/.-]+)(?:@([\w.]+))?:\s+)?['\"]?([\w/.-]+)['\"]?\s*$"
+_GLOBAL_PACKAGE = r"(?m)^#\s*@package\s+_global_"
+_DECORATOR = r"@hydra\.main\(([^)]{0,400})\)"
+_LOADED = r"OmegaConf\.load\(\s*['\"]([^'\"\n]{1,200})['\"]"
+_READS_DOTLIST = r"OmegaConf\.from_cli\(\s*\)|OmegaConf\.from_dotlist\(\s*(?:sys\.argv|unknown)"
 _MAX_LINES = 5_000
 
 # A name without `resume` in it may also be that of weights to begin with, unless it stands where a training is set up.
@@ -31,7 +31,7 @@ class ConfigFile:
 
 def hydra_config(source: str, arguments: Sequence[str]) -> ConfigFile | None:
     """Returns the file that `@hydra.main` names, unless the command line names another; None if it names none."""
-    decorator = _DECORATOR.search(source)
+    decorator = re.search(_DECORATOR, source)
     if decorator is None:
         return None
     given = dict(re.findall(r"\b(config_path|config_name)\s*=\s*['\"]([^'\"]*)['\"]", decorator[1]))
@@ -46,10 +46,10 @@ def hydra_config(source: str, arguments: Sequence[str]) -> ConfigFile | None:
 
 def omegaconf_files(source: str, arguments: Sequence[str]) -> list[str] | None:
     """Returns the YAML files that a script with OmegaConf's command line names, or its arguments; None without that."""
-    if _READS_DOTLIST.search(source) is None:
+    if re.search(_READS_DOTLIST, source) is None:
         return None
     named = [word.rpartition("=")[2] for word in arguments]
-    return [*_LOADED.findall(source), *(word for word in named if word.endswith((".yaml", ".yml")))]
+    return [*re.findall(_LOADED, source), *(word for word in named if word.endswith((".yaml", ".yml")))]
 
 
 def leaves(text: str, prefix: str = "") -> dict[str, str]:
@@ -57,7 +57,7 @@ def leaves(text: str, prefix: str = "") -> dict[str, str]:
     values: dict[str, str] = {}
     open_sections: list[tuple[int, str]] = []
     for line in text.splitlines()[:_MAX_LINES]:
-        match = _LINE.fullmatch(re.sub(r"(?:^|\s)#.*", "", line).rstrip())
+        match = re.fullmatch(_LINE, re.sub(r"(?:^|\s)#.*", "", line).rstrip())
         if match is None:
             continue
         indent, key, value = len(match[1]), match[2], match[3]
@@ -74,7 +74,7 @@ def parts_of(text: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     defaults = re.search(r"^defaults:[^\n]*\n((?:[ \t]*-[^\n]*\n|[ \t]*#[^\n]*\n|\s*\n)*)", text + "\n", re.MULTILINE)
     chosen = dict(word.split("=", 1) for word in arguments if re.fullmatch(r"[\w/]+=[\w/.-]+", word))
     for line in () if defaults is None else defaults[1].splitlines():
-        item = _ITEM.fullmatch(re.sub(r"\s#.*", "", line))
+        item = re.fullmatch(_ITEM, re.sub(r"\s#.*", "", line))
         if item is None or item[3] in ("_self_", "null"):
             continue
         group, package, name = item[1], item[2], item[3]
@@ -85,7 +85,7 @@ def parts_of(text: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def is_global(text: str) -> bool:
-    return _GLOBAL_PACKAGE.search(text) is not None
+    return re.search(_GLOBAL_PACKAGE, text) is not None
 
 
 def key_template(values: Mapping[str, str], arguments: Sequence[str]) -> str | None:

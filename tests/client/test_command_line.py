@@ -80,7 +80,7 @@ def test_a_command_line_is_kept_unchanged(workplace: Path) -> None:
 
 def test_a_command_line_is_named_after_the_script_in_it(workplace: Path) -> None:
     assert command_program(["sh", "src/fit.py"], cwd=str(workplace), environment=PATH).name == "fit"
-    assert command_program(["/bin/sh", "-c", "x"], cwd=str(workplace), environment=PATH).name == "sh"
+    assert command_program(["/bin/sh", "-c", "make x"], cwd=str(workplace), environment=PATH).name == "make"
 
 
 def test_an_unknown_command_is_refused_with_the_nearest_name(workplace: Path) -> None:

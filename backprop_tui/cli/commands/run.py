@@ -10,8 +10,7 @@ from backprop_tui.cli.options import add_identity_options, add_run_options, run_
 from backprop_tui.cli.reports import follow_queued, print_held, print_previews
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
-from backprop_tui.client.submission_keys import submission_key
-from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs
+from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced
