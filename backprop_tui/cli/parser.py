@@ -95,7 +95,7 @@ class CommandParser(argparse.ArgumentParser):
         name, equals, _ = word.partition("=")
         action = self._option_string_actions.get(name)
         if action is None and name != _CONFIG:
-            return 1 if word[1] != "-" and word[:2] in self._option_string_actions else None
+            return 1 if word[1:2] != "-" and word[:2] in self._option_string_actions else None
         return 1 if equals or (action is not None and action.nargs == 0) else 2
 
     def error(self, message: str) -> NoReturn:

@@ -73,7 +73,7 @@ def test_only_what_a_script_uses_of_a_module_counts(tmp_path: Path) -> None:
     _written(
         tmp_path,
         train="from tools import mean\nprint(mean([1]))\n",
-        tools=f"def mean(x): ...\n\ndef main(\n    x,\n) -> None:\n    {OPTION}\nif __name__ == '__main__':\n    {OPTION}",
+        tools=f"def mean(x): ...\n\ndef main(\n) -> None:\n    {OPTION}\nif __name__ == '__main__':\n    {OPTION}",
         base=f"class Base:\n    def options(self, parser):\n        {OPTION}",
         options="from base import Base\nclass Options(Base): ...\n",
         class_based="from options import Options\nOptions()\n",
