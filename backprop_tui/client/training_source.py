@@ -187,7 +187,7 @@ def _imported_sources(training: TrainingSource) -> Iterator[str]:
             seen.add(path)
             text = source_of(path, MAX_IMPORTED_BYTES)
             if any(word in text for word in _RELEVANT):
-                names = set(re.findall(_WORD, source)) if names is None else names
+                names = _used_names(source) if names is None else names
                 left -= len(text)
                 text = _named_parts(text, names)
                 yield text
@@ -210,6 +210,14 @@ def _imported_files(source: str, folder: str, roots: Sequence[str]) -> Iterator[
             path = _find_module(module, places) if re.fullmatch(r"[\w.]+", module) else None
             if path is not None:
                 yield path
+
+
+def _used_names(source: str) -> set[str]:
+    """The names that a module may use of others: imported ones and attributes; every word if it imports with `*`."""
+    if re.search(r"\bimport[ \t]+\*", source) is not None:
+        return set(re.findall(_WORD, source))
+    imported = " ".join(statement[2] or "" for statement in re.finditer(_IMPORT, source, re.MULTILINE))
+    return set(re.findall(_WORD, imported)) | set(re.findall(rf"\.({_WORD})", source))
 
 
 def _named_parts(source: str, names: set[str]) -> str:

@@ -168,6 +168,8 @@ def _framework_template(source: str, arguments: Sequence[str]) -> str | None:
         return "--ckpt_path {path}"
     if re.search(r"^init_from\s*=\s*['\"]", source, re.MULTILINE) is not None and "configurator.py" in source:
         return "--init_from=resume"  # nanoGPT finds the checkpoint in its out_dir
+    if "default_argument_parser(" in source and re.search(r"^from detectron2\b", source, re.MULTILINE) is not None:
+        return "--resume"  # from the last checkpoint in its output directory
     if re.search(r"^(?:from|import) megatron\b", source, re.MULTILINE) is not None and "pretrain(" in source:
         return "--load {path}"
     return None

@@ -72,7 +72,7 @@ def test_modules_are_found_by_pythonpath_and_packages_by_what_starts_them(tmp_pa
 def test_only_what_a_script_uses_of_a_module_counts(tmp_path: Path) -> None:
     _written(
         tmp_path,
-        train="from tools import mean\nprint(mean([1]))\n",
+        train="from tools import mean\ndef main():\n    print(mean([1]))\nmain()\n",
         tools=f"def mean(x): ...\n\ndef main(\n) -> None:\n    {OPTION}\nif __name__ == '__main__':\n    {OPTION}",
         base=f"class Base:\n    def options(self, parser):\n        {OPTION}",
         options="from base import Base\nclass Options(Base): ...\n",

@@ -39,6 +39,10 @@ MEGATRON = "from megatron.training import pretrain\npretrain(provider)\n"
         (HUGGING_FACE, "--resume_from_checkpoint {path}"),
         (NANOGPT, "--init_from=resume"),
         (MEGATRON, "--load {path}"),
+        (
+            "from detectron2.engine import default_argument_parser\nargs = default_argument_parser().parse_args()",
+            "--resume",
+        ),
         ("cli = LightningCLI(Model, Data)", None),  # no subcommand on the command line
         ('flags.DEFINE_string("resume_from", None, "a checkpoint")', "--resume_from {path}"),
         ('flags.DEFINE_bool("resume", False, "go on")', "--resume"),
