@@ -95,8 +95,18 @@ class CommandParser(argparse.ArgumentParser):
         name, equals, _ = word.partition("=")
         action = self._option_string_actions.get(name)
         if action is None and name != _CONFIG:
-            return 1 if word[1:2] != "-" and word[:2] in self._option_string_actions else None
+            return None if word.startswith("--") else self._cluster_length(word)
         return 1 if equals or (action is not None and action.nargs == 0) else 2
+
+    def _cluster_length(self, word: str) -> int | None:
+        """As `option_length`, of short options in one word, such as -dm 5 or -m5."""
+        for end, letter in enumerate(word[1:], start=2):
+            action = self._option_string_actions.get(f"-{letter}")
+            if action is None:
+                return None
+            if action.nargs != 0:
+                return 1 if end < len(word) else 2
+        return 1 if len(word) > 1 else None
 
     def error(self, message: str) -> NoReturn:
         unknown = "unrecognized arguments: "

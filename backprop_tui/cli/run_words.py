@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from backprop_tui.client.command_line import check_script, is_executable, on_path
 from backprop_tui.domain.command_lines import TargetKind, find_target, is_launcher
@@ -38,6 +39,7 @@ class RunWords:
         """
         count = self._count_options(words)
         lead, rest = list(words[:count]), list(words[count:])
+        self._refuse_module(lead, rest)
         if not rest or rest[0] == "--":
             return list(words)
         if rest[0].startswith("-"):
@@ -55,11 +57,15 @@ class RunWords:
             length = self.option_length(words[index])
             if length is None:
                 break
-            if words[index] == "-m" and re.fullmatch(_MODULE, "".join(words[index + 1 : index + 2])):
-                line = self.line([*words[:index], "--", "python3", *words[index:]])
-                raise UsageError(f"-m is the timebox in minutes; for the module {words[index + 1]}, type: {line}")
             index += length
         return min(index, len(words))
+
+    def _refuse_module(self, lead: list[str], rest: list[str]) -> None:
+        """Python's `-m` before a module is our timebox."""
+        for index, (option, module) in enumerate(pairwise(lead)):
+            if option == "-m" and re.fullmatch(_MODULE, module):
+                line = self.line([*lead[:index], "--", "python3", *lead[index:], *rest])
+                raise UsageError(f"-m is the timebox in minutes; for the module {module}, type: {line}")
 
     def _from_first(self, lead: list[str], rest: list[str]) -> list[str]:
         first = rest[0]

@@ -18,6 +18,7 @@ from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
+from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.resume_arguments import ResumeMeans
@@ -47,6 +48,12 @@ class Resumption:
     def lost_variables(self) -> list[str]:
         """Variables that were given before, are secret by their name, and are not in the environment now."""
         return [name for name, value in self.run.spec.env if value is None and name not in self.environment]
+
+    @property
+    def advice(self) -> str | None:
+        """What to do if nothing tells the script its checkpoint, as far as is known."""
+        is_told = self.checkpoint is None or resumes_by(self.run.spec) is not None
+        return None if is_told else f"{self.run.name}: {self.resume.advice}"
 
     @property
     def checkpoint(self) -> str | None:

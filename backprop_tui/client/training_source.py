@@ -58,7 +58,7 @@ def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> t
 
 def _resume_means(training: TrainingSource, cwd: str, known: str | None) -> ResumeMeans:
     if training.path is None:
-        return ResumeMeans(template=known)
+        return ResumeMeans(template=known, obstacle=None if known else "its source is not found")
     arguments = training.arguments
     source, template = training.source, resume_template(training.source, arguments)
     if template is None:

@@ -59,6 +59,7 @@ def test_what_is_unambiguous_is_completed(typed: str, understood: str) -> None:
     "line",
     [
         "run train.py -m 5 --no-ui -n mine",
+        "run -dm 5 -p2 train.py",
         "run mine -m 5",  # the file, not the program
         "run train.py -- --lr 0.1",
         "run -- python3 train.py",

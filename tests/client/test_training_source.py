@@ -10,7 +10,8 @@ import pytest
 
 from backprop_tui.client.training_source import MAX_IMPORTED_FILES, find_training
 from backprop_tui.domain.command_lines import find_target
-from backprop_tui.domain.resume_arguments import ResumeChannel, ResumeMeans
+from backprop_tui.domain.resume_arguments import ResumeMeans
+from backprop_tui.domain.run import ResumeChannel
 
 OPTION = 'parser.add_argument("--resume", type=str)\n'
 FUNCTION = f"import argparse\ndef get():\n    parser = argparse.ArgumentParser()\n    {OPTION}    return parser\n"
@@ -194,4 +195,5 @@ def test_a_script_that_needs_no_argument_is_recognised(
     "line", ["python -m nowhere", "python gone.py", "python -c 'x'", "docker run image", "sleep 3"]
 )
 def test_nothing_is_known_of_what_is_not_found(tmp_path: Path, line: str) -> None:
-    assert find_training(find_target(shlex.split(line)), str(tmp_path), {"PATH": os.defpath}) == (None, ResumeMeans())
+    path, means = find_training(find_target(shlex.split(line)), str(tmp_path), {"PATH": os.defpath})
+    assert (path, means) == (None, ResumeMeans(obstacle="its source is not found"))

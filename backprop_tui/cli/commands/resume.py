@@ -15,7 +15,6 @@ from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 
@@ -66,8 +65,8 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
 
 
 def _warn_if_untold(resumption: Resumption) -> None:
-    if resumption.checkpoint is not None and resumes_by(resumption.run.spec) is None:
-        diagnostics.complain(f"{resumption.run.name}: {resumption.resume.advice}")
+    if resumption.advice is not None:
+        diagnostics.complain(resumption.advice)
 
 
 def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:

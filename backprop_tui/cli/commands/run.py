@@ -12,9 +12,6 @@ from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.invocation import resumes_by
-from backprop_tui.domain.lifecycle import is_sliced
-from backprop_tui.domain.run import Queued
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
 
@@ -81,7 +78,5 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
 
 def _warn_if_untold(planned: SubmissionPlan) -> None:
     """Slices of a script that does not learn of its checkpoint would repeat the beginning until the time is used."""
-    run = planned.runs[0]
-    needs_checkpoint = is_sliced(run.spec) or (isinstance(run.state, Queued) and run.state.resume_from is not None)
-    if needs_checkpoint and resumes_by(run.spec) is None:
-        diagnostics.complain(f"{run.name}: {planned.program.resume.advice}")
+    if planned.advice is not None:
+        diagnostics.complain(planned.advice)
