@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from backprop_tui.client.command_line import check_script, is_executable, on_path
-from backprop_tui.domain.command_lines import TargetKind, find_target, is_launcher
+from backprop_tui.domain.command_lines import TargetKind, find_target, is_launcher, is_python
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -105,9 +105,10 @@ class RunWords:
         return UsageError(f"{problem}{end_mark} Arguments of {script} come after --, so type: {line}")
 
     def _command(self, lead: list[str], command: list[str]) -> list[str]:
-        """A program takes everything after it; a `--` after what it trains may belong to either."""
+        """A program takes everything after it. Launchers accept a `--` after what they start; Python hands it on."""
         target = find_target(command)
-        if "--" in target.arguments and target.kind in (TargetKind.SCRIPT, TargetKind.MODULE):
+        is_file = target.kind in (TargetKind.SCRIPT, TargetKind.MODULE)
+        if is_file and "--" in target.arguments and is_python(command[0]):
             index = len(command) - len(target.arguments) + target.arguments.index("--")
             line = self.line([*lead, "--", *command[:index], *command[index + 1 :]])
             raise UsageError(f"the -- after {target.word} would be one of its arguments, so type: {line}")

@@ -99,7 +99,7 @@ def find_target(command: Sequence[str]) -> Target:
     if target is not None:
         return target
     index = _program_index(command)
-    if re.fullmatch(_PYTHON, os.path.basename(command[index])):
+    if is_python(command[index]):
         return Target(kind=TargetKind.CODE, word="")  # read from a pipe or a terminal
     return Target(kind=TargetKind.PROGRAM, word=command[index], arguments=tuple(command[index + 1 :]))
 
@@ -124,10 +124,14 @@ def _is_positional(words: Sequence[str], number: int) -> bool:
     return not (word.startswith("-") or re.fullmatch(r"[\d.:,-]+[a-z]?", word) or _may_take_value(words[number - 1]))
 
 
+def is_python(program: str) -> bool:
+    return re.fullmatch(_PYTHON, os.path.basename(program)) is not None
+
+
 def is_launcher(program: str) -> bool:
     """Whether a program is known to start another: an interpreter, a launcher or a shell."""
     name = os.path.basename(program)
-    return re.fullmatch(_PYTHON, name) is not None or name in _SHELLS or name in _LAUNCHERS
+    return is_python(name) or name in _SHELLS or name in _LAUNCHERS
 
 
 def _scan(words: Sequence[str], *, takes_module: bool = False) -> Target | None:
@@ -168,7 +172,7 @@ def _variables(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _target_at(program: str, rest: Sequence[str]) -> Target | None:
     name = os.path.basename(program)
-    if re.fullmatch(_PYTHON, name):
+    if is_python(name):
         return _of_python(rest)
     if name in _SHELLS:
         return _of_shell(rest)

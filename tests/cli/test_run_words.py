@@ -44,6 +44,7 @@ def _parsed(line: str) -> Invocation:
         ("run A=1 python3 train.py", "run --env A=1 -- python3 train.py"),
         ("run 'A=1 B=2 python3 train.py'", "run --env A=1 --env B=2 -- python3 train.py"),
         ("run programs/venv/bin/python train.py -m 3", "run -- programs/venv/bin/python train.py -m 3"),
+        ("run torchrun -m pkg.train -- --lr 1", "run -- torchrun -m pkg.train -- --lr 1"),
         ("run python3 -c 'print(1)' --", "run -- python3 -c 'print(1)' --"),
     ],
 )
