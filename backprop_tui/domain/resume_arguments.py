@@ -76,14 +76,19 @@ def resume_template(source: str, arguments: Sequence[str] = ()) -> str | None:
 
     `arguments` are those the script is started with: an option of a subcommand needs that subcommand.
     """
-    # The source alone does not say which subcommand an option belongs to.
-    if re.search(r"\badd_subparsers\(", source) is None:
+    if not _has_subcommands(source):
         options = {flag.lstrip("-").replace("-", "_"): (flag, text) for flag, text in _option_definitions(source)}
         for name in RESUME_NAMES:
             flag, definition = options.get(name, ("", ""))
             if flag.startswith("--") and re.search(_NO_PATH, definition) is None:
                 return _flag_template(flag, definition)
     return _framework_template(source, arguments) or _template_of_signature(source)
+
+
+def _has_subcommands(source: str) -> bool:
+    """The source alone does not say which subcommand an option belongs to."""
+    commands = re.findall(r"^@\w+\.command\(", source, re.MULTILINE)
+    return len(commands) > 1 or re.search(r"\badd_sub(?:parsers|commands)\(", source) is not None
 
 
 def _flag_template(flag: str, definition: str) -> str:

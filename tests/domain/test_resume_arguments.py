@@ -63,6 +63,8 @@ MEGATRON = "from megatron.training import pretrain\npretrain(provider)\n"
         ("p.add_argument('--resume', type=_str2bool, nargs='?', const=True)", "--resume"),
         ("# p.add_argument('--resume', type=str)", None),
         ("sub = p.add_subparsers()\neval_.add_argument('--resume', type=str)", None),
+        ("@cli.command()\n@click.option('--resume')\ndef a(): ...\n@cli.command()\ndef b(): ...\n", None),
+        ("@app.command()\ndef main(resume: str = typer.Option(None, '--resume')): ...\n", "--resume {path}"),
         ("p.add_argument('--resume', choices=['auto', 'never'])", None),
         ("p.add_argument('--resume-training', type=str)", None),
         ("# --resume is not understood\nprint('--resume', x)", None),
