@@ -10,12 +10,7 @@ from backprop_tui.store.option_table import options_of
 from backprop_tui.store.records import public
 
 # What changes by itself, or is chosen anew for each submission.
-_IGNORED = frozenset(
-    {
-        *("git", "host", "gpus", "group", "python_origin", "visible_gpus"),
-        *("found_resume_arg", "resume_channel", "resumes_by"),
-    }
-)
+_IGNORED = frozenset({"git", "host", "gpus", "group", "python_origin", "visible_gpus", "found_resume_arg"})
 _CONTENT = "script's content"
 _MAX_NAMED = 3  # differences in the message
 
