@@ -40,7 +40,8 @@ _ENTRY_POINT = r"^from ([\w.]+) import \w+"
 class TrainingSource:
     """The script or module that trains, with its arguments; `path` None: there is none that can be read.
 
-    `roots` are the directories that it imports from, `takes_arguments` whether it gets words added to the command line.
+    `roots` are the directories that it imports from, `takes_arguments` whether it gets words added to the command line,
+    `around` is the source of what starts it: shell scripts, or code on the command line.
     """
 
     path: str | None = None
@@ -48,6 +49,7 @@ class TrainingSource:
     roots: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     takes_arguments: bool = True
+    around: str = ""
 
 
 def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> tuple[str | None, ResumeMeans]:
@@ -57,17 +59,21 @@ def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> t
 
 
 def _resume_means(training: TrainingSource, cwd: str, known: str | None) -> ResumeMeans:
-    if training.path is None:
-        return ResumeMeans(template=known, obstacle=None if known else "its source is not found")
     arguments = training.arguments
+    if training.path is None:
+        channel = None if known else resume_channel(training.around, arguments)
+        return ResumeMeans(template=known, channel=channel, obstacle=None if known else "its source is not found")
     source, template = training.source, resume_template(training.source, arguments)
     if template is None:
         source = "\n".join([source, *_imported_sources(training)])
         template = resume_template(source, arguments) or _configured_template(training, source, cwd) or known
-    if template is None or training.takes_arguments:
-        return ResumeMeans(template=template, channel=None if template else resume_channel(source, arguments))
+    if template is not None and training.takes_arguments:
+        return ResumeMeans(template=template)
+    channel = resume_channel(f"{source}\n{training.around}", arguments)
+    if template is None:
+        return ResumeMeans(channel=channel)
     obstacle = f'its shell script does not pass its arguments on ("$@"), so {template.split()[0]} cannot be added'
-    return ResumeMeans(channel=resume_channel(source, arguments), obstacle=obstacle)
+    return ResumeMeans(channel=channel, obstacle=obstacle)
 
 
 def _program_template(target: Target) -> str | None:
@@ -78,6 +84,7 @@ def _program_template(target: Target) -> str | None:
 
 def _locate(target: Target, cwd: str, environment: Mapping[str, str]) -> TrainingSource:
     """The source of a target in the directory `cwd`, followed through shell scripts."""
+    around = target.word if target.kind is TargetKind.CODE else ""
     for _ in range(_MAX_SHELLS):
         folder = os.path.normpath(os.path.join(cwd, target.directory or ""))
         searched = [path for path in dict(target.variables).get("PYTHONPATH", "").split(os.pathsep) if "$" not in path]
@@ -93,7 +100,9 @@ def _locate(target: Target, cwd: str, environment: Mapping[str, str]) -> Trainin
                 roots=tuple(dict.fromkeys(map(os.path.normpath, roots))),
                 arguments=target.arguments,
                 takes_arguments=target.takes_arguments,
+                around=around,
             )
+        around += source
         inner = shell_target(source, os.path.dirname(path))
         if inner is None:
             break
@@ -102,7 +111,7 @@ def _locate(target: Target, cwd: str, environment: Mapping[str, str]) -> Trainin
         variables = (*target.variables, *inner.variables)
         target = replace(inner, arguments=arguments, takes_arguments=passed, variables=variables)
         cwd = folder
-    return TrainingSource()
+    return TrainingSource(around=around)
 
 
 def _path_of(

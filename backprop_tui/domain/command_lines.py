@@ -231,7 +231,7 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
     targets: list[Target] = []
     variables: tuple[tuple[str, str], ...] = ()
     directory: str | None = None
-    programs: list[str] = []
+    programs: list[list[str]] = []
     for words in _shell_commands(source):
         if words[0] == "cd":
             directory = folder if words[-1] == _OWN else os.path.join(directory or "", words[-1])
@@ -241,7 +241,7 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
             variables += _variables(settings)
             continue
         target = _scan(words)
-        programs += [word for word in words[:1] if word not in _NO_PROGRAMS]
+        programs += [words] if words[0] not in _NO_PROGRAMS else []
         if target is not None:
             passes = any(word in _ALL_ARGUMENTS for word in target.arguments)
             start = directory if target.directory is None else os.path.join(directory or "", target.directory)
@@ -251,7 +251,8 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
     if len(passing) > 1:
         return replace(passing[-1], takes_arguments=False)  # an option of one need not be one of the others
     if not targets and programs:
-        return Target(kind=TargetKind.PROGRAM, word=programs[-1], takes_arguments=False)
+        program, *arguments = programs[-1]
+        return Target(kind=TargetKind.PROGRAM, word=program, arguments=tuple(arguments), takes_arguments=False)
     return (passing or targets)[-1] if targets else None
 
 

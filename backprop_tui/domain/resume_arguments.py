@@ -65,7 +65,7 @@ class ResumeMeans:
 
 
 def resume_channel(source: str, arguments: Sequence[str]) -> ResumeChannel | None:
-    if re.search(_READS_VARIABLE, source) is not None:
+    if re.search(_READS_VARIABLE, " ".join([source, *arguments])) is not None:
         return ResumeChannel.ENVIRONMENT
     asked = re.search(_ASKED_TO_FIND, f" {' '.join(arguments)} ")
     return ResumeChannel.ITSELF if asked is not None or re.search(_FINDS_ITSELF, source) is not None else None

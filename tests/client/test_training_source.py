@@ -105,6 +105,20 @@ def test_a_shell_script_must_pass_its_arguments_on(tmp_path: Path) -> None:
     assert "--resume cannot be added" in means.advice
 
 
+def test_a_shell_may_pass_the_variable_on(tmp_path: Path) -> None:
+    _written(tmp_path, train=OPTION)
+    (tmp_path / "run.sh").write_text(
+        '[ -n "$BACKPROP_RESUME_FROM" ] && A="--resume $BACKPROP_RESUME_FROM"\npython train.py $A\n'
+    )
+    for line in (
+        "bash run.sh",
+        "bash -c 'python train.py ${BACKPROP_RESUME_FROM:+--resume $BACKPROP_RESUME_FROM}'",
+        "bash -c 'fit $BACKPROP_RESUME_FROM'",
+    ):
+        assert _means(tmp_path, line).channel is ResumeChannel.ENVIRONMENT
+    assert _means(tmp_path, "bash -c 'fit --lr 1'").channel is None
+
+
 def test_a_console_script_is_read_through_its_module(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin/fit"
