@@ -7,7 +7,14 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from backprop_tui.domain.causes.tracebacks import ExceptionChain, LoggedException, LogLine, parse_tracebacks
+from backprop_tui.domain.causes.tracebacks import (
+    PROGRESS,
+    ExceptionChain,
+    LoggedException,
+    LogLine,
+    Role,
+    parse_tracebacks,
+)
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
@@ -29,7 +36,7 @@ class GpuHolder:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """None or empty means unknown. The two callables are only called by the detectors that need them."""
+    """None or empty means unknown. The callables are only called by the detectors that need them."""
 
     exit_code: int | None = None
     signal: str | None = None
@@ -44,19 +51,26 @@ class Facts:
     gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
+    machine_gpus: int | None = None  # how many GPUs the machine has
+    hidden_gpus: str | None = None  # describes why the script saw no GPU although the machine has some
+    open_files: int | None = None  # the limit of open files
     file_system: Callable[[str], FileSystem | None] = lambda _path: None
     local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
+    port_holder: Callable[[int], str | None] = lambda _port: None  # describes the process that listens on a TCP port
+    first_line: Callable[[str], bytes | None] = lambda _path: None  # of a file; relative paths start at `cwd`
 
 
 LAST_LINES = 40  # searched for messages that belong to no traceback
 FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
 BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
+_SURVIVED_LINES = 3  # so many lines of progress after an error show that the script went on
 
 # Errors of other processes after one has died: consequences, not the cause.
 _CONSEQUENCES = (
     r"^(?:\w+\.)*(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|BrokenPipeError)\b"
     r"|DataLoader worker \(pid\(s\)"
     r"|DistBackendError|Connection (?:closed|reset) by (?:remote )?peer|\[Rank \d+\] .*timeout"
+    r"|Pin memory thread exited unexpectedly"
 )
 
 
@@ -75,29 +89,79 @@ class Clues:
         self.facts = facts
 
     @cached_property
+    def _chains(self) -> list[ExceptionChain]:
+        return parse_tracebacks(self.lines)
+
+    @cached_property
     def exceptions(self) -> tuple[LoggedException, ...]:
-        """The chain of exceptions that ended the script, the root first; empty if there was none."""
-        chain = _final_chain(self.lines, self.first_rank)
+        """The chain of exceptions that ended the script, the first one first; empty if there was none."""
+        is_reported = self._launcher_report[1] is not None
+        chains = [
+            chain
+            for chain in self._chains
+            if chain.role is not Role.IGNORED
+            and not chain.is_launchers
+            and (is_reported or not self._was_survived(chain))
+        ]
+        chain = _final_chain(chains, len(self.lines), self.first_rank)
         return () if chain is None else tuple(chain.exceptions)
+
+    def _was_survived(self, chain: ExceptionChain) -> bool:
+        """Whether the process that printed the traceback went on with its training."""
+        source = chain.root.line.source
+        following = (line for line in self.lines[chain.last_index + 1 :] if line.source == source)
+        return sum(_is_progress(line) for line in following) >= _SURVIVED_LINES
+
+    @property
+    def raised(self) -> LoggedException | None:
+        """The exception that ended the script; None if there was none."""
+        return self.exceptions[-1] if self.exceptions else None
 
     @property
     def root(self) -> LoggedException | None:
-        return self.exceptions[0] if self.exceptions else None
+        """The exception from which that one was raised, directly or not; itself if there is none."""
+        root = self.raised
+        for exception in reversed(self.exceptions[:-1]):
+            if root is None or not root.is_explicit:
+                break
+            root = exception
+        return root
 
     @cached_property
     def last(self) -> Sequence[LogLine]:
-        """The last lines that are not empty."""
-        return [line for line in self.lines[-4 * LAST_LINES :] if line.text.strip()][-LAST_LINES:]
+        """The last lines that are not empty, without what ended nothing or was survived."""
+        noise = {
+            index
+            for chain in self._chains
+            if chain.role is Role.IGNORED or chain.is_launchers
+            for index in range(chain.first_index, chain.last_index + 1)
+        }
+        first = max(0, len(self.lines) - 4 * LAST_LINES)
+        last: list[LogLine] = []
+        progress = 0
+        for index in reversed(range(first, len(self.lines))):
+            line = self.lines[index]
+            if not line.text.strip() or index in noise:
+                continue
+            last.append(line)
+            progress += _is_progress(line)
+            if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
+                break
+        return last[::-1]
 
     @cached_property
     def _launcher_report(self) -> tuple[int | None, int | None]:
-        """Rank and exit code of the process that failed first, as reported by torchrun."""
+        """Rank and exit code of the process that failed first, as reported by its launcher."""
         rank = code = None
         for index, line in enumerate(self.lines):
             if line.text.startswith("Root Cause (first observed failure)"):
                 report = "\n".join(line.text for line in self.lines[index : index + 9])
                 rank = _number_in(r"rank\s*: (\d+)", report)
                 code = _number_in(r"exitcode\s*: (-?\d+)", report)
+        for chain in self._chains if code is None else ():
+            text = chain.exceptions[-1].text
+            if chain.is_launchers and (match := re.search(_CHILD_STATUS, text)) is not None:
+                code = int(match["code"]) if match["code"] else -int(match["signal"])
         return rank, code
 
     @property
@@ -105,19 +169,26 @@ class Clues:
         """The rank that failed first; None if no launcher reported one."""
         return self._launcher_report[0]
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the script, or of the process that its launcher reported; None if unknown, or a signal."""
+        code = self._launcher_report[1]
+        return self.facts.exit_code if code is None or code < 0 else code
+
     @cached_property
     def signal(self) -> str | None:
-        """The signal that ended the script, or the first of its processes that died; None if there was none."""
-        facts = self.facts
-        if facts.signal is not None:
-            return facts.signal
-        code = self._launcher_report[1]
-        if code is not None and code < 0:
-            return _fatal_signal_name(-code)
+        """The signal that ended the script, or the first of its processes that died; None if there was none.
+
+        A process that aborts or crashes after its traceback did so while it was shutting down.
+        """
+        facts, code = self.facts, self._launcher_report[1]
+        name = facts.signal or (None if code is None or code >= 0 else _fatal_signal_name(-code))
+        if name is not None and not (name in _SHUTDOWN_SIGNALS and self.exceptions):
+            return name
         worker = self.find(r"DataLoader worker \(pid (\d+)\) is killed by signal: (\w[\w ]*)")
         if worker is not None:
             return _WORKER_SIGNALS.get(worker.match[2].strip())
-        if facts.exit_code is None or self.exceptions:
+        if facts.exit_code is None or self.exceptions or code is not None:
             return None
         # A shell reports a child's signal as 128 + N. A Python launcher's sys.exit(-N) becomes 256 - N, but other
         # scripts use -1 and -2 as well, without any signal.
@@ -142,6 +213,10 @@ class Clues:
         return None
 
 
+def _is_progress(line: LogLine) -> bool:
+    return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
+
+
 def _number_in(pattern: str, text: str) -> int | None:
     match = re.search(pattern, text)
     return None if match is None else int(match[1])
@@ -154,6 +229,8 @@ _WORKER_SIGNALS = {
     "Aborted": "SIGABRT",
     "Terminated": "SIGTERM",
 }
+_CHILD_STATUS = r"non-zero exit status (?P<code>\d+)|died with <Signals\.\w+: (?P<signal>\d+)>"
+_SHUTDOWN_SIGNALS = ("SIGABRT", "SIGSEGV")
 _CHILD_SIGNALS = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS")
 _FATAL_SIGNALS = (
     *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"),
@@ -177,21 +254,26 @@ def _line_of_match(exception: LoggedException, match: re.Match[str]) -> LogLine:
     return LogLine(exception.message[below - 1], None if number is None else number + below, exception.line.source)
 
 
-def _final_chain(lines: Sequence[LogLine], first_rank: int | None) -> ExceptionChain | None:
-    """The chain that ended the script; if several processes died together, the first that is not a consequence."""
+def _final_chain(chains: Sequence[ExceptionChain], end: int, first_rank: int | None) -> ExceptionChain | None:
+    """The chain that ended the script; if several processes died together, the first that is not a consequence.
+
+    That of a thread ends a process only where nothing else explains the end. `end` is the number of lines.
+    """
     final: list[ExceptionChain] = []
-    end = len(lines)
-    for chain in reversed(parse_tracebacks(lines)):
+    for chain in reversed(chains):
         if end - chain.last_index > (BURST_LINES if final else FINAL_WITHIN_LINES):
             break
         final.append(chain)
         end = min(end, chain.last_index)
     final.reverse()
-    roots = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
+    causes = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
+    roots = [chain for chain in causes if chain.role is Role.PROCESS] or causes
     if not roots:
         return final[-1] if final else None
     of_rank = [chain for chain in roots if first_rank is not None and chain.root.line.rank == first_rank]
     if of_rank:
         return of_rank[-1]
-    several = len({chain.root.line.source for chain in roots}) > 1 or len(roots) < len(final) or first_rank is not None
-    return roots[0] if several else roots[-1]
+    is_together = (
+        len({chain.root.line.source for chain in roots}) > 1 or len(causes) < len(final) or first_rank is not None
+    )
+    return roots[0] if is_together else roots[-1]
