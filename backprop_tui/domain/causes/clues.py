@@ -63,6 +63,7 @@ class Facts:
 LAST_LINES = 40  # searched for messages that belong to no traceback
 FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
 BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
+_FINAL_LINES = 8  # where words that ordinary output may contain explain an end
 _SURVIVED_LINES = 3  # so many lines of progress after an error show that the script went on
 
 # Errors of other processes after one has died: consequences, not the cause.
@@ -203,6 +204,11 @@ class Clues:
             if match is not None:
                 return Hit(_line_of_match(exception, match), match, exception.text)
         return None if self.exceptions else self.find_last(pattern)
+
+    def find_at_end(self, pattern: str) -> Hit | None:
+        """Like `find`, but if there are no exceptions only in the very last lines: for words of ordinary output."""
+        hit = self.find(pattern)
+        return hit if hit is None or self.exceptions or hit.line in self.last[-_FINAL_LINES:] else None
 
     def find_last(self, pattern: str) -> Hit | None:
         """Searches the last lines, the newest first, even if there are exceptions."""

@@ -19,15 +19,12 @@ def cause_of_failed_start(path: str, problem: str, *, not_found: bool, first_lin
     if first_line is not None and problem == "No such file or directory":
         return _bad_interpreter(path, first_line, evidence=reason)
     if problem == "Exec format error":
-        is_binary = first_line is not None and first_line.startswith(_ELF)
-        return build_cause(
-            "bad_interpreter",
-            evidence=reason,
-            summary=f"cannot start {path}: it {'is built for another kind of machine' if is_binary else 'names no interpreter'}",
-            advice="install a build for this machine"
-            if is_binary
-            else f"begin it with #!/bin/bash, or run it with: bash {path}",
-        )
+        if first_line is not None and first_line.startswith(_ELF):
+            detail, advice = "it is built for another kind of machine", "install a build for this machine"
+        else:
+            detail, advice = "it names no interpreter", f"begin it with #!/bin/bash, or run it with: bash {path}"
+        summary = f"cannot start {path}: {detail}"
+        return build_cause("bad_interpreter", evidence=reason, summary=summary, advice=advice)
     if problem == "Permission denied":
         advice = f"chmod +x {shlex.quote(path)}; its file system and its interpreter must permit it too"
         return build_cause("not_executable", evidence=reason, summary=reason, advice=advice)
@@ -47,10 +44,8 @@ def _bad_interpreter(path: str, first_line: bytes, *, evidence: str | None = Non
     if named.endswith("\r"):
         return _line_ends(path, f"its first line asks for {named!r}", evidence=evidence, at=at)
     if not first_line.startswith(b"#!"):
-        summary, advice = (
-            f"{path}: the loader it needs is missing",
-            "it is built for another system: install a build for this one",
-        )
+        summary = f"cannot start {path}: the loader it needs is missing"
+        advice = "it is built for another system: install a build for this one"
     else:
         summary = f"cannot start {path}: its interpreter {program} does not exist"
         advice = f"correct its first line, or name another interpreter before it: python3 {path}"

@@ -14,6 +14,15 @@ _ERROR_LINE = (
     r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Failure)\b.*|\b(?:ERROR|FATAL|CRITICAL)\b|^\s*(?i:error|fatal)\b"
     r"|^[\w.+-]+: .*(?i:failed|cannot|can't|invalid|denied)"
 )
+_OTHER_MODEL = (
+    r"size mismatch for|Missing key\(s\) in state_dict|Unexpected key\(s\)|Error\(s\) in loading state_dict"
+    r"|loaded state dict (?:has a different number|contains a parameter group)"
+)
+_DAMAGED = (
+    r"PytorchStreamReader failed|failed finding central directory|unexpected EOF, expected \d+ more bytes"
+    r"|invalid load key|Ran out of input|pickle data was truncated|SafetensorError|BadZipFile|truncated file"
+    r"|Unable to (?:synchronously )?open file"
+)
 # Errors with advice of their own, and whether the same command may succeed later.
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
@@ -44,19 +53,17 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         True,
     ),
     (
-        r"NCCL (?:error|failure)|ncclUnhandled|ncclSystemError|ncclRemoteError|ncclInternalError|DistBackendError|NCCL communicator was aborted",
+        r"NCCL (?:error|failure)|nccl(?:Unhandled|System|Remote|Internal)\w*|DistBackendError|NCCL communicator was",
         "see the first error of the other ranks; --env NCCL_DEBUG=INFO shows NCCL's reason (network, /dev/shm, driver)",
         True,
     ),
     (
-        r"size mismatch|Missing key\(s\) in state_dict|Unexpected key\(s\)|Error\(s\) in loading state_dict"
-        r"|loaded state dict (?:has a different number|contains a parameter group)",
+        _OTHER_MODEL,
         "the checkpoint is of another model: start without it, or with the options it was trained with",
         False,
     ),
     (
-        r"PytorchStreamReader failed|failed finding central directory|unexpected EOF, expected \d+ more bytes|invalid load key"
-        r"|Ran out of input|pickle data was truncated|SafetensorError|(?:zipfile\.)?BadZipFile|truncated file|Unable to (?:synchronously )?open file",
+        _DAMAGED,
         "a file is damaged or incomplete: use an older checkpoint, or get the data again",
         False,
     ),

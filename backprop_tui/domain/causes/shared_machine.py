@@ -26,7 +26,7 @@ _FREE_PORT = (
 
 def port(clues: Clues) -> Cause | None:
     """Recognises a TCP port that another process listens on."""
-    hit = clues.find(_PORT_TAKEN)
+    hit = clues.find_at_end(_PORT_TAKEN)
     if hit is None:
         return None
     number = _port_number(f"{hit.text}\n{' '.join(clues.facts.command)}")
@@ -48,7 +48,7 @@ _OPEN_FILES = r"[Tt]oo many open files|\[Errno 2[34]\]|received \d+ items of anc
 
 def open_files(clues: Clues) -> Cause | None:
     """Recognises the limit of open files."""
-    hit = clues.find(_OPEN_FILES)
+    hit = clues.find_at_end(_OPEN_FILES)
     if hit is None:
         return None
     limit = clues.facts.open_files
@@ -60,8 +60,8 @@ def open_files(clues: Clues) -> Cause | None:
 
 
 _PROMPT = (
-    r"^EOFError: EOF when reading a line|^(?:termios\.)?error: \(25,|No such device or address: '/dev/tty'|^(?:bdb\.)?BdbQuit\b"
-    r"|Input is not a terminal"
+    r"^EOFError: EOF when reading a line|^(?:termios\.)?error: \(25,|No such device or address: '/dev/tty'"
+    r"|^(?:bdb\.)?BdbQuit\b|Input is not a terminal"
 )
 _PROMPT_ADVICE = (
     "a queued run has no keyboard: give the answer as an option, a key by --env (such as WANDB_API_KEY),"
@@ -71,7 +71,7 @@ _PROMPT_ADVICE = (
 
 def keyboard(clues: Clues) -> Cause | None:
     """Recognises a script that asked for input: a question, a password, a debugger."""
-    hit = clues.find(_PROMPT) or (None if clues.exceptions else clues.find_last(r"^Aborted[!.]$"))
+    hit = clues.find_at_end(_PROMPT) or (None if clues.exceptions else clues.find_at_end(r"^Aborted[!.]$"))
     raised = clues.raised
     if hit is None and raised is not None and raised.name == "EOFError" and raised.passed_through(r"/getpass\.py$"):
         hit = clues.find("^EOFError")
@@ -81,6 +81,11 @@ def keyboard(clues: Clues) -> Cause | None:
     return build_cause("input_required", at=hit.line, summary=summary, advice=_PROMPT_ADVICE)
 
 
+_ASKS_FOR_LOGIN = (
+    r"(?i:\b(?:40[13] Client Error|HTTP(?: Error|Error)?:? 40[13]\b)|401 Unauthorized|invalid (?:user )?token"
+    r"|api[ _]key (?:is )?(?:not|missing)|Unable to locate credentials|(?:please|must) (?:log in|be authenticated))"
+    r"|LoginRequired|MissingApiToken"
+)
 _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
     (
         r"gated repo|GatedRepoError|Access to (?:model|dataset) \S+ is restricted",
@@ -93,9 +98,7 @@ _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
         "wandb login, or --env WANDB_API_KEY=...; --env WANDB_MODE=offline works without",
     ),
     (
-        r"(?i:\b(?:40[13] Client Error|HTTP(?: Error|Error)?:? 40[13]\b)|401 Unauthorized|invalid (?:user )?token"
-        r"|api[ _]key (?:is )?(?:not|missing)|Unable to locate credentials|(?:please|must) (?:log in|be authenticated))"
-        r"|LoginRequired|MissingApiToken",
+        _ASKS_FOR_LOGIN,
         "a server asked for a login or refused access",
         "log in, or set the key or token by --env; check that this account may read it",
     ),
@@ -105,8 +108,10 @@ _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
 def login(clues: Clues) -> Cause | None:
     """Recognises a server or tracker that needs a login."""
     for pattern, summary, advice in _NO_ACCESS:
-        hit = clues.find(pattern)
-        if hit is not None and (clues.exceptions or re.search(r"(?i)\berror\b|no api key", hit.text)):
+        hit = clues.find_at_end(pattern)
+        if hit is not None and (
+            clues.exceptions or re.match(r"(?:wandb: )?(?:ERROR\b|[Ee]rror:)|.*No API key", hit.text)
+        ):
             return build_cause("login_required", at=hit.line, summary=summary, advice=advice)
     return None
 
@@ -132,7 +137,7 @@ def no_gpu(clues: Clues) -> Cause | None:
         summary, advice = "it needs a GPU, and this machine has none", _USE_CPU
     elif re.search(_CPU_BUILD, hit.text):
         summary = "this interpreter's framework is built without GPU support"
-        advice = "install the CUDA build, or choose another interpreter with --python; or choose the CPU (such as --device=cpu)"
+        advice = "install the CUDA build, choose another interpreter with --python, or the CPU (such as --device=cpu)"
     elif "ordinal" in hit.text:
         count = len(facts.gpu_indices)
         summary = "it uses a GPU that it does not have" + (f": the run has {count}" if count else "")
@@ -149,15 +154,15 @@ def no_gpu(clues: Clues) -> Cause | None:
 
 
 _OLD_DRIVER = (
-    r"driver on your system is too old|driver version is insufficient|CUDA_ERROR_COMPAT_NOT_SUPPORTED|cudaErrorInsufficientDriver"
-    r"|forward compatibility was attempted|PTX was compiled with an unsupported toolchain|CUDA_ERROR_UNSUPPORTED_PTX_VERSION"
-    r"|driver is too old"
+    r"driver on your system is too old|driver is too old|driver version is insufficient|cudaErrorInsufficientDriver"
+    r"|CUDA_ERROR_COMPAT_NOT_SUPPORTED|forward compatibility was attempted|CUDA_ERROR_UNSUPPORTED_PTX_VERSION"
+    r"|PTX was compiled with an unsupported toolchain"
 )
 
 
 def driver(clues: Clues) -> Cause | None:
     """Recognises a driver that is older than what the framework was built for."""
-    hit = clues.find(_OLD_DRIVER)
+    hit = clues.find_at_end(_OLD_DRIVER)
     if hit is None:
         return None
     version = re.search(r"found version (\d+)", hit.text)
@@ -174,8 +179,9 @@ def driver(clues: Clues) -> Cause | None:
 
 _NETWORK = (
     r"Max retries exceeded|[Tt]emporary failure in name resolution|Name or service not known|Network is unreachable"
-    r"|No route to host|Read timed out|ReadTimeout|ConnectTimeout|RemoteDisconnected|IncompleteRead|ChunkedEncodingError"
-    r"|\bURLError\b|ClientConnectorError|[Cc]ouldn't connect to ['\"]?https?:|LocalEntryNotFoundError|SSLError|SSLEOFError"
+    r"|No route to host|Read timed out|ReadTimeout|ConnectTimeout|RemoteDisconnected|IncompleteRead"
+    r"|ChunkedEncodingError|\bURLError\b|ClientConnectorError|[Cc]ouldn't connect to ['\"]?https?:"
+    r"|LocalEntryNotFoundError|SSLError|SSLEOFError"
     r"|HTTP(?:Error|StatusError)?:? (?:Error )?(?:429|5\d\d)\b|\b(?:429 Client|5\d\d Server) Error|Connection refused"
     r"|^(?:\w+\.)*(?:ConnectionError|ConnectionResetError|ConnectionRefusedError|ConnectionAbortedError|TimeoutError)\b"
     r"|client socket has timed out|client socket has failed to connect"

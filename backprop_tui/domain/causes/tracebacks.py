@@ -88,11 +88,14 @@ _ANNOUNCED_WITHIN_LINES = 3
 # Output of other parts of a process, which does not continue the message of an exception.
 _OTHER_OUTPUT = (
     rf"{_IGNORED}|{_THREAD}|^(?:terminate called|Fatal Python error|wandb: |srun: |slurmstepd: |sys:1: |\+ )"
-    r"|^\[?[EWIF]\d{4} |^(?:\[?\d{4}-\d\d-\d\d[ T]|\[?(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b|\S+\.py:\d+: \w*Warning: )"
-    r"|^(?:Process \S+-\d+:$|Original exception was:|Set the environment variable HYDRA_|Error executing job with|Call stack:)"
+    r"|^\[?(?:[EWIF]\d{4} |\d{4}-\d\d-\d\d[ T]|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^\S+\.py:\d+: \w*Warning: "
+    r"|^(?:Process \S+-\d+:$|Original exception was:|Set the environment variable HYDRA_|Error executing job with)"
     r"|^\S*: line \d+:|^=+$|^\"\"\"$"
 )
-PROGRESS = r"(?i)(?:^|[\s\[({|])(?:global_?)?(?:step|epoch|iter|iteration|it|batch|(?:train_?|val_?)?loss)[\"']?[\s:=\[(/]+-?\d"
+PROGRESS = (
+    r"(?i)(?:^|[\s\[({|])(?:global_?)?(?:step|epoch|iter|iteration|it|batch|(?:train_?|val_?)?loss)"
+    r"[\"']?[\s:=\[(/]+-?\d"
+)
 SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
 
 

@@ -10,6 +10,10 @@ from backprop_tui.domain.causes.clues import FileSystem
 from tests.domain.causes.failures import cause_of
 
 LOGS = Path(__file__).parent / "logs"
+TORN = (
+    "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+    " (RuntimeError: basic_ios::clear: iostream error)"
+)
 
 
 @pytest.mark.parametrize(
@@ -26,8 +30,7 @@ LOGS = Path(__file__).parent / "logs"
         (
             "enospc",
             "python_error",
-            "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
-            " (RuntimeError: basic_ios::clear: iostream error)",
+            TORN,
             17,
         ),
     ],
