@@ -18,7 +18,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
-from backprop_tui.probes.gpu_monitor import NONE
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
@@ -139,7 +138,7 @@ class FailureContext:
 
     def _machine_gpus(self, readings: Readings | None) -> int | None:
         """How many GPUs the machine has; None if they are not probed, or the probe fails."""
-        is_probed = readings is not None and readings.probe_problem is None and self.run.spec.gpu_probe != NONE
+        is_probed = readings is not None and readings.probe_problem is None and self.run.spec.gpu_probe != "none"
         return len(readings.gpus) if readings is not None and is_probed else None
 
     def _hidden_gpus(self) -> str | None:

@@ -27,6 +27,10 @@ WANDB = "wandb.errors.errors.UsageError: api_key not configured (no-tty). call w
 DRIVER = (
     "RuntimeError: The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver"
 )
+COMPATIBILITY = (
+    "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: forward compatibility was attempted on non"
+    " supported HW"
+)
 MAX_RETRIES = (
     "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded"
     " with url: /x (Caused by NameResolutionError('Temporary failure in name resolution'))"
@@ -81,8 +85,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
             "driver_too_old", "too old", "older CUDA", False,
         ),
         (
-            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: forward compatibility was attempted on"
-            " non supported HW",
+            COMPATIBILITY,
             "driver_too_old", "too old", "update", False,
         ),
         ("RuntimeError: No CUDA GPUs are available", "no_gpu", "found none", "nvidia-smi", False),
@@ -112,7 +115,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ),
         (ASSERT, "python_error", "device-side assert", "CUDA_LAUNCH_BLOCKING=1", False),
         ("RuntimeError: CUDA error: an illegal memory access was encountered", "python_error", None, "BLOCKING", True),
-        ("RuntimeError: CUDA error: no kernel image is available for execution", "python_error", None, "--gpu-ids", False),
+        ("RuntimeError: CUDA error: no kernel image is available", "python_error", None, "--gpu-ids", False),
         (
             "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing",
             "python_error", None, "spawn", False,
@@ -124,7 +127,11 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
     ],
 )  # fmt: skip
 def test_each_trouble_has_its_kind_and_advice(
-    error: str, kind: str, summary: str | None, advice: str, retryable: bool
+    error: str,
+    kind: str,
+    summary: str | None,
+    advice: str,
+    retryable: bool,  # noqa: FBT001, a column of the table
 ) -> None:
     cause = cause_of("epoch 1\n" + raised(error))
     assert (cause.kind, cause.retryable) == (kind, retryable), cause
