@@ -185,7 +185,8 @@ def test_a_prompt_and_a_taken_port_are_the_cause(sandbox: Sandbox) -> None:
         "print('begin', flush=True)\ntime.sleep(60)\n"
     )
     holder = sandbox.submit(*python(bind))
-    holder.wait(lambda: b"begin" in Path(holder.directory.log).read_bytes(), "the port taken")
+    log = Path(holder.directory.log)
+    holder.wait(lambda: log.exists() and b"begin" in log.read_bytes(), "the port taken")
     asking, taken = sandbox.submit(*python("input('key: ')")), sandbox.submit(*python(bind))
     assert cause_of(asking.wait_for_end()).kind == "input_required"
     cause = cause_of(taken.wait_for_end())
