@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from backprop_tui.domain.causes.tracebacks import (
@@ -63,13 +63,14 @@ class Facts:
 LAST_LINES = 40  # searched for messages that belong to no traceback
 FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
 BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
+_REPORT_LINES = 200  # the longest report of a launcher about its processes
 _FINAL_LINES = 8  # where words that ordinary output may contain explain an end
 _SURVIVED_LINES = 3  # so many lines of progress after an error show that the script went on
 
 # Errors of other processes after one has died: consequences, not the cause.
 _CONSEQUENCES = (
     r"^(?:\w+\.)*(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|BrokenPipeError)\b"
-    r"|DataLoader worker \(pid\(s\)"
+    r"|DataLoader worker \(pid(?:\(s\)|.* exited unexpectedly)"
     r"|DistBackendError|Connection (?:closed|reset) by (?:remote )?peer|\[Rank \d+\] .*timeout"
     r"|Pin memory thread exited unexpectedly"
 )
@@ -131,12 +132,7 @@ class Clues:
     @cached_property
     def last(self) -> Sequence[LogLine]:
         """The last lines that are not empty, without what ended nothing or was survived."""
-        noise = {
-            index
-            for chain in self._chains
-            if chain.role is Role.IGNORED or chain.is_launchers
-            for index in range(chain.first_index, chain.last_index + 1)
-        }
+        noise = self._noise
         first = max(0, len(self.lines) - 4 * LAST_LINES)
         last: list[LogLine] = []
         progress = 0
@@ -149,6 +145,18 @@ class Clues:
             if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
                 break
         return last[::-1]
+
+    @cached_property
+    def _noise(self) -> set[int]:
+        """The lines of tracebacks that ended nothing, and of what a launcher says of a process that ended by itself."""
+        code = self._launcher_report[1]
+        is_by_itself = code is not None and code >= 0
+        noise = set(_lines_of_launcher(self.lines)) if is_by_itself else set()
+        for chain in self._chains:
+            if chain.role is Role.IGNORED or chain.is_launchers:
+                end = _end_of_report(self.lines, chain) if is_by_itself and chain.is_launchers else chain.last_index
+                noise.update(range(chain.first_index, end + 1))
+        return noise
 
     @cached_property
     def _launcher_report(self) -> tuple[int | None, int | None]:
@@ -219,6 +227,19 @@ class Clues:
         return None
 
 
+def _lines_of_launcher(lines: Sequence[LogLine]) -> Iterator[int]:
+    yield from (index for index, line in enumerate(lines) if "torch/distributed/elastic/" in line.text)
+
+
+def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
+    """The last line of torchrun's report, which ends with a rule; that of the traceback if there is no report."""
+    end = chain.last_index
+    for index in range(chain.last_index + 1, min(chain.last_index + _REPORT_LINES, len(lines))):
+        if re.fullmatch(r"={5,}", lines[index].text):
+            end = index
+    return end
+
+
 def _is_progress(line: LogLine) -> bool:
     return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
 
@@ -270,7 +291,7 @@ def _final_chain(chains: Sequence[ExceptionChain], end: int, first_rank: int | N
         if end - chain.last_index > (BURST_LINES if final else FINAL_WITHIN_LINES):
             break
         final.append(chain)
-        end = min(end, chain.last_index)
+        end = min(end, chain.first_index)
     final.reverse()
     causes = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
     roots = [chain for chain in causes if chain.role is Role.PROCESS] or causes

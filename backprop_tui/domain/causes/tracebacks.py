@@ -207,6 +207,9 @@ class _TracebackParser:
         if text.lstrip()[:1] in ("|", "+"):
             if (member := re.match(_GROUP_MEMBER, text)) is not None:
                 self._announce_member(index, is_first=member[1] == "1")
+            elif re.match(r"\s+\+-+$", text):
+                self._resolve_pending("")
+                self._current = None  # the end of a group
             text = re.sub(_GROUP, "", text)
         self._resolve_pending(text)
         if _HEAD in text:

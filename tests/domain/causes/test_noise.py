@@ -126,6 +126,24 @@ def test_a_launchers_traceback_is_never_the_cause() -> None:
     assert rejected.summary == "wrong arguments: unrecognized arguments: --foo"
 
 
+def test_what_a_launcher_says_of_a_script_that_ended_by_itself_is_no_evidence() -> None:
+    log = (
+        "no data left\nE1129 21:26:00.1 77 torch/distributed/elastic/multiprocessing/api.py:984] failed (exitcode: 3)\n"
+        + raised("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ")
+        + "==========\ntrain.py FAILED\n----------\nFailures:\n  <NO_OTHER_FAILURES>\n----------\n"
+        "Root Cause (first observed failure):\n[0]:\n  rank      : 0 (local_rank: 0)\n  exitcode  : 3 (pid: 9)\n"
+        "  error_file: <N/A>\n==========\n"
+    )
+    cause = cause_of(log)
+    assert (cause.kind, cause.summary, cause.evidence) == ("unknown", "exit code 3", "no data left")
+
+
+def test_the_exception_of_a_loaders_worker_comes_before_the_report_of_its_end() -> None:
+    report = "RuntimeError: DataLoader worker (pid 7) exited unexpectedly with exit code 1. Details are lost"
+    cause = cause_of(raised("RuntimeError: \n        An attempt has been made to start a new process") + raised(report))
+    assert "An attempt has been made" in (cause.summary or "")
+
+
 def test_torchruns_own_failure_is_a_cause_but_its_program_is_not_the_users_code() -> None:
     log = (
         'Traceback (most recent call last):\n  File "/env/bin/torchrun", line 8, in <module>\n    sys.exit(main())\n'
@@ -175,10 +193,13 @@ GROUP = (
 )
 
 
-@pytest.mark.parametrize("log", [RICH, IPYTHON, GROUP])
+SINGLE = GROUP.partition("    +---------------- 2")[0] + "    +------------------------------------\n"
+
+
+@pytest.mark.parametrize("log", [RICH, IPYTHON, GROUP, SINGLE])
 def test_every_form_of_a_traceback_names_the_line(log: str) -> None:
     cause = cause_of("epoch 1\n" + log)
-    assert (cause.kind, cause.summary) == ("python_error", "ValueError: bad")
+    assert (cause.kind, cause.summary, cause.evidence) == ("python_error", "ValueError: bad", "ValueError: bad")
     assert cause.advice == "fix /w/train.py line 12, then resume"
 
 
