@@ -119,15 +119,17 @@ class Clues:
         """The exception that ended the script; None if there was none."""
         return self.exceptions[-1] if self.exceptions else None
 
+    @cached_property
+    def ending(self) -> tuple[LoggedException, ...]:
+        """That exception after those from which it was raised explicitly; others of the chain had been handled."""
+        begin = len(self.exceptions) - 1
+        while begin > 0 and self.exceptions[begin].is_explicit:
+            begin -= 1
+        return self.exceptions[max(0, begin) :]
+
     @property
     def root(self) -> LoggedException | None:
-        """The exception from which that one was raised, directly or not; itself if there is none."""
-        root = self.raised
-        for exception in reversed(self.exceptions[:-1]):
-            if root is None or not root.is_explicit:
-                break
-            root = exception
-        return root
+        return self.ending[0] if self.ending else None
 
     @cached_property
     def last(self) -> Sequence[LogLine]:
@@ -206,12 +208,12 @@ class Clues:
         return shell_signal or (launcher_signal if launcher_signal in _CHILD_SIGNALS else None)
 
     def find(self, pattern: str) -> Hit | None:
-        """Searches the exceptions, the root first; if there are none, the last lines, the newest first."""
-        for exception in self.exceptions:
-            match = re.search(pattern, exception.text)
-            if match is not None:
-                return Hit(_line_of_match(exception, match), match, exception.text)
-        return None if self.exceptions else self.find_last(pattern)
+        """Searches what ended the script, the root first; if there are no exceptions, the last lines, newest first."""
+        return _find_in(self.ending, pattern) if self.exceptions else self.find_last(pattern)
+
+    def find_in_chain(self, pattern: str) -> Hit | None:
+        """Like `find`, but also in exceptions that had been handled: a lack of resources explains what follows it."""
+        return _find_in(self.exceptions, pattern) if self.exceptions else self.find_last(pattern)
 
     def find_at_end(self, pattern: str) -> Hit | None:
         """Like `find`, but if there are no exceptions only in the very last lines: for words of ordinary output."""
@@ -242,6 +244,14 @@ def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
 
 def _is_progress(line: LogLine) -> bool:
     return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
+
+
+def _find_in(exceptions: Sequence[LoggedException], pattern: str) -> Hit | None:
+    for exception in exceptions:
+        match = re.search(pattern, exception.text)
+        if match is not None:
+            return Hit(_line_of_match(exception, match), match, exception.text)
+    return None
 
 
 def _number_in(pattern: str, text: str) -> int | None:

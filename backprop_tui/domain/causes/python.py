@@ -105,7 +105,7 @@ def python_error(clues: Clues) -> Cause | None:
     place = describe_place(root.place or raised.place)
     advice, retryable = f"fix {place or 'the script'}, then resume", root.name not in _NOT_RETRYABLE
     for pattern, known_advice, is_retryable in _KNOWN:
-        if any(re.search(pattern, exception.text) for exception in clues.exceptions):
+        if any(re.search(pattern, exception.text) for exception in clues.ending):
             advice, retryable = f"{known_advice} ({place})" if place else known_advice, is_retryable
             break
     return build_cause(

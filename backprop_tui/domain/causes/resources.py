@@ -31,9 +31,9 @@ _GB = 10**9
 
 def gpu_memory(clues: Clues) -> Cause | None:
     """Recognises messages of PyTorch (old and new), the CUDA libraries, XLA and TensorFlow."""
-    hit = clues.find(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
+    hit = clues.find_in_chain(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
     if hit is None and clues.facts.gpu_indices:
-        hit = clues.find(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
+        hit = clues.find_in_chain(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
     if hit is None:
         return None
     holders = _gpu_holders(clues, hit)
@@ -129,7 +129,7 @@ def host_memory(clues: Clues) -> Cause | None:
             advice=f"{_less_memory(clues)}, or let fewer runs share the machine (--max-parallel, --min-free-ram)",
             retryable=True,  # other processes may have used the memory
         )
-    hit = clues.find(_REFUSED)
+    hit = clues.find_in_chain(_REFUSED)
     if hit is None:
         return None
     readable = re.search(_NUMPY_SIZE, hit.text)
@@ -170,10 +170,10 @@ _NEARLY_FULL_BYTES = 50 * 10**6
 
 def disk(clues: Clues) -> Cause | None:
     """Recognises the system's error messages; a failed write without one counts if little space is free."""
-    hit = clues.find(_FULL)
+    hit = clues.find_in_chain(_FULL)
     if hit is not None:
         return _disk_cause(clues, hit, _path_of_error(clues, hit))
-    hit = clues.find(_WRITE_FAILED)
+    hit = clues.find_in_chain(_WRITE_FAILED)
     for path in () if hit is None else (clues.facts.cwd, *clues.facts.written_folders):
         system = clues.facts.file_system(path)
         is_full = system is not None and (system.free_bytes < _NEARLY_FULL_BYTES or system.free_files == 0)
@@ -227,10 +227,10 @@ _BUSY = "busy or unavailable"
 
 def gpu_faults(clues: Clues) -> Cause | None:
     """Recognises driver errors; or, if a GPU of the run was lost, any CUDA error or an end without an exception."""
-    hit = clues.find(_LOST)
+    hit = clues.find_in_chain(_LOST)
     trouble = clues.facts.gpu_trouble
     if hit is None and trouble is not None:
-        hit = clues.find(_ANY_CUDA)
+        hit = clues.find_in_chain(_ANY_CUDA)
         if hit is None and clues.exceptions:
             return None  # it failed for another reason
     if hit is None and trouble is None:

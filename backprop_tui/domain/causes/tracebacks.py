@@ -67,7 +67,7 @@ def _log_line(state: bytes, number: int | None) -> LogLine:
 
 _HEAD = "Traceback (most recent call last)"
 _FRAMES = (
-    r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)',
+    r'(?:\s+|> )File "(?P<path>[^"]+)", line (?P<line>\d+)',
     r"│?\s*(?P<path>[/~<][^│]*?):(?P<line>\d+) in(?: |$)",  # rich
     r"(?:File (?P<path>[^\s:]+):(?P<line>\d+)|(?P<cell>(?:Cell )?In\s?\[\d+\]), line (?P<cell_line>\d+))",  # IPython
 )
@@ -90,7 +90,7 @@ _OTHER_OUTPUT = (
     rf"{_IGNORED}|{_THREAD}|^(?:terminate called|Fatal Python error|wandb: |srun: |slurmstepd: |sys:1: |\+ )"
     r"|^\[?(?:[EWIF]\d{4} |\d{4}-\d\d-\d\d[ T]|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^\S+\.py:\d+: \w*Warning: "
     r"|^(?:Process \S+-\d+:$|Original exception was:|Set the environment variable HYDRA_|Error executing job with)"
-    r"|^\S*: line \d+:|^=+$|^\"\"\"$"
+    r"|^\S*: line \d+:|^=+$|^-{10,}$|^\"\"\"$"
 )
 PROGRESS = (
     r"(?i)(?:^|[\s\[({|])(?:global_?)?(?:step|epoch|iter|iteration|it|batch|(?:train_?|val_?)?loss)"

@@ -11,7 +11,10 @@ from backprop_tui.domain.run import Cause
 
 _ARGPARSE = r"^[\w./ -]+: error: (.+)$"
 _CLICK = r"^Error: ((?:No such (?:option|command)|Missing (?:option|argument|parameter)|Invalid value).*)$"
-_FLAGS = r"FATAL Flags parsing error:|Unknown command line flag|Some specified arguments are not used by the HfArgument"
+_FLAGS = (
+    r"FATAL Flags parsing error:|Unknown command line flag|Some specified arguments are not used by the HfArgument"
+    r"|^Could not override '.*|^Error parsing override .*|^ERROR: Could not consume arg: .*"
+)
 _USAGE_ADVICE = "correct the arguments: N in the dashboard copies the run as new, or queue it again"
 
 

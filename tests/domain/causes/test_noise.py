@@ -221,3 +221,54 @@ def test_a_whole_message_is_kept() -> None:
     several = cause_of(raised("RuntimeError: shapes differ\nweight: (3, 4)\nbias: (4)"))
     assert several.summary == "RuntimeError: shapes differ"
     assert several.evidence == "RuntimeError: shapes differ weight: (3, 4) bias: (4)"
+
+
+DURING = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+
+@pytest.mark.parametrize(
+    "handled",
+    [
+        "ModuleNotFoundError: No module named 'apex'",
+        "ConnectionError: [Errno 111] Connection refused",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'last.pt'",
+        "OSError: [Errno 98] Address already in use",
+        "SyntaxError: invalid syntax",
+    ],
+)
+def test_an_exception_that_had_been_handled_is_named_but_not_the_cause(handled: str) -> None:
+    cause = cause_of(raised(handled, line=2) + DURING + DOG)
+    assert (cause.kind, cause.summary) == ("python_error", f"KeyError: 'dog' ({handled})")
+    assert (cause.evidence, cause.advice) == ("KeyError: 'dog'", "fix /w/train.py line 3, then resume")
+
+
+def test_the_second_of_two_imports_is_missing() -> None:
+    log = raised("ModuleNotFoundError: No module named 'apex'") + DURING
+    cause = cause_of(log + raised("ModuleNotFoundError: No module named 'timm'"))
+    assert (cause.kind, cause.summary) == ("import_error", "no module timm in /w/.venv/bin/python")
+
+
+LOGURU = (
+    "2026-11-29 10:00:00.1 | ERROR    | __main__:<module>:20 - it failed\nTraceback (most recent call last):\n\n"
+    '  File "/w/train.py", line 20, in <module>\n    main()\n    └ <function main at 0x7f>\n\n'
+    '> File "/w/train.py", line 12, in main\n    fit(x)\n    │   └ 3\n    └ <function fit>\n\nValueError: bad\n'
+)
+JAX = raised("ValueError: bad", line=12) + (
+    "--------------------\nFor simplicity, JAX has removed its internal frames from the traceback of the following"
+    " exception. Set JAX_TRACEBACK_FILTERING=off to include these.\n"
+)
+
+
+@pytest.mark.parametrize("log", [LOGURU, JAX])
+def test_what_libraries_add_to_a_traceback_is_no_part_of_its_message(log: str) -> None:
+    cause = cause_of(log)
+    assert (cause.summary, cause.evidence) == ("ValueError: bad", "ValueError: bad")
+    assert cause.advice == "fix /w/train.py line 12, then resume"
+
+
+@pytest.mark.parametrize(
+    "line", ["Could not override 'model.lr'.", "Error parsing override 'lr = 1'", "ERROR: Could not consume arg: --foo"]
+)
+def test_arguments_that_a_configuration_rejects(line: str) -> None:
+    cause = cause_of(f"{line}\nKey 'lr' is not in struct\n")
+    assert (cause.summary, cause.retryable) == (f"wrong arguments: {line}", False)
