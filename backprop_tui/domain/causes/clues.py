@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
@@ -110,9 +111,20 @@ class Clues:
 
     def _was_survived(self, chain: ExceptionChain) -> bool:
         """Whether the process that printed the traceback went on with its training."""
-        source = chain.root.line.source
-        following = (line for line in self.lines[chain.last_index + 1 :] if line.source == source)
-        return sum(_is_progress(line) for line in following) >= _SURVIVED_LINES
+        return chain.last_index < self._went_on_at.get(chain.root.line.source, 0)
+
+    @cached_property
+    def _went_on_at(self) -> dict[str, int]:
+        """The line of each process from which on enough progress follows."""
+        counts: Counter[str] = Counter()
+        indices: dict[str, int] = {}
+        for index in reversed(range(len(self.lines))):
+            line = self.lines[index]
+            if line.source not in indices and _is_progress(line):
+                counts[line.source] += 1
+                if counts[line.source] == _SURVIVED_LINES:
+                    indices[line.source] = index
+        return indices
 
     @property
     def raised(self) -> LoggedException | None:

@@ -61,7 +61,7 @@ def open_files(clues: Clues) -> Cause | None:
 
 _PROMPT = (
     r"^EOFError: EOF when reading a line|^(?:termios\.)?error: \(25,|No such device or address: '/dev/tty'"
-    r"|^(?:bdb\.)?BdbQuit\b|Input is not a terminal"
+    r"|^(?:bdb\.)?BdbQuit\b|^click\.exceptions\.Abort$|Input is not a terminal"
 )
 _PROMPT_ADVICE = (
     "a queued run has no keyboard: give the answer as an option, a key by --env (such as WANDB_API_KEY),"

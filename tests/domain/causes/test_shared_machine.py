@@ -74,6 +74,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         (FD, "open_files", "too many open files", "fewer loader workers", False),
         ("EOFError: EOF when reading a line", "input_required", "keyboard", "--env", False),
         ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "keyboard", "offline", False),
+        ("click.exceptions.Abort", "input_required", "asked for input", "", False),
         ("bdb.BdbQuit", "input_required", "asked for input", "", False),
         (GATED, "login_required", "gated", "ask for access", False),
         (WANDB, "login_required", "Weights & Biases", "WANDB_MODE=offline", False),
