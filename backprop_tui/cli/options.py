@@ -257,7 +257,8 @@ def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
         "--resume-arg",
         metavar="TEMPLATE",
         type=values.words_template,
-        help="how the script takes a checkpoint, such as '--resume={path}' (default: --resume-from, if it has that)",
+        help="how the script takes a checkpoint, such as '--resume={path}' or '--from-step={step}'"
+        " (default: --resume-from, if it has that)",
     )
     group.add_argument(
         "-c",

@@ -16,7 +16,7 @@ from backprop_tui.client.specification import apply_options, asked_python, check
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
-from backprop_tui.domain.invocation import find_original_flags, resume_template
+from backprop_tui.domain.invocation import find_original_flags, resume_step, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
@@ -90,6 +90,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         code=code,
     )
     start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
+    if start is not None:
+        resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     return Resumption(
         before=run,
         run=requeue_ended(changed, now=time.time(), resume_from=start),

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from backprop_tui.domain.checkpoint_names import parse_checkpoint_name
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run, Spec
 
@@ -23,14 +25,17 @@ def find_original_flags(source: str) -> tuple[str, ...]:
 
 
 def script_command_line(run: Run) -> tuple[str, ...]:
-    command = run.spec.command
-    added = [
-        word
-        for flag, value in _original_flags(run)
-        if flag == RESUME_FLAG or not _has_flag(command, flag)
-        for word in (flag, value)
+    added = [word for flag, value in _original_flags(run) for word in (flag, value)]
+    return (*run.spec.command, *added, *_resume_arguments(run))
+
+
+def added_options(run: Run) -> tuple[str, ...]:
+    """The options that this program adds to the command line on its own account, not those of `--resume-arg`."""
+    found = () if run.spec.resume_arg is not None else _resume_arguments(run)
+    options = [flag for flag, _ in _original_flags(run)] + [
+        word for word in found if word.startswith("-") or "=" in word
     ]
-    return (*command, *added, *_resume_arguments(run))
+    return tuple(word.partition("=")[0] for word in options)
 
 
 def _has_flag(command: tuple[str, ...], flag: str) -> bool:
@@ -48,7 +53,8 @@ def _original_flags(run: Run) -> Iterator[tuple[str, str]]:
     }
     for flag in run.spec.understood_flags:
         value = values[flag]
-        if value is not None:
+        is_given = flag != RESUME_FLAG and _has_flag(run.spec.command, flag)
+        if value is not None and not is_given and flag not in run.spec.refused_options:
             yield flag, value
 
 
@@ -56,18 +62,41 @@ def _resume_arguments(run: Run) -> list[str]:
     path, template = run.attempt.resumed_from, resume_arg(run.spec)
     if path is None or template is None:
         return []
+    step = resume_step(run)
     # Split first: a path with a space stays one word.
-    return [word.replace("{path}", path) for word in shlex.split(template)]
+    return [word.replace("{path}", path).replace("{step}", str(step)) for word in shlex.split(template)]
+
+
+def resume_step(run: Run, path: str | None = None) -> int | None:
+    """Returns the step of the checkpoint to resume from; None if it is not known.
+
+    `path` is that checkpoint; without it, the newest attempt's. Raises UsageError if `{step}` in the resume arguments
+    needs a step that is not known.
+    """
+    path = run.attempt.resumed_from if path is None else path
+    if path is None:
+        return None
+    known = (saved.step for saved in reversed(run.checkpoints) if saved.path == path and saved.step is not None)
+    step = next(known, parse_checkpoint_name(path.rstrip("/")).number)
+    if step is None and "{step}" in (resume_arg(run.spec) or ""):
+        raise UsageError(
+            f"--resume-arg {run.spec.resume_arg!r}: the step of {path} is not known;"
+            " use {path}, or --resume-from with a checkpoint whose name has its step"
+        )
+    return step
 
 
 def resume_arg(spec: Spec) -> str | None:
     """Returns the arguments to add on a resume: the user's, else those found in the script's source.
 
-    None if there are none, or if the script understands the original tool's flag, which is added anyway.
+    None if there are none, if the script did not accept them, or if it understands the original tool's flag, which is
+    added anyway.
     """
-    if spec.resume_arg is not None or RESUME_FLAG in spec.understood_flags:
+    is_original = RESUME_FLAG in spec.understood_flags and RESUME_FLAG not in spec.refused_options
+    if spec.resume_arg is not None or is_original:
         return spec.resume_arg
-    return spec.found_resume_arg
+    found = spec.found_resume_arg
+    return None if found is not None and found.split("=")[0].split()[0] in spec.refused_options else found
 
 
 def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import resume_arg
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
-from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -87,7 +87,8 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
             yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
     check = record.get("resume_check")
     if check:
-        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}attempt {check['attempt']} {check['message']}"
+        message = attempt_message(check["attempt"], check["verdict"], check["message"])
+        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}{message}"
     labels = (
         ("group", record["group"]),
         ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
@@ -173,6 +174,12 @@ def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:
     template = None if run is None else resume_arg(run.spec)
     if run is not None and template is not None and run.spec.resume_arg is None:
         yield "resumes by", f"{template}, found in its source"
+    elif run is not None and template is None and run.spec.refused_options:
+        refused = " ".join(run.spec.refused_options)
+        yield (
+            "resumes by",
+            f"BACKPROP_RESUME_FROM alone: it does not accept {refused}; --resume-arg passes it otherwise",
+        )
     git = record["git"]
     if git:
         yield "git", git["commit"][:12] + (" with changes" if git["dirty"] else "")

@@ -13,8 +13,10 @@ from backprop_tui.checkpoints.choice import Choice, choose, choose_without_disk
 from backprop_tui.domain.causes.cause import build_cause, cause_of_recorded_stop
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.invocation import added_options
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping
+from backprop_tui.domain.refusals import without_refused_option
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
@@ -50,8 +52,9 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
     summary = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
-    cause = _find_cause(lambda: cause_of_failure(context.clues(exit_code=exit_.code, signal=signal_name)), summary)
-    return Outcome(
+    clues = partial(context.clues, exit_code=exit_.code, signal=signal_name)
+    cause = _find_cause(lambda: cause_of_failure(clues()), summary)
+    outcome = Outcome(
         status=Status.FAILED,
         exit_code=exit_.code,
         signal=signal_name,
@@ -59,6 +62,8 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
         cause=cause,
         is_final=context.live.is_final,
     )
+    options = added_options(context.run)
+    return without_refused_option(outcome, clues().lines, options) if options else outcome
 
 
 def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
@@ -118,6 +123,8 @@ def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: C
         exit_code=outcome.exit_code,
         signal=outcome.signal,
     )
+    if outcome.refused_option is not None and outcome.cause is not None:
+        recorder.record_event("refused_option", f"{outcome.cause.summary}; {outcome.cause.advice}")
     retry = retry_decision(run, outcome)
     if isinstance(retry, NoRetry):
         recorder.record_event("not_retried", retry.reason)

@@ -1,0 +1,58 @@
+"""Recognises that a script did not start because it does not accept an option that this program added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backprop_tui.domain.causes.cause import build_cause
+from backprop_tui.domain.causes.tracebacks import LogLine
+from backprop_tui.domain.lifecycle import Outcome
+from backprop_tui.domain.status import Status
+
+LAST_LINES = 200  # a launcher such as torchrun prints its own traceback after that of the script
+
+# argparse, click and typer, getopt, absl, fire, Hugging Face, jsonargparse, OmegaConf and Hydra, clap, Python itself
+_REFUSALS = re.compile(
+    r"un(?:recogni[sz]ed|expected|known|supported|supplied)"
+    r"|(?:no such|invalid|illegal|bad|ambiguous) (?:\w+ ){0,2}(?:option|argument|flag|parameter|key)"
+    r"|not (?:\w+ ){0,2}(?:recogni[sz]ed|expected|used by|accepted|supported|allowed|a valid|in struct|defined)"
+    r"|could not (?:override|consume|parse)|does not (?:accept|support|take|have|exist)|extra inputs",
+    re.IGNORECASE,
+)
+_ABOUT_ARGUMENTS = re.compile(
+    r"argument|option|flag|parameter|struct|override|consume|param|key\b|field|hfargumentparser|usage|inputs",
+    re.IGNORECASE,
+)
+# argparse refuses the value: the option exists, but takes no path.
+_VALUE = r"argument (?:-\w\S*/)*{option}(?:/\S+)*: (?:invalid|ignored explicit argument|expected)"
+
+
+def find_refused_option(lines: Sequence[LogLine], options: Sequence[str]) -> tuple[str, LogLine] | None:
+    """Returns the first of the options that the end of a failed script's log refuses, and the line that says so."""
+    for option in options:
+        # absl and Python print the name alone, and some parsers exchange dashes and underscores.
+        words = re.split(r"[-_]", option.lstrip("-+"))
+        spelled = r"(?:--?|\+{1,2})?" + "[-_]".join(map(re.escape, words))
+        name = re.compile(rf"(?<![\w/.-]){spelled}(?![\w/-]|\.\w)", re.IGNORECASE)
+        value = re.compile(_VALUE.format(option=spelled), re.IGNORECASE)
+        for line in reversed(lines[-LAST_LINES:]):
+            refuses = _REFUSALS.search(line.text) and _ABOUT_ARGUMENTS.search(line.text) and name.search(line.text)
+            if refuses or value.search(line.text):
+                return option, line
+    return None
+
+
+def without_refused_option(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:
+    """The outcome of a failure, as our doing if the script refused one of the options that this program added."""
+    if outcome.status is not Status.FAILED or outcome.signal is not None or not options:
+        return outcome
+    refusal = find_refused_option(lines, options)
+    if refusal is None:
+        return outcome
+    option, line = refusal
+    summary = f"backprop-tui added {option}, which the script does not accept"
+    advice = "the next start leaves it out; if the script takes its checkpoint in another way, --resume-arg says how"
+    cause = build_cause("python_error", at=line, summary=summary, advice=advice, retryable=True)
+    return replace(outcome, reason=cause.summary, cause=cause, refused_option=option)
