@@ -31,11 +31,9 @@ def script_command_line(run: Run) -> tuple[str, ...]:
 
 def added_options(run: Run) -> tuple[str, ...]:
     """The options that this program adds to the command line on its own account, not those of `--resume-arg`."""
-    found = () if run.spec.resume_arg is not None else _resume_arguments(run)
-    options = [flag for flag, _ in _original_flags(run)] + [
-        word for word in found if word.startswith("-") or "=" in word
-    ]
-    return tuple(word.partition("=")[0] for word in options)
+    resuming = () if run.spec.resume_arg is not None else _resume_arguments(run)
+    words = (*(flag for flag, _ in _original_flags(run)), *resuming)
+    return tuple(word.partition("=")[0] for word in words if word.startswith("-") or "=" in word)
 
 
 def _has_flag(command: tuple[str, ...], flag: str) -> bool:
@@ -95,8 +93,8 @@ def resume_arg(spec: Spec) -> str | None:
     is_original = RESUME_FLAG in spec.understood_flags and RESUME_FLAG not in spec.refused_options
     if spec.resume_arg is not None or is_original:
         return spec.resume_arg
-    found = spec.found_resume_arg
-    return None if found is not None and found.split("=")[0].split()[0] in spec.refused_options else found
+    template = spec.found_resume_arg
+    return None if template is not None and re.split(r"[=\s]", template)[0] in spec.refused_options else template
 
 
 def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:

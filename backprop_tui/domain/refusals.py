@@ -31,17 +31,27 @@ _VALUE = r"argument (?:-\w\S*/)*{option}(?:/\S+)*: (?:invalid|ignored explicit a
 
 def find_refused_option(lines: Sequence[LogLine], options: Sequence[str]) -> tuple[str, LogLine] | None:
     """Returns the first of the options that the end of a failed script's log refuses, and the line that says so."""
+    newest = lines[: -LAST_LINES - 1 : -1]
     for option in options:
-        # absl and Python print the name alone, and some parsers exchange dashes and underscores.
-        words = re.split(r"[-_]", option.lstrip("-+"))
-        spelled = r"(?:--?|\+{1,2})?" + "[-_]".join(map(re.escape, words))
-        name = re.compile(rf"(?<![\w/.-]){spelled}(?![\w/-]|\.\w)", re.IGNORECASE)
-        value = re.compile(_VALUE.format(option=spelled), re.IGNORECASE)
-        for line in reversed(lines[-LAST_LINES:]):
-            refuses = _REFUSALS.search(line.text) and _ABOUT_ARGUMENTS.search(line.text) and name.search(line.text)
-            if refuses or value.search(line.text):
-                return option, line
+        spelled = _spellings(option)
+        line = next((line for line in newest if _refuses(line.text, spelled)), None)
+        if line is not None:
+            return option, line
     return None
+
+
+def _spellings(option: str) -> str:
+    """A pattern for an option: some parsers print its name alone, or exchange dashes and underscores."""
+    words = re.split(r"[-_]", option.lstrip("-+"))
+    return r"(?:--?|\+{1,2})?" + "[-_]".join(map(re.escape, words))
+
+
+def _refuses(text: str, option: str) -> bool:
+    """Whether a message refuses an option, given as a pattern, or its value."""
+    if re.search(_VALUE.format(option=option), text, re.IGNORECASE) is not None:
+        return True
+    is_named = re.search(rf"(?<![\w/.-]){option}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
+    return is_named and _REFUSALS.search(text) is not None and _ABOUT_ARGUMENTS.search(text) is not None
 
 
 def without_refused_option(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:

@@ -255,9 +255,19 @@ JUMPED, UNKNOWN = ResumeVerdict.JUMPED, ResumeVerdict.UNKNOWN
             "continued",
         ),
         # A loss alone, falling and rising.
-        (BeforeResume(first=only_losses(FALLING[:20]), last=only_losses(FALLING)), only_losses([0.21] * 4), CONTINUED, ""),
+        (
+            BeforeResume(first=only_losses(FALLING[:20]), last=only_losses(FALLING)),
+            only_losses([0.21] * 4),
+            CONTINUED,
+            "",
+        ),
         (BeforeResume(first=only_losses(RISING[:20]), last=only_losses(RISING)), only_losses([3.9] * 4), CONTINUED, ""),
-        (BeforeResume(first=only_losses(RISING[:20]), last=only_losses(RISING)), only_losses(RISING[:50]), RESTARTED, ""),
+        (
+            BeforeResume(first=only_losses(RISING[:20]), last=only_losses(RISING)),
+            only_losses(RISING[:50]),
+            RESTARTED,
+            "",
+        ),
         (
             BeforeResume(first=only_losses(FALLING[:20]), last=only_losses(FALLING)),
             only_losses([2.1, 1.2, 0.9, 0.5, *[0.21] * 40]),
