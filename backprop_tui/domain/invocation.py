@@ -33,7 +33,8 @@ def added_options(run: Run) -> tuple[str, ...]:
     """The options that this program adds to the command line on its own account, not those of `--resume-arg`."""
     resuming = () if run.spec.resume_arg is not None else _resume_arguments(run)
     words = (*(flag for flag, _ in _original_flags(run)), *resuming)
-    return tuple(word.partition("=")[0] for word in words if word.startswith("-") or "=" in word)
+    options = (word for word in words if word.startswith("-") or ("=" in word and not word.startswith("/")))
+    return tuple(word.partition("=")[0] for word in options)
 
 
 def _has_flag(command: tuple[str, ...], flag: str) -> bool:
@@ -94,7 +95,8 @@ def resume_arg(spec: Spec) -> str | None:
     if spec.resume_arg is not None or is_original:
         return spec.resume_arg
     template = spec.found_resume_arg
-    return None if template is not None and re.split(r"[=\s]", template)[0] in spec.refused_options else template
+    options = [word.partition("=")[0] for word in (template or "").split()]
+    return None if set(options) & set(spec.refused_options) else template
 
 
 def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:

@@ -227,10 +227,11 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
         refused_option=outcome.refused_option,
     )
     run = with_saved_step(run.with_attempt(attempt))
-    if outcome.refused_option is not None:
-        run = replace(run, spec=replace(run.spec, refused_options=(*run.spec.refused_options, outcome.refused_option)))
+    refused, earlier = outcome.refused_option, run.spec.refused_options
+    if refused is not None and refused not in earlier:
+        run = replace(run, spec=replace(run.spec, refused_options=(*earlier, refused)))
         if not outcome.is_final:
-            return run.to(_again_without(outcome.refused_option, attempt, now))
+            return run.to(_again_without(refused, attempt, now))
     if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
         queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
         if isinstance(queued, Run):

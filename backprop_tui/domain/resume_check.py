@@ -37,7 +37,10 @@ DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedPoint:
-    """The values printed on one line of the log; None for those it did not print. `time` is when it was read."""
+    """The values printed on one line of the log; None for those it did not print. `time` is when it was read.
+
+    `loss` is a score, such as a reward, if the script prints no loss.
+    """
 
     step: int | None = None
     epoch: float | None = None
@@ -155,7 +158,7 @@ def check_resume(
     message = (
         f"resume not confirmed: {_why_unknown(before, after, epochs if steps.begin is None else steps)}"
         if verdict is ResumeVerdict.UNKNOWN
-        else _message(verdict, count, loss)
+        else _message(verdict, count, loss, metric)
     )
     return ResumeCheck(
         verdict=verdict,
@@ -408,8 +411,9 @@ def _has_figures(points: Sequence[LoggedPoint]) -> bool:
     return any(point.step is not None or point.epoch is not None or point.loss is not None for point in points)
 
 
-def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss) -> str:
-    losses = "" if loss.before is None or loss.after is None else f"loss {loss.after:.4g}, before {loss.before:.4g}"
+def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss, metric: str | None) -> str:
+    name = "loss" if metric is None or "loss" in metric.lower() else metric
+    losses = "" if loss.before is None or loss.after is None else f"{name} {loss.after:.4g}, before {loss.before:.4g}"
     at = f" at {count.name} {count.begin:.10g}" if count.is_known else ""
     after = f" after {count.expected:.10g}" if count.is_known else ""
     match verdict:
@@ -423,4 +427,4 @@ def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss) -> str:
         case _ if count.trend is _Trend.JUMPED:
             return f"jumped to {count.name} {count.begin:.10g}{after}, which no training can have reached in that time"
         case _:
-            return f"the loss jumped at the resume: {losses}"
+            return f"the {name} jumped at the resume: {losses}"

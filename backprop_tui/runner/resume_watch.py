@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from time import time
 
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
 from backprop_tui.domain.lifecycle import is_sliced
@@ -28,6 +29,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 
 _TAIL_BYTES = 512 << 10
+_OPENING_POINTS = 40  # at the start of the run
 _MAX_POINTS = 400  # since the resume; what they do not show is unknown
 
 
@@ -111,36 +113,28 @@ class _Evidence:
         self, run: Run, recorder: Recorder, head: list[JsonObject], tail: list[JsonObject], *, of_log: bool
     ) -> None:
         """`head` and `tail` are the lines at the beginning and at the end of metrics.jsonl."""
-        head, tail = (
-            [line for line in lines if isinstance(line.get("offset"), int) == of_log] for lines in (head, tail)
-        )
         started_at = run.attempt.started_at
         ended = [attempt for attempt in run.attempts if attempt.number < run.attempt.number]
-        earlier = [line for line in tail if _time(line) < started_at]
+        second = run.attempts[1]
+        head, tail = ([line for line in lines if (line.get("offset") is not None) == of_log] for lines in (head, tail))
+        head, earlier = ([line for line in lines if _time(line) < started_at] for lines in (head, tail))
         since = ([line for line in earlier if _time(line) >= attempt.started_at] for attempt in reversed(ended))
         last = next(filter(None, since), [])
+        names = dict.fromkeys(name for line in last for name in _metrics(line))
+        # Without a loss a score shows it too; what depends on the step alone, such as a learning rate, does not.
+        self._metric = main_loss(names) or next((name for name in names if name in run.best), None)
         self._attempt = run.attempt.number
-        self._metric = main_loss(dict.fromkeys(name for line in last for name in _metrics(line)))
-        before = self._points(last)
+        points = self._points(last)
         # A progress bar without metrics is not in metrics.jsonl.
-        if of_log and not any(point.step is not None or point.epoch is not None for point in before):
-            before.append(LoggedPoint(step=run.step, epoch=run.epoch, time=ended[-1].ended_at))
-        saved = next((saved for saved in reversed(run.checkpoints) if saved.path == run.attempt.resumed_from), None)
-        steps = [saved.step for saved in run.checkpoints if saved.step is not None]
-        pace = recorder.live.pace
-        self._before = BeforeResume(
-            first=self._points(
-                line for line in head if _time(line) < (ended[1] if ended[1:] else run.attempt).started_at
-            ),
-            last=before,
-            saved_step=None if saved is None else saved.step,
-            saved_at=None if saved is None else saved.saved_at,
-            save_steps=max((later - step for step, later in pairwise(steps) if later > step), default=None),
-            save_seconds=None if pace is None else pace.every_seconds,
+        if of_log and not any(point.step is not None or point.epoch is not None for point in points):
+            points.append(LoggedPoint(step=run.step, epoch=run.epoch, time=ended[-1].ended_at))
+        self._before = replace(
+            _saves(run, recorder.live.pace),
+            first=self._points([line for line in head if _time(line) < second.started_at][:_OPENING_POINTS]),
+            last=points,
             ended_at=ended[-1].ended_at,
             resumed_at=started_at,
         )
-        head = [line for line in head if _time(line) < started_at]
         self._reported = {item for line in (*head, *earlier) for item in _items(line.get("step"), _metrics(line))}
         self._is_ambiguous = False
         # Of files only the values beyond those known before are in metrics.jsonl, and they are read again anyway.
@@ -193,6 +187,18 @@ class _Evidence:
             return None
         # Judged once for all values: it takes milliseconds, and a log may report thousands of values at once.
         return check_resume(self._before, self._after, attempt=self._attempt, metric=self._metric, final=final)
+
+
+def _saves(run: Run, pace: CheckpointPace | None) -> BeforeResume:
+    """What is known of the checkpoint that the run was resumed from, and of how often it saves."""
+    saved = next((saved for saved in reversed(run.checkpoints) if saved.path == run.attempt.resumed_from), None)
+    steps = [saved.step for saved in run.checkpoints if saved.step is not None]
+    return BeforeResume(
+        saved_step=None if saved is None else saved.step,
+        saved_at=None if saved is None else saved.saved_at,
+        save_steps=max((later - step for step, later in pairwise(steps) if later > step), default=None),
+        save_seconds=None if pace is None else pace.every_seconds,
+    )
 
 
 def _items(step: object, metrics: Mapping[str, object]) -> Iterator[tuple[object, ...]]:

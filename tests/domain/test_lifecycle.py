@@ -372,9 +372,32 @@ def test_an_option_of_ours_that_is_refused_is_left_out_once_without_using_a_retr
     assert retried.state.reason == "retry 1 of 1"
 
 
+def test_the_options_added_to_a_command_line_are_known_by_their_names() -> None:
+    state = Queued(since=1.0, resume_from="/w/epoch=3-step=40.ckpt")
+    hydra = running(queued(found_resume_arg="+ckpt_path='{path}' --again", state=state))
+    assert added_options(hydra) == ("+ckpt_path", "--again")
+    assert added_options(running(queued(found_resume_arg="--ckpt {path}", state=state))) == ("--ckpt",)
+    assert added_options(running(queued(resume_arg="--ckpt {path}", state=state))) == ()
+    assert added_options(running(queued(found_resume_arg="--ckpt {path}"))) == ()
+
+
 def test_a_refused_option_of_a_run_that_was_to_end_is_left_out_next_time() -> None:
     run = running(queued(understood_flags=("--run-id",)))
     outcome = replace(FAILED, refused_option="--run-id", is_final=True, reason="why")
     ended = finish_attempt(run, outcome, now=200.0, resume_from=None)
     assert isinstance(ended.state, Ended)
     assert script_command_line(running(requeue_ended(ended, now=300.0, resume_from=None))) == ("python3", "train.py")
+
+
+def test_an_option_that_is_refused_although_it_was_left_out_ends_the_run() -> None:
+    run = running(queued(understood_flags=("--run-id",), retries=3))
+    refused = replace(FAILED, refused_option="--run-id")
+    again = running(finish_attempt(run, refused, now=200.0, resume_from=None))
+    assert finish_attempt(again, refused, now=300.0, resume_from=None).status is Status.FAILED
+
+
+def test_a_template_with_several_options_is_left_out_as_a_whole() -> None:
+    state = Queued(since=1.0, resume_from="/c.pt")
+    run = running(queued(found_resume_arg="--init resume --ckpt={path}", state=state))
+    again = finish_attempt(run, replace(FAILED, refused_option="--ckpt"), now=200.0, resume_from=None)
+    assert script_command_line(running(again)) == ("python3", "train.py")

@@ -11,6 +11,7 @@ import pytest
 
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Checkpoint, Queued, Run
 from backprop_tui.domain.status import Status
@@ -106,6 +107,19 @@ def test_a_guardian_that_takes_over_knows_the_values_since_the_resume(resumed: R
     again = resumed.watch()
     again.observe(values(30, 40, 50))
     assert len(resumed.events()) == 1
+
+
+def test_without_a_loss_a_score_shows_that_only_the_counter_began_again(resumed: Resumed) -> None:
+    path = Path(resumed.directory.file("metrics.jsonl"))
+    path.write_text(path.read_text().replace('"loss"', '"mean_reward"'))
+    resumed.run = replace(resumed.run, best={"mean_reward": Extreme(0.5, 1000)})
+    watch = resumed.watch()
+    for step in (0, 10, 20):
+        watch.observe([Progress(offset=1, step=step, metrics={"lr": 0.1, "mean_reward": loss_at(900 + step)})])
+    check = resumed.recorder.live.resume_check
+    assert check is not None
+    assert (check.verdict, check.metric) == (ResumeVerdict.RECOUNTED, "mean_reward")
+    assert "mean_reward" in check.message
 
 
 def test_a_line_without_a_step_belongs_to_the_last_step(resumed: Resumed) -> None:
