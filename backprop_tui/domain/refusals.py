@@ -9,7 +9,6 @@ from dataclasses import replace
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.tracebacks import LogLine
 from backprop_tui.domain.lifecycle import Outcome
-from backprop_tui.domain.status import Status
 
 LAST_LINES = 200  # a launcher such as torchrun prints its own traceback after that of the script
 
@@ -54,10 +53,8 @@ def _refuses(text: str, option: str) -> bool:
     return is_named and _REFUSALS.search(text) is not None and _ABOUT_ARGUMENTS.search(text) is not None
 
 
-def without_refused_option(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:
+def explain_refusal(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:
     """The outcome of a failure, as our doing if the script refused one of the options that this program added."""
-    if outcome.status is not Status.FAILED or outcome.signal is not None or not options:
-        return outcome
     refusal = find_refused_option(lines, options)
     if refusal is None:
         return outcome

@@ -16,7 +16,7 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.invocation import added_options
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping
-from backprop_tui.domain.refusals import without_refused_option
+from backprop_tui.domain.refusals import explain_refusal
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
@@ -52,9 +52,8 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
     if exit_.code == 0:
         return Outcome(status=Status.COMPLETED, exit_code=0)
     summary = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
-    clues = partial(context.clues, exit_code=exit_.code, signal=signal_name)
-    cause = _find_cause(lambda: cause_of_failure(clues()), summary)
-    outcome = Outcome(
+    cause = _find_cause(lambda: cause_of_failure(context.clues(exit_code=exit_.code, signal=signal_name)), summary)
+    return Outcome(
         status=Status.FAILED,
         exit_code=exit_.code,
         signal=signal_name,
@@ -62,8 +61,6 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
         cause=cause,
         is_final=context.live.is_final,
     )
-    options = added_options(context.run)
-    return without_refused_option(outcome, clues().lines, options) if options else outcome
 
 
 def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
@@ -71,6 +68,19 @@ def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
     return call_within(CAUSE_SECONDS, find) or build_cause(
         "unknown", evidence=summary, summary=summary, advice="read the end of the log", retryable=True
     )
+
+
+def with_refused_option(outcome: Outcome, context: FailureContext) -> Outcome:
+    """The outcome of a script that failed because it does not accept an option that this program added."""
+    options = added_options(context.run)
+    if outcome.status is not Status.FAILED or outcome.signal is not None or not options:
+        return outcome
+
+    def explain() -> Outcome:
+        clues = context.clues(exit_code=outcome.exit_code, signal=None)
+        return explain_refusal(outcome, clues.lines, options)
+
+    return call_within(CAUSE_SECONDS, explain) or outcome
 
 
 def outcome_of_failed_start(failure: CannotStart) -> Outcome:

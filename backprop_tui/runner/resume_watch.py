@@ -202,7 +202,8 @@ def _saves(run: Run, pace: CheckpointPace | None) -> BeforeResume:
 
 
 def _items(step: object, metrics: Mapping[str, object]) -> Iterator[tuple[object, ...]]:
-    return ((step, name, _number(value)) for name, value in metrics.items())
+    """What identifies a value of a file: not its name, under which it may be recorded differently."""
+    return ((step, _number(value)) for value in metrics.values())
 
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:

@@ -6,7 +6,7 @@ import pytest
 
 from backprop_tui.domain.causes.tracebacks import LogLine
 from backprop_tui.domain.lifecycle import Outcome
-from backprop_tui.domain.refusals import find_refused_option, without_refused_option
+from backprop_tui.domain.refusals import explain_refusal, find_refused_option
 from backprop_tui.domain.status import Status
 
 OPTIONS = ("--run-id", "--ckpt_path")
@@ -67,13 +67,11 @@ def test_other_errors_are_no_refusal(message: str) -> None:
 def test_a_failed_attempt_is_said_to_be_our_doing() -> None:
     log = lines("train.py: error: unrecognized arguments: --ckpt_path /w/last.ckpt")
     failed = Outcome(status=Status.FAILED, exit_code=2, reason="wrong arguments")
-    outcome = without_refused_option(failed, log, OPTIONS)
+    outcome = explain_refusal(failed, log, OPTIONS)
     assert outcome.refused_option == "--ckpt_path"
     assert outcome.cause is not None
     assert outcome.cause.summary == "backprop-tui added --ckpt_path, which the script does not accept"
     assert "--resume-arg" in (outcome.cause.advice or "")
     assert outcome.cause.line == 1
-    assert without_refused_option(failed, log, ()) == failed
-    assert without_refused_option(failed, lines("RuntimeError: out of luck"), OPTIONS) == failed
-    timeboxed = Outcome(status=Status.TIMEBOXED)
-    assert without_refused_option(timeboxed, log, OPTIONS) == timeboxed
+    assert explain_refusal(failed, log, ()) == failed
+    assert explain_refusal(failed, lines("RuntimeError: out of luck"), OPTIONS) == failed
