@@ -149,7 +149,7 @@ def check_resume(
     """
     steps, epochs = _judge_steps(before, after, final=final), _judge_epochs(before, after, final=final)
     count = steps if steps.is_known else epochs
-    loss = _judge_loss(_up_to_checkpoint(before.last, steps), before.first, after, count, final=final)
+    loss = _judge_loss(_up_to_resume(before.last, count), before.first, after, count, final=final)
     verdict = _verdict(steps, epochs, loss, is_enough=_is_enough(steps, loss, after, final=final))
     if verdict is None:
         if not final:
@@ -375,10 +375,13 @@ def _repeats(opening: Sequence[float], losses: Sequence[float], gap: float) -> b
     return is_curve and all(abs(first - again) <= 0.05 * gap for first, again in pairs)
 
 
-def _up_to_checkpoint(points: Sequence[LoggedPoint], steps: _Count) -> Sequence[LoggedPoint]:
-    """The points up to the checkpoint, since later ones are repeated; all points if its step is not known."""
-    saved = steps.expected
-    return points if saved is None else [point for point in points if point.step is None or point.step <= saved]
+def _up_to_resume(points: Sequence[LoggedPoint], count: _Count) -> Sequence[LoggedPoint]:
+    """The points up to where the run continues, since later ones are repeated; all points if that is not known."""
+    if count.expected is None or count.begin is None:
+        return points
+    until = count.expected if count.trend is not _Trend.CONTINUES else min(count.expected, count.begin)
+    values = ((point.step if count.name == "step" else point.epoch, point) for point in points)
+    return [point for value, point in values if value is None or value <= until]
 
 
 def _losses(points: Sequence[LoggedPoint]) -> list[float]:

@@ -87,8 +87,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
             yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
     check = record.get("resume_check")
     if check:
-        message = attempt_message(check["attempt"], check["verdict"], check["message"])
-        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}{message}"
+        yield "resume", _resume(record, check)
     labels = (
         ("group", record["group"]),
         ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
@@ -96,6 +95,14 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
         ("priority", record["priority"]),
     )
     yield from ((name, str(value)) for name, value in labels if value)
+
+
+def _resume(record: JsonObject, check: JsonObject) -> str:
+    message = attempt_message(check["attempt"], check["verdict"], check["message"])
+    if check["verdict"] not in DOUBTFUL:
+        return message
+    is_last_slice = record.get("slice") is not None and check["attempt"] == len(record["attempts"])
+    return f"! {message}" + ("; no further slice follows" if is_last_slice else "")
 
 
 def _how(record: JsonObject) -> str:

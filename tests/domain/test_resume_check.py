@@ -296,6 +296,15 @@ def test_a_loss_that_rises_while_the_steps_continue_has_not_jumped() -> None:
     assert check.verdict is ResumeVerdict.CONTINUED
 
 
+def test_a_loss_is_compared_with_that_at_the_step_from_which_the_run_continues() -> None:
+    """It goes on from the save before the last, when the loss was higher."""
+    points = [LoggedPoint(step=step, loss=4.0 * math.exp(-step / 200)) for step in range(400)]
+    before = BeforeResume(first=points[:20], last=points, saved_step=399, save_steps=200)
+    check = verdict_on(before, points[200:240])
+    assert check is not None
+    assert check.verdict is ResumeVerdict.CONTINUED
+
+
 def test_a_checkpoint_step_in_another_unit_is_ignored() -> None:
     counted = [LoggedPoint(step=step) for step in (1, 2, 3)]
     before = BeforeResume(first=counted, last=counted, saved_step=1500)
