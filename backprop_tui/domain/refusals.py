@@ -24,33 +24,29 @@ _ABOUT_ARGUMENTS = re.compile(
     r"argument|option|flag|parameter|struct|override|consume|param|key\b|field|hfargumentparser|usage|inputs",
     re.IGNORECASE,
 )
+# The option with its dashes, its name in quotes, or its name at the end: `resume` alone is a common word.
+_NAMED = (
+    r"(?<![\w/.-])(?:--?|\+{{1,2}}){name}(?![\w/-]|\.\w)|(?P<quote>['\"`]){name}(?P=quote)"
+    r"|\b(?:key|option|flag|argument|parameter)s?:? {name}\W*$"
+)
 # argparse refuses the value: the option exists, but takes no path.
-_VALUE = r"argument (?:-\w\S*/)*{option}(?:/\S+)*: (?:invalid|ignored explicit argument|expected)"
+_REFUSED_VALUE = r"argument (?:-\w\S*/)*(?:--?){name}(?:/\S+)*: (?:invalid|ignored explicit argument|expected)"
 
 
 def find_refused_option(lines: Sequence[LogLine], options: Sequence[str]) -> tuple[str, LogLine] | None:
     """Returns the first of the options that the end of a failed script's log refuses, and the line that says so."""
     newest = lines[: -LAST_LINES - 1 : -1]
     for option in options:
-        spelled = _spellings(option)
-        line = next((line for line in newest if _refuses(line.text, spelled)), None)
-        if line is not None:
-            return option, line
+        # Some parsers exchange dashes and underscores.
+        name = "[-_]".join(map(re.escape, re.split(r"[-_]", option.lstrip("-+"))))
+        named, refused_value = (
+            re.compile(pattern.format(name=name), re.IGNORECASE) for pattern in (_NAMED, _REFUSED_VALUE)
+        )
+        for line in newest:
+            is_refusal = _REFUSALS.search(line.text) and _ABOUT_ARGUMENTS.search(line.text) and named.search(line.text)
+            if is_refusal or refused_value.search(line.text):
+                return option, line
     return None
-
-
-def _spellings(option: str) -> str:
-    """A pattern for an option: some parsers print its name alone, or exchange dashes and underscores."""
-    words = re.split(r"[-_]", option.lstrip("-+"))
-    return r"(?:--?|\+{1,2})?" + "[-_]".join(map(re.escape, words))
-
-
-def _refuses(text: str, option: str) -> bool:
-    """Whether a message refuses an option, given as a pattern, or its value."""
-    if re.search(_VALUE.format(option=option), text, re.IGNORECASE) is not None:
-        return True
-    is_named = re.search(rf"(?<![\w/.-]){option}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
-    return is_named and _REFUSALS.search(text) is not None and _ABOUT_ARGUMENTS.search(text) is not None
 
 
 def explain_refusal(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:

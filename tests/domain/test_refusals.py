@@ -58,6 +58,8 @@ def test_a_refusal_that_names_the_added_option_is_recognised(message: str) -> No
         "RuntimeError: Error(s) in loading state_dict for Net: Unexpected key(s) in state_dict: fc.weight",
         "ckpt_path: /w/last.ckpt of an unknown model",
         "resuming, ckpt_path=/w/last.ckpt",
+        "TypeError: load() got an unexpected keyword argument 'weights_only' for ckpt_path of this run",
+        "ValueError: ckpt_path holds an unknown optimizer key",
     ],
 )
 def test_other_errors_are_no_refusal(message: str) -> None:
