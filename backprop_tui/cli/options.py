@@ -260,7 +260,8 @@ def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
         "--resume-arg",
         metavar="TEMPLATE",
         type=values.words_template,
-        help="how the script takes a checkpoint, such as '--resume={path}' (default: by its own option, if it has one)",
+        help="how the script takes a checkpoint, such as '--resume={path}' or '--from-step={step}'"
+        " (default: by its own option, if it has one)",
     )
     group.add_argument(
         "-c",

@@ -18,7 +18,7 @@ from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
-from backprop_tui.domain.invocation import resumes_by
+from backprop_tui.domain.invocation import resume_step, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.resume_arguments import ResumeMeans
@@ -101,6 +101,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         code=code,
     )
     start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
+    if start is not None:
+        resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     return Resumption(
         before=run,
         run=requeue_ended(changed, now=time.time(), resume_from=start),

@@ -20,7 +20,7 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.invocation import resumes_by
+from backprop_tui.domain.invocation import resume_step, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.run import Queued, Run
@@ -86,6 +86,8 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
         git=commit,
         code=code,
     )
+    if resume_from is not None:
+        resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
     runs = _runs_of_sweep(request, program, first)
     return SubmissionPlan(runs=runs, environment=environment, program=program, id_given=request.run_id is not None)
 

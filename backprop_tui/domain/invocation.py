@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
+from backprop_tui.domain.checkpoint_names import parse_checkpoint_name
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import ResumeChannel, Run, Spec
 
@@ -21,14 +23,16 @@ def find_original_flags(source: str) -> tuple[str, ...]:
 
 
 def script_command_line(run: Run) -> tuple[str, ...]:
-    command = run.spec.command
-    added = [
-        word
-        for flag, value in _original_flags(run)
-        if flag == RESUME_FLAG or not _has_flag(command, flag)
-        for word in (flag, value)
-    ]
-    return (*command, *added, *_resume_arguments(run))
+    added = [word for flag, value in _original_flags(run) for word in (flag, value)]
+    return (*run.spec.command, *added, *_resume_arguments(run))
+
+
+def added_options(run: Run) -> tuple[str, ...]:
+    """The options that this program adds to the command line on its own account, not those of `--resume-arg`."""
+    resuming = () if run.spec.resume_arg is not None else _resume_arguments(run)
+    words = (*(flag for flag, _ in _original_flags(run)), *resuming)
+    options = (word for word in words if word.startswith("-") or ("=" in word and not word.startswith("/")))
+    return tuple(word.partition("=")[0] for word in options)
 
 
 def _has_flag(command: tuple[str, ...], flag: str) -> bool:
@@ -46,7 +50,8 @@ def _original_flags(run: Run) -> Iterator[tuple[str, str]]:
     }
     for flag in run.spec.understood_flags:
         value = values[flag]
-        if value is not None:
+        is_given = flag != RESUME_FLAG and _has_flag(run.spec.command, flag)
+        if value is not None and not is_given and flag not in run.spec.refused_options:
             yield flag, value
 
 
@@ -54,19 +59,43 @@ def _resume_arguments(run: Run) -> list[str]:
     path, template = run.attempt.resumed_from, resume_arg(run.spec)
     if path is None or template is None:
         return []
+    step = resume_step(run)
     # Split first: a path with a space stays one word. Quotes that are left are the script's, as Hydra reads them.
     words = (word.replace("'{path}'", "'{}'".format(path.replace("'", "\\'"))) for word in shlex.split(template))
-    return [word.replace("{path}", path) for word in words]
+    return [word.replace("{path}", path).replace("{step}", str(step)) for word in words]
+
+
+def resume_step(run: Run, path: str | None = None) -> int | None:
+    """Returns the step of the checkpoint to resume from; None if it is not known.
+
+    `path` is that checkpoint; without it, the newest attempt's. Raises UsageError if `{step}` in the resume arguments
+    needs a step that is not known.
+    """
+    path = run.attempt.resumed_from if path is None else path
+    if path is None:
+        return None
+    known = (saved.step for saved in reversed(run.checkpoints) if saved.path == path and saved.step is not None)
+    step = next(known, parse_checkpoint_name(path.rstrip("/")).number)
+    if step is None and "{step}" in (resume_arg(run.spec) or ""):
+        raise UsageError(
+            f"--resume-arg {run.spec.resume_arg!r}: the step of {path} is not known;"
+            " use {path}, or --resume-from with a checkpoint whose name has its step"
+        )
+    return step
 
 
 def resume_arg(spec: Spec) -> str | None:
     """Returns the arguments to add on a resume: the user's, else those found in the script's source.
 
-    None if there are none, or if the script understands the original tool's flag, which is added anyway.
+    None if there are none, if the script did not accept them, or if it understands the original tool's flag, which is
+    added anyway.
     """
-    if spec.resume_arg is not None or RESUME_FLAG in spec.understood_flags:
+    is_original = RESUME_FLAG in spec.understood_flags and RESUME_FLAG not in spec.refused_options
+    if spec.resume_arg is not None or is_original:
         return spec.resume_arg
-    return spec.found_resume_arg
+    template = spec.found_resume_arg
+    options = [word.partition("=")[0] for word in shlex.split(template or "")]
+    return None if set(options) & set(spec.refused_options) else template
 
 
 def resumes_by(spec: Spec) -> str | None:
@@ -74,9 +103,11 @@ def resumes_by(spec: Spec) -> str | None:
 
     None if nothing is known of it: then it gets the variable alone, and may never look at it.
     """
-    template = resume_arg(spec) or (f"{RESUME_FLAG} {{path}}" if RESUME_FLAG in spec.understood_flags else None)
+    template = resume_arg(spec)
     if template is not None:
         return template
+    if RESUME_FLAG in spec.understood_flags and RESUME_FLAG not in spec.refused_options:
+        return f"{RESUME_FLAG} {{path}}"
     return RESUME_VARIABLE if spec.resume_channel == ResumeChannel.ENVIRONMENT else spec.resume_channel
 
 

@@ -43,11 +43,15 @@ def slice_number(run: Run) -> SliceNumber | None:
         return None
     earlier = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
     if total is None:
-        ended = sum(attempt.status is Status.TIMEBOXED for attempt in run.attempts if attempt.ended_at is not None)
+        ended = _ended_slices(run)
         is_unfinished = not run.attempts or run.attempt.ended_at is None or isinstance(run.state, Queued)
         return SliceNumber(number=max(1, ended + is_unfinished), of=None)
     slices = max(1, -(-int(total) // max(1, int(limit))))
     return SliceNumber(number=min(slices, int(earlier // limit) + 1), of=slices)
+
+
+def _ended_slices(run: Run) -> int:
+    return sum(attempt.status is Status.TIMEBOXED for attempt in run.attempts if attempt.ended_at is not None)
 
 
 def with_saved_step(run: Run) -> Run:
@@ -70,6 +74,9 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
     total = run.spec.total_seconds
     if total is not None and total - used_seconds <= MIN_SLICE_SHARE * (run.spec.max_run_seconds or 0.0):
         return f"its total of {minutes(total)} minutes is used up"
+    check = run.resume_check
+    if check is not None and check.is_doubtful and check.attempt == run.attempt.number:
+        return f"slice {_ended_slices(run)} {check.message}"
     if resume_from is None:
         return "no intact checkpoint to resume from"
     if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
@@ -126,9 +133,14 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
 
 
 def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attempt], bool]) -> int:
-    """Counts matching failures in a row, newest first, back to the last attempt that the user requested."""
+    """Counts matching failures in a row, newest first, back to the last attempt that the user requested.
+
+    An attempt that failed for an option that this program added does not count.
+    """
     count = 0
     for attempt in reversed(attempts):
+        if attempt.refused_option is not None:
+            continue
         if attempt.status is not Status.FAILED or not matches(attempt):
             break
         count += 1
@@ -145,6 +157,7 @@ class Outcome:
     reason: str | None = None
     cause: Cause | None = None
     is_final: bool = False  # it reached its goal or a person stopped it: no slice or retry follows
+    refused_option: str | None = None  # the script failed because it does not accept this option, which we added
 
 
 def begin_attempt(
@@ -206,9 +219,19 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
     """
     check_transition(run.status, outcome.status)
     attempt = replace(
-        run.attempt, ended_at=now, status=outcome.status, exit_code=outcome.exit_code, signal=outcome.signal
+        run.attempt,
+        ended_at=now,
+        status=outcome.status,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        refused_option=outcome.refused_option,
     )
     run = with_saved_step(run.with_attempt(attempt))
+    refused, earlier = outcome.refused_option, run.spec.refused_options
+    if refused is not None and refused not in earlier:
+        run = replace(run, spec=replace(run.spec, refused_options=(*earlier, refused)))
+        if not outcome.is_final:
+            return run.to(_again_without(refused, attempt, now))
     if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
         queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
         if isinstance(queued, Run):
@@ -231,9 +254,14 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
     return run.to(end)
 
 
+def _again_without(option: str, attempt: Attempt, now: float) -> Queued:
+    reason = f"again without {option}, which the script does not accept"
+    return Queued(since=now, reason=reason, resume_from=attempt.resumed_from, by_request=attempt.by_request)
+
+
 def retry_decision(run: Run, outcome: Outcome) -> Retry | NoRetry | None:
     """Decides whether to retry after the newest attempt, whose end is in the record; None if it did not fail."""
-    if outcome.status is not Status.FAILED:
+    if outcome.status is not Status.FAILED or outcome.refused_option is not None:
         return None
     decision = decide_retry(run.attempts, outcome.cause, run.spec.retries)
     if isinstance(decision, Retry) and outcome.is_final:

@@ -1,13 +1,13 @@
-"""Checks whether a resumed script really continued, by comparing its steps and loss with those before the resume.
+"""Checks whether a resumed script really continued, by comparing what it prints with what it printed before.
 
-A false alarm is worse than silence, so an ambiguous case gives no warning. Step counters may restart in each epoch or
-attempt, a resume may use an older checkpoint than the last step seen, and losses are noisy.
+Steps decide; where they are not comparable, epochs do. A loss only confirms or corrects them, and decides alone only if
+its level at the checkpoint is far from that of a fresh start. Without enough evidence the verdict is `unknown`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -16,15 +16,20 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 MIN_POINTS = 3  # points needed to estimate a level
 SETTLING_POINTS = 20  # a loss still high after this many points is not just a transient of the resume
 _LEVEL_POINTS = 20  # points before the resume that give the loss level
-_STEPS_WITHOUT_LOSS = 10  # steps needed for a verdict if no loss is known
-_START_STRIDES = 5  # a step within this many logging intervals of the first step counts as near the start
+_UNSUPPORTED_POINTS = 10  # needed to call a run restarted by its steps alone: a bar may count skipped batches first
+_FRESH_SHARE = 0.1  # of the way to the checkpoint: a count that begins below this began at the start
+_LEAP_STRIDES = (
+    5  # a count that advances by more than this many logging intervals at once did not get there by training
+)
+_PACE_FACTOR = 4.0  # no training is this much faster than before
 
 
 class ResumeVerdict(StrEnum):
     CONTINUED = "continued"
-    RECOUNTED = "recounted"  # the training continued, but its step counter restarted
-    RESTARTED = "restarted"  # the training started over
-    JUMPED = "jumped"  # the loss jumped
+    RECOUNTED = "recounted"  # the training continued, but its counter restarted
+    RESTARTED = "restarted"  # the training started over, or far before its checkpoint
+    JUMPED = "jumped"  # the loss jumped, or the counter by more than any training can have made
+    UNKNOWN = "unknown"  # what was printed does not show it
 
 
 DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
@@ -32,20 +37,34 @@ DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedPoint:
-    """The values printed on one line of the log; None for those it did not print."""
+    """The values printed on one line of the log; None for those it did not print. `time` is when it was read.
+
+    `loss` is a score, such as a reward, if the script prints no loss.
+    """
 
     step: int | None = None
     epoch: float | None = None
     loss: float | None = None
+    time: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class BeforeResume:
-    """The run before the resume: its first points, the last points before the resume, and the checkpoint's step."""
+    """The run before the resume: its first points, the last ones, and what is known of its checkpoints.
 
-    first: Sequence[LoggedPoint]
-    last: Sequence[LoggedPoint]
+    `saved_step` and `saved_at` belong to the checkpoint that it was resumed from. `save_steps` and `save_seconds` are
+    the usual distance between saves. `ended_at` and `resumed_at` are the end of the attempt that printed `last` and the
+    start of the resumed one. All are None if unknown; times are wall-clock times.
+    """
+
+    first: Sequence[LoggedPoint] = ()
+    last: Sequence[LoggedPoint] = ()
     saved_step: int | None = None
+    saved_at: float | None = None
+    save_steps: int | None = None
+    save_seconds: float | None = None
+    ended_at: float | None = None
+    resumed_at: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,8 @@ class ResumeCheck:
     metric: str | None = None
     step_before: int | None = None
     step_after: int | None = None
+    epoch_before: float | None = None
+    epoch_after: float | None = None
     loss_before: float | None = None
     loss_after: float | None = None
 
@@ -65,169 +86,302 @@ class ResumeCheck:
     def is_doubtful(self) -> bool:
         return self.verdict in DOUBTFUL
 
+    @property
+    def is_known(self) -> bool:
+        return self.verdict is not ResumeVerdict.UNKNOWN
 
-class _StepTrend(StrEnum):
+
+def attempt_message(attempt: object, verdict: object, message: object) -> str:
+    """`attempt 2 restarted at step 1 after 40`, as events and both front ends show it."""
+    return f"attempt {attempt}{':' if verdict == ResumeVerdict.UNKNOWN else ''} {message}"
+
+
+class _Trend(StrEnum):
     CONTINUES = "continues"
-    RESTARTS = "restarts"
+    BACK = "back"  # before the checkpoint by more than the distance between two saves
+    AT_START = "at start"
+    JUMPED = "jumped"
     UNKNOWN = "unknown"
 
 
 class _LossTrend(StrEnum):
-    CONTINUES = "continues"
-    JUMPED = "jumped"
+    MATCHES = "matches"  # as at the checkpoint, and clearly not as at the start
     AS_AT_START = "as at start"
+    JUMPED = "jumped"
     UNKNOWN = "unknown"
     PENDING = "pending"  # more points are needed
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    """A counter before and after the resume; `points` is the number of different lines after it that had it."""
+
+    name: str
+    trend: _Trend = _Trend.UNKNOWN
+    expected: float | None = None
+    begin: float | None = None
+    points: int = 0
+
+    @property
+    def fell(self) -> bool:
+        return self.trend in (_Trend.AT_START, _Trend.BACK)
+
+    @property
+    def is_known(self) -> bool:
+        return self.trend is not _Trend.UNKNOWN
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Loss:
+    trend: _LossTrend = _LossTrend.UNKNOWN
+    before: float | None = None
+    after: float | None = None
+    repeats: bool = False  # the first losses of the run come again, point by point
 
 
 def check_resume(
     before: BeforeResume, after: Sequence[LoggedPoint], *, attempt: int, metric: str | None, final: bool
 ) -> ResumeCheck | None:
-    """Judges the points since the resume, oldest first; returns None as long as, or if, no verdict is possible.
+    """Judges the points since the resume, oldest first; returns None while more points are needed.
 
-    `attempt` is the number of the resumed attempt, `metric` the name of the loss. `final`: the attempt has ended, so
-    no more points will come.
+    `attempt` is the number of the resumed attempt, `metric` the name of the loss. `final`: no more points will come, so
+    there is a verdict in any case.
     """
-    steps, (loss, level, now) = _judge_steps(before, after, final=final), _judge_loss(before, after, final=final)
-    verdict = _verdict(steps, loss, epochs_continue=_epochs_continue(before, after))
-    by_steps_only = verdict is ResumeVerdict.RESTARTED and loss is _LossTrend.UNKNOWN
-    if verdict is None or (by_steps_only and not _stays_behind(before, after, final=final)):
-        return None
-    step_before, step_after = _expected_step(before), _first_step_after(before, after, steps)
+    steps, epochs = _judge_steps(before, after, final=final), _judge_epochs(before, after, final=final)
+    count = steps if steps.is_known else epochs
+    loss = _judge_loss(_up_to_resume(before.last, count), before.first, after, count, final=final)
+    verdict = _verdict(steps, epochs, loss, is_enough=_is_enough(steps, loss, after, final=final))
+    if verdict is None:
+        if not final:
+            return None
+        verdict = ResumeVerdict.UNKNOWN
+    message = (
+        f"resume not confirmed: {_why_unknown(before, after, epochs if steps.begin is None else steps)}"
+        if verdict is ResumeVerdict.UNKNOWN
+        else _message(verdict, count, loss, metric)
+    )
     return ResumeCheck(
         verdict=verdict,
         attempt=attempt,
-        message=_verdict_message(verdict, step_before, step_after, level, now),
-        metric=metric if level is not None else None,
-        step_before=step_before,
-        step_after=step_after,
-        loss_before=level,
-        loss_after=now,
+        message=message,
+        metric=metric if loss.before is not None else None,
+        step_before=None if steps.expected is None else int(steps.expected),
+        step_after=None if steps.begin is None else int(steps.begin),
+        epoch_before=epochs.expected,
+        epoch_after=epochs.begin,
+        loss_before=loss.before,
+        loss_after=loss.after,
     )
 
 
-def _verdict(steps: _StepTrend, loss: _LossTrend, *, epochs_continue: bool) -> ResumeVerdict | None:
-    match steps, loss:
-        case _, _LossTrend.PENDING:
-            return None
-        case _StepTrend.RESTARTS, _LossTrend.CONTINUES:
-            return ResumeVerdict.RECOUNTED
-        case _StepTrend.RESTARTS, _LossTrend.UNKNOWN:
-            return ResumeVerdict.RECOUNTED if epochs_continue else ResumeVerdict.RESTARTED
-        case _StepTrend.RESTARTS, _:
-            return ResumeVerdict.RESTARTED
-        case _StepTrend.UNKNOWN, _LossTrend.AS_AT_START:
-            return ResumeVerdict.JUMPED if epochs_continue else ResumeVerdict.RESTARTED
-        case _StepTrend.UNKNOWN, _LossTrend.UNKNOWN:
-            return None
-        case _, _LossTrend.CONTINUES | _LossTrend.UNKNOWN:
-            return ResumeVerdict.CONTINUED
-        case _:
-            return ResumeVerdict.JUMPED
-
-
-def _steps(points: Sequence[LoggedPoint]) -> list[int]:
-    return [point.step for point in points if point.step is not None]
-
-
-def _first_distinct_steps(after: Sequence[LoggedPoint], count: int) -> list[int]:
-    """The first distinct steps since the resume; progress bars print the same step repeatedly."""
-    return list(dict.fromkeys(_steps(after)))[:count]
-
-
-def _stays_behind(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> bool:
-    """Whether the step counter keeps running from the start; a bar may show 0 for a moment before it is advanced."""
-    steps, expected = _first_distinct_steps(after, _STEPS_WITHOUT_LOSS), _expected_step(before)
-    return (
-        len(steps) >= (MIN_POINTS if final else _STEPS_WITHOUT_LOSS) and expected is not None and max(steps) < expected
-    )
-
-
-def _expected_step(before: BeforeResume) -> int | None:
-    """The step to continue from: the checkpoint's, limited to steps seen, since it may be counted in another way."""
-    seen = max(_steps(before.last), default=None)
-    if before.saved_step is None or seen is None:
-        return seen
-    return min(before.saved_step, seen)
-
-
-def _judge_steps(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _StepTrend:
-    earlier_steps, steps = _steps(before.last), _first_distinct_steps(after, MIN_POINTS)
-    expected, limit = _expected_step(before), _start_limit(before)
-    if expected is None or limit is None or len(steps) < (1 if final else MIN_POINTS):
-        return _StepTrend.UNKNOWN
-    if any(later < earlier for earlier, later in pairwise(earlier_steps)):
-        return _StepTrend.UNKNOWN  # the counter restarts by itself, in each epoch
-    if expected <= limit:
-        return _StepTrend.UNKNOWN  # the run had hardly started
-    return _StepTrend.RESTARTS if max(steps) < limit else _StepTrend.CONTINUES
-
-
-def _start_limit(before: BeforeResume) -> int | None:
-    """Steps below this are near the start of the run; None if it printed no steps."""
-    steps, first = _steps(before.last), next(iter(_steps(before.first)), None)
-    if not steps or first is None:
+def _verdict(steps: _Count, epochs: _Count, loss: _Loss, *, is_enough: bool) -> ResumeVerdict | None:
+    """None if there is none yet."""
+    count = steps if steps.is_known else epochs
+    if loss.trend is _LossTrend.PENDING and count.trend is not _Trend.JUMPED:
         return None
-    strides = [later - earlier for earlier, later in pairwise(steps) if later > earlier]
-    return first + _START_STRIDES * max(1, round(_median(strides or [1])))
+    if count.trend is _Trend.JUMPED:
+        return ResumeVerdict.JUMPED
+    if count.fell:
+        if steps.fell and epochs.trend is _Trend.CONTINUES:
+            # The interrupted epoch is trained again, by steps of the whole training or of this attempt.
+            return ResumeVerdict.CONTINUED if steps.trend is _Trend.BACK else ResumeVerdict.RECOUNTED
+        if loss.trend is _LossTrend.MATCHES and count.trend is _Trend.AT_START:
+            return ResumeVerdict.RECOUNTED
+        return ResumeVerdict.RESTARTED if is_enough else None
+    if count.trend is _Trend.CONTINUES:
+        is_high = loss.trend in (_LossTrend.AS_AT_START, _LossTrend.JUMPED)
+        return ResumeVerdict.JUMPED if is_high else ResumeVerdict.CONTINUED
+    if count.begin is not None or steps.begin is not None:
+        return None  # they neither continue nor restart, and the loss does not say more than they do
+    if loss.trend is _LossTrend.MATCHES:
+        return ResumeVerdict.CONTINUED
+    return ResumeVerdict.RESTARTED if loss.repeats else None
 
 
-def _first_step_after(before: BeforeResume, after: Sequence[LoggedPoint], trend: _StepTrend) -> int | None:
-    steps, limit = _first_distinct_steps(after, MIN_POINTS), _start_limit(before)
-    if trend is _StepTrend.CONTINUES and limit is not None:
-        steps = [step for step in steps if step >= limit] or steps
-    return steps[0] if steps else None
+def _is_enough(steps: _Count, loss: _Loss, after: Sequence[LoggedPoint], *, final: bool) -> bool:
+    """Whether a counter that fell shows that the run restarted.
+
+    A bar may show 0 for a moment before it is advanced, or count the batches that are skipped.
+    """
+    if loss.trend is _LossTrend.AS_AT_START or not steps.is_known:
+        return True
+    is_loss_missing = loss.before is not None and not _losses(after)
+    return steps.points >= (MIN_POINTS if final and not is_loss_missing else _UNSUPPORTED_POINTS)
 
 
-def _epochs_continue(before: BeforeResume, after: Sequence[LoggedPoint]) -> bool:
-    """Whether epochs are printed and continue where they were."""
-    earlier = [point.epoch for point in before.last if point.epoch is not None]
-    first = next((point.epoch for point in before.first if point.epoch is not None), None)
-    resumed = next((point.epoch for point in after if point.epoch is not None), None)
-    if not earlier or first is None or resumed is None or earlier[-1] - first < 1.0:
-        return False
-    return resumed >= earlier[-1] - 1.0 and resumed > first
+def _judge_steps(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
+    return _judge_count("step", lambda point: point.step, before, after, final=final)
+
+
+def _judge_epochs(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
+    return _judge_count("epoch", lambda point: point.epoch, before, after, final=final)
+
+
+_Value = Callable[[LoggedPoint], float | None]
+
+
+def _judge_count(
+    name: str, value: _Value, before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool
+) -> _Count:
+    """Compares where a counter begins after the resume with where it was at the checkpoint."""
+    earlier, points = _with_value(value, before.last), _with_value(value, after)
+    start = next((number for _, number in _with_value(value, before.first)), 0.0)
+    if not earlier or not points or _starts_again(earlier, start):
+        return _Count(name=name, points=_distinct(points))
+    seen = max(number for _, number in earlier)
+    stride = _stride(earlier)
+    rate = _rate(earlier)
+    interval = _interval(before, rate, is_step=name == "step")
+    expected = _expected(before, earlier, start, slack=max(interval or 0.0, _LEAP_STRIDES * stride), name=name)
+    target = seen if expected is None else expected
+    floor = target - (interval or 0.0) - (stride if name == "step" else 0.0)
+    begin = _settled(points, floor, _LEAP_STRIDES * stride)
+    first, number = points[begin]
+    highest = max(seen, before.saved_step or 0.0) if name == "step" else seen
+    is_rise = number - highest > max(interval or 0.0, _LEAP_STRIDES * stride)
+    if number <= start + _FRESH_SHARE * (target - start):
+        trend = _Trend.AT_START if target - start >= 2 * stride else _Trend.UNKNOWN
+    elif is_rise:
+        trend = _judge_rise(number - seen, rate, before, first)
+    elif expected is not None and number < floor:
+        trend = _Trend.UNKNOWN if interval is None else _Trend.BACK
+    else:
+        trend = _Trend.CONTINUES
+    count = _distinct(points[begin:])
+    needed = 1 if final and (trend is _Trend.CONTINUES or first.loss is not None) else 2 if final else MIN_POINTS
+    return _Count(
+        name=name,
+        trend=trend if count >= needed else _Trend.UNKNOWN,
+        expected=target,
+        begin=number,
+        points=count,
+    )
+
+
+def _with_value(value: _Value, points: Sequence[LoggedPoint]) -> list[tuple[LoggedPoint, float]]:
+    return [
+        (point, float(number)) for point in points if (number := value(point)) is not None and math.isfinite(number)
+    ]
+
+
+def _distinct(points: Sequence[tuple[LoggedPoint, float]]) -> int:
+    """How many different lines there are: progress bars print the same one repeatedly."""
+    return len({(point.step, point.epoch, point.loss) for point, _ in points})
+
+
+def _starts_again(earlier: Sequence[tuple[LoggedPoint, float]], start: float) -> bool:
+    """Whether the counter restarts by itself, as that of the batches of an epoch does."""
+    half = 0.5 * (max(number for _, number in earlier) - start)
+    return any(high - low >= half for (_, high), (_, low) in pairwise(earlier) if low < high)
+
+
+def _stride(points: Sequence[tuple[LoggedPoint, float]]) -> float:
+    strides = [high - low for (_, low), (_, high) in pairwise(points) if high > low]
+    return _median(strides) if strides else 1.0
+
+
+def _rate(points: Sequence[tuple[LoggedPoint, float]]) -> float | None:
+    """How much the counter advances in a second; None if all was read at the same time."""
+    (first, low), (last, high) = points[0], points[-1]
+    if first.time is None or last.time is None or last.time <= first.time or high <= low:
+        return None
+    return (high - low) / (last.time - first.time)
+
+
+def _interval(before: BeforeResume, rate: float | None, *, is_step: bool) -> float | None:
+    """The distance between two saves, as this counter counts it; at least an epoch. None if it is unknown."""
+    by_time = None if before.save_seconds is None or rate is None else before.save_seconds * rate
+    if not is_step:
+        return max(1.0, by_time or 0.0)
+    known = [distance for distance in (before.save_steps, by_time) if distance is not None]
+    return max(known, default=None)
+
+
+def _expected(
+    before: BeforeResume, earlier: Sequence[tuple[LoggedPoint, float]], start: float, *, slack: float, name: str
+) -> float | None:
+    """The counter at the checkpoint, by its step or by the time when it was saved; None if it is unknown."""
+    seen = max(number for _, number in earlier)
+    saved, at = before.saved_step if name == "step" else None, before.saved_at
+    until = [number for point, number in earlier if at is not None and point.time is not None and point.time <= at]
+    by_time = until[-1] if until else None
+    # A checkpoint's step may be counted in another unit than the printed one.
+    is_same_unit = saved is not None and max(start, ((by_time or start) + start) / 2) <= saved <= seen + slack
+    return saved if is_same_unit else by_time
+
+
+def _settled(points: Sequence[tuple[LoggedPoint, float]], floor: float, leap: float) -> int:
+    """The index of the first value that counts: a bar may show less until it is advanced to where the run is."""
+    for index, ((_, low), (_, high)) in enumerate(pairwise(points), start=1):
+        if low < floor <= high and high - low > leap:
+            return index
+    return 0
+
+
+def _judge_rise(rise: float, rate: float | None, before: BeforeResume, first: LoggedPoint) -> _Trend:
+    """Whether a training can have made this in the time since the last point before the resume."""
+    last = before.last[-1].time
+    if rate is None or first.time is None or before.resumed_at is None or last is None:
+        return _Trend.UNKNOWN
+    unseen = max(0.0, (before.resumed_at if before.ended_at is None else before.ended_at) - last)
+    possible = _PACE_FACTOR * rate * (max(0.0, first.time - before.resumed_at) + unseen)
+    return _Trend.JUMPED if rise > possible else _Trend.CONTINUES
 
 
 def _judge_loss(
-    before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool
-) -> tuple[_LossTrend, float | None, float | None]:
-    """Returns the trend, and the loss level before and after the resume; None if it is unknown."""
-    earlier, losses = _losses(_up_to_checkpoint(before))[-_LEVEL_POINTS:], _losses(after)[:SETTLING_POINTS]
+    until: Sequence[LoggedPoint],
+    first: Sequence[LoggedPoint],
+    after: Sequence[LoggedPoint],
+    count: _Count,
+    *,
+    final: bool,
+) -> _Loss:
+    """Compares the loss with that `until` the checkpoint and that of a fresh start, whichever of them is higher."""
+    earlier, losses, opening = _losses(until)[-_LEVEL_POINTS:], _losses(after)[:SETTLING_POINTS], _losses(first)
     if len(earlier) < MIN_POINTS:
-        return _LossTrend.UNKNOWN, None, None
+        return _Loss()
     level = _median(earlier)
     undecided = _LossTrend.UNKNOWN if final else _LossTrend.PENDING
     if len(losses) < MIN_POINTS:
-        return undecided, level, (losses[-1] if losses else None)
-    spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
-    start = _start_level(before)
-    drop = start - level if start is not None and start - level > max(6 * spread, 0.15 * abs(start)) else None
+        is_awaited = not count.fell or count.points < _UNSUPPORTED_POINTS or bool(losses)
+        trend = undecided if is_awaited else _LossTrend.UNKNOWN
+        return _Loss(trend=trend, before=level, after=losses[-1] if losses else None)
     at_first, now = _median(losses[:MIN_POINTS]), _median(losses[-MIN_POINTS:])
-    bound = max(level + max(4 * spread, 0.25 * (drop or 0.0)), max(earlier) + 2 * spread)
-    if min(at_first, now) <= bound:
-        # A loss that has not dropped since the start looks the same after a restart, so it proves nothing.
-        return (_LossTrend.UNKNOWN, level, at_first) if drop is None else (_LossTrend.CONTINUES, level, now)
-    as_at_start = drop is not None and at_first >= level + 0.75 * drop
-    if as_at_start and _judge_steps(before, after, final=final) is _StepTrend.RESTARTS:
-        return _LossTrend.AS_AT_START, level, at_first  # steps and loss agree, so there is no need to wait
+    spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
+    start = _median(opening[:MIN_POINTS]) if len(opening) >= MIN_POINTS else level
+    gap = abs(start - level)
+    if gap <= max(6 * spread, 0.15 * max(abs(start), abs(level))):
+        # A loss that has not changed since the start looks the same after a restart, so it proves nothing.
+        return _Loss(before=level, after=losses[0] if count.fell else at_first)
+    repeats = _repeats(opening, losses, gap)
+    if abs(at_first - level) <= min(0.25 * gap, max(2 * spread, 0.1 * gap)) and not repeats:
+        return _Loss(trend=_LossTrend.MATCHES, before=level, after=at_first)
+    as_at_start = abs(at_first - start) <= 0.25 * gap
+    if as_at_start and (count.fell or repeats):
+        return _Loss(trend=_LossTrend.AS_AT_START, before=level, after=losses[0], repeats=repeats)
+    bound = max(level + max(4 * spread, 0.25 * gap), max(earlier) + 2 * spread)
+    if count.fell or start < level or min(at_first, now) <= bound:
+        return _Loss(before=level, after=losses[0] if count.fell else now)
     if len(losses) < SETTLING_POINTS and not (final and len(losses) >= SETTLING_POINTS // 2):
-        return undecided, level, now
-    return (_LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED), level, now
+        return _Loss(trend=undecided, before=level, after=now)
+    trend = _LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED
+    return _Loss(trend=trend, before=level, after=at_first if as_at_start else now)
 
 
-def _up_to_checkpoint(before: BeforeResume) -> Sequence[LoggedPoint]:
-    """The points up to the checkpoint, since later ones are repeated; all points if those are too few."""
-    saved = before.saved_step
-    if saved is None:
-        return before.last
-    up_to = [point for point in before.last if point.step is None or point.step <= saved]
-    return up_to if len(_losses(up_to)) >= MIN_POINTS else before.last
+def _repeats(opening: Sequence[float], losses: Sequence[float], gap: float) -> bool:
+    """Whether the losses since the resume are those at the start of the run, point by point."""
+    pairs = list(zip(opening, losses, strict=False))[:_UNSUPPORTED_POINTS]
+    is_curve = len(pairs) >= _UNSUPPORTED_POINTS and abs(pairs[0][0] - pairs[-1][0]) > 0.1 * gap
+    return is_curve and all(abs(first - again) <= 0.05 * gap for first, again in pairs)
 
 
-def _start_level(before: BeforeResume) -> float | None:
-    first = _losses(before.first)[:MIN_POINTS]
-    return _median(first) if len(first) >= MIN_POINTS else None
+def _up_to_resume(points: Sequence[LoggedPoint], count: _Count) -> Sequence[LoggedPoint]:
+    """The points up to where the run continues, since later ones are repeated; all points if that is not known."""
+    if count.expected is None or count.begin is None:
+        return points
+    until = count.expected if count.trend is not _Trend.CONTINUES else min(count.expected, count.begin)
+    values = ((point.step if count.name == "step" else point.epoch, point) for point in points)
+    return [point for value, point in values if value is None or value <= until]
 
 
 def _losses(points: Sequence[LoggedPoint]) -> list[float]:
@@ -241,18 +395,39 @@ def _median(values: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _verdict_message(
-    verdict: ResumeVerdict, expected: int | None, step: int | None, level: float | None, now: float | None
-) -> str:
-    losses = "" if level is None or now is None else f"loss {now:.4g}, before {level:.4g}"
+def _why_unknown(before: BeforeResume, after: Sequence[LoggedPoint], count: _Count) -> str:
+    if not _has_figures(after):
+        return "it printed no step, epoch or loss"
+    if not _has_figures(before.last):
+        return "nothing to compare with was printed before it"
+    if count.begin is None or count.expected is None:
+        return "it printed no step or epoch of the whole training, and its loss alone does not show it"
+    begin, expected = f"{count.begin:.10g}", f"{count.name} {count.expected:.10g}"
+    if count.points < MIN_POINTS or count.is_known:
+        return f"it printed too little since {expected}"
+    if count.begin > count.expected:
+        return f"it began at {count.name} {begin}, far beyond {expected}"
+    return f"it began at {count.name} {begin}, and its checkpoint is of {expected}"
+
+
+def _has_figures(points: Sequence[LoggedPoint]) -> bool:
+    return any(point.step is not None or point.epoch is not None or point.loss is not None for point in points)
+
+
+def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss, metric: str | None) -> str:
+    name = "loss" if metric is None or "loss" in metric.lower() else metric
+    losses = "" if loss.before is None or loss.after is None else f"{name} {loss.after:.4g}, before {loss.before:.4g}"
+    at = f" at {count.name} {count.begin:.10g}" if count.is_known else ""
+    after = f" after {count.expected:.10g}" if count.is_known else ""
     match verdict:
         case ResumeVerdict.CONTINUED:
-            at = "" if step is None else f" at step {step}"
             return f"continued{at}" + (f", {losses}" if losses else "")
         case ResumeVerdict.RECOUNTED:
-            return f"continued, but counts from step {step} again" + (f", {losses}" if losses else "")
+            begin = f"{count.name} {count.begin:.10g}"
+            return f"continued, but counts from {begin} again" + (f", {losses}" if losses else "")
         case ResumeVerdict.RESTARTED:
-            at = "restarted" if step is None else f"restarted at step {step}"
-            return at + ("" if expected is None else f" after {expected}") + (f": {losses}" if losses else "")
-        case ResumeVerdict.JUMPED:
-            return f"the loss jumped at the resume: {losses}"
+            return f"restarted{at}{after}" + (f": {losses}" if losses else "")
+        case _ if count.trend is _Trend.JUMPED:
+            return f"jumped to {count.name} {count.begin:.10g}{after}, which no training can have reached in that time"
+        case _:
+            return f"the {name} jumped at the resume: {losses}"

@@ -66,6 +66,7 @@ class Spec:
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
     found_resume_arg: str | None = None  # like `resume_arg`, but found in the script's source
     resume_channel: str | None = None  # a ResumeChannel; None: not known, or by an argument
+    refused_options: tuple[str, ...] = ()  # options that this program added and the script did not accept
     retries: int = 0
     gpus: int | None = None  # None: one if the machine has GPUs, otherwise none
     gpu_ids: tuple[str, ...] = ()
@@ -162,6 +163,7 @@ class Attempt:
     saved_step: int | None = None  # of its newest checkpoint, otherwise of the previous attempt's
     saved_new: bool | None = None  # whether it got further than the previous attempt; None: still running, or unknown
     by_request: bool = False  # started by `resume`: retries are counted from here
+    refused_option: str | None = None  # added by this program, and why the script refused to start
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

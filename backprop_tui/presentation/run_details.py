@@ -12,7 +12,7 @@ from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
-from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -87,7 +87,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
             yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
     check = record.get("resume_check")
     if check:
-        yield "resume", f"{'! ' if check['verdict'] in DOUBTFUL else ''}attempt {check['attempt']} {check['message']}"
+        yield "resume", _resume(record, check)
     labels = (
         ("group", record["group"]),
         ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
@@ -95,6 +95,14 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
         ("priority", record["priority"]),
     )
     yield from ((name, str(value)) for name, value in labels if value)
+
+
+def _resume(record: JsonObject, check: JsonObject) -> str:
+    message = attempt_message(check["attempt"], check["verdict"], check["message"])
+    if check["verdict"] not in DOUBTFUL:
+        return message
+    is_last_slice = record.get("slice") is not None and check["attempt"] == len(record["attempts"])
+    return f"! {message}" + ("; no further slice follows" if is_last_slice else "")
 
 
 def _how(record: JsonObject) -> str:
@@ -186,6 +194,9 @@ def _resumes_by(spec: Spec) -> Iterator[NamedValue]:
         yield "resumes by", f"{means}, which its source reads"
     elif means is not None:
         yield "resumes by", means if means == ResumeChannel.ITSELF else f"{means}, found in its source"
+    elif spec.refused_options:
+        refused = " ".join(spec.refused_options)
+        yield "resumes by", f"{RESUME_VARIABLE} only: it does not accept {refused}; --resume-arg passes it otherwise"
     elif is_sliced(spec):
         yield "resumes by", f"{RESUME_VARIABLE} only; --resume-arg passes it as an option"
 

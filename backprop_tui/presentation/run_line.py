@@ -151,7 +151,7 @@ def _ended(run: KnownRun) -> RunLine:
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
-        clauses.append("! started over after the resume" if restarted else "! loss jumped at the resume")
+        clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
     clauses += _results(run)
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []

@@ -14,8 +14,10 @@ from backprop_tui.domain.causes.cause import build_cause, cause_of_recorded_stop
 from backprop_tui.domain.causes.interpreters import cause_of_failed_start
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.invocation import added_options
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
 from backprop_tui.domain.live import Live, Stopping
+from backprop_tui.domain.refusals import explain_refusal
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
@@ -69,6 +71,19 @@ def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
     )
 
 
+def with_refused_option(outcome: Outcome, context: FailureContext) -> Outcome:
+    """The outcome of a script that failed because it does not accept an option that this program added."""
+    options = added_options(context.run)
+    if outcome.status is not Status.FAILED or outcome.signal is not None or not options:
+        return outcome
+
+    def explain() -> Outcome:
+        clues = context.clues(exit_code=outcome.exit_code, signal=None)
+        return explain_refusal(outcome, clues.lines, options)
+
+    return call_within(CAUSE_SECONDS, explain) or outcome
+
+
 def outcome_of_failed_start(failure: CannotStart, cwd: str) -> Outcome:
     # In a thread: its file system may hang.
     line = call_within(CAUSE_SECONDS, partial(first_line, os.path.join(cwd, failure.path)))
@@ -114,6 +129,8 @@ def _record_end_events(recorder: Recorder, run: Run, outcome: Outcome, choice: C
         exit_code=outcome.exit_code,
         signal=outcome.signal,
     )
+    if outcome.refused_option is not None and outcome.cause is not None:
+        recorder.record_event("refused_option", f"{outcome.cause.summary}; {outcome.cause.advice}")
     retry = retry_decision(run, outcome)
     if isinstance(retry, NoRetry):
         recorder.record_event("not_retried", retry.reason)

@@ -124,7 +124,6 @@ class Guardian:
         """Reads a dead script's log to its end, including a last line without a line end."""
         with self._contain_errors("cannot read the log"):
             self._record(self._log.finish(time.time()))
-            self._resume_watch.finish()
         # The next attempt, if there is one, continues from here.
         self._record_log_position()
         self.recorder.commit(told_offset=self._log.offset)
@@ -138,6 +137,8 @@ class Guardian:
         """Scans a dead script's output files a last time: what is incomplete now stays incomplete."""
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results_at_end(), time.monotonic())
+        with self._contain_errors("cannot check the resume"):
+            self._resume_watch.finish()
 
     @contextmanager
     def _contain_errors(self, problem: str) -> Iterator[None]:
@@ -153,6 +154,7 @@ class Guardian:
             if isinstance(result, DiskUse):
                 record_disk_use(self.recorder, result, self.run, now)
             elif isinstance(result, MetricsFound):
+                self._resume_watch.observe_files(result.values)
                 self._progress.record_from_files(self._log.add_from_files(result.values, time.time()))
                 self.write_metrics()
             else:

@@ -20,7 +20,7 @@ from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
-from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, write_end
+from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
 from backprop_tui.runner.guardian import Guardian
 from backprop_tui.runner.log_follower import (
     LogFollower,
@@ -201,7 +201,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         memory_kills_counted=guardian.memory_kills.has_counter,
     )
     outcome = outcome_of(exit_, recorder.live.stopping, context)
-    _conclude(directory, run, recorder, outcome)
+    _conclude(directory, run, recorder, with_refused_option(outcome, context))
     guardian.write_metrics()
 
 

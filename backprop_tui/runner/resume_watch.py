@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
+from time import time
 
+from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, ResumeCheck, check_resume
+from backprop_tui.domain.resume_check import (
+    BeforeResume,
+    LoggedPoint,
+    ResumeCheck,
+    ResumeVerdict,
+    attempt_message,
+    check_resume,
+)
 from backprop_tui.domain.run import Run
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
@@ -18,48 +29,126 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 
 _TAIL_BYTES = 512 << 10
-_MAX_POINTS = 400  # since the resume; without a verdict by then there is none
+_OPENING_POINTS = 40  # at the start of the run
+_MAX_POINTS = 400  # since the resume; what they do not show is unknown
 
 
 class ResumeWatch:
     """Does nothing unless the attempt was resumed from a checkpoint, nor after the verdict.
 
+    The log is judged first. The files in which the script writes metrics beside it count where the log shows nothing.
     A guardian that takes over reads what the attempt has reported so far from metrics.jsonl.
     """
 
     def __init__(self, directory: RunDirectory, run: Run, recorder: Recorder) -> None:
         self._recorder = recorder
         self._run = run
-        self._before: BeforeResume | None = None
-        self._after: list[LoggedPoint] = []
-        self._metric: str | None = None
-        self._step: int | None = None
-        check = recorder.live.resume_check
-        attempt = run.attempt
-        if attempt.resumed_from is not None and (check is None or check.attempt != attempt.number):
-            self._load_earlier_attempts(directory, attempt.resumed_from)
-
-    def _load_earlier_attempts(self, directory: RunDirectory, resumed_from: str) -> None:
-        """Reads how the run started, and what it reported last before this attempt."""
+        self._log = self._files = None
+        check, attempt = recorder.live.resume_check, run.attempt
+        is_judged = check is not None and check.attempt == attempt.number
+        if attempt.resumed_from is None or attempt.number == 1 or is_judged:
+            return
         head, tail = _ends(directory.metrics_path)
-        started_at = self._run.attempt.started_at
-        earlier = [line for line in tail if _time(line) < started_at]
-        ended = [attempt for attempt in self._run.attempts if attempt.number < self._run.attempt.number]
+        self._log = _Evidence(run, recorder, head, tail, of_log=True)
+        self._files = _Evidence(run, recorder, head, tail, of_log=False)
+
+    def observe(self, values: Sequence[Progress | CheckpointSaved]) -> None:
+        """Takes what the log reported since the last call."""
+        if self._log is not None:
+            self._log.add(value for value in values if isinstance(value, Progress))
+            self._judge(final=self._log.is_full)
+
+    def observe_files(self, values: Sequence[Progress]) -> None:
+        """Takes what the files changed since the start of the attempt contain, whether it is new or not."""
+        if self._files is not None:
+            self._files.add_new(values)
+            self._judge(final=False)
+
+    def finish(self) -> None:
+        """Judges a dead script by what it has reported."""
+        self._judge(final=True)
+
+    def _judge(self, *, final: bool) -> None:
+        """Records the verdict if there is one."""
+        if self._log is None or self._files is None:
+            return
+        check = self._log.check(final=final)
+        if (check is None and not self._log.has_counts) or (check is not None and not check.is_known):
+            by_files = self._files.check(final=final)
+            check = by_files if by_files is not None and by_files.is_known else check
+        if check is None:
+            return
+        self._log = self._files = None
+        check = replace(check, message=f"{check.message}{self._advice(check)}")
+        self._recorder.change(resume_check=check)
+        message = attempt_message(check.attempt, check.verdict, check.message)
+        message += "; no further slice follows" if check.is_doubtful and is_sliced(self._run.spec) else ""
+        self._recorder.record_event(_EVENTS.get(check.verdict, "resume_checked"), message, verdict=check.verdict)
+
+    def _advice(self, check: ResumeCheck) -> str:
+        """What to look at: a script that gets only an environment variable has probably not read its checkpoint."""
+        spec = self._run.spec
+        if not check.is_doubtful:
+            return ""
+        template = resume_arg(spec)
+        if template is None and RESUME_FLAG in spec.understood_flags:
+            template = RESUME_FLAG
+        if template is None:
+            return "; the script got its checkpoint only in BACKPROP_RESUME_FROM, --resume-arg passes it as an option"
+        origin = "" if spec.resume_arg is None else "--resume-arg "
+        return f"; it was given {origin}{template}: check that it loads its checkpoint, or set another --resume-arg"
+
+
+_EVENTS = {
+    ResumeVerdict.RESTARTED: "resume_doubtful",
+    ResumeVerdict.JUMPED: "resume_doubtful",
+    ResumeVerdict.UNKNOWN: "resume_unconfirmed",
+}
+
+
+class _Evidence:
+    """What either the log or the files of the script reported before and after the resume."""
+
+    def __init__(
+        self, run: Run, recorder: Recorder, head: list[JsonObject], tail: list[JsonObject], *, of_log: bool
+    ) -> None:
+        """`head` and `tail` are the lines at the beginning and at the end of metrics.jsonl."""
+        started_at = run.attempt.started_at
+        ended = [attempt for attempt in run.attempts if attempt.number < run.attempt.number]
+        second = run.attempts[1]
+        head, tail = ([line for line in lines if (line.get("offset") is not None) == of_log] for lines in (head, tail))
+        head, earlier = ([line for line in lines if _time(line) < started_at] for lines in (head, tail))
         since = ([line for line in earlier if _time(line) >= attempt.started_at] for attempt in reversed(ended))
         last = next(filter(None, since), [])
-        if not last:
-            return
-        self._metric = main_loss(dict.fromkeys(name for line in last for name in _metrics(line)))
-        checkpoints = reversed(self._run.checkpoints)
-        saved = next((checkpoint for checkpoint in checkpoints if checkpoint.path == resumed_from), None)
-        first_end = ended[1].started_at if len(ended) > 1 else started_at
-        self._before = BeforeResume(
-            first=self._points(line for line in head if _time(line) < first_end),
-            last=self._points(last),
-            saved_step=None if saved is None else saved.step,
+        names = dict.fromkeys(name for line in last for name in _metrics(line))
+        # Without a loss a score shows it too; what depends on the step alone, such as a learning rate, does not.
+        self._metric = main_loss(names) or next((name for name in names if name in run.best), None)
+        self._attempt = run.attempt.number
+        points = self._points(last)
+        # A progress bar without metrics is not in metrics.jsonl.
+        if of_log and not any(point.step is not None or point.epoch is not None for point in points):
+            points.append(LoggedPoint(step=run.step, epoch=run.epoch, time=ended[-1].ended_at))
+        self._before = replace(
+            _saves(run, recorder.live.pace),
+            first=self._points([line for line in head if _time(line) < second.started_at][:_OPENING_POINTS]),
+            last=points,
+            ended_at=ended[-1].ended_at,
+            resumed_at=started_at,
         )
-        self._after = self._points(line for line in tail if _time(line) >= started_at)[:_MAX_POINTS]
+        self._reported = {item for line in (*head, *earlier) for item in _items(line.get("step"), _metrics(line))}
+        self._is_ambiguous = False
+        # Of files only the values beyond those known before are in metrics.jsonl, and they are read again anyway.
+        self._after = self._points(line for line in tail if of_log and _time(line) >= started_at)[:_MAX_POINTS]
         self._step = self._after[-1].step if self._after else None
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._after) >= _MAX_POINTS
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether steps or epochs were reported before the resume."""
+        return any(point.step is not None or point.epoch is not None for point in self._before.last)
 
     def _points(self, lines: Iterable[JsonObject]) -> list[LoggedPoint]:
         """The lines as points; a line without a step belongs to the last step before it."""
@@ -68,50 +157,53 @@ class ResumeWatch:
         for line in lines:
             number = _number(line.get("step"))
             step = step if number is None or not math.isfinite(number) else int(number)
-            points.append(self._point(step, _number(line.get("epoch")), _metrics(line)))
+            points.append(self._point(step, _number(line.get("epoch")), _metrics(line), _time(line)))
         return points
 
-    def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object]) -> LoggedPoint:
+    def _point(self, step: int | None, epoch: float | None, metrics: Mapping[str, object], at: float) -> LoggedPoint:
         loss = None if self._metric is None else _number(metrics.get(self._metric))
-        return LoggedPoint(step=step, epoch=epoch, loss=loss)
+        return LoggedPoint(step=step, epoch=epoch, loss=loss, time=at)
 
-    def observe(self, values: Sequence[Progress | CheckpointSaved]) -> None:
-        """Takes what the log reported since the last call."""
-        if self._before is None:
-            return
+    def add(self, values: Iterable[Progress]) -> None:
+        now = time()
         for value in values:
-            if isinstance(value, Progress) and len(self._after) < _MAX_POINTS:
-                self._step = value.step if value.step is not None else self._step
-                self._after.append(self._point(self._step, value.epoch, value.metrics))
+            if self.is_full:
+                return
+            self._step = value.step if value.step is not None else self._step
+            self._after.append(self._point(self._step, value.epoch, value.metrics, now))
+
+    def add_new(self, values: Iterable[Progress]) -> None:
+        """Adds the values of files, unless they contain values of before the resume.
+
+        Then it cannot be known whether an old file was continued, or the same values were written again.
+        """
+        for value in values:
+            self._is_ambiguous |= not self._reported.isdisjoint(_items(value.step, value.metrics))
+            self.add([value])
+
+    def check(self, *, final: bool) -> ResumeCheck | None:
+        """The verdict; None if there is none yet, or these values cannot show it."""
+        if self._is_ambiguous:
+            return None
         # Judged once for all values: it takes milliseconds, and a log may report thousands of values at once.
-        if not self._judge(final=False) and len(self._after) >= _MAX_POINTS:
-            self._before, self._after = None, []
+        return check_resume(self._before, self._after, attempt=self._attempt, metric=self._metric, final=final)
 
-    def finish(self) -> None:
-        """Judges a dead script by what it has reported."""
-        self._judge(final=True)
 
-    def _judge(self, *, final: bool) -> bool:
-        """Records a verdict if there is one; returns whether there is."""
-        if self._before is None:
-            return False
-        number = self._run.attempt.number
-        check = check_resume(self._before, self._after, attempt=number, metric=self._metric, final=final)
-        if check is None:
-            return False
-        self._before, self._after = None, []
-        check = replace(check, message=f"{check.message}{self._advice(check)}")
-        self._recorder.change(resume_check=check)
-        kind = "resume_doubtful" if check.is_doubtful else "resume_checked"
-        self._recorder.record_event(kind, f"attempt {number} {check.message}", verdict=check.verdict)
-        return True
+def _saves(run: Run, pace: CheckpointPace | None) -> BeforeResume:
+    """What is known of the checkpoint that the run was resumed from, and of how often it saves."""
+    saved = next((saved for saved in reversed(run.checkpoints) if saved.path == run.attempt.resumed_from), None)
+    steps = [saved.step for saved in run.checkpoints if saved.step is not None]
+    return BeforeResume(
+        saved_step=None if saved is None else saved.step,
+        saved_at=None if saved is None else saved.saved_at,
+        save_steps=max((later - step for step, later in pairwise(steps) if later > step), default=None),
+        save_seconds=None if pace is None else pace.every_seconds,
+    )
 
-    def _advice(self, check: ResumeCheck) -> str:
-        """A script that gets its checkpoint only in an environment variable has probably not read it."""
-        spec = self._run.spec
-        if not check.is_doubtful or resume_arg(spec) is not None or RESUME_FLAG in spec.understood_flags:
-            return ""
-        return "; the script got its checkpoint only in BACKPROP_RESUME_FROM, --resume-arg passes it as an option"
+
+def _items(step: object, metrics: Mapping[str, object]) -> Iterator[tuple[object, ...]]:
+    """What identifies a value of a file: not its name, under which it may be recorded differently."""
+    return ((step, _number(value)) for value in metrics.values())
 
 
 def _ends(path: str) -> tuple[list[JsonObject], list[JsonObject]]:

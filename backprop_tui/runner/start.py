@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import choose
-from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Clock, Live
@@ -75,6 +75,8 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
             started = start_script(_prepare_launch(directory, run), lock.descriptor)
         except BrokenRecord as error:
             return CannotStart(path=error.path, problem=error.problem, not_found=True)
+        except UsageError as error:
+            return CannotStart(path=run.spec.command[0], problem=str(error), not_found=False)
         except OSError as error:
             problem = error.strerror or str(error)
             return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
@@ -82,7 +84,12 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
-    """Reads what the child needs; raises BrokenRecord if the captured environment is gone."""
+    """Reads what the child needs.
+
+    Raises:
+        BrokenRecord: the captured environment is gone.
+        UsageError: the resume arguments need a step that is not known.
+    """
     return Launch(
         attempt=run.attempt.number,
         arguments=script_command_line(run),

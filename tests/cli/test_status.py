@@ -219,6 +219,25 @@ def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Run
     assert record["resume_check"]["verdict"] == "jumped"
 
 
+def test_a_resume_that_is_not_confirmed_and_a_slice_that_restarted_say_so(obey: Commands, runs: Runs) -> None:
+    directory = runs.guarded("sliced", spec={"total_seconds": 600.0, "max_run_seconds": 60.0}).directory
+    check = ResumeCheck(verdict=ResumeVerdict.RESTARTED, attempt=1, message="restarted at epoch 1 after 30")
+    directory.write(replace(directory.read(), resume_check=check), durable=False)
+    assert "! attempt 1 restarted at epoch 1 after 30; no further slice follows" in obey("status", "sliced").out
+    reason = "resume not confirmed: it printed no step, epoch or loss"
+    unknown = replace(check, verdict=ResumeVerdict.UNKNOWN, message=reason)
+    directory.write(replace(directory.read(), resume_check=unknown), durable=False)
+    text = obey("status", "sliced").out
+    assert f"attempt 1: {reason}" in text
+    assert "no further slice" not in text
+
+
+def test_a_refused_option_is_shown_with_how_the_script_gets_its_checkpoint(obey: Commands, runs: Runs) -> None:
+    runs.guarded("strict", spec={"found_resume_arg": "--ckpt_path {path}", "refused_options": ("--ckpt_path",)})
+    text = obey("status", "strict").out
+    assert "BACKPROP_RESUME_FROM alone: it does not accept --ckpt_path" in text
+
+
 def test_a_stopped_guardian_is_reported_with_the_command_that_wakes_it(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     code = "import os, signal, sys; os.open(sys.argv[1], os.O_RDWR); os.kill(os.getpid(), signal.SIGSTOP)"

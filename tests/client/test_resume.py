@@ -207,3 +207,15 @@ def test_given_variables_are_kept_except_secrets(
     assert (found["LR"], found["SEED"], found["WANDB_API_KEY"]) == ("1", "3", "k")
     assert "HF_TOKEN" not in found
     assert run.spec.env == (("LR", "1"), ("SEED", "3"), ("HF_TOKEN", None), ("WANDB_API_KEY", None))
+
+
+def test_a_template_with_a_step_needs_a_checkpoint_whose_step_is_known(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    runs.ended("abc", spec={"resume_arg": "--from-step={step}"})
+    (tmp_path / "mine.pt").write_bytes(b"x")
+    (tmp_path / "model_001100.pt").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"the step of \S+/mine\.pt is not known; use \{path\}"):
+        _resumed(session, "abc", "-r", str(tmp_path / "mine.pt"))
+    run, _ = _resumed(session, "abc", "-r", str(tmp_path / "model_001100.pt"))
+    assert isinstance(run.state, Queued)

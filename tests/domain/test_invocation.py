@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import (
     ORIGINAL_FLAGS,
     find_original_flags,
     script_command_line,
     script_environment,
 )
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import Checkpoint, Queued, Run
 from tests.domain.runs import queued, running
 
 RESUMED = Queued(since=1.0, resume_from="/a dir/c.pt")
@@ -67,6 +68,21 @@ def test_gpu_variables_override_the_captured_environment() -> None:
 def test_a_flag_counts_as_mentioned_only_as_a_whole_word_in_quotes(flag: str) -> None:
     assert find_original_flags(f'parser.add_argument("{flag}")') == (flag,)
     assert find_original_flags(f"# {flag} is not understood; '{flag}s' neither") == ()
+
+
+def test_the_step_of_the_checkpoint_replaces_its_place_in_the_template() -> None:
+    saved = (Checkpoint(path="/a dir/c.pt", step=1100, saved_at=1.0),)
+    run = running(queued(resume_arg="--resume-from-step={step} --dir {path}", state=RESUMED, checkpoints=saved))
+    assert script_command_line(run)[2:] == ("--resume-from-step=1100", "--dir", "/a dir/c.pt")
+    by_name = queued(resume_arg="--from {step}", state=Queued(since=1.0, resume_from="/w/model_001100.pt"))
+    assert script_command_line(running(by_name))[2:] == ("--from", "1100")
+
+
+def test_a_step_that_is_not_known_is_an_error() -> None:
+    run = running(queued(resume_arg="--from {step}", state=RESUMED))
+    with pytest.raises(UsageError, match=r"the step of /a dir/c\.pt is not known"):
+        script_command_line(run)
+    assert script_command_line(running(queued(resume_arg="--from {step}"))) == ("python3", "train.py")
 
 
 def test_a_resumed_attempt_gets_the_detected_argument_unless_one_was_given() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.domain.errors import IllegalTransition
 from backprop_tui.domain.goals import parse_goal
+from backprop_tui.domain.invocation import added_options, script_command_line, script_environment
 from backprop_tui.domain.lifecycle import (
     MAX_BACKOFF_SECONDS,
     QUICK_SECONDS,
@@ -24,6 +25,7 @@ from backprop_tui.domain.lifecycle import (
     slice_number,
     timebox_seconds,
 )
+from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Ended, Queued, Run, Running, Spec
 from backprop_tui.domain.status import ENDED, Status
 from tests.domain.runs import BOOT, queued, running
@@ -316,3 +318,86 @@ def test_without_a_total_the_number_of_slices_is_unknown() -> None:
 
 def test_a_run_in_one_piece_has_no_slices() -> None:
     assert slice_number(queued()) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "attempt_number", "goes_on"),
+    [
+        (ResumeVerdict.RESTARTED, 2, False),
+        (ResumeVerdict.JUMPED, 2, False),
+        (ResumeVerdict.UNKNOWN, 2, True),
+        (ResumeVerdict.RECOUNTED, 2, True),
+        (ResumeVerdict.CONTINUED, 2, True),
+        (ResumeVerdict.RESTARTED, 1, True),  # of an earlier slice
+    ],
+)
+def test_slices_end_with_the_first_that_began_again(
+    verdict: ResumeVerdict,
+    attempt_number: int,
+    goes_on: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    run = finish_attempt(
+        used(running(queued(max_run_seconds=60.0, total_seconds=600.0)), 60.0),
+        TIMEBOXED,
+        now=200.0,
+        resume_from="/c.pt",
+    )
+    check = ResumeCheck(verdict=verdict, attempt=attempt_number, message="restarted at step 1 after 40; --resume-arg")
+    saved = (Checkpoint(path="/c.pt", step=None, saved_at=250.0),)
+    second = replace(used(running(run), 60.0), resume_check=check, checkpoints=saved)
+    ended = finish_attempt(second, TIMEBOXED, now=300.0, resume_from="/c.pt")
+    assert (ended.status is Status.QUEUED) == goes_on
+    if not goes_on:
+        assert isinstance(ended.state, Ended)
+        assert ended.state.reason == "at its limit; slice 2 restarted at step 1 after 40; --resume-arg"
+
+
+def test_an_option_of_ours_that_is_refused_is_left_out_once_without_using_a_retry() -> None:
+    state = Queued(since=1.0, resume_from="/c.pt")
+    run = running(queued(found_resume_arg="--ckpt_path {path}", understood_flags=("--run-id",), state=state))
+    assert added_options(run) == ("--run-id", "--ckpt_path")
+    refused = replace(FAILED, refused_option="--ckpt_path")
+    again = finish_attempt(run, refused, now=200.0, resume_from="/newer.pt")
+    assert isinstance(again.state, Queued)
+    assert again.state.resume_from == "/c.pt"
+    assert again.state.reason == "again without --ckpt_path, which the script does not accept"
+    second = running(again)
+    assert script_command_line(second)[2:] == ("--run-id", run.id)
+    assert script_environment(second, "/r", {})["BACKPROP_RESUME_FROM"] == "/c.pt"
+    assert added_options(second) == ("--run-id",)
+    assert finish_attempt(second, FAILED, now=300.0, resume_from=None).status is Status.FAILED
+    with_retry = replace(second, spec=replace(second.spec, retries=1))
+    retried = finish_attempt(used(with_retry, 60.0), FAILED, now=300.0, resume_from="/c.pt")
+    assert isinstance(retried.state, Queued)
+    assert retried.state.reason == "retry 1 of 1"
+
+
+def test_the_options_added_to_a_command_line_are_known_by_their_names() -> None:
+    state = Queued(since=1.0, resume_from="/w/epoch=3-step=40.ckpt")
+    hydra = running(queued(found_resume_arg="+ckpt_path='{path}' --again", state=state))
+    assert added_options(hydra) == ("+ckpt_path", "--again")
+    assert added_options(running(queued(found_resume_arg="--ckpt {path}", state=state))) == ("--ckpt",)
+    assert added_options(running(queued(resume_arg="--ckpt {path}", state=state))) == ()
+    assert added_options(running(queued(found_resume_arg="--ckpt {path}"))) == ()
+
+
+def test_a_refused_option_of_a_run_that_was_to_end_is_left_out_next_time() -> None:
+    run = running(queued(understood_flags=("--run-id",)))
+    outcome = replace(FAILED, refused_option="--run-id", is_final=True, reason="why")
+    ended = finish_attempt(run, outcome, now=200.0, resume_from=None)
+    assert isinstance(ended.state, Ended)
+    assert script_command_line(running(requeue_ended(ended, now=300.0, resume_from=None))) == ("python3", "train.py")
+
+
+def test_an_option_that_is_refused_although_it_was_left_out_ends_the_run() -> None:
+    run = running(queued(understood_flags=("--run-id",), retries=3))
+    refused = replace(FAILED, refused_option="--run-id")
+    again = running(finish_attempt(run, refused, now=200.0, resume_from=None))
+    assert finish_attempt(again, refused, now=300.0, resume_from=None).status is Status.FAILED
+
+
+def test_a_template_with_several_options_is_left_out_as_a_whole() -> None:
+    state = Queued(since=1.0, resume_from="/c.pt")
+    run = running(queued(found_resume_arg="--init resume --ckpt={path}", state=state))
+    again = finish_attempt(run, replace(FAILED, refused_option="--ckpt"), now=200.0, resume_from=None)
+    assert script_command_line(running(again)) == ("python3", "train.py")

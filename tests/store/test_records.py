@@ -68,6 +68,8 @@ RESUME_CHECK = ResumeCheck(
     metric="loss",
     step_before=5,
     step_after=6,
+    epoch_before=1.5,
+    epoch_after=2.0,
     loss_before=0.5,
     loss_after=2.5,
 )
@@ -97,6 +99,7 @@ def full_run() -> Run:
         until=(parse_goal("step=10000"), parse_goal("loss<0.1")),
         found_resume_arg="--resume {path}",
         resume_channel="itself",
+        refused_options=("--ckpt_path",),
         resume_check=RESUME_CHECK,
         env=(("SEED", "1"), ("HF_TOKEN", None)),
         code=Code(path="/w/train.py", sha256="ab"),
@@ -104,7 +107,7 @@ def full_run() -> Run:
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
-    attempt = replace(attempt, saved_step=5, saved_new=True)
+    attempt = replace(attempt, saved_step=5, saved_new=True, refused_option="--ckpt_path")
     attempt = replace(attempt, code_changes="train.py changed since it was queued")
     return run.with_attempt(attempt)
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from backprop_tui.domain.formatting import counted, from_iso
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
-from backprop_tui.domain.resume_check import DOUBTFUL
+from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
@@ -173,7 +173,7 @@ def _resume_line(plotter: Plotter) -> Line:
     """What the guardian found out about the newest resume, else what the curve shows; empty without a resume."""
     check = plotter.known.record.get("resume_check")
     if check:
-        text = f"attempt {check['attempt']} {sanitize(str(check['message']))}"
+        text = sanitize(attempt_message(check["attempt"], check["verdict"], check["message"]))
         return Piece("resume ", Token.MUTED), Piece(text, Token.WARN if check["verdict"] in DOUBTFUL else Token.FG)
     resumes = _describe_resumes(plotter.large[0].series, plotter.axis.attempts)
     if resumes is None:

@@ -29,7 +29,18 @@ _STATES = {
     CHECKPOINT: CHECKPOINT,
 }
 _WARNINGS = frozenset(
-    {"nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "torn_checkpoint", "disk"}
+    {
+        "nan",
+        "guardian_failed",
+        "warned",
+        "script_changed",
+        "not_retried",
+        "resume_doubtful",
+        "resume_unconfirmed",
+        "refused_option",
+        "torn_checkpoint",
+        "disk",
+    }
 )
 
 
