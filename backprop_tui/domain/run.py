@@ -9,6 +9,7 @@ from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import Objective
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
@@ -50,6 +51,7 @@ class Spec:
     launcher: str = "local"
     max_run_seconds: float | None = 600.0
     total_seconds: float | None = None  # limit of all slices together; None: no such limit
+    objective: Objective | None = None  # as given; None: chosen among the metrics that are printed
     until: tuple[Goal, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
@@ -231,7 +233,7 @@ class Run:
     total_epochs: int | None = None
     eta_seconds: float | None = None  # as last printed by the script; None once the run has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics whose name implies a direction
+    best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics with a known direction
     peak: Peak = field(default_factory=Peak)
     resume_check: ResumeCheck | None = None  # whether the newest resume really continued; None if unknown
     git: Git | None = None

@@ -11,7 +11,9 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.goals import Goal, parse_goal
 from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.metric_names import is_smoothed
+from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
+from backprop_tui.domain.objective import default_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -24,7 +26,7 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
 from backprop_tui.store.codec import decode, encode, register, tagged
-from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
+from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +56,20 @@ def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
         raise WrongField(f"{key}: {error}") from error
 
 
+def _decode_curve(value: object, key: str) -> SmoothedCurve:
+    source = nested(value, key)
+    try:
+        points = [(float(number), None if step is None else int(step)) for number, step in items(source["points"], key)]
+        total, count = float(source["total"]), int(source["count"])
+        return SmoothedCurve(points, stride=max(1, int(source["stride"])), total=total, count=count)
+    except (TypeError, ValueError, KeyError) as error:
+        raise WrongField(f"{key}: {error}") from error
+
+
+def _encode_curve(curve: SmoothedCurve) -> JsonObject:
+    return {"points": curve.points, "stride": curve.stride, "total": curve.total, "count": curve.count}
+
+
 def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
     """A verdict that only a newer version knows is dropped: it must not hide the run."""
     source = nested(value, key)
@@ -62,6 +78,7 @@ def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
 
 
 register(Extreme, _decode_extreme, lambda extreme: {"value": extreme.value, "step": extreme.step})
+register(SmoothedCurve, _decode_curve, _encode_curve)
 register(Goal, lambda value, key: parse_goal(text(value, key)), str)
 register(ResumeCheck | None, _decode_resume_check, lambda check: None if check is None else encode(check))
 _decode_state, _encode_state = tagged(STATE_TAGS, "kind")
@@ -90,6 +107,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
         "until": fields["spec"]["until"],
+        "objective": _objective(run),
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,
@@ -103,6 +121,28 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
     }
+
+
+def _objective(run: Run) -> JsonObject | None:
+    objective = run.spec.objective or default_objective(run.metrics)
+    if objective is None:
+        return None
+    best = None if objective.direction is None else run.best.get(objective.metric)
+    last = {name: value for name, value in run.metrics.items() if name == objective.metric}
+    return {
+        **encode(objective),
+        "best": None if best is None else best.value,
+        "best_step": None if best is None else best.step,
+        "last": encode_metrics(last).get(objective.metric),
+    }
+
+
+def without_unsmoothed(source: JsonObject) -> JsonObject:
+    """The public form of a run of an earlier version, which recorded the lowest training loss without smoothing it."""
+    best = source.get("best")
+    if "objective" in source or not isinstance(best, dict):
+        return source
+    return {**source, "best": {name: value for name, value in best.items() if not is_smoothed(name)}}
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
@@ -147,7 +187,7 @@ def decode_run(path: str, source: JsonObject) -> Run:
         halves = (items(part.get("attempts"), "attempts") for part in (source, record))
         attempts = [{**shown, **kept} for shown, kept in zip(*halves, strict=True)]
         spec = {**nested(record.get("spec"), "spec"), **_select(source, _PUBLIC_SPEC)}
-        return decode(Run, {**source, **record, "spec": spec, "attempts": attempts})
+        return decode(Run, {**without_unsmoothed(source), **record, "spec": spec, "attempts": attempts})
     except (TypeError, ValueError, KeyError) as error:
         raise BrokenRecord(path, str(error)) from error
 
