@@ -105,13 +105,15 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
         help="a word to find the run by; repeatable",
     )
     group.add_argument("--note", metavar="TEXT", type=values.label, help="a line of text about the run")
-    group.add_argument(
-        "--objective",
-        metavar="METRIC[:min|max]",
-        type=values.parser_by(parse_objective),
-        help="metric by which the best run is chosen, and whether the lowest or the highest value is best "
-        "(default: a validation metric, else the training loss, smoothed)",
+    add_objective(
+        group,
+        "metric that decides which run is best, and whether the lowest or the highest value is best (default: a "
+        "validation metric, else the training loss, smoothed)",
     )
+
+
+def add_objective(parser: argparse._ActionsContainer, text: str) -> None:
+    parser.add_argument("--objective", metavar="METRIC[:min|max]", type=values.parser_by(parse_objective), help=text)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

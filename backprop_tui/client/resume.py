@@ -19,6 +19,7 @@ from backprop_tui.domain.goals import COUNTERS
 from backprop_tui.domain.invocation import find_original_flags, resume_template
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
+from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
@@ -81,6 +82,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     changed = replace(
         run,
         spec=spec,
+        best=still_best(run.best, run.spec.objective, spec.objective),
         host=session.home.host,
         name=options.name or run.name,
         tags=tuple(dict.fromkeys(options.tags)) or run.tags,

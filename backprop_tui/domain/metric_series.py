@@ -105,7 +105,9 @@ class MetricSeries:
         if not is_smoothed(self.name):
             return self.least if direction is Direction.MIN else self.most
         has_steps = self.least.step is not None
-        return smoothed_best([(bucket.mean, int(bucket.step) if has_steps else None) for bucket in self.buckets], direction)
+        return smoothed_best(
+            [(bucket.mean, int(bucket.step) if has_steps else None) for bucket in self.buckets], direction
+        )
 
     def drawn(self) -> list[tuple[float, float]]:
         """Points (step, value) of a curve that includes every minimum and maximum."""
@@ -128,9 +130,7 @@ class SmoothedCurve:
 
     __slots__ = ("count", "points", "stride", "total")
 
-    def __init__(
-        self, points: Iterable[_Point] = (), *, stride: int = 1, total: float = 0.0, count: int = 0
-    ) -> None:
+    def __init__(self, points: Iterable[_Point] = (), *, stride: int = 1, total: float = 0.0, count: int = 0) -> None:
         """`total` and `count` are of the part that is being filled."""
         self.points = list(points)
         self.stride, self.total, self.count = stride, total, count

@@ -88,6 +88,11 @@ def direction_for(name: str, objective: Objective | None) -> Direction | None:
     return objective.direction if objective is not None and objective.metric == name else direction_of(name)
 
 
+def still_best(best: BestValues, before: Objective | None, after: Objective | None) -> BestValues:
+    """The best values under another objective, without those that were kept for the opposite direction."""
+    return {name: value for name, value in best.items() if direction_for(name, before) is direction_for(name, after)}
+
+
 class BestTracker:
     """The best value of each metric of an attempt; of training losses the whole curve, since they are smoothed."""
 
@@ -219,7 +224,10 @@ def _with_direction(objective: Objective) -> tuple[Objective, str | None]:
     if objective.direction is not None:
         return objective, None
     metric = objective.metric
-    return objective, f"whether less or more {metric} is better is unknown; --objective {metric}:min or {metric}:max says"
+    return (
+        objective,
+        f"whether less or more {metric} is better is unknown; --objective {metric}:min or {metric}:max says",
+    )
 
 
 def unprinted(objective: Objective | None, names: Iterable[str]) -> str | None:

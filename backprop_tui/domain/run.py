@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from typing import Any
 
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
@@ -269,7 +270,16 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
         tags=run.tags if request.tags is None else request.tags,
         note=run.note if request.note is None else request.note or None,
         priority=run.priority if request.priority is None else request.priority,
+        **_with_objective(run, request.objective),
     )
+
+
+def _with_objective(run: Run, objective: Objective | None) -> dict[str, Any]:
+    """The fields of a run that change with its objective."""
+    if objective is None or not isinstance(run.state, Queued | Ended):
+        return {}
+    best = still_best(run.best, run.spec.objective, objective)
+    return {"spec": replace(run.spec, objective=objective), "best": best}
 
 
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:

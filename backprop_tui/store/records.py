@@ -130,10 +130,12 @@ def _objective(run: Run) -> JsonObject | None:
     best = None if objective.direction is None else run.best.get(objective.metric)
     last = {name: value for name, value in run.metrics.items() if name == objective.metric}
     return {
-        **encode(objective),
+        "metric": objective.metric,
+        "direction": objective.direction,
         "best": None if best is None else best.value,
         "best_step": None if best is None else best.step,
         "last": encode_metrics(last).get(objective.metric),
+        "source": objective.source,
     }
 
 

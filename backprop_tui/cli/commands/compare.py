@@ -89,9 +89,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
     return ordered[: arguments.top], ranking, len(ordered[arguments.top :])
 
 
-def _show_table(
-    compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None
-) -> None:
+def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None) -> None:
     rows = [
         ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
         ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared)),
