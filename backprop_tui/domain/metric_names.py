@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 
 class Direction(StrEnum):
@@ -410,7 +411,9 @@ def is_reward(name: str) -> bool:
 def is_bookkeeping(name: str) -> bool:
     """Whether it is about the process (learning rate, time, gradients), or repeats the best so far."""
     words = name_words(name)
-    return "best" in words or (direction_of(name) is None and (not words or not _BOOKKEEPING.isdisjoint(words)))
+    if "best" in words or not any(letter.isalpha() for letter in name):
+        return True
+    return direction_of(name) is None and not _BOOKKEEPING.isdisjoint(words)
 
 
 def is_opposed(name: str) -> bool:
@@ -428,9 +431,7 @@ def choice_rank(name: str) -> tuple[int, ...]:
     rest = [word for word in words if word not in _QUALIFIERS and word not in _DOWN and not word.isdigit()]
     is_loss = _quantity(name) in _LOSSES
     kind = 0 if is_reward(name) else 1 if is_loss and not rest else 3 if is_loss else 2
-    numbers = [
-        int(after) for word, after in zip(words, words[1:], strict=False) if word in _VALIDATION and after.isdigit()
-    ]
+    numbers = [int(after) for word, after in pairwise(words) if word in _VALIDATION and after.isdigit()]
     means, extremes = {"mean", "avg", "average"}, {"min", "max", "last"}
     return (
         not _TEST.isdisjoint(words),

@@ -163,8 +163,8 @@ def _merged(points: Sequence[_Point]) -> list[_Point]:
 def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | None:
     """The best of the running medians of three (Tukey), so that no single dip is the best; None without points.
 
-    More than `MAX_PARTS` points are averaged first. The first and the last value count no further than the trend of
-    their neighbours leads. One or two values are taken as they are.
+    More than `MAX_PARTS` points are averaged first. The first and the last value count no further than twice
+    the step of their neighbours (Tukey's rule for ends). One or two values are taken as they are.
     """
     while len(points) >= MAX_PARTS:
         points = _merged(points)
@@ -172,8 +172,8 @@ def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | N
     smooth = list(values)
     smooth[1:-1] = [_median(*values[index : index + 3]) for index in range(len(values) - 2)]
     if len(values) > 2:
-        first = _median(values[0], smooth[1], 2 * smooth[1] - smooth[2])
-        smooth[-1] = _median(values[-1], smooth[-2], 2 * smooth[-2] - smooth[-3])
+        first = _median(values[0], smooth[1], 3 * smooth[1] - 2 * smooth[2])
+        smooth[-1] = _median(values[-1], smooth[-2], 3 * smooth[-2] - 2 * smooth[-3])
         smooth[0] = first
     best = min(smooth, default=None) if direction is Direction.MIN else max(smooth, default=None)
     return None if best is None else Extreme(best, points[smooth.index(best)][1])

@@ -51,7 +51,7 @@ class Objective:
 
 
 def parse_objective(text: str, source: ObjectiveSource = ObjectiveSource.OPTION) -> Objective:
-    """Parses METRIC or METRIC:min|max. ValueError if it is neither, or if the name alone does not tell the direction."""
+    """Parses METRIC or METRIC:min|max. ValueError for anything else, or if the name alone has no known direction."""
     name, colon, word = text.rpartition(":") if ":" in text else (text, "", "")
     name = name.strip()
     if not name:

@@ -1,4 +1,4 @@
-"""How both front ends say which run is best and by what: never without the metric, never if its direction is unknown."""
+"""How both front ends say which run is best: always with the metric, never if its direction is unknown."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.live import Clock, Live, Pause, PostponedStop, Stopping, displayed_status
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -100,6 +101,7 @@ def full_run() -> Run:
         env=(("SEED", "1"), ("HF_TOKEN", None)),
         code=Code(path="/w/train.py", sha256="ab"),
         best={"loss": Extreme(0.25, 7), "acc": Extreme(0.5, None)},
+        objective=parse_objective("acc"),
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
