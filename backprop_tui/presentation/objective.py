@@ -21,7 +21,6 @@ from backprop_tui.domain.objective import (
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.records import without_unsmoothed
 
 _NO_SERIES: Mapping[str, MetricSeries] = MappingProxyType({})
 
@@ -40,8 +39,7 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
     names = dict.fromkeys([*map(str, record.get("metrics") or ()), *series])
     objective = objective_of(record, series)
     best = {
-        str(name): Extreme(float(value["value"]), value["step"])
-        for name, value in (without_unsmoothed(record).get("best") or {}).items()
+        str(name): Extreme(float(value["value"]), value["step"]) for name, value in (record.get("best") or {}).items()
     }
     for name, values in series.items():
         extreme = None if name in best else values.best_by(direction_for(name, objective))

@@ -13,7 +13,7 @@ from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seco
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
-from backprop_tui.domain.objective import default_objective
+from backprop_tui.domain.objective import Objective, default_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -26,7 +26,7 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
 from backprop_tui.store.codec import decode, encode, register, tagged
-from backprop_tui.store.fields import JsonObject, WrongField, encode_metrics, items, nested, text
+from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
 
 SCHEMA_VERSION = 1
 
@@ -107,7 +107,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
         "until": fields["spec"]["until"],
-        "objective": _objective(run),
+        "objective": _objective(spec.objective or default_objective(run.metrics), fields["metrics"], fields["best"]),
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,
@@ -123,28 +123,31 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     }
 
 
-def _objective(run: Run) -> JsonObject | None:
-    objective = run.spec.objective or default_objective(run.metrics)
+def _objective(objective: Objective | None, metrics: JsonObject, best: JsonObject) -> JsonObject | None:
+    """The public form of an objective, with its value among the public metrics and best values."""
     if objective is None:
         return None
-    best = None if objective.direction is None else run.best.get(objective.metric)
-    last = {name: value for name, value in run.metrics.items() if name == objective.metric}
+    value = {} if objective.direction is None else best.get(objective.metric) or {}
     return {
         "metric": objective.metric,
         "direction": objective.direction,
-        "best": None if best is None else best.value,
-        "best_step": None if best is None else best.step,
-        "last": encode_metrics(last).get(objective.metric),
+        "best": value.get("value"),
+        "best_step": value.get("step"),
+        "last": metrics.get(objective.metric),
         "source": objective.source,
     }
 
 
-def without_unsmoothed(source: JsonObject) -> JsonObject:
-    """The public form of a run of an earlier version, which recorded the lowest training loss without smoothing it."""
-    best = source.get("best")
-    if "objective" in source or not isinstance(best, dict):
+def with_objective(source: JsonObject) -> JsonObject:
+    """The public form of a run; if an earlier version wrote it, with what can be known of its objective.
+
+    Those recorded the lowest training loss without smoothing it.
+    """
+    if "objective" in source:
         return source
-    return {**source, "best": {name: value for name, value in best.items() if not is_smoothed(name)}}
+    metrics, best = (value if isinstance(value := source.get(key), dict) else {} for key in ("metrics", "best"))
+    best = {name: value for name, value in best.items() if not is_smoothed(name)}
+    return {**source, "best": best, "objective": _objective(default_objective(metrics), metrics, best)}
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
@@ -189,7 +192,7 @@ def decode_run(path: str, source: JsonObject) -> Run:
         halves = (items(part.get("attempts"), "attempts") for part in (source, record))
         attempts = [{**shown, **kept} for shown, kept in zip(*halves, strict=True)]
         spec = {**nested(record.get("spec"), "spec"), **_select(source, _PUBLIC_SPEC)}
-        return decode(Run, {**without_unsmoothed(source), **record, "spec": spec, "attempts": attempts})
+        return decode(Run, {**with_objective(source), **record, "spec": spec, "attempts": attempts})
     except (TypeError, ValueError, KeyError) as error:
         raise BrokenRecord(path, str(error)) from error
 

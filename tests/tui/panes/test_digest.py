@@ -73,7 +73,10 @@ def test_the_best_of_a_group_is_named_with_its_metric() -> None:
 
 def test_different_trainings_are_not_compared() -> None:
     rows = digest(_done("one", "loss", 0.5), _done("two", "loss", 0.25)).rows
-    assert [f"{row.subject}: {row.story}" for row in rows if row.state == "completed"] == ["one: best loss 0.5000", "two: best loss 0.2500"]
+    assert [f"{row.subject}: {row.story}" for row in rows if row.state == "completed"] == [
+        "one: best loss 0.5000",
+        "two: best loss 0.2500",
+    ]
     many = [row for row in digest(*(_done(f"run{number}", "loss", 0.5) for number in range(5))).rows if row.story]
     done = [row.subject for row in many if row.state == "completed"]
     assert (len(done), done[-1]) == (4, "2 more")

@@ -15,6 +15,7 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
+from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
@@ -267,7 +268,8 @@ def test_no_run_is_called_the_best_if_the_direction_is_unknown() -> None:
 
 def test_an_older_record_has_no_best_training_loss() -> None:
     def older(run: KnownRun) -> KnownRun:
-        return KnownRun(record={name: value for name, value in run.record.items() if name != "objective"})
+        earlier = {name: value for name, value in run.record.items() if name != "objective"}
+        return KnownRun(record=with_objective(earlier))
 
     members = [older(_member("a", 0.5, 0.1)), older(_member("b", 0.4, 0.3))]
     assert _best_of(*members) == ("", "")
