@@ -123,7 +123,7 @@ def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
 def _result(runs: Sequence[KnownRun]) -> str:
     ranking = rank_records(run.record for run in runs)
     if ranking.best is None or ranking.objective is None:
-        return f"no best run: {ranking.problem}" if len(runs) > 1 else "no result with a known direction"
+        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else "no result with a known direction"
     run_id, value = ranking.best
     name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
     return f"best {sanitize(ranking.objective.metric)} {numbers.metric(value.value)}{name}"
