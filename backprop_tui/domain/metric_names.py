@@ -18,290 +18,56 @@ class Direction(StrEnum):
         return value < other if self is Direction.MIN else value > other
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Quantities of which less is better, and those of which more is better.
-_LOSSES = frozenset(["loss", "losses", "logloss", "mlogloss", "nll", "crossentropy", "xent", "ce", "bce"])
-_DOWN = _LOSSES | frozenset(
-    [
-        "error",
-        "errors",
-        "err",
-        "merror",
-        "perplexity",
-        "ppl",
-        "bpb",
-        "bpc",
-        "bpd",
-        "mae",
-        "mse",
-        "rmse",
-        "msle",
-        "rmsle",
-        "mape",
-        "smape",
-        "wape",
-        "mase",
-        "l1",
-        "l2",
-        "divergence",
-        "lpips",
-        "regret",
-        "brier",
-        "ece",
-        "crps",
-        "epe",
-        "hd95",
-        "hausdorff",
-        "chamfer",
-        "ade",
-        "fde",
-        "cost",
-    ]
+_LOSSES = _words("loss losses logloss mlogloss nll crossentropy xent ce bce")
+_DOWN = _LOSSES | _words(
+    "error errors err merror perplexity ppl bpb bpc bpd mae mse rmse msle rmsle mape smape wape mase l1 l2 divergence "
+    "lpips regret brier ece crps epe hd95 hausdorff chamfer ade fde cost"
 )
-_UP = frozenset(
-    [
-        "accuracy",
-        "accuracies",
-        "acc",
-        "accs",
-        "top",
-        "precision",
-        "prec",
-        "recall",
-        "sensitivity",
-        "specificity",
-        "f1",
-        "f2",
-        "fbeta",
-        "fscore",
-        "iou",
-        "miou",
-        "jaccard",
-        "dice",
-        "dsc",
-        "auc",
-        "auroc",
-        "rocauc",
-        "auprc",
-        "aucpr",
-        "prauc",
-        "psnr",
-        "ssim",
-        "msssim",
-        "snr",
-        "sdr",
-        "sisdr",
-        "sisnr",
-        "pesq",
-        "stoi",
-        "r2",
-        "pearson",
-        "spearman",
-        "plcc",
-        "srcc",
-        "mcc",
-        "kappa",
-        "qwk",
-        "hit",
-        "hits",
-        "win",
-        "wins",
-        "success",
-        "solved",
-        "elo",
-        "likelihood",
-        "loglikelihood",
-        "elbo",
-        "em",
-        "passrate",
-    ]
+_UP = _words(
+    "accuracy accuracies acc accs top precision prec recall sensitivity specificity f1 f2 fbeta fscore iou miou "
+    "jaccard dice dsc auc auroc rocauc auprc aucpr prauc psnr ssim msssim snr sdr sisdr sisnr pesq stoi r2 pearson "
+    "spearman plcc srcc mcc kappa qwk hit hits win wins success solved elo likelihood loglikelihood elbo em passrate"
 )
-_REWARDS = frozenset(["reward", "rewards", "rew", "return", "returns", "ret"])
+_REWARDS = _words("reward rewards rew return returns ret")
 # Computed over a whole set of data that is not trained on, whether the name says so or not.
-_CORPUS_DOWN = frozenset(["wer", "cer", "ter", "der", "eer", "fid", "kid", "fvd"])
-_CORPUS_UP = frozenset(
-    [
-        "map",
-        "ap",
-        "bleu",
-        "sacrebleu",
-        "chrf",
-        "rouge",
-        "rougel",
-        "rougelsum",
-        "meteor",
-        "cider",
-        "spice",
-        "bertscore",
-        "ndcg",
-        "mrr",
-        "inception",
-        "hota",
-        "mota",
-        "idf1",
-    ]
+_CORPUS_DOWN = _words("wer cer ter der eer fid kid fvd")
+_CORPUS_UP = _words(
+    "map ap bleu sacrebleu chrf rouge rougel rougelsum meteor cider spice bertscore ndcg mrr inception hota mota idf1"
 )
 _LOWER, _HIGHER = _DOWN | _CORPUS_DOWN, _UP | _REWARDS | _CORPUS_UP
 _QUANTITIES = _LOWER | _HIGHER
 
-_TEST = frozenset(["test", "testing"])
-_VALIDATION = _TEST | frozenset(
-    ["val", "valid", "validation", "validate", "eval", "evaluation", "dev", "development", "holdout", "cv"]
-)
-_TRAINING = frozenset(["train", "training"])
+_TEST = _words("test testing")
+_VALIDATION = _TEST | _words("val valid validation validate eval evaluation dev development holdout cv")
+_TRAINING = _words("train training")
 # What is measured stays the same with these words.
 _QUALIFIERS = (
     _VALIDATION
     | _TRAINING
-    | frozenset(
-        [
-            "mean",
-            "avg",
-            "average",
-            "total",
-            "overall",
-            "running",
-            "ema",
-            "epoch",
-            "step",
-            "batch",
-            "s",
-            "per",
-            "binary",
-            "multi",
-            "categorical",
-            "sparse",
-        ]
-    )
+    | _words("mean avg average total overall running ema epoch step batch s per binary multi categorical sparse")
 )
 
 # After a quantity these name something else: a loss's scale, a reward's deviation, an accuracy's threshold.
-_NOT_SCORES = frozenset(
-    [
-        "scale",
-        "scaler",
-        "scaling",
-        "weight",
-        "weights",
-        "lr",
-        "wd",
-        "norm",
-        "time",
-        "runtime",
-        "coef",
-        "coefficient",
-        "count",
-        "std",
-        "stddev",
-        "stdev",
-        "var",
-        "variance",
-        "threshold",
-        "num",
-        "size",
-        "len",
-        "length",
-        "code",
-        "sec",
-        "secs",
-        "seconds",
-        "ms",
-        "ratio",
-        "factor",
-        "delta",
-        "diff",
-        "difference",
-        "change",
-        "drop",
-        "gap",
-        "improvement",
-        "reduction",
-        "speed",
-        "throughput",
-        "memory",
-        "mem",
-        "chosen",
-        "rejected",
-        "margin",
-        "margins",
-        "fraction",
-        "grad",
-        "gradient",
-        "gradients",
-        "entropy",
-        "target",
-        "goal",
-        "limit",
-        "id",
-        "index",
-    ]
+_NOT_SCORES = _words(
+    "scale scaler scaling weight weights lr wd norm time runtime coef coefficient count std stddev stdev var variance "
+    "threshold num size len length code sec secs seconds ms ratio factor delta diff difference change drop gap "
+    "improvement reduction speed throughput memory mem chosen rejected margin margins fraction grad gradient "
+    "gradients entropy target goal limit id index"
 )
-_DEVIATIONS = frozenset(["std", "stddev", "stdev", "variance"])  # wherever they stand: `std_reward`, `reward_std`
+_DEVIATIONS = _words("std stddev stdev variance")  # wherever they stand: `std_reward`, `reward_std`
 # Figures about the process of training, never its result.
-_BOOKKEEPING = _NOT_SCORES | frozenset(
-    [
-        "mfu",
-        "fps",
-        "flops",
-        "tflops",
-        "flos",
-        "tok",
-        "tokens",
-        "samples",
-        "it",
-        "its",
-        "epoch",
-        "epochs",
-        "step",
-        "steps",
-        "iter",
-        "iters",
-        "iteration",
-        "iterations",
-        "gpu",
-        "cpu",
-        "vram",
-        "ram",
-        "eta",
-        "remaining",
-        "elapsed",
-        "momentum",
-        "decay",
-        "beta",
-        "batch",
-        "progress",
-        "percent",
-        "seed",
-        "rank",
-        "hp",
-        "rate",
-        "rates",
-        "updates",
-        "timesteps",
-        "episodes",
-        "episode",
-    ]
+_BOOKKEEPING = _NOT_SCORES | _words(
+    "mfu fps flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations gpu "
+    "cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
+    "timesteps episodes episode"
 )
 # Losses of parts that train against each other, or of a policy: a low one does not mean that the training is good.
-_OPPOSED = frozenset(
-    [
-        "d",
-        "g",
-        "disc",
-        "gen",
-        "discriminator",
-        "generator",
-        "critic",
-        "actor",
-        "policy",
-        "pg",
-        "value",
-        "vf",
-        "qf",
-        "adv",
-        "adversarial",
-        "alpha",
-    ]
-)
+_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pg value vf qf adv adversarial alpha")
 # Two words that name one quantity.
 _PAIRS = {
     ("log", "loss"): "logloss",
