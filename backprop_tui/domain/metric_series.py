@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -146,18 +147,17 @@ class SmoothedCurve:
         self.points.append((self.total / self.count, step))
         self.total, self.count = 0.0, 0
         if len(self.points) == MAX_PARTS:
-            self.points = _merged(self.points)
+            self.points = _averaged(self.points, 2)
             self.stride *= 2
 
     def best(self, direction: Direction) -> Extreme | None:
         return smoothed_best(self.points, direction)
 
 
-def _merged(points: Sequence[_Point]) -> list[_Point]:
-    """Each two points as one; a last one without a partner is kept."""
-    pairs = zip(points[::2], points[1::2], strict=False)
-    merged = [(first / 2 + second / 2, step) for (first, _), (second, step) in pairs]
-    return merged + list(points[len(merged) * 2 :])
+def _averaged(points: Sequence[_Point], size: int) -> list[_Point]:
+    """Each `size` neighbouring points as one, with the step of the last."""
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(value for value, _ in part) / len(part), part[-1][1]) for part in parts]
 
 
 def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | None:
@@ -166,8 +166,10 @@ def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | N
     More than `MAX_PARTS` points are averaged first. The first and the last value count no further than twice
     the step of their neighbours (Tukey's rule for ends). One or two values are taken as they are.
     """
-    while len(points) >= MAX_PARTS:
-        points = _merged(points)
+    size = 1
+    while len(points) >= MAX_PARTS * size:
+        size *= 2
+    points = _averaged(points, size) if size > 1 else points
     values = [value for value, _ in points]
     smooth = list(values)
     smooth[1:-1] = [_median(*values[index : index + 3]) for index in range(len(values) - 2)]
@@ -176,7 +178,9 @@ def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | N
         smooth[-1] = _median(values[-1], smooth[-2], 3 * smooth[-2] - 2 * smooth[-3])
         smooth[0] = first
     best = min(smooth, default=None) if direction is Direction.MIN else max(smooth, default=None)
-    return None if best is None else Extreme(best, points[smooth.index(best)][1])
+    if best is None or not math.isfinite(best):  # there is no value, or the sum of huge ones overflowed
+        return None
+    return Extreme(best, points[smooth.index(best)][1])
 
 
 def _median(first: float, second: float, third: float) -> float:

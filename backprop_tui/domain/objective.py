@@ -21,6 +21,7 @@ from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 
 MAX_BEST_METRICS = 32  # limits of what is kept, besides the objective: the record is rewritten every second
 MAX_CURVES = 8
+_MOST = 1e300  # a larger value is no result, and means of such would overflow
 MAX_LISTED = 4  # metrics that a message names
 BestValues = Mapping[str, Extreme]
 
@@ -108,12 +109,18 @@ class BestTracker:
     def update(self, metrics: Mapping[str, float], step: int | None) -> None:
         """Takes the values of one step; `step` is None if the script prints no steps."""
         for name, value in metrics.items():
+            if not -_MOST < value < _MOST:  # NaN neither
+                continue
+            curve = self.curves.get(name)
+            if curve is not None:
+                curve.add(value, step)
+                continue
             direction = direction_for(name, self._objective)
-            if direction is None or not math.isfinite(value):
+            if direction is None:
                 continue
             if is_smoothed(name):
-                if name in self.curves or self._has_room(name, self.curves, MAX_CURVES):
-                    self.curves.setdefault(name, SmoothedCurve()).add(value, step)
+                if self._has_room(name, self.curves, MAX_CURVES):
+                    self.curves[name] = SmoothedCurve([(value, step)])
             elif name in self.best or self._has_room(name, self.best, MAX_BEST_METRICS):
                 _keep_better(self.best, name, Extreme(value, step), direction)
 

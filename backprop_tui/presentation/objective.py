@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from backprop_tui.domain.metric_names import Direction
@@ -30,8 +31,13 @@ def objective_of(record: JsonObject, names: Iterable[str] = ()) -> Objective | N
     source = record.get("objective")
     if not source or (source["source"] not in (ObjectiveSource.OPTION, ObjectiveSource.SETTING) and names):
         return default_objective(dict.fromkeys([*map(str, record.get("metrics") or ()), *names]))
-    direction = None if source["direction"] is None else Direction(source["direction"])
-    return Objective(metric=str(source["metric"]), direction=direction, source=ObjectiveSource(source["source"]))
+    return _decoded(source["metric"], source["direction"], source["source"])
+
+
+@lru_cache(maxsize=256)  # the dashboard ranks the runs of each group every second
+def _decoded(metric: str, direction: str | None, source: str) -> Objective:
+    known = None if direction is None else Direction(direction)
+    return Objective(metric=metric, direction=known, source=ObjectiveSource(source))
 
 
 def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIES) -> RunScores:
