@@ -12,6 +12,7 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.run import Code
 from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
@@ -93,6 +94,12 @@ def test_limits_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
     compared = obey.json("compare", "a", "b")
     assert compared["options"] == {"limits.gpu_max_temp_celsius": ["70", "85"]}
     assert [run["id"] for run in compared["runs"]] == ["a", "b"]
+
+
+def test_objectives_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", spec={"objective": parse_objective("score:max")})
+    runs.ended("b")
+    assert obey.json("compare", "a", "b")["options"] == {"objective": ["score:max", "-"]}
 
 
 def test_limits_and_goals_are_shown_as_they_were_given(obey: Commands, runs: Runs) -> None:

@@ -20,6 +20,7 @@ from backprop_tui.domain.objective import (
     merge_best,
     parse_objective,
     rank,
+    still_best,
     unprinted,
 )
 
@@ -200,3 +201,9 @@ def test_an_objective_that_was_never_printed_is_named() -> None:
     assert unprinted(default_objective(["loss"]), ["loss"]) is None
     ranking = rank({"a": _scores(given, loss=1.0)})
     assert (ranking.best, ranking.problem) == (None, "no run has a value of val_los yet")
+
+
+def test_another_direction_drops_the_best_of_the_old_one() -> None:
+    best = {"acc": Extreme(0.7, 2), "val_loss": Extreme(0.1, 3)}
+    assert still_best(best, None, parse_objective("acc:min")) == {"val_loss": Extreme(0.1, 3)}
+    assert still_best(best, parse_objective("acc:max"), parse_objective("val_loss")) == best
