@@ -49,7 +49,7 @@ _TRAINING = _words("train training")
 _QUALIFIERS = (
     _VALIDATION
     | _TRAINING
-    | _words("mean avg average total overall running ema epoch step batch s per binary multi categorical sparse")
+    | _words("mean avg average total overall running ema epoch step batch set s per binary multi categorical sparse")
 )
 
 # After a quantity these name something else: a loss's scale, a reward's deviation, an accuracy's threshold.
@@ -62,8 +62,8 @@ _NOT_SCORES = _words(
 _DEVIATIONS = _words("std stddev stdev variance")  # wherever they stand: `std_reward`, `reward_std`
 # Figures about the process of training, never its result.
 _BOOKKEEPING = _NOT_SCORES | _words(
-    "mfu fps flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations gpu "
-    "cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
+    "mfu fps dt flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations "
+    "gpu cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
     "timesteps episodes episode"
 )
 # Losses of parts that train against each other, or of a policy: a low one does not mean that the training is good.

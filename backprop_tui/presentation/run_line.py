@@ -11,6 +11,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.objective import unprinted
 from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
@@ -25,7 +26,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     usable_checkpoints,
 )
-from backprop_tui.presentation.objective import best_of_run
+from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
 from backprop_tui.store.fields import JsonObject
 
@@ -195,6 +196,9 @@ def _losses(run: KnownRun) -> list[str]:
         at = "" if extreme.step is None else f" at {numbers.count(extreme.step)}"
         if (objective.metric, value) != (name, last):
             clauses.append(f"best {sanitize(objective.metric)} {value}{at}")
+    given = objective_of(run.record)
+    if given is not None and unprinted(given, run.record.get("metrics") or ()):
+        clauses.append(f"no {sanitize(given.metric)} was printed")
     return clauses
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -293,3 +294,10 @@ def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
     assert rows[0].group.size == 200
     assert len(rows) == 1 + MAX_ENDED + 1
     assert rows[-1].name == "150 older, a shows them"
+
+
+def test_an_objective_that_was_never_printed_is_said() -> None:
+    run = ended("a", metrics={"loss": 0.5}, best={}, spec={"objective": parse_objective("val_loss")})
+    line = run_line(run, NOW)
+    assert line is not None
+    assert line.clauses == ("loss 0.5000", "no val_loss was printed")
