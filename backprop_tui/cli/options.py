@@ -12,6 +12,7 @@ from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, Wa
 from backprop_tui.config.kinds import number, parse_memory_limit, parse_signal, parse_warning, signal_name, warning
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
+from backprop_tui.domain.objective import parse_objective
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
 PROBES = ("auto", "nvml", "nvidia-smi", "amd", "simulated", "none")
@@ -107,6 +108,15 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
         help="a word to find the run by; repeatable",
     )
     group.add_argument("--note", metavar="TEXT", type=values.label, help="a line of text about the run")
+    add_objective(
+        group,
+        "metric that decides which run is best, and whether the lowest or the highest value is best (default: a "
+        "validation metric, else the training loss, smoothed)",
+    )
+
+
+def add_objective(parser: argparse._ActionsContainer, text: str) -> None:
+    parser.add_argument("--objective", metavar="METRIC[:min|max]", type=values.parser_by(parse_objective), help=text)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -234,6 +234,14 @@ class EditControl(ControlRequest[EditRequest]):
 
     def on_ended(self, run: Run) -> Run | None:
         changed = self.on_queued(run)
+        objective = self.request.objective
+        if objective is not None and objective.metric not in changed.best:
+            from backprop_tui.store.metrics import read_metrics  # only needed here
+
+            series = read_metrics(self.directory).get(objective.metric)
+            extreme = None if series is None else series.best_by(objective.direction)
+            if extreme is not None:
+                changed = replace(changed, best={**changed.best, objective.metric: extreme})
         return None if changed == run else changed
 
 
@@ -293,6 +301,8 @@ def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> st
         changes.append("no time limit" if limit is None else f"a limit of {minutes(limit)} min")
     if edit is not None and edit.priority is not None:
         changes.append(f"priority {edit.priority}")
+    if edit is not None and edit.objective is not None:
+        changes.append(f"objective {edit.objective}")
     return ", ".join(changes)
 
 

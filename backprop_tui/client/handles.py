@@ -91,18 +91,16 @@ def _special(home: Home, handle: str) -> list[str]:
 
 
 def _best_of(session: ClientSession, group: str) -> str:
-    """The run of a group with the best loss, or with the best value of the first metric if there is no loss."""
-    from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
-    from backprop_tui.presentation.compare import best_first, best_value
+    """The best run of a group by its objective; UnknownRun says why if none can be called the best."""
+    from backprop_tui.client.run_metrics import ranked, read_compared_run
 
     runs = [read_compared_run(session, run_id) for run_id in resolve(session, group)]
     if len(runs) == 1 and runs[0].record["group"] != group:
         raise UnknownRun(f"{group}{BEST}: {group!r} is not a group but run {runs[0].record['id']}")
-    metric = metric_to_compare(runs, None)
-    best = best_first(runs, metric)[0]
-    if best_value(best, metric) is None:
-        raise UnknownRun(f"{group}{BEST}: none of its runs has printed a metric yet")
-    return str(best.record["id"])
+    ranking = ranked(runs, None)
+    if ranking.best is None:
+        raise UnknownRun(f"{group}{BEST}: {ranking.problem}")
+    return ranking.best[0]
 
 
 def _unfinished_by_name(unfinished: Records, handle: str) -> list[str]:

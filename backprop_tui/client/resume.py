@@ -21,6 +21,7 @@ from backprop_tui.domain.goals import COUNTERS
 from backprop_tui.domain.invocation import resume_step, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
+from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMeans
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.store.code_state import code_of
@@ -92,6 +93,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     changed = replace(
         run,
         spec=spec,
+        best=still_best(run.best, run.spec.objective, spec.objective),
         host=session.home.host,
         name=options.name or run.name,
         tags=tuple(dict.fromkeys(options.tags)) or run.tags,

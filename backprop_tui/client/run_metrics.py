@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from backprop_tui.client.runs import current
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.objective import Ranking
 from backprop_tui.presentation import compare
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.presentation.known_run import KnownRun
@@ -37,13 +38,27 @@ def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
     return all_series
 
 
-def metric_to_compare(runs: Iterable[ComparedRun], asked: str | None) -> str | None:
-    """The metric that was asked for, else the loss, else the first that any run has; None if there is none."""
+def ranked(runs: Sequence[ComparedRun], asked: str | None) -> Ranking:
+    """The runs by the metric that was asked for, else by their objective. UsageError if no run has the metric."""
     names = compare.metric_names(runs)
     if asked is not None and asked not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
         raise UsageError(f"--metric {asked}: no run has such a metric; {known}")
-    return asked or compare.default_metric(names)
+    return compare.ranking_of(runs, asked)
+
+
+def metric_to_draw(runs: Sequence[ComparedRun], ranking: Ranking) -> str | None:
+    """The metric by which the runs are ranked, else the loss, else the first that any run has; None without one."""
+    names = compare.metric_names(runs)
+    objective = ranking.objective
+    return objective.metric if objective is not None and objective.metric in names else compare.default_metric(names)
+
+
+def encode_objective(ranking: Ranking) -> JsonObject | None:
+    objective = ranking.objective
+    if objective is None:
+        return None
+    return {"metric": objective.metric, "direction": objective.direction, "source": objective.source}
 
 
 def encode_extreme(extreme: Extreme | None) -> JsonObject | None:

@@ -11,6 +11,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
+from backprop_tui.domain.objective import Objective
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
 MAX_RUNS = 10_000
@@ -42,6 +43,7 @@ class RunOptions:
     tags: tuple[str, ...] = ()
     note: str | None = None
     priority: int | None = None
+    objective: Objective | None = None
     # Limits
     max_run_seconds: float | None = None  # may be NO_LIMIT
     total_seconds: float | None = None

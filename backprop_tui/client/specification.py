@@ -15,6 +15,7 @@ from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.objective import ObjectiveSource, parse_objective
 from backprop_tui.domain.run import Dependency, Spec, StopPlan, merge_variables
 
 _ANY_END = ":any"
@@ -24,6 +25,7 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
     minutes = settings.optional_number("max_run_minutes")
     checkpoint_minutes = settings.optional_number("checkpoint_every_minutes")
     warning = settings.optional_text("run.warn_signal")
+    objective = settings.optional_text("run.objective")
     warn_signal, warn_seconds = (None, 0.0) if warning is None else parse_warning(warning)
     return Spec(
         command=(*program.words, *program.arguments),
@@ -32,6 +34,7 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         framework=settings.text("framework"),
         launcher=settings.text("run.launcher"),
         max_run_seconds=None if minutes is None else minutes * 60,
+        objective=None if objective is None else parse_objective(objective, ObjectiveSource.SETTING),
         checkpoint_every_seconds=None if checkpoint_minutes is None else checkpoint_minutes * 60,
         checkpoint_globs=settings.texts("run.checkpoint_globs"),
         log_patterns=settings.texts("readers.patterns"),
@@ -67,6 +70,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         spec,
         **_given(
             total_seconds=options.total_seconds,
+            objective=options.objective,
             until=tuple(dict.fromkeys(options.until)) or None,
             framework=options.framework,
             launcher=options.launcher,

@@ -133,6 +133,12 @@ _ALL = (
     ),
     Key("run.warn_signal", kinds.warning(), None, 'a signal before the limit: "USR1@60" is SIGUSR1 a minute before'),
     Key("run.retries", kinds.integer(least=0), 0, "automatic retries of transient failures"),
+    Key(
+        "run.objective",
+        kinds.objective(),
+        None,
+        'metric that decides which run is best: "val_loss", "score:max"; none: a validation metric, else the loss',
+    ),
     Key("run.launcher", kinds.choice("local", "slurm"), "local", "where runs are started"),
     Key(
         "run.python",

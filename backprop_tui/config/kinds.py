@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
+from backprop_tui.domain.objective import parse_objective
 
 NONE = "none"
 MAX_PATTERN_LENGTH = 1000
@@ -116,6 +117,19 @@ def log_patterns() -> Kind:
             for pattern in patterns:
                 _check_pattern(pattern)
         return patterns
+
+    return Kind(read)
+
+
+def objective() -> Kind:
+    """METRIC or METRIC:min|max, or "none"."""
+
+    def read(raw: object) -> Value:
+        word = text(optional=True).read(raw)
+        try:
+            return None if word is None else str(parse_objective(str(word)))
+        except ValueError as error:
+            raise WrongValue(str(error)) from None
 
     return Kind(read)
 

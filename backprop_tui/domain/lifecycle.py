@@ -12,7 +12,7 @@ from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_series import merge_best
+from backprop_tui.domain.objective import merge_best
 from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Spec, Starting
 from backprop_tui.domain.status import Status, check_transition
 
@@ -204,7 +204,7 @@ def merge_live(run: Run, live: Live | None) -> Run:
         total_epochs=live.total_epochs if live.total_epochs is not None else run.total_epochs,
         eta_seconds=live.eta_seconds,
         metrics={**run.metrics, **live.metrics},
-        best=merge_best(run.best, live.best),
+        best=merge_best(run.best, live.best, live.curves, run.spec.objective),
         checkpoints=live.checkpoints or run.checkpoints,
         peak=live.peak,
         resume_check=live.resume_check or run.resume_check,

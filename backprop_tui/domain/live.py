@@ -8,7 +8,7 @@ from typing import Any
 
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.status import Status
@@ -103,7 +103,8 @@ class Live:
     total_epochs: int | None = None
     eta_seconds: float | None = None  # until the end of the training, as printed by the script
     metrics: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, Extreme] = field(default_factory=dict)
+    best: Mapping[str, Extreme] = field(default_factory=dict)  # in this attempt, of metrics that are not smoothed
+    curves: Mapping[str, SmoothedCurve] = field(default_factory=dict)  # of those that are
     checkpoints: tuple[Checkpoint, ...] = ()
     pause: Pause | None = None
     stopping: Stopping | None = None

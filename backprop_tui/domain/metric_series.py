@@ -1,22 +1,19 @@
-"""Metrics: what their names say, and their series with extremes, buckets for drawing and the best value so far."""
+"""Metrics: which is shown as the loss, and series with extremes, buckets for drawing and the best value, smoothed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import Direction, direction_of, is_smoothed, is_validation, name_words
 
 _NO_LOSS = 100  # the rank of a metric that is not a loss
 _LOSSES = ("loss", "train_loss", "training_loss")
-_LESS_IS_BETTER = ("loss", "error", "err", "perplexity", "ppl", "mae", "mse", "rmse", "wer", "cer", "fid", "nll", "bpb")
-_MORE_IS_BETTER = ("acc", "accuracy", "f1", "auc", "bleu", "rouge", "recall", "precision", "map", "iou", "dice", "r2")
-_NOT_SCORES = ("scale", "weight", "lr", "rate", "norm", "time", "coef", "count")
 _TRAINING = frozenset(("train", "training"))
 _VALIDATION = ("val", "valid", "validation", "eval", "test")
-_SEPARATORS = str.maketrans("/-.@: ", "______")
 
 
 def main_loss(names: Iterable[str]) -> str | None:
@@ -28,31 +25,12 @@ def main_loss(names: Iterable[str]) -> str | None:
 @lru_cache(maxsize=1024)  # every repaint asks for the same names
 def _loss_rank(name: str) -> int:
     """The position of a metric among the losses to show, from 0."""
-    words = _name_words(name)
-    if "loss" not in name.lower() or words[-1] in _NOT_SCORES:
+    if "loss" not in name.lower() or direction_of(name) is None:
         return _NO_LOSS
-    plain = "_".join(words)
+    plain = "_".join(name_words(name))
     if plain in _LOSSES:
         return _LOSSES.index(plain)
-    return len(_LOSSES) if set(_VALIDATION).isdisjoint(words) else len(_LOSSES) + 1
-
-
-@lru_cache(maxsize=512)  # a log repeats the same names on every line
-def less_is_better(name: str) -> bool | None:
-    """Whether lower values are better; None if the name does not tell."""
-    words = _name_words(name)
-    if words[-1] in _NOT_SCORES:
-        return None
-    for word in reversed(words):  # the last word names the quantity, the words before it say of what
-        if word in _LESS_IS_BETTER:
-            return True
-        if word in _MORE_IS_BETTER or word.rstrip("0123456789") in _MORE_IS_BETTER:
-            return False
-    return None
-
-
-def _name_words(name: str) -> list[str]:
-    return name.lower().translate(_SEPARATORS).split("_")
+    return len(_LOSSES) + is_validation(name)
 
 
 def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
@@ -118,9 +96,19 @@ class MetricSeries:
 
     @property
     def best(self) -> Extreme | None:
-        """The best value; None if the name does not imply a direction."""
-        lower = less_is_better(self.name)
-        return None if lower is None else self.least if lower else self.most
+        """The best value, of a training loss the best smoothed one; None if the name does not imply a direction."""
+        return self.best_by(direction_of(self.name))
+
+    def best_by(self, direction: Direction | None) -> Extreme | None:
+        """As `best`, in a direction that is known from elsewhere."""
+        if direction is None or self.least is None:
+            return None
+        if not is_smoothed(self.name):
+            return self.least if direction is Direction.MIN else self.most
+        has_steps = self.least.step is not None
+        return smoothed_best(
+            [(bucket.mean, int(bucket.step) if has_steps else None) for bucket in self.buckets], direction
+        )
 
     def drawn(self) -> list[tuple[float, float]]:
         """Points (step, value) of a curve that includes every minimum and maximum."""
@@ -131,29 +119,69 @@ class MetricSeries:
         ]
 
 
-MAX_BEST_METRICS = 32  # limit of metrics kept: the record is rewritten every second
-BestValues = Mapping[str, Extreme]
+MAX_PARTS = 64  # of a smoothed curve; when they are full, pairs are merged
+_Point = tuple[float, int | None]  # value and step
 
 
-def update_best(best: dict[str, Extreme], metrics: Mapping[str, float], step: int | None) -> None:
-    """Updates `best` in place with the values of one step; `step` is None if the script prints no steps."""
-    for name, value in metrics.items():
-        lower = less_is_better(name)
-        if lower is None or not math.isfinite(value):
-            continue
-        previous = best.get(name)
-        if previous is None:
-            if len(best) < MAX_BEST_METRICS:
-                best[name] = Extreme(value, step)
-        elif value < previous.value if lower else value > previous.value:
-            best[name] = Extreme(value, step)
+class SmoothedCurve:
+    """A training loss so far, in parts of equally many values, each with its mean; bounded, so that it can be stored.
+
+    The loss of a single minibatch says little: the lowest of thousands is luck.
+    """
+
+    __slots__ = ("count", "points", "stride", "total")
+
+    def __init__(self, points: Iterable[_Point] = (), *, stride: int = 1, total: float = 0.0, count: int = 0) -> None:
+        """`total` and `count` are of the part that is being filled."""
+        self.points = list(points)
+        self.stride, self.total, self.count = stride, total, count
+
+    def copy(self) -> SmoothedCurve:
+        return SmoothedCurve(self.points, stride=self.stride, total=self.total, count=self.count)
+
+    def add(self, value: float, step: int | None) -> None:
+        self.total += value
+        self.count += 1
+        if self.count < self.stride:
+            return
+        self.points.append((self.total / self.count, step))
+        self.total, self.count = 0.0, 0
+        if len(self.points) == MAX_PARTS:
+            self.points = _averaged(self.points, 2)
+            self.stride *= 2
+
+    def best(self, direction: Direction) -> Extreme | None:
+        return smoothed_best(self.points, direction)
 
 
-def merge_best(earlier: BestValues, later: BestValues) -> BestValues:
-    """Returns the better value of each metric; on a tie the earlier one."""
-    if not later:
-        return earlier
-    merged = dict(earlier)
-    for name, extreme in later.items():
-        update_best(merged, {name: extreme.value}, extreme.step)
-    return merged
+def _averaged(points: Sequence[_Point], size: int) -> list[_Point]:
+    """Each `size` neighbouring points as one, with the step of the last."""
+    parts = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(value for value, _ in part) / len(part), part[-1][1]) for part in parts]
+
+
+def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | None:
+    """The best of the running medians of three (Tukey), so that no single dip is the best; None without points.
+
+    More than `MAX_PARTS` points are averaged first. The first and the last value count no further than twice
+    the step of their neighbours (Tukey's rule for ends). One or two values are taken as they are.
+    """
+    size = 1
+    while len(points) >= MAX_PARTS * size:
+        size *= 2
+    points = _averaged(points, size) if size > 1 else points
+    values = [value for value, _ in points]
+    smooth = list(values)
+    smooth[1:-1] = [_median(*values[index : index + 3]) for index in range(len(values) - 2)]
+    if len(values) > 2:
+        first = _median(values[0], smooth[1], 3 * smooth[1] - 2 * smooth[2])
+        smooth[-1] = _median(values[-1], smooth[-2], 3 * smooth[-2] - 2 * smooth[-3])
+        smooth[0] = first
+    best = min(smooth, default=None) if direction is Direction.MIN else max(smooth, default=None)
+    if best is None or not math.isfinite(best):  # there is no value, or the sum of huge ones overflowed
+        return None
+    return Extreme(best, points[smooth.index(best)][1])
+
+
+def _median(first: float, second: float, third: float) -> float:
+    return max(min(first, second), min(max(first, second), third))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.objective import Objective
 
 BY_HEAT = "heat"
 BY_RAM = "ram"
@@ -57,6 +58,7 @@ class EditRequest:
     tags: tuple[str, ...] | None = None
     note: str | None = None
     priority: int | None = None
+    objective: Objective | None = None  # of a run that is active it stays as it is: its best values are being kept
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
+from typing import Any
 
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
@@ -58,6 +60,7 @@ class Spec:
     launcher: str = "local"
     max_run_seconds: float | None = 600.0
     total_seconds: float | None = None  # limit of all slices together; None: no such limit
+    objective: Objective | None = None  # as given; None: chosen among the metrics that are printed
     until: tuple[Goal, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
@@ -242,7 +245,7 @@ class Run:
     total_epochs: int | None = None
     eta_seconds: float | None = None  # as last printed by the script; None once the run has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics whose name implies a direction
+    best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics with a known direction
     peak: Peak = field(default_factory=Peak)
     resume_check: ResumeCheck | None = None  # whether the newest resume really continued; None if unknown
     git: Git | None = None
@@ -278,7 +281,16 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
         tags=run.tags if request.tags is None else request.tags,
         note=run.note if request.note is None else request.note or None,
         priority=run.priority if request.priority is None else request.priority,
+        **_with_objective(run, request.objective),
     )
+
+
+def _with_objective(run: Run, objective: Objective | None) -> dict[str, Any]:
+    """The fields of a run that change with its objective."""
+    if objective is None or not isinstance(run.state, Queued | Ended):
+        return {}
+    best = still_best(run.best, run.spec.objective, objective)
+    return {"spec": replace(run.spec, objective=objective), "best": best}
 
 
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import Extreme, MetricSeries, less_is_better, main_loss
+from backprop_tui.domain.metric_names import Direction, is_smoothed
+from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss
+from backprop_tui.domain.objective import Objective, Ranking, direction_for, rank
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
+from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
 
@@ -56,30 +59,14 @@ def default_metric(names: Iterable[str]) -> str | None:
     return main_loss(known) or next(iter(known), None)
 
 
-def best_value(run: ComparedRun, metric: str | None) -> Extreme | None:
-    """The best value of the metric, or its last if its name does not tell which direction is better."""
-    series = None if metric is None else run.metrics.get(metric)
-    if series is None:
-        return None
-    value = series.last if less_is_better(series.name) is None else series.best
-    return value if value is not None and math.isfinite(value.value) else None
+def ranking_of(runs: Sequence[ComparedRun], metric: str | None = None) -> Ranking:
+    """The runs by their common objective, or by `metric`."""
+    return rank({run.known.id: scores_of(run.record, run.metrics) for run in runs}, metric=metric)
 
 
-def best_first(runs: Sequence[ComparedRunT], metric: str | None) -> list[ComparedRunT]:
-    """The runs by their best value, lowest first if the direction is unknown; those without a value last."""
-    sign = -1.0 if metric is not None and less_is_better(metric) is False else 1.0
-    rated = [(sign * value.value, run) for run in runs if (value := best_value(run, metric)) is not None]
-    unrated = [run for run in runs if best_value(run, metric) is None]
-    return [*(run for _, run in sorted(rated, key=lambda pair: pair[0])), *unrated]
-
-
-def best_text(run: ComparedRun, metric: str | None) -> str:
-    """`loss 0.3921 at step 2,338: abc train:lr=3e-4`; `-` if nothing was measured."""
-    best = best_value(run, metric)
-    if best is None or metric is None:
-        return numbers.NOTHING
-    where = "" if best.step is None else f" at step {numbers.count(best.step)}"
-    return f"{sanitize(metric)} {numbers.metric(best.value)}{where}: {run.known.id} {run.record['name']}"
+def in_order(runs: Sequence[ComparedRunT], ranking: Ranking) -> list[ComparedRunT]:
+    by_id = {run.known.id: run for run in runs}
+    return [by_id[run_id] for run_id in ranking.order]
 
 
 def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:
@@ -94,26 +81,31 @@ def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[Compar
         yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
 
 
-def metric_rows(runs: Sequence[ComparedRun], name: str, *, last: bool = True) -> Iterator[ComparisonRow]:
-    """The last values of a metric, and its best ones if its name tells which direction is better."""
+def metric_rows(
+    runs: Sequence[ComparedRun], name: str, *, last: bool = True, objective: Objective | None = None
+) -> Iterator[ComparisonRow]:
+    """The last values of a metric, and its best ones if it is known which direction is better."""
     all_series = [run.metrics.get(name) for run in runs]
-    is_rated = less_is_better(name) is not None
-    if last or not is_rated:
-        yield metric_row(name, "last", [None if series is None else series.last for series in all_series])
-    if is_rated:
-        best = [None if series is None else series.best for series in all_series]
-        yield metric_row(name, "best", best, with_step=True)
+    direction = direction_for(name, objective)
+    if last or direction is None:
+        # The last loss of a minibatch is luck: none of them is called the best.
+        compared = None if is_smoothed(name) else direction
+        yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
+    if direction is not None:
+        best = [None if series is None else series.best_by(direction) for series in all_series]
+        yield metric_row(name, "best", best, direction, with_step=True)
 
 
-def metric_row(name: str, kind: str, values: Sequence[Extreme | None], *, with_step: bool = False) -> ComparisonRow:
+def metric_row(
+    name: str, kind: str, values: Sequence[Extreme | None], direction: Direction | None, *, with_step: bool = False
+) -> ComparisonRow:
     """One kind of value of a metric for each run, with the best of them, unless all are equal."""
     finite = {
         index: value.value for index, value in enumerate(values) if value is not None and math.isfinite(value.value)
     }
     best: frozenset[int] = frozenset()
-    less = less_is_better(name)
-    if less is not None and len(set(finite.values())) > 1:
-        winner = min(finite.values()) if less else max(finite.values())
+    if direction is not None and len(set(finite.values())) > 1:
+        winner = min(finite.values()) if direction is Direction.MIN else max(finite.values())
         best = frozenset(index for index, value in finite.items() if value == winner)
     cells = tuple(value_text(value, with_step=with_step) for value in values)
     return ComparisonRow(label=f"{sanitize(name)} ({kind})", cells=cells, best=best)

@@ -26,6 +26,7 @@ from backprop_tui.presentation.known_run import (
     running_seconds,
     share_done,
 )
+from backprop_tui.presentation.objective import objective_lines
 from backprop_tui.presentation.run_line import progress_clauses, slice_line
 from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
 from backprop_tui.store.fields import JsonObject
@@ -126,6 +127,7 @@ def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     metrics = live.metrics if live is not None else record["metrics"]
     if metrics:
         yield "metrics", "  ".join(f"{name} {numbers.metric(value)}" for name, value in metrics.items())
+    yield from objective_lines(record)
 
 
 def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:

@@ -11,6 +11,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.objective import unprinted
 from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
@@ -25,6 +26,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     usable_checkpoints,
 )
+from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
 from backprop_tui.store.fields import JsonObject
 
@@ -183,18 +185,21 @@ def _results(run: KnownRun) -> list[str]:
 
 
 def _losses(run: KnownRun) -> list[str]:
+    """The last loss, and the best value of the objective if that is another figure."""
     name = main_loss(list(run.record.get("metrics") or {}))
-    if name is None:
-        return []
-    last = numbers.metric(last_loss(run))
-    best = (run.record.get("best") or {}).get(name)
-    best_value = last if best is None else numbers.metric(best["value"])
-    if best is None or best_value == last:
-        return [f"loss {last}"]
-    return [
-        f"loss {last}",
-        f"best {best_value}" + ("" if best["step"] is None else f" at {numbers.count(best['step'])}"),
-    ]
+    last = None if name is None else numbers.metric(last_loss(run))
+    clauses = [] if last is None else [f"loss {last}"]
+    best = best_of_run(run.record)
+    if best is not None:
+        objective, extreme = best
+        value = numbers.metric(extreme.value)
+        at = "" if extreme.step is None else f" at {numbers.count(extreme.step)}"
+        if (objective.metric, value) != (name, last):
+            clauses.append(f"best {sanitize(objective.metric)} {value}{at}")
+    given = objective_of(run.record)
+    if given is not None and unprinted(given, run.record.get("metrics") or ()):
+        clauses.append(f"no {sanitize(given.metric)} was printed")
+    return clauses
 
 
 def end_facts(run: KnownRun, moment: Moment) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_series import update_best
+from backprop_tui.domain.objective import BestTracker, Objective
 from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import CheckpointSaved, Progress
@@ -24,10 +24,10 @@ _LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fie
 class LiveProgress:
     """The newest progress: each field keeps its value until a later `Progress` contains it."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, objective: Objective | None = None) -> None:
         self._latest = {name: getattr(live, name) for name in _LATEST}
         self._metrics = dict(live.metrics)
-        self._best = dict(live.best)
+        self._best = BestTracker(live.best, live.curves, objective)
 
     @property
     def step(self) -> int | None:
@@ -43,7 +43,7 @@ class LiveProgress:
             if name in self._metrics or len(self._metrics) < MAX_METRICS:
                 self._metrics[name] = metric
         step, total_steps = self.step, self._latest["total_steps"]
-        update_best(self._best, value.metrics, step)
+        self._best.update(value.metrics, step)
         if step is not None and total_steps is not None and step > total_steps:
             self._latest["total_steps"] = None  # it was the total of one epoch, and steps are counted across epochs
 
@@ -56,7 +56,7 @@ class LiveProgress:
 
     def fields(self) -> dict[str, Any]:
         """The values as fields of the live record."""
-        return {**self._latest, "metrics": dict(self._metrics), "best": dict(self._best)}
+        return {**self._latest, "metrics": dict(self._metrics), **self._best.fields()}
 
 
 class ProgressRecorder:
@@ -74,7 +74,7 @@ class ProgressRecorder:
 
     def record(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
         """Records values from the log; relative checkpoint paths start at `cwd`."""
-        progress = LiveProgress(self._recorder.live)
+        progress = LiveProgress(self._recorder.live, self._spec.objective)
         for value in values:
             if isinstance(value, CheckpointSaved):
                 # Written together with everything reported before it, and with the log offset behind it: so it is
@@ -92,7 +92,7 @@ class ProgressRecorder:
         """Records values from other files of the script; they may be older than the log, and never lower the step."""
         if not values:
             return
-        progress = LiveProgress(self._recorder.live)
+        progress = LiveProgress(self._recorder.live, self._spec.objective)
         for value in values:
             progress.update_from_file(value)
             self._check_loss(value.metrics, value.step)

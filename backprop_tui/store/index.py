@@ -21,7 +21,7 @@ from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomi
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.original import original_records
-from backprop_tui.store.records import SCHEMA_VERSION
+from backprop_tui.store.records import SCHEMA_VERSION, with_objective
 from backprop_tui.store.run_directory import RunDirectory
 
 KEPT = 1000
@@ -137,7 +137,7 @@ def _parse(path: str, content: bytes) -> Records:
     if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
         raise BrokenRecord(path, f"schema_version {source.get('schema_version')!r} is not {SCHEMA_VERSION}")
     return {
-        key: record
+        key: with_objective(record)
         for key, record in records.items()
         if isinstance(record, dict) and record.get("id") == key and isinstance(record.get("status"), str)
     }

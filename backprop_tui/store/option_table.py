@@ -13,7 +13,19 @@ from backprop_tui.store.fields import JsonObject
 
 # Shown elsewhere, or different without meaning.
 _LEFT_OUT = frozenset(
-    {"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env", "resume_channel"}
+    {
+        "command",
+        "script",
+        "cwd",
+        "framework",
+        "key",
+        "after",
+        "process",
+        "understood_flags",
+        "env",
+        "resume_channel",
+        "objective",
+    }
 )
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
@@ -38,6 +50,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
         options["script's content"] = "" if run.code is None else run.code.sha256[:12]
         options |= {f"--env {name}": "given, not kept" if value is None else value for name, value in run.spec.env}
         options |= _times(run.spec)
+        options["objective"] = "" if run.spec.objective is None else str(run.spec.objective)
         options |= {name: _shown(value) for name, value in _flat(asdict(run.spec)) if name not in _LEFT_OUT | _TIMES}
     return {name: value for name, value in options.items() if value}
 

@@ -12,7 +12,9 @@ from backprop_tui.domain.goals import Goal, parse_goal
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.metric_names import is_smoothed
+from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
+from backprop_tui.domain.objective import Objective, default_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -55,6 +57,20 @@ def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
         raise WrongField(f"{key}: {error}") from error
 
 
+def _decode_curve(value: object, key: str) -> SmoothedCurve:
+    source = nested(value, key)
+    try:
+        points = [(float(number), None if step is None else int(step)) for number, step in items(source["points"], key)]
+        total, count = float(source["total"]), int(source["count"])
+        return SmoothedCurve(points, stride=max(1, int(source["stride"])), total=total, count=count)
+    except (TypeError, ValueError, KeyError) as error:
+        raise WrongField(f"{key}: {error}") from error
+
+
+def _encode_curve(curve: SmoothedCurve) -> JsonObject:
+    return {"points": curve.points, "stride": curve.stride, "total": curve.total, "count": curve.count}
+
+
 def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
     """A verdict that only a newer version knows is dropped: it must not hide the run."""
     source = nested(value, key)
@@ -63,6 +79,7 @@ def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
 
 
 register(Extreme, _decode_extreme, lambda extreme: {"value": extreme.value, "step": extreme.step})
+register(SmoothedCurve, _decode_curve, _encode_curve)
 register(Goal, lambda value, key: parse_goal(text(value, key)), str)
 register(ResumeCheck | None, _decode_resume_check, lambda check: None if check is None else encode(check))
 _decode_state, _encode_state = tagged(STATE_TAGS, "kind")
@@ -92,6 +109,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
         "until": fields["spec"]["until"],
         "resumes_by": resumes_by(spec),
+        "objective": _objective(spec.objective or default_objective(run.metrics), fields["metrics"], fields["best"]),
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,
@@ -105,6 +123,33 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
     }
+
+
+def _objective(objective: Objective | None, metrics: JsonObject, best: JsonObject) -> JsonObject | None:
+    """The public form of an objective, with its value among the public metrics and best values."""
+    if objective is None:
+        return None
+    value = {} if objective.direction is None else best.get(objective.metric) or {}
+    return {
+        "metric": objective.metric,
+        "direction": objective.direction,
+        "best": value.get("value"),
+        "best_step": value.get("step"),
+        "last": metrics.get(objective.metric),
+        "source": objective.source,
+    }
+
+
+def with_objective(source: JsonObject) -> JsonObject:
+    """The public form of a run; if an earlier version wrote it, with what can be known of its objective.
+
+    Those recorded the lowest training loss without smoothing it.
+    """
+    if "objective" in source:
+        return source
+    metrics, best = (value if isinstance(value := source.get(key), dict) else {} for key in ("metrics", "best"))
+    best = {name: value for name, value in best.items() if not is_smoothed(name)}
+    return {**source, "best": best, "objective": _objective(default_objective(metrics), metrics, best)}
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
@@ -149,7 +194,7 @@ def decode_run(path: str, source: JsonObject) -> Run:
         halves = (items(part.get("attempts"), "attempts") for part in (source, record))
         attempts = [{**shown, **kept} for shown, kept in zip(*halves, strict=True)]
         spec = {**nested(record.get("spec"), "spec"), **_select(source, _PUBLIC_SPEC)}
-        return decode(Run, {**source, **record, "spec": spec, "attempts": attempts})
+        return decode(Run, {**with_objective(source), **record, "spec": spec, "attempts": attempts})
     except (TypeError, ValueError, KeyError) as error:
         raise BrokenRecord(path, str(error)) from error
 

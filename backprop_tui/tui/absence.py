@@ -13,18 +13,15 @@ from collections.abc import Callable, Iterable
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.metrics import read_metrics
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.snapshot import Snapshot
 
 SILENCE_SECONDS = 600.0  # without input for this long nobody is there, focused or not (the screen may be locked)
 MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
-MAX_RUNS_WITH_LOSS, MAX_METRICS_BYTES = 50, 4 << 20  # whose metrics are read for the best loss
 NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
 AWAY_SECONDS = 600.0  # a shorter absence needs no digest
 _DAY_SECONDS = 86400.0
@@ -72,14 +69,10 @@ class WindowFocus:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DigestRun:
-    """A run that ended meanwhile or is unfinished, with its events of that time, oldest first.
-
-    `best_loss` is the lowest loss of a completed run; None for others, without a loss, or if there is too much to read.
-    """
+    """A run that ended meanwhile or is unfinished, with its events of that time, oldest first."""
 
     run: KnownRun
     events: tuple[JsonObject, ...] = ()
-    best_loss: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +97,6 @@ def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float 
     until = snapshot.moment.wall
     ends = {run.id: time_or_none(run.record.get("ended_at")) or 0.0 for run in snapshot.runs}
     runs = [run for run in snapshot.runs if run.status not in ENDED or since <= ends[run.id] <= until]
-    completed = [run.id for run in runs if run.status is Status.COMPLETED][:MAX_RUNS_WITH_LOSS]
     return AbsenceDigest(
         since=since,
         until=until,
@@ -113,7 +105,6 @@ def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float 
             DigestRun(
                 run=run,
                 events=_read_events(home, run, since, until) if index < MAX_RUNS_WITH_EVENTS else (),
-                best_loss=best_loss(home, run) if run.id in completed else None,
             )
             for index, run in enumerate(runs)
         ),
@@ -127,21 +118,6 @@ def _read_events(home: Home, run: KnownRun, since: float, until: float) -> tuple
     except StorageFailed:
         return ()
     return tuple(event for event in events if since <= (time_or_none(event.get("time")) or 0.0) <= until)
-
-
-def best_loss(home: Home, run: KnownRun) -> float | None:
-    name = main_loss(list(run.record.get("metrics") or {}))
-    best = (run.record.get("best") or {}).get(name)
-    if best is not None:
-        return float(best["value"])
-    directory = RunDirectory(home.run_folder(run.id))
-    try:
-        if name is None or os.stat(directory.metrics_path).st_size > MAX_METRICS_BYTES:
-            return None
-        series = read_metrics(directory).get(name)
-    except OSError:
-        return None
-    return None if series is None or series.least is None else series.least.value
 
 
 class LastSeen:

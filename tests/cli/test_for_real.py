@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -302,3 +303,70 @@ def test_a_run_is_stopped_in_the_queue_by_ctrl_c(terminal: Terminal) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert RunDirectory(terminal.home.run_folder(run_id)).read().status is Status.STOPPED
+
+
+_REWARDED = """
+import argparse, json
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int)
+seed = parser.parse_args().seed
+for step in range(0, 5000, 1000):
+    print(json.dumps({"step": step, "ep_rew_mean": step / 1000 * seed, "score": seed - step / 1000}), flush=True)
+"""
+_NOISY = """
+import argparse, json
+parser = argparse.ArgumentParser()
+parser.add_argument("--level", type=float)
+level = parser.parse_args().level
+for step in range(300):
+    lucky = level == 0.5 and step == 150
+    print(json.dumps({"step": step, "loss": 0.001 if lucky else level + 0.1 * (step % 7 - 3)}), flush=True)
+"""
+
+
+def _run_group(terminal: Terminal, content: str, *words: str) -> None:
+    terminal.script("train.py", content)
+    assert terminal.type("run", "train.py", "-d", "--group", "g", *words)[0] == 0
+    assert terminal.type("wait", "g")[0] == 0
+
+
+def _json(terminal: Terminal, *words: str) -> dict[str, Any]:
+    code, out, err = terminal.type("--json", *words)
+    assert code == 0, err
+    return cast("dict[str, Any]", json.loads(out))
+
+
+def test_the_run_with_the_most_reward_is_the_best(terminal: Terminal) -> None:
+    _run_group(terminal, _REWARDED, "--sweep", "seed=1..3")
+    shown = terminal.type("show", "g")[1].decode().splitlines()
+    assert shown[0] == "best first by ep_rew_mean, higher is better"
+    assert [line.split()[3:5] for line in shown[2:5]] == [[f"train:seed={n}", f"{4.0 * n:#.4g}"] for n in (3, 2, 1)]
+    best = _json(terminal, "status", "g@best")
+    assert best["name"] == "train:seed=3"
+    expected = {"metric": "ep_rew_mean", "direction": "max", "best": 12.0, "best_step": 4000, "last": 12.0}
+    assert best["objective"] == {**expected, "source": "training"}
+    assert b"best        ep_rew_mean 12.00 at step 4,000, higher is better" in terminal.type("status", "g@best")[1]
+
+
+def test_an_objective_that_is_given_decides(terminal: Terminal) -> None:
+    assert "score: say score:min or score:max" in terminal.type("run", "train.py", "--objective", "score")[2]
+    _run_group(terminal, _REWARDED, "--sweep", "seed=1..2", "--objective", "score:min")
+    best = _json(terminal, "status", "g@best")
+    expected = {"metric": "score", "direction": "min", "best": -3.0, "best_step": 4000, "last": -3.0}
+    assert (best["name"], best["objective"]) == ("train:seed=1", {**expected, "source": "option"})
+
+
+def test_the_setting_is_used_and_a_metric_that_is_never_printed_is_said(terminal: Terminal) -> None:
+    (terminal.place / "backprop.toml").write_text('[run]\nobjective = "val_loss"\n')
+    _run_group(terminal, _REWARDED, "--sweep", "seed=1..2")
+    assert "no run has a value of val_loss yet" in terminal.type("status", "g@best")[2]
+    run = json.loads(terminal.type("--json", "list")[1])[0]
+    assert (run["objective"]["source"], run["objective"]["best"]) == ("setting", None)
+    assert b"val_loss was not printed yet, but ep_rew_mean, score" in terminal.type("status", run["id"])[1]
+
+
+def test_a_lucky_minibatch_is_not_the_best(terminal: Terminal) -> None:
+    _run_group(terminal, _NOISY, "--sweep", "level=0.5,0.45")
+    best = _json(terminal, "status", "g@best")
+    assert best["name"] == "train:level=0.45"
+    assert 0.3 < best["objective"]["best"] < 0.5

@@ -12,6 +12,7 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.run import Code
 from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
@@ -28,7 +29,7 @@ def measured(runs: Runs, run_id: str, *losses: float, accuracy: float = 0.5, **f
 def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 3.0, 2.0, 1.0, 1.5)
     text = obey("show", "a").out
-    assert "loss  last 1.500, best 1.000 at step 3" in text
+    assert "loss  last 1.500, best 1.500 at step 3" in text
     assert text.count("┤") == 8
     rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
     assert rows[1][:6] == ["loss", "3.000", "1.500", "1.000", "3.000", "3"]
@@ -82,7 +83,8 @@ def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Comman
     assert table["--amp"] == ["not set", "yes"]
     assert "--wd" not in table
     assert "script" not in table
-    assert table["loss (last)"] == ["1.000 *", "2.000"]
+    assert table["loss (last)"] == ["1.000", "2.000"]  # of a minibatch: no star
+    assert table["loss (best)"] == ["1.000 at 2 *", "2.000 at 2"]
     assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 
@@ -92,6 +94,12 @@ def test_limits_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
     compared = obey.json("compare", "a", "b")
     assert compared["options"] == {"limits.gpu_max_temp_celsius": ["70", "85"]}
     assert [run["id"] for run in compared["runs"]] == ["a", "b"]
+
+
+def test_objectives_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", spec={"objective": parse_objective("score:max")})
+    runs.ended("b")
+    assert obey.json("compare", "a", "b")["options"] == {"objective": ["score:max", "-"]}
 
 
 def test_limits_and_goals_are_shown_as_they_were_given(obey: Commands, runs: Runs) -> None:
@@ -135,14 +143,14 @@ def test_many_runs_are_split_into_several_tables_if_they_do_not_fit(
 def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", *(2.0 + 1 / step for step in range(1, 30)))
     measured(runs, "b", *(1.0 + 1 / step for step in range(1, 40)))
-    result = obey("compare", "a", "b", "--ascii")
+    result = obey("compare", "a", "b", "--ascii", "--metric", "loss")
     legend = result.lines.index("loss by step  A a  B b")
     drawing = result.lines[legend + 1 :]
     assert len(drawing) == 13
     assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
     assert drawing[-1].split() == ["0", "20", "39"]
     assert "val_acc by time" in obey("compare", "a", "b", "--metric", "val_acc", "--by", "time").out
-    shown = obey.json("compare", "a", "b")
+    shown = obey.json("compare", "a", "b", "--metric", "loss")
     assert (shown["metric"], shown["by"], shown["best_first"]) == ("loss", "step", ["b", "a"])
     assert shown["curves"]["a"][0] == [1.0, 3.0]
     assert len(shown["curves"]["b"]) == 39
@@ -171,14 +179,14 @@ def test_a_group_is_compared_best_first_and_only_its_best(obey: Commands, runs: 
     assert obey("compare", "sweep").lines[0].split() == ["RUN", "run3", "run1", "run2", "run0"]
     result = obey("compare", "sweep", "--top", "2")
     assert result.lines[0].split() == ["RUN", "run3", "run1"]
-    assert "the 2 best of 4 by loss" in result.err
+    assert "the 2 best of 4 by loss, lower is better, smoothed" in result.err
 
 
 def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands, runs: Runs) -> None:
     sweep(runs, 0.5, 0.75, 0.25, metric="val_acc")
     runs.queued("later", group="sweep")
     result = obey("show", "sweep")
-    ranking = [line.split() for line in result.lines[1:5]]
+    ranking = [line.split() for line in result.lines[2:6]]
     assert [(row[0], row[1], *row[-3:]) for row in ranking] == [
         ("1", "run1", "1.000", "2", "1.000"),
         ("2", "run0", "0.7500", "2", "0.7500"),
@@ -196,7 +204,7 @@ def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Command
     runs.queued("later", group="sweep")
     lines = obey("status", "sweep").lines
     assert lines[0].split(maxsplit=1) == ["group", "sweep  3 runs: 2 completed, 1 queued"]
-    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1: run1 train:lr=1"]
+    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1, lower is better, smoothed: run1 train:lr=1"]
     assert sum(line.startswith("  id ") for line in lines) == 3
 
 
@@ -207,7 +215,59 @@ def test_the_best_run_of_a_group_is_a_handle(obey: Commands, runs: Runs) -> None
     assert (result.code, "is not a group" in result.err) == (2, True)
     runs.queued("x", group="young")
     runs.queued("y", group="young")
-    assert "none of its runs has printed a metric" in obey("status", "young@best").err
+    assert "no run has printed a metric" in obey("status", "young@best").err
+
+
+def test_more_reward_is_better(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 4.0, 12.0, 8.0, metric="ep_rew_mean")
+    lines = obey("show", "sweep").lines
+    assert lines[0] == "best first by ep_rew_mean, higher is better"
+    assert [line.split()[1] for line in lines[2:5]] == ["run1", "run2", "run0"]
+    assert obey.json("status", "sweep@best")["id"] == "run1"
+
+
+def test_no_order_is_called_the_best_if_the_direction_is_unknown(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 4.0, 12.0, metric="score")
+    lines = obey("show", "sweep").lines
+    assert lines[0].startswith("not ordered: whether less or more score is better is unknown; --objective score:min")
+    assert [line.split()[:2] for line in lines[2:4]] == [["-", "run0"], ["-", "run1"]]
+    shown = obey.json("show", "sweep")
+    assert (shown["best"], shown["objective"]["direction"]) == (None, None)
+    assert obey.json("compare", "sweep")["best_first"] == []
+    result = obey("status", "sweep@best")
+    assert (result.code, "--objective score:min or score:max" in result.err) == (2, True)
+    assert "best          none: whether" in obey("status", "sweep").out
+
+
+def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: Runs) -> None:
+    sweep(runs, 4.0, 12.0, 8.0, metric="score")
+    assert "objective score:max" in obey("edit", "sweep", "--objective", "score:max").out
+    assert obey.json("status", "sweep@best")["id"] == "run1"
+    assert obey.json("status", "run1")["objective"] == {
+        "metric": "score",
+        "direction": "max",
+        "best": 12.25,
+        "best_step": 2,
+        "last": None,
+        "source": "option",
+    }
+    obey("edit", "sweep", "--objective", "score:min")
+    assert obey.json("status", "sweep@best")["id"] == "run0"
+
+
+def test_the_objective_of_an_active_run_stays(obey: Commands, runs: Runs) -> None:
+    runs.guarded("a")
+    result = obey("edit", "a", "--objective", "score:max")
+    assert (result.code, "set it when the run has ended" in result.err) == (2, True)
+
+
+def test_runs_with_different_objectives_have_no_best(obey: Commands, runs: Runs) -> None:
+    for run_id, metric in (("a", "val_loss"), ("b", "val_acc")):
+        guardian = runs.guarded(run_id, group="mixed")
+        guardian.measures(1, **{metric: 0.5})
+        guardian.ends()
+    assert "no metric in common (val_loss, val_acc)" in obey("status", "mixed@best").err
+    assert obey("show", "mixed").lines[0].startswith("not ordered: they have no metric in common")
 
 
 def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:

@@ -1,41 +1,20 @@
-"""Classification of metrics by name."""
+"""Which loss is shown, and how training losses are smoothed."""
 
 from __future__ import annotations
 
-import math
+import random
 
 import pytest
 
+from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.metric_series import (
-    MAX_BEST_METRICS,
+    MAX_PARTS,
     Extreme,
-    less_is_better,
+    SmoothedCurve,
     main_loss,
-    merge_best,
-    update_best,
     validation_counterpart,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "less"),
-    [
-        ("loss", True),
-        ("val_loss", True),
-        ("train/loss", True),
-        ("eval.perplexity", True),
-        ("acc", False),
-        ("val_acc", False),
-        ("top5_accuracy", False),
-        ("Acc@1", False),
-        ("mAP50", False),
-        ("learning_rate", None),
-        ("grad_norm", None),
-        ("loss_scale", None),
-    ],
-)
-def test_a_name_tells_which_way_is_better(name: str, less: bool | None) -> None:  # noqa: FBT001 - a parameter
-    assert less_is_better(name) is less
+from backprop_tui.store.metrics import SeriesBuilder
 
 
 def test_the_training_loss_is_preferred() -> None:
@@ -45,6 +24,7 @@ def test_the_training_loss_is_preferred() -> None:
     assert main_loss(["Val Loss", "Loss"]) == "Loss"
     assert main_loss(["val/box_loss", "train/box_loss"]) == "train/box_loss"
     assert main_loss(["loss_scale", "eval_loss"]) == "eval_loss"
+    assert main_loss(["validation_0-logloss", "train-logloss"]) == "train-logloss"
     assert main_loss(["lr"]) is None
 
 
@@ -65,27 +45,49 @@ def test_a_training_metric_has_a_validation_counterpart(name: str, partner: str)
     assert validation_counterpart(partner, [name, partner]) is None
 
 
-def test_the_lowest_loss_and_the_highest_accuracy_are_kept_with_their_steps() -> None:
-    best: dict[str, Extreme] = {}
-    for step, loss, accuracy in ((1, 3.0, 0.1), (2, 1.0, 0.7), (3, 2.0, 0.6), (4, 1.0, 0.7)):
-        update_best(best, {"loss": loss, "acc": accuracy, "lr": 0.1}, step)
-    assert best == {"loss": Extreme(1.0, 2), "acc": Extreme(0.7, 2)}
+def _best(*values: float, direction: Direction = Direction.MIN) -> Extreme | None:
+    curve = SmoothedCurve()
+    for step, value in enumerate(values, start=1):
+        curve.add(value, step)
+    return curve.best(direction)
 
 
-def test_nan_is_never_the_best() -> None:
-    best: dict[str, Extreme] = {}
-    update_best(best, {"loss": math.nan, "val_loss": -math.inf, "acc": math.inf}, 1)
-    assert best == {}
+def test_a_single_dip_is_not_the_best() -> None:
+    assert _best(1.0, 0.9, 0.001, 0.8, 0.7) == Extreme(0.7, 4)
+    assert _best(0.001, 1.0, 0.9, 0.8, 0.7) == Extreme(0.7, 5)
+    assert _best(1.0, 0.9, 0.8, 0.8, 0.001) == Extreme(0.8, 3)
 
 
-def test_its_size_is_bounded() -> None:
-    best: dict[str, Extreme] = {}
-    update_best(best, {f"layer{number}/loss": 1.0 for number in range(1000)}, None)
-    assert len(best) == MAX_BEST_METRICS
+def test_a_falling_loss_is_best_at_its_end() -> None:
+    assert _best(3.0, 2.0, 1.0) == Extreme(1.0, 3)
+    assert _best(2.3, 0.5, 0.4) == Extreme(0.4, 3)
+    assert _best(1.0, 2.0, 3.0, direction=Direction.MAX) == Extreme(3.0, 3)
 
 
-def test_the_better_of_two_attempts_counts() -> None:
-    earlier = {"loss": Extreme(1.0, 10), "acc": Extreme(0.5, 10)}
-    later = {"loss": Extreme(2.0, 12), "acc": Extreme(0.75, 12)}
-    assert merge_best(earlier, later) == {"loss": Extreme(1.0, 10), "acc": Extreme(0.75, 12)}
-    assert merge_best(earlier, {}) == earlier
+def test_one_or_two_values_are_taken_as_they_are() -> None:
+    assert _best() is None
+    assert _best(2.0) == Extreme(2.0, 1)
+    assert _best(2.0, 1.0) == Extreme(1.0, 2)
+
+
+def test_luck_in_a_long_training_hardly_counts() -> None:
+    noise = random.Random(1)
+    values = [0.5 + noise.uniform(-0.4, 0.4) for _ in range(10_000)]
+    best = _best(*values)
+    assert best is not None
+    assert min(values) < 0.101
+    assert 0.45 < best.value < 0.5
+
+
+def test_a_smoothed_curve_is_bounded_and_agrees_with_the_whole_series() -> None:
+    builder = SeriesBuilder("loss")
+    curve = SmoothedCurve()
+    for step in range(1, 5001):
+        builder.add(1 / step, step)
+        curve.add(1 / step, step)
+    assert len(curve.points) < MAX_PARTS
+    best = curve.best(Direction.MIN)
+    series_best = builder.snapshot().best
+    assert best is not None
+    assert series_best is not None
+    assert best.value == pytest.approx(series_best.value, rel=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
+from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
@@ -20,6 +22,7 @@ from backprop_tui.runner import checkpoint_record
 from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord
 from backprop_tui.runner.progress import MAX_METRICS, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 
@@ -146,6 +149,20 @@ def test_a_run_can_be_stopped_for_a_nan_loss(tmp_path: Path) -> None:
 def test_the_best_of_each_metric_is_kept(tmp_path: Path) -> None:
     recorded = Recorded(str(tmp_path))
     for step, loss in ((1, 3.0), (2, 1.0), (3, math.nan), (4, 2.0)):
-        recorded.record(progress(step, loss=loss, lr=0.1))
-    assert recorded.recorder.live.best == {"loss": Extreme(1.0, 2)}
-    assert recorded.recorder.live.metrics["loss"] == 2.0
+        recorded.record(progress(step, val_loss=loss, lr=0.1))
+    assert recorded.recorder.live.best == {"val_loss": Extreme(1.0, 2)}
+    assert recorded.recorder.live.metrics["val_loss"] == 2.0
+
+
+def test_another_guardian_continues_the_smoothing(tmp_path: Path) -> None:
+    recorded = Recorded(str(tmp_path))
+    for step in range(1, 100):
+        recorded.record(progress(step, loss=0.001 if step == 50 else 1.0 / step))
+        if step % 10 == 0:
+            live = recorded.recorder.live
+            recorded.recorder.change(curves=decode(Live, json.loads(json.dumps(encode(live)))).curves)
+    (curve,) = recorded.recorder.live.curves.values()
+    assert sum(curve.stride for _ in curve.points) + curve.count == 99
+    best = curve.best(Direction.MIN)
+    assert best is not None
+    assert best.value == pytest.approx(1 / 99, rel=0.1)

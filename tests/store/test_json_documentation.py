@@ -23,7 +23,7 @@ def keys_in(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from keys_in(list(inner.values()) if key in NAMED_BY_SCRIPTS else inner)
+            yield from keys_in(list(inner.values()) if key in NAMED_BY_SCRIPTS and isinstance(inner, dict) else inner)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from keys_in(inner)

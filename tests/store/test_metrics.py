@@ -34,7 +34,7 @@ def test_extremes_and_the_best_value(runs: Runs) -> None:
         guardian.measures(step, loss=loss, acc=accuracy, lr=0.1)
     series = read_metrics(guardian.directory)
     assert list(series) == ["loss", "acc", "lr"]
-    assert (series["loss"].best, series["acc"].best, series["lr"].best) == (Extreme(1.0, 2), Extreme(0.7, 2), None)
+    assert (series["loss"].best, series["acc"].best, series["lr"].best) == (Extreme(2.0, 1), Extreme(0.7, 2), None)
     assert (series["loss"].first, series["loss"].last, series["loss"].most) == (
         Extreme(3.0, 1),
         Extreme(2.0, 3),

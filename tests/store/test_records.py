@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.live import Clock, Live, Pause, PostponedStop, Stopping, displayed_status
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import BestTracker, parse_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
     EditRequest,
@@ -54,6 +56,7 @@ from backprop_tui.store.records import (
     encode_request,
     encode_run,
     public,
+    with_objective,
 )
 from tests.domain.runs import queued, running
 
@@ -104,6 +107,7 @@ def full_run() -> Run:
         env=(("SEED", "1"), ("HF_TOKEN", None)),
         code=Code(path="/w/train.py", sha256="ab"),
         best={"loss": Extreme(0.25, 7), "acc": Extreme(0.5, None)},
+        objective=parse_objective("acc"),
     )
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
@@ -260,3 +264,37 @@ def test_a_live_record_with_an_unknown_status_is_refused() -> None:
     source["stopping"] = {**through_json(source["stopping"]), "status": "wandering"}
     with pytest.raises(WrongField, match="status: 'wandering'"):
         decode(Live, source)
+
+
+def test_a_record_of_an_earlier_version_gets_its_objective() -> None:
+    run = replace(
+        full_run(),
+        spec=replace(full_run().spec, objective=None),
+        metrics={"loss": 0.5, "val_acc": 0.7},
+        best={"loss": Extreme(0.1, 3), "val_acc": Extreme(0.75, 4)},
+    )
+    written: Any = {name: value for name, value in through_json(encode_run(run, "/r")).items() if name != "objective"}
+    del written["record"]["spec"]["objective"]
+    expected = {"metric": "val_acc", "direction": "max", "best": 0.75, "best_step": 4, "last": 0.7}
+    assert with_objective(written)["objective"] == {**expected, "source": "validation"}
+    assert "loss" not in with_objective(written)["best"], "the lowest loss was not smoothed"
+    assert decode_run("run.json", written).best == {"val_acc": Extreme(0.75, 4)}
+
+
+def test_an_objective_without_a_known_direction_has_no_best() -> None:
+    run = replace(full_run(), spec=replace(full_run().spec, objective=None), metrics={"score": 3.0})
+    expected = {"metric": "score", "direction": None, "best": None, "best_step": None, "last": 3.0}
+    assert public(run, "/r")["objective"] == {**expected, "source": "training"}
+    never_printed = replace(full_run(), spec=replace(full_run().spec, objective=parse_objective("wer")), metrics={})
+    expected = {"metric": "wer", "direction": "min", "best": None, "best_step": None, "last": None}
+    assert public(never_printed, "/r")["objective"] == {**expected, "source": "option"}
+    assert public(replace(run, metrics={"lr": 0.1}), "/r")["objective"] is None
+
+
+def test_the_live_record_keeps_the_curves_that_are_smoothed() -> None:
+    tracker = BestTracker({}, {}, None)
+    for step in range(200):
+        tracker.update({"loss": 1.0 / (step + 1), "val_loss": 2.0}, step)
+    written: Any = through_json(encode(replace(live(), **tracker.fields())))
+    assert len(written["curves"]["loss"]["points"]) == 50
+    assert through_json(encode(decode(Live, written))) == written

@@ -61,7 +61,7 @@ def test_an_ended_run_that_is_not_indexed_yet_is_recent_and_not_unfinished(store
 
 
 def test_a_run_that_only_the_index_knows_is_shown_from_the_index(store: Home) -> None:
-    record = {"id": "old", "name": "old", "status": Status.LOST}
+    record = {"id": "old", "name": "old", "status": Status.LOST, "objective": None}
     index.update(store, {"old": record})
     assert public_record(store, "old") == record
 

@@ -13,6 +13,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.live import Pause, Stopping
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
@@ -179,7 +180,16 @@ def over() -> list[KnownRun]:
     saved = Checkpoint(path="/m/rnnt.pt", step=41000, saved_at=NOW.wall - 3710, sound=True)
     sweep = "sweep lr × seed"
     hour = {"max_run_seconds": 3600.0}
-    best = ended("f00004", name="sweep: lr=3e-4 seed=2", group=sweep, ago=7200, metrics={"loss": 0.3921}, step=10000)
+    lowest = {"loss": Extreme(0.3921, 9800)}
+    best = ended(
+        "f00004",
+        name="sweep: lr=3e-4 seed=2",
+        group=sweep,
+        ago=7200,
+        metrics={"loss": 0.3921},
+        best=lowest,
+        step=10000,
+    )
     boxed = ended("aa01f4", Status.TIMEBOXED, name="rnnt-large", ago=3700, step=41200, checkpoints=(saved,), spec=hour)
     return [
         _took(ended("aa01f2", Status.FAILED, name="vit-l16-384", ago=240, cause=oom, step=3), 551),

@@ -161,13 +161,3 @@ def test_if_the_state_directory_cannot_be_written_only_the_digest_is_lost(store:
     attendance = LastSeen(Home(os.path.join(store.root, "not-there"), "h"))
     attendance.note(time.time())
     assert attendance.last() is None
-
-
-def test_the_best_loss_is_the_lowest_and_not_the_last(store: Home) -> None:
-    directory = Runs(store).queued("a")
-    with open(directory.file("metrics.jsonl"), "w", encoding="ascii") as file:
-        file.writelines(f'{{"time":"2026-01-01T00:00:00Z","metrics":{{"loss":{loss}}}}}\n' for loss in (3.0, 0.5, 0.7))
-    from backprop_tui.tui.absence import best_loss
-    from tests.tui.snapshots import ended
-
-    assert best_loss(store, ended("a", metrics={"loss": 0.7})) == 0.5

@@ -9,13 +9,22 @@ from backprop_tui.cli import curves, diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
-from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
+from backprop_tui.client.run_metrics import (
+    encode_extreme,
+    encode_objective,
+    metric_to_draw,
+    ranked,
+    read_compared_run,
+)
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.objective import Objective, Ranking, direction_for, meaning
 from backprop_tui.plotting.track import PlottedSeries
 from backprop_tui.presentation import compare, numbers
 from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
 from backprop_tui.presentation.known_run import Moment
+from backprop_tui.presentation.objective import order_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
 
@@ -32,7 +41,7 @@ _CURVE_POINTS = 512  # approximate number of points of each curve in the JSON
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help=f"{HELP}; a group stands for its runs, the best first")
     parser.add_argument("--all", action="store_true", help="show the options that are the same, too")
-    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and the order (default: the loss)")
+    parser.add_argument("--metric", metavar="NAME", help="metric of the curves and the order (default: the objective)")
     parser.add_argument(
         "--top",
         metavar="N",
@@ -44,40 +53,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    compared, left_out = _compared_runs(session, arguments)
-    metric = metric_to_compare(compared, arguments.metric)
+    compared, ranking, left_out = _compared_runs(session, arguments)
+    metric = metric_to_draw(compared, ranking)
     options = curves.curve_options(arguments)
     if session.json:
-        output.json_value(_as_json(compared, metric, options, all_options=arguments.all))
+        output.json_value(_as_json(compared, ranking, metric, options, all_options=arguments.all))
         return OK
     if left_out:
-        diagnostics.say(
-            f"showing the {len(compared)} best of {len(compared) + left_out} by {metric}; --top N shows more"
-        )
+        total, shown = len(compared) + left_out, len(compared)
+        how = f"the first {shown} of {total} ({order_text(ranking)})"
+        if ranking.objective is not None and ranking.best is not None:
+            how = f"the {shown} best of {total} by {ranking.objective.metric}, {meaning(ranking.objective)}"
+        diagnostics.say(f"showing {how}; --top N shows more")
     rows = compare.option_rows(compared)
     rows = rows if arguments.all else compare.differing(rows)
     if not rows:
         diagnostics.say("all of them were started with the same options")
-    _show_table(compared, rows)
+    _show_table(compared, rows, ranking.objective)
     if metric is not None:
         _show_curves(compared, metric, options)
     return OK
 
 
-def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[list[ComparedRun], int]:
+def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[list[ComparedRun], Ranking, int]:
     """The runs in the order of the arguments, those of a group the best first, and how many were left out."""
     resolved = [resolve(session, handle) for handle in arguments.runs]
     run_ids = list(dict.fromkeys(run_id for of_handle in resolved for run_id in of_handle))
     if len(run_ids) < 2:
         raise UsageError("compare needs at least two runs; use show for one")
     runs = [read_compared_run(session, run_id) for run_id in run_ids]
+    ranking = ranked(runs, arguments.metric)
     if not any(len(of_handle) > 1 for of_handle in resolved):
-        return runs, 0
-    ordered = compare.best_first(runs, metric_to_compare(runs, arguments.metric))
-    return ordered[: arguments.top], len(ordered[arguments.top :])
+        return runs, ranking, 0
+    ordered = compare.in_order(runs, ranking)
+    return ordered[: arguments.top], ranking, len(ordered[arguments.top :])
 
 
-def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow]) -> None:
+def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None) -> None:
     rows = [
         ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
         ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared)),
@@ -85,7 +97,7 @@ def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow
         *options,
     ]
     for name in compare.metric_names(compared):
-        rows += compare.metric_rows(compared, name)
+        rows += compare.metric_rows(compared, name, objective=objective)
     starred = [[f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)] for row in rows]
     for begin, end in _chunks(len(compared)):
         if begin:
@@ -119,17 +131,24 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _as_json(
-    compared: Sequence[ComparedRun], metric: str | None, options: curves.CurveOptions, *, all_options: bool
+    compared: Sequence[ComparedRun],
+    ranking: Ranking,
+    metric: str | None,
+    options: curves.CurveOptions,
+    *,
+    all_options: bool,
 ) -> JsonObject:
+    shown = {run.known.id for run in compared}
     return {
         "runs": [run.record for run in compared],
         "options": _options_json(compared, all_options=all_options),
         "metrics": {
-            name: {kind: [_encoded(run.metrics.get(name), kind) for run in compared] for kind in ("last", "best")}
+            name: _values_json([run.metrics.get(name) for run in compared], direction_for(name, ranking.objective))
             for name in compare.metric_names(compared)
         },
         "metric": metric,
-        "best_first": [run.record["id"] for run in compare.best_first(compared, metric)],
+        "objective": encode_objective(ranking),
+        "best_first": [run_id for run_id in ranking.order if run_id in shown] if ranking.ranked else [],
         "by": options.by,
         "curves": {run.record["id"]: _points(run, metric, options) for run in compared},
     }
@@ -152,5 +171,7 @@ def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) 
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 
 
-def _encoded(series: MetricSeries | None, kind: str) -> JsonObject | None:
-    return None if series is None else encode_extreme(series.last if kind == "last" else series.best)
+def _values_json(all_series: Sequence[MetricSeries | None], direction: Direction | None) -> JsonObject:
+    last = [None if series is None else encode_extreme(series.last) for series in all_series]
+    best = [None if series is None else encode_extreme(series.best_by(direction)) for series in all_series]
+    return {"last": last, "best": best}

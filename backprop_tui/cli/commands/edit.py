@@ -1,4 +1,4 @@
-"""`edit`: changes name, tags, note, timebox or priority of runs in any status."""
+"""`edit`: changes name, tags, note, timebox, priority or objective of runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from backprop_tui.client.runs import status_of
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED
 
-SUMMARY = "change a run's name, tags, note, timebox or priority; for a group those of all its runs"
+SUMMARY = "change a run's name, tags, note, timebox, priority or objective; for a group those of all its runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new timebox, counted from the start of the attempt; none: no limit",
     )
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
+    options.add_objective(parser, "metric that decides which run of its group is best")
 
 
 def _label_or_nothing(text: str) -> str:
@@ -50,7 +51,13 @@ def _label_or_nothing(text: str) -> str:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     run_ids = resolve(session, arguments.run)
     tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
-    given = EditRequest(name=arguments.name, tags=tags, note=arguments.note, priority=arguments.priority)
+    given = EditRequest(
+        name=arguments.name,
+        tags=tags,
+        note=arguments.note,
+        priority=arguments.priority,
+        objective=arguments.objective,
+    )
     edit = None if given == EditRequest() else given
     limit = arguments.max_run_seconds
     timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
@@ -74,13 +81,15 @@ def _check(
 ) -> None:
     """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
-        raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes or --priority")
+        raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes, --priority or --objective")
     if arguments.name is not None and len(run_ids) > 1:
         raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs; a name is for one run")
     for run_id in run_ids:
         status = status_of(session, run_id)
         if status is None:
             raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are read-only")
+        if status in ACTIVE and arguments.objective is not None:
+            raise UsageError(f"--objective: run {run_id} is {status}; set it when the run has ended")
         if status in ENDED and timebox is not None:
             limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
             advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"

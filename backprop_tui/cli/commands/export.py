@@ -29,6 +29,7 @@ COLUMNS = (
     *("exit_code", "signal", "step", "attempts", "checkpoints", "last_checkpoint"),
     *("peak_ram_bytes", "peak_vram_bytes", "peak_temperature_celsius", "gpus"),
     *("cause_kind", "cause_evidence", "git_commit", "git_dirty", "log_path"),
+    *("objective_metric", "objective_direction", "objective_best", "objective_best_step"),
 )
 _METRIC = "metric."
 
@@ -87,7 +88,7 @@ def _write_rows(table: Iterable[Sequence[object]]) -> None:
 
 def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
     peak, cause, git = record["peak"], record["cause"] or {}, record["git"] or {}
-    checkpoints = record["checkpoints"]
+    checkpoints, objective = record["checkpoints"], record["objective"] or {}
     derived = {
         "tags": " ".join(record["tags"]),
         "command": shlex.join(record["command"]),
@@ -97,6 +98,7 @@ def _cells(record: JsonObject, metrics: Sequence[str]) -> tuple[object, ...]:
         "gpus": " ".join(str(gpu["index"]) for gpu in record["gpus"]),
         **{f"peak_{name}": value for name, value in peak.items()},
         **{f"cause_{name}": cause.get(name) for name in ("kind", "evidence")},
+        **{f"objective_{name}": objective.get(name) for name in ("metric", "direction", "best", "best_step")},
         **{f"git_{name}": git.get(name) for name in ("commit", "dirty")},
     }
     columns = record | derived

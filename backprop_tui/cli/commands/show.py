@@ -9,14 +9,22 @@ from backprop_tui.cli import curves, diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
-from backprop_tui.client.run_metrics import encode_extreme, metric_to_compare, read_compared_run
+from backprop_tui.client.run_metrics import (
+    encode_extreme,
+    encode_objective,
+    metric_to_draw,
+    ranked,
+    read_compared_run,
+)
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_series import MetricSeries, main_loss
+from backprop_tui.domain.objective import Ranking
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.compare import ComparedRun, best_first, best_value, value_text
+from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
 from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.objective import order_text
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.store.fields import JsonObject
 
@@ -51,49 +59,52 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     runs = [read_compared_run(session, run_id) for run_id in resolve(session, arguments.run)]
     if len(runs) == 1:
         return _show_run(runs[0], arguments, session)
-    metric = metric_to_compare(runs, next(iter(arguments.metric), None))
-    ordered = best_first(runs, metric)
+    ranking = ranked(runs, next(iter(arguments.metric), None))
+    ordered = in_order(runs, ranking)
+    metric = metric_to_draw(runs, ranking)
     if session.json:
-        output.json_value(_group_json(ordered, metric))
+        output.json_value(_group_json(ranking, metric))
         return OK
-    show_ranking(ordered, metric)
+    output.line(tables.one_line(order_text(ranking)))
+    show_ranking(ordered, ranking, metric)
+    if ranking.best is None:
+        diagnostics.say("backprop-tui show RUN draws the curves of one of them")
+        return OK
     output.line()
     return _show_run(ordered[0], arguments, session)
 
 
-def show_ranking(ordered: Sequence[ComparedRun], metric: str | None) -> None:
+def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str | None) -> None:
+    """The runs of a group; without an order only the last value of the metric."""
+    best = (tables.Column(title=f"{metric or 'METRIC'} BEST", right=True), tables.Column(title="AT", right=True))
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
         tables.Column(title="STATE"),
         tables.Column(title="NAME", least=8, middle=True),
-        tables.Column(title=f"{metric or 'METRIC'} BEST", right=True),
-        tables.Column(title="AT", right=True),
-        tables.Column(title="LAST", right=True),
+        *(best if ranking.ranked else ()),
+        tables.Column(title="LAST" if ranking.ranked else f"{metric or 'METRIC'} LAST", right=True),
     )
-    tables.show(columns, [_ranked(rank, run, metric) for rank, run in enumerate(ordered, start=1)])
+    values = dict(ranking.ranked)
+    rows = []
+    for number, run in enumerate(ordered, start=1):
+        value = values.get(run.known.id)
+        series = None if metric is None else run.metrics.get(metric)
+        figures = (value_text(value), numbers.count(None if value is None else value.step)) if values else ()
+        place = numbers.NOTHING if value is None else str(number)
+        last = value_text(None if series is None else series.last)
+        rows.append((place, run.known.id, run.known.status.value, str(run.record["name"]), *figures, last))
+    tables.show(columns, rows)
 
 
-def _ranked(rank: int, run: ComparedRun, metric: str | None) -> tuple[str, ...]:
-    best = best_value(run, metric)
-    series = None if metric is None else run.metrics.get(metric)
-    return (
-        numbers.NOTHING if best is None else str(rank),
-        run.record["id"],
-        run.known.status.value,
-        run.record["name"],
-        value_text(best),
-        numbers.count(None if best is None else best.step),
-        value_text(None if series is None else series.last),
-    )
-
-
-def _group_json(ordered: Sequence[ComparedRun], metric: str | None) -> JsonObject:
-    best = best_value(ordered[0], metric)
+def _group_json(ranking: Ranking, metric: str | None) -> JsonObject:
+    values = dict(ranking.ranked)
     return {
         "metric": metric,
-        "best": None if best is None else ordered[0].record["id"],
-        "runs": [{"run": run.record["id"], "best": encode_extreme(best_value(run, metric))} for run in ordered],
+        "objective": encode_objective(ranking),
+        "problem": ranking.problem,
+        "best": None if ranking.best is None else ranking.best[0],
+        "runs": [{"run": run_id, "best": encode_extreme(values.get(run_id))} for run_id in ranking.order],
     }
 
 

@@ -213,16 +213,20 @@ def _print_details(run: KnownRun) -> None:
 
 
 def _print_group(session: Session, records: Sequence[JsonObject]) -> None:
-    from backprop_tui.client.run_metrics import metric_to_compare, read_compared_run
-    from backprop_tui.presentation.compare import best_first, best_text
+    from backprop_tui.client.run_metrics import ranked, read_compared_run
+    from backprop_tui.domain.objective import meaning
+    from backprop_tui.presentation.objective import value_at
 
     statuses = [str(record["status"]) for record in records]
     groups = {record["group"] for record in records}
     name = next(iter(groups)) if len(groups) == 1 and None not in groups else "several"
     counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-    runs = [read_compared_run(session, record["id"]) for record in records]
-    metric = metric_to_compare(runs, None)
-    best = best_text(best_first(runs, metric)[0], metric)
+    ranking = ranked([read_compared_run(session, record["id"]) for record in records], None)
+    best = f"none: {ranking.problem}"
+    if ranking.best is not None and ranking.objective is not None:
+        run_id, value = ranking.best
+        named = next(record["name"] for record in records if record["id"] == run_id)
+        best = f"{value_at(ranking.objective.metric, value)}, {meaning(ranking.objective)}: {run_id} {named}"
     _print_lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import Extreme, less_is_better, main_loss
+from backprop_tui.domain.metric_names import is_smoothed
+from backprop_tui.domain.metric_series import Extreme, main_loss
+from backprop_tui.domain.objective import Objective, direction_for
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
@@ -24,6 +26,7 @@ from backprop_tui.presentation.compare import (
     metric_rows,
     option_rows,
     outcome_rows,
+    ranking_of,
 )
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.charts.chart import Chart, ChartCurve, axis_duration, draw_chart, padded
@@ -99,12 +102,16 @@ def compare_view(
     known = metric_names(runs)
     names = tuple(choices.matching(known))
     metric = choices.metric if choices.metric in names else default_metric(names)
+    objective = ranking_of(runs).objective
     overlay = _Overlay.of(runs, metric, choices, tracks or PlottedSeriesCache())
     options = option_rows(runs)
     different = differing(options)
     return CompareView(
         columns=_columns(runs),
-        results=(*_cursor_row(overlay, metric, choices, len(runs)), *_results(runs, known, metric, moment)),
+        results=(
+            *_cursor_row(overlay, metric, choices, len(runs), objective),
+            *_results(runs, known, metric, moment, objective),
+        ),
         options=tuple(options if all_options else different),
         same=0 if all_options else len(options) - len(different),
         chart=_chart(overlay, metric, choices),
@@ -124,13 +131,14 @@ def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
 
 
 def _results(
-    runs: Sequence[ComparedRun], names: Sequence[str], metric: str | None, moment: Moment
+    runs: Sequence[ComparedRun], names: Sequence[str], metric: str | None, moment: Moment, objective: Objective | None
 ) -> Iterator[ComparisonRow]:
-    """The chosen metric, the loss, other metrics with a better direction, then the outcomes."""
-    first = [name for name in (metric, main_loss(names)) if name is not None]
-    rated = [name for name in names if less_is_better(name) is not None]
+    """The chosen metric, the objective, the loss, other metrics with a better direction, then the outcomes."""
+    judged = objective.metric if objective is not None and objective.metric in names else None
+    first = [name for name in (metric, judged, main_loss(names)) if name is not None]
+    rated = [name for name in names if direction_for(name, objective) is not None]
     for name in list(dict.fromkeys([*first, *rated]))[:_RESULT_METRICS]:
-        yield from metric_rows(runs, name, last=name in first)
+        yield from metric_rows(runs, name, last=name in first, objective=objective)
     yield from outcome_rows(runs, moment)
 
 
@@ -177,7 +185,9 @@ def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Char
     )
 
 
-def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int) -> Iterator[ComparisonRow]:
+def _cursor_row(
+    overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int, objective: Objective | None
+) -> Iterator[ComparisonRow]:
     """The value of each curve at the cursor, up to the end of the curve."""
     cursor = choices.cursor
     if cursor is None or metric is None:
@@ -188,7 +198,8 @@ def _cursor_row(overlay: _Overlay, metric: str | None, choices: ChartChoices, co
         if bucket is not None and cursor <= max(track.positions):
             values[index] = Extreme(bucket.last, None)
     where = numbers.count(cursor) if choices.by is XUnit.STEP else axis_duration(cursor)
-    yield metric_row(metric, f"at {where}", values)
+    direction = None if is_smoothed(metric) else direction_for(metric, objective)
+    yield metric_row(metric, f"at {where}", values, direction)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.objective import rank_records
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
@@ -29,7 +30,7 @@ from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 
 _MAX_FAILURES = 12
-_MAX_TIMEBOXED = 3
+_MAX_TIMEBOXED = _MAX_COMPLETED = 3
 _LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
 _WAITED = "waited"
 _STATE_CELLS = 12
@@ -107,16 +108,25 @@ def _failure(run: KnownRun) -> DigestRow:
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    completed = [entry for entry in digest.runs if entry.run.status is Status.COMPLETED]
-    if not completed:
-        return
-    story = "no loss found"
-    with_loss = [entry for entry in completed if entry.best_loss is not None]
-    if with_loss:
-        best = min(with_loss, key=lambda entry: entry.best_loss or 0.0)
-        name = f", {_name(best.run)}" if len(completed) > 1 else ""
-        story = f"best loss {numbers.metric(best.best_loss)}{name}"
-    yield DigestRow(state="completed", subject=_subject([entry.run for entry in completed]), story=story)
+    """The completed runs of each group or script, with the best of them: others cannot be compared."""
+    trainings: dict[str, list[KnownRun]] = {}
+    for run in (entry.run for entry in digest.runs if entry.run.status is Status.COMPLETED):
+        trainings.setdefault(str(run.record["group"] or run.record["script"] or run.id), []).append(run)
+    rows = [(runs, _result(runs)) for runs in trainings.values()]
+    for runs, story in rows[:_MAX_COMPLETED]:
+        yield DigestRow(state="completed", subject=_subject(runs), story=story)
+    if len(rows) > _MAX_COMPLETED:
+        count = sum(len(runs) for runs, _ in rows[_MAX_COMPLETED:])
+        yield DigestRow(state="completed", subject=f"{count} more", story="the list shows their results")
+
+
+def _result(runs: Sequence[KnownRun]) -> str:
+    ranking = rank_records(run.record for run in runs)
+    if ranking.best is None or ranking.objective is None:
+        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else "no result with a known direction"
+    run_id, value = ranking.best
+    name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
+    return f"best {sanitize(ranking.objective.metric)} {numbers.metric(value.value)}{name}"
 
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:

@@ -25,11 +25,12 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     step_text,
 )
+from backprop_tui.presentation.objective import rank_records
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
-from backprop_tui.tui.panes.run_order import RunFilter, RunSort, best_of, best_score
+from backprop_tui.tui.panes.run_order import RunFilter, RunSort
 from backprop_tui.tui.snapshot import Snapshot
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
@@ -43,7 +44,7 @@ _COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSummary:
-    """The members of a group counted by state, and the best value of one of them."""
+    """The members of a group counted by state, and the best of them: `val_loss 0.3921`, and its name."""
 
     size: int
     counts: tuple[tuple[str, int], ...]
@@ -164,11 +165,13 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
 def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRow:
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
-    best = best_of(members)
-    best_name = ""
-    if best is not None:
+    ranking = rank_records(run.record for run in members)
+    best = best_name = ""
+    if ranking.best is not None and ranking.objective is not None:
+        run_id, value = ranking.best
+        best = f"{sanitize(ranking.objective.metric)} {numbers.metric(value.value)}"
         names = member_names([str(run.record["name"]) for run in members])
-        best_name = names[[run.id for run in members].index(best.id)]
+        best_name = names[[run.id for run in members].index(run_id)]
     return RunRow(
         run_id=GROUP + group,
         state="group",
@@ -177,7 +180,7 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
         group=GroupSummary(
             size=len(members),
             counts=counts,
-            best="" if best is None else best_score(best),
+            best=best,
             best_name=sanitize(best_name),
             folded=folded,
         ),

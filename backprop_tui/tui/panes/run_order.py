@@ -1,17 +1,15 @@
-"""Which runs are listed and in which order: the filter, sorting by a column, and the best runs of a group."""
+"""Which runs are listed and in which order: the filter, and sorting by a column."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import field, replace
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import less_is_better, main_loss
 from backprop_tui.domain.status import Status
-from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -134,38 +132,3 @@ def _number(run: KnownRun, key: str, moment: Moment) -> float | None:
             return None if limit is None else limit - running_seconds(live, moment)
         case _:
             return None
-
-
-def best_of(runs: Iterable[KnownRun]) -> KnownRun | None:
-    """The run with the best loss, or with the best first score if none has a loss; None if none has either."""
-    ordered = best_first(runs)
-    return ordered[0] if ordered and _scores(ordered[0]) else None
-
-
-def best_first(runs: Iterable[KnownRun]) -> list[KnownRun]:
-    """The runs by their best loss or score; those without one last, in their old order."""
-    known = list(runs)
-    name = _main_score([name for run in known for name in _scores(run)])
-    if name is None:
-        return known
-    sign = 1.0 if less_is_better(name) else -1.0
-    rated = [(sign * _scores(run)[name], run.id, run) for run in known if name in _scores(run)]
-    unrated = [run for run in known if name not in _scores(run)]
-    return [*(run for _, _, run in sorted(rated, key=lambda triple: triple[:2])), *unrated]
-
-
-def best_score(run: KnownRun) -> str:
-    scores = _scores(run)
-    name = _main_score(list(scores))
-    return "" if name is None else numbers.metric(scores[name])
-
-
-def _main_score(names: Sequence[str]) -> str | None:
-    return main_loss(names) or next(iter(names), None)
-
-
-def _scores(run: KnownRun) -> dict[str, float]:
-    """The best value of each metric that has a better direction; the last one if the record has no best."""
-    metrics = {str(name): float(value) for name, value in (run.record.get("metrics") or {}).items()}
-    last = {name: value for name, value in metrics.items() if less_is_better(name) is not None and math.isfinite(value)}
-    return last | {str(name): float(best["value"]) for name, best in (run.record.get("best") or {}).items()}

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MEGABYTE, RunLimits
+from backprop_tui.domain.objective import ObjectiveSource
 from backprop_tui.domain.run import Run
 
 _PROMPT = re.compile(r"^\s*[$>%#]\s+")
@@ -166,6 +167,8 @@ def _other_options(run: Run) -> list[str]:
     options = ["--cwd", spec.cwd]
     if spec.script is not None and spec.command[0] != spec.script and spec.python_origin is not None:
         options += ["--python", spec.command[0]]
+    if spec.objective is not None and spec.objective.source is ObjectiveSource.OPTION:
+        options += ["--objective", str(spec.objective)]
     if spec.gpu_ids:
         options += ["--gpu-ids", ",".join(spec.gpu_ids)]
     if spec.framework != "auto":

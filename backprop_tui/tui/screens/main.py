@@ -18,6 +18,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.objective import rank_records
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
@@ -29,7 +30,7 @@ from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
 from backprop_tui.tui.panes.run_list import GROUP, OLDER
-from backprop_tui.tui.panes.run_order import RunSort, best_first, best_of, next_sort
+from backprop_tui.tui.panes.run_order import RunSort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
 from backprop_tui.tui.screens.panes_screen import PanesScreen
@@ -188,11 +189,14 @@ class MainScreen(PanesScreen):
 
     def action_best(self) -> None:
         members = self.state.group_members(self.snapshot)
-        best = best_of(members)
-        if best is not None:
-            self.go_to(best.id)
+        if not members:
+            self.tell("Select a group first", bad=True)
+            return
+        ranking = rank_records(run.record for run in members)
+        if ranking.best is not None:
+            self.go_to(ranking.best[0])
         else:
-            self.tell("None of its runs has a loss yet" if members else "Select a group first", bad=True)
+            self.tell(f"No run is called the best: {sanitize(str(ranking.problem))}", bad=True)
 
     # How the runs are shown
 
@@ -395,10 +399,14 @@ class MainScreen(PanesScreen):
         if len(runs) < 2:
             self.tell("Mark two runs or more with space, then compare them")
             return
-        if len(runs) > MAX_RUNS:
-            self.tell(f"Showing the {MAX_RUNS} best of {len(runs)}")
-            runs = best_first(runs)[:MAX_RUNS]
         ids = [run.id for run in runs]
+        if len(runs) > MAX_RUNS:
+            ranking = rank_records(run.record for run in runs)
+            how = f"the first {MAX_RUNS} of {len(runs)}"
+            if ranking.objective is not None and ranking.best is not None:
+                how = f"the {MAX_RUNS} best of {len(runs)} by {sanitize(ranking.objective.metric)}"
+            self.tell(f"Showing {how}")
+            ids = ranking.order[:MAX_RUNS]
         self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
 
     def action_copy(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
@@ -61,18 +62,30 @@ def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() 
     assert told(view)["stopped"] == "mine: by a user"
 
 
-def test_what_is_done_is_told_with_the_best_loss_of_all() -> None:
-    view = digest(
-        DigestRun(run=ended("one"), best_loss=0.5),
-        DigestRun(run=ended("two"), best_loss=0.3921),
-        DigestRun(run=ended("x")),
-    )
-    assert told(view)["completed"] == "3 runs: best loss 0.3921, two"
+def _done(name: str, metric: str, value: float, **fields: Any) -> KnownRun:
+    return ended(name, metrics={metric: value}, best={metric: Extreme(value, 7)}, **fields)
 
 
-def test_one_run_that_is_done_is_named_once() -> None:
-    assert told(digest(DigestRun(run=ended("one"), best_loss=0.25)))["completed"] == "one: best loss 0.2500"
-    assert told(digest(ended("one")))["completed"] == "one: no loss found"
+def test_the_best_of_a_group_is_named_with_its_metric() -> None:
+    runs = [_done("one", "val_acc", 0.5, group="g"), _done("two", "val_acc", 0.75, group="g"), ended("x", group="g")]
+    assert told(digest(*runs))["completed"] == "3 runs: best val_acc 0.7500, two"
+
+
+def test_different_trainings_are_not_compared() -> None:
+    rows = digest(_done("one", "loss", 0.5), _done("two", "loss", 0.25)).rows
+    assert [f"{row.subject}: {row.story}" for row in rows if row.state == "completed"] == [
+        "one: best loss 0.5000",
+        "two: best loss 0.2500",
+    ]
+    many = [row for row in digest(*(_done(f"run{number}", "loss", 0.5) for number in range(5))).rows if row.story]
+    done = [row.subject for row in many if row.state == "completed"]
+    assert (len(done), done[-1]) == (4, "2 more")
+
+
+def test_an_unknown_direction_has_no_best() -> None:
+    assert told(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: no result with a known direction"
+    runs = [ended(name, metrics={"score": 1.0}, group="g") for name in ("a", "b")]
+    assert "no best run: whether less or more score is better is unknown" in told(digest(*runs))["completed"]
 
 
 def test_a_timeboxed_run_says_whether_it_resumes() -> None:

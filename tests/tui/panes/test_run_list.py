@@ -8,6 +8,7 @@ from typing import Any
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
@@ -15,10 +16,11 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
+from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
-from backprop_tui.tui.panes.run_order import RunFilter, best_first, best_of
+from backprop_tui.tui.panes.run_order import RunFilter
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
@@ -246,38 +248,43 @@ def test_the_best_it_ever_was_counts_and_not_the_last() -> None:
     unit = (_member("lr=1", 0.5, 0.25), _member("lr=2", 0.4, 0.4))
     facts = group_row("sweep", unit, folded=False).group
     assert facts is not None
-    assert (facts.best, facts.best_name) == ("0.2500", "lr=1")
+    assert (facts.best, facts.best_name) == ("loss 0.2500", "lr=1")
 
 
-def test_without_a_loss_the_most_of_a_score_counts() -> None:
-    best = best_of((_member("a", 0.5, 0.7, metric="acc"), _member("b", 0.6, 0.6, metric="acc")))
-    assert best is not None
-    assert best.id == "a"
-    assert best_of((ended("none"),)) is None
+def _best_of(*members: KnownRun) -> tuple[str, str]:
+    facts = group_row("sweep", members, folded=False).group
+    assert facts is not None
+    return facts.best, facts.best_name
 
 
-def test_records_that_know_no_best_are_rated_by_what_they_had_last() -> None:
+def test_the_most_of_a_reward_is_the_best() -> None:
+    low, high = _member("a", 0.5, 0.6, metric="ep_rew_mean"), _member("b", 0.6, 0.7, metric="ep_rew_mean")
+    assert _best_of(low, high) == ("ep_rew_mean 0.7000", "b")
+    assert _best_of(ended("none")) == ("", "")
+
+
+def test_no_run_is_called_the_best_if_the_direction_is_unknown() -> None:
+    assert _best_of(ended("a", metrics={"score": 1.0}), ended("b", metrics={"score": 2.0})) == ("", "")
+
+
+def test_an_older_record_has_no_best_training_loss() -> None:
     def older(run: KnownRun) -> KnownRun:
-        return KnownRun(record={name: value for name, value in run.record.items() if name != "best"})
+        earlier = {name: value for name, value in run.record.items() if name != "objective"}
+        return KnownRun(record=with_objective(earlier))
 
-    best = best_of((older(_member("a", 0.5, 0.1)), older(_member("b", 0.4, 0.3))))
-    assert best is not None
-    assert best.id == "b"
+    members = [older(_member("a", 0.5, 0.1)), older(_member("b", 0.4, 0.3))]
+    assert _best_of(*members) == ("", "")
+    validated = [older(_member("a", 0.5, 0.1, metric="val_loss")), older(_member("b", 0.4, 0.3, metric="val_loss"))]
+    assert _best_of(*validated) == ("val_loss 0.1000", "a")
 
 
 def test_an_ended_run_tells_where_it_was_better() -> None:
     sentence = run_line(_member("a", 0.4127, 0.4098), NOW)
     assert sentence is not None
-    assert sentence.clauses[:2] == ("loss 0.4127", "best 0.4098 at 1,200")
+    assert sentence.clauses[:2] == ("loss 0.4127", "best loss 0.4098 at 1,200")
     same = run_line(_member("a", 0.4127, 0.4127), NOW)
     assert same is not None
     assert "best" not in " ".join(same.clauses)
-
-
-def test_the_best_stand_first_and_those_without_a_figure_last() -> None:
-    unit = (ended("none"), _member("b", 0.5, 0.4), _member("a", 0.5, 0.25))
-    assert [one.id for one in best_first(unit)] == ["a", "b", "none"]
-    assert best_first((ended("x"), ended("y")))[0].id == "x"
 
 
 def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
@@ -287,3 +294,10 @@ def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
     assert rows[0].group.size == 200
     assert len(rows) == 1 + MAX_ENDED + 1
     assert rows[-1].name == "150 older, a shows them"
+
+
+def test_an_objective_that_was_never_printed_is_said() -> None:
+    run = ended("a", metrics={"loss": 0.5}, best={}, spec={"objective": parse_objective("val_loss")})
+    line = run_line(run, NOW)
+    assert line is not None
+    assert line.clauses == ("loss 0.5000", "no val_loss was printed")

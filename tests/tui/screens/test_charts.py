@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from textual import events
 from textual.pilot import Pilot
 
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
@@ -274,10 +275,14 @@ async def test_marked_runs_are_compared() -> None:
 
 
 async def test_the_best_of_many_runs_are_compared() -> None:
-    many = [ended(f"run{number}", group="sweep", metrics={"loss": 1.0 + number}) for number in range(9)]
+    values = [(f"run{number}", 1.0 + number) for number in range(9)]
+    many = [
+        ended(name, group="sweep", metrics={"val_loss": value}, best={"val_loss": Extreme(value, 1)})
+        for name, value in values
+    ]
     async with staged(now=snapshot(*reversed(many))) as stage:
         await stage.press("c")
-        assert "Showing the 6 best of 9" in stage.said
+        assert "Showing the 6 best of 9 by val_loss" in stage.said
         screen = stage.pilot.app.screen
         assert isinstance(screen, CompareScreen)
         assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))

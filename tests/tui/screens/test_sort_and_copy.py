@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import SystemCommand
 
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.panes.details import DetailsTab
 from backprop_tui.tui.screens.palette import TextScreen
@@ -19,7 +20,7 @@ RUNS = (
     running("s1", name="sweep:lr=1", group="sweep", metrics={"loss": 0.7}),
     queued("s2", name="sweep:lr=2", group="sweep", queue_position=1),
     ended("s3", Status.FAILED, name="sweep:lr=3", group="sweep"),
-    ended("s4", Status.LOST, name="sweep:lr=4", group="sweep", metrics={"loss": 0.4}),
+    ended("s4", Status.LOST, name="sweep:lr=4", group="sweep", metrics={"loss": 0.4}, best={"loss": Extreme(0.4, 9)}),
     ended("other", Status.FAILED),
 )
 
@@ -94,6 +95,16 @@ async def test_b_goes_to_the_best_run_even_of_a_folded_group() -> None:
         stage.runs.select("group:sweep")
         await press(stage, "h", "b")
         assert stage.runs.selected == "s4"
+
+
+async def test_b_says_why_no_run_is_the_best() -> None:
+    runs = [ended(name, group="sweep", metrics={"score": 1.0}) for name in ("a", "b")]
+    async with staged(snapshot(*runs)) as stage:
+        stage.runs.select("group:sweep")
+        await press(stage, "b")
+        assert stage.runs.selected == "group:sweep"
+        (message,) = [notification.message for notification in stage.pilot.app._notifications]
+        assert message.startswith("No run is called the best: whether less or more score is better is unknown")
 
 
 async def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:

@@ -1,0 +1,253 @@
+"""What "best" means: the objective of a run, the best values so far, and the order of the runs of a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import (
+    Direction,
+    choice_rank,
+    direction_of,
+    is_bookkeeping,
+    is_opposed,
+    is_smoothed,
+    is_validation,
+)
+from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
+
+MAX_BEST_METRICS = 32  # limits of what is kept, besides the objective: the record is rewritten every second
+MAX_CURVES = 8
+_MOST = 1e300  # a larger value is no result, and means of such would overflow
+MAX_LISTED = 4  # metrics that a message names
+BestValues = Mapping[str, Extreme]
+
+
+class ObjectiveSource(StrEnum):
+    """Where an objective comes from: it was given, or chosen among the metrics that were printed."""
+
+    OPTION = "option"
+    SETTING = "setting"
+    VALIDATION = "validation"
+    TRAINING = "training"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The metric by which runs are judged; `direction` None: which values are better is unknown, so nothing is best."""
+
+    metric: str
+    direction: Direction | None
+    source: ObjectiveSource
+
+    def __str__(self) -> str:
+        return self.metric if self.direction is None else f"{self.metric}:{self.direction}"
+
+    @property
+    def is_given(self) -> bool:
+        return self.source in (ObjectiveSource.OPTION, ObjectiveSource.SETTING)
+
+
+def parse_objective(text: str, source: ObjectiveSource = ObjectiveSource.OPTION) -> Objective:
+    """Parses METRIC or METRIC:min|max. ValueError for anything else, or if the name alone has no known direction."""
+    name, colon, word = text.rpartition(":") if ":" in text else (text, "", "")
+    name = name.strip()
+    if not name:
+        raise ValueError(f"{text!r}: say METRIC, METRIC:min or METRIC:max, such as val_loss or score:max")
+    if colon and word.strip() not in set(Direction):
+        raise ValueError(f"{text!r}: {word.strip()!r} is neither min nor max; say {name}:min or {name}:max")
+    direction = Direction(word.strip()) if colon else direction_of(name)
+    if direction is None:
+        raise ValueError(f"{name}: say {name}:min or {name}:max")
+    return Objective(metric=name, direction=direction, source=source)
+
+
+def default_objective(names: Iterable[str]) -> Objective | None:
+    """The metric that judges a training best: measured on validation data, else on training data; None without one.
+
+    If no metric has a known direction, the first that is not bookkeeping, without a direction.
+    """
+    judging = [name for name in names if not is_bookkeeping(name)]
+    known = [name for name in judging if direction_of(name) is not None and not is_opposed(name)]
+    on_validation = [name for name in known if is_validation(name)]
+    candidates = on_validation or known or judging
+    if not candidates:
+        return None
+    metric = min(candidates, key=choice_rank) if known else candidates[0]
+    return Objective(
+        metric=metric,
+        direction=direction_of(metric) if known else None,
+        source=ObjectiveSource.VALIDATION if is_validation(metric) else ObjectiveSource.TRAINING,
+    )
+
+
+def direction_for(name: str, objective: Objective | None) -> Direction | None:
+    """Which values of a metric are better: as the objective says, else as its name tells."""
+    return objective.direction if objective is not None and objective.metric == name else direction_of(name)
+
+
+def still_best(best: BestValues, before: Objective | None, after: Objective | None) -> BestValues:
+    """The best values under another objective, without those that were kept for the opposite direction."""
+    return {name: value for name, value in best.items() if direction_for(name, before) is direction_for(name, after)}
+
+
+class BestTracker:
+    """The best value of each metric of an attempt; of training losses the whole curve, since they are smoothed."""
+
+    def __init__(self, best: BestValues, curves: Mapping[str, SmoothedCurve], objective: Objective | None) -> None:
+        self.best = dict(best)
+        self.curves = {name: curve.copy() for name, curve in curves.items()}
+        self._objective = objective
+
+    def fields(self) -> dict[str, Any]:
+        """A copy of the values as fields of the live record."""
+        return {"best": dict(self.best), "curves": {name: curve.copy() for name, curve in self.curves.items()}}
+
+    def update(self, metrics: Mapping[str, float], step: int | None) -> None:
+        """Takes the values of one step; `step` is None if the script prints no steps."""
+        for name, value in metrics.items():
+            if not -_MOST < value < _MOST:  # NaN neither
+                continue
+            curve = self.curves.get(name)
+            if curve is not None:
+                curve.add(value, step)
+                continue
+            direction = direction_for(name, self._objective)
+            if direction is None:
+                continue
+            if is_smoothed(name):
+                if self._has_room(name, self.curves, MAX_CURVES):
+                    self.curves[name] = SmoothedCurve([(value, step)])
+            elif name in self.best or self._has_room(name, self.best, MAX_BEST_METRICS):
+                _keep_better(self.best, name, Extreme(value, step), direction)
+
+    def _has_room(self, name: str, kept: Mapping[str, object], limit: int) -> bool:
+        return len(kept) < limit or (self._objective is not None and self._objective.metric == name)
+
+
+def merge_best(
+    earlier: BestValues, best: BestValues, curves: Mapping[str, SmoothedCurve], objective: Objective | None
+) -> BestValues:
+    """Returns the better value of each metric, of earlier attempts and of the newest; on a tie the earlier one.
+
+    An attempt that has only begun does not count if an earlier one has a smoothed value: nothing can be smoothed yet.
+    """
+    merged = dict(earlier)
+    smoothed = {
+        name: curve.best(direction)
+        for name, curve in curves.items()
+        if (direction := direction_for(name, objective)) is not None and (name not in earlier or len(curve.points) > 2)
+    }
+    # Training losses that are not smoothed were recorded by an earlier version.
+    for name, extreme in ({name: value for name, value in best.items() if not is_smoothed(name)} | smoothed).items():
+        direction = direction_for(name, objective)
+        if direction is not None and extreme is not None:
+            _keep_better(merged, name, extreme, direction)
+    return merged
+
+
+def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, direction: Direction) -> None:
+    previous = best.get(name)
+    if previous is None or direction.is_better(extreme.value, previous.value):
+        best[name] = extreme
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunScores:
+    """What ranks a run: its objective (given, or chosen among its own metrics), its best values, the metrics it has."""
+
+    objective: Objective | None
+    best: BestValues
+    names: Sequence[str]
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The runs of a group by their objective, the best first.
+
+    `problem` says why none is called the best; `ranked` is empty then. `unranked` have no value of the objective.
+    """
+
+    objective: Objective | None = None
+    problem: str | None = None
+    ranked: tuple[tuple[str, Extreme], ...] = ()
+    unranked: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> tuple[str, Extreme] | None:
+        return self.ranked[0] if self.ranked else None
+
+    @property
+    def order(self) -> list[str]:
+        return [*(run_id for run_id, _ in self.ranked), *self.unranked]
+
+
+def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking:
+    """Ranks runs by their common objective, or by `metric`; on a tie the order of `runs` stays."""
+    objective, problem = _common_objective(list(runs.values()), metric)
+    if objective is None or objective.direction is None or problem is not None:
+        return Ranking(objective=objective, problem=problem, unranked=tuple(runs))
+    values = {
+        run_id: scores.best[objective.metric]
+        for run_id, scores in runs.items()
+        if objective.metric in scores.best and math.isfinite(scores.best[objective.metric].value)
+    }
+    sign = 1.0 if objective.direction is Direction.MIN else -1.0
+    return Ranking(
+        objective=objective,
+        problem=None if values else f"no run has a value of {objective.metric} yet",
+        ranked=tuple(sorted(values.items(), key=lambda pair: sign * pair[1].value)),
+        unranked=tuple(run_id for run_id in runs if run_id not in values),
+    )
+
+
+def _common_objective(runs: Sequence[RunScores], metric: str | None) -> tuple[Objective | None, str | None]:
+    """The objective that all runs share, and why there is no order, if there is none."""
+    given = {str(run.objective): run.objective for run in runs if run.objective is not None and run.objective.is_given}
+    if metric is not None:
+        named = Objective(metric=metric, direction=direction_of(metric), source=ObjectiveSource.OPTION)
+        return _with_direction(next((run for run in given.values() if run.metric == metric), named))
+    if len(given) > 1:
+        shown = ", ".join(list(given)[:MAX_LISTED])
+        return None, f"they were given different objectives ({shown}); --metric NAME orders them by a metric"
+    if given:
+        return next(iter(given.values())), None
+    objective = default_objective(dict.fromkeys(name for run in runs for name in run.names))
+    if objective is None:
+        return None, "no run has printed a metric yet"
+    others = [run.objective for run in runs if run.objective is not None and objective.metric not in run.names]
+    # A run that ended before its first validation does not disagree with the others.
+    differing = [other.metric for other in others if other.source is objective.source]
+    if differing and objective.direction is not None:
+        shown = ", ".join(dict.fromkeys([objective.metric, *differing][:MAX_LISTED]))
+        return None, f"they have no metric in common ({shown}); --objective METRIC:min or METRIC:max gives them one"
+    return _with_direction(objective)
+
+
+def _with_direction(objective: Objective) -> tuple[Objective, str | None]:
+    if objective.direction is not None:
+        return objective, None
+    metric = objective.metric
+    return (
+        objective,
+        f"whether less or more {metric} is better is unknown; --objective {metric}:min or {metric}:max says",
+    )
+
+
+def unprinted(objective: Objective | None, names: Iterable[str]) -> str | None:
+    """A hint if the script has printed metrics, but not that of an objective that was given; else None."""
+    printed = list(names)
+    if objective is None or not objective.is_given or objective.metric in printed or not printed:
+        return None
+    return f"{objective.metric} was not printed yet, but {', '.join(printed[:MAX_LISTED])}"
+
+
+def meaning(objective: Objective) -> str:
+    """`lower is better`, and whether the best is a smoothed value."""
+    if objective.direction is None:
+        return "whether less or more is better is unknown"
+    better = "lower is better" if objective.direction is Direction.MIN else "higher is better"
+    return better + (", smoothed" if is_smoothed(objective.metric) else "")

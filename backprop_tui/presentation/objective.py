@@ -1,0 +1,97 @@
+"""How both front ends say which run is best: always with the metric, never if its direction is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from backprop_tui.domain.metric_names import Direction
+from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.objective import (
+    Objective,
+    ObjectiveSource,
+    Ranking,
+    RunScores,
+    default_objective,
+    direction_for,
+    meaning,
+    rank,
+    unprinted,
+)
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation import numbers
+from backprop_tui.store.fields import JsonObject
+
+_NO_SERIES: Mapping[str, MetricSeries] = MappingProxyType({})
+
+
+def objective_of(record: JsonObject, names: Iterable[str] = ()) -> Objective | None:
+    """The objective of a run: as recorded, else chosen among its metrics and `names`; None if it has none."""
+    source = record.get("objective")
+    if not source or (source["source"] not in (ObjectiveSource.OPTION, ObjectiveSource.SETTING) and names):
+        return default_objective(dict.fromkeys([*map(str, record.get("metrics") or ()), *names]))
+    return _decoded(source["metric"], source["direction"], source["source"])
+
+
+@lru_cache(maxsize=256)  # the dashboard ranks the runs of each group every second
+def _decoded(metric: str, direction: str | None, source: str) -> Objective:
+    known = None if direction is None else Direction(direction)
+    return Objective(metric=metric, direction=known, source=ObjectiveSource(source))
+
+
+def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIES) -> RunScores:
+    """What ranks a run: its record, and what was read of its metrics for those of which the record has no best."""
+    names = dict.fromkeys([*map(str, record.get("metrics") or ()), *series])
+    objective = objective_of(record, series)
+    best = {
+        str(name): Extreme(float(value["value"]), value["step"]) for name, value in (record.get("best") or {}).items()
+    }
+    for name, values in series.items():
+        extreme = None if name in best else values.best_by(direction_for(name, objective))
+        if extreme is not None:
+            best[name] = extreme
+    return RunScores(objective=objective, best=best, names=tuple(names))
+
+
+def rank_records(records: Iterable[JsonObject]) -> Ranking:
+    return rank({str(record["id"]): scores_of(record) for record in records})
+
+
+def value_at(metric: str, value: Extreme) -> str:
+    """`val_loss 0.2100 at step 300`."""
+    where = "" if value.step is None else f" at step {numbers.count(value.step)}"
+    return f"{sanitize(metric)} {numbers.metric(value.value)}{where}"
+
+
+def order_text(ranking: Ranking) -> str:
+    """What the order of a group means, or why there is none."""
+    if ranking.problem is not None or ranking.objective is None:
+        return f"not ordered: {ranking.problem}"
+    return f"best first by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
+
+
+def best_of_run(record: JsonObject) -> tuple[Objective, Extreme] | None:
+    """The objective of a run with its best value; None without an objective, a known direction or a value."""
+    scores = scores_of(record)
+    objective = scores.objective
+    if objective is None or objective.direction is None or objective.metric not in scores.best:
+        return None
+    return objective, scores.best[objective.metric]
+
+
+def objective_lines(record: JsonObject) -> Iterable[tuple[str, str]]:
+    """The named lines about its objective in the details of a run."""
+    objective = objective_of(record)
+    if objective is None:
+        return
+    best, last = best_of_run(record), (record.get("metrics") or {}).get(objective.metric)
+    if best is not None:
+        yield "best", f"{value_at(objective.metric, best[1])}, {meaning(objective)}"
+    elif objective.direction is None and last is not None:
+        yield "objective", f"{objective.metric}, last {numbers.metric(float(last))}; {meaning(objective)}"
+    elif objective.is_given:
+        yield "objective", f"{objective}, {meaning(objective)}; no value yet"
+    doubt = unprinted(objective, record.get("metrics") or ())
+    if doubt is not None:
+        yield "warning", doubt
