@@ -82,3 +82,8 @@ def _keras_progress(line: str, bar: re.Match[str], offset: int) -> EpochProgress
         seconds_left=0.0 if is_full else seconds,
         metrics=numeric_metrics(values),
     )
+
+
+def is_keras_line(line: str) -> bool:
+    """Returns whether Keras printed the line, of a training or an evaluation."""
+    return _BATCHES.match(line) is not None
