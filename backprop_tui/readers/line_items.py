@@ -6,6 +6,7 @@ An item that is none of these is skipped alone, so that `total time: 0.61m` or `
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import field
 
@@ -42,19 +43,19 @@ _CLOSE = rf"{_GAP}[\])]{{0,2}}"
 _AFTER = r"(?=[\s,;|\-\[\](:/)]|$)"
 _EPOCH = lazy_compile(
     r"[\[(]?(?:(?P<prefix>train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test)[ _])?"
-    rf"epoch{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
+    rf"ep(?:och)?{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
     r"|Train: (?P<timm>\d{1,9})(?:/(?P<timm_total>\d{1,9}))? (?=\[)"
-    r"|(?P<espnet>\d{1,7})epoch:(?P<split>\w{1,12}):\d{1,9}-(?P<batch>\d{1,9})batch:",
+    r"|(?P<espnet>\d{1,7})epoch(?::(?P<split>\w{1,12}):\d{1,9}-(?P<batch>\d{1,9})batch:| results:)",
     re.IGNORECASE,
 )
 _STEP = lazy_compile(
-    r"[\[(]?(?:(?:completed|learning|global|training|train|current)[ _])?"
-    r"(?P<name>global[ _-]?step|global_batch_idx|num_updates|micro_step|(?:step|iter|iteration|update)(?P<plural>s)?"
+    r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
+    r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step|(?:step|iter|iteration|update)(?P<plural>s)?"
     r"|batch(?:_idx)?|episode|round)"
     rf"{_KIND}{_OPEN}(?P<done>\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,15}})(?:{_OF}(?P<total>\d{{1,15}}))?{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
 )
-_RANKS = {"batch": 0, "episode": 1, "round": 1, "microstep": -1, "numupdates": 4, "globalbatchidx": 4, "globalstep": 4}
+_RANKS = {"batch": 0, "batchidx": 0, "episode": 1, "round": 1, "microstep": -1, "numupdates": 4}
 _BRACKETED = lazy_compile(
     rf"[\[(]{_GAP}(?P<done>\d{{1,15}}){_GAP}(?:(?P<separator>[/,]){_GAP}(?P<total>\d{{1,15}}))?{_SHARE}{_GAP}[\])]:?"
     r"(?=[\s,;|\-:\[(]|$)"
@@ -73,14 +74,16 @@ _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
     rf"|(?P<time>{CLOCK})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
-    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]){_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
+    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
     rf" {{1,12}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
 )
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
-_HEADING = lazy_compile(rf"(?P<name>{_FIRST_WORD}(?: [\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:(?=\s|$)")
+_HEADING = lazy_compile(
+    rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
+)
 _TEXT_PAIR = lazy_compile(r"[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}")
 _SEPARATOR = lazy_compile(r"(?:[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
 _PARENTHESIS = lazy_compile(r"\([^()]{0,120}\)")
@@ -88,6 +91,8 @@ _TOKEN = lazy_compile(r"[^\s,;|│]{1,400}")
 _DELIMITED = lazy_compile(r"\s*(?:[,;|│]|$|\.$|- )|\t|\s{2}")
 _FILE_NAME = lazy_compile(r"\.(?:py|cc|cpp|cu|c|h|rs|go|jl)$")
 _POSITION_WORDS = frozenset(("epoch", "epochs", "step", "iteration", "iter", "batch", "episode", "round"))
+_EMPTY_HEADINGS = frozenset(("progress", "metrics", "metric", "results", "result", "stats", "losses", "done", "complete"))
+_COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
 _FORBIDDEN = ("{", '"', "`", "==")
 
 
@@ -111,9 +116,11 @@ class LineItems:
     head_words: int | None = None
     values: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)  # printed in parentheses behind the values
+    integers: set[str] = field(default_factory=set)  # names whose number has no fraction
     spaced: set[str] = field(default_factory=set)  # names with only blanks before their number
     last_split: str | None = None  # of the last name that has one
     last_kind: str = ""
+    has_loss_is: bool = False  # the words of MindSpore: "loss is 2.3"
 
     @property
     def has_position(self) -> bool:
@@ -174,8 +181,9 @@ def _mark_position(items: LineItems, kind: str) -> None:
 def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
     _mark_position(items, "epoch")
     if match["espnet"] is not None:
-        items.epoch, items.done = float(match["espnet"]), int(match["batch"])
-        _note_split(items, match["split"])
+        items.epoch = float(match["espnet"])
+        items.done = None if match["batch"] is None else int(match["batch"])
+        _note_split(items, match["split"] or "train")
         items.first_epoch = 1
         return match.end()
     if match["timm"] is not None:
@@ -201,7 +209,7 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
     done = int(match["done"].replace(",", ""))
     total = None if match["total"] is None else int(match["total"])
     name = match["name"].lower().replace("_", "").replace(" ", "").replace("-", "")
-    rank = _RANKS.get(name.removesuffix("idx") if name.startswith("batch") else name, 3)
+    rank = 4 if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
         _note_split(items, match["kind"])
     if rank == 0:
@@ -245,6 +253,7 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
     items.last_kind = ""
     pair = _PAIR.match(line, position)
     if pair is not None:
+        items.has_loss_is |= " is " in pair[0]
         _take_value(items, pair, line)
         return pair.start("more") if pair["more"] else pair.end()
     spaced = _SPACED.match(line, position)
@@ -254,14 +263,20 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
     if (group := _GROUP.match(line, position)) is not None:
         return group.end()
     if (heading := _HEADING.match(line, position)) is not None:
-        words = heading["name"].split()
-        if not _note_split(items, heading["name"]):
-            items.words += len(words)
+        if _ends_in_position(heading["name"]):
+            return _take_token(items, line, position)
+        if not heading["text"] and heading["name"].lower() not in _EMPTY_HEADINGS:
+            items.words += 0 if _note_split(items, heading["name"]) else len(heading["name"].split())
         return heading.end()
     if (text := _TEXT_PAIR.match(line, position)) is not None and "{" not in text[0]:
-        return text.end()
+        return -1 if '"' in text[0] else text.end()
     if (parenthesis := _PARENTHESIS.match(line, position)) is not None:
         return parenthesis.end()
+    return _take_token(items, line, position)
+
+
+def _take_token(items: LineItems, line: str, position: int) -> int:
+    """Skips one word; -1 if it is a piece of data or code."""
     token = _TOKEN.match(line, position)
     if token is None:
         return position + 1
@@ -295,7 +310,7 @@ def _is_wanted_spaced(items: LineItems, match: re.Match[str], line: str) -> bool
     """Whether a name and a number with blanks between are one: a known metric, or set apart by delimiters."""
     if _ends_in_position(match["name"]):
         return False  # "end of epoch 1"
-    if is_known_metric(match["name"]):
+    if is_known_metric(match["name"]) or match["name"].lower() in _COMPANIONS:
         return True
     start = match.start()
     is_set_apart = start == 0 or line[start - 1] in "\t|,;" or line[start - 2 : start] in ("| ", ", ", "  ", "- ", ": ")
@@ -323,22 +338,28 @@ def _take_value(items: LineItems, match: re.Match[str], line: str) -> None:
     items.values[name] = value
     mean = parse_number(groups["mean"].strip(" %")) if groups["mean"] else None
     items.means[name] = value if mean is None else mean
+    if groups["number"] and "." not in groups["number"] and math.isfinite(value):
+        items.integers.add(name)
     if is_spaced:
         items.spaced.add(name)
 
 
 def _full_name(items: LineItems, name: str) -> str:
-    """The printed name, after the words that say which data the value is of."""
+    """The printed name, after the words that say which data the value is of.
+
+    In `val Loss: 0.4 Acc: 0.8` the accuracy is of the validation too.
+    """
     words = set(name_words(name))
     if words & SPLIT_WORDS:
-        items.last_split = next(word for word in re.split(r"[\W_]+", name) if word.lower() in SPLIT_WORDS)
+        first, blank, _ = name.partition(" ")
+        items.last_split = first if blank and first.lower().strip(".") in SPLIT_WORDS else None
         return name
     if words & TRAIN_WORDS:
         items.last_split = None
         return name
     if items.split is not None:
         return f"{items.split} {name}"
-    if name in items.values and items.last_split is not None:
+    if items.last_split is not None and is_known_metric(name):
         return f"{items.last_split} {name}"
     return name
 

@@ -8,6 +8,8 @@ a setting where its neighbours are.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +36,7 @@ _GAP = r"\s{0,8}"
 _RULE = r"[-=*\s]{0,100}$"
 _EPOCH_ALONE = lazy_compile(
     rf"[-=*#\s]{{0,20}}(?:Epoch|EPOCH:?) (\d{{1,7}})(?:{_GAP}(?:/|of){_GAP}(\d{{1,7}}))?:?{_RULE}"
+    r"|(?:Train )?Epoch: (\d{1,7})(?: \[\d{1,3}%\]| ?\| ?(?:Epoch )?Time: .{1,20})$"
     rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
 # Lines that say only where the training is: rsl-rl, Coqui, Composer.
@@ -43,8 +46,12 @@ _POSITION_ALONE = lazy_compile(
 # An exception, a shell's `set -x`, a call or a printed object: Namespace(lr=0.1, loss=0.5)
 _OTHER = lazy_compile(
     r"[\w.]{0,80}(?:Error|Exception|Warning|Interrupt)\b|\++ |[\w.]{1,60}\((?:[\w.]{1,60}=|\w{1,60}\()|E   |>>> "
+    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+)\b",  # the position of another training
+    re.IGNORECASE,
 )
 _SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
+_HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
+_DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
 _SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S.{0,200})?$")
@@ -54,16 +61,17 @@ _SETTING_WORDS = frozenset(
 )
 # Beside a position these show that a line is a training's, though they are no results.
 _COMPANIONS = frozenset(("lr", "learningrate", "gradnorm"))
-_COMPANIONS_OF_TEXT = ("lr", "learning_rate", "learning rate", "grad_norm", "grad norm")
-_NOT_OF_EVALUATIONS = frozenset(("Time", "time", "Data", "data", "LR", "lr", "data_time", "max mem", "max_mem"))
+_NOT_OF_EVALUATIONS = (" Time", " time", " Data", " data", " LR", " lr", " data_time", " max mem", " max_mem", " memory")
 
 
 class Pairs:
+    # Few different first bytes, and rare ones, keep the search for a mark fast: so "pb:" for "val_bpb:".
     marks = (
-        *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"nll", b"poch", b"POCH", b"bpb", b"bpc"),
-        *(b"ward", b"rew", b"f1", b"F1", b"mAP", b"mIoU", b"IoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
-        *(b"PSNR", b"psnr", b"return=", b"return:", b"WER", b"wer:", b"CER", b"auc", b"AUC", b"]\t", b"learn: ", b"ETA: "),
-        *(b"fid", b"FID", b"lr=", b"ecall", b"iteration ", b"GLOBAL_STEP", b"[batch=", b"dice", b"Dice"),
+        *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"ll:", b"ll=", b"poch", b"POCH"),
+        *(b"rew", b"Rew", b"f1", b"F1", b"mAP", b"mIoU", b"IoU", b"leu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
+        *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
+        *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
+        *(b"pisode", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
     )
 
     tag = "Pairs"
@@ -79,20 +87,32 @@ class Pairs:
         line = line.rstrip()
         start = prefix_end(line)
         if (alone := _EPOCH_ALONE.match(line, start)) is not None:
-            epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
+            epoch, total = alone[1] or alone[3] or alone[4], alone[2] or alone[5]
             yield EpochStarted(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
             return
         if _OTHER.match(line, start) is not None or is_keras_line(line):
+            return
+        if (decreased := _DECREASED.match(line, start)) is not None:
+            yield Progress(offset=offset, metrics=numeric_metrics({decreased[1]: decreased[2]}))
             return
         items = parse_items(line, start)
         if items is None:
             return
         if _SUMMARY.match(line, start) is not None:
             _name_split(items, "Test")
+        elif items.split is None and not items.has_position and (split := self._split_above()):
+            _name_split(items, split)
         elif items.split is None and (word := _BRACKETED_WORD.search(line, 0, start)) and (split := split_of(word[1])):
             _name_split(items, split)
         if self._is_training(items, line, start):
             yield from self._events(items, offset)
+
+    def _split_above(self) -> str | None:
+        """The word that names a validation or test in the line above, if that is a heading: `Test Error:`."""
+        previous = self.context.previous
+        heading = _HEADING_ALONE.match(previous, prefix_end(previous)) if previous.endswith(":") else None
+        words = [] if heading is None else heading[0].rstrip(":").split()
+        return next((word for word in words if split_of(word)), None)
 
     def memory(self) -> int:
         return self._step
@@ -121,18 +141,18 @@ class Pairs:
         of_split = [name for name in known if _names_split(name)]
         if items.spaced:
             # `Test set` or `End of training | test loss 7.33 | test ppl 1519.57`
-            is_decimal = all(not value.is_integer() for name, value in items.values.items() if name in items.spaced)
+            is_decimal = items.integers.isdisjoint(items.spaced)
             is_alone = len(items.values) == 1
             if not is_decimal or not items.spaced.issubset(known) or items.words > (0 if is_alone else MAX_HEAD_WORDS):
                 return False
             return bool(of_split) and (not is_alone or self.context.has_begun)
-        if items.words > (items.split is not None):
+        if line.endswith(",") or items.words > (items.split is not None):
             return False
         if len(items.values) > 1 or items.split is not None:
-            return not any(_is_setting_name(name) for name in items.values)
-        return not self._is_setting(known[0], items.values[known[0]])
+            return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
+        return not self._is_setting(items.values[known[0]], known[0] in items.integers)
 
-    def _is_setting(self, name: str, value: float) -> bool:
+    def _is_setting(self, value: float, is_integer: bool) -> bool:
         """Whether the only pair of a line is part of a printed configuration."""
         previous = self.context.previous
         setting = _SETTING.match(previous, prefix_end(previous))
@@ -140,7 +160,7 @@ class Pairs:
             is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
             if not self.context.has_begun or is_text or _is_setting_name(name_before(setting[0])):
                 return True
-        return not self.context.has_begun and value.is_integer()
+        return not self.context.has_begun and (is_integer or not math.isfinite(value))
 
     def _events(self, items: LineItems, offset: int) -> Iterator[ReaderEvent]:
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
@@ -148,6 +168,8 @@ class Pairs:
             yield from self._evaluation(items, epoch, offset)
             return
         metrics = numeric_metrics(items.values)
+        if items.epoch is not None and items.step is not None and items.has_loss_is:
+            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
         if items.step is not None and items.total_steps is not None and items.total_epochs is not None:
             # "Epoch [1/10], Step [100/600]" counts the steps within each epoch.
             items.done, items.total, items.step = items.step, items.total_steps, None
@@ -184,7 +206,7 @@ class Pairs:
             return
         step = items.step if items.total_steps is None and items.step is not None and items.step >= self._step else None
         metrics = numeric_metrics(
-            {name: mean for name, mean in items.means.items() if _last_word(name) not in _NOT_OF_EVALUATIONS}
+            {name: mean for name, mean in items.means.items() if not name.endswith(_NOT_OF_EVALUATIONS)}
         )
         if metrics:
             yield Progress(offset=offset, step=step, epoch=epoch, total_epochs=items.total_epochs, metrics=metrics)
@@ -199,6 +221,7 @@ def _name_split(items: LineItems, split: str) -> None:
     items.values = {f"{split} {name}": value for name, value in items.values.items()}
     items.means = {f"{split} {name}": value for name, value in items.means.items()}
     items.spaced = {f"{split} {name}" for name in items.spaced}
+    items.integers = {f"{split} {name}" for name in items.integers}
 
 
 def _names_split(name: str) -> bool:
@@ -212,7 +235,3 @@ def _is_companion(name: str) -> bool:
 
 def _is_setting_name(name: str) -> bool:
     return not _SETTING_WORDS.isdisjoint(name_words(name)) and not is_known_metric(name)
-
-
-def _last_word(name: str) -> str:
-    return name.rpartition(" ")[2]

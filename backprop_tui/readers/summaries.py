@@ -26,7 +26,7 @@ class Summaries:
     """Remembers whether a block is open."""
 
     tag = "Summaries"
-    marks = (b"---", b"metrics *****", b"taLoader 0")
+    marks = (b"---", b"metrics *****", b"DataLoader 0")
 
     def __init__(self) -> None:
         self.context = LineContext()

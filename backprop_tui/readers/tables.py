@@ -39,7 +39,7 @@ class Tables:
     """Remembers the open table: the rows of a box up to its last rule, or the columns of a header."""
 
     tag = "Tables"
-    marks = (b"--------------------", b"poch ", b"POCH ", b"LOSS ", b"rain Loss", b"tep  ", b"tep |", b"taLoader 0")
+    marks = (b"--------------------", b"poch ", b"POCH ", b"LOSS ", b"loss", b"Loss")
 
     def __init__(self) -> None:
         self._box: list[list[str]] | None = None  # name and value, after the rule that begins a box

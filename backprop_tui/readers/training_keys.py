@@ -27,7 +27,7 @@ TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 KNOWN_METRIC_WORDS = frozenset(
     "acc acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map ndcg dice"
     " bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return returns rew"
-    " score reward rewards losses loss accuracy perplexity".split()
+    " score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity".split()
 )
 # Words that only qualify the metric before them: `ep_rew_mean`, `loss/train/total`, `lm loss value`.
 _QUALIFIERS = frozenset(
@@ -48,7 +48,7 @@ _NO_METRIC_WORDS = frozenset(
 _BOOKKEEPING = frozenset("hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta".split())
 # The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
 COUNTERS = _BOOKKEEPING | frozenset(
-    "epochs step steps iter iters iteration iterations totaltime total best rank localrank globalrank worldsize gpu gpus"
+    "epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank worldsize gpu gpus"
     " pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples predictsamples".split()
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
