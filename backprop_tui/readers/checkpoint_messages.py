@@ -18,14 +18,14 @@ from backprop_tui.readers.printed_numbers import parse_count
 
 MAX_KEPT_PATHS = 20
 
-_KIND = r"(?:checkpoints?|current state|state|model|snapshot|weights|parameters)"
+_KIND = r"(?:checkpoints?|current state|state|model|snapshot|model parameters)"
 _QUOTED_PATH = r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)"
 _MESSAGE = lazy_compile(
     r"(?:=> |\*+ ?|\[?epoch \[?\d{1,9}(?:/\d{1,9})?\]? ?[|:,-] )?"
     rf"(?:(?:successfully )?(?:saving|saved|save|wrote) (?:the )?(?:best |model |training |new )*{_KIND}"
     rf"|(?:training |model )*{_KIND} (?:was )?(?:saved|written))"
     r"(?: (?:at|from) (?:step|iteration|epoch) +(?P<step>\d{1,15}))?"
-    rf"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])) *{_QUOTED_PATH}"
+    rf"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])| +(?=\S+ \(epoch )) *{_QUOTED_PATH}"
     r"(?:\.{0,3}\s*$| in \w{1,40} format\s*$| \(epoch \d{1,9} @ (?P<updates>\d{1,15}) updates)",
     re.IGNORECASE,
 )
@@ -35,7 +35,7 @@ _CHECKPOINT_FILE = lazy_compile(r"\.(?:pt|pth|ckpt|pth\.tar|safetensors|pdparams
 _LISTED_CHECKPOINT = lazy_compile(
     r"\s*\('([^']{1,4096}\.pth(?:\.tar)?)', (?:[-+\w.]{1,40}|\w{1,20}\([-+\w.]{1,40}\))\)\s*$"
 )
-_STEP = lazy_compile(r"(?:checkpoint|step|iter|model)[-_]?(\d{1,15})(?:\.\w{1,12})*/?$")
+_STEP = lazy_compile(r"(?:checkpoint|ckpt|step|iter|model)[-_]?(\d{1,15})(?:\.\w{1,12})*/?$")
 # These words instead of a path mean that the sentence is about saving in general.
 _NOT_PATHS = frozenset(("disk", "file", "s3", "cache", "memory", "gpu", "cpu", "ram", "stdout", "path", "none", "null"))
 

@@ -114,6 +114,7 @@ class LineItems:
     split_before_position: bool = False
     words: int = 0
     head_words: int | None = None
+    texts: int = 0  # names with a text: `optimizer=SGD`
     values: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)  # printed in parentheses behind the values
     integers: set[str] = field(default_factory=set)  # names whose number has no fraction
@@ -269,6 +270,7 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
             items.words += 0 if _note_split(items, heading["name"]) else len(heading["name"].split())
         return heading.end()
     if (text := _TEXT_PAIR.match(line, position)) is not None and "{" not in text[0]:
+        items.texts += 1
         return -1 if '"' in text[0] else text.end()
     if (parenthesis := _PARENTHESIS.match(line, position)) is not None:
         return parenthesis.end()

@@ -31,6 +31,7 @@ from backprop_tui.readers.training_keys import (
 MAX_LINE_CHARS = 2000
 MAX_HEAD_WORDS = 3  # before the position: "Training results of epoch 3"
 MAX_WORDS_WITH_POSITION = 6
+MAX_TEXTS = 3  # names with a text instead of a number
 
 _GAP = r"\s{0,8}"
 _RULE = r"[-=*\s]{0,100}$"
@@ -46,7 +47,7 @@ _POSITION_ALONE = lazy_compile(
 # An exception, a shell's `set -x`, a call or a printed object: Namespace(lr=0.1, loss=0.5)
 _OTHER = lazy_compile(
     r"[\w.]{0,80}(?:Error|Exception|Warning|Interrupt)\b|\++ |[\w.]{1,60}\((?:[\w.]{1,60}=|\w{1,60}\()|E   |>>> "
-    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+)\b",  # the position of another training
+    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",  # the position of another training
     re.IGNORECASE,
 )
 _SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
@@ -59,6 +60,8 @@ _SETTING_WORDS = frozenset(
     "lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device epochs"
     " steps name path dir model dataset gamma beta warmup scheduler activation batch clip".split()
 )
+# Two of these on a line are settings, even beside `epoch=3` or `batch=8`.
+_DUMPED_WORDS = frozenset("momentum decay optimizer dropout workers warmup seed betas patience epochs".split())
 # Beside a position these show that a line is a training's, though they are no results.
 _COMPANIONS = frozenset(("lr", "learningrate", "gradnorm"))
 _NOT_OF_EVALUATIONS = (" Time", " time", " Data", " data", " LR", " lr", " data_time", " max mem", " max_mem", " memory")
@@ -122,6 +125,8 @@ class Pairs:
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
+        if items.texts > MAX_TEXTS or sum(not _DUMPED_WORDS.isdisjoint(name_words(name)) for name in items.values) > 1:
+            return False  # a configuration on one line
         if items.has_position:
             if _POSITION_ALONE.match(line, start) is not None:
                 return True
@@ -146,7 +151,7 @@ class Pairs:
             if not is_decimal or not items.spaced.issubset(known) or items.words > (0 if is_alone else MAX_HEAD_WORDS):
                 return False
             return bool(of_split) and (not is_alone or self.context.has_begun)
-        if line.endswith(",") or items.words > (items.split is not None):
+        if line.endswith(",") or items.texts > 0 or items.words > (items.split is not None):
             return False
         if len(items.values) > 1 or items.split is not None:
             return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
