@@ -82,6 +82,8 @@ class Pairs:
     def __init__(self) -> None:
         self.context = LineContext()
         self._step = 0  # the last one of the training
+        self._last_in_epoch: tuple[float, int] = (0, 0)  # epoch and step, where a line has both with their totals
+        self._counts_on = False  # whether that step goes on from epoch to epoch
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -117,11 +119,12 @@ class Pairs:
         words = [] if heading is None else heading[0].rstrip(":").split()
         return next((word for word in words if split_of(word)), None)
 
-    def memory(self) -> int:
-        return self._step
+    def memory(self) -> list[Any]:
+        return [self._step, *self._last_in_epoch, self._counts_on]
 
-    def remember(self, memory: Any) -> None:  # noqa: ANN401 - any JSON value
-        self._step = int(memory)
+    def remember(self, memory: list[Any]) -> None:
+        self._step, epoch, step, self._counts_on = memory
+        self._last_in_epoch = (epoch, step)
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
@@ -175,8 +178,7 @@ class Pairs:
         metrics = numeric_metrics(items.values)
         if items.epoch is not None and items.step is not None and items.has_loss_is:
             items.done, items.step = items.step, None  # MindSpore counts them in each epoch
-        if items.step is not None and items.total_steps is not None and items.total_epochs is not None:
-            # "Epoch [1/10], Step [100/600]" counts the steps within each epoch.
+        if self._counts_in_epoch(items):
             items.done, items.total, items.step = items.step, items.total_steps, None
         if items.step is not None:
             self._step = items.step
@@ -203,6 +205,15 @@ class Pairs:
             eta_seconds=items.eta_seconds,
             metrics=metrics,
         )
+
+    def _counts_in_epoch(self, items: LineItems) -> bool:
+        """Whether the step of `Epoch [1/10], Step [100/600]` is within the epoch, as usual: then it begins again."""
+        if items.step is None or items.total_steps is None or items.epoch is None or items.total_epochs is None:
+            return False
+        epoch, step = self._last_in_epoch
+        self._counts_on |= epoch > 0 and items.epoch == epoch + 1 and items.step > step
+        self._last_in_epoch = (items.epoch, items.step)
+        return not self._counts_on
 
     def _evaluation(self, items: LineItems, epoch: float | None, offset: int) -> Iterator[ReaderEvent]:
         """A validation's own batches are no steps; its result is on the last of them, as the mean."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from backprop_tui.readers.events import Progress, ReaderEvent
 from backprop_tui.readers.lazy_regex import lazy_compile
+from backprop_tui.readers.line_context import LineContext
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import as_count, parse_number, parse_time_left
 from backprop_tui.readers.training_keys import as_epoch, is_known_metric, name_words, numeric_metrics
@@ -32,7 +33,7 @@ _ROW_START = lazy_compile(r"\s*[|│┃]?\s*\d")
 _STEPS = ("totaltimesteps", "numtimesteps", "timestepstotal", "totalenvinteracts", "timesteps", "globalstep", "step")
 _STEPS = (*_STEPS, "steps", "iteration", "iterations", "iter", "#")
 _EPOCHS = ("epoch", "e")
-_COUNTERS = frozenset((*_STEPS, *_EPOCHS, "timeelapsed", "nupdates", "serialtimesteps", "time", "dur", "elapsedtime"))
+_COUNTERS = frozenset((*_STEPS, *_EPOCHS, "timeelapsed", "nupdates", "serialtimesteps", "time", "dur", "elapsedtime", "remainingtime"))
 
 
 class Tables:
@@ -42,6 +43,7 @@ class Tables:
     marks = (b"--------------------", b"poch ", b"POCH ", b"LOSS ", b"loss", b"Loss")
 
     def __init__(self) -> None:
+        self.context = LineContext()
         self._box: list[list[str]] | None = None  # name and value, after the rule that begins a box
         self._group = ""
         self._columns: list[str] = []
@@ -58,7 +60,7 @@ class Tables:
         if is_rule and self._lines_left == 0:
             box, self._box, self._group = self._box, [], ""
             if box:
-                yield from _box_progress(box, offset)
+                yield from self._box_progress(box, offset)
         elif self._box is not None and (row := _BOX_ROW.match(line)) is not None and len(self._box) < MAX_ROWS:
             self._add_to_box(row[1], row[2].strip(), row[3])
         elif is_rule:
@@ -84,6 +86,14 @@ class Tables:
             self._group = name
         elif self._box is not None:
             self._box.append([f"{self._group}{name}" if len(indent) > 1 else name, value])
+
+    def _box_progress(self, rows: Sequence[Sequence[str]], offset: int) -> Iterator[Progress]:
+        values = {name: value for name, value in rows if _cell_number(value) is not None}
+        progress = _table_progress(values, offset) if any(map(is_known_metric, values)) else None
+        if progress is not None:
+            has_position = progress.step is not None or progress.epoch is not None
+            if has_position or self.context.has_begun:  # else it may be a configuration
+                yield progress
 
     def _row(self, line: str, offset: int) -> Iterator[Progress]:
         cells = _cells(line)
@@ -131,14 +141,6 @@ def _key(name: str) -> str:
 def _cell_number(cell: str) -> float | None:
     match = _NUMBER_AND_UNIT.match(cell)
     return None if match is None else parse_number(match[1].replace(",", ""))
-
-
-def _box_progress(rows: Sequence[Sequence[str]], offset: int) -> Iterator[Progress]:
-    values = {name: value for name, value in rows if _cell_number(value) is not None}
-    if len(values) >= 1 and any(map(is_known_metric, values)):
-        progress = _table_progress(values, offset)
-        if progress is not None:
-            yield progress
 
 
 def _table_progress(cells: Mapping[str, str], offset: int) -> Progress | None:
