@@ -125,7 +125,8 @@ class LineItems:
 
     @property
     def has_position(self) -> bool:
-        return self.epoch is not None or self.step is not None or self.done is not None
+        is_batch = self.done is not None and self.total is not None  # `batch=32` alone is a setting
+        return self.epoch is not None or self.step is not None or is_batch
 
 
 def parse_items(line: str, position: int) -> LineItems | None:

@@ -55,7 +55,7 @@ _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
 _DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
-_SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S.{0,200})?$")
+_SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
 _SETTING_WORDS = frozenset(
     "lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device epochs"
     " steps name path dir model dataset gamma beta warmup scheduler activation batch clip".split()
@@ -107,7 +107,7 @@ class Pairs:
             _name_split(items, "Test")
         elif items.split is None and not items.has_position and (split := self._split_above()):
             _name_split(items, split)
-        elif items.split is None and (word := _BRACKETED_WORD.search(line, 0, start)) and (split := split_of(word[1])):
+        elif items.split is None and (split := next(filter(None, map(split_of, _tags(line[:start]))), None)):
             _name_split(items, split)
         if self._is_training(items, line, start):
             yield from self._events(items, offset)
@@ -153,7 +153,7 @@ class Pairs:
             is_alone = len(items.values) == 1
             if not is_decimal or not items.spaced.issubset(known) or items.words > (0 if is_alone else MAX_HEAD_WORDS):
                 return False
-            return bool(of_split) and (not is_alone or self.context.has_begun)
+            return bool(of_split) and (not is_alone or self.context.has_begun or items.split is not None)
         if line.endswith(",") or items.texts > 0 or items.words > (items.split is not None):
             return False
         if len(items.values) > 1 or items.split is not None:
@@ -164,9 +164,9 @@ class Pairs:
         """Whether the only pair of a line is part of a printed configuration."""
         previous = self.context.previous
         setting = _SETTING.match(previous, prefix_end(previous))
-        if setting is not None and not is_known_metric(name_before(setting[0])):
+        if setting is not None and not is_known_metric(_name_before(setting[0])):
             is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
-            if not self.context.has_begun or is_text or _is_setting_name(name_before(setting[0])):
+            if not self.context.has_begun or is_text or _is_setting_name(_name_before(setting[0])):
                 return True
         return not self.context.has_begun and (is_integer or not math.isfinite(value))
 
@@ -228,7 +228,11 @@ class Pairs:
             yield Progress(offset=offset, step=step, epoch=epoch, total_epochs=items.total_epochs, metrics=metrics)
 
 
-def name_before(setting: str) -> str:
+def _tags(prefix: str) -> list[str]:
+    return _BRACKETED_WORD.findall(prefix) if "[" in prefix else []
+
+
+def _name_before(setting: str) -> str:
     return setting.replace("=", ":").partition(":")[0].strip(" -*")
 
 

@@ -30,8 +30,8 @@ _SPLIT_AT_BLANKS = lazy_compile(r"\s{2,}|\t")
 _NUMBER_AND_UNIT = lazy_compile(r"([-+]?[\d.,]{1,40}(?:[eE][-+]?\d{1,4})?|nan|inf|-inf)(?:%|m|s|m?s)?$", 2)
 _ROW_START = lazy_compile(r"\s*[|│┃]?\s*\d")
 # The position in a table: the first name that is there is used.
-_STEPS = ("totaltimesteps", "numtimesteps", "timestepstotal", "totalenvinteracts", "timesteps", "globalstep", "step")
-_STEPS = (*_STEPS, "steps", "iteration", "iterations", "iter", "#")
+_STEPS_OF_AGENTS = ("totaltimesteps", "numtimesteps", "timestepstotal", "totalenvinteracts", "timesteps")
+_STEPS = (*_STEPS_OF_AGENTS, "globalstep", "step", "steps", "iteration", "iterations", "iter", "#")
 _EPOCHS = ("epoch", "e")
 _COUNTERS = frozenset((*_STEPS, *_EPOCHS, "timeelapsed", "nupdates", "serialtimesteps", "time", "dur", "elapsedtime", "remainingtime"))
 
@@ -89,7 +89,8 @@ class Tables:
 
     def _box_progress(self, rows: Sequence[Sequence[str]], offset: int) -> Iterator[Progress]:
         values = {name: value for name, value in rows if _cell_number(value) is not None}
-        progress = _table_progress(values, offset) if any(map(is_known_metric, values)) else None
+        is_training = any(is_known_metric(name) or _key(name) in _STEPS_OF_AGENTS for name in values)
+        progress = _table_progress(values, offset) if is_training else None
         if progress is not None:
             has_position = progress.step is not None or progress.epoch is not None
             if has_position or self.context.has_begun:  # else it may be a configuration
