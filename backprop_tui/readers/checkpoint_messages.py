@@ -1,7 +1,8 @@
 """Reads messages that say where a checkpoint is saved: accelerate, the Hugging Face Trainer, nanoGPT and others.
 
-`Saving current state to accout`, `Saving model checkpoint to out/checkpoint-10`, `Saved model parameters to: a_0100.pt`,
-`Epoch 1 | Training checkpoint saved at checkpoint.pt`, `[Torch] Saving out/global_step30/model_states.pt...`; and the
+`Saving current state to accout`, `Saving model checkpoint to out/checkpoint-10`,
+`Saved model parameters to: a_0100.pt`, `Epoch 1 | Training checkpoint saved at checkpoint.pt`,
+`[Torch] Saving out/global_step30/model_states.pt...`; and the
 list of the checkpoints it keeps that timm prints after each epoch.
 """
 

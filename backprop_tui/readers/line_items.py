@@ -33,7 +33,10 @@ _NUMBER = (
 )
 _UNIT = r"(?: ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
 # A mean or a deviation behind a value: `1.2 (1.3)`, `1.2 ± 0.1`, `12GiB(45.67%)`.
-_MEAN = rf"(?:{_GAP}\((?P<mean>{_GAP}{_NUMBER}{_GAP}%?){_GAP}\)|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
+_MEAN = (
+    rf"(?:{_GAP}\((?P<mean>{_GAP}{_NUMBER}{_GAP}%?){_GAP}\)"
+    rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
+)
 _END = r"(?=[\s,;|│)\]}]|\.?$|\.\s)"
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
 _SHARE = rf"(?:{_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%{_GAP}\))?"
@@ -50,9 +53,10 @@ _EPOCH = lazy_compile(
 )
 _STEP = lazy_compile(
     r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
-    r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step|(?:step|iter|iteration|update)(?P<plural>s)?"
-    r"|batch(?:_idx)?|episode|round)"
-    rf"{_KIND}{_OPEN}(?P<done>\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,15}})(?:{_OF}(?P<total>\d{{1,15}}))?{_SHARE}{_CLOSE}{_AFTER}",
+    r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
+    r"|(?:step|iter|iteration|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
+    rf"{_KIND}{_OPEN}(?P<done>\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,15}})(?:{_OF}(?P<total>\d{{1,15}}))?"
+    rf"{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
 )
 _RANKS = {"batch": 0, "batchidx": 0, "episode": 1, "round": 1, "microstep": -1, "numupdates": 4}
@@ -62,7 +66,8 @@ _BRACKETED = lazy_compile(
 )
 _CATBOOST = lazy_compile(r"(?P<done>\d{1,9}):\t(?=learn: |test: |total: )")
 _FRACTION = lazy_compile(
-    rf"(?P<done>\d{{1,15}}){_GAP}/{_GAP}(?P<total>\d{{1,15}}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
+    rf"(?P<done>\d{{1,15}}){_GAP}/{_GAP}(?P<total>\d{{1,15}}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
+    r"(?=[\s,;|\-]|$)"
 )
 _TIME_LEFT = lazy_compile(
     rf"(?:eta|(?:est\.? )?(?:time )?(?:remaining|left)(?:[ _]time)?){_GAP}[:=]?{_GAP}\(?(?P<left>{DURATION})\)?{_END}",
@@ -82,7 +87,8 @@ _SPACED = lazy_compile(
 )
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
-    rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
+    rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:"
+    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
 )
 _TEXT_PAIR = lazy_compile(r"[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}")
 _SEPARATOR = lazy_compile(r"(?:[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
@@ -91,7 +97,9 @@ _TOKEN = lazy_compile(r"[^\s,;|│]{1,400}")
 _DELIMITED = lazy_compile(r"\s*(?:[,;|│]|$|\.$|- )|\t|\s{2}")
 _FILE_NAME = lazy_compile(r"\.(?:py|cc|cpp|cu|c|h|rs|go|jl)$")
 _POSITION_WORDS = frozenset(("epoch", "epochs", "step", "iteration", "iter", "batch", "episode", "round"))
-_EMPTY_HEADINGS = frozenset(("progress", "metrics", "metric", "results", "result", "stats", "losses", "done", "complete"))
+_EMPTY_HEADINGS = frozenset(
+    ("progress", "metrics", "metric", "results", "result", "stats", "losses", "done", "complete")
+)
 _COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
 _FORBIDDEN = ("{", '"', "`", "==")
 
@@ -159,7 +167,11 @@ def _next_item(items: LineItems, line: str, position: int) -> int:
     epoch = None if is_best or items.epoch is not None else _EPOCH.match(line, position)
     if epoch is not None:
         return _take_epoch(items, epoch)
-    if not is_best and (step := _STEP.match(line, position)) is not None and (not step["plural"] or step[0][-1:].isdigit()):
+    if (
+        not is_best
+        and (step := _STEP.match(line, position)) is not None
+        and (not step["plural"] or step[0][-1:].isdigit())
+    ):
         _take_step(items, step)
         return step.end()
     if (left := _TIME_LEFT.match(line, position)) is not None:
@@ -256,11 +268,11 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
     pair = _PAIR.match(line, position)
     if pair is not None:
         items.has_loss_is |= " is " in pair[0]
-        _take_value(items, pair, line)
+        _take_value(items, pair)
         return pair.start("more") if pair["more"] else pair.end()
     spaced = _SPACED.match(line, position)
-    if spaced is not None and _is_wanted_spaced(items, spaced, line):
-        _take_value(items, spaced, line)
+    if spaced is not None and _is_spaced_pair(spaced, line):
+        _take_value(items, spaced)
         return spaced.start("more") if spaced["more"] else spaced.end()
     if (group := _GROUP.match(line, position)) is not None:
         return group.end()
@@ -309,7 +321,7 @@ def split_of(words: str) -> str | None:
     return "" if len(names) <= 2 and not TRAIN_WORDS.isdisjoint(names) else None
 
 
-def _is_wanted_spaced(items: LineItems, match: re.Match[str], line: str) -> bool:
+def _is_spaced_pair(match: re.Match[str], line: str) -> bool:
     """Whether a name and a number with blanks between are one: a known metric, or set apart by delimiters."""
     if _ends_in_position(match["name"]):
         return False  # "end of epoch 1"
@@ -320,11 +332,18 @@ def _is_wanted_spaced(items: LineItems, match: re.Match[str], line: str) -> bool
     return is_set_apart and _DELIMITED.match(line, match.end()) is not None
 
 
-def _take_value(items: LineItems, match: re.Match[str], line: str) -> None:
+def _take_value(items: LineItems, match: re.Match[str]) -> None:
     name = match["name"].strip()
     groups = match.groupdict()
     is_spaced = "time" not in groups
-    if _ends_in_position(name) or is_counter(name) or has_counter(name) or _FILE_NAME.search(name) or match["more"] or groups.get("time"):
+    if (
+        _ends_in_position(name)
+        or is_counter(name)
+        or has_counter(name)
+        or _FILE_NAME.search(name)
+        or match["more"]
+        or groups.get("time")
+    ):
         return
     if groups.get("total"):
         value: float | None = 100 * int(groups["correct"]) / max(1, int(groups["total"]))

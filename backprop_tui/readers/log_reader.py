@@ -93,12 +93,12 @@ class LogReader:
         content = block.content
         for line, offset in block.matching_lines(self._any_mark, self._takes_next_line):
             following = [reader for reader in self._following if reader.follows]
-            readers = [
-                reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following
-            ]
+            readers = [reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following]
             end = offset - start - len(line)
             before = content[max(0, end - MAX_BYTES_BEFORE) : end]
-            self._context.before = before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
+            self._context.before = (
+                before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
+            )
             for part in _split_mixed_line(visible_text(line)):
                 for event in _first_events(readers, part, offset):
                     for merged in self._merger.take(event):
@@ -109,7 +109,10 @@ class LogReader:
         self._before = (self._before + block.content)[-MAX_BYTES_BEFORE:]
 
     def _takes_next_line(self) -> bool:
-        return any([reader.follows for reader in self._following])  # a list is faster than a generator
+        for reader in self._following:  # noqa: SIM110, as in _contains_any
+            if reader.follows:
+                return True
+        return False
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote may lack a reader; a damaged one is none."""

@@ -1,4 +1,4 @@
-"""Reads lines that hold a position and names with numbers, in any common shape.
+r"""Reads lines that hold a position and names with numbers, in any common shape.
 
 `Epoch 1/5, Loss: 0.32`, `[1/2][124/125] Loss_D: 0.38`, `iter 100: loss 3.12, time 123.45ms`, `[40]\ttrain's auc: 1`.
 `line_items` takes the line apart. Whether it is about a training is decided from the whole: one name must be a known
@@ -26,6 +26,7 @@ from backprop_tui.readers.training_keys import (
     is_known_metric,
     name_words,
     numeric_metrics,
+    word_set,
 )
 
 MAX_LINE_CHARS = 2000
@@ -38,7 +39,8 @@ _RULE = r"[-=*\s]{0,100}$"
 _EPOCH_ALONE = lazy_compile(
     rf"[-=*#\s]{{0,20}}(?:Epoch|EPOCH:?) (\d{{1,7}})(?:{_GAP}(?:/|of){_GAP}(\d{{1,7}}))?:?{_RULE}"
     r"|(?:Train )?Epoch: (\d{1,7})(?: \[\d{1,3}%\]| ?\| ?(?:Epoch )?Time: .{1,20})$"
-    rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
+    rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/"
+    rf"{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
 # Lines that say only where the training is: rsl-rl, Coqui, Composer.
 _POSITION_ALONE = lazy_compile(
@@ -46,8 +48,9 @@ _POSITION_ALONE = lazy_compile(
 )
 # An exception, a shell's `set -x`, a call or a printed object: Namespace(lr=0.1, loss=0.5)
 _OTHER = lazy_compile(
-    r"[\w.]{0,80}(?:Error|Exception|Warning|Interrupt)\b|\++ |[\w.]{1,60}\((?:[\w.]{1,60}=|\w{1,60}\()|E   |>>> "
-    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",  # the position of another training
+    r"(?-i:[\w.]{0,80}(?:Error|Exception|Warning|Interrupt)\b)|\++ |[\w.]{1,60}\((?:[\w.]{1,60}=|\w{1,60}\()|E   |>>> "
+    # The position of another training, or of a checkpoint.
+    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",
     re.IGNORECASE,
 )
 _SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
@@ -56,21 +59,52 @@ _DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
 _SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
-_SETTING_WORDS = frozenset(
-    "lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device epochs"
-    " steps name path dir model dataset gamma beta warmup scheduler activation batch clip".split()
+_SETTING_WORDS = word_set(
+    """
+    lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device
+    epochs steps name path dir model dataset gamma beta warmup scheduler activation batch clip
+    """
 )
 # Two of these on a line are settings, even beside `epoch=3` or `batch=8`.
-_DUMPED_WORDS = frozenset("momentum decay optimizer dropout workers warmup seed betas patience epochs".split())
+_DUMPED_WORDS = word_set(
+    """
+    momentum decay optimizer dropout workers warmup seed betas patience epochs
+    """
+)
 # Beside a position these show that a line is a training's, though they are no results.
 _COMPANIONS = frozenset(("lr", "learningrate", "gradnorm"))
-_NOT_OF_EVALUATIONS = (" Time", " time", " Data", " data", " LR", " lr", " data_time", " max mem", " max_mem", " memory")
+_NOT_OF_EVALUATIONS = (
+    " Time",
+    " time",
+    " Data",
+    " data",
+    " LR",
+    " lr",
+    " data_time",
+    " max mem",
+    " max_mem",
+    " memory",
+)
 
 
 class Pairs:
     # Few different first bytes, and rare ones, keep the search for a mark fast: so "pb:" for "val_bpb:".
     marks = (
-        *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"ll:", b"ll=", b"poch", b"POCH"),
+        *(
+            b"loss",
+            b"Loss",
+            b"LOSS",
+            b"acc",
+            b"Acc",
+            b"ACC",
+            b"ppl",
+            b"PPL",
+            b"plexity",
+            b"ll:",
+            b"ll=",
+            b"poch",
+            b"POCH",
+        ),
         *(b"rew", b"Rew", b"f1", b"F1", b"mAP", b"mIoU", b"IoU", b"leu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
         *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
         *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
@@ -103,17 +137,18 @@ class Pairs:
         items = parse_items(line, start)
         if items is None:
             return
-        if _SUMMARY.match(line, start) is not None:
-            _name_split(items, "Test")
-        elif items.split is None and not items.has_position and (split := self._split_above()):
-            _name_split(items, split)
-        elif items.split is None and (split := next(filter(None, map(split_of, _tags(line[:start]))), None)):
+        if items.split is None and (split := self._split_around(items, line, start)) is not None:
             _name_split(items, split)
         if self._is_training(items, line, start):
             yield from self._events(items, offset)
 
-    def _split_above(self) -> str | None:
-        """The word that names a validation or test in the line above, if that is a heading: `Test Error:`."""
+    def _split_around(self, items: LineItems, line: str, start: int) -> str | None:
+        """The word that names a validation or test, in the prefix or in the line above, if that is a heading."""
+        if _SUMMARY.match(line, start) is not None:
+            return "Test"
+        tags = _BRACKETED_WORD.findall(line, 0, start) if "[" in line[:start] else []
+        if (split := next(filter(None, map(split_of, tags)), None)) or items.has_position:
+            return split
         previous = self.context.previous
         heading = _HEADING_ALONE.match(previous, prefix_end(previous)) if previous.endswith(":") else None
         words = [] if heading is None else heading[0].rstrip(":").split()
@@ -158,9 +193,9 @@ class Pairs:
             return False
         if len(items.values) > 1 or items.split is not None:
             return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
-        return not self._is_setting(items.values[known[0]], known[0] in items.integers)
+        return not self._is_setting(items, known[0])
 
-    def _is_setting(self, value: float, is_integer: bool) -> bool:
+    def _is_setting(self, items: LineItems, name: str) -> bool:
         """Whether the only pair of a line is part of a printed configuration."""
         previous = self.context.previous
         setting = _SETTING.match(previous, prefix_end(previous))
@@ -168,7 +203,7 @@ class Pairs:
             is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
             if not self.context.has_begun or is_text or _is_setting_name(_name_before(setting[0])):
                 return True
-        return not self.context.has_begun and (is_integer or not math.isfinite(value))
+        return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
     def _events(self, items: LineItems, offset: int) -> Iterator[ReaderEvent]:
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
@@ -226,10 +261,6 @@ class Pairs:
         )
         if metrics:
             yield Progress(offset=offset, step=step, epoch=epoch, total_epochs=items.total_epochs, metrics=metrics)
-
-
-def _tags(prefix: str) -> list[str]:
-    return _BRACKETED_WORD.findall(prefix) if "[" in prefix else []
 
 
 def _name_before(setting: str) -> str:

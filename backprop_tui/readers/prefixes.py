@@ -1,4 +1,4 @@
-"""Prefixes that loggers and launchers print before a message: a time, a level, a logger's name, a rank, a file and line.
+"""Prefixes that loggers and launchers print before a message: a time, a level, a logger, a rank, a file and line.
 
 Any `[word]` is skipped as a prefix, except counts such as `[1/10]` and brackets that name an epoch, step or iteration.
 """
@@ -12,7 +12,9 @@ from backprop_tui.readers.lazy_regex import lazy_compile
 MAX_PREFIX_CHARS = 200
 
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?[AP]M\b)?"
-_MONTH_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w{0,6} +\d{1,2}"
+_MONTH_DAY = (
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w{0,6} +\d{1,2}"
+)
 _LEVEL = r"(?:debug|info|notice|warning|warn|success)"
 _FILE_AND_LINE = r"[\w./<>-]{1,80}\.(?:py|pyx|cc|cpp|cu|c|h|hpp|rs|go|jl):\d{1,6}"
 _PREFIX = lazy_compile(
@@ -42,7 +44,8 @@ _NO_LOGGER = (
 )
 _LOGGER_NAME = lazy_compile(
     rf"{_NO_LOGGER}"
-    r"(?:[\w./<>]{1,60}(?::\w{1,60})?(?::\d{1,6})?(?: (?=debug\b|info\b|warning\b)|(?:[:\]]?(?: ?[-|:])?)(?<=[-|:\]]))\s*)"
+    r"(?:[\w./<>]{1,60}(?::\w{1,60})?(?::\d{1,6})?"
+    r"(?: (?=debug\b|info\b|warning\b)|(?:[:\]]?(?: ?[-|:])?)(?<=[-|:\]]))\s*)"
     r"(?<=[\s\]])"
     r"|\([\w.]{1,60}[: ]\d{1,6}\):?\s+"
     r"|[\w.-]{1,60} [\w./-]{1,60}\[\d{1,10}\]:\s+",  # syslog

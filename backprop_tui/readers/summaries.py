@@ -13,9 +13,12 @@ from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.line_context import LineContext
 from backprop_tui.readers.training_keys import is_counter, is_known_metric, numeric_metrics
 
+MAX_LINE_CHARS = 300
+
 _HEADING = lazy_compile(r"\*{3,} \w{1,20} metrics \*{3,}\s*$|[\s│┃]*(?:Test|Validate) metric\s.*DataLoader 0")
 _PAIR = lazy_compile(
-    r"[\s│┃]*([A-Za-z_][\w@/.-]{0,100})\s*(?:[:=│┃]|\s{2})\s*([-+]?(?:[\d.]{1,40}(?:e[-+]?\d{1,4})?|nan|inf))(?: ?%)?[\s│┃]*$"
+    r"[\s│┃]*([A-Za-z_][\w@/.-]{0,100})\s*(?:[:=│┃]|\s{2})\s*"
+    r"([-+]?(?:[\d.]{1,40}(?:e[-+]?\d{1,4})?|nan|inf))(?: ?%)?[\s│┃]*$"
 )
 _PAIR_OF_ANOTHER_KIND = lazy_compile(r"\s*[A-Za-z_][\w@/.-]{0,100}\s*[:=]\s*\S{1,80}$")
 _RULE = lazy_compile(r"[─━╇┡┩│┃┏┓┳└┘┴ ]+$")
@@ -39,7 +42,9 @@ class Summaries:
         return self._is_open
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
-        if _HEADING.match(line) is not None:
+        if len(line) > MAX_LINE_CHARS:
+            self._is_open = False
+        elif _HEADING.match(line) is not None:
             self._is_open, self._needs_metric = True, False
         elif line.strip() == "---":
             self._is_open = self._needs_metric = self.context.has_begun

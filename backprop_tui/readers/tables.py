@@ -1,8 +1,8 @@
 """Reads tables: a box of names and values for each report, or a header and one row for each epoch or step.
 
 Boxes are those of Stable-Baselines3, OpenAI baselines and Spinning Up, `|    ep_rew_mean     | 23.3     |` between two
-rules, their rows perhaps in groups (`| rollout/ |  |`). Headers are those of fastai, spaCy, skorch, Chainer, sklearn and
-Rich. Tables without a known metric, such as the summary of a model, yield nothing.
+rules, their rows perhaps in groups (`| rollout/ |  |`). Headers are those of fastai, spaCy, skorch, Chainer, sklearn
+and Rich. Tables without a known metric, such as the summary of a model, yield nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import as_count, parse_number, parse_time_left
 from backprop_tui.readers.training_keys import as_epoch, is_known_metric, name_words, numeric_metrics
 
+MAX_LINE_CHARS = 1000
 MAX_ROWS = 200
 MAX_COLUMNS = 40
 MAX_CELL_CHARS = 60
@@ -33,7 +34,9 @@ _ROW_START = lazy_compile(r"\s*[|│┃]?\s*\d")
 _STEPS_OF_AGENTS = ("totaltimesteps", "numtimesteps", "timestepstotal", "totalenvinteracts", "timesteps")
 _STEPS = (*_STEPS_OF_AGENTS, "globalstep", "step", "steps", "iteration", "iterations", "iter", "#")
 _EPOCHS = ("epoch", "e")
-_COUNTERS = frozenset((*_STEPS, *_EPOCHS, "timeelapsed", "nupdates", "serialtimesteps", "time", "dur", "elapsedtime", "remainingtime"))
+_COUNTERS = frozenset(
+    (*_STEPS, *_EPOCHS, "timeelapsed", "nupdates", "serialtimesteps", "time", "dur", "elapsedtime", "remainingtime")
+)
 
 
 class Tables:
@@ -56,6 +59,8 @@ class Tables:
         return self._box is not None or self._lines_left > 0
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
+        if len(line) > MAX_LINE_CHARS:
+            return
         is_rule = len(line.strip()) >= 3 and _RULE.match(line) is not None
         if is_rule and self._lines_left == 0:
             box, self._box, self._group = self._box, [], ""
@@ -122,7 +127,9 @@ def _header(line: str) -> list[str] | None:
         columns = line.split()
     if not 2 <= len(columns) <= MAX_COLUMNS or not any(_key(name) in (*_STEPS, *_EPOCHS) for name in columns[:2]):
         return None
-    is_plain = all(0 < len(name) <= MAX_CELL_CHARS and _cell_number(name) is None and ":" not in name for name in columns)
+    is_plain = all(
+        0 < len(name) <= MAX_CELL_CHARS and _cell_number(name) is None and ":" not in name for name in columns
+    )
     has_metric = any(is_known_metric(name) or "loss" in name_words(name) for name in columns)
     return columns if is_plain and has_metric and len(set(columns)) == len(columns) else None
 
@@ -145,7 +152,7 @@ def _cell_number(cell: str) -> float | None:
 
 
 def _table_progress(cells: Mapping[str, str], offset: int) -> Progress | None:
-    keys = {_key(name): name for name in reversed(cells)}
+    keys = {_key(name): name for name in reversed(list(cells))}
     step = next((_cell_number(cells[keys[key]]) for key in _STEPS if key in keys), None)
     epoch = next((cells[keys[key]] for key in _EPOCHS if key in keys), None)
     first, _, total = (epoch or "").partition("/")

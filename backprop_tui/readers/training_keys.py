@@ -9,6 +9,12 @@ from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 
+
+def word_set(text: str) -> frozenset[str]:
+    """Returns the words of a text."""
+    return frozenset(text.split())
+
+
 # Keys are compared without case, dashes and underscores; the first key of a tuple that is present is used.
 STEP_KEYS = ("step", "globalstep", "iteration", "iter")
 TOTAL_KEYS = ("totalsteps", "maxsteps")
@@ -24,32 +30,47 @@ TRAINING_METRIC_SUFFIXES = ("loss", "accuracy", "perplexity")
 TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 
 # Further metric names, accepted only on lines that hold little but name-value pairs.
-KNOWN_METRIC_WORDS = frozenset(
-    "acc acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map ndcg dice"
-    " bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return returns rew"
-    " score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity".split()
+KNOWN_METRIC_WORDS = word_set(
+    """
+    acc acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map
+    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return
+    returns rew score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity
+    """
 )
 # Words that only qualify the metric before them: `ep_rew_mean`, `loss/train/total`, `lm loss value`.
-_QUALIFIERS = frozenset(
-    "mean avg average std min max median total sum value val valid validation train training test eval dev all epoch"
-    " step iter smooth ema macro micro weighted top ratio db".split()
+_QUALIFIERS = word_set(
+    """
+    mean avg average std min max median total sum value val valid validation train training test eval dev all
+    epoch step iter smooth ema macro micro weighted top ratio db
+    """
 )
-SPLIT_WORDS = frozenset(
-    "val valid validation validating test testing eval evaluation evaluating evaluate dev holdout heldout cur".split()
+SPLIT_WORDS = word_set(
+    """
+    val valid validation validating test testing eval evaluation evaluating evaluate dev holdout heldout cur
+    """
 )
 TRAIN_WORDS = frozenset(("train", "training", "trn"))
 # A name with one of these words is a setting, a bound or something else that is no result.
-_NO_METRIC_WORDS = frozenset(
-    "packet packets target weight weights coef coeff coefficient lambda threshold thresh scale fn func type"
-    " goal limit baseline of the was is are for and with from this that every interval freq frequency patience budget map_location reduction factor range steps"
-    " margin tolerance tol count num scaling".split()
+_NO_METRIC_WORDS = word_set(
+    """
+    packet packets target weight weights coef coeff coefficient lambda threshold thresh scale fn func type goal
+    limit baseline of the was is are for and with from this that every interval freq frequency patience budget
+    map_location reduction factor range steps margin tolerance tol count num scaling
+    """
 )
 # Counters, clocks and constants: they are never curves.
-_BOOKKEEPING = frozenset("hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta".split())
+_BOOKKEEPING = word_set(
+    """
+    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta
+    """
+)
 # The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
-COUNTERS = _BOOKKEEPING | frozenset(
-    "epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank worldsize gpu gpus"
-    " pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples predictsamples".split()
+COUNTERS = _BOOKKEEPING | word_set(
+    """
+    epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
+    worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
+    predictsamples
+    """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
 
@@ -190,7 +211,11 @@ def _valid_metrics(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def _is_valid_name(name: str) -> bool:
-    return 0 < len(name) <= MAX_NAME_CHARS and _UNSAFE_CHARACTER.search(name) is None and _normalized(name) not in _BOOKKEEPING
+    return (
+        0 < len(name) <= MAX_NAME_CHARS
+        and _UNSAFE_CHARACTER.search(name) is None
+        and _normalized(name) not in _BOOKKEEPING
+    )
 
 
 def _is_path(text: str) -> bool:

@@ -97,7 +97,11 @@ def test_the_block_after_a_rule_is_a_summary_only_once_a_training_was_seen() -> 
 
 
 def test_steps_that_go_on_from_epoch_to_epoch_are_not_added_up() -> None:
-    lines = [f"Epoch[{epoch}/3] Iteration[{4 * (epoch - 1) + done}/12] Loss: 0.5{epoch}{done}" for epoch in (1, 2, 3) for done in (2, 4)]
+    lines = [
+        f"Epoch[{epoch}/3] Iteration[{4 * (epoch - 1) + done}/12] Loss: 0.5{epoch}{done}"
+        for epoch in (1, 2, 3)
+        for done in (2, 4)
+    ]
     assert [event["step"] for event in read("\n".join(lines) + "\n")] == [2, 4, 6, 8, 10, 12]
 
 

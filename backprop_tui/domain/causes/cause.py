@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
 
 _MAX_TEXT_LENGTH = 300
-_MAX_EVIDENCE_LENGTH = 4_000
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
 
 
@@ -28,11 +27,11 @@ def build_cause(
     evidence: str | None = None,
     retryable: bool = False,
 ) -> Cause:
-    """Builds a cause; the evidence is the line `at` unless it is given."""
-    text = evidence if at is None or evidence is not None else at.text.strip()
+    """Builds a cause; the line `at`, if given, is its evidence."""
+    text = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
-        evidence=None if text is None else sanitize(text)[:_MAX_EVIDENCE_LENGTH],
+        evidence=None if text is None else sanitize(text)[:_MAX_TEXT_LENGTH],
         advice=sanitize(advice)[:_MAX_TEXT_LENGTH],
         summary=sanitize(summary)[:_MAX_TEXT_LENGTH],
         line=None if at is None else at.number,

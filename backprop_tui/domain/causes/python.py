@@ -13,60 +13,71 @@ _ERROR_LINE = (
     r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Failure)\b.*|\b(?:ERROR|FATAL|CRITICAL)\b|^\s*(?i:error|fatal)\b"
     r"|^[\w.+-]+: .*(?i:failed|cannot|can't|invalid|denied)"
 )
-def python_error(clues: Clues) -> Cause | None:
-    """Reports the exception that ended the script and the first of its chain, with the place in the user's code."""
-    raised, root = clues.raised, clues.root
-    if raised is None or root is None:
-        return None
-    evidence = root if root.text == raised.text else raised
-    place = root.place or raised.place
-    return build_cause(
-        "python_error",
-        at=evidence.line,
-        evidence=evidence.text,
-        summary=summary_of_exceptions(clues),
-        advice=f"fix {describe_place(place) or 'the script'}, then resume",
-        retryable=root.name not in _NOT_RETRYABLE,
-    )
-
-
 # Errors that happen again on every attempt.
-_NOT_RETRYABLE = frozenset({"NameError", "UnboundLocalError", "IsADirectoryError", "NotADirectoryError", "NotImplementedError"})
+_NOT_RETRYABLE = (
+    r"Error\(s\) in loading state_dict|not compiled with CUDA enabled|Found no NVIDIA driver"
+    r"|^(?:NameError|UnboundLocalError|PermissionError|IsADirectoryError|NotADirectoryError)\b"
+)
+_ADVICE: tuple[tuple[str, str], ...] = (
+    (
+        # CUDA's documentation on launch failures: usually an invalid pointer or index, rarely the device.
+        r"device-side assert triggered|illegal memory access|unspecified launch failure|CUDA_ERROR_LAUNCH_FAILED",
+        "--env CUDA_LAUNCH_BLOCKING=1 shows the real line; often a label or index is out of range",
+    ),
+    (
+        r"not compiled with CUDA enabled|Found no NVIDIA driver",
+        "this interpreter's torch cannot use a GPU here: install the CUDA build, or choose another one with --python",
+    ),
+    (r"^AssertionError", "an assertion in the script failed"),
+    (
+        r"^(?:PermissionError|OSError: \[Errno 13\])",
+        "the file's owner can grant access with chmod; or choose another path",
+    ),
+    (
+        r"(?:size mismatch|Missing key\(s\) in state_dict|Unexpected key\(s\))",
+        "the checkpoint is of another model: start without it, or with the options it was trained with",
+    ),
+    (
+        r"(?:ConnectionError|Timeout|Temporary failure in name resolution|Max retries exceeded|HTTPError|URLError)",
+        "the network or a server did not answer: --retries tries again",
+    ),
+)
 
 
-def summary_of_exceptions(clues: Clues) -> str:
-    """The exception that ended the script, then the first of its chain in parentheses, if that adds something."""
-    raised, first = clues.raised, clues.exceptions[0]
-    if raised is None:
-        return ""
-    summary, origin = one_line(raised), one_line(first)
-    message = origin.partition(": ")[2]
-    if first is raised or not first.has_message or origin == summary or (message and message in raised.text):
-        return summary
-    return f"{summary} ({origin})"
+def python_error(clues: Clues) -> Cause | None:
+    """Reports the root exception and its place in the user's code, after the exception raised `from` it, if any."""
+    root = clues.root
+    if root is None:
+        return None
+    summary = _one_line(root)
+    last = clues.exceptions[-1]
+    if last.is_explicit and _one_line(last) != summary:
+        summary = f"{_one_line(last)} ({summary})"
+    retryable = re.search(_NOT_RETRYABLE, root.text) is None
+    advice = _python_error_advice(root, summary)
+    return build_cause("python_error", at=root.line, summary=summary, advice=advice, retryable=retryable)
 
 
-def one_line(exception: LoggedException) -> str:
-    """Type and message without the module; the first paragraph of the message if its first line is not a whole one."""
-    line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text).rstrip()
-    if not line.endswith((":", ",")) and exception.has_message and line.rpartition(".")[2] != exception.name:
-        return line
-    paragraph: list[str] = []
-    for text in exception.message:
-        if text.strip():
-            paragraph.append(text.strip())
-        elif paragraph:
-            break
-    return " ".join([line, *paragraph])
+def _one_line(exception: LoggedException) -> str:
+    """The exception in one line, without its module."""
+    line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text)
+    if line.endswith(":") and exception.message:
+        line += f" {exception.message[0].strip()}"
+    return line
 
 
-def describe_place(place: tuple[str, int] | None) -> str:
-    return "" if place is None else f"{place[0]} line {place[1]}"
+def _python_error_advice(root: LoggedException, summary: str) -> str:
+    place = "" if root.place is None else f"{root.place[0]} line {root.place[1]}"
+    text = f"{_one_line(root)}\n{summary}\n{root.text}"
+    for pattern, advice in _ADVICE:
+        if re.search(pattern, text):
+            return f"{advice} ({place})" if place else advice
+    return f"fix {place or 'the script'}, then resume"
 
 
 def unknown(clues: Clues) -> Cause:
     """Reports the log line that looks most like an error, otherwise the exit code and the last line."""
-    code = clues.exit_code
+    code = clues.facts.exit_code
     ended = "exit status unknown" if code is None else f"exit code {code}"
     for line in reversed(clues.last[-20:]):
         if re.search(_ERROR_LINE, line.text):
