@@ -32,6 +32,7 @@ from backprop_tui.readers.training_keys import (
 MAX_LINE_CHARS = 2000
 MAX_HEAD_WORDS = 3  # before the position: "Training results of epoch 3"
 MAX_WORDS_WITH_POSITION = 6
+MAX_SETTING_CHARS = 60  # of a line that is remembered
 MAX_TEXTS = 3  # names with a text instead of a number
 
 _GAP = r"\s{0,8}"
@@ -58,7 +59,7 @@ _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
 _DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
-_SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
+_SETTING = lazy_compile(r"[\s\-*│├└─]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
 _SETTING_WORDS = word_set(
     """
     lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device
@@ -117,6 +118,7 @@ class Pairs:
         self.context = LineContext()
         self._step = 0  # the last one of the training
         self._last_in_epoch: tuple[float, int] = (0, 0)  # epoch and step, where a line has both with their totals
+        self._setting = ""  # the last line that was taken for one
         self._counts_on = False  # whether that step goes on from epoch to epoch
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
@@ -155,10 +157,10 @@ class Pairs:
         return next((word for word in words if split_of(word)), None)
 
     def memory(self) -> list[Any]:
-        return [self._step, *self._last_in_epoch, self._counts_on]
+        return [self._step, *self._last_in_epoch, self._counts_on, self._setting]
 
     def remember(self, memory: list[Any]) -> None:
-        self._step, epoch, step, self._counts_on = memory
+        self._step, epoch, step, self._counts_on, self._setting = memory
         self._last_in_epoch = (epoch, step)
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
@@ -193,11 +195,15 @@ class Pairs:
             return False
         if len(items.values) > 1 or items.split is not None:
             return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
-        return not self._is_setting(items, known[0])
+        is_setting = self._is_setting(items, known[0])
+        self._setting = line[-MAX_SETTING_CHARS:].rstrip() if is_setting else ""
+        return not is_setting
 
     def _is_setting(self, items: LineItems, name: str) -> bool:
-        """Whether the only pair of a line is part of a printed configuration."""
+        """Whether the only pair of a line is part of a printed configuration: so are its neighbours."""
         previous = self.context.previous
+        if self._setting and previous.endswith(self._setting):
+            return True
         setting = _SETTING.match(previous, prefix_end(previous))
         if setting is not None and not is_known_metric(_name_before(setting[0])):
             is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
