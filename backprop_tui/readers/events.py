@@ -47,7 +47,8 @@ class EpochProgress:
     """Progress within one epoch (`done` of `total` steps), for formats that restart the count in each epoch.
 
     `epoch` None means the epoch that an earlier line named. `first_epoch` is the number the format gives the first
-    epoch, None if scripts differ. The seconds refer to this epoch only.
+    epoch, None if scripts differ. `elapsed_seconds` and `seconds_left` refer to this epoch, `eta_seconds` to the whole
+    training.
     """
 
     offset: int
@@ -58,6 +59,7 @@ class EpochProgress:
     total_epochs: int | None = None
     elapsed_seconds: float | None = None
     seconds_left: float | None = None
+    eta_seconds: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@ r"""Splits a growing log into lines, at `\n`, `\r\n` and a bare `\r`, so that ea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import indices_after_backspaces
@@ -39,14 +39,25 @@ class Block:
             if not _is_too_long(line):
                 yield line, position
 
-    def matching_lines(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
-        """Like `lines`, but only lines that match; the others are never split, which is much faster."""
+    def matching_lines(
+        self, pattern: re.Pattern[bytes], takes_next_line: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[bytes, int]]:
+        """Like `lines`, but only lines that match; the others are never split, which is much faster.
+
+        `takes_next_line` is asked after each line: then the next one is returned whether it matches or not.
+        """
         content = self.content
         position = 0
-        while position < len(content) and (match := pattern.search(content, position)) is not None:
-            start = max(content.rfind(b"\n", position, match.start()) + 1, position)
-            start = max(content.rfind(b"\r", start, match.start()) + 1, start)
-            terminator = _TERMINATOR.search(content, match.end())
+        while position < len(content):
+            if takes_next_line():
+                start = match_end = position
+            elif (match := pattern.search(content, position)) is not None:
+                start = max(content.rfind(b"\n", position, match.start()) + 1, position)
+                start = max(content.rfind(b"\r", start, match.start()) + 1, start)
+                match_end = match.end()
+            else:
+                return
+            terminator = _TERMINATOR.search(content, match_end)
             end = len(content) if terminator is None else terminator.end()
             line = content[start:end]
             if not _is_too_long(line):

@@ -137,7 +137,9 @@ class EventMerger:
             epoch=None if epoch is None else float(epoch),
             total_steps=None if event.total is None or epochs is None else epochs * event.total,
             total_epochs=total_epochs,
-            eta_seconds=_eta(event, None if epochs is None else epochs - epochs_before - 1),
+            eta_seconds=event.eta_seconds
+            if event.eta_seconds is not None
+            else _eta(event, None if epochs is None else epochs - epochs_before - 1),
             metrics=event.metrics,
         )
 
