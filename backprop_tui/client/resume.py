@@ -75,6 +75,9 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
         choice = None if given is not None else choose(run.checkpoints)
+        question = None if choice is None else choice.question(run.id)
+        if question is not None:
+            raise UsageError(question)
         code = code_of(spec.script, spec.command, cwd)
     finally:
         commit = git.answer()
@@ -89,7 +92,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         git=commit,
         code=code,
     )
-    start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
+    start = given if choice is None else choice.path
     return Resumption(
         before=run,
         run=requeue_ended(changed, now=time.time(), resume_from=start),

@@ -73,7 +73,7 @@ _ALWAYS = (".ckpt", ".pth.tar", ".keras", ".weights.h5", ".pdparams", ".ckpt.pt"
 _TORCH = (".pt", ".pth", ".chk", ".t7", ".eqx")  # what a word of a model is enough for
 _PERHAPS = (
     *(".pkl", ".pickle", ".bin", ".h5", ".hdf5", ".npz", ".msgpack", ".safetensors", ".tar", ".zip", ".joblib"),
-    *(".cpkl", ".pdopt", ".gguf", ".ubj", ".cbm", ".model", ".params", ".weights", ".nemo", ".flax"),
+    *(".cpkl", ".pdopt", ".gguf", ".ubj", ".cbm", ".model", ".params", ".nemo", ".flax"),
 )
 _TEXT = (".json", ".txt")  # of a model of XGBoost or LightGBM
 _ORDINARY = _set(
@@ -130,9 +130,12 @@ def parse_checkpoint_path(file: str) -> NamedCheckpoint | None:
     return candidate if candidate is not None and candidate.is_certain else None
 
 
-def parse_candidate(file: str) -> NamedCheckpoint | None:
-    """As `parse_checkpoint_path`, or the file itself if it may be a checkpoint in spite of its name."""
-    folder = _folder_around(file)
+def parse_candidate(file: str, *, top: str = "") -> NamedCheckpoint | None:
+    """As `parse_checkpoint_path`, or the file itself if it may be a checkpoint in spite of its name.
+
+    The directory `top` and those above it are no checkpoints, whatever their names.
+    """
+    folder = _folder_around(file, top)
     if folder is not None:
         named = parse_checkpoint_name(folder, is_folder=True)
         return named if named.role is not Role.PART else None
@@ -193,11 +196,13 @@ def _uncertain(named: NamedCheckpoint) -> NamedCheckpoint:
     return replace(named, is_certain=False)
 
 
-def _folder_around(file: str) -> str | None:
+def _folder_around(file: str, top: str) -> str | None:
     """The outermost checkpoint directory: a Hugging Face checkpoint may contain a DeepSpeed one."""
     folder = dirname(file)
     outermost = folder if basename(file) in _PARTS_OF_FOLDERS else None
     for _ in range(MAX_PART_DEPTH):
+        if top == folder or top.startswith(folder + "/"):
+            break
         name = basename(folder)
         if _UNFINISHED_FOLDER.fullmatch(name):
             return None

@@ -94,10 +94,9 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
     # In a thread: a file system that hangs must not delay the end.
     choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_without_disk(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
-    checkpoint = choice.checkpoint
     while True:
         now = time.time()
-        concluded = finish_attempt(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+        concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=choice.advice())
         try:
             directory.write(concluded, durable=True)
         except StorageFailed as error:

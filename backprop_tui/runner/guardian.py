@@ -19,7 +19,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_record import CheckpointRecord
+from backprop_tui.runner.checkpoint_record import CheckpointRecord, modification_time
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
@@ -59,7 +59,13 @@ class Guardian:
         listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
-        self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)
+        log_path = directory.log
+        self._checkpoints = CheckpointRecord(
+            recorder,
+            self._outputs.expect,
+            folders=self._outputs.folders,
+            log_time=lambda: modification_time(log_path),
+        )
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
         self._checkpoint_wait = CheckpointWait(
             recorder,

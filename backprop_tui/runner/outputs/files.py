@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 
+from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Queued
@@ -50,10 +51,10 @@ COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may ch
 SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "venv", "env", "virtualenv", "site-packages", "wandb", "mlruns", "cache", "caches"}
 )
+# Files that matter besides those that may be checkpoints by their names: parts of checkpoints, and metrics.
 INTERESTING_ENDINGS = (
-    *(".pt", ".pth", ".ckpt", ".tar", ".bin", ".keras", ".h5", ".hdf5", ".safetensors", ".npz", ".pkl", ".pickle"),
-    *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
-    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
+    *(".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json", "saved_model.pb"),
+    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt"),
 )
 
 
@@ -291,13 +292,15 @@ class OutputFiles:
             return 1
         units = listed + len(folder.files)
         for name, before in list(folder.files.items()):
-            file = _stat_regular_file(os.path.join(folder.path, name))
+            file, changed_ns = _stat_regular_file(os.path.join(folder.path, name))
             if file is None:
                 del folder.files[name]
                 self._file_count -= 1
                 continue
             folder.files[name] = current = (file.size_bytes, file.modified_ns)
-            if current != before and file.modified_ns >= self._since_ns and self._belongs_to_run(folder, file):
+            # A script may set the time of modification, but not that of the last change.
+            is_new = min(file.modified_ns, changed_ns) >= self._since_ns
+            if current != before and is_new and self._belongs_to_run(folder, file):
                 changed.append(file)
         return units
 
@@ -324,7 +327,8 @@ class OutputFiles:
         return count
 
     def _is_interesting(self, name: str, path: str) -> bool:
-        return name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name or self._is_relevant(path)
+        is_of_interest = name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name
+        return is_of_interest or may_be_checkpoint(name) or self._is_relevant(path)
 
 
 def is_skipped(name: str) -> bool:
@@ -337,11 +341,13 @@ def _is_tool_folder(folder: str, cwd: str) -> bool:
     return any(map(is_skipped, os.path.relpath(folder, cwd).split("/"))) if contains(cwd, folder) else "/." in folder
 
 
-def _stat_regular_file(path: str) -> OutputFile | None:
+def _stat_regular_file(path: str) -> tuple[OutputFile | None, int]:
+    """The file and the time (ns) of its last change; None if it is gone or not regular."""
     try:
         status = os.lstat(path)
     except OSError:
-        return None
+        return None, 0
     if not stat.S_ISREG(status.st_mode):
-        return None
-    return OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+        return None, 0
+    file = OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+    return file, status.st_ctime_ns

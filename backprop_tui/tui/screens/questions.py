@@ -165,8 +165,8 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
         return []
     live = runs[0].live
     lines = [] if live.step is None else [f"It is at step {live.step:,}."]
-    if live.checkpoints:
-        newest = live.checkpoints[-1]
+    newest = next(reversed(live.usable_checkpoints), None)
+    if newest is not None:
         at_step = "" if newest.step is None else f", step {newest.step:,}"
         ago = durations.age(live.time - newest.saved_at)
         lines.append(f"Saved: {sanitize(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
