@@ -22,7 +22,8 @@ from backprop_tui.checkpoints.soundness import (
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_candidate, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
-from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation, contains
+from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
+from backprop_tui.runner.outputs.ownership import contains
 
 _WILDCARDS = re.compile(r"[*?\[]")
 MAX_PENDING = 100

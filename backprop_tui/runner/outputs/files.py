@@ -13,15 +13,12 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
-from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.readers.files import tensorboard
-from backprop_tui.store.home import Home
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.runner.outputs.ownership import Neighbour, Ownership, Sample, Written, contains
 
 DEEPEST = 6  # levels of directories that are searched
 MAX_PROCESSES = 64
@@ -45,6 +42,7 @@ MAX_FOLDERS = 2_000
 MAX_FILES = 20_000  # files remembered in all directories together
 MAX_GUESSED_FILES = 10_000  # a data set in many directories must leave room for known output files
 MAX_OPEN_FILES = 1_000
+MAX_DOUBTFUL = 200  # files in a shared directory
 MAX_PENDING = 100  # output locations that do not exist yet
 UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
 COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
@@ -120,45 +118,6 @@ def may_belong_to_run(folder: str) -> bool:
         return False
 
 
-def contains(folder: str, path: str) -> bool:
-    """Whether a path is the folder itself or below it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-class DirectoryNeighbours:
-    """Looks at the other unfinished runs; the working directory of each is read once."""
-
-    def __init__(self, home: Home, run_id: str, cwd: str) -> None:
-        self._home = home
-        self._run_id = run_id
-        self._cwd = cwd
-        self._cwds: dict[str, str] = {}
-
-    def is_shared(self) -> bool:
-        """Whether another active run works in this run's directory, or above or below it."""
-        try:
-            run_ids = set(os.listdir(self._home.active)) - {self._run_id}
-        except OSError:
-            return False
-        self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
-        return any(self._shares_directory(run_id) for run_id in run_ids)
-
-    def _shares_directory(self, run_id: str) -> bool:
-        cwd = self._cwds.get(run_id)
-        if cwd is not None and not _overlap(cwd, self._cwd):
-            return False
-        try:
-            run = RunDirectory(self._home.run_folder(run_id)).read()
-        except BackpropError:
-            return False  # removed at this moment, or written by another version
-        self._cwds[run_id] = run.spec.cwd
-        return _overlap(run.spec.cwd, self._cwd) and not isinstance(run.state, Queued | Ended)
-
-
-def _overlap(folder: str, other: str) -> bool:
-    return contains(folder, other) or contains(other, folder)
-
-
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
     """A regular file as it was found; `modified_ns` is in the wall-clock time of its file system."""
@@ -178,6 +137,7 @@ class _Folder:
     modified_ns: int | None = None
     crowded: bool = False
     files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
+    sample: Sample = field(default_factory=lambda: Sample(0, {}))  # at the scan before
 
 
 class OutputFiles:
@@ -191,19 +151,19 @@ class OutputFiles:
         since_ns: int,
         pids: Callable[[], Iterable[int]] = tuple,
         is_relevant: Callable[[str], bool] = lambda _path: False,
-        is_shared: Callable[[], bool] = lambda: False,
+        neighbours: Callable[[], Sequence[Neighbour]] = tuple,
     ) -> None:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
         `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
-        While `is_shared`, another run may write into `cwd`: files there need other evidence to count as this run's.
+        While there are `neighbours`, other runs may write into `cwd`: files there need evidence to count as this run's.
         """
         self._cwd = cwd
         self._since_ns = since_ns
         self._pids = pids
         self._is_relevant = is_relevant
-        self._is_shared = is_shared
-        self._was_shared = False
+        self._ownership = Ownership(neighbours, pids)
+        self._doubtful: dict[str, Written] = {}  # files that may be of another run
         self._folders: dict[str, _Folder] = {}
         self._file_count = 0  # in all of them
         self._guessed: deque[str] = deque()  # in the order in which they are scanned
@@ -218,14 +178,15 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
+        self._ownership.look()
         self._add_open_files()
         self._add_pending()
-        self._was_shared = self._was_shared or self._is_shared()
         changed: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
         for path in certain:  # grows during the loop, because subdirectories are scanned at once
             self._check(self._folders[path], changed, certain)
         self._scan_guessed(changed)
+        changed += self._decide_doubtful()
         return sorted(changed, key=lambda file: file.modified_ns)
 
     def _scan_guessed(self, changed: list[OutputFile]) -> None:
@@ -300,13 +261,43 @@ class OutputFiles:
             folder.files[name] = current = (file.size_bytes, file.modified_ns)
             # A script may set the time of modification, but not that of the last change.
             is_new = min(file.modified_ns, changed_ns) >= self._since_ns
-            if current != before and is_new and self._belongs_to_run(folder, file):
+            if current != before and is_new and self._belongs_to_run(folder, file, before):
                 changed.append(file)
+        folder.sample = self._ownership.sample
         return units
 
-    def _belongs_to_run(self, folder: _Folder, file: OutputFile) -> bool:
-        is_doubtful = folder.guessed and self._was_shared
-        return not is_doubtful or file.path in self._opened or self._is_relevant(file.path)
+    def _belongs_to_run(self, folder: _Folder, file: OutputFile, before: tuple[int, int] | None) -> bool:
+        """Whether it is known at once that this run has written the file; notes it as doubtful if that is not known."""
+        if not folder.guessed or self._is_relevant(file.path):
+            return True
+        if file.path in self._opened or not self._ownership.is_shared_at(file.modified_ns):
+            self._ownership.claim(file.path, since_ns=self._since_ns)
+            return True
+        if file.path in self._doubtful or len(self._doubtful) < MAX_DOUBTFUL:
+            added = (
+                file.size_bytes - before[0] if before is not None and before[0] < file.size_bytes else file.size_bytes
+            )
+            self._doubtful[file.path] = Written(file.path, added, file.modified_ns, folder.sample)
+        return False
+
+    def _decide_doubtful(self) -> list[OutputFile]:
+        """The doubtful files that this run has written according to the evidence; the others are tried again."""
+        doubtful = list(self._doubtful.values())
+        own = []
+        for file, is_own in zip(doubtful, self._ownership.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
+            status = None if is_own is False else _stat_regular_file(file.path)[0]
+            if status is None or is_own:
+                del self._doubtful[file.path]
+            if status is not None and is_own:
+                own.append(status)
+            elif status is not None:
+                # What is written from now on says nothing about it.
+                self._doubtful[file.path] = replace(file, size_bytes=0)
+        return own
+
+    def undecided(self) -> Sequence[str]:
+        """The files of which it is not known whether this run has written them."""
+        return list(self._doubtful)
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""

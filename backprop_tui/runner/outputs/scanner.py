@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.checkpoint_names import parse_candidate
 from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
@@ -18,12 +19,12 @@ from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import (
     MAX_PROCESSES,
-    DirectoryNeighbours,
     OutputFiles,
     locations_in_command,
     may_belong_to_run,
 )
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 
@@ -32,6 +33,7 @@ SAVING_SECONDS = 2.0
 LAST_SCAN_SECONDS = 5.0
 LOOK_SECONDS = 0.2  # between two looks at the working directories of its processes
 MAX_WORKING_FOLDERS = 16
+UNCLEAR_SCANS = 3  # until it is said that a checkpoint may be of another run
 ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
@@ -123,7 +125,7 @@ class OutputScanner:
             since_ns=since_ns,
             pids=self._pids,
             is_relevant=patterns.matches,
-            is_shared=DirectoryNeighbours(home, run.id, spec.cwd).is_shared,
+            neighbours=DirectoryNeighbours(home, run.id, spec.cwd).active,
         )
         for checkpoint in recorder.live.checkpoints:
             self._files.add_folder(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
@@ -131,6 +133,7 @@ class OutputScanner:
                 self._checkpoint_scanner.expect(checkpoint.path)
         self._task: BackgroundTask[list[ScanResult]] = BackgroundTask(self._scan, self._pause_seconds)
         self._is_last = False
+        self._unclear_scans = 0
 
     def expect(self, path: str) -> None:
         """Watches the directory of a checkpoint that the script announced: others will probably follow there."""
@@ -150,10 +153,17 @@ class OutputScanner:
         self._is_last = True
         return [result for results in self._task.finish(LAST_SCAN_SECONDS) for result in results]
 
+    @property
+    def has_unclear_checkpoints(self) -> bool:
+        """Whether there is what may be a checkpoint, and it is not known which of several runs has written it."""
+        return self._unclear_scans >= UNCLEAR_SCANS
+
     def _scan(self, now: float) -> list[ScanResult]:
         for folder in self._working_folders.look_for_new():
             self._files.add_folder(folder)
         files = self._files.scan()
+        is_unclear = any(map(parse_candidate, self._files.undecided()))
+        self._unclear_scans = self._unclear_scans + 1 if is_unclear else 0
         results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
         others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
         return [*results, *(result for result in others if result is not None)]

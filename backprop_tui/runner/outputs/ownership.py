@@ -1,0 +1,227 @@
+"""Which of several runs in one directory has written a file: decided by evidence, or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import Ended, Queued
+from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.processes.tree import descendants
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+
+MAX_NEIGHBOURS = 8  # runs in the same directory whose processes are looked at
+MAX_FOLDERS = 500  # that are known to be of this run, or of another
+MAX_SAMPLES = 100
+_EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
+# A directory with such a name belongs to the one that it is in: version_0/checkpoints, but not runs/version_0.
+_INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
+
+
+def contains(folder: str, path: str) -> bool:
+    """Whether a path is the folder itself or below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _overlap(folder: str, other: str) -> bool:
+    return contains(folder, other) or contains(other, folder)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another active run in the same directory, above or below it; `script_pid` is None before its script runs."""
+
+    run_id: str
+    started_at: float
+    script_pid: int | None
+
+
+class DirectoryNeighbours:
+    """Looks at the other unfinished runs; the working directory of each is read once."""
+
+    def __init__(self, home: Home, run_id: str, cwd: str) -> None:
+        self._home = home
+        self._run_id = run_id
+        self._cwd = cwd
+        self._cwds: dict[str, str] = {}
+
+    def is_shared(self) -> bool:
+        """Whether another active run works in this run's directory, or above or below it."""
+        return bool(self.active())
+
+    def active(self) -> Sequence[Neighbour]:
+        try:
+            run_ids = set(os.listdir(self._home.active)) - {self._run_id}
+        except OSError:
+            return ()
+        self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
+        neighbours = map(self._neighbour, sorted(run_ids))
+        return [neighbour for neighbour in neighbours if neighbour is not None]
+
+    def _neighbour(self, run_id: str) -> Neighbour | None:
+        cwd = self._cwds.get(run_id)
+        if cwd is not None and not _overlap(cwd, self._cwd):
+            return None
+        directory = RunDirectory(self._home.run_folder(run_id))
+        try:
+            run = directory.read()
+        except BackpropError:
+            return None  # removed at this moment, or written by another version
+        self._cwds[run_id] = run.spec.cwd
+        if not _overlap(run.spec.cwd, self._cwd) or isinstance(run.state, Queued | Ended):
+            return None
+        identity = directory.script_identity()
+        is_current = identity is not None and bool(run.attempts) and identity[0] == run.attempt.number
+        return Neighbour(
+            run_id=run_id,
+            started_at=run.attempt.started_at if run.attempts else run.state.since,
+            script_pid=identity[1] if identity is not None and is_current else None,
+        )
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Sample:
+    """Bytes written so far by the processes of this run and of each neighbour."""
+
+    own_bytes: int
+    others: dict[str, int | None]  # by run; None: unknown
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Written:
+    """A file in a shared directory, and how many bytes were written to it since `before`."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    before: Sample
+
+
+class Ownership:
+    """Collects evidence of one attempt; used by the thread that scans its files."""
+
+    def __init__(self, neighbours: Callable[[], Sequence[Neighbour]], pids: Callable[[], Iterable[int]]) -> None:
+        self._neighbours = neighbours
+        self._pids = pids
+        self._own_pids: set[int] = set()
+        self._other_pids: set[int] = set()
+        self._lives: dict[str, list[float]] = {}  # of each neighbour: its start, and when it was seen last
+        self._active: Sequence[Neighbour] = ()
+        self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
+        self._births: dict[str, int | None] = {}
+        self.sample = Sample(0, {})
+
+    def look(self) -> None:
+        """Looks at the processes and neighbours at the beginning of a scan."""
+        self._active = self._neighbours()[:MAX_NEIGHBOURS]
+        for neighbour in self._active:
+            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
+        self._own_pids.update(self._pids())
+        self.sample = self._measure()
+
+    def is_shared_at(self, at_ns: int) -> bool:
+        """Whether another run may have been active in the directory at this wall-clock time."""
+        at = at_ns / 1e9
+        active = {neighbour.run_id for neighbour in self._active}
+        return any(start <= at and (run_id in active or at <= last) for run_id, (start, last) in self._lives.items())
+
+    def claim(self, path: str, *, since_ns: int) -> None:
+        """Notes the directory of a file of this run as its own, if it was made in this attempt."""
+        folder = os.path.dirname(path)
+        birth_ns = self._birth_ns(folder)
+        if birth_ns is not None and birth_ns >= since_ns:
+            self._note(folder, is_own=True)
+
+    def of_this_run(self, files: Sequence[Written], *, since_ns: int) -> Sequence[bool | None]:
+        """Whether this run has written each of these files; None if the evidence does not say."""
+        now = self._measure() if files else self.sample
+        by_bytes = [self._by_written_bytes(file, now) for file in files]
+        for file, is_own in zip(files, by_bytes, strict=True):
+            if is_own is not None:
+                self._note(os.path.dirname(file.path), is_own=is_own)
+        return [
+            self._by_folder(file.path, since_ns) if is_own is None else is_own
+            for file, is_own in zip(files, by_bytes, strict=True)
+        ]
+
+    def _by_written_bytes(self, file: Written, now: Sample) -> bool | None:
+        """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
+        if file.size_bytes <= 0:
+            return None
+        if now.own_bytes - file.before.own_bytes < file.size_bytes:
+            return False
+        for run_id, total in now.others.items():
+            earlier = file.before.others.get(run_id)
+            if total is None or total - (earlier or 0) >= file.size_bytes:
+                return None
+        return True
+
+    def _by_folder(self, path: str, since_ns: int) -> bool | None:
+        folder = os.path.dirname(path)
+        while True:
+            known = self._folders.get(folder)
+            if known is None:
+                known = self._look_at_folder(folder, since_ns)
+            if known:
+                return None if len(known) > 1 else next(iter(known))
+            if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
+                return None
+            folder = os.path.dirname(folder)
+
+    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool] | None:
+        """By the process in the name of an event file; or this run was alone when the directory was made."""
+        try:
+            matches = filter(None, map(_EVENT_FILE.search, os.listdir(folder)))
+            pids = {int(match[1]) for match in matches}
+        except OSError:
+            return None
+        if pids & self._own_pids:
+            self._note(folder, is_own=True)
+        if pids & self._other_pids:
+            self._note(folder, is_own=False)
+        birth_ns = self._birth_ns(folder)
+        if folder not in self._folders and birth_ns is not None:
+            if birth_ns >= since_ns and not self.is_shared_at(birth_ns):
+                self._note(folder, is_own=True)
+            elif birth_ns < since_ns:
+                self._folders[folder] = set()  # it was there before
+        return self._folders.get(folder)
+
+    def _note(self, folder: str, *, is_own: bool) -> None:
+        if folder in self._folders or len(self._folders) < MAX_FOLDERS:
+            self._folders.setdefault(folder, set()).add(is_own)
+
+    def _birth_ns(self, folder: str) -> int | None:
+        if folder not in self._births and len(self._births) < MAX_FOLDERS:
+            self._births[folder] = birth_time_ns(folder)
+        return self._births.get(folder)
+
+    def _measure(self) -> Sample:
+        if not self._active:
+            return Sample(0, {})
+        others: dict[str, int | None] = {}
+        for neighbour in self._active:
+            pid = neighbour.script_pid
+            pids = [] if pid is None else [pid, *descendants(pid)]
+            self._other_pids.update(pids)
+            others[neighbour.run_id] = _written_bytes(pids)
+        return Sample(_written_bytes(self._pids()) or 0, others)
+
+
+def _written_bytes(pids: Iterable[int]) -> int | None:
+    """What these processes have written, and the children that they have waited for; None if nothing is known."""
+    total = None
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/io", "rb") as file:
+                counters = file.read()
+        except OSError:
+            continue
+        match = re.search(rb"wchar: (\d+)", counters)
+        total = (total or 0) + (int(match[1]) if match else 0)
+    return total
