@@ -21,10 +21,9 @@ from backprop_tui.runner.outputs.files import (
     OutputFile,
     OutputFiles,
     OutputLocation,
-    files_written_by,
     locations_in_command,
 )
-from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour, files_written_by
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory

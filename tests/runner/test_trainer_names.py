@@ -64,7 +64,8 @@ TRAINERS = [
     Trainer("Lightning, save_last", "epoch={e}-step={s}.ckpt last.ckpt", "epoch={e}-step={s}.ckpt"),
     Trainer(
         "Lightning with DeepSpeed",
-        "last.ckpt/checkpoint/mp_rank_00_model_states.pt last.ckpt/checkpoint/zero_pp_rank_0_mp_rank_00_optim_states.pt",
+        "last.ckpt/checkpoint/mp_rank_00_model_states.pt"
+        " last.ckpt/checkpoint/zero_pp_rank_0_mp_rank_00_optim_states.pt",
         "last.ckpt",
     ),
     Trainer(

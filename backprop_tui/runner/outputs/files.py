@@ -18,11 +18,17 @@ from dataclasses import field, replace
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.files import tensorboard
-from backprop_tui.runner.outputs.ownership import Neighbour, Ownership, Sample, Written, contains
+from backprop_tui.runner.outputs.ownership import (
+    DescriptorWatch,
+    Neighbour,
+    Ownership,
+    Sample,
+    Written,
+    contains,
+    files_written_by,
+)
 
 DEEPEST = 6  # levels of directories that are searched
-MAX_PROCESSES = 64
-MAX_DESCRIPTORS = 256
 
 # Options that name an output directory, compared without case, dashes, dots and underscores.
 _OUTPUT_OPTIONS = frozenset(
@@ -82,32 +88,6 @@ def _normalized(name: str) -> str:
     return _SEPARATORS.sub("", name).lower()
 
 
-def files_written_by(pids: Iterable[int]) -> set[str]:
-    """The regular files that these processes hold open for writing now."""
-    files: set[str] = set()
-    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
-        descriptors = f"/proc/{pid}/fd"
-        try:
-            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
-        except OSError:
-            continue  # the process is gone, or belongs to another user
-        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
-    return files
-
-
-def _written_file(descriptor: str) -> str | None:
-    """The file a descriptor refers to; None if it is not open for writing or not a file."""
-    try:
-        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
-        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
-            return None
-        target = os.readlink(descriptor)
-    except OSError:
-        return None
-    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
-    return target if is_file and not target.endswith(" (deleted)") else None
-
-
 def may_belong_to_run(folder: str) -> bool:
     """Whether a directory may belong to a single run: not the root, the home directory or one such as /tmp."""
     if folder in ("/", os.path.expanduser("~")):
@@ -163,6 +143,7 @@ class OutputFiles:
         self._pids = pids
         self._is_relevant = is_relevant
         self._ownership = Ownership(neighbours, pids)
+        self._descriptors = DescriptorWatch(pids)
         self._doubtful: dict[str, Written] = {}  # files that may be of another run
         self._folders: dict[str, _Folder] = {}
         self._file_count = 0  # in all of them
@@ -201,12 +182,14 @@ class OutputFiles:
         self._guessed.extend(path for path in scanned if path in self._folders)
 
     def _add_open_files(self) -> None:
-        for path in map(self._relative_to_cwd, files_written_by(self._pids())):
+        for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
             if len(self._opened) < MAX_OPEN_FILES:
                 self._opened.add(path)
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
-            if (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
+            if self._ownership.is_shared and contains(self._cwd, folder):
+                self._ownership.claim(path, since_ns=self._since_ns)  # the others in it may be of another run
+            elif (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
                 self._pending.append(OutputLocation(folder, depth=1))
 
     def _add_pending(self) -> None:
@@ -283,8 +266,11 @@ class OutputFiles:
     def _decide_doubtful(self) -> list[OutputFile]:
         """The doubtful files that this run has written according to the evidence; the others are tried again."""
         doubtful = list(self._doubtful.values())
+        if doubtful:
+            self._descriptors.start()
         own = []
         for file, is_own in zip(doubtful, self._ownership.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
+            is_own = is_own or file.path in self._opened  # noqa: PLW2901
             status = None if is_own is False else _stat_regular_file(file.path)[0]
             if status is None or is_own:
                 del self._doubtful[file.path]

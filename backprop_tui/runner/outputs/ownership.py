@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,10 +20,43 @@ from backprop_tui.store.run_directory import RunDirectory
 
 MAX_NEIGHBOURS = 8  # runs in the same directory whose processes are looked at
 MAX_FOLDERS = 500  # that are known to be of this run, or of another
-MAX_SAMPLES = 100
+WATCH_SECONDS = 60.0  # without a break
+WATCH_CPU_SHARE = 0.05
+MIN_WATCH_PAUSE_SECONDS = 0.004
+REFRESH_SECONDS = 0.5  # of the processes that are watched
 _EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
 # A directory with such a name belongs to the one that it is in: version_0/checkpoints, but not runs/version_0.
 _INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
+
+
+MAX_PROCESSES = 64
+MAX_DESCRIPTORS = 256
+
+
+def files_written_by(pids: Iterable[int]) -> set[str]:
+    """The regular files that these processes hold open for writing now."""
+    files: set[str] = set()
+    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
+        descriptors = f"/proc/{pid}/fd"
+        try:
+            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
+        except OSError:
+            continue  # the process is gone, or belongs to another user
+        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
+    return files
+
+
+def _written_file(descriptor: str) -> str | None:
+    """The file a descriptor refers to; None if it is not open for writing or not a file."""
+    try:
+        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
+        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
+            return None
+        target = os.readlink(descriptor)
+    except OSError:
+        return None
+    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
+    return target if is_file and not target.endswith(" (deleted)") else None
 
 
 def contains(folder: str, path: str) -> bool:
@@ -102,6 +138,49 @@ class Written:
     before: Sample
 
 
+class DescriptorWatch:
+    """Looks often which files a run has open, for saves that are over in a moment; only while that is needed."""
+
+    def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
+        self._pids = pids
+        self._files: set[str] = set()
+        self._thread: threading.Thread | None = None
+        self._may_start_at = 0.0
+        self._is_needed = False
+
+    def start(self) -> None:
+        """Watches until the next scan does not ask for it, and for a limited time without a break."""
+        self._is_needed = True
+        now = time.monotonic()
+        if (self._thread is None or not self._thread.is_alive()) and now >= self._may_start_at:
+            self._may_start_at = now + 2 * WATCH_SECONDS
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            with contextlib.suppress(RuntimeError):  # no more threads: without this evidence
+                self._thread.start()
+
+    def take(self) -> set[str]:
+        """The files that were seen open for writing since the last call."""
+        self._is_needed = False
+        files, self._files = self._files, set()
+        return files
+
+    def _watch(self) -> None:
+        end, refresh_at = time.monotonic() + WATCH_SECONDS, 0.0
+        pids: list[int] = []
+        idle_scans_until = 0.0
+        while (now := time.monotonic()) < end:
+            if self._is_needed:
+                idle_scans_until = now + WATCH_SECONDS / 10
+            elif now > idle_scans_until:
+                return
+            began = time.thread_time()
+            if now >= refresh_at:
+                pids, refresh_at = list(self._pids()), now + REFRESH_SECONDS
+            self._files |= files_written_by(pids)
+            spent = time.thread_time() - began
+            time.sleep(max(MIN_WATCH_PAUSE_SECONDS, spent / WATCH_CPU_SHARE))
+
+
 class Ownership:
     """Collects evidence of one attempt; used by the thread that scans its files."""
 
@@ -130,20 +209,30 @@ class Ownership:
         active = {neighbour.run_id for neighbour in self._active}
         return any(start <= at and (run_id in active or at <= last) for run_id, (start, last) in self._lives.items())
 
+    @property
+    def is_shared(self) -> bool:
+        return bool(self._active)
+
     def claim(self, path: str, *, since_ns: int) -> None:
         """Notes the directory of a file of this run as its own, if it was made in this attempt."""
         folder = os.path.dirname(path)
-        birth_ns = self._birth_ns(folder)
-        if birth_ns is not None and birth_ns >= since_ns:
-            self._note(folder, is_own=True)
+        while True:
+            birth_ns = self._birth_ns(folder)
+            if birth_ns is not None and birth_ns >= since_ns:
+                self._note(folder, is_own=True)
+            if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
+                return
+            folder = os.path.dirname(folder)
 
     def of_this_run(self, files: Sequence[Written], *, since_ns: int) -> Sequence[bool | None]:
         """Whether this run has written each of these files; None if the evidence does not say."""
         now = self._measure() if files else self.sample
         by_bytes = [self._by_written_bytes(file, now) for file in files]
         for file, is_own in zip(files, by_bytes, strict=True):
-            if is_own is not None:
-                self._note(os.path.dirname(file.path), is_own=is_own)
+            if is_own:
+                self.claim(file.path, since_ns=since_ns)
+            elif is_own is False:
+                self._note(os.path.dirname(file.path), is_own=False)
         return [
             self._by_folder(file.path, since_ns) if is_own is None else is_own
             for file, is_own in zip(files, by_bytes, strict=True)
@@ -155,8 +244,8 @@ class Ownership:
             return None
         if now.own_bytes - file.before.own_bytes < file.size_bytes:
             return False
-        for run_id, total in now.others.items():
-            earlier = file.before.others.get(run_id)
+        for run_id in {**file.before.others, **now.others}:
+            total, earlier = now.others.get(run_id), file.before.others.get(run_id)
             if total is None or total - (earlier or 0) >= file.size_bytes:
                 return None
         return True

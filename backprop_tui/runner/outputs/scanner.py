@@ -18,13 +18,12 @@ from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import (
-    MAX_PROCESSES,
     OutputFiles,
     locations_in_command,
     may_belong_to_run,
 )
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
-from backprop_tui.runner.outputs.ownership import DirectoryNeighbours
+from backprop_tui.runner.outputs.ownership import MAX_PROCESSES, DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 
