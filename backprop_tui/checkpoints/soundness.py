@@ -156,7 +156,7 @@ DISTRIBUTED_PART, DISTRIBUTED_METADATA = ".distcp", ".metadata"
 _DISTRIBUTED_NAME = re.compile(rb"__\d{1,6}_\d{1,6}\.distcp")
 # model-00001-of-00003.safetensors; one file for each rank, as DeepSpeed and accelerate write them.
 _SHARD = re.compile(r"(.*?)(\d{1,6})([-_]of[-_])(\d{1,6})(.*)", re.DOTALL)
-_RANK = re.compile(r"(.*(?:pp_rank|mp_rank|random_states|bf16_zero_pp_rank)_)(\d{1,6})(\D.*)", re.DOTALL)
+_RANK = re.compile(r"(.*?(?:pp_rank|mp_rank|random_states)_)(\d{1,6})(\D.*)", re.DOTALL)
 # accelerate saves the random states last; orbax renames a directory once all of it is written.
 ACCELERATE_OPTIMIZER, ACCELERATE_LAST = "optimizer.bin", "random_states_0.pkl"
 ORBAX_UNFINISHED = ".orbax-checkpoint-tmp"
