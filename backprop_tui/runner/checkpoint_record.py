@@ -51,17 +51,17 @@ class CheckpointRecord:
         expect: Callable[[str], None] = lambda _path: None,
         *,
         folders: Callable[[], Sequence[str]] = tuple,
-        log_time: Callable[[], float | None] = lambda: None,
+        log_path: str | None = None,
     ) -> None:
         """`expect` is called with each path that may have been announced.
 
         `folders` returns the directories in which the script's processes work, where these are not the run's own.
-        `log_time` is the wall-clock time at which the log was last written.
+        The time at which the log was last written shows when a step was printed.
         """
         self._recorder = recorder
         self._expect = expect
         self._folders = folders
-        self._log_time = log_time
+        self._log_path = log_path
         self._announced: dict[str, _Announcement] = {}  # by each path that may be meant, the newest last
         self._steps: deque[tuple[float, int]] = deque(maxlen=REMEMBERED_STEPS)  # wall-clock time and step, oldest first
         self._repeated = RepeatedSaves(self._step_at)
@@ -97,14 +97,21 @@ class CheckpointRecord:
 
     def note_step(self, step: int | None) -> None:
         if step is not None and (not self._steps or self._steps[-1][1] != step):
-            now, printed_at = time.time(), self._log_time()
-            self._steps.append((now if printed_at is None else min(now, printed_at), step))
+            self._steps.append((self._printed_at(), step))
+
+    def _printed_at(self) -> float:
+        """When the last line of the log was printed, a moment before it was read."""
+        now = time.time()
+        try:
+            return now if self._log_path is None else min(now, os.stat(self._log_path).st_mtime)
+        except OSError:
+            return now
 
     def handle(self, sighting: Sighting) -> None:
         match sighting:
             case CheckpointFound():
-                for found in [sighting] if sighting.is_certain else self._repeated.confirm(sighting):
-                    self._handle_found(found)
+                for confirmed in [sighting] if sighting.is_certain else self._repeated.confirm(sighting):
+                    self._handle_found(confirmed)
             case CheckpointGone(path=path):
                 self._remove(path)
             case CheckpointUnwritten(path=path):
@@ -234,14 +241,6 @@ class CheckpointRecord:
                 step = "" if checkpoint.step is None else f" at step {checkpoint.step}"
                 message = f"checkpoint{step}: {checkpoint.path}"
                 self._recorder.record_event("checkpoint", message, path=checkpoint.path, step=checkpoint.step)
-
-
-def modification_time(path: str) -> float | None:
-    """The wall-clock time at which a file was last written; None if it is gone."""
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return None
 
 
 def _is_within_epoch(sighting: CheckpointFound, logged: int | None) -> bool:

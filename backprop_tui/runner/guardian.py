@@ -19,7 +19,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
-from backprop_tui.runner.checkpoint_record import CheckpointRecord, modification_time
+from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.finalize import SHARED_DIRECTORY
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
@@ -60,13 +60,8 @@ class Guardian:
         listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
-        log_path = directory.log
-        self._checkpoints = CheckpointRecord(
-            recorder,
-            self._outputs.expect,
-            folders=self._outputs.folders,
-            log_time=lambda: modification_time(log_path),
-        )
+        folders, log_path = self._outputs.folders, directory.log
+        self._checkpoints = CheckpointRecord(recorder, self._outputs.expect, folders=folders, log_path=log_path)
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
         self._checkpoint_wait = CheckpointWait(
             recorder,
@@ -85,8 +80,7 @@ class Guardian:
         for descriptor in (script.pidfd, wake):
             self._poll.register(descriptor, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._session_ends = self._more_to_read = False  # more to read: of the log
-        self._is_sharing_reported = recorder.live.problem == SHARED_DIRECTORY
+        self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process is dead; returns how it ended, all None if its exit status is unknown."""

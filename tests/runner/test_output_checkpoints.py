@@ -338,6 +338,7 @@ def test_what_an_earlier_training_left_is_no_checkpoint_although_it_is_announced
     watched.scan_until_unchanged()
     assert watched.names() == []
     assert watched.messages("checkpoint") == []
+    assert watched.checkpoint_record.pending == frozenset(), "a stop does not wait for it"
     torch_save(path, 300)
     watched.scan_until_unchanged()
     assert [(saved.step, saved.sound, saved.written) for saved in watched.checkpoints] == [(20, True, True)]

@@ -125,6 +125,7 @@ class _Pending:
     first_seen: float  # monotonic
     changes: int = 0  # between two scans, so it was seen being written
     announced_as: str | None = None
+    is_old: bool = False  # written before this attempt
 
 
 class CheckpointScanner:
@@ -168,7 +169,7 @@ class CheckpointScanner:
         being_written = frozenset(
             path
             for path, pending in self._pending.items()
-            if pending.size_bytes >= 0 and now - pending.first_seen < MAX_WRITING_SECONDS
+            if pending.size_bytes >= 0 and not pending.is_old and now - pending.first_seen < MAX_WRITING_SECONDS
         )
         self.is_any_pending = bool(being_written)
         yield CheckpointsPending(paths=being_written)
@@ -231,7 +232,7 @@ class CheckpointScanner:
         is_unchanged = state == (pending.size_bytes, pending.modified_ns)
         changes = pending.changes + (not is_unchanged and pending.size_bytes >= 0)
         self._pending[path] = pending = replace(
-            pending, size_bytes=size_bytes, modified_ns=modified_ns, changes=changes
+            pending, size_bytes=size_bytes, modified_ns=modified_ns, changes=changes, is_old=False
         )
         if changes == 0 and not is_written_since(path, self._since_ns, announced=pending.announced_as is not None):
             yield from self._reject_old(path, now, at_end=at_end)
@@ -243,6 +244,8 @@ class CheckpointScanner:
         pending = self._pending[path]
         if at_end or pending.announced_as is None or now - pending.first_seen > MAX_WRITING_SECONDS:
             del self._pending[path]
+        else:
+            self._pending[path] = replace(pending, is_old=True)
         if pending.announced_as is not None:
             yield CheckpointUnwritten(path=pending.announced_as)
 

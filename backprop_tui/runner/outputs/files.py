@@ -20,10 +20,10 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.files import tensorboard
 from backprop_tui.runner.outputs.ownership import (
     DescriptorWatch,
+    FileEvidence,
     Neighbour,
-    Ownership,
-    Sample,
     Written,
+    WrittenBytes,
     contains,
     files_written_by,
 )
@@ -117,7 +117,7 @@ class _Folder:
     modified_ns: int | None = None
     crowded: bool = False
     files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
-    sample: Sample = field(default_factory=lambda: Sample(0, {}))  # at the scan before
+    sample: WrittenBytes = field(default_factory=WrittenBytes)  # at the scan before
 
 
 class OutputFiles:
@@ -142,7 +142,7 @@ class OutputFiles:
         self._since_ns = since_ns
         self._pids = pids
         self._is_relevant = is_relevant
-        self._ownership = Ownership(neighbours, pids)
+        self._evidence = FileEvidence(neighbours, pids)
         self._descriptors = DescriptorWatch(pids)
         self._doubtful: dict[str, Written] = {}  # files that may be of another run
         self._folders: dict[str, _Folder] = {}
@@ -159,7 +159,7 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
-        self._ownership.look()
+        self._evidence.look()
         self._add_open_files()
         self._add_pending()
         changed: list[OutputFile] = []
@@ -187,8 +187,8 @@ class OutputFiles:
                 self._opened.add(path)
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
-            if self._ownership.is_shared and contains(self._cwd, folder):
-                self._ownership.claim(path, since_ns=self._since_ns)  # the others in it may be of another run
+            if self._evidence.is_shared and contains(self._cwd, folder):
+                self._evidence.claim(path, since_ns=self._since_ns)  # the others in it may be of another run
             elif (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
                 self._pending.append(OutputLocation(folder, depth=1))
 
@@ -213,7 +213,8 @@ class OutputFiles:
         known = self._folders.get(path)
         if known is None:
             if len(self._folders) < MAX_FOLDERS:
-                self._folders[path] = _Folder(path, depth, guessed)
+                sample = self._evidence.sample_before(path) if guessed else WrittenBytes()
+                self._folders[path] = _Folder(path, depth, guessed, sample=sample)
                 queue.append(path)
         elif depth > known.depth or (known.guessed and not guessed):
             # List it again, because what is below it is searched more deeply or with more certainty now.
@@ -246,15 +247,15 @@ class OutputFiles:
             is_new = min(file.modified_ns, changed_ns) >= self._since_ns
             if current != before and is_new and self._belongs_to_run(folder, file, before):
                 changed.append(file)
-        folder.sample = self._ownership.sample
+        folder.sample = self._evidence.sample
         return units
 
     def _belongs_to_run(self, folder: _Folder, file: OutputFile, before: tuple[int, int] | None) -> bool:
         """Whether it is known at once that this run has written the file; notes it as doubtful if that is not known."""
         if not folder.guessed or self._is_relevant(file.path):
             return True
-        if file.path in self._opened or not self._ownership.is_shared_at(file.modified_ns):
-            self._ownership.claim(file.path, since_ns=self._since_ns)
+        if file.path in self._opened or not self._evidence.is_shared_at(file.modified_ns):
+            self._evidence.claim(file.path, since_ns=self._since_ns)
             return True
         if file.path in self._doubtful or len(self._doubtful) < MAX_DOUBTFUL:
             added = (
@@ -269,16 +270,15 @@ class OutputFiles:
         if doubtful:
             self._descriptors.start()
         own = []
-        for file, is_own in zip(doubtful, self._ownership.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
-            is_own = is_own or file.path in self._opened  # noqa: PLW2901
-            status = None if is_own is False else _stat_regular_file(file.path)[0]
-            if status is None or is_own:
+        for file, is_own in zip(doubtful, self._evidence.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
+            belongs = file.path in self._opened or is_own
+            status = None if belongs is False else _stat_regular_file(file.path)[0]
+            # What is written from now on says nothing about it.
+            self._doubtful[file.path] = replace(file, size_bytes=0)
+            if status is None or belongs:
                 del self._doubtful[file.path]
-            if status is not None and is_own:
+            if status is not None and belongs:
                 own.append(status)
-            elif status is not None:
-                # What is written from now on says nothing about it.
-                self._doubtful[file.path] = replace(file, size_bytes=0)
         return own
 
     def undecided(self) -> Sequence[str]:

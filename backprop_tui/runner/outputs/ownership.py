@@ -8,7 +8,8 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -121,11 +122,12 @@ class DirectoryNeighbours:
 
 
 @lazy_dataclass(frozen=True, slots=True)
-class Sample:
-    """Bytes written so far by the processes of this run and of each neighbour."""
+class WrittenBytes:
+    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour."""
 
-    own_bytes: int
-    others: dict[str, int | None]  # by run; None: unknown
+    own_bytes: int = 0
+    others: Mapping[str, int | None] = field(default_factory=dict)  # by run; None: unknown
+    at_ns: int = 0
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Written:
     path: str
     size_bytes: int
     modified_ns: int
-    before: Sample
+    before: WrittenBytes
 
 
 class DescriptorWatch:
@@ -181,7 +183,7 @@ class DescriptorWatch:
             time.sleep(max(MIN_WATCH_PAUSE_SECONDS, spent / WATCH_CPU_SHARE))
 
 
-class Ownership:
+class FileEvidence:
     """Collects evidence of one attempt; used by the thread that scans its files."""
 
     def __init__(self, neighbours: Callable[[], Sequence[Neighbour]], pids: Callable[[], Iterable[int]]) -> None:
@@ -193,7 +195,7 @@ class Ownership:
         self._active: Sequence[Neighbour] = ()
         self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
         self._births: dict[str, int | None] = {}
-        self.sample = Sample(0, {})
+        self.sample = self._previous = WrittenBytes()
 
     def look(self) -> None:
         """Looks at the processes and neighbours at the beginning of a scan."""
@@ -201,7 +203,14 @@ class Ownership:
         for neighbour in self._active:
             self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
         self._own_pids.update(self._pids())
-        self.sample = self._measure()
+        self._previous, self.sample = self.sample, self._measure()
+
+    def sample_before(self, folder: str) -> WrittenBytes:
+        """The sample at the scan before, if a directory that is new to us was made after it; otherwise an empty one."""
+        if not self._lives:
+            return WrittenBytes()
+        birth_ns = self._birth_ns(folder)
+        return self._previous if birth_ns is not None and birth_ns >= self._previous.at_ns else WrittenBytes()
 
     def is_shared_at(self, at_ns: int) -> bool:
         """Whether another run may have been active in the directory at this wall-clock time."""
@@ -238,7 +247,7 @@ class Ownership:
             for file, is_own in zip(files, by_bytes, strict=True)
         ]
 
-    def _by_written_bytes(self, file: Written, now: Sample) -> bool | None:
+    def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
         """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
         if file.size_bytes <= 0:
             return None
@@ -290,16 +299,17 @@ class Ownership:
             self._births[folder] = birth_time_ns(folder)
         return self._births.get(folder)
 
-    def _measure(self) -> Sample:
-        if not self._active:
-            return Sample(0, {})
+    def _measure(self) -> WrittenBytes:
+        if not self._lives:
+            return WrittenBytes(at_ns=time.time_ns())
+        at_ns = time.time_ns()
         others: dict[str, int | None] = {}
         for neighbour in self._active:
             pid = neighbour.script_pid
             pids = [] if pid is None else [pid, *descendants(pid)]
             self._other_pids.update(pids)
             others[neighbour.run_id] = _written_bytes(pids)
-        return Sample(_written_bytes(self._pids()) or 0, others)
+        return WrittenBytes(_written_bytes(self._pids()) or 0, others, at_ns)
 
 
 def _written_bytes(pids: Iterable[int]) -> int | None:
