@@ -199,8 +199,8 @@ class FileEvidence:
 
     def look(self) -> None:
         """Looks at the processes and neighbours at the beginning of a scan."""
-        self._active = self._neighbours()[:MAX_NEIGHBOURS]
-        for neighbour in self._active:
+        before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
+        for neighbour in (*before, *self._active):  # one that is gone may have been active until now
             self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
         self._own_pids.update(self._pids())
         self._previous, self.sample = self.sample, self._measure()
