@@ -374,6 +374,19 @@ def is_written_since(path: str, since_ns: int, *, announced: bool = False) -> bo
     return any(status.st_ctime_ns >= since_ns and (announced or status.st_mtime_ns >= since_ns) for status in statuses)
 
 
+def shard_of_earlier_save(path: str, earlier_ns: int) -> str | None:
+    """The name of a shard that was not written again since the save at `earlier_ns`, while others were; or None."""
+    is_old: dict[str, bool] = {}
+    try:
+        for file in files_in(path):
+            if file.endswith(DISTRIBUTED_PART) or _SHARD.fullmatch(os.path.basename(file)):
+                is_old[file] = os.stat(file).st_mtime_ns <= earlier_ns
+    except OSError:
+        return None
+    old = sorted(file for file, was_before in is_old.items() if was_before)
+    return os.path.relpath(old[0], path) if old and len(old) < len(is_old) else None
+
+
 _MAGIC = (b"PK\x03\x04", HDF5_SIGNATURE, b"GGUF", b"tree\nversion=", b'{"learner"', b"{L", b"CBM1", b"\x0c\xdb\x3d\xa2")
 
 

@@ -404,6 +404,21 @@ def test_numbered_files_saved_at_each_scan_are_all_seen(watched: Scanned) -> Non
     assert [saved.step for saved in watched.checkpoints] == list(range(1, 10))
 
 
+def test_a_save_over_an_earlier_one_is_complete_with_all_of_its_shards(watched: Scanned) -> None:
+    folder = watched.cwd / "last.ckpt"
+    shards = [f"weights-0000{number}-of-00002.bin" for number in (1, 2)]
+    for shard in shards:
+        torch_save(folder / shard)
+    watched.scan_until_unchanged()
+    time.sleep(0.05)
+    torch_save(folder / shards[0])
+    watched.scan_until_unchanged()
+    assert [saved.sound for saved in watched.checkpoints] == [True]
+    watched.scan(at_end=True)
+    assert [saved.sound for saved in watched.checkpoints] == [False]
+    assert "mixes two saves" in watched.messages("torn_checkpoint")[0]
+
+
 def test_a_link_and_what_it_points_to_are_one_checkpoint(watched: Scanned) -> None:
     torch_save(watched.cwd / "out" / "step_100.pt")
     (watched.cwd / "out" / "latest.pt").symlink_to("step_100.pt")

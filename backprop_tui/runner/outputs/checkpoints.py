@@ -12,11 +12,13 @@ from dataclasses import replace
 
 from backprop_tui.checkpoints.soundness import (
     TRAINER_STATE,
+    Sound,
     Unsound,
     checkpoint_exists,
     is_container,
     is_written_since,
     judge,
+    shard_of_earlier_save,
     size_and_change_time,
 )
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_candidate, parse_checkpoint_name
@@ -29,6 +31,7 @@ _WILDCARDS = re.compile(r"[*?\[]")
 MAX_PENDING = 100
 MAX_UNCERTAIN = 20  # of them with names that say nothing
 MAX_REPORTED = 1_000
+COARSE_NS = 10_000_000  # of the times in the record, and of the clock of a file system
 BUSY_SCANS = 4  # a file that changed at so many scans in a row is saved all the time
 MAX_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
 STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
@@ -257,7 +260,7 @@ class CheckpointScanner:
             del self._pending[path]
             self._report(path, state)
             return
-        verdict = judge(path)
+        verdict = self._verdict(path)
         if not is_settled and not (verdict and is_container(path) and size_and_change_time(path) == state):
             return
         if isinstance(verdict, Unsound) and not at_end and not _is_abandoned(pending, now):
@@ -266,6 +269,14 @@ class CheckpointScanner:
         self._report(path, state)
         unsound = verdict.reason if isinstance(verdict, Unsound) else None
         yield _found_checkpoint(pending, *state, unsound, now)
+
+    def _verdict(self, path: str) -> Sound | Unsound:
+        """Judges it as it is now; a directory that is saved again must have all its shards from one save."""
+        earlier = next((saved.saved_at for saved in self._known() if saved.path == path and saved.written), None)
+        shard = None if earlier is None else shard_of_earlier_save(path, round(earlier * 1e9) + COARSE_NS)
+        if shard is not None:
+            return Unsound(reason=f"mixes two saves: {shard} is of the one before")
+        return judge(path)
 
     def _report(self, path: str, state: tuple[int, int]) -> None:
         self._reported.pop(path, None)

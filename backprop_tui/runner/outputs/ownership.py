@@ -148,6 +148,7 @@ class DescriptorWatch:
         self._files: set[str] = set()
         self._thread: threading.Thread | None = None
         self._may_start_at = 0.0
+        self._break_seconds = WATCH_SECONDS
         self._is_needed = False
 
     def start(self) -> None:
@@ -155,7 +156,8 @@ class DescriptorWatch:
         self._is_needed = True
         now = time.monotonic()
         if (self._thread is None or not self._thread.is_alive()) and now >= self._may_start_at:
-            self._may_start_at = now + 2 * WATCH_SECONDS
+            self._may_start_at = now + WATCH_SECONDS + self._break_seconds
+            self._break_seconds *= 2  # what has not helped so far will hardly help
             self._thread = threading.Thread(target=self._watch, daemon=True)
             with contextlib.suppress(RuntimeError):  # no more threads: without this evidence
                 self._thread.start()
