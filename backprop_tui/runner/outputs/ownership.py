@@ -171,11 +171,12 @@ class DescriptorWatch:
     def _watch(self) -> None:
         end, refresh_at = time.monotonic() + WATCH_SECONDS, 0.0
         pids: list[int] = []
-        idle_scans_until = 0.0
+        needed_until = 0.0
         while (now := time.monotonic()) < end:
             if self._is_needed:
-                idle_scans_until = now + WATCH_SECONDS / 10
-            elif now > idle_scans_until:
+                needed_until = now + WATCH_SECONDS / 10
+            elif now > needed_until:
+                self._may_start_at, self._break_seconds = 0.0, WATCH_SECONDS
                 return
             began = time.thread_time()
             if now >= refresh_at:
