@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from backprop_tui.domain.checkpoint_names import may_be_checkpoint
+from backprop_tui.domain.checkpoint_names import Role, may_be_checkpoint, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
@@ -160,7 +160,8 @@ _RANK = re.compile(r"(.*?(?:pp_rank|mp_rank|random_states)_)(\d{1,6})(\D.*)", re
 # accelerate saves the random states last; orbax renames a directory once all of it is written.
 ACCELERATE_OPTIMIZER, ACCELERATE_LAST = "optimizer.bin", "random_states_0.pkl"
 ORBAX_UNFINISHED = ".orbax-checkpoint-tmp"
-ORBAX_PROCESS, ORBAX_MANIFEST = "ocdbt.process_", "manifest.ocdbt"
+ORBAX_MANIFEST = "manifest.ocdbt"
+_ORBAX_PROCESS = re.compile(r"((?:.*/)?)ocdbt\.process_\d+/")
 # A checkpoint of TensorFlow has the name PREFIX, which is no file: PREFIX.index and PREFIX.data-00000-of-00001 are.
 TENSORFLOW_INDEX, TENSORFLOW_SHARD = ".index", ".data-"
 # Written next to the checkpoints once the newest is complete: by Megatron a number, by DeepSpeed a name.
@@ -241,8 +242,8 @@ def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
     missing = next(filter(None, (_missing_beside(path, name, sizes) for name in sizes)), None)
     if missing is not None:
         return f"is incomplete: {missing} is missing"
-    if top and all(name.startswith(ORBAX_PROCESS) or name == "d" for name in top):
-        return f"is incomplete: {ORBAX_MANIFEST}, which is saved last, is missing"
+    if ACCELERATE_LAST in top and all(parse_checkpoint_name(name).role is Role.PART for name in sizes):
+        return "is incomplete: it has no weights"
     return _newer_than_tracker(path) or _missing_tracked(path, top)
 
 
@@ -256,6 +257,11 @@ def _missing_beside(path: str, name: str, sizes: Mapping[str, int]) -> str | Non
     if name.endswith(DISTRIBUTED_PART):
         metadata = os.path.join(folder, DISTRIBUTED_METADATA)
         return None if metadata in sizes else f"{metadata}, which is saved last,"
+    process = _ORBAX_PROCESS.match(name)
+    if process is not None:
+        return (
+            None if f"{process[1]}{ORBAX_MANIFEST}" in sizes else f"{process[1]}{ORBAX_MANIFEST}, which is saved last,"
+        )
     if base == ACCELERATE_OPTIMIZER:
         last = os.path.join(folder, ACCELERATE_LAST)
         return None if last in sizes else f"{last}, which is saved last,"

@@ -109,6 +109,7 @@ def write_all(folder: Path, names: str) -> Path:
         ),
         ("model.safetensors optimizer.bin", "random_states_0.pkl"),
         ("model.safetensors optimizer.bin random_states_0.pkl random_states_2.pkl", "random_states_1.pkl"),
+        ("_CHECKPOINT_METADATA d/5347 ocdbt.process_0/d/019b ocdbt.process_0/manifest.ocdbt", "manifest.ocdbt"),
     ],
 )
 def test_a_save_in_parts_needs_every_part(tmp_path: Path, names: str, last: str) -> None:
@@ -146,3 +147,10 @@ def test_a_prefix_of_tensorflow_needs_its_data(tmp_path: Path) -> None:
     assert "ckpt-5.data-00001-of-00002 is missing" in reason(tmp_path / "ckpt-5")
     (tmp_path / "ckpt-5.data-00001-of-00002").write_bytes(b"data")
     assert reason(tmp_path / "ckpt-5") == ""
+
+
+def test_a_state_of_accelerate_without_weights_is_incomplete(tmp_path: Path) -> None:
+    write_all(tmp_path, "optimizer.bin scheduler.bin random_states_0.pkl")
+    assert "has no weights" in reason(tmp_path)
+    write_all(tmp_path, "unet/diffusion_pytorch_model.safetensors")
+    assert reason(tmp_path) == ""
