@@ -168,6 +168,8 @@ class CheckpointRecord:
             return number
         if announcement is not None and announcement.log_step is not None:
             return announcement.log_step
+        if known is not None and not known.written and known.step is not None:
+            return known.step  # it was announced to an earlier guardian
         return logged if logged is not None or self._recorder.live.step is not None else number
 
     def _step_of_announcement(self, announcement: _Announcement, named: int | None, number: int | None) -> int | None:

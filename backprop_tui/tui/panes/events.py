@@ -29,7 +29,17 @@ _STATES = {
     CHECKPOINT: CHECKPOINT,
 }
 _WARNINGS = frozenset(
-    {"nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "torn_checkpoint", "disk"}
+    {
+        "nan",
+        "guardian_failed",
+        "warned",
+        "script_changed",
+        "not_retried",
+        "resume_doubtful",
+        "torn_checkpoint",
+        "disk",
+        "directory_shared",
+    }
 )
 
 
