@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.checkpoints.soundness import Unsound, judged_newest_first
+from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, judged_newest_first
+from backprop_tui.domain.checkpoint_names import Role, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The chosen `checkpoint` (None: none is intact), all as `judged`, and the `damaged` ones, newest first."""
+    """The chosen `checkpoint` (None: none is intact), all as `judged`, and the `damaged` ones, newest first.
+
+    `candidates` are the files of the newest intact save if it is not known which of them to go on from; then no
+    checkpoint is chosen.
+    """
 
     checkpoint: Checkpoint | None
     judged: tuple[Checkpoint, ...]
     damaged: tuple[tuple[str, str], ...] = ()  # path, and what is wrong: "is cut short"
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str | None:
+        return None if self.checkpoint is None else self.checkpoint.path
 
     def message(self) -> str:
         """Returns the end of a sentence about the resume; empty if the newest checkpoint was chosen."""
@@ -27,23 +39,61 @@ class Choice:
             return f": {problems}; no intact checkpoint is left"
         return f": {problems}; resuming from {self.checkpoint.path}"
 
+    def question(self, run_id: str) -> str | None:
+        """Asks a person to choose among the candidates; None if there is nothing to ask."""
+        if not self.candidates:
+            return None
+        lines = [f"backprop-tui resume {run_id} --resume-from {shlex.quote(path)}" for path in self.candidates]
+        return "\n  ".join((f"{self._doubt()}; choose:", *lines))
+
+    def advice(self) -> str | None:
+        """The question as one clause, for the reason of an end."""
+        return f"{self._doubt()}; resume --resume-from PATH chooses" if self.candidates else None
+
+    def _doubt(self) -> str:
+        names = [os.path.basename(path) for path in self.candidates]
+        if len(names) == 1:
+            return f"{names[0]} seems to be weights made for use, and not the state of the training"
+        return f"{', '.join(names)} were saved together, and it is not known which one to go on from"
+
+
+NO_CHOICE = Choice(checkpoint=None, judged=())
+
 
 def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
-    """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first."""
+    """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first.
+
+    One that is kept for its score comes after all others: a newer state of the training is the one to go on from.
+    """
     verdicts: dict[str, bool] = {}
     damaged = []
-    chosen = None
-    for checkpoint, verdict in judged_newest_first(checkpoints):
+    chosen: Checkpoint | None = None
+    candidates: tuple[str, ...] = ()
+    usable = [checkpoint for checkpoint in checkpoints if checkpoint.written]
+    ordered = sorted(usable, key=lambda checkpoint: not parse_checkpoint_name(checkpoint.path).is_best)
+    for checkpoint, verdict in judged_newest_first(ordered):
         verdicts[checkpoint.path] = bool(verdict)
-        if not isinstance(verdict, Unsound):
-            chosen = checkpoint
-            break
-        damaged.append((checkpoint.path, verdict.reason))
-    judged = tuple(replace(item, sound=verdicts.get(item.path, item.sound)) for item in checkpoints)
-    return Choice(checkpoint=chosen, judged=judged, damaged=tuple(damaged))
+        if isinstance(verdict, Unsound):
+            damaged.append((checkpoint.path, verdict.reason))
+            continue
+        candidates = tuple(filter(checkpoint_exists, _doubtful(checkpoint)))
+        chosen = None if candidates else checkpoint
+        break
+    judged = tuple(
+        replace(item, sound=verdicts.get(item.path, item.sound)) if item.written else item for item in checkpoints
+    )
+    return Choice(checkpoint=chosen, judged=judged, damaged=tuple(damaged), candidates=candidates)
+
+
+def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The files that a person has to choose from: several of one rank, or weights that were made for use."""
+    is_export = parse_checkpoint_name(checkpoint.path).role is Role.EXPORT
+    return checkpoint.candidates or ((checkpoint.path,) if is_export else ())
 
 
 def choose_without_disk(checkpoints: Sequence[Checkpoint]) -> Choice:
     """Chooses without the disk, which does not respond: the newest that was found intact when it was saved."""
-    intact = [checkpoint for checkpoint in checkpoints if checkpoint.sound]
-    return Choice(checkpoint=intact[-1] if intact else None, judged=tuple(checkpoints))
+    intact = [checkpoint for checkpoint in checkpoints if checkpoint.sound and checkpoint.written]
+    newest = intact[-1] if intact else None
+    candidates = () if newest is None else _doubtful(newest)
+    return Choice(checkpoint=None if candidates else newest, judged=tuple(checkpoints), candidates=candidates)

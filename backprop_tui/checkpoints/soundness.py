@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from backprop_tui.domain.checkpoint_names import Role, may_be_checkpoint, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
@@ -151,13 +153,30 @@ TRAINER_WEIGHTS = re.compile(
 )
 # torch.distributed.checkpoint writes the parts, then an index of the tensors in them.
 DISTRIBUTED_PART, DISTRIBUTED_METADATA = ".distcp", ".metadata"
+_DISTRIBUTED_NAME = re.compile(rb"__\d{1,6}_\d{1,6}\.distcp")
+# model-00001-of-00003.safetensors; one file for each rank, as DeepSpeed and accelerate write them.
+_SHARD = re.compile(r"(.*?)(\d{1,6})([-_]of[-_])(\d{1,6})(.*)", re.DOTALL)
+_RANK = re.compile(r"(.*?(?:pp_rank|mp_rank|random_states)_)(\d{1,6})(\D.*)", re.DOTALL)
+# accelerate saves the random states last; orbax renames a directory once all of it is written.
+ACCELERATE_OPTIMIZER, ACCELERATE_LAST = "optimizer.bin", "random_states_0.pkl"
+ORBAX_UNFINISHED = ".orbax-checkpoint-tmp"
+ORBAX_MANIFEST = "manifest.ocdbt"
+_ORBAX_PROCESS = re.compile(r"((?:.*/)?)ocdbt\.process_\d+/")
+# A checkpoint of TensorFlow has the name PREFIX, which is no file: PREFIX.index and PREFIX.data-00000-of-00001 are.
+TENSORFLOW_INDEX, TENSORFLOW_SHARD = ".index", ".data-"
 # Written next to the checkpoints once the newest is complete: by Megatron a number, by DeepSpeed a name.
 TRACKERS = ("latest_checkpointed_iteration.txt", "latest")
 _NUMBER = re.compile(r"\d+")
 
 
 def files_in(path: str) -> Iterator[str]:
-    """Yields every file below a directory; raises OSError if a directory cannot be read."""
+    """Yields the files of a checkpoint: itself, all below a directory, or those that a prefix of TensorFlow stands for.
+
+    Raises OSError if it does not exist or a directory cannot be read.
+    """
+    if not os.path.isdir(path):
+        yield from [path] if os.path.lexists(path) else _tensorflow_files(path)
+        return
     for folder, _, names in os.walk(path, onerror=_raise):
         for name in names:
             yield os.path.join(folder, name)
@@ -165,6 +184,19 @@ def files_in(path: str) -> Iterator[str]:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def _tensorflow_files(prefix: str) -> list[str]:
+    if not os.path.lexists(prefix + TENSORFLOW_INDEX):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), prefix)
+    folder, name = os.path.split(prefix)
+    starts = (name + TENSORFLOW_INDEX, name + TENSORFLOW_SHARD)
+    return [os.path.join(folder, file) for file in os.listdir(folder or ".") if file.startswith(starts)]
+
+
+def checkpoint_exists(path: str) -> bool:
+    """Whether there is a file, a directory, or a checkpoint of TensorFlow with this name."""
+    return os.path.lexists(path) or os.path.lexists(path + TENSORFLOW_INDEX)
 
 
 def judge_folder(path: str, recorded_size_bytes: int | None) -> Sound | Unsound:
@@ -178,6 +210,8 @@ def judge_folder(path: str, recorded_size_bytes: int | None) -> Sound | Unsound:
         status = os.stat(file)
         total_bytes += status.st_size
         sizes[name] = status.st_size
+        if ORBAX_UNFINISHED in name:
+            return Unsound(reason=f"is incomplete: it contains {name}")
         verdict = _judge_part(file, status)
         if isinstance(verdict, Unsound):
             return Unsound(reason=f"is damaged: {name} {verdict.reason}")
@@ -205,29 +239,85 @@ def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
             return f"is incomplete: {TRAINER_STATE}, which is saved last, is missing"
         if not any(map(TRAINER_WEIGHTS.fullmatch, top)):
             return "is incomplete: it has no weights"
-    for name in sizes:
-        if name.endswith(SHARD_INDEX):
-            shard = _missing_shard(path, name)
-            if shard is not None:
-                return f"is incomplete: {shard}, which {name} names, is missing"
-        elif name.endswith(DISTRIBUTED_PART):
-            metadata = os.path.join(os.path.dirname(name), DISTRIBUTED_METADATA)
-            if metadata not in sizes:
-                return f"is incomplete: {metadata}, which is saved last, is missing"
-    return _newer_than_tracker(path)
+    missing = next(filter(None, (_missing_beside(path, name, sizes) for name in sizes)), None)
+    if missing is not None:
+        return f"is incomplete: {missing} is missing"
+    if ACCELERATE_LAST in top and all(parse_checkpoint_name(name).role is Role.PART for name in sizes):
+        return "is incomplete: it has no weights"
+    return _newer_than_tracker(path) or _missing_tracked(path, top)
 
 
-def _missing_shard(path: str, name: str) -> str | None:
+def _missing_beside(path: str, name: str, sizes: Mapping[str, int]) -> str | None:
+    """The file that has to be there because this one is, with the reason."""
+    folder, base = os.path.split(name)
+    if name.endswith(SHARD_INDEX):
+        return _named_but_missing(path, name, _shards_of_index)
+    if base == DISTRIBUTED_METADATA:
+        return _named_but_missing(path, name, _shards_of_metadata)
+    if name.endswith(DISTRIBUTED_PART):
+        metadata = os.path.join(folder, DISTRIBUTED_METADATA)
+        return None if metadata in sizes else f"{metadata}, which is saved last,"
+    process = _ORBAX_PROCESS.match(name)
+    if process is not None:
+        return (
+            None if f"{process[1]}{ORBAX_MANIFEST}" in sizes else f"{process[1]}{ORBAX_MANIFEST}, which is saved last,"
+        )
+    if base == ACCELERATE_OPTIMIZER:
+        last = os.path.join(folder, ACCELERATE_LAST)
+        return None if last in sizes else f"{last}, which is saved last,"
+    shard, rank = _SHARD.fullmatch(base), _RANK.fullmatch(base)
+    if shard is not None:
+        return _missing_number(os.path.join(folder, ""), shard, sizes)
+    if rank is not None and int(rank[2]) > 0:
+        before = os.path.join(folder, f"{rank[1]}{int(rank[2]) - 1:0{len(rank[2])}d}{rank[3]}")
+        before_unpadded = os.path.join(folder, f"{rank[1]}{int(rank[2]) - 1}{rank[3]}")
+        return None if before in sizes or before_unpadded in sizes else f"{before_unpadded}, the part of another rank,"
+    return None
+
+
+def _missing_number(folder: str, shard: re.Match[str], present: Container[str]) -> str | None:
+    """The shard before this one, or the last, if it is missing; they are numbered from 0 or from 1."""
+    start, digits, of, total, end = shard.groups()
+    first = 0 if f"{folder}{start}{0:0{len(digits)}d}{of}{total}{end}" in present else 1
+    needed = [number for number in (int(digits) - 1, int(total) - 1 + first) if number >= first]
+    names = [f"{folder}{start}{number:0{len(digits)}d}{of}{total}{end}" for number in needed]
+    return next((name for name in names if name not in present), None)
+
+
+def _missing_tracked(path: str, top: Container[str]) -> str | None:
+    """DeepSpeed, also below Lightning and Trainer, names the directory of the newest save in `latest`."""
+    if "latest" not in top:
+        return None
+    try:
+        with open(os.path.join(path, "latest"), "rb") as file:
+            name = file.read(200).decode("utf-8", "replace").strip()
+    except OSError:
+        return None
+    is_missing = name and "/" not in name and not os.path.exists(os.path.join(path, name))
+    return f"is incomplete: {name}, which latest names, is missing" if is_missing else None
+
+
+def _named_but_missing(path: str, name: str, shards_of: Callable[[bytes], Iterable[str]]) -> str | None:
     file = os.path.join(path, name)
     if os.stat(file).st_size > MAX_JSON_BYTES:
         return None
     with open(file, "rb") as index:
-        try:
-            shards = set(json.load(index)["weight_map"].values())
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None  # a different kind of index
+        shards = sorted(shards_of(index.read()))
     folder = os.path.dirname(file)
-    return next((str(shard) for shard in shards if not os.path.exists(os.path.join(folder, str(shard)))), None)
+    missing = next((shard for shard in shards if not os.path.exists(os.path.join(folder, shard))), None)
+    return None if missing is None else f"{missing}, which {name} names,"
+
+
+def _shards_of_index(content: bytes) -> set[str]:
+    try:
+        return set(map(str, json.loads(content)["weight_map"].values()))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return set()  # a different kind of index
+
+
+def _shards_of_metadata(content: bytes) -> set[str]:
+    """A pickle, which is not loaded: the names of the parts stand in it as they are."""
+    return {name.decode("ascii") for name in _DISTRIBUTED_NAME.findall(content)}
 
 
 def _newer_than_tracker(path: str) -> str | None:
@@ -264,18 +354,60 @@ def judge(path: str, *, recorded_size_bytes: int | None = None) -> Sound | Unsou
 
 
 def size_and_change_time(path: str) -> tuple[int | None, int]:
-    """Returns size and newest modification time (ns) of a checkpoint, of a directory over all its files.
+    """Returns size and newest modification time (ns) of a checkpoint over all its files.
 
     (None, 0) if it cannot be read.
     """
     try:
-        if not os.path.isdir(path):
-            status = os.stat(path)
-            return status.st_size, status.st_mtime_ns
         statuses = [os.stat(file) for file in files_in(path)]
     except (OSError, ValueError):
         return None, 0
     return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)
+
+
+def is_written_since(path: str, since_ns: int, *, announced: bool = False) -> bool:
+    """Whether a checkpoint, of a directory a file of its state, was written at this wall-clock time (ns) or later.
+
+    The time of the last change of a file cannot be set, so it also shows what was written before with a later time.
+    A copy keeps the time of its content: it counts only if it was `announced` as a save.
+    """
+    try:
+        files = list(files_in(path))
+        states = [file for file in files if may_be_checkpoint(os.path.basename(file))] or files
+        statuses = [os.stat(file) for file in states]
+    except (OSError, ValueError):
+        return False
+    return any(status.st_ctime_ns >= since_ns and (announced or status.st_mtime_ns >= since_ns) for status in statuses)
+
+
+def shard_of_earlier_save(path: str, earlier_ns: int) -> str | None:
+    """The name of a shard that was not written again since the save at `earlier_ns`, while others were; or None."""
+    is_old: dict[str, bool] = {}
+    try:
+        for file in files_in(path):
+            if file.endswith(DISTRIBUTED_PART) or _SHARD.fullmatch(os.path.basename(file)):
+                is_old[file] = os.stat(file).st_mtime_ns <= earlier_ns
+    except OSError:
+        return None
+    old = sorted(file for file, was_before in is_old.items() if was_before)
+    return os.path.relpath(old[0], path) if old and len(old) < len(is_old) else None
+
+
+_MAGIC = (b"PK\x03\x04", HDF5_SIGNATURE, b"GGUF", b"tree\nversion=", b'{"learner"', b"{L", b"CBM1", b"\x0c\xdb\x3d\xa2")
+
+
+def is_container(path: str) -> bool:
+    """Whether a file begins like a format in which the state of a training is kept; False if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except (OSError, ValueError):
+        return False
+    is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    is_safetensors = head[8:10] == b'{"' and int.from_bytes(head[:8], "little") <= MAX_SAFETENSORS_HEADER
+    # A map of MessagePack whose first key is a text, as flax writes it.
+    is_msgpack = len(head) > 1 and 0x81 <= head[0] <= 0x8F and 0xA1 <= head[1] <= 0xBF
+    return head.startswith(_MAGIC) or is_pickle or is_safetensors or is_msgpack
 
 
 def judged_newest_first(checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Checkpoint, Sound | Unsound]]:
@@ -290,15 +422,24 @@ def judged_newest_first(checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[Che
             yield checkpoint, judge(checkpoint.path, recorded_size_bytes=checkpoint.size_bytes)
 
 
-def newest_sound(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Returns the newest intact checkpoint, None if there is none; `checkpoints` are oldest first."""
-    return next((checkpoint for checkpoint, verdict in judged_newest_first(checkpoints) if verdict), None)
-
-
 def _judge(path: str, recorded_size_bytes: int | None) -> Sound | Unsound:
+    if not os.path.lexists(path) and checkpoint_exists(path):
+        return _judge_tensorflow(path)
     status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
         return judge_folder(path, recorded_size_bytes)
     if stat.S_ISREG(status.st_mode):
         return judge_file(path, status.st_size, recorded_size_bytes)
     return Unsound(reason="is neither a file nor a directory")  # opening a FIFO would block
+
+
+def _judge_tensorflow(prefix: str) -> Sound | Unsound:
+    files = set(_tensorflow_files(prefix))
+    shards = [shard for shard in map(_SHARD.fullmatch, files) if shard is not None]
+    if not shards:
+        return Unsound(reason="is incomplete: it has no data")
+    missing = next(filter(None, (_missing_number("", shard, files) for shard in shards)), None)
+    if missing is not None:
+        return Unsound(reason=f"is incomplete: {missing} is missing")
+    empty = next((file for file in sorted(files) if os.stat(file).st_size == 0), None)
+    return Sound() if empty is None else Unsound(reason=f"is damaged: {empty} is empty")

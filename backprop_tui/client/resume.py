@@ -87,6 +87,9 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
         choice = None if given is not None else choose(run.checkpoints)
+        question = None if choice is None else choice.question(run.id)
+        if question is not None:
+            raise UsageError(question)
         code = code_of(spec.script, (*spec.command, source or ""), cwd)
     finally:
         commit = git.answer()
@@ -102,7 +105,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         git=commit,
         code=code,
     )
-    start = given if choice is None or choice.checkpoint is None else choice.checkpoint.path
+    start = given if choice is None else choice.path
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     return Resumption(

@@ -69,7 +69,9 @@ def with_saved_step(run: Run) -> Run:
     return run.with_attempt(replace(attempt, saved_step=before if saved_step is None else saved_step, saved_new=is_new))
 
 
-def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: float) -> Run | str:
+def next_slice(
+    run: Run, now: float, resume_from: str | None, *, used_seconds: float, advice: str | None = None
+) -> Run | str:
     """Queues a sliced run behind the others for its next slice, or returns the reason why it ends here."""
     total = run.spec.total_seconds
     if total is not None and total - used_seconds <= MIN_SLICE_SHARE * (run.spec.max_run_seconds or 0.0):
@@ -78,7 +80,7 @@ def next_slice(run: Run, now: float, resume_from: str | None, *, used_seconds: f
     if check is not None and check.is_doubtful and check.attempt == run.attempt.number:
         return f"slice {_ended_slices(run)} {check.message}"
     if resume_from is None:
-        return "no intact checkpoint to resume from"
+        return advice or "no intact checkpoint to resume from"
     if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
         return f"{MAX_IDLE_SLICES} slices in a row saved nothing new; try a longer timebox (-m)"
     unreported = unreported_metric(run.spec.until, run.metrics)
@@ -212,10 +214,13 @@ def merge_live(run: Run, live: Live | None) -> Run:
     )
 
 
-def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str | None) -> Run:
+def finish_attempt(
+    run: Run, outcome: Outcome, *, now: float, resume_from: str | None, advice: str | None = None
+) -> Run:
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
-    The live record must have been merged into `run`. `resume_from` is the newest intact checkpoint.
+    The live record must have been merged into `run`. `resume_from` is the newest intact checkpoint. `advice` says why
+    a person has to choose one: then nothing follows by itself.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(
@@ -233,11 +238,13 @@ def finish_attempt(run: Run, outcome: Outcome, *, now: float, resume_from: str |
         if not outcome.is_final:
             return run.to(_again_without(refused, attempt, now))
     if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
-        queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run))
+        queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run), advice=advice)
         if isinstance(queued, Run):
             return queued
         outcome = replace(outcome, reason="; ".join(filter(None, (outcome.reason, queued))))
     decision = retry_decision(run, outcome)
+    if isinstance(decision, Retry) and advice is not None:
+        decision = NoRetry(f"not retried: {advice}")
     if isinstance(decision, Retry):
         reason = f"retry {decision.number} of {run.spec.retries}"
         not_before = now + decision.backoff_seconds

@@ -123,6 +123,11 @@ class Live:
     problem: str | None = None  # a failure of the guardian: unkillable processes, disk full
 
     @property
+    def usable_checkpoints(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints that the run could be resumed from as far as is known, oldest first."""
+        return tuple(checkpoint for checkpoint in self.checkpoints if checkpoint.is_usable)
+
+    @property
     def is_final(self) -> bool:
         """Whether no slice or retry follows: a goal was reached, or a person stopped the run."""
         stopped_by_person = self.stopping is not None and self.stopping.is_final

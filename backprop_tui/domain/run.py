@@ -102,13 +102,25 @@ class Cause:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint of a run; `sound`: intact (true), damaged (false), or not checked (None)."""
+    """A checkpoint of a run; `sound`: intact (true), damaged (false), or not checked (None).
+
+    `written` is false while the log has announced it and this run has not been seen to write it: it may be the file of
+    another training. `candidates` are the files of one save of which it is not known which one to go on from, the
+    path among them; empty if it is the path.
+    """
 
     path: str
     step: int | None
     saved_at: float
     size_bytes: int | None = None
     sound: bool | None = None
+    written: bool = True
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the run may be resumed from it as far as is known."""
+        return self.written and self.sound is not False
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 
-from backprop_tui.checkpoints.soundness import newest_sound
+from backprop_tui.checkpoints.choice import NO_CHOICE, choose
 from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
@@ -76,9 +76,9 @@ def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Calla
         outcome = Outcome(status=stopping.status, reason=stopping.reason, cause=cause, is_final=is_final)
     run = merge_live(run, live)
     # Only a slice is continued. For a lost run no checkpoint is checked: its disk may not answer after a reboot.
-    checkpoint = newest_sound(run.checkpoints) if outcome.status is Status.TIMEBOXED else None
+    choice = choose(run.checkpoints) if outcome.status is Status.TIMEBOXED else NO_CHOICE
     now = time.time()
-    concluded = finish_attempt(run, outcome, now=now, resume_from=None if checkpoint is None else checkpoint.path)
+    concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=choice.advice())
     directory.write(concluded, durable=True)
     directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
     if concluded.status is not Status.QUEUED:

@@ -123,8 +123,12 @@ def finite_loss(run: KnownRun) -> float | None:
 
 
 def usable_checkpoints(record: JsonObject) -> list[JsonObject]:
-    """The checkpoints that are not known to be damaged, oldest first."""
-    return [checkpoint for checkpoint in record.get("checkpoints") or () if checkpoint.get("sound") is not False]
+    """The checkpoints that this run has written and that are not known to be damaged, oldest first."""
+    return [
+        checkpoint
+        for checkpoint in record.get("checkpoints") or ()
+        if checkpoint.get("sound") is not False and checkpoint.get("written") is not False
+    ]
 
 
 def slice_text(run: Run) -> str:

@@ -89,3 +89,21 @@ def exit_status_of_nonchild(pidfd: int) -> int | None:
         return None
     values = struct.unpack(_PIDFD_INFO, buffer)
     return int(values[-1]) if values[0] & _PIDFD_INFO_EXIT else None
+
+
+_AT_FDCWD, _STATX_BTIME, _STATX_BYTES = -100, 0x800, 256
+_STATX_MASK_AT, _STATX_BTIME_AT = 0, 80  # struct statx: stx_mask, and stx_btime as seconds and nanoseconds
+
+
+def birth_time_ns(path: str) -> int | None:
+    """When a file or directory was made, wall-clock time in ns; None if the file system does not say. See statx(2)."""
+    import ctypes
+    import struct
+
+    status = ctypes.create_string_buffer(_STATX_BYTES)
+    statx = getattr(ctypes.CDLL(None), "statx", None)
+    if statx is None or statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, status) != 0:
+        return None
+    (mask,) = struct.unpack_from("=I", status, _STATX_MASK_AT)
+    seconds, nanoseconds = struct.unpack_from("=qI", status, _STATX_BTIME_AT)
+    return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else None

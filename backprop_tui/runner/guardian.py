@@ -20,6 +20,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
+from backprop_tui.runner.finalize import SHARED_DIRECTORY
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
@@ -59,7 +60,8 @@ class Guardian:
         listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
-        self._checkpoints = CheckpointRecord(recorder, self._outputs.expect)
+        folders, log_path = self._outputs.folders, directory.log
+        self._checkpoints = CheckpointRecord(recorder, self._outputs.expect, folders=folders, log_path=log_path)
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
         self._checkpoint_wait = CheckpointWait(
             recorder,
@@ -78,7 +80,7 @@ class Guardian:
         for descriptor in (script.pidfd, wake):
             self._poll.register(descriptor, select.POLLIN)
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._session_ends = self._more_to_read = False  # more to read: of the log
+        self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process is dead; returns how it ended, all None if its exit status is unknown."""
@@ -150,6 +152,7 @@ class Guardian:
             self.recorder.change(problem=f"{problem}: {error}")
 
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
+        self._report_shared_directory()
         for result in results:
             if isinstance(result, DiskUse):
                 record_disk_use(self.recorder, result, self.run, now)
@@ -159,6 +162,16 @@ class Guardian:
                 self.write_metrics()
             else:
                 self._checkpoints.handle(result)
+
+    def _report_shared_directory(self) -> None:
+        """Says once why this run has no checkpoints; takes it back when the evidence has decided."""
+        is_said = self.recorder.live.problem == SHARED_DIRECTORY
+        if self._outputs.has_unclear_checkpoints and not self._is_sharing_reported:
+            self._is_sharing_reported = True
+            self.recorder.change(problem=SHARED_DIRECTORY)
+            self.recorder.record_event("directory_shared", SHARED_DIRECTORY)
+        elif is_said and not self._outputs.has_unclear_checkpoints and self.recorder.live.checkpoints:
+            self.recorder.change(problem=None)
 
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Records values from the log: first in metrics.jsonl, then in the live record."""

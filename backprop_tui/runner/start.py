@@ -38,9 +38,8 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
     if choice is None or not choice.damaged:
         return run, None
-    resume_from = None if choice.checkpoint is None else choice.checkpoint.path
     run = replace(
-        run.with_attempt(replace(run.attempt, resumed_from=resume_from)),
+        run.with_attempt(replace(run.attempt, resumed_from=choice.path)),
         checkpoints=(*choice.judged, *run.checkpoints[len(candidates) :]),
     )
     message = choice.message().removeprefix(": ")

@@ -86,3 +86,71 @@ def test_an_hdf5_file_shorter_than_declared_is_cut(tmp_path: Path, version: int,
     assert reason(path) == ""
     path.write_bytes(bytes(superblock) + bytes(99))
     assert "cut short" in reason(path)
+
+
+def write_all(folder: Path, names: str) -> Path:
+    for name in names.split():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".safetensors"):
+            safetensors(path)
+        else:
+            path.write_bytes(b"\x80\x02}.")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "last"),
+    [
+        ("model-00001-of-00003.safetensors model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors"),
+        (
+            "zero_pp_rank_0_mp_rank_00_states.pt zero_pp_rank_2_mp_rank_00_states.pt",
+            "zero_pp_rank_1_mp_rank_00_states.pt",
+        ),
+        ("model.safetensors optimizer.bin", "random_states_0.pkl"),
+        ("model.safetensors optimizer.bin random_states_0.pkl random_states_2.pkl", "random_states_1.pkl"),
+        ("_CHECKPOINT_METADATA d/5347 ocdbt.process_0/d/019b ocdbt.process_0/manifest.ocdbt", "manifest.ocdbt"),
+    ],
+)
+def test_a_save_in_parts_needs_every_part(tmp_path: Path, names: str, last: str) -> None:
+    folder = write_all(tmp_path / "step_5", names)
+    assert "is missing" in reason(folder)
+    write_all(folder, last)
+    assert reason(folder) == ""
+
+
+def test_every_part_that_the_metadata_of_a_distributed_checkpoint_names_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "__0_0.distcp").write_bytes(b"part")
+    (tmp_path / ".metadata").write_bytes(b"\x80\x04\x95__0_0.distcp\x94__1_0.distcp.")
+    assert "__1_0.distcp, which .metadata names, is missing" in reason(tmp_path)
+    (tmp_path / "__1_0.distcp").write_bytes(b"part")
+    assert reason(tmp_path) == ""
+
+
+def test_the_directory_that_latest_names_is_needed(tmp_path: Path) -> None:
+    write_all(tmp_path, "zero_to_fp32.pt")
+    (tmp_path / "latest").write_text("global_step500")
+    assert "global_step500, which latest names, is missing" in reason(tmp_path)
+    write_all(tmp_path, "global_step500/mp_rank_00_model_states.pt")
+    assert reason(tmp_path) == ""
+
+
+def test_an_unfinished_orbax_directory_is_incomplete(tmp_path: Path) -> None:
+    write_all(tmp_path, "_CHECKPOINT_METADATA default.orbax-checkpoint-tmp-17/d/a")
+    assert "orbax-checkpoint-tmp" in reason(tmp_path)
+
+
+def test_a_prefix_of_tensorflow_needs_its_data(tmp_path: Path) -> None:
+    (tmp_path / "ckpt-5.index").write_bytes(b"index")
+    assert "it has no data" in reason(tmp_path / "ckpt-5")
+    (tmp_path / "ckpt-5.data-00000-of-00002").write_bytes(b"data")
+    assert "ckpt-5.data-00001-of-00002 is missing" in reason(tmp_path / "ckpt-5")
+    (tmp_path / "ckpt-5.data-00001-of-00002").write_bytes(b"data")
+    assert reason(tmp_path / "ckpt-5") == ""
+
+
+def test_a_state_of_accelerate_without_weights_is_incomplete(tmp_path: Path) -> None:
+    write_all(tmp_path, "optimizer.bin scheduler.bin random_states_0.pkl")
+    assert "has no weights" in reason(tmp_path)
+    write_all(tmp_path, "unet/diffusion_pytorch_model.safetensors")
+    assert reason(tmp_path) == ""

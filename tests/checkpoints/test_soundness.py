@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backprop_tui.checkpoints.choice import choose
 from backprop_tui.checkpoints.soundness import (
     INCOMPLETE_SENTINEL,
     Sound,
     Unsound,
     judge,
     judged_newest_first,
-    newest_sound,
     size_and_change_time,
 )
 from backprop_tui.domain.run import Checkpoint
@@ -56,6 +56,10 @@ def _npz_bytes() -> bytes:
 ZIP, SAFETENSORS = _zip_bytes(), _safetensors_bytes()
 # Whole files of formats that show by themselves whether they are whole.
 PROVABLE = {"model.pt": ZIP, "last.ckpt": ZIP, "model.safetensors": SAFETENSORS, "state.npz": _npz_bytes()}
+
+
+def newest_intact(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:
+    return choose(checkpoints).checkpoint
 
 
 def _write(path: Path, content: bytes) -> str:
@@ -237,13 +241,13 @@ def test_the_stored_size_is_that_of_all_files(tmp_path: Path) -> None:
 
 def test_the_newest_is_chosen_if_it_is_sound(tmp_path: Path) -> None:
     saved = [saved_as(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2)]
-    assert newest_sound(saved) is saved[-1]
+    assert newest_intact(saved) is saved[-1]
 
 
 def test_the_previous_one_is_chosen_if_the_newest_is_cut_short(tmp_path: Path) -> None:
     saved = [saved_as(_write(tmp_path / f"{step}.pt", ZIP)) for step in (1, 2, 3)]
     _cut(tmp_path / "3.pt")
-    assert newest_sound(saved) is saved[1]
+    assert newest_intact(saved) is saved[1]
     verdicts = list(judged_newest_first(saved))
     assert [(checkpoint.path[-4:], bool(verdict)) for checkpoint, verdict in verdicts] == [
         ("3.pt", False),
@@ -253,16 +257,16 @@ def test_the_previous_one_is_chosen_if_the_newest_is_cut_short(tmp_path: Path) -
 
 
 def test_none_is_chosen_if_none_is_sound(tmp_path: Path) -> None:
-    assert newest_sound([]) is None
-    assert newest_sound([saved_as(str(tmp_path / "gone.pt"))]) is None
+    assert newest_intact([]) is None
+    assert newest_intact([saved_as(str(tmp_path / "gone.pt"))]) is None
 
 
 def test_a_file_saved_again_and_again_is_judged_by_its_newest_record(tmp_path: Path) -> None:
     path = _write(tmp_path / "last.bin", b"x" * 15)
     # 15 bytes are more than the older record has, but the rest of an interrupted save of 20.
-    assert newest_sound([saved_as(path, 10), saved_as(path, 20)]) is None
+    assert newest_intact([saved_as(path, 10), saved_as(path, 20)]) is None
     newest = saved_as(path, 15)
-    assert newest_sound([saved_as(path, 20), newest]) is newest
+    assert newest_intact([saved_as(path, 20), newest]) is newest
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example writes the file anew

@@ -62,6 +62,26 @@ def test_a_checkpoint_given_by_option_takes_precedence(session: ClientSession, r
     assert _resumed(session, "abc", "-r", str(tmp_path / "mine"))[1].checkpoint == str(tmp_path / "mine")
 
 
+def test_where_the_names_do_not_say_what_to_go_on_from_it_asks(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    directory = runs.ended("abc")
+    names = [tmp_path / "decoder_3.pt", tmp_path / "encoder_3.pt"]
+    saved = [_checkpoint(path, b"\x80\x02}.") for path in names]
+    _saw(directory, replace(saved[1], candidates=tuple(map(str, names))))
+    with pytest.raises(UsageError, match=f"resume abc --resume-from {names[0]}\n"):
+        _resumed(session, "abc")
+    assert _resumed(session, "abc", "-r", str(names[0]))[1].checkpoint == str(names[0])
+
+
+def test_an_announced_checkpoint_that_was_never_written_is_not_used(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    directory = runs.ended("abc")
+    _saw(directory, replace(_checkpoint(tmp_path / "last.pt", b"\x80\x02}."), written=False))
+    assert _resumed(session, "abc")[1].checkpoint is None
+
+
 def test_without_a_sound_checkpoint_it_starts_over(session: ClientSession, runs: Runs) -> None:
     runs.ended("abc", Status.FAILED, exit_code=1)
     assert _resumed(session, "abc")[1].checkpoint is None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
+import zipfile
+from typing import Any
 
-from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.run import Ended, StopPlan
 from backprop_tui.domain.status import Status
 from tests.support import processes
-from tests.support.sandbox import Sandbox, Submitted, script
+from tests.support.sandbox import Sandbox, Submitted, python, script
 from tests.support.waiting import wait_until
 
 QUICK = StopPlan(grace_seconds=0.5)
@@ -91,3 +94,85 @@ def test_a_guardian_that_dies_loses_no_checkpoint(sandbox: Sandbox) -> None:
     run.wait_for_end()
     assert steps(run) == [10, 20, 30, 40, 50, 60]
     assert run.events().count("checkpoint") <= 8
+
+
+SHORT: dict[str, Any] = {"max_run_seconds": 2.0, "total_seconds": 4.0, "stop": QUICK}
+
+
+def parts(*names: str, seconds: float = 0.5) -> tuple[str, ...]:
+    return script("saves_parts.py", seconds, *names)
+
+
+def test_a_slice_goes_on_from_the_model_and_not_from_what_is_saved_after_it(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*parts("model_{}.pt", "optimizer_{}.pt", "ema_{}.pt"), **SHORT)
+    run.wait(lambda: len(run.run().attempts) > 1, "its second slice")
+    resumed_from = run.run().attempts[1].resumed_from
+    assert resumed_from is not None
+    assert os.path.basename(resumed_from).startswith("model_")
+
+
+def test_a_slice_that_cannot_know_what_to_go_on_from_ends_with_that_advice(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*parts("encoder_{}.pt", "decoder_{}.pt"), **SHORT)
+    end = run.wait_for_end()
+    state = end.state
+    assert isinstance(state, Ended)
+    assert (state.status, len(end.attempts)) == (Status.TIMEBOXED, 1)
+    assert "it is not known which one to go on from; resume --resume-from PATH chooses" in (state.reason or "")
+    asked = end.checkpoints[-1]
+    assert sorted(os.path.basename(path)[:7] for path in asked.candidates) == ["decoder", "encoder"]
+
+
+def test_a_checkpoint_that_is_overwritten_every_half_second_is_recorded_while_the_run_lasts(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*parts("last.pt", seconds=0.45))
+    run.wait(lambda: bool(live_steps(run)), "a checkpoint in the live record")
+    assert processes.kill(wait_until(run.script, "its script"))
+    assert [saved.sound for saved in run.wait_for_end().checkpoints] == [True]
+
+
+def test_a_file_that_was_announced_and_not_written_is_of_another_training(sandbox: Sandbox) -> None:
+    folder = os.path.join(sandbox.folder, "used")
+    os.makedirs(os.path.join(folder, "out"))
+    path = os.path.join(folder, "out", "last.pt")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("of", "another training")
+    os.utime(path, (time.time() - 7 * 86_400,) * 2)
+    code = "print('step 20 loss 0.1'); print('Saving checkpoint to out/last.pt', flush=True); raise SystemExit(1)"
+    run = sandbox.submit(*python(code), cwd=folder)
+    assert run.wait_for_end().checkpoints == ()
+    assert "checkpoint" not in run.events()
+
+
+def test_a_script_that_changes_its_directory_is_followed(sandbox: Sandbox) -> None:
+    elsewhere = os.path.join(sandbox.folder, "elsewhere")
+    code = (
+        f"import os, time; os.makedirs({elsewhere!r}); os.chdir({elsewhere!r}); time.sleep(1)\n"
+        "open('state.any', 'wb').write(b'x' * 10); print('Saved checkpoint to state.any', flush=True); time.sleep(1)"
+    )
+    run = sandbox.submit(*python(code))
+    saved = run.wait_for_end().checkpoints
+    assert [(checkpoint.path, checkpoint.written) for checkpoint in saved] == [(f"{elsewhere}/state.any", True)]
+
+
+def test_runs_that_start_together_in_one_directory_each_get_their_second_slice(sandbox: Sandbox) -> None:
+    sandbox.allow(2)
+    shared = os.path.join(sandbox.folder, "shared")
+    os.makedirs(shared)
+    code = (
+        "import os, sys, time\n"
+        "number = 0\n"
+        "while True:\n"
+        "    try: os.makedirs(f'logs/version_{number}/checkpoints'); break\n"
+        "    except FileExistsError: number += 1\n"
+        "for step in range(1, 1000):\n"
+        "    with open(f'logs/version_{number}/checkpoints/{sys.argv[1]}-step={step}.ckpt', 'wb') as file:\n"
+        "        file.write(b'x' * 100_000); file.flush(); time.sleep(0.05)\n"
+        "    time.sleep(0.5)\n"
+    )
+    limits: dict[str, Any] = {"max_run_seconds": 4.0, "total_seconds": 7.0, "stop": QUICK}
+    runs = [sandbox.queue(*python(code), name, cwd=shared, **limits) for name in ("first", "second")]
+    sandbox.call()
+    for run, name in zip(runs, ("first", "second"), strict=True):
+        end = run.wait_for_end()
+        assert len(end.attempts) == 2, end.state
+        assert end.checkpoints
+        assert all(os.path.basename(saved.path).startswith(name) for saved in end.checkpoints)

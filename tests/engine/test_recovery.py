@@ -102,7 +102,7 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 
-    monkeypatch.setattr(scheduler, "newest_sound", never_answers)
+    monkeypatch.setattr(scheduler, "choose", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
     assert recovered(guardian).status is Status.LOST

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -50,18 +51,25 @@ def trainer_save(folder: Path, step: int) -> Path:
 class Scanned:
     """A cwd and the record of its checkpoints; each scan is a second after the one before."""
 
-    def __init__(self, folder: Path, *globs: str) -> None:
+    def __init__(
+        self, folder: Path, *globs: str, since_ns: int = 0, folders: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         self.cwd = folder / "cwd"
         self.cwd.mkdir()
         self.record = folder / "record"
         self.record.mkdir()
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
         self.recorder = Recorder(RunDirectory(str(self.record)), live)
-        patterns = CheckpointPatterns(globs, str(self.cwd))
-        self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints)
-        self.files = OutputFiles(patterns.locations(), cwd=str(self.cwd), since_ns=0, is_relevant=patterns.matches)
-        self.checkpoint_record = CheckpointRecord(self.recorder, self.scanner.expect)
+        self.patterns = patterns = CheckpointPatterns(globs, str(self.cwd))
+        self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints, since_ns=since_ns)
+        self.files = OutputFiles(
+            patterns.locations(), cwd=str(self.cwd), since_ns=since_ns, is_relevant=patterns.matches
+        )
+        self.checkpoint_record = CheckpointRecord(self.recorder, self._expect, folders=folders)
         self.now = 0.0
+
+    def _expect(self, path: str) -> None:
+        self.scanner.expect(path)  # of the scanner that a test may have replaced
 
     def scan(self, *, at_end: bool = False) -> list[Sighting]:
         self.now += 1.0
@@ -75,8 +83,9 @@ class Scanned:
         self.scan()
         self.scan()
 
-    def announce(self, path: str, step: int | None = None) -> None:
-        self.checkpoint_record.announce(CheckpointSaved(path=path, step=step, offset=1), str(self.cwd), step)
+    def announce(self, path: str, step: int | None = None, *, log_step: int | None = None) -> None:
+        saved = CheckpointSaved(path=path, step=step, offset=1)
+        self.checkpoint_record.announce(saved, str(self.cwd), step if log_step is None else log_step)
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -314,3 +323,175 @@ def test_the_duration_of_a_save_that_was_seen_changing_is_known(watched: Scanned
     sightings = [seen for _ in range(3) for seen in watched.scan() if isinstance(seen, CheckpointFound)]
     assert sightings[0].written_seconds is not None
     assert sightings[0].written_seconds >= 3
+
+
+WEEK_SECONDS = 7 * 86_400
+
+
+def test_what_an_earlier_training_left_is_no_checkpoint_although_it_is_announced(tmp_path: Path) -> None:
+    watched = Scanned(tmp_path, since_ns=time.time_ns())
+    path = torch_save(watched.cwd / "out" / "last.pt")
+    long_ago = time.time() - WEEK_SECONDS
+    os.utime(path, (long_ago, long_ago))
+    watched.scanner = CheckpointScanner(watched.patterns, lambda: watched.checkpoints, since_ns=time.time_ns())
+    watched.announce("out/last.pt", 20)
+    watched.scan_until_unchanged()
+    assert watched.names() == []
+    assert watched.messages("checkpoint") == []
+    assert watched.checkpoint_record.pending == frozenset(), "a stop does not wait for it"
+    torch_save(path, 300)
+    watched.scan_until_unchanged()
+    assert [(saved.step, saved.sound, saved.written) for saved in watched.checkpoints] == [(20, True, True)]
+
+
+def test_a_time_in_the_future_does_not_make_an_old_file_a_new_one(tmp_path: Path) -> None:
+    watched = Scanned(tmp_path)
+    path = torch_save(watched.cwd / "last.pt")
+    os.utime(path, (time.time() + WEEK_SECONDS,) * 2)
+    time.sleep(0.05)
+    watched.scanner = CheckpointScanner(watched.patterns, lambda: watched.checkpoints, since_ns=time.time_ns())
+    watched.announce("last.pt", 20)
+    watched.scan_until_unchanged()
+    watched.scan(at_end=True)
+    assert watched.names() == []
+
+
+def test_a_checkpoint_of_an_earlier_attempt_that_is_announced_and_not_written_again_stays(watched: Scanned) -> None:
+    torch_save(watched.cwd / "last.pt")
+    watched.announce("last.pt", 20)
+    watched.scan_until_unchanged()
+    watched.scanner = CheckpointScanner(watched.patterns, lambda: watched.checkpoints, since_ns=time.time_ns())
+    watched.announce("last.pt", 40)
+    watched.scan_until_unchanged()
+    watched.scan(at_end=True)
+    assert [(saved.step, saved.sound) for saved in watched.checkpoints] == [(20, True)]
+
+
+def test_an_announced_checkpoint_that_never_appears_is_not_written_and_reported_as_none(watched: Scanned) -> None:
+    watched.announce("out/step_100", 98)
+    watched.scan_until_unchanged()
+    watched.scan(at_end=True)
+    assert [(saved.step, saved.sound, saved.written) for saved in watched.checkpoints] == [(100, None, False)]
+    assert watched.messages("checkpoint") == []
+
+
+@pytest.mark.parametrize("saves_every", [1, 2])
+def test_a_file_that_is_saved_all_the_time_is_seen_and_is_whole(watched: Scanned, saves_every: int) -> None:
+    for number in range(12):
+        if number % saves_every == 0:
+            torch_save(watched.cwd / "last.pt", 100 + number)
+        watched.scan()
+    assert [saved.sound for saved in watched.checkpoints] == [True]
+    torch_save(watched.cwd / "last.pt", 500)
+    watched.scan(at_end=True)
+    assert watched.checkpoints[0].size_bytes == (watched.cwd / "last.pt").stat().st_size
+
+
+def test_a_file_that_grows_all_the_time_is_not_taken_for_whole(watched: Scanned) -> None:
+    whole = torch_save(watched.cwd / "whole.any", 5_000).read_bytes()
+    for number in range(12):
+        (watched.cwd / "last.pt").write_bytes(whole[: 100 * number])
+        watched.scan()
+    assert watched.names() == []
+
+
+def test_numbered_files_saved_at_each_scan_are_all_seen(watched: Scanned) -> None:
+    for step in range(1, 10):
+        watched.checkpoint_record.note_step(step)
+        torch_save(watched.cwd / f"model_{step}.pt")
+        watched.scan()
+    watched.scan()
+    assert [saved.step for saved in watched.checkpoints] == list(range(1, 10))
+
+
+def test_a_save_over_an_earlier_one_is_complete_with_all_of_its_shards(watched: Scanned) -> None:
+    folder = watched.cwd / "last.ckpt"
+    shards = [f"weights-0000{number}-of-00002.bin" for number in (1, 2)]
+    for shard in shards:
+        torch_save(folder / shard)
+    watched.scan_until_unchanged()
+    time.sleep(0.05)
+    torch_save(folder / shards[0])
+    watched.scan_until_unchanged()
+    assert [saved.sound for saved in watched.checkpoints] == [True]
+    watched.scan(at_end=True)
+    assert [saved.sound for saved in watched.checkpoints] == [False]
+    assert "mixes two saves" in watched.messages("torn_checkpoint")[0]
+
+
+def test_a_link_and_what_it_points_to_are_one_checkpoint(watched: Scanned) -> None:
+    torch_save(watched.cwd / "out" / "step_100.pt")
+    (watched.cwd / "out" / "latest.pt").symlink_to("step_100.pt")
+    watched.announce("out/latest.pt", 100)
+    watched.scan_until_unchanged()
+    assert [(name, saved.written) for name, saved in zip(watched.names(), watched.checkpoints, strict=True)] == [
+        ("out/step_100.pt", True)
+    ]
+
+
+def test_a_relative_path_starts_where_the_script_works(tmp_path: Path) -> None:
+    hydra = tmp_path / "outputs" / "12-00-00"
+    watched = Scanned(tmp_path, folders=lambda: [str(hydra)])
+    torch_save(hydra / "model.state")
+    watched.announce("model.state", 7)
+    watched.scan_until_unchanged()
+    assert [(saved.path, saved.step, saved.sound) for saved in watched.checkpoints] == [
+        (str(hydra / "model.state"), 7, True)
+    ]
+
+
+def test_a_relative_path_is_the_file_of_that_name_that_appears_below_the_cwd(watched: Scanned) -> None:
+    watched.announce("ckpts/last.ckpt", 7)
+    torch_save(watched.cwd / "outputs" / "12-00-00" / "ckpts" / "last.ckpt")
+    watched.scan_until_unchanged()
+    assert watched.names() == ["outputs/12-00-00/ckpts/last.ckpt"]
+    assert [saved.step for saved in watched.checkpoints] == [7]
+
+
+def test_a_number_in_the_name_of_an_announced_checkpoint_beats_the_bar(watched: Scanned) -> None:
+    for step, name in ((98, "step_100"), (1759, "step_1800"), (1101, "model_001100.pt")):
+        watched.announce(name, None, log_step=step)
+    assert [saved.step for saved in watched.checkpoints] == [100, 1800, 1100]
+
+
+@pytest.mark.parametrize("name", ["G_{}.pth", "{}.pth", "{:06d}.tar", "blob-{}", "run_{}.any"])
+def test_files_with_unknown_names_are_checkpoints_if_their_number_follows_the_steps(
+    watched: Scanned, name: str
+) -> None:
+    for step in (100, 200):
+        watched.checkpoint_record.note_step(step)
+        torch_save(watched.cwd / name.format(step))
+        watched.scan_until_unchanged()
+    assert watched.names() == [name.format(step) for step in (100, 200)]
+    assert [saved.step for saved in watched.checkpoints] == [100, 200]
+
+
+def test_files_with_unknown_names_that_follow_the_epochs_are_checkpoints_from_the_second_on(watched: Scanned) -> None:
+    for epoch in (1, 2):
+        watched.checkpoint_record.note_step(epoch * 500)
+        time.sleep(0.3)
+        torch_save(watched.cwd / f"resnet18-{epoch}.pth")
+        watched.scan_until_unchanged()
+        assert len(watched.names()) == (0 if epoch == 1 else 2)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "features.pkl",
+        "data/shard_1.pt data/shard_2.pt",
+        "samples_1.npz samples_2.npz",
+        "preds_1.pkl preds_2.pkl",
+        "history.pkl",
+        "optimizer_1.pt optimizer_2.pt",
+        "shard_1.pt shard_2.pt shard_3.pt",
+        "figure_1.png figure_2.png",
+        "yolo11n.pt",
+    ],
+)
+def test_data_and_results_are_no_checkpoints(watched: Scanned, names: str) -> None:
+    for name in names.split():
+        torch_save(watched.cwd / name)
+    watched.scan_until_unchanged()
+    watched.scan_until_unchanged()
+    assert watched.names() == []

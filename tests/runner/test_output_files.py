@@ -18,18 +18,18 @@ from backprop_tui.domain.run import Queued, Run, Running, Spec, State
 from backprop_tui.runner.outputs import files as written_files
 from backprop_tui.runner.outputs.files import (
     DEEPEST,
-    DirectoryNeighbours,
     OutputFile,
     OutputFiles,
     OutputLocation,
-    files_written_by,
     locations_in_command,
 )
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour, files_written_by
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
 PAST = 1_000_000_000
+OTHER = Neighbour(run_id="other", started_at=0.0, script_pid=None)
 
 
 def make_files(cwd: Path, *folders: Path, since_ns: int = 0, **options: object) -> OutputFiles:
@@ -161,14 +161,14 @@ def test_named_directories_are_checked_at_each_scan(tmp_path: Path, monkeypatch:
 
 def test_new_files_in_a_shared_cwd_belong_to_no_run(tmp_path: Path) -> None:
     named = tmp_path / "mine"
-    files = make_files(tmp_path, named, is_shared=lambda: True)
+    files = make_files(tmp_path, named, neighbours=lambda: [OTHER])
     write(tmp_path / "theirs" / "ckpt.pt")
     write(named / "ckpt_7.pt")
     assert names(files.scan()) == ["ckpt_7.pt"]
 
 
 def test_a_directory_that_contains_the_cwd_counts_as_guessed(tmp_path: Path) -> None:
-    files = make_files(tmp_path / "cwd", tmp_path, is_shared=lambda: True)
+    files = make_files(tmp_path / "cwd", tmp_path, neighbours=lambda: [OTHER])
     write(tmp_path / "cwd" / "ckpt.pt")
     assert files.scan() == []
 
@@ -191,7 +191,7 @@ def test_the_directory_of_an_open_file_is_added(tmp_path: Path, writer: subproce
     assert files_written_by([writer.pid]) >= {str(tmp_path / "elsewhere" / "held.pt")}
     cwd = tmp_path / "cwd"
     cwd.mkdir()
-    files = make_files(cwd, pids=lambda: [writer.pid], is_shared=lambda: True)
+    files = make_files(cwd, pids=lambda: [writer.pid], neighbours=lambda: [OTHER])
     assert names(files.scan()) == ["held.pt"]
     write(tmp_path / "elsewhere" / "next.pt")
     assert names(files.scan()) == ["next.pt"]

@@ -62,7 +62,9 @@ from tests.domain.runs import queued, running
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
 metrics = st.dictionaries(texts, st.floats(allow_nan=False), max_size=4)
-CHECKPOINT = Checkpoint(path="/c\udcff.pt", step=5, saved_at=1000.25, size_bytes=9, sound=True)
+CHECKPOINT = Checkpoint(
+    path="/c\udcff.pt", step=5, saved_at=1000.25, size_bytes=9, sound=True, written=False, candidates=("/c", "/d")
+)
 
 RESUME_CHECK = ResumeCheck(
     verdict=ResumeVerdict.JUMPED,

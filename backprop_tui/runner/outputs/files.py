@@ -13,18 +13,22 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.readers.files import tensorboard
-from backprop_tui.store.home import Home
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.runner.outputs.ownership import (
+    DescriptorWatch,
+    FileEvidence,
+    Neighbour,
+    Written,
+    WrittenBytes,
+    contains,
+    files_written_by,
+)
 
 DEEPEST = 6  # levels of directories that are searched
-MAX_PROCESSES = 64
-MAX_DESCRIPTORS = 256
 
 # Options that name an output directory, compared without case, dashes, dots and underscores.
 _OUTPUT_OPTIONS = frozenset(
@@ -44,16 +48,17 @@ MAX_FOLDERS = 2_000
 MAX_FILES = 20_000  # files remembered in all directories together
 MAX_GUESSED_FILES = 10_000  # a data set in many directories must leave room for known output files
 MAX_OPEN_FILES = 1_000
+MAX_DOUBTFUL = 200  # files in a shared directory
 MAX_PENDING = 100  # output locations that do not exist yet
 UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
 COARSE_CLOCK_NS = 2_000_000_000  # a directory that changed this recently may change again within one clock tick
 SKIPPED_FOLDERS = frozenset(
     {"node_modules", "__pycache__", "venv", "env", "virtualenv", "site-packages", "wandb", "mlruns", "cache", "caches"}
 )
+# Files that matter besides those that may be checkpoints by their names: parts of checkpoints, and metrics.
 INTERESTING_ENDINGS = (
-    *(".pt", ".pth", ".ckpt", ".tar", ".bin", ".keras", ".h5", ".hdf5", ".safetensors", ".npz", ".pkl", ".pickle"),
-    *(".msgpack", ".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json"),
-    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt", "checkpoint"),
+    *(".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json", "saved_model.pb"),
+    *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt"),
 )
 
 
@@ -83,32 +88,6 @@ def _normalized(name: str) -> str:
     return _SEPARATORS.sub("", name).lower()
 
 
-def files_written_by(pids: Iterable[int]) -> set[str]:
-    """The regular files that these processes hold open for writing now."""
-    files: set[str] = set()
-    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
-        descriptors = f"/proc/{pid}/fd"
-        try:
-            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
-        except OSError:
-            continue  # the process is gone, or belongs to another user
-        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
-    return files
-
-
-def _written_file(descriptor: str) -> str | None:
-    """The file a descriptor refers to; None if it is not open for writing or not a file."""
-    try:
-        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
-        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
-            return None
-        target = os.readlink(descriptor)
-    except OSError:
-        return None
-    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
-    return target if is_file and not target.endswith(" (deleted)") else None
-
-
 def may_belong_to_run(folder: str) -> bool:
     """Whether a directory may belong to a single run: not the root, the home directory or one such as /tmp."""
     if folder in ("/", os.path.expanduser("~")):
@@ -117,45 +96,6 @@ def may_belong_to_run(folder: str) -> bool:
         return not os.stat(folder).st_mode & _STICKY
     except OSError:
         return False
-
-
-def contains(folder: str, path: str) -> bool:
-    """Whether a path is the folder itself or below it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-class DirectoryNeighbours:
-    """Looks at the other unfinished runs; the working directory of each is read once."""
-
-    def __init__(self, home: Home, run_id: str, cwd: str) -> None:
-        self._home = home
-        self._run_id = run_id
-        self._cwd = cwd
-        self._cwds: dict[str, str] = {}
-
-    def is_shared(self) -> bool:
-        """Whether another active run works in this run's directory, or above or below it."""
-        try:
-            run_ids = set(os.listdir(self._home.active)) - {self._run_id}
-        except OSError:
-            return False
-        self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
-        return any(self._shares_directory(run_id) for run_id in run_ids)
-
-    def _shares_directory(self, run_id: str) -> bool:
-        cwd = self._cwds.get(run_id)
-        if cwd is not None and not _overlap(cwd, self._cwd):
-            return False
-        try:
-            run = RunDirectory(self._home.run_folder(run_id)).read()
-        except BackpropError:
-            return False  # removed at this moment, or written by another version
-        self._cwds[run_id] = run.spec.cwd
-        return _overlap(run.spec.cwd, self._cwd) and not isinstance(run.state, Queued | Ended)
-
-
-def _overlap(folder: str, other: str) -> bool:
-    return contains(folder, other) or contains(other, folder)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +117,7 @@ class _Folder:
     modified_ns: int | None = None
     crowded: bool = False
     files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
+    sample: WrittenBytes = field(default_factory=WrittenBytes)  # at the scan before
 
 
 class OutputFiles:
@@ -190,19 +131,20 @@ class OutputFiles:
         since_ns: int,
         pids: Callable[[], Iterable[int]] = tuple,
         is_relevant: Callable[[str], bool] = lambda _path: False,
-        is_shared: Callable[[], bool] = lambda: False,
+        neighbours: Callable[[], Sequence[Neighbour]] = tuple,
     ) -> None:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
         `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
-        While `is_shared`, another run may write into `cwd`: files there need other evidence to count as this run's.
+        While there are `neighbours`, other runs may write into `cwd`: files there need evidence to count as this run's.
         """
         self._cwd = cwd
         self._since_ns = since_ns
         self._pids = pids
         self._is_relevant = is_relevant
-        self._is_shared = is_shared
-        self._was_shared = False
+        self._evidence = FileEvidence(neighbours, pids)
+        self._descriptors = DescriptorWatch(pids)
+        self._doubtful: dict[str, Written] = {}  # files that may be of another run
         self._folders: dict[str, _Folder] = {}
         self._file_count = 0  # in all of them
         self._guessed: deque[str] = deque()  # in the order in which they are scanned
@@ -217,14 +159,15 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
+        self._evidence.look()
         self._add_open_files()
         self._add_pending()
-        self._was_shared = self._was_shared or self._is_shared()
         changed: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
         for path in certain:  # grows during the loop, because subdirectories are scanned at once
             self._check(self._folders[path], changed, certain)
         self._scan_guessed(changed)
+        changed += self._decide_doubtful()
         return sorted(changed, key=lambda file: file.modified_ns)
 
     def _scan_guessed(self, changed: list[OutputFile]) -> None:
@@ -239,12 +182,14 @@ class OutputFiles:
         self._guessed.extend(path for path in scanned if path in self._folders)
 
     def _add_open_files(self) -> None:
-        for path in map(self._relative_to_cwd, files_written_by(self._pids())):
+        for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
             if len(self._opened) < MAX_OPEN_FILES:
                 self._opened.add(path)
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
-            if (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
+            if self._evidence.is_shared and contains(self._cwd, folder):
+                self._evidence.claim(path, since_ns=self._since_ns)  # the others in it may be of another run
+            elif (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
                 self._pending.append(OutputLocation(folder, depth=1))
 
     def _add_pending(self) -> None:
@@ -268,7 +213,8 @@ class OutputFiles:
         known = self._folders.get(path)
         if known is None:
             if len(self._folders) < MAX_FOLDERS:
-                self._folders[path] = _Folder(path, depth, guessed)
+                sample = self._evidence.sample_before(path) if guessed else WrittenBytes()
+                self._folders[path] = _Folder(path, depth, guessed, sample=sample)
                 queue.append(path)
         elif depth > known.depth or (known.guessed and not guessed):
             # List it again, because what is below it is searched more deeply or with more certainty now.
@@ -291,19 +237,53 @@ class OutputFiles:
             return 1
         units = listed + len(folder.files)
         for name, before in list(folder.files.items()):
-            file = _stat_regular_file(os.path.join(folder.path, name))
+            file, changed_ns = _stat_regular_file(os.path.join(folder.path, name))
             if file is None:
                 del folder.files[name]
                 self._file_count -= 1
                 continue
             folder.files[name] = current = (file.size_bytes, file.modified_ns)
-            if current != before and file.modified_ns >= self._since_ns and self._belongs_to_run(folder, file):
+            # A script may set the time of modification, but not that of the last change.
+            is_new = min(file.modified_ns, changed_ns) >= self._since_ns
+            if current != before and is_new and self._belongs_to_run(folder, file, before):
                 changed.append(file)
+        folder.sample = self._evidence.sample
         return units
 
-    def _belongs_to_run(self, folder: _Folder, file: OutputFile) -> bool:
-        is_doubtful = folder.guessed and self._was_shared
-        return not is_doubtful or file.path in self._opened or self._is_relevant(file.path)
+    def _belongs_to_run(self, folder: _Folder, file: OutputFile, before: tuple[int, int] | None) -> bool:
+        """Whether it is known at once that this run has written the file; notes it as doubtful if that is not known."""
+        if not folder.guessed or self._is_relevant(file.path):
+            return True
+        if file.path in self._opened or not self._evidence.is_shared_at(file.modified_ns):
+            self._evidence.claim(file.path, since_ns=self._since_ns)
+            return True
+        if file.path in self._doubtful or len(self._doubtful) < MAX_DOUBTFUL:
+            added = (
+                file.size_bytes - before[0] if before is not None and before[0] < file.size_bytes else file.size_bytes
+            )
+            self._doubtful[file.path] = Written(file.path, added, file.modified_ns, folder.sample)
+        return False
+
+    def _decide_doubtful(self) -> list[OutputFile]:
+        """The doubtful files that this run has written according to the evidence; the others are tried again."""
+        doubtful = list(self._doubtful.values())
+        if doubtful:
+            self._descriptors.start()
+        own = []
+        for file, is_own in zip(doubtful, self._evidence.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
+            belongs = file.path in self._opened or is_own
+            status = None if belongs is False else _stat_regular_file(file.path)[0]
+            # What is written from now on says nothing about it.
+            self._doubtful[file.path] = replace(file, size_bytes=0)
+            if status is None or belongs:
+                del self._doubtful[file.path]
+            if status is not None and belongs:
+                own.append(status)
+        return own
+
+    def undecided(self) -> Sequence[str]:
+        """The files of which it is not known whether this run has written them."""
+        return list(self._doubtful)
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""
@@ -324,7 +304,8 @@ class OutputFiles:
         return count
 
     def _is_interesting(self, name: str, path: str) -> bool:
-        return name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name or self._is_relevant(path)
+        is_of_interest = name.endswith(INTERESTING_ENDINGS) or tensorboard.MARK in name
+        return is_of_interest or may_be_checkpoint(name) or self._is_relevant(path)
 
 
 def is_skipped(name: str) -> bool:
@@ -337,11 +318,13 @@ def _is_tool_folder(folder: str, cwd: str) -> bool:
     return any(map(is_skipped, os.path.relpath(folder, cwd).split("/"))) if contains(cwd, folder) else "/." in folder
 
 
-def _stat_regular_file(path: str) -> OutputFile | None:
+def _stat_regular_file(path: str) -> tuple[OutputFile | None, int]:
+    """The file and the time (ns) of its last change; None if it is gone or not regular."""
     try:
         status = os.lstat(path)
     except OSError:
-        return None
+        return None, 0
     if not stat.S_ISREG(status.st_mode):
-        return None
-    return OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+        return None, 0
+    file = OutputFile(path=path, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+    return file, status.st_ctime_ns

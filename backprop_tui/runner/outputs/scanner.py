@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.checkpoint_names import parse_candidate
 from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
@@ -14,14 +17,22 @@ from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTas
 from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
-from backprop_tui.runner.outputs.files import DirectoryNeighbours, OutputFiles, locations_in_command
+from backprop_tui.runner.outputs.files import (
+    OutputFiles,
+    locations_in_command,
+    may_belong_to_run,
+)
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
+from backprop_tui.runner.outputs.ownership import MAX_PROCESSES, DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
 SAVING_SECONDS = 2.0
 LAST_SCAN_SECONDS = 5.0
+LOOK_SECONDS = 0.2  # between two looks at the working directories of its processes
+MAX_WORKING_FOLDERS = 16
+UNCLEAR_SCANS = 3  # until it is said that a checkpoint may be of another run
 ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
@@ -56,6 +67,42 @@ def _warning(live: Live, run: Run) -> str | None:
     return reasons[0].message if reasons else None
 
 
+class WorkingFolders:
+    """The working directories that a script and its children choose for themselves, as Hydra does with job.chdir."""
+
+    def __init__(self, pids: Callable[[], Sequence[int]], cwd: str) -> None:
+        self._pids = pids
+        self._cwd = os.path.realpath(cwd)
+        self._looked_at = -math.inf
+        self._folders: dict[str, None] = {}  # the newest last
+        self._added: set[str] = set()
+
+    def look(self) -> Sequence[str]:
+        """The directories, the newest first; those of processes that are gone count too. Never waits for a disk."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            for pid in self._pids()[:MAX_PROCESSES]:
+                self._note(pid)
+        return list(reversed(self._folders))
+
+    def look_for_new(self) -> Sequence[str]:
+        """The directories that were not returned before, and that may belong to a single run."""
+        new = [folder for folder in self.look() if folder not in self._added and may_belong_to_run(folder)]
+        self._added.update(new)
+        return new
+
+    def _note(self, pid: int) -> None:
+        try:
+            folder = os.readlink(f"/proc/{pid}/cwd")
+        except OSError:
+            return
+        if folder not in ("/", self._cwd) and not folder.endswith(" (deleted)"):
+            self._folders.pop(folder, None)
+            if len(self._folders) < MAX_WORKING_FOLDERS:
+                self._folders[folder] = None
+
+
 ScanResult = Sighting | DiskUse | MetricsFound
 
 
@@ -67,15 +114,17 @@ class OutputScanner:
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._script_pid = script_pid
         self._recorder = recorder
-        self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints)
+        since_ns = int(run.attempt.started_at * 1e9)
+        self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
+        self._working_folders = WorkingFolders(self._pids, spec.cwd)
         self._metric_files = MetricFiles()
         self._files = OutputFiles(
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
-            since_ns=int(run.attempt.started_at * 1e9),
+            since_ns=since_ns,
             pids=self._pids,
             is_relevant=patterns.matches,
-            is_shared=DirectoryNeighbours(home, run.id, spec.cwd).is_shared,
+            neighbours=DirectoryNeighbours(home, run.id, spec.cwd).active,
         )
         for checkpoint in recorder.live.checkpoints:
             self._files.add_folder(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
@@ -83,11 +132,16 @@ class OutputScanner:
                 self._checkpoint_scanner.expect(checkpoint.path)
         self._task: BackgroundTask[list[ScanResult]] = BackgroundTask(self._scan, self._pause_seconds)
         self._is_last = False
+        self._unclear_scans = 0
 
     def expect(self, path: str) -> None:
         """Watches the directory of a checkpoint that the script announced: others will probably follow there."""
         self._checkpoint_scanner.expect(path)
         self._files.add_folder(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
+
+    def folders(self) -> Sequence[str]:
+        """The directories other than the run's own in which its processes worked last, the newest first."""
+        return self._working_folders.look()
 
     def results(self, now: float) -> Sequence[ScanResult]:
         """The results of the last scan, each once; `now` is monotonic."""
@@ -98,8 +152,17 @@ class OutputScanner:
         self._is_last = True
         return [result for results in self._task.finish(LAST_SCAN_SECONDS) for result in results]
 
+    @property
+    def has_unclear_checkpoints(self) -> bool:
+        """Whether there is what may be a checkpoint, and it is not known which of several runs has written it."""
+        return self._unclear_scans >= UNCLEAR_SCANS
+
     def _scan(self, now: float) -> list[ScanResult]:
+        for folder in self._working_folders.look_for_new():
+            self._files.add_folder(folder)
         files = self._files.scan()
+        is_unclear = any(map(parse_candidate, self._files.undecided()))
+        self._unclear_scans = self._unclear_scans + 1 if is_unclear else 0
         results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
         others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
         return [*results, *(result for result in others if result is not None)]

@@ -65,6 +65,8 @@ class Plotter:
     def checkpoints(self) -> Iterator[float]:
         live, run = self.known.live, self.known.run
         for checkpoint in live.checkpoints if live is not None else () if run is None else run.checkpoints:
+            if not checkpoint.written:
+                continue
             if self.axis.by is not XUnit.STEP:
                 yield self.axis.moment(checkpoint.saved_at)
             elif checkpoint.step is not None:
@@ -227,11 +229,12 @@ def _pace_line(known: KnownRun, moment: Moment) -> Line:
 
 def _checkpoint_line(known: KnownRun, moment: Moment, glyphs: Glyphs) -> Line:
     """`◆ 5 checkpoints, newest 1m ago, intact`; empty without checkpoints."""
-    if known.live is not None and known.live.checkpoints:
-        saved_at: float | None = known.live.checkpoints[-1].saved_at
-        count, sound = len(known.live.checkpoints), known.live.checkpoints[-1].sound
+    written = [] if known.live is None else [checkpoint for checkpoint in known.live.checkpoints if checkpoint.written]
+    if written:
+        saved_at: float | None = written[-1].saved_at
+        count, sound = len(written), written[-1].sound
     else:
-        records = known.record.get("checkpoints") or ()
+        records = [record for record in known.record.get("checkpoints") or () if record.get("written") is not False]
         if not records:
             return ()
         newest = records[-1]

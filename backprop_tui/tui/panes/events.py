@@ -40,6 +40,7 @@ _WARNINGS = frozenset(
         "refused_option",
         "torn_checkpoint",
         "disk",
+        "directory_shared",
     }
 )
 

@@ -113,7 +113,7 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
     eta = eta_seconds(run, live)
     sliced = run.run is not None and is_sliced(run.run.spec)
     warns = eta is not None and left is not None and eta > left and not sliced
-    checkpoint = live.checkpoints[-1] if live.checkpoints else None
+    checkpoint = next(reversed(live.usable_checkpoints), None)
     return replace(
         row,
         has_progress=live.step is not None or live.epoch is not None or loss is not None,

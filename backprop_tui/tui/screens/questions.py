@@ -165,8 +165,8 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
         return []
     live = runs[0].live
     lines = [] if live.step is None else [f"It is at step {live.step:,}."]
-    if live.checkpoints:
-        newest = live.checkpoints[-1]
+    newest = next(reversed(live.usable_checkpoints), None)
+    if newest is not None:
         at_step = "" if newest.step is None else f", step {newest.step:,}"
         ago = durations.age(live.time - newest.saved_at)
         lines.append(f"Saved: {sanitize(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
@@ -174,6 +174,7 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
             lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
     else:
         lines.append("It has no known checkpoint: all of its work may be lost.")
+        lines += [] if live.problem is None else [sanitize(live.problem)]  # such as: another run in its directory
     return lines
 
 

@@ -1,0 +1,329 @@
+"""Which of several runs in one directory has written a file: decided by evidence, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
+
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import Ended, Queued
+from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.processes.tree import descendants
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+
+MAX_NEIGHBOURS = 8  # runs in the same directory whose processes are looked at
+MAX_FOLDERS = 500  # that are known to be of this run, or of another
+WATCH_SECONDS = 60.0  # without a break
+WATCH_CPU_SHARE = 0.05
+MIN_WATCH_PAUSE_SECONDS = 0.004
+REFRESH_SECONDS = 0.5  # of the processes that are watched
+_EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
+# A directory with such a name belongs to the one that it is in: version_0/checkpoints, but not runs/version_0.
+_INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
+
+
+MAX_PROCESSES = 64
+MAX_DESCRIPTORS = 256
+
+
+def files_written_by(pids: Iterable[int]) -> set[str]:
+    """The regular files that these processes hold open for writing now."""
+    files: set[str] = set()
+    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
+        descriptors = f"/proc/{pid}/fd"
+        try:
+            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
+        except OSError:
+            continue  # the process is gone, or belongs to another user
+        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
+    return files
+
+
+def _written_file(descriptor: str) -> str | None:
+    """The file a descriptor refers to; None if it is not open for writing or not a file."""
+    try:
+        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
+        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
+            return None
+        target = os.readlink(descriptor)
+    except OSError:
+        return None
+    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
+    return target if is_file and not target.endswith(" (deleted)") else None
+
+
+def contains(folder: str, path: str) -> bool:
+    """Whether a path is the folder itself or below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _overlap(folder: str, other: str) -> bool:
+    return contains(folder, other) or contains(other, folder)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another active run in the same directory, above or below it; `script_pid` is None before its script runs."""
+
+    run_id: str
+    started_at: float
+    script_pid: int | None
+
+
+class DirectoryNeighbours:
+    """Looks at the other unfinished runs; the working directory of each is read once."""
+
+    def __init__(self, home: Home, run_id: str, cwd: str) -> None:
+        self._home = home
+        self._run_id = run_id
+        self._cwd = cwd
+        self._cwds: dict[str, str] = {}
+
+    def is_shared(self) -> bool:
+        """Whether another active run works in this run's directory, or above or below it."""
+        return bool(self.active())
+
+    def active(self) -> Sequence[Neighbour]:
+        try:
+            run_ids = set(os.listdir(self._home.active)) - {self._run_id}
+        except OSError:
+            return ()
+        self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
+        neighbours = map(self._neighbour, sorted(run_ids))
+        return [neighbour for neighbour in neighbours if neighbour is not None]
+
+    def _neighbour(self, run_id: str) -> Neighbour | None:
+        cwd = self._cwds.get(run_id)
+        if cwd is not None and not _overlap(cwd, self._cwd):
+            return None
+        directory = RunDirectory(self._home.run_folder(run_id))
+        try:
+            run = directory.read()
+        except BackpropError:
+            return None  # removed at this moment, or written by another version
+        self._cwds[run_id] = run.spec.cwd
+        if not _overlap(run.spec.cwd, self._cwd) or isinstance(run.state, Queued | Ended):
+            return None
+        identity = directory.script_identity()
+        is_current = identity is not None and bool(run.attempts) and identity[0] == run.attempt.number
+        return Neighbour(
+            run_id=run_id,
+            started_at=run.attempt.started_at if run.attempts else run.state.since,
+            script_pid=identity[1] if identity is not None and is_current else None,
+        )
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class WrittenBytes:
+    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour."""
+
+    own_bytes: int = 0
+    others: Mapping[str, int | None] = field(default_factory=dict)  # by run; None: unknown
+    at_ns: int = 0
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Written:
+    """A file in a shared directory, and how many bytes were written to it since `before`."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    before: WrittenBytes
+
+
+class DescriptorWatch:
+    """Looks often which files a run has open, for saves that are over in a moment; only while that is needed."""
+
+    def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
+        self._pids = pids
+        self._files: set[str] = set()
+        self._thread: threading.Thread | None = None
+        self._may_start_at = 0.0
+        self._break_seconds = WATCH_SECONDS
+        self._is_needed = False
+
+    def start(self) -> None:
+        """Watches until the next scan does not ask for it, and for a limited time without a break."""
+        self._is_needed = True
+        now = time.monotonic()
+        if (self._thread is None or not self._thread.is_alive()) and now >= self._may_start_at:
+            self._may_start_at = now + WATCH_SECONDS + self._break_seconds
+            self._break_seconds *= 2  # what has not helped so far will hardly help
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            with contextlib.suppress(RuntimeError):  # no more threads: without this evidence
+                self._thread.start()
+
+    def take(self) -> set[str]:
+        """The files that were seen open for writing since the last call."""
+        self._is_needed = False
+        files, self._files = self._files, set()
+        return files
+
+    def _watch(self) -> None:
+        end, refresh_at = time.monotonic() + WATCH_SECONDS, 0.0
+        pids: list[int] = []
+        needed_until = 0.0
+        while (now := time.monotonic()) < end:
+            if self._is_needed:
+                needed_until = now + WATCH_SECONDS / 10
+            elif now > needed_until:
+                self._may_start_at, self._break_seconds = 0.0, WATCH_SECONDS
+                return
+            began = time.thread_time()
+            if now >= refresh_at:
+                pids, refresh_at = list(self._pids()), now + REFRESH_SECONDS
+            self._files |= files_written_by(pids)
+            spent = time.thread_time() - began
+            time.sleep(max(MIN_WATCH_PAUSE_SECONDS, spent / WATCH_CPU_SHARE))
+
+
+class FileEvidence:
+    """Collects evidence of one attempt; used by the thread that scans its files."""
+
+    def __init__(self, neighbours: Callable[[], Sequence[Neighbour]], pids: Callable[[], Iterable[int]]) -> None:
+        self._neighbours = neighbours
+        self._pids = pids
+        self._own_pids: set[int] = set()
+        self._other_pids: set[int] = set()
+        self._lives: dict[str, list[float]] = {}  # of each neighbour: its start, and when it was seen last
+        self._active: Sequence[Neighbour] = ()
+        self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
+        self._births: dict[str, int | None] = {}
+        self.sample = self._previous = WrittenBytes()
+
+    def look(self) -> None:
+        """Looks at the processes and neighbours at the beginning of a scan."""
+        before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
+        for neighbour in (*before, *self._active):  # one that is gone may have been active until now
+            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
+        self._own_pids.update(self._pids())
+        self._previous, self.sample = self.sample, self._measure()
+
+    def sample_before(self, folder: str) -> WrittenBytes:
+        """The sample at the scan before, if a directory that is new to us was made after it; otherwise an empty one."""
+        if not self._lives:
+            return WrittenBytes()
+        birth_ns = self._birth_ns(folder)
+        return self._previous if birth_ns is not None and birth_ns >= self._previous.at_ns else WrittenBytes()
+
+    def is_shared_at(self, at_ns: int) -> bool:
+        """Whether another run may have been active in the directory at this wall-clock time."""
+        at = at_ns / 1e9
+        active = {neighbour.run_id for neighbour in self._active}
+        return any(start <= at and (run_id in active or at <= last) for run_id, (start, last) in self._lives.items())
+
+    @property
+    def is_shared(self) -> bool:
+        return bool(self._active)
+
+    def claim(self, path: str, *, since_ns: int) -> None:
+        """Notes the directory of a file of this run as its own, if it was made in this attempt."""
+        folder = os.path.dirname(path)
+        while True:
+            birth_ns = self._birth_ns(folder)
+            if birth_ns is not None and birth_ns >= since_ns:
+                self._note(folder, is_own=True)
+            if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
+                return
+            folder = os.path.dirname(folder)
+
+    def of_this_run(self, files: Sequence[Written], *, since_ns: int) -> Sequence[bool | None]:
+        """Whether this run has written each of these files; None if the evidence does not say."""
+        now = self._measure() if files else self.sample
+        by_bytes = [self._by_written_bytes(file, now) for file in files]
+        for file, is_own in zip(files, by_bytes, strict=True):
+            if is_own:
+                self.claim(file.path, since_ns=since_ns)
+            elif is_own is False:
+                self._note(os.path.dirname(file.path), is_own=False)
+        return [
+            self._by_folder(file.path, since_ns) if is_own is None else is_own
+            for file, is_own in zip(files, by_bytes, strict=True)
+        ]
+
+    def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
+        """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
+        if file.size_bytes <= 0:
+            return None
+        if now.own_bytes - file.before.own_bytes < file.size_bytes:
+            return False
+        for run_id in {**file.before.others, **now.others}:
+            total, earlier = now.others.get(run_id), file.before.others.get(run_id)
+            if total is None or total - (earlier or 0) >= file.size_bytes:
+                return None
+        return True
+
+    def _by_folder(self, path: str, since_ns: int) -> bool | None:
+        folder = os.path.dirname(path)
+        while True:
+            known = self._folders.get(folder)
+            if known is None:
+                known = self._look_at_folder(folder, since_ns)
+            if known:
+                return None if len(known) > 1 else next(iter(known))
+            if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
+                return None
+            folder = os.path.dirname(folder)
+
+    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool] | None:
+        """By the process in the name of an event file; or this run was alone when the directory was made."""
+        try:
+            matches = filter(None, map(_EVENT_FILE.search, os.listdir(folder)))
+            pids = {int(match[1]) for match in matches}
+        except OSError:
+            return None
+        if pids & self._own_pids:
+            self._note(folder, is_own=True)
+        if pids & self._other_pids:
+            self._note(folder, is_own=False)
+        birth_ns = self._birth_ns(folder)
+        if folder not in self._folders and birth_ns is not None:
+            if birth_ns >= since_ns and not self.is_shared_at(birth_ns):
+                self._note(folder, is_own=True)
+            elif birth_ns < since_ns:
+                self._folders[folder] = set()  # it was there before
+        return self._folders.get(folder)
+
+    def _note(self, folder: str, *, is_own: bool) -> None:
+        if folder in self._folders or len(self._folders) < MAX_FOLDERS:
+            self._folders.setdefault(folder, set()).add(is_own)
+
+    def _birth_ns(self, folder: str) -> int | None:
+        if folder not in self._births and len(self._births) < MAX_FOLDERS:
+            self._births[folder] = birth_time_ns(folder)
+        return self._births.get(folder)
+
+    def _measure(self) -> WrittenBytes:
+        if not self._lives:
+            return WrittenBytes(at_ns=time.time_ns())
+        at_ns = time.time_ns()
+        others: dict[str, int | None] = {}
+        for neighbour in self._active:
+            pid = neighbour.script_pid
+            pids = [] if pid is None else [pid, *descendants(pid)]
+            self._other_pids.update(pids)
+            others[neighbour.run_id] = _written_bytes(pids)
+        return WrittenBytes(_written_bytes(self._pids()) or 0, others, at_ns)
+
+
+def _written_bytes(pids: Iterable[int]) -> int | None:
+    """What these processes have written, and the children that they have waited for; None if nothing is known."""
+    total = None
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/io", "rb") as file:
+                counters = file.read()
+        except OSError:
+            continue
+        match = re.search(rb"wchar: (\d+)", counters)
+        total = (total or 0) + (int(match[1]) if match else 0)
+    return total

@@ -1,0 +1,177 @@
+"""Whose files they are in a directory in which several runs write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.runner.outputs.files import OutputFiles
+from backprop_tui.runner.outputs.ownership import DescriptorWatch, FileEvidence, Neighbour, Written, WrittenBytes
+from tests.support.waiting import wait_until
+
+# Writes as many bytes to a file as each line of its input says: `NAME BYTES`; answers with a line.
+WRITER = """
+import os, sys
+for line in sys.stdin:
+    name, size = line.split()
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    with open(name, "wb") as file:
+        file.write(bytes(int(size)))
+    print(flush=True)
+"""
+
+
+class Writer:
+    """A process of a run."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.started_at = time.time()
+        arguments = [sys.executable, "-S", "-c", WRITER]
+        self.process = subprocess.Popen(arguments, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def write(self, name: str, size_bytes: int) -> None:
+        time.sleep(0.02)  # the clock of a file system is coarse
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{name} {size_bytes}\n".encode())
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+    def neighbour(self, run_id: str) -> Neighbour:
+        return Neighbour(run_id=run_id, started_at=self.started_at, script_pid=self.process.pid)
+
+    def pids(self) -> list[int]:
+        return [self.process.pid]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Writer]]:
+    writers: list[Writer] = []
+
+    def begin() -> Writer:
+        writers.append(Writer(tmp_path))
+        return writers[-1]
+
+    yield begin
+    for writer in writers:
+        writer.process.communicate()
+
+
+def files_of(cwd: Path, writer: Writer, other: Writer) -> OutputFiles:
+    return OutputFiles(
+        [],
+        cwd=str(cwd),
+        since_ns=int(writer.started_at * 1e9),
+        pids=writer.pids,
+        neighbours=lambda: [other.neighbour("other")],
+    )
+
+
+def names(files: OutputFiles, cwd: Path) -> list[str]:
+    return sorted(os.path.relpath(file.path, cwd) for file in files.scan())
+
+
+def test_a_file_is_of_the_run_that_alone_has_written_so_much(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    first, second = start(), start()
+    views = files_of(tmp_path, first, second), files_of(tmp_path, second, first)
+    for _ in range(2):
+        assert [names(view, tmp_path) for view in views] == [[], []]
+    first.write("logs/version_0/checkpoints/last.ckpt", 100_000)
+    assert [names(view, tmp_path) for view in views] == [["logs/version_0/checkpoints/last.ckpt"], []]
+    second.write("logs/version_1/checkpoints/last.ckpt", 100_000)
+    assert [names(view, tmp_path) for view in views] == [[], ["logs/version_1/checkpoints/last.ckpt"]]
+
+
+def test_a_directory_stays_of_the_run_that_had_it(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    first, second = start(), start()
+    views = files_of(tmp_path, first, second), files_of(tmp_path, second, first)
+    for view in views:
+        view.scan()
+    first.write("logs/version_0/checkpoints/a.ckpt", 100_000)
+    second.write("logs/version_1/checkpoints/a.ckpt", 50_000)
+    own, theirs = [names(view, tmp_path) for view in views]
+    assert own == ["logs/version_0/checkpoints/a.ckpt"]
+    assert theirs == [], "the other has written more than enough for it"
+    second.write("logs/version_1/checkpoints/b.ckpt", 50_000)
+    assert names(views[1], tmp_path) == [f"logs/version_1/checkpoints/{name}.ckpt" for name in "ab"]
+    first.write("logs/version_0/metrics.csv", 10)
+    second.write("logs/version_1/metrics.csv", 10)
+    assert [names(view, tmp_path) for view in views] == [
+        ["logs/version_0/metrics.csv"],
+        ["logs/version_1/metrics.csv"],
+    ]
+
+
+def test_in_a_directory_of_both_each_file_needs_its_own_evidence(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    first, second = start(), start()
+    view = files_of(tmp_path, first, second)
+    view.scan()
+    first.write("out/a_1.pt", 100_000)
+    assert names(view, tmp_path) == ["out/a_1.pt"]
+    second.write("out/b_1.pt", 100_000)
+    assert names(view, tmp_path) == []
+    first.write("out/a_2.pt", 100_000)
+    second.write("out/b_2.pt", 100_000)
+    assert names(view, tmp_path) == []
+    assert sorted(map(os.path.basename, view.undecided())) == ["a_2.pt", "b_2.pt"]
+
+
+def test_the_process_in_the_name_of_an_event_file_decides(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    first, second = start(), start()
+    views = files_of(tmp_path, first, second), files_of(tmp_path, second, first)
+    for view in views:
+        view.scan()
+    for number, writer in enumerate((first, second)):
+        folder = f"logs/version_{number}"
+        writer.write(f"{folder}/events.out.tfevents.17.host.name.{writer.process.pid}.0", 1_000)
+        writer.write(f"{folder}/checkpoints/last.ckpt", 1_000)
+    for number, view in enumerate(views):
+        assert f"logs/version_{number}/checkpoints/last.ckpt" in names(view, tmp_path)
+        assert not any(f"version_{1 - number}" in path for path in view.undecided())
+
+
+def test_a_directory_made_while_a_run_was_alone_is_its_own(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    if birth_time_ns(str(tmp_path)) is None:
+        pytest.skip("the file system keeps no birth times")
+    first = start()
+    first.write("logs/version_0/hparams.csv", 10)
+    time.sleep(0.05)
+    second = start()
+    view = files_of(tmp_path, first, second)
+    first.write("logs/version_0/checkpoints/last.ckpt", 10)
+    second.write("logs/version_1/checkpoints/last.ckpt", 10)
+    assert "logs/version_0/checkpoints/last.ckpt" in names(view, tmp_path)
+    assert not any("version_1" in path for path in names(view, tmp_path))
+
+
+def test_a_run_that_has_just_ended_may_have_written_it_too(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    writer = start()
+    active = [writer.neighbour("other")]
+    ownership = FileEvidence(lambda: active, lambda: [os.getpid()])
+    ownership.look()
+    active.clear()
+    ownership.look()
+    file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {"other": 0}))
+    enough = Written(file.path, 1, file.modified_ns, file.before)
+    assert list(ownership.of_this_run([file, enough], since_ns=time.time_ns())) == [None, None]
+
+
+def test_a_file_that_is_open_for_a_moment_is_seen(tmp_path: Path) -> None:
+    watch = DescriptorWatch(lambda: [os.getpid()])
+    path = tmp_path / "last.pt"
+
+    def is_seen() -> bool:
+        watch.start()
+        with path.open("wb") as file:
+            file.write(b"x")
+            time.sleep(0.02)
+        return str(path) in watch.take()
+
+    wait_until(is_seen, "it to be seen")
