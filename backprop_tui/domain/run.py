@@ -67,6 +67,7 @@ class Spec:
     python_origin: str | None = None  # how the interpreter was found
     env: RunVariables = ()  # from --env, in addition to the captured environment
     stop: StopPlan = field(default_factory=StopPlan)
+    leftovers: str = "auto"  # whether the run lasts for what its script left running: auto, wait, kill
     process: Process = field(default_factory=Process)
     limits: RunLimits = field(default_factory=RunLimits)
 

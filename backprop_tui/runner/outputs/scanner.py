@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.checkpoint_pace import DiskUse
@@ -12,7 +12,6 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
-from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import DirectoryNeighbours, OutputFiles, locations_in_command
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
@@ -62,10 +61,10 @@ ScanResult = Sighting | DiskUse | MetricsFound
 class OutputScanner:
     """Finds the checkpoints, metrics and disk use of one attempt."""
 
-    def __init__(self, run: Run, home: Home, recorder: Recorder, script_pid: int) -> None:
+    def __init__(self, run: Run, home: Home, recorder: Recorder, pids: Callable[[], Iterable[int]]) -> None:
+        """`pids` returns the run's processes."""
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
-        self._script_pid = script_pid
         self._recorder = recorder
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints)
         self._metric_files = MetricFiles()
@@ -73,7 +72,7 @@ class OutputScanner:
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
             since_ns=int(run.attempt.started_at * 1e9),
-            pids=self._pids,
+            pids=pids,
             is_relevant=patterns.matches,
             is_shared=DirectoryNeighbours(home, run.id, spec.cwd).is_shared,
         )
@@ -112,6 +111,3 @@ class OutputScanner:
 
     def _known_checkpoints(self) -> tuple[Checkpoint, ...]:
         return self._recorder.live.checkpoints
-
-    def _pids(self) -> list[int]:
-        return [self._script_pid, *descendants(self._script_pid)]
