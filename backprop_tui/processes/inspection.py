@@ -15,7 +15,7 @@ _SHOWN_CHARACTERS = 60
 _PIPE = "pipe:"
 # What runs other commands one after the other, or several at a time, and may start the next when one has ended.
 _SEQUENCERS = frozenset(
-    (
+    [
         "sh",
         "bash",
         "dash",
@@ -31,7 +31,7 @@ _SEQUENCERS = frozenset(
         "gmake",
         "xargs",
         "perl",
-    )
+    ]
 )
 _SOURCE_BYTES = 1 << 20
 # A reader of a pipe that works this much more than its writer is no helper such as tee: the writer feeds it.
