@@ -9,7 +9,7 @@ from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
-from backprop_tui.domain.live import Live, displayed_status
+from backprop_tui.domain.live import Live, OwnLog, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
@@ -102,8 +102,13 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
     live = run.live
     if live is not None and live.problem is not None:
         return RunLine(clauses=(sanitize(live.problem),), tone=Tone.WARNING)
+    if live is not None and live.script_end is not None and live.script_end.message is not None:
+        return RunLine(clauses=(sanitize(live.script_end.message),), tone=Tone.INFO)
     if live is not None and (live.step is not None or main_loss(list(live.metrics)) is not None):
         return None
+    if live is not None and live.own_log is not None:
+        is_read = live.own_log.problem is None
+        return RunLine(clauses=(own_log_text(live.own_log),), tone=Tone.MUTED if is_read else Tone.WARNING)
     attempt = run.run.attempts[-1] if run.run is not None and run.run.attempts else None
     changes = None if attempt is None else attempt.code_changes
     clauses, tone = ((), Tone.MUTED) if changes is None else ((sanitize(changes),), Tone.WARNING)
@@ -112,6 +117,12 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
         return RunLine(clauses=(*clauses, f"no output{silence}"), tone=tone)
     last_output = f"last output {durations.ago(moment.wall - run.written_at)}"
     return RunLine(clauses=(*clauses, "no metrics yet", last_output), tone=tone)
+
+
+def own_log_text(own: OwnLog) -> str:
+    """`output goes to /path/train.log (read)`: where a script's output goes if that is not its log."""
+    reading = "read" if own.problem is None else f"cannot be read: {own.problem}"
+    return f"output goes to {sanitize(own.path)} ({reading})"
 
 
 def _paused(run: KnownRun) -> RunLine:
@@ -260,6 +271,8 @@ def _followed(run: Run, live: Live | None, moment: Moment) -> str:
             parts.append(f"{live.postponed.reason}, after the next checkpoint")
         elif live.pause is not None:
             parts.append(live.pause.reason)
+        elif live.script_end is not None and live.script_end.message is not None:
+            parts.append(live.script_end.message)
         parts += [] if live.problem is None else [live.problem]
     return "  ".join(parts)
 

@@ -14,25 +14,8 @@ _STATE, _PARENT, _GROUP, _USER_TICKS, _SYSTEM_TICKS, _START_TIME = 0, 1, 2, 11, 
 _SHOWN_CHARACTERS = 60
 _PIPE = "pipe:"
 # What runs other commands one after the other, or several at a time, and may start the next when one has ended.
-_SEQUENCERS = frozenset(
-    [
-        "sh",
-        "bash",
-        "dash",
-        "ash",
-        "zsh",
-        "ksh",
-        "mksh",
-        "fish",
-        "busybox",
-        "tcsh",
-        "csh",
-        "make",
-        "gmake",
-        "xargs",
-        "perl",
-    ]
-)
+_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox", "tcsh", "csh")
+_SEQUENCERS = frozenset((*_SHELLS, "make", "gmake", "xargs", "perl"))
 _SOURCE_BYTES = 1 << 20
 # A reader of a pipe that works this much more than its writer is no helper such as tee: the writer feeds it.
 _FED_FACTOR = 2.0

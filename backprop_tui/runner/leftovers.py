@@ -123,11 +123,8 @@ class Leftovers:
 
     def _use_gpus(self, processes: Collection[Inspected]) -> bool:
         pids = {process.pid for process in processes}
-        return any(
-            (gpu.utilization_percent or 0.0) >= WORKING_GPU_PERCENT
-            and pids & {process.pid for process in gpu.processes}
-            for gpu in self._gpu_share().gpus
-        )
+        busy = (gpu for gpu in self._gpu_share().gpus if (gpu.utilization_percent or 0.0) >= WORKING_GPU_PERCENT)
+        return any(process.pid in pids for gpu in busy for process in gpu.processes)
 
     def record_ending(self, exit_: Exit) -> None:
         """Says which processes are ended now, and why; those that are about to end by themselves are not named."""
