@@ -183,6 +183,8 @@ def merge_live(run: Run, live: Live | None) -> Run:
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
     attempt = replace(run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds)
+    if live.own_log is not None and live.own_log.attempt == attempt.number:
+        attempt = replace(attempt, output_path=live.own_log.path, output_problem=live.own_log.problem)
     return replace(
         run.with_attempt(attempt),
         step=live.step if live.step is not None else run.step,

@@ -154,6 +154,8 @@ class Attempt:
     saved_step: int | None = None  # of its newest checkpoint, otherwise of the previous attempt's
     saved_new: bool | None = None  # whether it got further than the previous attempt; None: still running, or unknown
     by_request: bool = False  # started by `resume`: retries are counted from here
+    output_path: str | None = None  # where its output went if that is not the log
+    output_problem: str | None = None  # why nothing could be read there
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

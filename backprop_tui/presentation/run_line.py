@@ -9,7 +9,7 @@ from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
-from backprop_tui.domain.live import Live, OwnLog, displayed_status
+from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
@@ -108,7 +108,10 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
         return None
     if live is not None and live.own_log is not None:
         is_read = live.own_log.problem is None
-        return RunLine(clauses=(own_log_text(live.own_log),), tone=Tone.MUTED if is_read else Tone.WARNING)
+        return RunLine(
+            clauses=(output_text(live.own_log.path, live.own_log.problem),),
+            tone=Tone.MUTED if is_read else Tone.WARNING,
+        )
     attempt = run.run.attempts[-1] if run.run is not None and run.run.attempts else None
     changes = None if attempt is None else attempt.code_changes
     clauses, tone = ((), Tone.MUTED) if changes is None else ((sanitize(changes),), Tone.WARNING)
@@ -119,10 +122,9 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
     return RunLine(clauses=(*clauses, "no metrics yet", last_output), tone=tone)
 
 
-def own_log_text(own: OwnLog) -> str:
+def output_text(path: str, problem: str | None) -> str:
     """`output goes to /path/train.log (read)`: where a script's output goes if that is not its log."""
-    reading = "read" if own.problem is None else f"cannot be read: {own.problem}"
-    return f"output goes to {sanitize(own.path)} ({reading})"
+    return f"output goes to {sanitize(path)} ({'read' if problem is None else f'nothing can be read: {problem}'})"
 
 
 def _paused(run: KnownRun) -> RunLine:
@@ -178,7 +180,7 @@ def _end_reason(run: KnownRun) -> str:
         return "reached its limit" + (f" of {durations.elapsed(limit)}" if limit is not None else "")
     if run.status is Status.STOPPED:
         return sanitize(str(run.record.get("reason") or "")).removeprefix("stopped ")
-    return ""
+    return sanitize(str(run.record.get("reason") or ""))
 
 
 def _results(run: KnownRun) -> list[str]:

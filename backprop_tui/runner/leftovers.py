@@ -57,6 +57,8 @@ class Leftovers:
         self._due = 0.0
         self._began = 0.0
         self._is_idle = False
+        self._named: dict[int, Leftover] = {}
+        self.note: str | None = None  # what became of them, for the record of the run's end
 
     def begin(self, exit_: Exit, running_seconds: float, now: float) -> bool:
         """Records the end of the script if the run lasts for what it left; returns whether it does."""
@@ -99,6 +101,8 @@ class Leftovers:
             return
         end = replace(live.script_end, leftovers=leftovers)
         self._recorder.commit(script_end=end)
+        self._named |= {leftover.pid: leftover for leftover in leftovers}
+        self._tree.noted = frozenset(self._named)
         if not live.script_end.leftovers and live.stopping is None:
             self._record(end.message or "", leftovers)
 
@@ -133,7 +137,19 @@ class Leftovers:
             time.sleep(0.01)
         if processes:
             leftovers = named(processes)
-            self._record(f"{list_leftovers(leftovers)}: ended, {self._reason(exit_)}", leftovers)
+            self.note = f"{list_leftovers(leftovers)}, left running, was ended {self._reason(exit_)}"
+            self._record(self.note, leftovers)
+        elif self._recorder.live.stopping is None:
+            self._record_failures()
+
+    def _record_failures(self) -> None:
+        """Says which of them failed by themselves, as far as this process has seen their exit status."""
+        for pid, status in self._tree.wait_statuses.items():
+            if status != 0:
+                ended, leftover = Exit.of(status), self._named[pid]
+                how = f"exit code {ended.code}" if ended.signal is None else f"signal {ended.signal}"
+                self.note = f"{list_leftovers((leftover,))}, left running, ended with {how}"
+                self._record(self.note, (leftover,))
 
     def _reason(self, exit_: Exit) -> str:
         stopping = self._recorder.live.stopping

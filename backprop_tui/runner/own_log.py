@@ -38,7 +38,7 @@ class OwnLogReader:
         self._follower: LogFollower | None = None
         self._has_ended = recorder.live.figures_end is not None
         known = recorder.live.own_log
-        self.output = OwnOutput(directory.log, run.spec.cwd, pids, known)
+        self.output = OwnOutput(directory.log, run.spec.cwd, pids, known, run.attempt.started_at)
         if known is not None and known.attempt == self._attempt:
             self.output.adopt(known)
             self._follow(known)
@@ -91,7 +91,7 @@ class OwnLogReader:
         )
         self._recorder.commit(own_log=own)
         path = sanitize(target.path)
-        reading = "read from there" if target.problem is None else f"it cannot be read: {target.problem}"
+        reading = "read from there" if target.problem is None else f"nothing can be read there: {target.problem}"
         self._recorder.record_event(
             "output_elsewhere", f"the output goes to {path}; {reading}", path=target.path, problem=target.problem
         )

@@ -11,13 +11,14 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import OwnLog
 from backprop_tui.processes.hanging_call import BackgroundTask, pause_after
 from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
+from backprop_tui.processes.linux import birth_time
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.outputs.files import files_written_by
 from backprop_tui.store.tail import Tail
 
 EARLY_SECONDS = 30.0  # so long it is looked for every second
-LATE_PAUSE_SECONDS = 10.0
+EARLY_PAUSE_SECONDS, LATE_PAUSE_SECONDS = 1.0, 10.0
 SILENT_SECONDS = 5.0  # without figures in the log: only then other files are searched for figures
 FETCHED_BYTES = 4 << 20
 FETCHED_AT_END_BYTES = 16 << 20
@@ -72,8 +73,11 @@ class FetchedTail:
         return self._fetched_to
 
     def add(self, fetched: Fetched) -> None:
+        """Appends what was fetched, unless the reader has skipped it meanwhile."""
         if fetched.restarted:
             self._buffer, self._restarts = b"", True
+        elif fetched.offset - len(fetched.content) != self._fetched_to:
+            return
         self._buffer += fetched.content
         self._fetched_to, self.size = fetched.offset, fetched.size
 
@@ -89,14 +93,18 @@ class FetchedTail:
 class OwnOutput:
     """Looks every second at first, and less often later; never waits for a disk, except for seconds at the end."""
 
-    def __init__(self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None) -> None:
-        """`log` is output.log; `known`: what an earlier guardian or attempt had found."""
+    def __init__(
+        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, since: float = 0.0
+    ) -> None:
+        """`log` is output.log, `known` what an earlier guardian or attempt had found, `since` the attempt's start."""
         self._log = os.path.realpath(log)
         self._cwd = cwd
         self._pids = pids
         self._known = known
+        self._since = since
         self._sizes: dict[str, int] | None = None  # of the files in the working directory before the script wrote
         self._began: float | None = None
+        self._looked_at = 0.0
         self._tail: Tail | None = None
         self._target: Target | None = None
         self.tail: FetchedTail | None = None
@@ -141,8 +149,12 @@ class OwnOutput:
         return fetched.target
 
     def _pause_seconds(self, spent: float) -> float:
+        if self.is_urgent:
+            return EARLY_PAUSE_SECONDS
+        if self.log_has_figures and self.tail is None:
+            return LATE_PAUSE_SECONDS
         is_early = self._began is not None and self._looked_at - self._began < EARLY_SECONDS
-        return 1.0 if is_early or self.is_urgent else min(pause_after(spent), LATE_PAUSE_SECONDS)
+        return EARLY_PAUSE_SECONDS if is_early else min(pause_after(spent), LATE_PAUSE_SECONDS)
 
     # In the thread.
 
@@ -184,13 +196,13 @@ class OwnOutput:
         target = self._target
         if target is not None and target.problem is None and (not printing or self._is_still_written(processes)):
             return None
-        found = self._redirected(printing, processes)
+        candidate = self._redirected(printing, processes)
         is_silent = not self.log_has_figures and self._began is not None and now - self._began >= SILENT_SECONDS
-        if found is None and is_silent:
-            found = self._with_figures(processes) or self._unreadable(printing, processes)
-        if found is None or (target is not None and target.path == found.path):
+        if candidate is None and is_silent:
+            candidate = self._with_figures(processes) or self._unreadable(printing, processes)
+        if candidate is None or (target is not None and target.path == candidate.path):
             return None
-        return found
+        return candidate
 
     def _is_still_written(self, processes: Mapping[int, Inspected]) -> bool:
         path = None if self._target is None else self._target.path
@@ -231,7 +243,7 @@ class OwnOutput:
             return Target(path=path, problem=f"a {kind} to a process that is not part of this run")
         if path.endswith(" (deleted)"):
             return Target(path=path.removesuffix(" (deleted)"), problem="the file was deleted")
-        return Target(path=path, problem="not a file")
+        return Target(path=path, problem="it is discarded" if path == os.devnull else "not a file")
 
     def _file_target(self, path: str, pid: int, number: int) -> Target:
         try:
@@ -245,18 +257,17 @@ class OwnOutput:
         return Target(path=path, start=self._start_in(path, appends=_appends(pid, number)))
 
     def _start_in(self, path: str, *, appends: bool) -> int:
-        """Where this attempt's output begins: behind what was there before, or where another guardian stopped."""
+        """Where this attempt's output begins: behind what was there before, which is not known to the byte."""
         size = _size_of(path)
         known = self._known
         if not appends:
             return 0
         if known is not None and known.path == path and known.offset <= size:
             return known.offset
-        sizes = self._sizes or {}
-        if path in sizes:
-            return sizes[path] if sizes[path] <= size else 0
-        is_new = bool(sizes) and os.path.dirname(path) == os.path.realpath(self._cwd)
-        return 0 if is_new else size
+        born_at = birth_time(path)
+        if born_at is not None and born_at >= self._since:
+            return 0
+        return min(size, (self._sizes or {}).get(path, size))
 
 
 def _printing(processes: Mapping[int, Inspected]) -> list[Inspected]:
@@ -297,14 +308,14 @@ def _appends(pid: int, number: int) -> bool:
 
 
 def _sizes_in(folder: str) -> dict[str, int]:
-    sizes = {"": 0}  # not empty, so that it is known that the directory was listed
+    sizes: dict[str, int] = {}
     try:
         with os.scandir(os.path.realpath(folder)) as entries:
             for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False):
                 if entry.is_file():
                     sizes[entry.path] = entry.stat().st_size
     except OSError:
-        return {}
+        pass  # gone, or not readable
     return sizes
 
 

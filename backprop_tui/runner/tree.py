@@ -26,6 +26,8 @@ class Tree:
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
         self._everywhere = script is None or script.adopted
         self._unsignalled_readers: set[Identity] = set()
+        self.wait_statuses: dict[int, int] = {}  # of the script's orphans that this process has reaped and was to note
+        self.noted: frozenset[int] = frozenset()  # pids
 
     def search_everywhere(self) -> None:
         """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
@@ -68,6 +70,8 @@ class Tree:
                 return
             if pid == 0:
                 return
+            if pid in self.noted:
+                self.wait_statuses[pid] = status
             script = self._script
             if script is not None and not script.adopted and pid == script.identity.pid:
                 script.mark_reaped(status)
