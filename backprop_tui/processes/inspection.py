@@ -55,16 +55,6 @@ class Inspected:
         """Whether this shell's source has a trap, whose commands must not be mistaken for the next training."""
         return any("trap" in _source(word, self.pid) for word in self.command[1:])
 
-    def ignores(self, number: int) -> bool:
-        """Whether a signal has no effect on it, as SIGINT on what a shell script starts in the background."""
-        try:
-            with open(f"/proc/{self.pid}/status", "rb") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return False
-        masks = (int(line.split()[1], 16) for line in lines if line.startswith(b"SigIgn:"))
-        return any(mask >> (number - 1) & 1 for mask in masks)
-
 
 def _source(word: str, pid: int) -> str:
     """A word of a shell's command line, or the content of the file that it names."""

@@ -42,6 +42,14 @@ CHECK_SUPERVISOR_SECONDS = 2.0
 TIMEBOX = "timebox"
 
 
+def _poll_of(*descriptors: int | None) -> select.poll:
+    poll = select.poll()
+    for descriptor in descriptors:
+        if descriptor is not None:
+            poll.register(descriptor, select.POLLIN)
+    return poll
+
+
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
@@ -80,10 +88,7 @@ class Guardian:
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
-        self._poll = select.poll()
-        for descriptor in (script.pidfd, wake, self.stop_sequence.latecomers.descriptor):
-            if descriptor is not None:
-                self._poll.register(descriptor, select.POLLIN)
+        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.latecomers.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self._session_ends = self._more_to_read = False  # more to read: of the log
