@@ -15,6 +15,8 @@ from backprop_tui.processes.tree import TICKS_PER_SECOND
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
+COST_FACTOR = 50.0  # looking takes at most a fiftieth of a CPU, also where all of /proc must be searched
+
 
 class Latecomers:
     """Ends trainings that begin after the stop signal, and notices when those that got the signal have ended.
@@ -29,6 +31,7 @@ class Latecomers:
         self._count: int | None = None  # of trainings that have not ended; None: not known yet
         self._known: set[Identity] = set()  # that were there at the signal, or were ended since
         self._ended: set[Identity] = set()
+        self._due = 0.0
         self.descriptor = self._trainings.fileno()
 
     def programs(self) -> tuple[str, ...]:
@@ -41,9 +44,11 @@ class Latecomers:
 
     def check(self, stopping: Stopping) -> None:
         """Ends what began since the signal and runs one of its programs; a shell that began it is ended too."""
-        if stopping.signalled_at is None or not stopping.programs:
+        began = time.monotonic()
+        if stopping.signalled_at is None or not stopping.programs or began < self._due:
             return
         processes = self._tree.inspect()
+        self._due = began + COST_FACTOR * (time.monotonic() - began)
         first_tick = int(stopping.signalled_at * TICKS_PER_SECOND)
         new = {
             pid

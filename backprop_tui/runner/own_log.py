@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.live import OwnLog
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
@@ -36,6 +37,7 @@ class OwnLogReader:
         self._attempt = run.attempt.number
         self._log = log
         self._follower: LogFollower | None = None
+        self._are_others_recorded = False
         self._has_ended = recorder.live.figures_end is not None
         known = recorder.live.own_log
         self.output = OwnOutput(directory.log, run.spec.cwd, pids, known, run.attempt.started_at)
@@ -45,12 +47,37 @@ class OwnLogReader:
 
     def read(self, now: float, time: float) -> _Values:
         """What was read since the last call; `now` is monotonic, `time` the wall time."""
-        if not self._has_ended:
-            self._record(self.output.check(now))
+        values: list[Progress | CheckpointSaved] = []
+        target = None if self._has_ended else self.output.check(now)
+        if target is not None:
+            values.extend(self._finish_follower(time))
+            self._record(target)
+        self._record_others()
+        if self._follower is not None:
+            values.extend(self._follower.read(time)[0])
+        return self._with_log_offset(values)
+
+    def _record_others(self) -> None:
+        """Says once that other trainings of the run print into files that are not read: curves must not mix."""
+        others = self.output.others
+        if others and not self._are_others_recorded:
+            self._are_others_recorded = True
+            paths = ", ".join(map(sanitize, others))
+            self._record_event(f"output goes to {paths} too; it is not read", others[0], "another file is read")
+
+    def _record_event(self, message: str, path: str, problem: str | None) -> None:
+        self._recorder.record_event("output_elsewhere", message, path=path, problem=problem)
+
+    def _finish_follower(self, time: float) -> _Values:
+        """The rest of a file that is followed no longer."""
         if self._follower is None:
             return ()
-        values, _ = self._follower.read(time)
-        return self._with_log_offset(values)
+        values = self._follower.finish(time)
+        try:
+            self._follower.write_metrics()
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))
+        return values
 
     def finish(self, time: float) -> _Values:
         """Reads a dead script's file to its end; waits at most a few seconds for a file system that hangs."""
@@ -92,9 +119,7 @@ class OwnLogReader:
         self._recorder.commit(own_log=own)
         path = sanitize(target.path)
         reading = "read from there" if target.problem is None else f"nothing can be read there: {target.problem}"
-        self._recorder.record_event(
-            "output_elsewhere", f"the output goes to {path}; {reading}", path=target.path, problem=target.problem
-        )
+        self._record_event(f"the output goes to {path}; {reading}", target.path, target.problem)
         self._follower = None
         if target.problem is None:
             self._follow(own)

@@ -46,6 +46,7 @@ class Fetched:
     offset: int  # behind the content
     restarted: bool
     written_bytes: int
+    others: tuple[str, ...] = ()  # files that other trainings print into
 
 
 class FetchedTail:
@@ -73,12 +74,13 @@ class FetchedTail:
         return self._fetched_to
 
     def add(self, fetched: Fetched) -> None:
-        """Appends what was fetched, unless the reader has skipped it meanwhile."""
+        """Appends what was fetched behind what is known; the reader may have skipped some of it meanwhile."""
+        known = self._fetched_to - (fetched.offset - len(fetched.content))
         if fetched.restarted:
-            self._buffer, self._restarts = b"", True
-        elif fetched.offset - len(fetched.content) != self._fetched_to:
+            self._buffer, self._restarts, known = b"", True, 0
+        elif not 0 <= known <= len(fetched.content):
             return
-        self._buffer += fetched.content
+        self._buffer += fetched.content[known:]
         self._fetched_to, self.size = fetched.offset, fetched.size
 
     def look(self) -> int:
@@ -109,6 +111,7 @@ class OwnOutput:
         self._target: Target | None = None
         self.tail: FetchedTail | None = None
         self.written_bytes = 0
+        self.others: tuple[str, ...] = ()
         self.log_has_figures = False
         self.is_urgent = False  # looks every second
         self._is_last = False
@@ -138,7 +141,7 @@ class OwnOutput:
     def _take(self, fetched: Fetched | None) -> Target | None:
         if fetched is None:
             return None
-        self.written_bytes = fetched.written_bytes
+        self.written_bytes, self.others = fetched.written_bytes, fetched.others
         if self.tail is not None and (fetched.target is None):
             self.tail.add(fetched)
         if fetched.target is not None:
@@ -165,19 +168,29 @@ class OwnOutput:
         if self._sizes is None:
             self._sizes = _sizes_in(self._cwd)
         processes = inspect(self._pids())
-        target = self._new_target(processes, now)
+        content, restarted, size, offset = self._fetch()
+        # The rest of one file is read before the next one is followed.
+        target = None if content else self._new_target(processes, now)
         if target is not None:
             self._target = target
             self._tail = None if target.problem is not None else Tail(target.path, target.start)
-        content, restarted, size, offset = b"", False, 0, 0
-        if self._tail is not None:
-            content, restarted, size, offset = self._fetch(self._tail)
+            content, restarted, size, offset = self._fetch()
         written_bytes = sum(map(_size_of, {*_files_printed_into(processes.values())} - {self._log}))
         return Fetched(
-            target=target, content=content, size=size, offset=offset, restarted=restarted, written_bytes=written_bytes
+            target=target,
+            content=content,
+            size=size,
+            offset=offset,
+            restarted=restarted,
+            written_bytes=written_bytes,
+            others=self._others(processes),
         )
 
-    def _fetch(self, tail: Tail) -> tuple[bytes, bool, int, int]:
+    def _fetch(self) -> tuple[bytes, bool, int, int]:
+        """New content, whether the file was truncated before it, its size, and the offset behind the content."""
+        tail = self._tail
+        if tail is None:
+            return b"", False, 0, 0
         if self.tail is not None and self.tail.path == tail.path:
             tail.offset = self.tail.fetched_to  # the reader may have skipped
         try:
@@ -203,6 +216,12 @@ class OwnOutput:
         if candidate is None or (target is not None and target.path == candidate.path):
             return None
         return candidate
+
+    def _others(self, processes: Mapping[int, Inspected]) -> tuple[str, ...]:
+        if self._target is None or self._target.problem is not None or not self._is_still_written(processes):
+            return ()
+        paths = {process.outputs[0] for process in _printing(processes) if _is_file(process.outputs[0])}
+        return tuple(sorted(paths - {self._target.path, self._log}))
 
     def _is_still_written(self, processes: Mapping[int, Inspected]) -> bool:
         path = None if self._target is None else self._target.path

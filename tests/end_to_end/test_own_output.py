@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -35,6 +36,24 @@ def assert_read_from(run: Submitted, name: str, steps: int = 30) -> None:
 @pytest.mark.parametrize("redirection", ["> train.log 2>&1", ">> train.log", "> train.log 2> errors.log"])
 def test_a_redirected_output_is_read(sandbox: Sandbox, redirection: str) -> None:
     assert_read_from(sandbox.submit(*shell(f"{TRAIN} {redirection}; echo over")), "train.log")
+
+
+def test_files_of_one_training_after_the_other_are_read_to_their_ends(sandbox: Sandbox) -> None:
+    train = " ".join(script("trains.py", 15, 0.15))
+    run = sandbox.submit(*shell(f"for seed in 1 2; do {train} $seed > seed-$seed.log; done"))
+    assert run.wait_for_end(seconds=40).status is Status.COMPLETED
+    assert [line["step"] for line in run.metrics()] == list(range(1, 16)) * 2
+    assert [os.path.basename(str(event["path"])) for event in outputs(run)] == ["seed-1.log", "seed-2.log"]
+
+
+def test_files_of_trainings_side_by_side_are_not_mixed(sandbox: Sandbox) -> None:
+    train = " ".join(script("trains.py", 20, 0.15))
+    run = sandbox.submit(*shell(f"for seed in 1 2; do {train} $seed > seed-$seed.log & done; wait"))
+    run.wait(lambda: len(outputs(run)) == 2, "both files named")
+    assert re.search(r"seed-[12]\.log too; it is not read", str(outputs(run)[1]["message"]))
+    run.wait(lambda: len(run.metrics()) >= 10, "metrics")
+    assert len({line["metrics"]["seed"] for line in run.metrics()}) == 1
+    run.wait_for_end()
 
 
 def test_what_an_older_training_left_in_the_file_is_not_read(sandbox: Sandbox) -> None:
