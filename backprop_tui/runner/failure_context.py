@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+import pwd
 import re
+import stat
 import time
 from collections.abc import Container, Iterator
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
+from backprop_tui.domain.causes.shared_machine import worker_death
 from backprop_tui.domain.causes.tracebacks import split_log_lines
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
@@ -97,7 +100,7 @@ class FailureContext:
             own_content, _ = read_end(own.path, own.start)
             content, first_line_number = own_content + b"\n" + content, None
         clues = Clues(split_log_lines(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
-        if self.memory_kill is None and clues.signal == "SIGKILL":
+        if self.memory_kill is None and (clues.signal == "SIGKILL" or worker_death(clues) is not None):
             # Done only now, because reading the whole kernel log takes some milliseconds.
             memory_kill = find_oom_kill(self._pids(content), since=self._started_at())
             clues = Clues(clues.lines, self._facts(exit_code, signal, memory_kill))
@@ -105,7 +108,10 @@ class FailureContext:
 
     def _facts(self, exit_code: int | None, signal: str | None, memory_kill: str | None) -> Facts:
         spec = self.run.spec
-        gpus = list(self._gpus())
+        readings = read_readings(self.readings_path)
+        if readings is not None and time.time() - readings.time >= _FRESH_SECONDS:
+            readings = None
+        gpus = [] if readings is None else list(self._gpus_of_run(readings))
         is_python = os.path.basename(spec.command[0]).startswith("python")
         newest_checkpoints = self.live.checkpoints[-5:]
         return Facts(
@@ -122,15 +128,40 @@ class FailureContext:
             gpu_trouble=next(_gpu_problems(gpus), None),
             gpu_holders=tuple(holder for gpu in gpus for holder in self._holders(gpu)),
             nan_loss=self._nan_loss(),
+            machine_gpus=self._machine_gpus(readings),
+            hidden_gpus=self._hidden_gpus(),
+            open_files=next((soft for name, soft, _ in spec.process.rlimits if name == "RLIMIT_NOFILE"), None),
             file_system=file_system,
             local_module=self._local_module,
+            port_holder=self._port_holder,
+            first_line=lambda path: first_line(os.path.join(spec.cwd, path)),
         )
 
-    def _gpus(self) -> Iterator[GpuReading]:
+    def _gpus_of_run(self, readings: Readings) -> Iterator[GpuReading]:
         uuids = {gpu.uuid for gpu in self.run.attempt.gpus}
-        readings = read_readings(self.readings_path) if uuids else None
-        if readings is not None and time.time() - readings.time < _FRESH_SECONDS:
-            yield from (gpu for gpu in readings.gpus if gpu.uuid in uuids)
+        yield from (gpu for gpu in readings.gpus if gpu.uuid in uuids)
+
+    def _machine_gpus(self, readings: Readings | None) -> int | None:
+        """How many GPUs the machine has; None if they are not probed, or the probe fails."""
+        is_probed = readings is not None and readings.probe_problem is None and self.run.spec.gpu_probe != "none"
+        return len(readings.gpus) if readings is not None and is_probed else None
+
+    def _hidden_gpus(self) -> str | None:
+        if self.run.spec.gpus == 0:
+            return "--gpus 0 hides them"
+        is_empty = self.run.spec.visible_gpus == () or ("CUDA_VISIBLE_DEVICES", "") in self.run.spec.env
+        return "CUDA_VISIBLE_DEVICES is empty" if is_empty else None
+
+    def _port_holder(self, port: int) -> str | None:
+        """The run, or else the process or the user, that listens on a TCP port of this machine; None if unknown."""
+        for user, socket in _listeners(port):
+            for pid in _holders_of_socket(socket):
+                run_id = _run_of_process(pid)
+                if run_id == self.run.id:
+                    return f"a process that it left running (pid {pid})"
+                return f"pid {pid}" if run_id is None else f"run {self._name_of(run_id)}"
+            return f"a process of {_user_name(user)}"
+        return None
 
     def _holders(self, gpu: GpuReading) -> Iterator[GpuHolder]:
         for process in gpu.processes:
@@ -158,7 +189,7 @@ class FailureContext:
 
     def _pids(self, log: bytes) -> set[int]:
         """The script's pid, and those that a launcher or data loader reports as dead in the log."""
-        reported = {int(pid) for pid in re.findall(rb"(?:\bpid:? |: line \d+:\s+)(\d{1,9})\b", log)}
+        reported = {int(pid) for pid in re.findall(rb"(?:\bpid(?:\(s\))?:? |: line \d+:\s+)(\d{1,9})\b", log)}
         return reported if self.live.script_pid is None else {self.live.script_pid, *reported}
 
     def _started_at(self) -> float:
@@ -177,6 +208,65 @@ class FailureContext:
                 if os.path.realpath(folder) != searched and (os.path.isfile(f"{module}.py") or _is_package(module)):
                     return folder
         return None
+
+
+_LISTENING = "0A"  # state, field 4 of /proc/net/tcp; 2 is the local address, 8 the user and 10 the inode, see proc(5)
+_MAX_FIRST_LINE = 256
+
+
+def _listeners(port: int) -> Iterator[tuple[int, str]]:
+    """User and inode of the sockets that listen on a port."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as file:
+                rows = [line.split() for line in file]
+        except OSError:
+            continue
+        for row in rows[1:]:
+            if row[3] == _LISTENING and int(row[1].rpartition(":")[2], 16) == port:
+                yield int(row[7]), row[9]
+
+
+def _holders_of_socket(inode: str) -> Iterator[int]:
+    """The processes of this user that hold a socket."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with os.scandir(f"/proc/{pid}/fd") as descriptors:
+                if any(os.readlink(descriptor.path) == f"socket:[{inode}]" for descriptor in descriptors):
+                    yield int(pid)
+        except OSError:
+            continue  # gone, or another user's
+
+
+def _run_of_process(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            match = re.search(rb"(?:^|\0)BACKPROP_RUN_ID=([^\0]*)", file.read())
+    except OSError:
+        return None
+    return None if match is None else os.fsdecode(match[1])
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def first_line(path: str) -> bytes | None:
+    """The first line of a file without its line feed, at most 256 bytes; None if it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, _MAX_FIRST_LINE).partition(b"\n")[0] if is_file else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def _is_package(path: str) -> bool:

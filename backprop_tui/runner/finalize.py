@@ -11,6 +11,7 @@ from functools import partial
 
 from backprop_tui.checkpoints.choice import Choice, choose, choose_without_disk
 from backprop_tui.domain.causes.cause import build_cause, cause_of_recorded_stop
+from backprop_tui.domain.causes.interpreters import cause_of_failed_start
 from backprop_tui.domain.causes.registry import cause_of_failure, cause_of_loss
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import NoRetry, Outcome, finish_attempt, merge_live, retry_decision
@@ -18,7 +19,7 @@ from backprop_tui.domain.live import Live, Stopping
 from backprop_tui.domain.run import Cause, Ended, Queued, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.hanging_call import call_within
-from backprop_tui.runner.failure_context import FailureContext
+from backprop_tui.runner.failure_context import FailureContext, first_line
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart, Exit
 from backprop_tui.store.run_directory import RunDirectory
@@ -71,16 +72,11 @@ def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
     )
 
 
-def outcome_of_failed_start(failure: CannotStart) -> Outcome:
-    reason = f"cannot start {failure.path}: {failure.problem}"
-    cause = build_cause(
-        "file_not_found" if failure.not_found else "unknown",
-        evidence=reason,
-        summary=reason,
-        advice="check that it exists and is executable; --cwd and --python choose others",
-        retryable=not failure.not_found,
-    )
-    return Outcome(status=Status.FAILED, reason=reason, cause=cause)
+def outcome_of_failed_start(failure: CannotStart, cwd: str) -> Outcome:
+    # In a thread: its file system may hang.
+    line = call_within(CAUSE_SECONDS, partial(first_line, os.path.join(cwd, failure.path)))
+    cause = cause_of_failed_start(failure.path, failure.problem, not_found=failure.not_found, first_line=line)
+    return Outcome(status=Status.FAILED, reason=cause.summary, cause=cause)
 
 
 def signal_name_of(number: int) -> str:

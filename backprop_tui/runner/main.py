@@ -209,7 +209,7 @@ def _end_without_script(
     directory: RunDirectory, run: Run, recorder: Recorder, result: CannotStart | Gone, supervisor: SupervisorProcess
 ) -> None:
     if isinstance(result, CannotStart):
-        outcome = outcome_of_failed_start(result)
+        outcome = outcome_of_failed_start(result, run.spec.cwd)
     else:
         leader = recorded_script(directory, run.attempt.number)
         Tree(None, directory.path, leader).kill_remaining(grace_seconds=KILL_GRACE_SECONDS)

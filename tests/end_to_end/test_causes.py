@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,3 +144,53 @@ def test_a_failure_that_would_repeat_is_not_retried(sandbox: Sandbox) -> None:
     run = sandbox.submit(*python("import a_package_that_is_nowhere"), retries=3)
     assert len(run.wait_for_end().attempts) == 1
     run.wait(lambda: "not_retried" in run.events(), "told that it is not tried again")
+
+
+def test_a_script_whose_interpreter_is_missing_is_told_from_a_missing_script(sandbox: Sandbox, tmp_path: Path) -> None:
+    programs = {"run.sh": b"#!/bin/bash\r\nset -e\r\n", "tool": b"#!/opt/gone/bin/python\n", "plain": b"echo hi\n"}
+    for name, content in programs.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "locked").write_bytes(b"#!/bin/bash\n")
+    runs = {name: sandbox.submit(f"./{name}", cwd=str(tmp_path)) for name in (*programs, "locked", "missing")}
+    causes = {name: cause_of(run.wait_for_end()) for name, run in runs.items()}
+    assert {name: cause.kind for name, cause in causes.items()} == {
+        "run.sh": "bad_interpreter",
+        "tool": "bad_interpreter",
+        "plain": "bad_interpreter",
+        "locked": "not_executable",
+        "missing": "file_not_found",
+    }
+    assert causes["run.sh"].advice == r"sed -i 's/\r$//' ./run.sh"
+    assert "/opt/gone/bin/python" in (causes["tool"].summary or "")
+
+
+def test_what_a_destructor_says_at_the_end_is_not_the_cause(sandbox: Sandbox) -> None:
+    code = (
+        "import os\nclass Loader:\n    def __del__(self, pid=os.getpid):\n"
+        "        assert pid() < 0, 'can only test a child process'\n"
+        "loader = Loader()\n{}['dog']\n"
+    )
+    cause = cause_of(sandbox.submit(*python(code)).wait_for_end())
+    assert (cause.kind, cause.summary) == ("python_error", "KeyError: 'dog'")
+
+
+def test_a_prompt_and_a_taken_port_are_the_cause(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bind = (
+        "import socket, time\n"
+        f"try: server = socket.create_server(('127.0.0.1', {port}))\n"
+        f"except OSError as error: raise RuntimeError(f'port: {port}, {{error}}') from None\n"
+        "print('begin', flush=True)\ntime.sleep(60)\n"
+    )
+    holder = sandbox.submit(*python(bind))
+    log = Path(holder.directory.log)
+    holder.wait(lambda: log.exists() and b"begin" in log.read_bytes(), "the port taken")
+    asking, taken = sandbox.submit(*python("input('key: ')")), sandbox.submit(*python(bind))
+    assert cause_of(asking.wait_for_end()).kind == "input_required"
+    cause = cause_of(taken.wait_for_end())
+    assert (cause.kind, cause.retryable) == ("port_in_use", True)
+    assert cause.summary == f"port {port} is taken by run {holder.directory.read().name}"
+    holder.ask(StopRequest(by="person", reason="stopped by you"))
+    holder.wait_for_end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -148,6 +149,35 @@ def test_a_lost_gpu_and_other_processes_on_a_gpu_are_facts(tmp_path: Path) -> No
     outcome = outcome_of(Exit(signal=6), None, failure)
     assert outcome.cause is not None
     assert outcome.cause.kind == "gpu_lost"
+
+
+def test_how_many_gpus_the_machine_has_is_known_only_from_a_probe_that_works(tmp_path: Path) -> None:
+    path = tmp_path / "readings.json"
+    failure = replace(context(tmp_path, ""), readings_path=str(path))
+    for problem, age, count in ((None, 0, 0), ("driver hangs", 0, None), (None, 3600, None)):
+        readings = Readings(time=time.time() - age, host=HostReading(), probe="none", probe_problem=problem)
+        path.write_bytes(encode_sample(Sample(readings=readings, pid=1, boot_id=boot_id())))
+        assert failure.clues(exit_code=1, signal=None).facts.machine_gpus == count
+    unasked = replace(failure, run=replace(failure.run, spec=replace(failure.run.spec, gpu_probe="none", gpus=0)))
+    facts = unasked.clues(exit_code=1, signal=None).facts
+    assert (facts.machine_gpus, facts.hidden_gpus) == (None, "--gpus 0 hides them")
+
+
+def test_who_listens_on_a_port_is_a_fact(tmp_path: Path) -> None:
+    find = context(tmp_path, "").clues(exit_code=1, signal=None).facts.port_holder
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.create_server((address, 0), family=family) as server:
+            port = server.getsockname()[1]
+            assert find(port) == f"pid {os.getpid()}"
+        assert find(port) is None
+
+
+def test_the_first_line_of_a_file_is_read_from_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_bytes(b"#!/bin/bash\r\nx\n")
+    os.mkfifo(tmp_path / "pipe")
+    read = context(tmp_path, "").clues(exit_code=1, signal=None).facts.first_line
+    assert read("./run.sh") == b"#!/bin/bash\r"
+    assert [read(name) for name in ("gone", "pipe", ".")] == [None, None, None]
 
 
 def test_a_script_that_fails_during_a_deferred_stop_by_a_person_is_not_retried(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
 
 _MAX_TEXT_LENGTH = 300
+_MAX_EVIDENCE_LENGTH = 4_000
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
 
 
@@ -31,12 +32,17 @@ def build_cause(
     text = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
-        evidence=None if text is None else sanitize(text)[:_MAX_TEXT_LENGTH],
-        advice=sanitize(advice)[:_MAX_TEXT_LENGTH],
-        summary=sanitize(summary)[:_MAX_TEXT_LENGTH],
+        evidence=None if text is None else _shortened(text, _MAX_EVIDENCE_LENGTH),
+        advice=_shortened(advice, _MAX_TEXT_LENGTH),
+        summary=_shortened(summary, _MAX_TEXT_LENGTH),
         line=None if at is None else at.number,
         retryable=retryable,
     )
+
+
+def _shortened(text: str, length: int) -> str:
+    text = sanitize(text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

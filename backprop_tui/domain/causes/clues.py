@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
-from backprop_tui.domain.causes.tracebacks import ExceptionChain, LoggedException, LogLine, parse_tracebacks
+from backprop_tui.domain.causes.tracebacks import (
+    PROGRESS,
+    ExceptionChain,
+    LoggedException,
+    LogLine,
+    Role,
+    parse_tracebacks,
+)
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
@@ -29,7 +37,7 @@ class GpuHolder:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """None or empty means unknown. The two callables are only called by the detectors that need them."""
+    """None or empty means unknown. The callables are only called by the detectors that need them."""
 
     exit_code: int | None = None
     signal: str | None = None
@@ -44,19 +52,28 @@ class Facts:
     gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
+    machine_gpus: int | None = None  # how many GPUs the machine has
+    hidden_gpus: str | None = None  # describes why the script saw no GPU although the machine has some
+    open_files: int | None = None  # the limit of open files
     file_system: Callable[[str], FileSystem | None] = lambda _path: None
     local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
+    port_holder: Callable[[int], str | None] = lambda _port: None  # describes the process that listens on a TCP port
+    first_line: Callable[[str], bytes | None] = lambda _path: None  # of a file; relative paths start at `cwd`
 
 
 LAST_LINES = 40  # searched for messages that belong to no traceback
 FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
 BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
+_REPORT_LINES = 200  # the longest report of a launcher about its processes
+_FINAL_LINES = 8  # where words that ordinary output may contain explain an end
+_SURVIVED_LINES = 3  # so many lines of progress after an error show that the script went on
 
 # Errors of other processes after one has died: consequences, not the cause.
 _CONSEQUENCES = (
     r"^(?:\w+\.)*(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|BrokenPipeError)\b"
-    r"|DataLoader worker \(pid\(s\)"
+    r"|DataLoader worker \(pid(?:\(s\)|.* exited unexpectedly)"
     r"|DistBackendError|Connection (?:closed|reset) by (?:remote )?peer|\[Rank \d+\] .*timeout"
+    r"|Pin memory thread exited unexpectedly"
 )
 
 
@@ -75,29 +92,99 @@ class Clues:
         self.facts = facts
 
     @cached_property
+    def _chains(self) -> list[ExceptionChain]:
+        return parse_tracebacks(self.lines)
+
+    @cached_property
     def exceptions(self) -> tuple[LoggedException, ...]:
-        """The chain of exceptions that ended the script, the root first; empty if there was none."""
-        chain = _final_chain(self.lines, self.first_rank)
+        """The chain of exceptions that ended the script, the first one first; empty if there was none."""
+        is_reported = self._launcher_report[1] is not None
+        chains = [
+            chain
+            for chain in self._chains
+            if chain.role is not Role.IGNORED
+            and not chain.is_launchers
+            and (is_reported or not self._was_survived(chain))
+        ]
+        chain = _final_chain(chains, len(self.lines), self.first_rank)
         return () if chain is None else tuple(chain.exceptions)
+
+    def _was_survived(self, chain: ExceptionChain) -> bool:
+        """Whether the process that printed the traceback went on with its training."""
+        return chain.last_index < self._went_on_at.get(chain.root.line.source, 0)
+
+    @cached_property
+    def _went_on_at(self) -> dict[str, int]:
+        """The line of each process from which on enough progress follows."""
+        counts: Counter[str] = Counter()
+        indices: dict[str, int] = {}
+        for index in reversed(range(len(self.lines))):
+            line = self.lines[index]
+            if line.source not in indices and _is_progress(line):
+                counts[line.source] += 1
+                if counts[line.source] == _SURVIVED_LINES:
+                    indices[line.source] = index
+        return indices
+
+    @property
+    def raised(self) -> LoggedException | None:
+        """The exception that ended the script; None if there was none."""
+        return self.exceptions[-1] if self.exceptions else None
+
+    @cached_property
+    def ending(self) -> tuple[LoggedException, ...]:
+        """That exception after those from which it was raised explicitly; others of the chain had been handled."""
+        begin = len(self.exceptions) - 1
+        while begin > 0 and self.exceptions[begin].is_explicit:
+            begin -= 1
+        return self.exceptions[max(0, begin) :]
 
     @property
     def root(self) -> LoggedException | None:
-        return self.exceptions[0] if self.exceptions else None
+        return self.ending[0] if self.ending else None
 
     @cached_property
     def last(self) -> Sequence[LogLine]:
-        """The last lines that are not empty."""
-        return [line for line in self.lines[-4 * LAST_LINES :] if line.text.strip()][-LAST_LINES:]
+        """The last lines that are not empty, without what ended nothing or was survived."""
+        noise = self._noise
+        first = max(0, len(self.lines) - 4 * LAST_LINES)
+        last: list[LogLine] = []
+        progress = 0
+        for index in reversed(range(first, len(self.lines))):
+            line = self.lines[index]
+            if not line.text.strip() or index in noise:
+                continue
+            last.append(line)
+            progress += _is_progress(line)
+            if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
+                break
+        return last[::-1]
+
+    @cached_property
+    def _noise(self) -> set[int]:
+        """The lines of tracebacks that ended nothing, and of what a launcher says of a process that ended by itself."""
+        code = self._launcher_report[1]
+        is_by_itself = code is not None and code >= 0
+        noise = set(_lines_of_launcher(self.lines)) if is_by_itself else set()
+        for chain in self._chains:
+            if chain.role is Role.IGNORED or chain.is_launchers:
+                end = _end_of_report(self.lines, chain) if is_by_itself and chain.is_launchers else chain.last_index
+                noise.update(range(chain.first_index, end + 1))
+        return noise
 
     @cached_property
     def _launcher_report(self) -> tuple[int | None, int | None]:
-        """Rank and exit code of the process that failed first, as reported by torchrun."""
+        """Rank and exit code of the process that failed first, as reported by its launcher."""
         rank = code = None
         for index, line in enumerate(self.lines):
             if line.text.startswith("Root Cause (first observed failure)"):
                 report = "\n".join(line.text for line in self.lines[index : index + 9])
                 rank = _number_in(r"rank\s*: (\d+)", report)
                 code = _number_in(r"exitcode\s*: (-?\d+)", report)
+        for chain in self._chains if code is None else ():
+            text = chain.exceptions[-1].text
+            if chain.is_launchers and (match := re.search(_CHILD_STATUS, text)) is not None:
+                code = int(match["code"]) if match["code"] else -int(match["signal"])
         return rank, code
 
     @property
@@ -105,19 +192,26 @@ class Clues:
         """The rank that failed first; None if no launcher reported one."""
         return self._launcher_report[0]
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the script, or of the process that its launcher reported; None if unknown, or a signal."""
+        code = self._launcher_report[1]
+        return self.facts.exit_code if code is None or code < 0 else code
+
     @cached_property
     def signal(self) -> str | None:
-        """The signal that ended the script, or the first of its processes that died; None if there was none."""
-        facts = self.facts
-        if facts.signal is not None:
-            return facts.signal
-        code = self._launcher_report[1]
-        if code is not None and code < 0:
-            return _fatal_signal_name(-code)
+        """The signal that ended the script, or the first of its processes that died; None if there was none.
+
+        A process that aborts or crashes after its traceback did so while it was shutting down.
+        """
+        facts, code = self.facts, self._launcher_report[1]
+        name = facts.signal or (None if code is None or code >= 0 else _fatal_signal_name(-code))
+        if name is not None and not (name in _SHUTDOWN_SIGNALS and self.exceptions):
+            return name
         worker = self.find(r"DataLoader worker \(pid (\d+)\) is killed by signal: (\w[\w ]*)")
         if worker is not None:
             return _WORKER_SIGNALS.get(worker.match[2].strip())
-        if facts.exit_code is None or self.exceptions:
+        if facts.exit_code is None or self.exceptions or code is not None:
             return None
         # A shell reports a child's signal as 128 + N. A Python launcher's sys.exit(-N) becomes 256 - N, but other
         # scripts use -1 and -2 as well, without any signal.
@@ -126,12 +220,17 @@ class Clues:
         return shell_signal or (launcher_signal if launcher_signal in _CHILD_SIGNALS else None)
 
     def find(self, pattern: str) -> Hit | None:
-        """Searches the exceptions, the root first; if there are none, the last lines, the newest first."""
-        for exception in self.exceptions:
-            match = re.search(pattern, exception.text)
-            if match is not None:
-                return Hit(_line_of_match(exception, match), match, exception.text)
-        return None if self.exceptions else self.find_last(pattern)
+        """Searches what ended the script, the root first; if there are no exceptions, the last lines, newest first."""
+        return _find_in(self.ending, pattern) if self.exceptions else self.find_last(pattern)
+
+    def find_in_chain(self, pattern: str) -> Hit | None:
+        """Like `find`, but also in exceptions that had been handled: a lack of resources explains what follows it."""
+        return _find_in(self.exceptions, pattern) if self.exceptions else self.find_last(pattern)
+
+    def find_at_end(self, pattern: str) -> Hit | None:
+        """Like `find`, but if there are no exceptions only in the very last lines: for words of ordinary output."""
+        hit = self.find(pattern)
+        return hit if hit is None or self.exceptions or hit.line in self.last[-_FINAL_LINES:] else None
 
     def find_last(self, pattern: str) -> Hit | None:
         """Searches the last lines, the newest first, even if there are exceptions."""
@@ -140,6 +239,31 @@ class Clues:
             if match is not None:
                 return Hit(line, match, line.text)
         return None
+
+
+def _lines_of_launcher(lines: Sequence[LogLine]) -> Iterator[int]:
+    yield from (index for index, line in enumerate(lines) if "torch/distributed/elastic/" in line.text)
+
+
+def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
+    """The last line of torchrun's report, which ends with a rule; that of the traceback if there is no report."""
+    end = chain.last_index
+    for index in range(chain.last_index + 1, min(chain.last_index + _REPORT_LINES, len(lines))):
+        if re.fullmatch(r"={5,}", lines[index].text):
+            end = index
+    return end
+
+
+def _is_progress(line: LogLine) -> bool:
+    return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
+
+
+def _find_in(exceptions: Sequence[LoggedException], pattern: str) -> Hit | None:
+    for exception in exceptions:
+        match = re.search(pattern, exception.text)
+        if match is not None:
+            return Hit(_line_of_match(exception, match), match, exception.text)
+    return None
 
 
 def _number_in(pattern: str, text: str) -> int | None:
@@ -154,6 +278,8 @@ _WORKER_SIGNALS = {
     "Aborted": "SIGABRT",
     "Terminated": "SIGTERM",
 }
+_CHILD_STATUS = r"non-zero exit status (?P<code>\d+)|died with <Signals\.\w+: (?P<signal>\d+)>"
+_SHUTDOWN_SIGNALS = ("SIGABRT", "SIGSEGV")
 _CHILD_SIGNALS = ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS")
 _FATAL_SIGNALS = (
     *("SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL"),
@@ -177,21 +303,26 @@ def _line_of_match(exception: LoggedException, match: re.Match[str]) -> LogLine:
     return LogLine(exception.message[below - 1], None if number is None else number + below, exception.line.source)
 
 
-def _final_chain(lines: Sequence[LogLine], first_rank: int | None) -> ExceptionChain | None:
-    """The chain that ended the script; if several processes died together, the first that is not a consequence."""
+def _final_chain(chains: Sequence[ExceptionChain], end: int, first_rank: int | None) -> ExceptionChain | None:
+    """The chain that ended the script; if several processes died together, the first that is not a consequence.
+
+    That of a thread ends a process only where nothing else explains the end. `end` is the number of lines.
+    """
     final: list[ExceptionChain] = []
-    end = len(lines)
-    for chain in reversed(parse_tracebacks(lines)):
+    for chain in reversed(chains):
         if end - chain.last_index > (BURST_LINES if final else FINAL_WITHIN_LINES):
             break
         final.append(chain)
-        end = min(end, chain.last_index)
+        end = min(end, chain.first_index)
     final.reverse()
-    roots = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
+    causes = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
+    roots = [chain for chain in causes if chain.role is Role.PROCESS] or causes
     if not roots:
         return final[-1] if final else None
     of_rank = [chain for chain in roots if first_rank is not None and chain.root.line.rank == first_rank]
     if of_rank:
         return of_rank[-1]
-    several = len({chain.root.line.source for chain in roots}) > 1 or len(roots) < len(final) or first_rank is not None
-    return roots[0] if several else roots[-1]
+    is_together = (
+        len({chain.root.line.source for chain in roots}) > 1 or len(causes) < len(final) or first_rank is not None
+    )
+    return roots[0] if is_together else roots[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
 from backprop_tui.domain.causes.clues import Clues
@@ -13,71 +14,148 @@ _ERROR_LINE = (
     r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Failure)\b.*|\b(?:ERROR|FATAL|CRITICAL)\b|^\s*(?i:error|fatal)\b"
     r"|^[\w.+-]+: .*(?i:failed|cannot|can't|invalid|denied)"
 )
-# Errors that happen again on every attempt.
-_NOT_RETRYABLE = (
-    r"Error\(s\) in loading state_dict|not compiled with CUDA enabled|Found no NVIDIA driver"
-    r"|^(?:NameError|UnboundLocalError|PermissionError|IsADirectoryError|NotADirectoryError)\b"
+_OTHER_MODEL = (
+    r"size mismatch for|Missing key\(s\) in state_dict|Unexpected key\(s\)|Error\(s\) in loading state_dict"
+    r"|loaded state dict (?:has a different number|contains a parameter group)"
 )
-_ADVICE: tuple[tuple[str, str], ...] = (
+_DAMAGED = (
+    r"PytorchStreamReader failed|failed finding central directory|unexpected EOF, expected \d+ more bytes"
+    r"|invalid load key|Ran out of input|pickle data was truncated|SafetensorError|BadZipFile|truncated file"
+    r"|Unable to (?:synchronously )?open file"
+)
+# Errors with advice of their own, and whether the same command may succeed later.
+_KNOWN: tuple[tuple[str, str, bool], ...] = (
+    (
+        r"An attempt has been made to start a new process before",
+        'put what starts processes or data loaders under `if __name__ == "__main__":`',
+        False,
+    ),
+    (r"Cannot re-initialize CUDA in forked subprocess", "start processes with the method spawn, not fork", False),
+    (
+        r"device-side assert triggered",
+        "--env CUDA_LAUNCH_BLOCKING=1 shows the real line; often a label or index is out of range",
+        False,
+    ),
     (
         # CUDA's documentation on launch failures: usually an invalid pointer or index, rarely the device.
-        r"device-side assert triggered|illegal memory access|unspecified launch failure|CUDA_ERROR_LAUNCH_FAILED",
-        "--env CUDA_LAUNCH_BLOCKING=1 shows the real line; often a label or index is out of range",
+        r"illegal memory access|unspecified launch failure|CUDA_ERROR_LAUNCH_FAILED|misaligned address",
+        "--env CUDA_LAUNCH_BLOCKING=1 shows the real line; often an index is out of range",
+        True,
     ),
     (
-        r"not compiled with CUDA enabled|Found no NVIDIA driver",
-        "this interpreter's torch cannot use a GPU here: install the CUDA build, or choose another one with --python",
+        r"no kernel image is available|CUDA_ERROR_NO_BINARY_FOR_GPU",
+        "the framework's build has no code for this GPU: install one for it, or choose another GPU (--gpu-ids)",
+        False,
     ),
-    (r"^AssertionError", "an assertion in the script failed"),
+    (
+        r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED",
+        "often too little free GPU memory (--gpu-min-vram), or versions of CUDA libraries that do not fit together",
+        True,
+    ),
+    (
+        r"NCCL (?:error|failure)|nccl(?:Unhandled|System|Remote|Internal)\w*|DistBackendError|NCCL communicator was",
+        "see the first error of the other ranks; --env NCCL_DEBUG=INFO shows NCCL's reason (network, /dev/shm, driver)",
+        True,
+    ),
+    (
+        _OTHER_MODEL,
+        "the checkpoint is of another model: start without it, or with the options it was trained with",
+        False,
+    ),
+    (
+        _DAMAGED,
+        "a file is damaged or incomplete: use an older checkpoint, or get the data again",
+        False,
+    ),
+    (
+        r"Weights only load failed|WeightsUnpickler error",
+        "torch 2.6 and later load weights only: torch.load(..., weights_only=False) for a file that you trust",
+        False,
+    ),
+    (
+        r"Read-only file system|\[Errno 30\]",
+        "write elsewhere: this file system is read-only (dmesg, if it was not before)",
+        False,
+    ),
+    (
+        r"HTTP(?: Error|Error:) 404|404 Client Error|RepositoryNotFoundError|is not a valid model identifier",
+        "check the name and the address; what is private needs a login",
+        False,
+    ),
+    (
+        r"OfflineModeIsEnabled|[Oo]ffline mode is enabled|HF_HUB_OFFLINE",
+        "it is not in the local cache, and offline mode is on: download it first, or switch that mode off",
+        False,
+    ),
     (
         r"^(?:PermissionError|OSError: \[Errno 13\])",
         "the file's owner can grant access with chmod; or choose another path",
+        False,
     ),
-    (
-        r"(?:size mismatch|Missing key\(s\) in state_dict|Unexpected key\(s\))",
-        "the checkpoint is of another model: start without it, or with the options it was trained with",
-    ),
-    (
-        r"(?:ConnectionError|Timeout|Temporary failure in name resolution|Max retries exceeded|HTTPError|URLError)",
-        "the network or a server did not answer: --retries tries again",
-    ),
+    (r"^AssertionError", "an assertion in the script failed", True),
 )
 
 
 def python_error(clues: Clues) -> Cause | None:
-    """Reports the root exception and its place in the user's code, after the exception raised `from` it, if any."""
-    root = clues.root
-    if root is None:
+    """Reports the exception that ended the script and the first of its chain, with the place in the user's code."""
+    raised, root = clues.raised, clues.root
+    if raised is None or root is None:
         return None
-    summary = _one_line(root)
-    last = clues.exceptions[-1]
-    if last.is_explicit and _one_line(last) != summary:
-        summary = f"{_one_line(last)} ({summary})"
-    retryable = re.search(_NOT_RETRYABLE, root.text) is None
-    advice = _python_error_advice(root, summary)
-    return build_cause("python_error", at=root.line, summary=summary, advice=advice, retryable=retryable)
+    evidence = root if root.text == raised.text else raised
+    place = describe_place(root.place or raised.place)
+    advice, retryable = f"fix {place or 'the script'}, then resume", root.name not in _NOT_RETRYABLE
+    for pattern, known_advice, is_retryable in _KNOWN:
+        if any(re.search(pattern, exception.text) for exception in clues.ending):
+            advice, retryable = f"{known_advice} ({place})" if place else known_advice, is_retryable
+            break
+    return build_cause(
+        "python_error",
+        at=replace(evidence.line, text=re.sub(r"\s*\n\s*", " ", evidence.text)),
+        summary=summary_of_exceptions(clues),
+        advice=advice,
+        retryable=retryable,
+    )
 
 
-def _one_line(exception: LoggedException) -> str:
-    """The exception in one line, without its module."""
-    line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text)
-    if line.endswith(":") and exception.message:
-        line += f" {exception.message[0].strip()}"
-    return line
+# Errors that happen again on every attempt.
+_NOT_RETRYABLE = frozenset(
+    {"NameError", "UnboundLocalError", "IsADirectoryError", "NotADirectoryError", "NotImplementedError"}
+)
 
 
-def _python_error_advice(root: LoggedException, summary: str) -> str:
-    place = "" if root.place is None else f"{root.place[0]} line {root.place[1]}"
-    text = f"{_one_line(root)}\n{summary}\n{root.text}"
-    for pattern, advice in _ADVICE:
-        if re.search(pattern, text):
-            return f"{advice} ({place})" if place else advice
-    return f"fix {place or 'the script'}, then resume"
+def summary_of_exceptions(clues: Clues) -> str:
+    """The exception that ended the script, then the first of its chain in parentheses, if that adds something."""
+    raised, first = clues.raised, clues.exceptions[0]
+    if raised is None:
+        return ""
+    summary, origin = one_line(raised), one_line(first)
+    message = origin.partition(": ")[2]
+    if first is raised or not first.has_message or origin == summary or (message and message in raised.text):
+        return summary
+    return f"{summary} ({origin})"
+
+
+def one_line(exception: LoggedException) -> str:
+    """Type and message without the module; the first paragraph of the message if its first line is not a whole one."""
+    line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text).rstrip()
+    if not line.endswith((":", ",")):
+        return line
+    paragraph: list[str] = []
+    for text in exception.message:
+        if text.strip():
+            paragraph.append(text.strip())
+        elif paragraph:
+            break
+    return " ".join([line, *paragraph])
+
+
+def describe_place(place: tuple[str, int] | None) -> str:
+    return "" if place is None else f"{place[0]} line {place[1]}"
 
 
 def unknown(clues: Clues) -> Cause:
     """Reports the log line that looks most like an error, otherwise the exit code and the last line."""
-    code = clues.facts.exit_code
+    code = clues.exit_code
     ended = "exit status unknown" if code is None else f"exit code {code}"
     for line in reversed(clues.last[-20:]):
         if re.search(_ERROR_LINE, line.text):

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues
+from backprop_tui.domain.causes.interpreters import interpreter
 from backprop_tui.domain.causes.python import nan_loss, python_error, unknown
 from backprop_tui.domain.causes.resources import disk, gpu_faults, gpu_memory, host_memory
+from backprop_tui.domain.causes.shared_machine import driver, keyboard, login, network, no_gpu, open_files, port, worker
 from backprop_tui.domain.causes.signals import interrupted, signals
 from backprop_tui.domain.causes.usage import imports, missing_file, syntax, usage
 from backprop_tui.domain.run import Cause
@@ -19,17 +21,26 @@ _KILL_DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (host_memory, sig
 _DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (
     # A lack of resources explains any other error in the same chain.
     gpu_memory,
+    driver,
+    no_gpu,
     gpu_faults,
     disk,
+    open_files,
     host_memory,
+    worker,
     nan_loss,
     # Errors that mostly happen again on every attempt.
     usage,
+    interpreter,
     syntax,
     imports,
     missing_file,
     signals,
     interrupted,
+    port,
+    keyboard,
+    login,
+    network,
     python_error,
 )
 

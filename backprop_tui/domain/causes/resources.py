@@ -6,6 +6,7 @@ import re
 
 from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues, Hit
+from backprop_tui.domain.causes.shared_machine import worker_death
 from backprop_tui.domain.run import Cause
 
 _SIZE = r"([\d.]+ ?(?:[KMGT]i?B|bytes))"
@@ -30,9 +31,9 @@ _GB = 10**9
 
 def gpu_memory(clues: Clues) -> Cause | None:
     """Recognises messages of PyTorch (old and new), the CUDA libraries, XLA and TensorFlow."""
-    hit = clues.find(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
+    hit = clues.find_in_chain(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
     if hit is None and clues.facts.gpu_indices:
-        hit = clues.find(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
+        hit = clues.find_in_chain(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
     if hit is None:
         return None
     holders = _gpu_holders(clues, hit)
@@ -120,7 +121,7 @@ _SIZE_IN_BYTES = r"tried to allocate (\d+) bytes|allocat(?:e|ing) (\d+) bytes"
 def host_memory(clues: Clues) -> Cause | None:
     """Recognises a kill shown by a counter, or a refused allocation in the script's output."""
     killed = clues.facts.memory_kill
-    if killed is not None and clues.signal == "SIGKILL":
+    if killed is not None and (clues.signal == "SIGKILL" or worker_death(clues) is not None):
         return build_cause(
             "host_oom",
             evidence=killed,
@@ -128,7 +129,7 @@ def host_memory(clues: Clues) -> Cause | None:
             advice=f"{_less_memory(clues)}, or let fewer runs share the machine (--max-parallel, --min-free-ram)",
             retryable=True,  # other processes may have used the memory
         )
-    hit = clues.find(_REFUSED)
+    hit = clues.find_in_chain(_REFUSED)
     if hit is None:
         return None
     readable = re.search(_NUMPY_SIZE, hit.text)
@@ -153,7 +154,8 @@ def _less_memory(clues: Clues) -> str:
 
 _FULL = (
     r"No space left on device|ENOSPC|Disk quota exceeded|\[Errno 28\]|\[Errno 122\]|database or disk is full"
-    r"|insufficient shared memory \(shm\)|unable to write to file </torch_"
+    r"|insufficient shared memory \(shm\)|unable to write to file </torch_|workers are out of shared memory"
+    r"|unable to (?:allocate|resize) .*</torch_|creating shared memory segment|unable to mmap .*/dev/shm"
 )
 # Errors without the system's message; they only count if the file system really is full.
 _WRITE_FAILED = (
@@ -161,16 +163,17 @@ _WRITE_FAILED = (
     r"|Can't .*?write data"
 )
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the mount point, not a temporary file
+SHARED_MEMORY_NEEDED_BYTES = 64 * 10**6
 _QUOTED_PATH = r"['\"](/?[^'\"\n]+)['\"]"
 _NEARLY_FULL_BYTES = 50 * 10**6
 
 
 def disk(clues: Clues) -> Cause | None:
     """Recognises the system's error messages; a failed write without one counts if little space is free."""
-    hit = clues.find(_FULL)
+    hit = clues.find_in_chain(_FULL)
     if hit is not None:
         return _disk_cause(clues, hit, _path_of_error(clues, hit))
-    hit = clues.find(_WRITE_FAILED)
+    hit = clues.find_in_chain(_WRITE_FAILED)
     for path in () if hit is None else (clues.facts.cwd, *clues.facts.written_folders):
         system = clues.facts.file_system(path)
         is_full = system is not None and (system.free_bytes < _NEARLY_FULL_BYTES or system.free_files == 0)
@@ -182,9 +185,12 @@ def disk(clues: Clues) -> Cause | None:
 def _disk_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     system = clues.facts.file_system(path)
     if path == SHARED_MEMORY:
-        free = "" if system is None else f": {decimal_size(system.free_bytes)} free"
+        is_full = system is None or system.free_bytes < SHARED_MEMORY_NEEDED_BYTES
+        free = "" if system is None else f": {decimal_size(system.free_bytes)} free{'' if is_full else ' now'}"
         advice = "use fewer or no loader workers (num_workers), or a larger /dev/shm (docker: --shm-size 8g)"
-        return build_cause("disk_full", at=hit.line, summary=f"{SHARED_MEMORY} is full{free}", advice=advice)
+        return build_cause(
+            "disk_full", at=hit.line, summary=f"{SHARED_MEMORY} {'is' if is_full else 'was'} full{free}", advice=advice
+        )
     problem = "quota exceeded" if "quota" in hit.text or "[Errno 122]" in hit.text else "disk full"
     if system is None:
         return build_cause("disk_full", at=hit.line, summary=problem, advice="free some space, then resume")
@@ -201,7 +207,7 @@ def _disk_cause(clues: Clues, hit: Hit, path: str) -> Cause:
 
 def _path_of_error(clues: Clues, hit: Hit) -> str:
     """The path in the message, else the run's working directory, where nearly everything is written."""
-    if re.search(r"\(shm\)|</torch_|/dev/shm", hit.text):
+    if re.search(r"\(shm\)|</torch_|/dev/shm|shared memory", hit.text):
         return SHARED_MEMORY
     match = re.search(rf"(?:Errno \d+\][^'\"]*|directory |file ){_QUOTED_PATH}", hit.text)
     if match is None:
@@ -212,7 +218,7 @@ def _path_of_error(clues: Clues, hit: Hit) -> str:
 _LOST = (
     r"fall(?:en|s)? off the bus|fell off the bus|GPU is lost|GPU_IS_LOST|\bXid\b|[Uu]ncorrectable ECC"
     r"|[Hh]ardware stack error|CUDA_ERROR_(?:ECC_UNCORRECTABLE|HARDWARE_STACK_ERROR)|device not ready|NVLink error"
-    r"|no CUDA-capable device is detected"
+    r"|[Nn]o CUDA-capable device is detected"
     r"|all CUDA-capable devices are busy or unavailable|CUDA-capable device\(s\) is/are busy or unavailable"
 )
 _ANY_CUDA = r"\bCUDA\b|\bcuda\w*Error|\bNCCL\b|\bCUDNN_|\bCUBLAS_|\bHIP error|hipError"
@@ -221,10 +227,10 @@ _BUSY = "busy or unavailable"
 
 def gpu_faults(clues: Clues) -> Cause | None:
     """Recognises driver errors; or, if a GPU of the run was lost, any CUDA error or an end without an exception."""
-    hit = clues.find(_LOST)
+    hit = clues.find_in_chain(_LOST)
     trouble = clues.facts.gpu_trouble
     if hit is None and trouble is not None:
-        hit = clues.find(_ANY_CUDA)
+        hit = clues.find_in_chain(_ANY_CUDA)
         if hit is None and clues.exceptions:
             return None  # it failed for another reason
     if hit is None and trouble is None:

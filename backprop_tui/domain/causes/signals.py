@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from backprop_tui.domain.causes.cause import build_cause, decimal_size
 from backprop_tui.domain.causes.clues import Clues
-from backprop_tui.domain.causes.resources import SHARED_MEMORY
+from backprop_tui.domain.causes.resources import SHARED_MEMORY, SHARED_MEMORY_NEEDED_BYTES
 from backprop_tui.domain.run import Cause
 
-_SHARED_MEMORY_NEEDED_BYTES = 64 * 10**6
 _OUTSIDE = "something outside backprop-tui sent it"
 _ADVICE = {
     "SIGKILL": f"{_OUTSIDE}; check dmesg for the out-of-memory killer, whose counters cannot be read here",
@@ -47,7 +46,7 @@ def signals(clues: Clues) -> Cause | None:
         advice = f"{_OUTSIDE}: a person, a scheduler or an out-of-memory daemon; the kernel counted no kill for memory"
     elif name == "SIGBUS":
         shared = clues.facts.file_system(SHARED_MEMORY)
-        if shared is not None and shared.free_bytes < _SHARED_MEMORY_NEEDED_BYTES:
+        if shared is not None and shared.free_bytes < SHARED_MEMORY_NEEDED_BYTES:
             free = decimal_size(shared.free_bytes)
             advice = f"{SHARED_MEMORY} has {free} free: use fewer loader workers, or make it larger"
     return build_cause(
@@ -68,9 +67,9 @@ def _is_of_child(clues: Clues) -> bool:
 
 def interrupted(clues: Clues) -> Cause | None:
     """Recognises KeyboardInterrupt as SIGINT, whatever exit code a launcher turned it into."""
-    root = clues.root
-    if root is None or root.name != "KeyboardInterrupt":
+    interrupt = next((raised for raised in clues.exceptions if raised.name == "KeyboardInterrupt"), None)
+    if interrupt is None:
         return None
     return build_cause(
-        "killed_by_signal", at=root.line, summary="interrupted by SIGINT", advice=_ADVICE["SIGINT"], retryable=True
+        "killed_by_signal", at=interrupt.line, summary="interrupted by SIGINT", advice=_ADVICE["SIGINT"], retryable=True
     )

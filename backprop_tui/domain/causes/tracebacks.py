@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -65,13 +66,37 @@ def _log_line(state: bytes, number: int | None) -> LogLine:
 
 
 _HEAD = "Traceback (most recent call last)"
-_FRAME = r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)'
+_FRAMES = (
+    r'(?:\s+|> )File "(?P<path>[^"]+)", line (?P<line>\d+)',
+    r"│?\s*(?P<path>[/~<][^│]*?):(?P<line>\d+) in(?: |$)",  # rich
+    r"(?:File (?P<path>[^\s:]+):(?P<line>\d+)|(?P<cell>(?:Cell )?In\s?\[\d+\]), line (?P<cell_line>\d+))",  # IPython
+)
+_BOX = "│╭╰❱├└─"
 _EXCEPTION = r"(?P<type>(?:\w+\.)*[A-Za-z_]\w*)(?:: (?P<message>.*)|:?\s*)$"
 _EXPLICIT_CAUSE = "The above exception was the direct cause of the following exception"
 _LINKS = (_EXPLICIT_CAUSE, "During handling of the above exception, another exception occurred")
 _MAX_MESSAGE_LINES = 40
 _MAX_MESSAGE_LENGTH = 8_000
 _GROUP = r"^\s*(?:\|\s|\+\s|\+-\+-[-+ 0-9]*$)"  # exception groups are printed as a tree
+_GROUP_MEMBER = r"^\s*\+(?:-\+)?-+ (\d+|\.\.\.) -+$"
+_IGNORED = (
+    r"^(?:Exception ignored (?:in|on|while|from)\b|Error in (?:sys\.|atexit\b)|--- Logging error ---"
+    r"|(?:Task|Future) exception was never retrieved)"
+)
+_THREAD = r"^(?:Exception in thread |Unhandled exception in thread )"
+_ANNOUNCED_WITHIN_LINES = 3
+# Output of other parts of a process, which does not continue the message of an exception.
+_OTHER_OUTPUT = (
+    rf"{_IGNORED}|{_THREAD}|^(?:terminate called|Fatal Python error|wandb: |srun: |slurmstepd: |sys:1: |\+ )"
+    r"|^\[?(?:[EWIF]\d{4} |\d{4}-\d\d-\d\d[ T]|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^\S+\.py:\d+: \w*Warning: "
+    r"|^(?:Process \S+-\d+:$|Original exception was:|Set the environment variable HYDRA_|Error executing job with)"
+    r"|^\S*: line \d+:|^=+$|^-{10,}$|^\"\"\"$"
+)
+PROGRESS = (
+    r"(?i)(?:^|[\s\[({|])(?:global_?)?(?:step|epoch|iter|iteration|it|batch|(?:train_?|val_?)?loss)"
+    r"[\"']?[\s:=\[(/]+-?\d"
+)
+SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
 
 
 @lazy_dataclass(slots=True)
@@ -88,7 +113,11 @@ class LoggedException:
 
     @property
     def text(self) -> str:
-        return "\n".join((self.line.text, *self.message))[:_MAX_MESSAGE_LENGTH]
+        return "\n".join((self.line.text, *self.message)).rstrip()[:_MAX_MESSAGE_LENGTH]
+
+    @property
+    def has_message(self) -> bool:
+        return self.text.rstrip(": ") != self.type_name
 
     @property
     def place(self) -> tuple[str, int] | None:
@@ -101,21 +130,47 @@ class LoggedException:
         """The source line that raised it, if it was printed."""
         return self.frames[-1][2] if self.frames else ""
 
+    def passed_through(self, pattern: str) -> bool:
+        """Whether the path of one of its frames contains the pattern."""
+        return any(re.search(pattern, frame[0]) for frame in self.frames)
+
 
 def _is_library(path: str) -> bool:
-    return path.startswith("<") or re.search(r"/(?:site|dist)-packages/|/lib/python3[^/]*/", path) is not None
+    """Whether a file belongs to a package or to Python, or starts a package's program (bin/torchrun)."""
+    return (
+        path.startswith("<") or re.search(r"/(?:site|dist)-packages/|/lib/python3[^/]*/|/bin/[^/.]+$", path) is not None
+    )
+
+
+class Role(StrEnum):
+    """What an exception ended: its process, only one thread of it, or nothing (printed and ignored)."""
+
+    PROCESS = "process"
+    THREAD = "thread"
+    IGNORED = "ignored"
 
 
 @lazy_dataclass(slots=True)
 class ExceptionChain:
-    """Exceptions of which each led to the next; `last_index` is the index of its last line in the log."""
+    """Exceptions of which each led to the next; `first_index` and `last_index` are those of its lines in the log."""
 
+    role: Role = Role.PROCESS
     exceptions: list[LoggedException] = field(default_factory=list)
+    first_index: int = 0
     last_index: int = 0
 
     @property
     def root(self) -> LoggedException:
         return self.exceptions[0]
+
+    @property
+    def is_launchers(self) -> bool:
+        """Whether a launcher of processes raised it to report that one of them failed."""
+        last = self.exceptions[-1]
+        return last.name == "ChildFailedError" or (
+            last.name == "CalledProcessError"
+            and last.passed_through(r"/(?:accelerate/commands|deepspeed/launcher|torch/distributed)/")
+        )
 
 
 def parse_tracebacks(lines: Sequence[LogLine]) -> list[ExceptionChain]:
@@ -133,71 +188,128 @@ class _TracebackParser:
     def __init__(self) -> None:
         self._chains: list[ExceptionChain] = []
         self._frames: list[tuple[str, int, str]] | None = None  # None outside a traceback
+        self._has_header = False
+        self._indent = 0
         self._linked = False  # the next exception belongs to the last chain
         self._is_explicit = False
-        self._is_original = False  # the next exception is the one that the exception before it reports, so the root
+        self._is_original = False  # the next exception is the one that the exception before it only reports
+        self._role, self._announced_index = Role.PROCESS, 0
         self._current: LoggedException | None = None  # its message may continue
         self._pending: LoggedException | None = None  # an exception, or another process's line between frames
-        self._pending_index = 0
+        self._pending_index = self._first_index = 0
 
     def finish(self) -> Iterable[ExceptionChain]:
         self._resolve_pending(None)
         return self._chains
 
     def feed(self, index: int, line: LogLine) -> None:
-        text = re.sub(_GROUP, "", line.text) if line.text.lstrip()[:1] in ("|", "+") else line.text
+        text = line.text
+        if text.lstrip()[:1] in ("|", "+"):
+            if (member := re.match(_GROUP_MEMBER, text)) is not None:
+                self._announce_member(index, is_first=member[1] == "1")
+            elif re.match(r"\s+\+-+$", text):
+                self._resolve_pending("")
+                self._current = None  # the end of a group
+            text = re.sub(_GROUP, "", text)
         self._resolve_pending(text)
         if _HEAD in text:
-            self._start_traceback(text)
+            self._start_traceback(index, text)
         elif any(link in text for link in _LINKS):
             self._linked, self._current, self._frames = True, None, None
             self._is_explicit = _EXPLICIT_CAUSE in text
+        elif (role := _announced_role(text)) is not None:
+            self._role, self._announced_index, self._first_index = role, index, index
+            self._frames = self._current = None
+            self._linked = self._is_original = False
         elif self._frames is not None:
             self._feed_frame(index, line, text)
-        elif re.match(_FRAME, text):
-            self._frames = []  # a syntax error of the script itself has no traceback header
+        elif text[:1] == " " and re.match(_FRAMES[0], text):
+            # A syntax error of the script itself has no header.
+            self._frames, self._has_header, self._indent = [], False, 0
             self._feed_frame(index, line, text)
         elif self._current is not None:
             self._feed_message(index, text)
 
-    def _start_traceback(self, text: str) -> None:
+    def _announce_member(self, index: int, *, is_first: bool) -> None:
+        """The first exception of a group stands for it; the others are left out."""
+        self._resolve_pending("")
+        self._current, self._frames = None, None
+        self._is_original, self._linked = is_first, False
+        if not is_first:
+            self._role, self._announced_index = Role.IGNORED, index
+
+    def _start_traceback(self, index: int, text: str) -> None:
         message = [] if self._current is None else self._current.message[-2:]
         reports_original = any("terminated with the following error" in line for line in message)
-        self._is_original = reports_original or text.lstrip().startswith("Original Traceback")
+        self._is_original |= reports_original or text.lstrip().startswith("Original Traceback")
+        if index - self._announced_index > _ANNOUNCED_WITHIN_LINES:
+            self._role = Role.PROCESS
+        if self._role is Role.PROCESS:
+            self._first_index = index
         self._current = None
-        self._frames = []
+        self._frames, self._has_header = [], True
+        self._indent = len(text) - len(text.lstrip())
 
     def _feed_frame(self, index: int, line: LogLine, text: str) -> None:
         frames = self._frames
         if frames is None or not text.strip():
             return
-        if (match := re.match(_FRAME, text)) is not None:
-            frames.append((match["path"], int(match["line"]), ""))
-        elif text[0] in " \t│╭╰❱~^":
+        if self._indent and text[: self._indent].isspace():
+            text = text[self._indent :]
+        if (frame := _frame(text)) is not None:
+            frames.append(frame)
+        elif text[0] in " \t~^" or text[0] in _BOX:
             if frames and not frames[-1][2] and text.strip(" ~^"):
                 frames[-1] = (*frames[-1][:2], text.strip())
         elif (match := re.match(_EXCEPTION, text)) is not None:
+            if not self._has_header and match["type"] not in SYNTAX_ERRORS:
+                self._frames = None
+                return
             self._pending = LoggedException(LogLine(text, line.number, line.source), match["type"], [], list(frames))
             self._pending_index = index
 
     def _resolve_pending(self, following: str | None) -> None:
         """A line that looked like an exception is one unless more frames follow."""
         exception, self._pending = self._pending, None
-        if exception is None or (following is not None and re.match(_FRAME, following)):
+        if exception is None or (following is not None and re.match(_FRAMES[0], following)):
             return
         if not self._chains or not (self._linked or self._is_original):
-            self._chains.append(ExceptionChain())
+            self._chains.append(ExceptionChain(role=self._role, first_index=self._first_index))
+            self._role = Role.PROCESS
         chain = self._chains[-1]
         exception.is_explicit = self._linked and self._is_explicit
-        chain.exceptions.insert(0 if self._is_original else len(chain.exceptions), exception)
+        if self._is_original and chain.exceptions:
+            exception.is_explicit = chain.exceptions.pop().is_explicit
+        chain.exceptions.append(exception)
         chain.last_index = self._pending_index
         self._linked = self._is_original = False
-        self._current, self._frames = exception, None
+        # Without a colon there is no message, whatever follows.
+        self._current, self._frames = exception if ":" in exception.line.text else None, None
 
     def _feed_message(self, index: int, text: str) -> None:
         current = self._current
         if current is None or len(current.message) >= _MAX_MESSAGE_LINES:
             return
-        current.message.append(text)
         if text.startswith(("frame #", "Exception raised from")):
             self._chains[-1].last_index = index
+        elif text[:1] not in ("", " ", "\t") and (re.search(_OTHER_OUTPUT, text) or re.search(PROGRESS, text)):
+            self._current = None
+            return
+        current.message.append(text)
+
+
+def _announced_role(text: str) -> Role | None:
+    if text[:1] not in "EU-TF":
+        return None
+    if re.match(_IGNORED, text):
+        return Role.IGNORED
+    return Role.THREAD if re.match(_THREAD, text) else None
+
+
+def _frame(text: str) -> tuple[str, int, str] | None:
+    for pattern in _FRAMES:
+        if (match := re.match(pattern, text)) is not None:
+            fields = match.groupdict()
+            path, line = fields["path"] or fields["cell"], fields["line"] or fields["cell_line"]
+            return path, int(line), ""
+    return None

@@ -6,12 +6,15 @@ import re
 
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues, Hit
+from backprop_tui.domain.causes.tracebacks import SYNTAX_ERRORS
 from backprop_tui.domain.run import Cause
 
 _ARGPARSE = r"^[\w./ -]+: error: (.+)$"
 _CLICK = r"^Error: ((?:No such (?:option|command)|Missing (?:option|argument|parameter)|Invalid value).*)$"
-_FLAGS = r"FATAL Flags parsing error:|Unknown command line flag|Some specified arguments are not used by the HfArgument"
-_SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
+_FLAGS = (
+    r"FATAL Flags parsing error:|Unknown command line flag|Some specified arguments are not used by the HfArgument"
+    r"|^Could not override '.*|^Error parsing override .*|^ERROR: Could not consume arg: .*"
+)
 _USAGE_ADVICE = "correct the arguments: N in the dashboard copies the run as new, or queue it again"
 
 
@@ -25,7 +28,7 @@ def usage(clues: Clues) -> Cause | None:
 
 
 def _find_usage_error(clues: Clues) -> Hit | None:
-    if clues.root is None and clues.facts.exit_code == 2:
+    if clues.root is None and clues.exit_code == 2:
         return clues.find(_ARGPARSE) or clues.find(_CLICK)
     return clues.find(_FLAGS)
 
@@ -33,7 +36,7 @@ def _find_usage_error(clues: Clues) -> Hit | None:
 def syntax(clues: Clues) -> Cause | None:
     """Recognises syntax errors, which no retry can fix."""
     root = clues.root
-    if root is None or root.name not in _SYNTAX_ERRORS:
+    if root is None or root.name not in SYNTAX_ERRORS:
         return None
     where = "" if not root.frames else f" in {root.frames[-1][0]} line {root.frames[-1][1]}"
     return build_cause(
@@ -50,7 +53,7 @@ _MISSING = (
     rf"can't open file {_QUOTED_NAME}",
     rf"name = {_QUOTED_NAME}, errno = 2",
     rf"(?:file|directory|path) {_QUOTED_NAME} (?:not found|does not exist)",
-    r"^\S*?: (?:line \d+: )?(?P<shell>[^:\s][^:\n]*): (?:No such file or directory|command not found|not found)$",
+    r"^\S*?: (?:(?:line )?\d+: )?(?P<shell>[^:\s][^:\n]*): (?:No such file or directory|command not found|not found)$",
 )
 
 
@@ -61,7 +64,7 @@ def missing_file(clues: Clues) -> Cause | None:
         # h5py, torch and others raise their own exceptions.
         if re.search(r"\bNo such file or directory\b|errno = 2\b", root.text) is None:
             return None
-    elif root is None and clues.facts.exit_code not in (1, 2, 126, 127):
+    elif root is None and clues.exit_code not in (1, 2, 126, 127):
         return None
     for pattern in _MISSING:
         hit = clues.find(pattern)
@@ -74,7 +77,7 @@ def missing_file(clues: Clues) -> Cause | None:
 
 
 def _missing_file_cause(clues: Clues, hit: Hit, path: str) -> Cause:
-    if "command not found" in hit.text or clues.facts.exit_code == 127:
+    if "command not found" in hit.text or clues.exit_code == 127:
         advice = "install it, or give its full path; PATH is that of the shell in which the run was queued"
         return build_cause("file_not_found", at=hit.line, summary=f"command not found: {path}", advice=advice)
     if path.startswith("/"):

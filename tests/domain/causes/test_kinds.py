@@ -62,8 +62,8 @@ TENSORFLOW = (
         ("OSError: [Errno 122] Disk quota exceeded: 'out/a.pt'", "disk_full", "quota exceeded"),
         (
             BUS_ERROR,
-            "killed_by_signal",
-            "one of its processes was killed by SIGBUS (exit code 1)",
+            "disk_full",
+            "/dev/shm is full",
         ),
         ("RuntimeError: unable to write to file </torch_12_345_0>: No space left on device (28)", "disk_full", None),
         ("ModuleNotFoundError: No module named 'torch'", "import_error", "no module torch in /w/.venv/bin/python"),

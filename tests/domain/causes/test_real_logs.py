@@ -10,6 +10,10 @@ from backprop_tui.domain.causes.clues import FileSystem
 from tests.domain.causes.failures import cause_of
 
 LOGS = Path(__file__).parent / "logs"
+TORN = (
+    "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+    " (RuntimeError: basic_ios::clear: iostream error)"
+)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +26,13 @@ LOGS = Path(__file__).parent / "logs"
         ("nanny", "nan_loss", "RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.", 20),
         ("dist", "python_error", "ValueError: rank 1 has a bad shard", 9),
         ("distkill", "killed_by_signal", "one of its processes was killed by SIGKILL (exit code 1)", 54),
-        ("gpu_alloc", "python_error", "AssertionError: Torch not compiled with CUDA enabled", 6),
-        ("enospc", "python_error", "RuntimeError: basic_ios::clear: iostream error", 6),
+        ("gpu_alloc", "no_gpu", "this interpreter's framework is built without GPU support", 6),
+        (
+            "enospc",
+            "python_error",
+            TORN,
+            17,
+        ),
     ],
 )
 def test_the_root_exception_is_reported_with_its_line(name: str, kind: str, summary: str, line: int) -> None:
