@@ -14,7 +14,7 @@ from backprop_tui.processes.inspection import Inspected, inspect, readers_of_oth
 from backprop_tui.processes.linux import birth_time
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.outputs.files import files_written_by
+from backprop_tui.runner.outputs.files import files_written_by, is_skipped
 from backprop_tui.store.tail import Tail
 
 EARLY_SECONDS = 30.0  # so long it is looked for every second
@@ -242,7 +242,9 @@ class OwnOutput:
     def _with_figures(self, processes: Mapping[int, Inspected]) -> Target | None:
         """A file with the name of a log that a process writes, and in which figures can be read."""
         for path in sorted(files_written_by(processes)):
-            if path == self._log or not _LOG_NAME.search(os.path.basename(path)):
+            folders = os.path.relpath(os.path.dirname(path), os.path.realpath(self._cwd)).split("/")
+            is_of_a_tool = any(is_skipped(folder) for folder in folders if folder not in (".", ".."))
+            if path == self._log or is_of_a_tool or not _LOG_NAME.search(os.path.basename(path)):
                 continue
             start = self._start_in(path, appends=True)
             if _has_figures(path, start):

@@ -62,7 +62,8 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
     (script.parent / "elsewhere").mkdir()
     words = """-m 5 -f pytorch -c 2 -r c.pt -n mine -g 80% -p 3 --min-free-ram 2 --gpu-probe none --gpu-min-vram 100
         --gpu-max-temp 70 --gpus 1 --gpu-ids 0,2 --priority 4 --after other:any --retries 2 --total-minutes 60
-        --group g --tag a --tag b --note words --cwd elsewhere --env A=1 --stop-signal TERM --grace-seconds 5 --leftovers wait
+        --group g --tag a --tag b --note words --cwd elsewhere --env A=1 --stop-signal TERM --grace-seconds 5
+        --leftovers wait
         --warn-signal USR1@60 --resume-arg --resume={path} --checkpoint-glob *.pt --launcher local --run-id given"""
     found = _plan(session, *words.split(), "--", "--lr", "3")
     (run,) = found.runs
