@@ -56,7 +56,10 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("identity")
     group.add_argument("--run-id", metavar="ID", help="the id of the new run; refused if there is a run with that id")
     group.add_argument(
-        "--key", metavar="K", type=values.label, help="submit once: the same key again gives the run it made before"
+        "--key",
+        metavar="K",
+        type=values.label,
+        help="submit once: the same key again gives the run it made before, and with another command an error",
     )
     group.add_argument("--group", metavar="NAME", type=values.handle_label, help="the group the run belongs to")
     group.add_argument(
@@ -264,7 +267,7 @@ def _add_checkpoints(parser: argparse.ArgumentParser) -> None:
         "--resume-arg",
         metavar="TEMPLATE",
         type=values.words_template,
-        help="how the script takes a checkpoint, such as '--resume={path}' (default: --resume-from, if it has that)",
+        help="how the script takes a checkpoint, such as '--resume={path}' (default: by its own option, if it has one)",
     )
     group.add_argument(
         "-c",

@@ -23,8 +23,7 @@ COMMANDS = (
     *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "completion"),
 )
 
-# Commands that get the words after `--` as they are, in `arguments.after_dashes`.
-_TAKES_COMMAND_LINE = frozenset({"run"})
+_RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
@@ -89,13 +88,34 @@ class CommandParser(argparse.ArgumentParser):
     def actions(self) -> Sequence[argparse.Action]:
         return self._actions
 
+    def option_length(self, word: str) -> int | None:
+        """How many words an option takes up with its value; None if it is not one of this command or a global one."""
+        if word in (*_SWITCHES, "--version", _DEMO):
+            return 1
+        name, equals, _ = word.partition("=")
+        action = self._option_string_actions.get(name)
+        if action is None and name != _CONFIG:
+            return None if word.startswith("--") else self._cluster_length(word)
+        return 1 if equals or (action is not None and action.nargs == 0) else 2
+
+    def _cluster_length(self, word: str) -> int | None:
+        """As `option_length`, of short options in one word, such as -dm 5 or -m5."""
+        for end, letter in enumerate(word[1:], start=2):
+            action = self._option_string_actions.get(f"-{letter}")
+            if action is None:
+                return None
+            if action.nargs != 0:
+                return 1 if end < len(word) else 2
+        return 1 if len(word) > 1 else None
+
     def error(self, message: str) -> NoReturn:
         unknown = "unrecognized arguments: "
         if message.startswith(unknown):
-            message = self._advise(message.removeprefix(unknown))
+            message = self.correction(message.removeprefix(unknown))
         raise UsageError(f"{message.removeprefix('argument ')} (see: {self.prog} --help)")
 
-    def _advise(self, unknown: str) -> str:
+    def correction(self, unknown: str) -> str:
+        """What is wrong with words that are not understood, with the most similar option."""
         word = unknown.split(maxsplit=1)[0]
         if not word.startswith("-"):
             return f"unexpected argument {unknown}"
@@ -104,7 +124,7 @@ class CommandParser(argparse.ArgumentParser):
         known = [
             option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG, _DEMO) if option.startswith("--")
         ]
-        near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+        near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.75)
         return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as in argparse
@@ -113,6 +133,8 @@ class CommandParser(argparse.ArgumentParser):
 
 def parse(words: Sequence[str]) -> Invocation:
     """Parses a command line without the program's name; SystemExit if it asks for help, which is printed."""
+    run = _run_line(words)
+    words = words if run is None else run.words
     index = words.index("--") if "--" in words else len(words)
     after_dashes = list(words[index + 1 :]) if "--" in words else None
     options, rest = _extract_global_options(words[:index])
@@ -124,12 +146,49 @@ def parse(words: Sequence[str]) -> Invocation:
         return _without_command(options, rest, after_dashes)
     name, *rest = rest
     module = load(name)
-    parser = command_parser(name, module)
-    if name not in _TAKES_COMMAND_LINE and after_dashes is not None:
+    parser = command_parser(name, module) if run is None else run.parser
+    if run is None and after_dashes is not None:
         rest = [*rest, "--", *after_dashes]
     arguments = _parse_command(parser, rest)
     arguments.after_dashes = after_dashes
+    arguments.understood = None if run is None else run.understood
     return Invocation(options=options, arguments=arguments, execute=module.execute)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _RunLine:
+    """A line of `run` with the `--` that it was typed without; `understood` is the line if one was added."""
+
+    words: Sequence[str]
+    parser: CommandParser
+    understood: str | None
+
+
+def _run_line(words: Sequence[str]) -> _RunLine | None:
+    """None for other commands. Global options are extracted after this: behind a program they are its own."""
+    index = 0
+    while index < len(words) and words[index].startswith("-") and words[index] != "--":
+        index += 2 if words[index] == _CONFIG else 1
+    name = "".join(words[index : index + 1])
+    if name != _RUN and not (name not in COMMANDS and _is_runnable(name)):
+        return None
+    from backprop_tui.cli.run_words import RunWords
+
+    parser = command_parser(_RUN, load(_RUN))
+    before = (*words[:index], _RUN)
+    given = list(words[index + 1 if name == _RUN else index :])
+    typed = RunWords(before=before, option_length=parser.option_length, correction=parser.correction)
+    completed = typed.complete(given)
+    if name != _RUN:
+        raise UsageError(f"unknown command {name!r}; to run it: {typed.line(completed)}")
+    understood = None if completed == given else typed.line(completed)
+    return _RunLine(words=[*before, *completed], parser=parser, understood=understood)
+
+
+def _is_runnable(name: str) -> bool:
+    from backprop_tui.domain.command_lines import is_launcher
+
+    return name.endswith((".py", ".sh")) or is_launcher(name)
 
 
 def load(name: str) -> Command:
@@ -139,8 +198,7 @@ def load(name: str) -> Command:
 
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         advice = f"did you mean {near[0]}?" if near else "backprop-tui --help lists them"
-        script = f" To run it: backprop-tui run {name}" if name.endswith((".py", ".sh")) else ""
-        raise UsageError(f"unknown command {name!r}; {advice}{script}")
+        raise UsageError(f"unknown command {name!r}; {advice}")
     module = "continue_" if name == "continue" else name  # a keyword cannot name a module
     return cast("Command", importlib.import_module(f"backprop_tui.cli.commands.{module}"))
 

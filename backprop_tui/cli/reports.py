@@ -12,6 +12,7 @@ from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
+from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED
@@ -202,6 +203,9 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
         rows.append(("slice", slice_line(run)))
+    means = resumes_by(run.spec)
+    if means is not None:
+        rows.append(("resumes by", means))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
     for name, value in rows:

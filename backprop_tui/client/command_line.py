@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.client.environment import folders_upward
+from backprop_tui.client.training_source import find_training, source_of
+from backprop_tui.domain.command_lines import Target, TargetKind, find_target, name_of_path
 from backprop_tui.domain.errors import NotFound, UsageError
-from backprop_tui.domain.invocation import find_original_flags, find_script, program_resume_template, resume_template
+from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.resume_arguments import ResumeMeans
 
-MAX_SOURCE_BYTES = 4 << 20
 SHELL = "bash"
 
 
@@ -25,7 +27,10 @@ class Interpreter:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed."""
+    """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed.
+
+    `source` is the file that trains: the script, or that of a module; None if it is not found.
+    """
 
     words: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -33,35 +38,36 @@ class Program:
     script: str | None = None
     interpreter: Interpreter | None = None
     understood_flags: tuple[str, ...] = ()
-    resume_arg: str | None = None  # found in its source, or known for this program
+    source: str | None = None
+    resume: ResumeMeans = ResumeMeans()
 
 
 def script_program(
-    script: str, arguments: Sequence[str], *, python: Interpreter | None, environment: Mapping[str, str]
+    script: str, arguments: Sequence[str], *, cwd: str, python: Interpreter | None, environment: Mapping[str, str]
 ) -> Program:
     """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
     check_script(script)
-    name = os.path.splitext(os.path.basename(path))[0]
-    source = source_of(path)
-    if path.endswith(".py"):
-        interpreter = find_interpreter(path, python, environment)
-        return Program(
-            words=(interpreter.path, path),
-            arguments=tuple(arguments),
-            name=name,
-            script=path,
-            interpreter=interpreter,
-            understood_flags=find_original_flags(source),
-            resume_arg=resume_template(source),
-        )
+    interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
+    flags, resume = resume_of_script(path, arguments, cwd=cwd, environment=environment)
     return Program(
-        words=_executable_words(script, path, source),
+        words=(interpreter.path, path) if interpreter is not None else _executable_words(script, path),
         arguments=tuple(arguments),
-        name=name,
+        name=name_of_path(path),
         script=path,
-        understood_flags=find_original_flags(source),
+        source=path,
+        interpreter=interpreter,
+        understood_flags=flags,
+        resume=resume,
     )
+
+
+def resume_of_script(
+    path: str, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], ResumeMeans]:
+    """The flags of the original tool that a script mentions, and how else it is told to resume."""
+    target = Target(kind=TargetKind.SCRIPT, word=path, arguments=tuple(arguments))
+    return find_original_flags(source_of(path)), find_training(target, cwd, environment)[1]
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
@@ -72,28 +78,15 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
     exists = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
     if not exists:
         raise NotFound(_missing_command(program, cwd, environment))
+    target = find_target(command)
+    source, resume = find_training(target, cwd, environment)
     return Program(
         words=(program,),
         arguments=tuple(command[1:]),
-        name=_name_of(command),
-        resume_arg=resume_arg_of_command(command, cwd),
+        name=target.name,
+        source=source,
+        resume=resume,
     )
-
-
-def resume_arg_of_command(command: Sequence[str], cwd: str) -> str | None:
-    """The resume argument found in the source of the script in it, or known for its program; None if neither."""
-    script = find_script(command)
-    template = None if script is None else resume_template(source_of(os.path.join(cwd, script)))
-    return template or program_resume_template(command)
-
-
-def source_of(path: str) -> str:
-    """The beginning of a script as text, in whatever encoding; empty if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_SOURCE_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def nearest_file(path: str) -> str | None:
@@ -116,10 +109,10 @@ def check_script(script: str) -> None:
         raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")
 
 
-def _executable_words(script: str, path: str, source: str) -> tuple[str, ...]:
+def _executable_words(script: str, path: str) -> tuple[str, ...]:
     """A shell script that is not executable or has no first line naming its shell is run by bash."""
     executable = os.access(path, os.X_OK)
-    if path.endswith(".sh") and not (executable and source.startswith("#!")):
+    if path.endswith(".sh") and not (executable and source_of(path, 2) == "#!"):
         return (SHELL, path)
     if executable:
         return (path,)
@@ -152,12 +145,6 @@ def _names_in(folder: str) -> list[str]:
         return os.listdir(folder)
     except OSError:
         return []
-
-
-def _name_of(command: Sequence[str]) -> str:
-    """The name of the first script in a command line says more than that of the program that starts it."""
-    scripts = [word for word in command if word.endswith((".py", ".sh")) and not word.startswith("-")]
-    return os.path.splitext(os.path.basename(scripts[0] if scripts else command[0]))[0]
 
 
 def find_interpreter(script: str, asked: Interpreter | None, environment: Mapping[str, str]) -> Interpreter:

@@ -7,18 +7,21 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import choose
-from backprop_tui.client.command_line import check_script, find_interpreter, resume_arg_of_command, source_of
+from backprop_tui.client.command_line import check_script, find_interpreter, resume_of_script
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
+from backprop_tui.client.training_source import find_training
+from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
-from backprop_tui.domain.invocation import find_original_flags, resume_template
+from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
+from backprop_tui.domain.resume_arguments import ResumeMeans
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
@@ -38,12 +41,19 @@ class Resumption:
     before: Run
     run: Run
     environment: dict[str, str]
+    resume: ResumeMeans
     rejected: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are damaged, and what is wrong with each
 
     @property
     def lost_variables(self) -> list[str]:
         """Variables that were given before, are secret by their name, and are not in the environment now."""
         return [name for name, value in self.run.spec.env if value is None and name not in self.environment]
+
+    @property
+    def advice(self) -> str | None:
+        """What to do if nothing tells the script its checkpoint, as far as is known."""
+        is_told = self.checkpoint is None or resumes_by(self.run.spec) is not None
+        return None if is_told else f"{self.run.name}: {self.resume.advice}"
 
     @property
     def checkpoint(self) -> str | None:
@@ -69,13 +79,14 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     git = GitQuery(cwd)
     try:
         environment = captured_environment(session.environment, restore_variables(run.spec.env, options.env), cwd)
-        spec = apply_options(_updated_spec(run.spec, cwd, options, environment), options, session, environment)
+        spec, source, resume = _updated_spec(run.spec, cwd, options, environment)
+        spec = apply_options(spec, options, session, environment)
         if not options.after:
             spec = replace(spec, after=_unfinished(session.home, spec))
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
         choice = None if given is not None else choose(run.checkpoints)
-        code = code_of(spec.script, spec.command, cwd)
+        code = code_of(spec.script, (*spec.command, source or ""), cwd)
     finally:
         commit = git.answer()
     changed = replace(
@@ -94,6 +105,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         before=run,
         run=requeue_ended(changed, now=time.time(), resume_from=start),
         environment=environment,
+        resume=resume,
         rejected=() if choice is None else choice.damaged,
     )
 
@@ -106,17 +118,27 @@ def _directory(run: Run, options: RunOptions) -> str:
     return run.spec.cwd
 
 
-def _updated_spec(spec: Spec, cwd: str, options: RunOptions, environment: dict[str, str]) -> Spec:
-    """The specification for its script as it is now; keeps the interpreter unless another is named or it is gone."""
-    spec = replace(spec, cwd=cwd)
+def _updated_spec(
+    spec: Spec, cwd: str, options: RunOptions, environment: dict[str, str]
+) -> tuple[Spec, str | None, ResumeMeans]:
+    """The specification for its source as it is now, the file of that, and how it is told to resume."""
     script = spec.script
+    flags: tuple[str, ...] = ()
     if script is None:
         if options.python is not None:
             raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
-        return replace(spec, found_resume_arg=resume_arg_of_command(spec.command, cwd))
-    check_script(script)
-    source = source_of(script)
-    spec = replace(spec, understood_flags=find_original_flags(source), found_resume_arg=resume_template(source))
+        source, means = find_training(find_target(spec.command), cwd, environment)
+    else:
+        check_script(script)
+        spec = _with_interpreter(spec, script, options, environment)
+        arguments = spec.command[spec.command.index(script) + 1 :] if script in spec.command else ()
+        source, (flags, means) = script, resume_of_script(script, arguments, cwd=cwd, environment=environment)
+    spec = replace(spec, understood_flags=flags, found_resume_arg=means.template, resume_channel=means.channel)
+    return replace(spec, cwd=cwd), source, means
+
+
+def _with_interpreter(spec: Spec, script: str, options: RunOptions, environment: dict[str, str]) -> Spec:
+    """Keeps the interpreter unless another is named or it is gone."""
     if spec.python_origin is None or (options.python is None and os.access(spec.command[0], os.X_OK)):
         return spec
     interpreter = find_interpreter(script, asked_python(options), environment)

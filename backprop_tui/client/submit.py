@@ -20,7 +20,9 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
@@ -43,6 +45,15 @@ class SubmissionPlan:
     program: Program
     id_given: bool  # by --run-id, so that no other id will do
 
+    @property
+    def advice(self) -> str | None:
+        """What to do if a run needs checkpoints, and nothing tells the script which, as far as is known."""
+        run = self.runs[0]
+        is_resumed = is_sliced(run.spec) or (isinstance(run.state, Queued) and run.state.resume_from is not None)
+        if not is_resumed or resumes_by(run.spec) is not None:
+            return None
+        return f"{run.name}: {self.program.resume.advice}"
+
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     """The runs that a request would queue."""
@@ -55,7 +66,7 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
         program = _program(request, cwd, environment, asked_python(request, settings))
         spec = apply_options(spec_from_settings(settings, program, cwd), request, session, environment)
         resume_from = checkpoint_path(request.resume_from)
-        code = code_of(spec.script, (*program.words, *program.arguments), cwd)
+        code = code_of(program.script, (*program.words, *program.arguments, program.source or ""), cwd)
     finally:
         commit = git.answer()
     now = time.time()
@@ -104,7 +115,7 @@ def _check(request: RunRequest) -> None:
 
 def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
     if request.script is not None:
-        return script_program(request.script, request.arguments, python=python, environment=environment)
+        return script_program(request.script, request.arguments, cwd=cwd, python=python, environment=environment)
     if request.python is not None:
         raise UsageError("--python is for scripts; a command line names its program itself")
     return command_program(request.command or (), cwd=cwd, environment=environment)
@@ -150,11 +161,23 @@ def submission_key(session: ClientSession, key: str | None) -> Iterator[Submissi
 def submit(session: ClientSession, request: RunRequest) -> list[str]:
     """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did."""
     with submission_key(session, request.key) as key:
-        run_ids = [] if key is None else key.earlier()
+        run_ids = [] if key is None else earlier_runs(session, request, key)
         if not run_ids:
             run_ids = queue_runs(session, plan(session, request), key)
     session.supervisor.call()
     return run_ids
+
+
+def earlier_runs(session: ClientSession, request: RunRequest, key: Submission) -> list[str]:
+    """The runs that the key of a request made before, empty if there are none; UsageError if it made others."""
+    recorded = key.recorded()
+    if request.key is not None and recorded and any(os.path.exists(session.home.run_folder(name)) for name in recorded):
+        from backprop_tui.client.submission_keys import check_same_request
+
+        # What a run waits for may be gone by now, and is not compared.
+        runs = plan(session, replace(request, after=())).runs
+        check_same_request(request.key, recorded, key.requested(), runs)
+    return key.earlier()
 
 
 def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission | None) -> list[str]:
@@ -163,11 +186,15 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     Raises IdTaken if --run-id names an existing run.
     """
     run_ids = [run.id for run in planned.runs]
+    requested: list[dict[str, str]] = []
     if key is not None:
-        key.record(run_ids)
+        from backprop_tui.client.submission_keys import requested_options
+
+        requested = [requested_options(run) for run in planned.runs]
+        key.record(run_ids, requested)
     created = [_create(session, run, planned) for run in planned.runs]
     if key is not None and created != run_ids:
-        key.record(created)
+        key.record(created, requested)
     return created
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping
 
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.run import Run, Spec
+from backprop_tui.domain.run import ResumeChannel, Run, Spec
 
 # The original tool passed these to every script. A strict argparse script fails on an unknown flag, so a script gets
 # only those that its own source mentions.
 RESUME_FLAG = "--resume-from"
+RESUME_VARIABLE = "BACKPROP_RESUME_FROM"
 ORIGINAL_FLAGS = ("--run-id", "--max-minutes", "--framework", "--checkpoint-every-seconds", RESUME_FLAG)
 
 
@@ -56,8 +54,9 @@ def _resume_arguments(run: Run) -> list[str]:
     path, template = run.attempt.resumed_from, resume_arg(run.spec)
     if path is None or template is None:
         return []
-    # Split first: a path with a space stays one word.
-    return [word.replace("{path}", path) for word in shlex.split(template)]
+    # Split first: a path with a space stays one word. Quotes that are left are the script's, as Hydra reads them.
+    words = (word.replace("'{path}'", "'{}'".format(path.replace("'", "\\'"))) for word in shlex.split(template))
+    return [word.replace("{path}", path) for word in words]
 
 
 def resume_arg(spec: Spec) -> str | None:
@@ -68,6 +67,17 @@ def resume_arg(spec: Spec) -> str | None:
     if spec.resume_arg is not None or RESUME_FLAG in spec.understood_flags:
         return spec.resume_arg
     return spec.found_resume_arg
+
+
+def resumes_by(spec: Spec) -> str | None:
+    """Returns how the script learns of its checkpoint: the arguments, BACKPROP_RESUME_FROM that it reads, or `itself`.
+
+    None if nothing is known of it: then it gets the variable alone, and may never look at it.
+    """
+    template = resume_arg(spec) or (f"{RESUME_FLAG} {{path}}" if RESUME_FLAG in spec.understood_flags else None)
+    if template is not None:
+        return template
+    return RESUME_VARIABLE if spec.resume_channel == ResumeChannel.ENVIRONMENT else spec.resume_channel
 
 
 def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +94,7 @@ def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]
         "BACKPROP_FRAMEWORK": run.spec.framework,
         "BACKPROP_MAX_MINUTES": _minutes(limit),
         "BACKPROP_DEADLINE": None if limit is None else f"{run.attempt.started_at + limit:.3f}",
-        "BACKPROP_RESUME_FROM": run.attempt.resumed_from,
+        RESUME_VARIABLE: run.attempt.resumed_from,
         "BACKPROP_CHECKPOINT_EVERY_SECONDS": _number(run.spec.checkpoint_every_seconds),
         "PYTHONUNBUFFERED": "1",
     }
@@ -99,98 +109,3 @@ def _minutes(seconds: float | None) -> str | None:
 
 def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:.6g}"
-
-
-# Flags that take a checkpoint path, the most explicit first: from the examples of Hugging Face and accelerate, from
-# Lightning, fairseq, pytorch/examples and timm.
-_FLAGS = (
-    "--resume_from_checkpoint",
-    "--resume-from-checkpoint",
-    "--resume_from",
-    "--resume-path",
-    "--resume_path",
-    "--restore-file",
-    "--restore_file",
-    "--ckpt_path",
-    "--ckpt-path",
-    "--resume",
-)
-_CALL = r"(?:add_argument|click\.option)\("
-_NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
-_MAX_DEFINITION_LENGTH = 2_000
-_MAX_DEFINITIONS = 1_000
-_SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
-_TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
-_MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
-_NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
-
-
-def resume_template(source: str) -> str | None:
-    """Returns the arguments to add, with `{path}` for the checkpoint; None if the source defines no known option."""
-    # The source alone does not say which subcommand an option belongs to.
-    definitions = {} if "add_subparsers(" in source else dict(_option_definitions(source))
-    for flag in _FLAGS:
-        if flag in definitions and re.search(_NO_PATH, definitions[flag]) is None:
-            return _flag_template(flag, definitions[flag])
-    return _framework_template(source)
-
-
-def _flag_template(flag: str, definition: str) -> str:
-    """The flag with a path, or alone if it is a switch: then the script finds the checkpoint by itself."""
-    if re.search(_SWITCH, definition) is not None:
-        return flag
-    if re.search(_TRUTH, definition) is not None:
-        return flag if re.search(_MAY_BE_BARE, definition) is not None else f"{flag} True"
-    return f"{flag} {{path}}"
-
-
-def _option_definitions(source: str) -> Iterator[tuple[str, str]]:
-    """Each option that the source defines and the arguments of its definition; commented-out lines are skipped."""
-    for call in islice(re.finditer(_CALL, source), _MAX_DEFINITIONS):
-        line = source[source.rfind("\n", 0, call.start()) + 1 : call.start()]
-        if line.lstrip().startswith("#"):
-            continue
-        call_arguments = _call_arguments(source[call.end() : call.end() + _MAX_DEFINITION_LENGTH])
-        position = 0
-        while (name := re.compile(_NAME).match(call_arguments, position)) is not None:
-            position = name.end()
-            yield name[1], call_arguments
-
-
-def _call_arguments(text: str) -> str:
-    """The text up to the closing parenthesis of a call whose opening one comes just before `text`."""
-    depth = 1
-    for parenthesis in re.finditer(r"[()]", text):
-        depth += 1 if parenthesis[0] == "(" else -1
-        if depth == 0:
-            return text[: parenthesis.start()]
-    return ""
-
-
-def _framework_template(source: str) -> str | None:
-    """For frameworks that define the option on behalf of the script."""
-    if "HfArgumentParser" in source and "TrainingArguments" in source and "resume_from_checkpoint" in source:
-        return "--resume_from_checkpoint {path}"
-    if re.search(r"\bLightningCLI\(", source) is not None:
-        return "--ckpt_path {path}"
-    if re.search(r"^init_from\s*=\s*['\"]", source, re.MULTILINE) is not None and "configurator.py" in source:
-        return "--init_from=resume"  # nanoGPT finds the checkpoint in its out_dir
-    if re.search(r"^(?:from|import) megatron\b", source, re.MULTILINE) is not None and "pretrain(" in source:
-        return "--load {path}"
-    return None
-
-
-def program_resume_template(command: Sequence[str]) -> str | None:
-    """Returns the resume arguments of a framework's own program; None if the program is not a known one."""
-    program = os.path.basename(command[0]) if command else ""
-    return "--restore-file {path}" if program in ("fairseq-train", "fairseq-hydra-train") else None
-
-
-def find_script(command: Sequence[str]) -> str | None:
-    """Returns the first Python script of a launcher's command line (torchrun, accelerate); None if there is none."""
-    for word in command[1:]:
-        if word.endswith(".py") and not word.startswith("-"):
-            return word
-        if word in ("-c", "&&", ";", "|"):
-            return None
-    return None

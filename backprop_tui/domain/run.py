@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from enum import StrEnum
 
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -41,6 +42,13 @@ class StopPlan:
     warn_seconds: float = 0.0
 
 
+class ResumeChannel(StrEnum):
+    """How a script learns of its checkpoint if it takes no argument for it."""
+
+    ENVIRONMENT = "environment"  # it reads BACKPROP_RESUME_FROM
+    ITSELF = "itself"  # it looks for its newest checkpoint
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     command: tuple[str, ...]
@@ -57,6 +65,7 @@ class Spec:
     log_patterns: tuple[str, ...] = ()  # regular expressions for log lines that no reader recognises
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
     found_resume_arg: str | None = None  # like `resume_arg`, but found in the script's source
+    resume_channel: str | None = None  # a ResumeChannel; None: not known, or by an argument
     retries: int = 0
     gpus: int | None = None  # None: one if the machine has GPUs, otherwise none
     gpu_ids: tuple[str, ...] = ()

@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.goals import unreported_metric
-from backprop_tui.domain.invocation import resume_arg
+from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
@@ -171,15 +171,24 @@ def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:
         yield "directory", with_tilde(str(record["cwd"]))
     if run is not None and run.spec.python_origin:
         yield "python", run.spec.python_origin
-    template = None if run is None else resume_arg(run.spec)
-    if run is not None and template is not None and run.spec.resume_arg is None:
-        yield "resumes by", f"{template}, found in its source"
+    if run is not None and run.spec.resume_arg is None:
+        yield from _resumes_by(run.spec)
     git = record["git"]
     if git:
         yield "git", git["commit"][:12] + (" with changes" if git["dirty"] else "")
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     if changes:
         yield "warning", str(changes)
+
+
+def _resumes_by(spec: Spec) -> Iterator[NamedValue]:
+    means = resumes_by(spec)
+    if means == RESUME_VARIABLE:
+        yield "resumes by", f"{means}, which its source reads"
+    elif means is not None:
+        yield "resumes by", means if means == ResumeChannel.ITSELF else f"{means}, found in its source"
+    elif is_sliced(spec):
+        yield "resumes by", f"{RESUME_VARIABLE} only; --resume-arg passes it as an option"
 
 
 def _hardware(run: KnownRun, gpu_models: Mapping[str, str]) -> Iterator[NamedValue]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
@@ -127,12 +128,28 @@ class Submission:
 
     def earlier(self) -> list[str]:
         """Returns the ids of the runs this key created; empty the first time, or if one was removed."""
-        ids = (read_bytes(self._path) or b"").decode("ascii", "replace").split()
-        return ids if ids and all(_exists(self._home, run_id) for run_id in ids) else []
+        ids = self.recorded()
+        return ids if all(_exists(self._home, run_id) for run_id in ids) else []
 
-    def record(self, run_ids: list[str]) -> None:
+    def recorded(self) -> list[str]:
+        """Returns the ids that were recorded, also those of runs that do not exist."""
+        return self._lines()[0].split()
+
+    def requested(self) -> list[dict[str, str]]:
+        """Returns the options of each run as it was requested; empty if an older version recorded the key."""
+        try:
+            return [dict(options) for options in json.loads(self._lines()[1])]
+        except (ValueError, TypeError):
+            return []
+
+    def _lines(self) -> tuple[str, str]:
+        ids, _, options = (read_bytes(self._path) or b"").decode("ascii", "replace").partition("\n")
+        return ids, options
+
+    def record(self, run_ids: list[str], requested: Sequence[Mapping[str, str]] = ()) -> None:
         """Records the runs before they are created: after a crash in between, the ids of missing runs are ignored."""
-        write_atomically(self._path, " ".join(run_ids).encode("ascii"), durable=True)
+        content = f"{' '.join(run_ids)}\n{json.dumps(requested)}"
+        write_atomically(self._path, content.encode("ascii"), durable=True)
 
 
 def _exists(home: Home, run_id: str) -> bool:

@@ -12,7 +12,9 @@ from backprop_tui.domain.run import Run, Spec
 from backprop_tui.store.fields import JsonObject
 
 # Shown elsewhere, or different without meaning.
-_LEFT_OUT = frozenset({"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env"})
+_LEFT_OUT = frozenset(
+    {"command", "script", "cwd", "framework", "key", "after", "process", "understood_flags", "env", "resume_channel"}
+)
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 

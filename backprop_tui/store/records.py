@@ -9,6 +9,7 @@ from typing import Any, cast
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.goals import Goal, parse_goal
+from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import Extreme
@@ -90,6 +91,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
         "until": fields["spec"]["until"],
+        "resumes_by": resumes_by(spec),
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,

@@ -134,16 +134,19 @@ class CommandRunner:
 
             queued: list[str] = []
             names: list[str] = []
+            advice: list[str] = []
             try:
                 for run_id in run_ids:
                     read_resumable(self._session, run_id)
                     resumption, _ = queue_again(self._session, run_id, RunOptions())
                     queued.append(run_id)
                     names.append(resumption.run.name)
+                    advice += [] if resumption.advice is None else [resumption.advice]
             finally:
                 if queued:
                     self._session.supervisor.call()
-            return CommandResult(done=True, message=f"{_named(names)}: queued again", run_ids=tuple(queued))
+            message = ". ".join([f"{_named(names)}: queued again", *advice])
+            return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
 

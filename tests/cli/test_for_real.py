@@ -209,6 +209,34 @@ def test_a_run_is_resumed_from_its_checkpoint_and_followed_from_there(terminal: 
     assert terminal.type("resume", "mine", "--json", "-d")[0] == 0
 
 
+def test_slices_of_a_module_go_on_by_an_option_that_it_imports(terminal: Terminal) -> None:
+    (terminal.place / "pkg").mkdir()
+    terminal.script(
+        "pkg/opts.py",
+        "import argparse\ndef get():\n    p = argparse.ArgumentParser()\n    p.add_argument('--resume')\n"
+        "    return p.parse_args()\n",
+    )
+    terminal.script(
+        "pkg/train.py",
+        "import json, sys, time\nfrom pkg.opts import get\npath = get().resume\n"
+        "print('from', path and open(path).read(), flush=True)\n"
+        "step = 0\n"
+        "while path is None:\n"
+        "    step += 1\n"
+        "    with open('c.json', 'w') as file:\n        file.write('saved')\n"
+        "    print(json.dumps({'event': 'checkpoint_saved', 'path': 'c.json', 'step': step}), flush=True)\n"
+        "    time.sleep(0.1)\n",
+    )
+    words = ("-m", "0.05", "--total-minutes", "9", "--stop-signal", "TERM", "--grace-seconds", "2")
+    code, out, err = terminal.type("run", *words, sys.executable, "-m", "pkg.train")
+    starts = [line for line in out.splitlines() if line.startswith(b"from")]
+    assert (code, starts) == (0, [b"from None", b"from saved"])
+    assert "understood as: backprop-tui run" in err
+    assert "BACKPROP_RESUME_FROM only" not in err
+    record = terminal.directory().read()
+    assert (record.name, record.spec.found_resume_arg) == ("train", "--resume {path}")
+
+
 def test_one_key_makes_one_run_however_many_submit_at_once(terminal: Terminal) -> None:
     processes = [terminal.start("run", "-d", "--key", "same", "--", "true") for _ in range(6)]
     printed = {process.communicate(timeout=60)[0] for process in processes}

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from backprop_tui.domain.invocation import resume_template
+from backprop_tui.domain.resume_arguments import resume_template
 from backprop_tui.domain.resume_check import ResumeVerdict
 from backprop_tui.domain.run import StopPlan
 from tests.support.sandbox import SCRIPTS, Sandbox, script

@@ -96,6 +96,7 @@ def full_run() -> Run:
         visible_gpus=("0", "1"),
         until=(parse_goal("step=10000"), parse_goal("loss<0.1")),
         found_resume_arg="--resume {path}",
+        resume_channel="itself",
         resume_check=RESUME_CHECK,
         env=(("SEED", "1"), ("HF_TOKEN", None)),
         code=Code(path="/w/train.py", sha256="ab"),

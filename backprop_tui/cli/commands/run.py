@@ -10,7 +10,7 @@ from backprop_tui.cli.options import add_identity_options, add_run_options, run_
 from backprop_tui.cli.reports import follow_queued, print_held, print_previews
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
-from backprop_tui.client.submit import plan, queue_runs, submission_key
+from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
@@ -40,10 +40,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.no_wait and arguments.sweep:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
     request = run_request(arguments)
+    if arguments.understood is not None:
+        diagnostics.say(f"understood as: {arguments.understood}")
     if session.dry_run:
         from backprop_tui.client.dry_run import preview_runs
 
         planned = plan(session, request)
+        _warn_if_untold(planned)
         return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
@@ -55,7 +58,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | int:
     """The ids of the runs, or of those that the key made before; or the exit code if it would have to wait."""
     with submission_key(session, request.key) as key:
-        run_ids = [] if key is None else key.earlier()
+        run_ids = [] if key is None else earlier_runs(session, request, key)
         if not run_ids:
             planned = plan(session, request)
             if not wait:
@@ -64,9 +67,16 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
                     return print_held(session, preview)
+            _warn_if_untold(planned)
             interpreter = planned.program.interpreter
             if session.verbose and interpreter is not None:
                 diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")
             run_ids = queue_runs(session, planned, key)
     session.supervisor.call()
     return run_ids
+
+
+def _warn_if_untold(planned: SubmissionPlan) -> None:
+    """Slices of a script that does not learn of its checkpoint would repeat the beginning until the time is used."""
+    if planned.advice is not None:
+        diagnostics.complain(planned.advice)

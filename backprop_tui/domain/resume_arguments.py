@@ -1,0 +1,191 @@
+"""How a script is told to resume, from its source: by an option or a `key=value` of its own, or not by any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import ResumeChannel
+
+# Names of options that take a checkpoint to resume from, the most explicit first: from the examples of Hugging Face and
+# accelerate, from Lightning, fairseq, pytorch/examples and timm. `-` and `_` are the same in them.
+RESUME_NAMES = (
+    *("resume_from_checkpoint", "resume_from", "resume_from_path", "resume_from_ckpt", "resume_path"),
+    *("resume_checkpoint_path", "resume_ckpt_path", "resume_checkpoint", "resume_ckpt", "resume_file"),
+    *("restore_file", "restore_from", "restore_path", "continue_from", "ckpt_path", "resume"),
+)
+_CALL = r"(?:add_argument|(?:click\.|@)option|typer\.Option)\("
+_NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
+_TYPER_DEFAULT = r"[^,'\"()]{0,80},"
+_ABSL = r"\bDEFINE_(string|bool|boolean)\(\s{0,80}['\"](\w{1,80})['\"]"
+_MAX_DEFINITION_LENGTH = 2_000
+_MAX_DEFINITIONS = 1_000
+_SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
+_TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
+_MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
+_NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
+
+# Calls that make options from the parameters of a function or from the fields of a dataclass.
+_FROM_SIGNATURE = r"\b(typer\.run|fire\.Fire|tyro\.cli|HfArgumentParser|add_arguments)\(([^)]{0,300})"
+_PARAMETER = r"^\s*(\w+)\s*(?::\s*([^=\n]+?))?\s*(?:=\s*([^\n#]*?))?\s*,?\s*(?:#.*)?$"
+
+_READS_VARIABLE = r"BACKPROP_RESUME_FROM|\bbackprop_tui\b[. ]\s*(?:report|callbacks|import report)"
+# The framework's own search for the newest checkpoint, or an option that asks for it.
+_FINDS_ITSELF = (
+    r"\bBackupAndRestore\(|\b(?:get_last|find_latest|latest)_checkpoint\(|\brestore_or_initialize\(|"
+    r"\bckpt_path\s*=\s*['\"]last['\"]|\bauto_resume\s*=\s*True|\bresume(?:_from_checkpoint)?\s*=\s*(?:True\b|['\"]auto['\"])"
+)
+_ASKED_TO_FIND = (
+    r"\s(?:--auto[-_]resume|--init_from=resume|"
+    r"(?:--)?[\w.-]*resume[\w.-]*[= ](?:auto|latest|last|[Tt]rue|must))(?=\s)"
+)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeMeans:
+    """How a script is told to resume; `template` are the arguments to add, with `{path}` for the checkpoint.
+
+    Both None: nothing is known. `obstacle` says why an option that it has cannot be used.
+    """
+
+    template: str | None = None
+    channel: ResumeChannel | None = None
+    obstacle: str | None = None
+
+    @property
+    def advice(self) -> str:
+        """What to do if neither is known, with the reason."""
+        reason = self.obstacle or "no option that takes a checkpoint is found in its source"
+        return (
+            f"{reason}: it is told its checkpoint in BACKPROP_RESUME_FROM only. Unless it reads that, it begins again; "
+            "give --resume-arg '--your-flag {path}', or read the variable in the script"
+        )
+
+
+def resume_channel(source: str, arguments: Sequence[str]) -> ResumeChannel | None:
+    if re.search(_READS_VARIABLE, " ".join([source, *arguments])) is not None:
+        return ResumeChannel.ENVIRONMENT
+    asked = re.search(_ASKED_TO_FIND, f" {' '.join(arguments)} ")
+    return ResumeChannel.ITSELF if asked is not None or re.search(_FINDS_ITSELF, source) is not None else None
+
+
+def resume_template(source: str, arguments: Sequence[str] = ()) -> str | None:
+    """Returns the arguments to add, with `{path}` for the checkpoint; None if the source defines no known option.
+
+    `arguments` are those the script is started with: an option of a subcommand needs that subcommand.
+    """
+    if not _has_subcommands(source):
+        options = {flag.lstrip("-").replace("-", "_"): (flag, text) for flag, text in _option_definitions(source)}
+        for name in RESUME_NAMES:
+            flag, definition = options.get(name, ("", ""))
+            if flag.startswith("--") and re.search(_NO_PATH, definition) is None:
+                return _flag_template(flag, definition)
+    return _framework_template(source, arguments) or _template_of_signature(source)
+
+
+def _has_subcommands(source: str) -> bool:
+    """The source alone does not say which subcommand an option belongs to."""
+    commands = re.findall(r"^@\w+\.command\(", source, re.MULTILINE)
+    return len(commands) > 1 or re.search(r"\badd_sub(?:parsers|commands)\(", source) is not None
+
+
+def _flag_template(flag: str, definition: str) -> str:
+    """The flag with a path, or alone if it is a switch: then the script finds the checkpoint by itself."""
+    if re.search(_SWITCH, definition) is not None:
+        return flag
+    if re.search(_TRUTH, definition) is not None:
+        return flag if re.search(_MAY_BE_BARE, definition) is not None else f"{flag} True"
+    return f"{flag} {{path}}"
+
+
+def _option_definitions(source: str) -> Iterator[tuple[str, str]]:
+    """Each option that the source defines and the arguments of its definition; commented-out lines are skipped."""
+    for call in islice(re.finditer(_CALL, source), _MAX_DEFINITIONS):
+        if _is_comment(source, call.start()):
+            continue
+        call_arguments = _call_arguments(source[call.end() : call.end() + _MAX_DEFINITION_LENGTH])
+        default = re.match(_TYPER_DEFAULT, call_arguments) if call[0].startswith("typer") else None
+        position = 0 if default is None else default.end()
+        while (name := re.compile(_NAME).match(call_arguments, position)) is not None:
+            position = name.end()
+            yield name[1], call_arguments
+    for flag in islice(re.finditer(_ABSL, source), _MAX_DEFINITIONS) if "DEFINE_" in source else ():
+        if not _is_comment(source, flag.start()):
+            yield f"--{flag[2]}", "" if flag[1] == "string" else "is_flag=True"
+
+
+def _is_comment(source: str, position: int) -> bool:
+    return source[source.rfind("\n", 0, position) + 1 : position].lstrip().startswith("#")
+
+
+def _call_arguments(text: str) -> str:
+    """The text up to the closing parenthesis of a call whose opening one comes just before `text`."""
+    depth = 1
+    for parenthesis in re.finditer(r"[()]", text):
+        depth += 1 if parenthesis[0] == "(" else -1
+        if depth == 0:
+            return text[: parenthesis.start()]
+    return ""
+
+
+def _template_of_signature(source: str) -> str | None:
+    """For options made from the parameters of a function, or from the fields of a dataclass."""
+    if not any(word in source for word in ("typer", "fire", "tyro", "HfArgumentParser", "simple_parsing")):
+        return None
+    for call in islice(re.finditer(_FROM_SIGNATURE, source), _MAX_DEFINITIONS):
+        if _is_comment(source, call.start()):
+            continue
+        names = re.findall(r"\b[A-Za-z_]\w+" if call[1] == "HfArgumentParser" else r"^\s*([A-Za-z_]\w+)", call[2])
+        fields = dict(chain.from_iterable(_parameters(source, name) for name in names))
+        for name in RESUME_NAMES:
+            if name in fields:
+                annotation, default = fields[name]
+                flag = "--" + (name.replace("_", "-") if call[1] == "typer.run" else name)
+                is_switch = annotation == "bool" or default in ("True", "False")
+                return flag if is_switch else f"{flag}={{path}}"
+    return None
+
+
+def _parameters(source: str, name: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each parameter of a function or field of a dataclass with its annotation and default, as far as it is written."""
+    function = re.search(rf"^def {name}\(", source, re.MULTILINE)
+    if function is not None:
+        text = _call_arguments(source[function.end() : function.end() + _MAX_DEFINITION_LENGTH])
+        lines = re.split(r",(?![^\[(]*[\])])|\n", text)
+    else:
+        block = re.search(
+            rf"^@dataclass[^\n]*\nclass {name}\b[^\n]*\n((?:[ \t]+[^\n]*\n|\n)*)", source + "\n", re.MULTILINE
+        )
+        lines = [] if block is None else [line for line in block[1].split("\n") if ":" in line]
+    for line in lines:
+        parameter = re.match(_PARAMETER, line)
+        if parameter is not None:
+            yield parameter[1], ((parameter[2] or "").strip(), (parameter[3] or "").strip())
+
+
+def _framework_template(source: str, arguments: Sequence[str]) -> str | None:
+    """For frameworks that define the option on behalf of the script."""
+    if "HfArgumentParser" in source and "TrainingArguments" in source and "resume_from_checkpoint" in source:
+        return "--resume_from_checkpoint {path}"
+    if "LightningCLI" in source and "fit" in arguments and _has_lightning_subcommands(source):
+        return "--ckpt_path {path}"
+    if re.search(r"^init_from\s*=\s*['\"]", source, re.MULTILINE) is not None and "configurator.py" in source:
+        return "--init_from=resume"  # nanoGPT finds the checkpoint in its out_dir
+    if "default_argument_parser(" in source and re.search(r"^from detectron2\b", source, re.MULTILINE) is not None:
+        return "--resume"  # from the last checkpoint in its output directory
+    if re.search(r"^(?:from|import) megatron\b", source, re.MULTILINE) is not None and "pretrain(" in source:
+        return "--load {path}"
+    return None
+
+
+def _has_lightning_subcommands(source: str) -> bool:
+    """Whether a LightningCLI reads the command line with subcommands: not with `run=False`, nor with its own `args`."""
+    classes = "|".join(["LightningCLI", *re.findall(r"\bclass (\w+)\([^)\n]*\bLightningCLI\b", source)])
+    calls = [
+        _call_arguments(source[call.end() : call.end() + _MAX_DEFINITION_LENGTH])
+        for call in islice(re.finditer(rf"\b(?:{classes})\(", source), _MAX_DEFINITIONS)
+        if not _is_comment(source, call.start())
+    ]
+    return bool(calls) and not any(re.search(r"\brun\s*=\s*(?!True\b)|\bargs\s*=", call) for call in calls)

@@ -1,0 +1,74 @@
+"""Where nothing tells a script its checkpoint, that is said before it starts; else nothing is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.domain.status import Status
+from tests.support.commands import Commands
+from tests.support.runs import Runs
+
+ADVICE = "told its checkpoint in BACKPROP_RESUME_FROM only"
+REMEDY = "give --resume-arg '--your-flag {path}', or read the variable in the script"
+OPTION = "parser.add_argument('--resume')"
+SLICED = ("-d", "-m", "1", "--total-minutes", "3")
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "resumes_by"),
+    [
+        ("print()", SLICED, None),
+        ("print()", ("-d", "--until", "step=10"), None),
+        ("LightningCLI(M, run=False)", SLICED, None),
+        ("print()", (*SLICED, "--resume-arg", "--load={path}"), "--load={path}"),
+        (OPTION, SLICED, "--resume {path}"),
+        ("parser.add_argument('--resume-from')", SLICED, "--resume-from {path}"),
+        ("import os; os.environ.get('BACKPROP_RESUME_FROM')", SLICED, "BACKPROP_RESUME_FROM"),
+        ("BackupAndRestore('backup')", SLICED, "itself"),
+    ],
+)
+def test_slices_of_a_script_that_is_not_told_are_announced(
+    obey: Commands, workplace: Path, source: str, words: tuple[str, ...], resumes_by: str | None
+) -> None:
+    (workplace / "train.py").write_text(source)
+    result = obey("run", "train.py", *words, "--json")
+    assert result.json["resumes_by"] == resumes_by
+    expected = (
+        ""
+        if resumes_by
+        else f"backprop-tui: train: no option that takes a checkpoint is found in its source: it is {ADVICE}"
+    )
+    assert result.err.startswith(expected)
+    assert (REMEDY in result.err) == (resumes_by is None)
+    assert obey("run", "train.py", "-d").err == ""  # one timebox
+
+
+def test_a_shell_script_that_keeps_its_arguments_is_named_as_the_obstacle(obey: Commands, workplace: Path) -> None:
+    (workplace / "train.py").write_text(OPTION)
+    (workplace / "run.sh").write_text("python3 train.py --lr 1\n")
+    err = obey("run", *SLICED, "run.sh").err
+    assert 'run: its shell script does not pass its arguments on ("$@"), so --resume cannot be added' in err
+    assert ADVICE in err
+    (workplace / "run.sh").write_text('python3 train.py --lr 1 "$@"\n')
+    assert obey("run", *SLICED, "run.sh").err == ""
+
+
+def test_a_resume_says_it_before_it_starts(obey: Commands, runs: Runs, workplace: Path) -> None:
+    checkpoint = workplace / "c.pt"
+    checkpoint.write_bytes(b"x")
+    (workplace / "quiet.py").write_text("print()")
+    (workplace / "clear.py").write_text(OPTION)
+    for name in ("quiet", "clear"):
+        command = ("python3", "-m", name)
+        runs.ended(name, Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
+    assert obey("resume", "clear", "-d", "-r", "c.pt").err == ""
+    dry = obey("resume", "quiet", "--dry-run", "-r", "c.pt")
+    told = obey("resume", "quiet", "-d", "-r", "c.pt", "--json")
+    assert ADVICE in dry.err
+    assert REMEDY in told.err
+    assert told.json["resumes_by"] is None
+    (workplace / "quiet.py").write_text(OPTION)
+    runs.ended("again", Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
+    assert obey.json("resume", "again", "-d", "-r", "c.pt")["resumes_by"] == "--resume {path}"

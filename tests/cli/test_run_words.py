@@ -1,0 +1,135 @@
+"""What people type after `run` without `--` is understood, or refused with the line to type."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.cli.parser import Invocation, parse
+from backprop_tui.client.submit import plan
+from backprop_tui.domain.errors import BackpropError, UsageError
+from tests.support.commands import Commands
+
+NO_START = ("--no-ui", "--dry-run")
+
+
+@pytest.fixture(autouse=True)
+def files(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script, a file with the name of a program, and programs on PATH."""
+    for name in ("train.py", "mine"):
+        (workplace / name).write_text("#!/bin/sh\n")
+    for name in ("python3", "torchrun", "mine", "venv/bin/python"):
+        path = workplace / "programs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(workplace / "programs"))
+
+
+def _parsed(line: str) -> Invocation:
+    return parse(shlex.split(line))
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        ("run python3 train.py --lr 0.1", "run -- python3 train.py --lr 0.1"),
+        ("--no-ui run -m 30 python3 -m pkg.train -n 3", "--no-ui run -m 30 -- python3 -m pkg.train -n 3"),
+        ("run -d torchrun --nproc-per-node 2 train.py --json", "run -d -- torchrun --nproc-per-node 2 train.py --json"),
+        ("run 'python3 train.py --lr 0.1'", "run -- python3 train.py --lr 0.1"),
+        ("run 'python3 train.py --lr 0.1' -m 5 --no-ui", "run -m 5 --no-ui -- python3 train.py --lr 0.1"),
+        ("run 'train.py --name \"a|b\"'", "run train.py -- --name 'a|b'"),
+        ("run A=1 python3 train.py", "run --env A=1 -- python3 train.py"),
+        ("run 'A=1 B=2 python3 train.py'", "run --env A=1 --env B=2 -- python3 train.py"),
+        ("run programs/venv/bin/python train.py -m 3", "run -- programs/venv/bin/python train.py -m 3"),
+        ("run torchrun -m pkg.train -- --lr 1", "run -- torchrun -m pkg.train -- --lr 1"),
+        ("run python3 -c 'print(1)' --", "run -- python3 -c 'print(1)' --"),
+    ],
+)
+def test_what_is_unambiguous_is_completed(typed: str, understood: str) -> None:
+    completed, asked = _parsed(typed), _parsed(understood)
+    assert completed.arguments.understood == f"backprop-tui {understood}"
+    assert asked.arguments.understood is None
+    assert vars(completed.arguments) | {"understood": None} == vars(asked.arguments)
+    assert completed.options == asked.options
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run train.py -m 5 --no-ui -n mine",
+        "run -dm 5 -p2 train.py",
+        "run mine -m 5",  # the file, not the program
+        "run train.py -- --lr 0.1",
+        "run -- python3 train.py",
+        "run -m 5 train.py --resume-arg --load={path} -- a",
+    ],
+)
+def test_what_is_complete_is_taken_as_it_is(line: str) -> None:
+    assert _parsed(line).arguments.understood is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("run train.py --lr 0.1", "run train.py -- --lr 0.1"),
+        ("--no-ui run -m 5 train.py -p 2 --lr 'a b' -n x", "--no-ui run -m 5 train.py -p 2 -- --lr 'a b' -n x"),
+        ("run train.py data --lr 1", "run train.py -- data --lr 1"),
+        ("run train.py --lr 0.1 --no-ui -- --wd 1", "run train.py --no-ui -- --lr 0.1 --wd 1"),
+        ("run --lr 0.1 train.py", "run train.py -- --lr 0.1"),
+        ("run mine --lr 0.1", "run mine -- --lr 0.1"),
+        ("run python3 train.py -- --lr 0.1", "run -- python3 train.py --lr 0.1"),
+        ("run -m pkg.train --lr 1", "run -- python3 -m pkg.train --lr 1"),
+        ("run 'cd x && python3 train.py' -d", "run -d -- bash -c 'cd x && python3 train.py'"),
+        ("run 'python3 train.py > log'", "run -- bash -c 'python3 train.py > log'"),
+        ("run 'python3 train.py --lr $LR'", "run -- bash -c 'python3 train.py --lr $LR'"),
+        ("run 'python3 train.py' --lr 3", "run -- python3 train.py --lr 3"),
+        ("train.py --lr 1", "run train.py -- --lr 1"),
+        ("--no-ui python3 train.py", "--no-ui run -- python3 train.py"),
+        ("train.py", "run train.py"),
+    ],
+)
+def test_what_is_ambiguous_gets_the_line_to_type(typed: str, line: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        _parsed(typed)
+    assert str(refused.value).endswith(f": backprop-tui {line}")
+    assert _parsed(line).arguments.understood is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("run train.py --max-parralel 3", "did you mean --max-parallel?"),
+        ("run 'python3 \"train.py'", "no closing quotation"),
+        ("run torchrum --nproc 2 train.py", "torchrum: not found"),
+        ("run --lr 0.1 nothing.py", "unknown option --lr"),
+    ],
+)
+def test_other_mistakes_are_named(typed: str, message: str) -> None:
+    with pytest.raises(BackpropError, match=message.replace("?", r"\?")):
+        _parsed(typed)
+
+
+@pytest.mark.parametrize("word", ["", " ", "-", "'", "a b"])
+def test_odd_words_are_refused_in_one_line(obey: Commands, word: str) -> None:
+    result = obey("run", *NO_START, word)
+    assert result.code in (2, 66)
+    assert result.err.count("\n") == 1
+
+
+def test_the_line_is_shown_once_as_it_was_understood(obey: Commands) -> None:
+    result = obey("run", *NO_START, "--gpus", "0", "python3", "-m", "pkg.train")
+    line = "backprop-tui run --no-ui --dry-run --gpus 0 -- python3 -m pkg.train"
+    assert result.err.splitlines() == [f"understood as: {line}"]
+    assert "run          train\n" in result.out
+
+
+def test_the_dialog_for_new_runs_understands_the_same(session: object) -> None:
+    from backprop_tui.cli.commands.run import parse_request
+
+    request = parse_request(["-m", "5", "python3", "train.py"])
+    assert (request.command, request.script) == (("python3", "train.py"), None)
+    (run,) = plan(session, request).runs  # type: ignore[arg-type]
+    assert run.name == "train"
