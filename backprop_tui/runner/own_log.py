@@ -11,7 +11,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.log_follower import LogFollower, LogPosition, recover_offset
-from backprop_tui.runner.own_output import OwnOutput, Target
+from backprop_tui.runner.own_output import OutputTarget, OwnOutput
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -103,7 +103,7 @@ class OwnLogReader:
         own = replace(own, offset=follower.offset, generation=follower.generation, memory=follower.memory())
         self._recorder.change(own_log=own)
 
-    def _record(self, target: Target | None) -> None:
+    def _record(self, target: OutputTarget | None) -> None:
         """Records a new target, and follows it if it can be read."""
         if target is None:
             return

@@ -28,7 +28,7 @@ _LOG_NAME = re.compile(r"(?:^|[._-])(?:logs?|out|output|stdout|err|stderr|nohup)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class OutputTarget:
     """Where the output goes: a file, read from `start`, or what cannot be read, with the reason."""
 
     path: str
@@ -40,7 +40,7 @@ class Target:
 class Fetched:
     """What one look found: a new target, new content of the file, and how much was printed into files in all."""
 
-    target: Target | None
+    target: OutputTarget | None
     content: bytes
     size: int
     offset: int  # behind the content
@@ -108,7 +108,7 @@ class OwnOutput:
         self._began: float | None = None
         self._looked_at = 0.0
         self._tail: Tail | None = None
-        self._target: Target | None = None
+        self._target: OutputTarget | None = None
         self.tail: FetchedTail | None = None
         self.written_bytes = 0
         self.others: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class OwnOutput:
     def adopt(self, known: OwnLog) -> None:
         """Goes on with the file that another guardian of this attempt read."""
         self._sizes = {}
-        self._target = Target(path=known.path, start=known.start, problem=known.problem)
+        self._target = OutputTarget(path=known.path, start=known.start, problem=known.problem)
         if known.problem is None:
             self._follow(known.path, known.offset)
 
@@ -128,17 +128,17 @@ class OwnOutput:
         self._tail = Tail(path, offset)
         self.tail = FetchedTail(path, offset)
 
-    def check(self, now: float) -> Target | None:
+    def check(self, now: float) -> OutputTarget | None:
         """Takes what the last look fetched; returns the target if it is new. `now` is monotonic."""
         return self._take(self._task.result(now))
 
-    def finish(self, seconds: float) -> Target | None:
+    def finish(self, seconds: float) -> OutputTarget | None:
         """Looks a last time, as `check`; waits at most so long for a file system that hangs."""
         self._is_last = True
         targets = [self._take(fetched) for fetched in self._task.finish(seconds)]
         return next(filter(None, targets), None)
 
-    def _take(self, fetched: Fetched | None) -> Target | None:
+    def _take(self, fetched: Fetched | None) -> OutputTarget | None:
         if fetched is None:
             return None
         self.written_bytes, self.others = fetched.written_bytes, fetched.others
@@ -203,7 +203,7 @@ class OwnOutput:
             return b"", False, tail.size, tail.offset
         return content, restarted, tail.size, tail.offset
 
-    def _new_target(self, processes: Mapping[int, Inspected], now: float) -> Target | None:
+    def _new_target(self, processes: Mapping[int, Inspected], now: float) -> OutputTarget | None:
         """The target if it is another than before."""
         printing = _printing(processes)
         target = self._target
@@ -227,7 +227,7 @@ class OwnOutput:
         path = None if self._target is None else self._target.path
         return any(path in process.outputs for process in processes.values()) or path in files_written_by(processes)
 
-    def _redirected(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> Target | None:
+    def _redirected(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
         """The file that the standard output of the trainings goes to, if none of them prints into the log."""
         read_by_members = {process.stdin for process in processes.values()}
         if any(process.outputs[0] == self._log or process.outputs[0] in read_by_members for process in printing):
@@ -239,7 +239,7 @@ class OwnOutput:
                     return self._file_target(path, process.pid, number)
         return None
 
-    def _with_figures(self, processes: Mapping[int, Inspected]) -> Target | None:
+    def _with_figures(self, processes: Mapping[int, Inspected]) -> OutputTarget | None:
         """A file with the name of a log that a process writes, and in which figures can be read."""
         for path in sorted(files_written_by(processes)):
             folders = os.path.relpath(os.path.dirname(path), os.path.realpath(self._cwd)).split("/")
@@ -248,10 +248,10 @@ class OwnOutput:
                 continue
             start = self._start_in(path, appends=True)
             if _has_figures(path, start):
-                return Target(path=path, start=start)
+                return OutputTarget(path=path, start=start)
         return None
 
-    def _unreadable(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> Target | None:
+    def _unreadable(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
         """What the output goes to if nothing can be read there."""
         if not printing or any(process.outputs[0] in ("", self._log) for process in printing):
             return None
@@ -261,21 +261,21 @@ class OwnOutput:
         path = printing[0].outputs[0]
         kind = path.partition(":")[0]
         if kind in ("pipe", "socket"):
-            return Target(path=path, problem=f"a {kind} to a process that is not part of this run")
+            return OutputTarget(path=path, problem=f"a {kind} to a process that is not part of this run")
         if path.endswith(" (deleted)"):
-            return Target(path=path.removesuffix(" (deleted)"), problem="the file was deleted")
-        return Target(path=path, problem="it is discarded" if path == os.devnull else "not a file")
+            return OutputTarget(path=path.removesuffix(" (deleted)"), problem="the file was deleted")
+        return OutputTarget(path=path, problem="it is discarded" if path == os.devnull else "not a file")
 
-    def _file_target(self, path: str, pid: int, number: int) -> Target:
+    def _file_target(self, path: str, pid: int, number: int) -> OutputTarget:
         try:
             same = os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/fd/{number}"))
             with open(path, "rb"):
                 pass
         except OSError as error:
-            return Target(path=path, problem=error.strerror or str(error))
+            return OutputTarget(path=path, problem=error.strerror or str(error))
         if not same:
-            return Target(path=path, problem="it is in another file system than this path shows here")
-        return Target(path=path, start=self._start_in(path, appends=_appends(pid, number)))
+            return OutputTarget(path=path, problem="it is in another file system than this path shows here")
+        return OutputTarget(path=path, start=self._start_in(path, appends=_appends(pid, number)))
 
     def _start_in(self, path: str, *, appends: bool) -> int:
         """Where this attempt's output begins: behind what was there before, which is not known to the byte."""
