@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, judged_newest_first
-from backprop_tui.domain.checkpoint_names import Role, parse_checkpoint_name
+from backprop_tui.domain.checkpoint_names import FileRole, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
@@ -87,7 +87,7 @@ def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
 
 def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:
     """The files that a person has to choose from: several of one rank, or weights that were made for use."""
-    is_export = parse_checkpoint_name(checkpoint.path).role is Role.EXPORT
+    is_export = parse_checkpoint_name(checkpoint.path).role is FileRole.EXPORT
     return checkpoint.candidates or ((checkpoint.path,) if is_export else ())
 
 

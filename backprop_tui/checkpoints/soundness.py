@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from backprop_tui.domain.checkpoint_names import Role, may_be_checkpoint, parse_checkpoint_name
+from backprop_tui.domain.checkpoint_names import FileRole, may_be_checkpoint, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 
@@ -242,7 +242,7 @@ def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
     missing = next(filter(None, (_missing_beside(path, name, sizes) for name in sizes)), None)
     if missing is not None:
         return f"is incomplete: {missing} is missing"
-    if ACCELERATE_LAST in top and all(parse_checkpoint_name(name).role is Role.PART for name in sizes):
+    if ACCELERATE_LAST in top and all(parse_checkpoint_name(name).role is FileRole.PART for name in sizes):
         return "is incomplete: it has no weights"
     return _newer_than_tracker(path) or _missing_tracked(path, top)
 

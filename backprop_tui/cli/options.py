@@ -15,6 +15,7 @@ from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.domain.objective import parse_objective
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
+LEFTOVERS = ("auto", "wait", "kill")
 PROBES = ("auto", "nvml", "nvidia-smi", "amd", "simulated", "none")
 LAUNCHERS = ("local", "slurm")
 
@@ -260,6 +261,12 @@ def _add_stopping(parser: argparse.ArgumentParser) -> None:
         metavar="SIGNAL@SECONDS",
         type=warn_signal,
         help="a signal that many seconds before the timebox ends, such as USR1@60 (default: none)",
+    )
+    group.add_argument(
+        "--leftovers",
+        choices=LEFTOVERS,
+        help="what the script left running: auto: the run lasts while that works, wait: until it ends, kill: end it "
+        "at once (default: auto)",
     )
 
 

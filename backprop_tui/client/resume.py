@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import replace
 
-from backprop_tui.checkpoints.choice import choose
+from backprop_tui.checkpoints.choice import Choice, choose
 from backprop_tui.client.command_line import check_script, find_interpreter, resume_of_script
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.run_request import RunOptions
@@ -86,10 +86,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
             spec = replace(spec, after=_unfinished(session.home, spec))
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
-        choice = None if given is not None else choose(run.checkpoints)
-        question = None if choice is None else choice.question(run.id)
-        if question is not None:
-            raise UsageError(question)
+        choice = None if given is not None else _choose(run)
         code = code_of(spec.script, (*spec.command, source or ""), cwd)
     finally:
         commit = git.answer()
@@ -115,6 +112,14 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         resume=resume,
         rejected=() if choice is None else choice.damaged,
     )
+
+
+def _choose(run: Run) -> Choice:
+    choice = choose(run.checkpoints)
+    question = choice.question(run.id)
+    if question is not None:
+        raise UsageError(question)
+    return choice
 
 
 def _directory(run: Run, options: RunOptions) -> str:

@@ -70,6 +70,7 @@ class RunOptions:
     stop_signal: str | None = None
     grace_seconds: float | None = None
     warn_signal: WarningSignal | None = None
+    leftovers: str | None = None
     # Checkpoints
     resume_from: str | None = None
     resume_arg: str | None = None

@@ -50,6 +50,7 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
             warn_signal=warn_signal,
             warn_seconds=warn_seconds,
         ),
+        leftovers=settings.text("run.leftovers"),
         limits=run_limits(settings),
     )
 
@@ -78,6 +79,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
             resume_arg=options.resume_arg,
             checkpoint_globs=options.checkpoint_globs or None,
             retries=options.retries,
+            leftovers=options.leftovers,
             gpus=options.gpus,
             gpu_ids=options.gpu_ids,
             gpu_probe=options.gpu_probe,

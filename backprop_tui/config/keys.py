@@ -132,6 +132,12 @@ _ALL = (
         "seconds from the stop signal to SIGTERM; SIGKILL follows 5 seconds later",
     ),
     Key("run.warn_signal", kinds.warning(), None, 'a signal before the limit: "USR1@60" is SIGUSR1 a minute before'),
+    Key(
+        "run.leftovers",
+        kinds.choice("auto", "wait", "kill"),
+        "auto",
+        "whether a run lasts for what its script left running: auto while that works, wait until it ends, kill at once",
+    ),
     Key("run.retries", kinds.integer(least=0), 0, "automatic retries of transient failures"),
     Key(
         "run.objective",

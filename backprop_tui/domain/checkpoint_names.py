@@ -14,7 +14,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 MAX_PART_DEPTH = 4  # directory levels between a checkpoint directory and its parts
 
 
-class Role(IntEnum):
+class FileRole(IntEnum):
     """What a file of a save is good for; to continue a training, the highest is the one to load."""
 
     PART = 0  # of no use on its own: optimizer, discriminator, random state; or no state at all: samples, metrics
@@ -118,7 +118,7 @@ class NamedCheckpoint:
     step: int | None = None
     epoch: int | None = None
     number: int | None = None
-    role: Role = Role.MODEL
+    role: FileRole = FileRole.MODEL
     kind: str = ""
     is_best: bool = False
     is_certain: bool = True
@@ -138,7 +138,7 @@ def parse_candidate(file: str, *, top: str = "") -> NamedCheckpoint | None:
     folder = _folder_around(file, top)
     if folder is not None:
         named = parse_checkpoint_name(folder, is_folder=True)
-        return named if named.role is not Role.PART else None
+        return named if named.role is not FileRole.PART else None
     if any(map(_UNFINISHED_FOLDER.fullmatch, dirname(file).split("/")[-MAX_PART_DEPTH:])):
         return None
     name = basename(file)
@@ -148,7 +148,7 @@ def parse_candidate(file: str, *, top: str = "") -> NamedCheckpoint | None:
     if not may_be_checkpoint(name):
         return None
     named = parse_checkpoint_name(file)
-    if named.role is Role.PART:
+    if named.role is FileRole.PART:
         return None
     is_certain = _is_certain(name, named)
     if not is_certain and DATA_FOLDERS.intersection(dirname(file).lower().split("/")[-3:]):
@@ -240,17 +240,17 @@ def _words(stem: str) -> list[str]:
     return _WORD.findall(_CAMEL.sub("_", stem).lower())
 
 
-def _role(name: str, stem: str, words: list[str], *, is_folder: bool) -> Role:
+def _role(name: str, stem: str, words: list[str], *, is_folder: bool) -> FileRole:
     present = set(words)
     separated = _CAMEL.sub("_", stem).lower()
     is_model = bool(present & (_STATES | _MODELS | _COUNTERS | _NEWEST))
     is_part = present & _PARTS or _DISCRIMINATOR.search(separated) or _OPTIMIZER.search(separated)
     if is_part or name.lower().endswith(".pdopt") or (present & _SIDE_FILES and not is_model):
-        return Role.PART
+        return FileRole.PART
     if present & _EXPORTS or name.lower().endswith(".gguf"):
-        return Role.EXPORT
+        return FileRole.EXPORT
     is_state = is_folder or name.lower().endswith((".ckpt", ".pth.tar", ".state"))
-    return Role.STATE if is_state or present & _STATES else Role.MODEL
+    return FileRole.STATE if is_state or present & _STATES else FileRole.MODEL
 
 
 def _numbers(stem: str) -> tuple[int | None, int | None, int | None]:

@@ -198,6 +198,8 @@ def merge_live(run: Run, live: Live | None) -> Run:
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
     attempt = replace(run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds)
+    if live.own_log is not None and live.own_log.attempt == attempt.number:
+        attempt = replace(attempt, output_path=live.own_log.path, output_problem=live.own_log.problem)
     return replace(
         run.with_attempt(attempt),
         step=live.step if live.step is not None else run.step,
@@ -249,16 +251,18 @@ def finish_attempt(
         reason = f"retry {decision.number} of {run.spec.retries}"
         not_before = now + decision.backoff_seconds
         return run.to(Queued(since=now, reason=reason, not_before=not_before, resume_from=resume_from))
-    reasons = (outcome.reason, None if decision is None else decision.reason)
-    end = Ended(
+    return run.to(_end(outcome, now, None if decision is None else decision.reason))
+
+
+def _end(outcome: Outcome, now: float, not_retried: str | None) -> Ended:
+    return Ended(
         at=now,
         status=outcome.status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
-        reason="; ".join(reason for reason in reasons if reason) or None,
+        reason="; ".join(filter(None, (outcome.reason, not_retried))) or None,
         cause=outcome.cause,
     )
-    return run.to(end)
 
 
 def _again_without(option: str, attempt: Attempt, now: float) -> Queued:

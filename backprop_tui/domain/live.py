@@ -7,11 +7,14 @@ from dataclasses import field
 from typing import Any
 
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run
 from backprop_tui.domain.status import Status
+
+_NAMED_LEFTOVERS = 3
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,8 @@ class Stopping:
 
     `stage` counts the signals sent: 0 none yet (a script that polls `should_stop` reads it here), 1 stop signal,
     2 TERM, 3 KILL. `deadline` is the monotonic time of the next one. `is_final`: a person stopped the run, so no slice
-    follows whatever the status is.
+    follows whatever the status is. `signalled_at` is the time since boot of the stop signal, `programs` are those that
+    ran then: a shell must not start them again.
     """
 
     status: Status  # the status after the end: timeboxed or stopped
@@ -79,6 +83,59 @@ class Stopping:
     deadline: float
     cause: str | None = None
     is_final: bool = False
+    signalled_at: float | None = None
+    programs: tuple[str, ...] = ()
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """A process that was still running when the script ended; the command line is shortened and safe to show."""
+
+    pid: int
+    command: str
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptEnd:
+    """How the script's own process ended, recorded before the run waits for what it left running."""
+
+    exit_code: int | None
+    signal: int | None
+    after_seconds: float  # of running time
+    leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def message(self) -> str | None:
+        """What ended, and what is still running; None while that is not known."""
+        if not self.leftovers:
+            return None
+        how = f"exit code {self.exit_code}" if self.signal is None else f"signal {self.signal}"
+        after = duration(self.after_seconds)
+        return f"the script ended with {how} after {after}; still running: {list_leftovers(self.leftovers)}"
+
+
+def list_leftovers(leftovers: tuple[Leftover, ...]) -> str:
+    """`python3 train.py (pid 1234) and 2 more`."""
+    names = [f"{leftover.command} (pid {leftover.pid})" for leftover in leftovers[:_NAMED_LEFTOVERS]]
+    more = len(leftovers) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLog:
+    """A file that the script's output goes to instead of its log; `problem` says why nothing can be read there.
+
+    It is read from `start`; `offset`, `generation` and `memory` are as for the log. `path` may also name what is no
+    file, such as a pipe.
+    """
+
+    path: str
+    attempt: int
+    problem: str | None = None
+    start: int = 0
+    offset: int = 0
+    generation: int = 0
+    memory: Mapping[str, Any] | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +151,9 @@ class Live:
     log_generation: int = 0
     attempt_log_offset: int = 0  # start of this attempt's part of the log
     log_memory: Mapping[str, Any] | None = None  # state of the log reader at log_offset
+    figures_end: int | None = None  # the log beyond this offset is by what began after the stop signal
+    own_log: OwnLog | None = None
+    script_end: ScriptEnd | None = None  # set while the run lasts for what the script left running
     # Checkpoints announced before this offset are recorded: the log follower's `announced_from`. Records keep the name.
     told_offset: int | None = None
     requests_offset: int = 0

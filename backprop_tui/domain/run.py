@@ -80,6 +80,7 @@ class Spec:
     python_origin: str | None = None  # how the interpreter was found
     env: RunVariables = ()  # from --env, in addition to the captured environment
     stop: StopPlan = field(default_factory=StopPlan)
+    leftovers: str = "auto"  # whether the run lasts for what its script left running: auto, wait, kill
     process: Process = field(default_factory=Process)
     limits: RunLimits = field(default_factory=RunLimits)
 
@@ -179,6 +180,8 @@ class Attempt:
     saved_new: bool | None = None  # whether it got further than the previous attempt; None: still running, or unknown
     by_request: bool = False  # started by `resume`: retries are counted from here
     refused_option: str | None = None  # added by this program, and why the script refused to start
+    output_path: str | None = None  # where its output went if that is not the log
+    output_problem: str | None = None  # why nothing could be read there
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import is_sliced
+from backprop_tui.domain.lifecycle import is_sliced, merge_live
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
@@ -27,7 +28,7 @@ from backprop_tui.presentation.known_run import (
     share_done,
 )
 from backprop_tui.presentation.objective import objective_lines
-from backprop_tui.presentation.run_line import progress_clauses, slice_line
+from backprop_tui.presentation.run_line import output_text, progress_clauses, slice_line
 from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
 from backprop_tui.store.fields import JsonObject
 
@@ -57,7 +58,7 @@ def detail_sections(
         ("Hardware", _hardware(run, gpu_models)),
         ("Checkpoints", _checkpoints(record, moment)),
         ("Attempts", _attempts(record)),
-        ("Files", _files(record)),
+        ("Files", _files(record, run.run, run.live)),
     )
     for title, values in sections:
         lines = tuple((name, sanitize(value)) for name, value in values)
@@ -251,7 +252,11 @@ def _attempts(record: JsonObject) -> Iterator[NamedValue]:
         yield str(attempt["number"]), f"{times}  {status}{origin}"
 
 
-def _files(record: JsonObject) -> Iterator[NamedValue]:
+def _files(record: JsonObject, run: Run | None, live: Live | None) -> Iterator[NamedValue]:
+    merged = None if run is None else merge_live(run, live)
+    if merged is not None and merged.attempts and merged.attempt.output_path is not None:
+        text = output_text(merged.attempt.output_path, merged.attempt.output_problem)
+        yield "output", text.removeprefix("output goes to ")
     if log := record.get("log_path"):
         yield "log", with_tilde(log)
         yield "folder", with_tilde(os.path.dirname(log))

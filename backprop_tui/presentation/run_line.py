@@ -104,8 +104,16 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
     live = run.live
     if live is not None and live.problem is not None:
         return RunLine(clauses=(sanitize(live.problem),), tone=Tone.WARNING)
+    if live is not None and live.script_end is not None and live.script_end.message is not None:
+        return RunLine(clauses=(sanitize(live.script_end.message),), tone=Tone.INFO)
     if live is not None and (live.step is not None or main_loss(list(live.metrics)) is not None):
         return None
+    if live is not None and live.own_log is not None:
+        is_read = live.own_log.problem is None
+        return RunLine(
+            clauses=(output_text(live.own_log.path, live.own_log.problem),),
+            tone=Tone.MUTED if is_read else Tone.WARNING,
+        )
     attempt = run.run.attempts[-1] if run.run is not None and run.run.attempts else None
     changes = None if attempt is None else attempt.code_changes
     clauses, tone = ((), Tone.MUTED) if changes is None else ((sanitize(changes),), Tone.WARNING)
@@ -114,6 +122,11 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
         return RunLine(clauses=(*clauses, f"no output{silence}"), tone=tone)
     last_output = f"last output {durations.ago(moment.wall - run.written_at)}"
     return RunLine(clauses=(*clauses, "no metrics yet", last_output), tone=tone)
+
+
+def output_text(path: str, problem: str | None) -> str:
+    """`output goes to /path/train.log (read)`: where a script's output goes if that is not its log."""
+    return f"output goes to {sanitize(path)} ({'read' if problem is None else f'nothing can be read: {problem}'})"
 
 
 def _paused(run: KnownRun) -> RunLine:
@@ -169,7 +182,7 @@ def _end_reason(run: KnownRun) -> str:
         return "reached its limit" + (f" of {durations.elapsed(limit)}" if limit is not None else "")
     if run.status is Status.STOPPED:
         return sanitize(str(run.record.get("reason") or "")).removeprefix("stopped ")
-    return ""
+    return sanitize(str(run.record.get("reason") or ""))
 
 
 def _results(run: KnownRun) -> list[str]:
@@ -265,6 +278,8 @@ def _followed(run: Run, live: Live | None, moment: Moment) -> str:
             parts.append(f"{live.postponed.reason}, after the next checkpoint")
         elif live.pause is not None:
             parts.append(live.pause.reason)
+        elif live.script_end is not None and live.script_end.message is not None:
+            parts.append(live.script_end.message)
         parts += [] if live.problem is None else [live.problem]
     return "  ".join(parts)
 

@@ -31,6 +31,24 @@ def _unescaped(field: bytes) -> str:
     return _OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")
 
 
+# statx(2), struct statx: mask at 0, time of creation at 80
+_STATX_BYTES, _STATX_BTIME, _AT_FDCWD = 256, 0x800, -100
+
+
+def birth_time(path: str) -> float | None:
+    """Returns the wall time at which a file was created; None if there is none, or the file system does not know."""
+    import ctypes
+    import struct
+
+    libc = ctypes.CDLL(None)
+    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    if not hasattr(libc, "statx") or libc.statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, buffer) != 0:
+        return None
+    (mask,) = struct.unpack_from("=I", buffer, 0)
+    seconds, nanoseconds = struct.unpack_from("=qI", buffer, 80)
+    return float(seconds + nanoseconds / 1e9) if mask & _STATX_BTIME else None
+
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 

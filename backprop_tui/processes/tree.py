@@ -10,7 +10,7 @@ from backprop_tui.processes.identity import Identity, identify, stat_fields
 
 _SESSION = 3  # field 6
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields 14 and 15 of proc(5)'s /proc/PID/stat, counted after the name
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -97,7 +97,7 @@ def usage(pids: Iterable[int]) -> TreeUsage:
         ticks += int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
         private += pages[0] - pages[1]
         shared = max(shared, pages[1])
-    return TreeUsage(cpu_seconds=ticks / _TICKS_PER_SECOND, ram_bytes=(private + shared) * _PAGE_BYTES, processes=count)
+    return TreeUsage(cpu_seconds=ticks / TICKS_PER_SECOND, ram_bytes=(private + shared) * _PAGE_BYTES, processes=count)
 
 
 def _resident_pages(pid: int) -> tuple[int, int] | None:

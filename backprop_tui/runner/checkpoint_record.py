@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.checkpoint_names import Role, may_be_checkpoint, parse_checkpoint_name
+from backprop_tui.domain.checkpoint_names import FileRole, may_be_checkpoint, parse_checkpoint_name
 from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.checkpoint_saves import add_save, without
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -76,7 +76,7 @@ class CheckpointRecord:
         """
         path = os.path.normpath(os.path.join(cwd, saved.path))
         named = parse_checkpoint_name(path)
-        if named.role is Role.PART and may_be_checkpoint(os.path.basename(path)):
+        if named.role is FileRole.PART and may_be_checkpoint(os.path.basename(path)):
             return
         relative = None if os.path.isabs(saved.path) else os.path.normpath(saved.path)
         announcement = _Announcement(path=path, relative=relative, at=time.time(), step=saved.step, log_step=step)

@@ -94,6 +94,11 @@ class FailureContext:
 
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
         content, first_line_number = read_end(self.directory.log, self.live.attempt_log_offset)
+        own = self.live.own_log
+        if own is not None and own.problem is None and own.attempt == self.live.attempt:
+            # What a shell prints about a killed process comes after what the process printed.
+            own_content, _ = read_end(own.path, own.start)
+            content, first_line_number = own_content + b"\n" + content, None
         clues = Clues(split_log_lines(content, first_line_number), self._facts(exit_code, signal, self.memory_kill))
         if self.memory_kill is None and (clues.signal == "SIGKILL" or worker_death(clues) is not None):
             # Done only now, because reading the whole kernel log takes some milliseconds.

@@ -35,10 +35,13 @@ SHARED_DIRECTORY = (
 )
 
 
-def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) -> Outcome:
+def outcome_of(
+    exit_: Exit, stopping: Stopping | None, context: FailureContext, leftovers: str | None = None
+) -> Outcome:
     """The outcome of an attempt: lost if no process saw its exit status.
 
-    While we are stopping a script its end is never a failure, whatever it exits with.
+    While we are stopping a script its end is never a failure, whatever it exits with. `leftovers` says what became of
+    processes that a script left running.
     """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
@@ -55,14 +58,14 @@ def outcome_of(exit_: Exit, stopping: Stopping | None, context: FailureContext) 
         cause = _find_cause(lambda: cause_of_loss(reason, context.clues(exit_code=None, signal=None)), reason)
         return Outcome(status=Status.LOST, reason=reason, cause=cause)
     if exit_.code == 0:
-        return Outcome(status=Status.COMPLETED, exit_code=0)
+        return Outcome(status=Status.COMPLETED, exit_code=0, reason=leftovers)
     summary = f"exit code {exit_.code}" if signal_name is None else f"killed by {signal_name}"
     cause = _find_cause(lambda: cause_of_failure(context.clues(exit_code=exit_.code, signal=signal_name)), summary)
     return Outcome(
         status=Status.FAILED,
         exit_code=exit_.code,
         signal=signal_name,
-        reason=cause.summary,
+        reason="; ".join(filter(None, (cause.summary, leftovers))),
         cause=cause,
         is_final=context.live.is_final,
     )

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,6 +14,7 @@ from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
+from backprop_tui.domain.live import Clock
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
@@ -21,9 +22,11 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.finalize import SHARED_DIRECTORY
+from backprop_tui.runner.leftovers import Leftovers
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
 from backprop_tui.runner.outputs.scanner import OutputScanner, ScanResult, record_disk_use
+from backprop_tui.runner.own_log import OwnLogReader
 from backprop_tui.runner.progress import ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
@@ -33,10 +36,19 @@ from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProces
 from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import size_of
 
 TICK_SECONDS = 0.2
 CHECK_SUPERVISOR_SECONDS = 2.0
 TIMEBOX = "timebox"
+
+
+def _poll_of(*descriptors: int | None) -> select.poll:
+    poll = select.poll()
+    for descriptor in descriptors:
+        if descriptor is not None:
+            poll.register(descriptor, select.POLLIN)
+    return poll
 
 
 class Guardian:
@@ -53,13 +65,14 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._script, self._log, self._supervisor = script, log, supervisor
+        self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
         self.recorder = recorder
         self.tree = tree = Tree(script, directory.path)
         self.run = run
         listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
-        self._outputs = OutputScanner(run, supervisor.home, recorder, script.identity.pid)
+        self._outputs = OutputScanner(run, supervisor.home, recorder, tree.pids)
+        self._own_log = OwnLogReader(directory, run, recorder, log, tree.pids)
         folders, log_path = self._outputs.folders, directory.log
         self._checkpoints = CheckpointRecord(recorder, self._outputs.expect, folders=folders, log_path=log_path)
         self._progress = ProgressRecorder(recorder, self.stop_sequence, run.spec, self._checkpoints)
@@ -71,29 +84,44 @@ class Guardian:
             listens=listens,
         )
         self._requests = RequestHandler(directory, tree, recorder, self.stop_sequence, self._checkpoint_wait)
-        readings = supervisor.home.readings
-        self._meter = ResourceMeter(tree, recorder, lambda: share_of(run.id, run.attempt.gpus, readings))
+        gpu_share = partial(share_of, run.id, run.attempt.gpus, supervisor.home.readings)
+        self._meter = ResourceMeter(tree, recorder, gpu_share)
+        self.leftovers = Leftovers(run.spec.leftovers, tree, recorder, gpu_share, self._written_bytes)
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
-        self._poll = select.poll()
-        for descriptor in (script.pidfd, wake):
-            self._poll.register(descriptor, select.POLLIN)
+        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.latecomers.descriptor)
+        log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
-        """Guards until the script's process is dead; returns how it ended, all None if its exit status is unknown."""
-        while not self._script.has_died():
-            now = time.monotonic()
+        """Guards until the script's process and what it left working are dead; returns how the script's ended.
+
+        All of the result is None if the exit status is unknown.
+        """
+        self._guard_while(lambda _now: not self._script.has_died())
+        if self._script.pidfd is not None:
+            self._poll.unregister(self._script.pidfd)
+        exit_ = self._collect()
+        now = time.monotonic()
+        if self.leftovers.begin(exit_, self._clock(now).running_seconds, now):
+            self._own_log.output.is_urgent = True
+            self._guard_while(self.leftovers.last)
+        self.leftovers.record_ending(exit_)
+        return exit_
+
+    def _guard_while(self, condition: Callable[[float], bool]) -> None:
+        """Repeats the steps while the condition, which is given the monotonic time, holds."""
+        while condition(now := time.monotonic()):
             self._tick(now)
-            if self._script.has_died():
+            if not condition(now):
                 break
             self._wait(0.0 if self._more_to_read else self._seconds_to_next_tick(now))
-        return self._collect()
 
     def _tick(self, now: float) -> None:
         self.tree.reap()
+        self._check_figures_end()
         if self._session_ends:
             reason = "the session or machine is ending"
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
@@ -121,11 +149,27 @@ class Guardian:
             values, more_to_read = self._log.read(time.time())
             self._record(values)
             self._more_to_read = more_to_read
+        with self._contain_errors("cannot read what the script prints into a file of its own"):
+            self._record_own(self._own_log.read(time.monotonic(), time.time()))
+
+    def _check_figures_end(self) -> None:
+        """Ends the figures at what has been printed when all trainings that got the stop signal have ended."""
+        live = self.recorder.live
+        if live.stopping is None or not self.stop_sequence.latecomers.only_latecomers_left():
+            return
+        if live.figures_end is None and not self._script.has_died():
+            self._log.figures_end = size_of(self._directory.log)
+            self._own_log.end_figures()
+            self.recorder.commit(figures_end=self._log.figures_end)
+
+    def _written_bytes(self) -> int:
+        return size_of(self._directory.log) + self._own_log.output.written_bytes
 
     def read_rest_of_log(self) -> None:
         """Reads a dead script's log to its end, including a last line without a line end."""
         with self._contain_errors("cannot read the log"):
             self._record(self._log.finish(time.time()))
+            self._record_own(self._own_log.finish(time.time()))
         # The next attempt, if there is one, continues from here.
         self._record_log_position()
         self.recorder.commit(told_offset=self._log.offset)
@@ -176,6 +220,8 @@ class Guardian:
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Records values from the log: first in metrics.jsonl, then in the live record."""
         self.write_metrics()
+        if any(isinstance(value, Progress) and (value.step is not None or value.metrics) for value in values):
+            self._own_log.output.log_has_figures = True
         generation = self._log.generation
         if self.recorder.live.log_generation != generation:
             # The log was truncated: offsets start again at 0.
@@ -188,6 +234,14 @@ class Guardian:
             self._resume_watch.observe(values)
             self._record_log_position()
 
+    def _record_own(self, values: Sequence[Progress | CheckpointSaved]) -> None:
+        """As `_record`, for values from a file that the script's output goes to instead of the log."""
+        self.write_metrics()
+        self._own_log.record_position()
+        if values:
+            self._progress.record(values, self.run.spec.cwd)
+            self._resume_watch.observe(values)
+
     def _record_log_position(self) -> None:
         """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""
         log = self._log
@@ -198,6 +252,7 @@ class Guardian:
         """Writes pending lines to metrics.jsonl; on a full disk they stay pending."""
         try:
             self._log.write_metrics()
+            self._own_log.write_metrics()
         except StorageFailed as error:
             self.recorder.change(problem=str(error))
 
@@ -211,7 +266,11 @@ class Guardian:
         limit, live = timebox_seconds(self.run), self.recorder.live
         if limit is None or live.stopping is not None or live.pause is not None:
             return None
-        return limit, limit - live.clock.at(now, paused=False).running_seconds
+        return limit, limit - self._clock(now).running_seconds
+
+    def _clock(self, now: float) -> Clock:
+        live = self.recorder.live
+        return live.clock.at(now, paused=live.pause is not None)
 
     def _check_timebox(self, now: float) -> None:
         timebox, live, plan = self._timebox(now), self.recorder.live, self.run.spec.stop
@@ -260,8 +319,7 @@ class Guardian:
 
     def stop_clock(self) -> None:
         """Counts the time up to the script's death."""
-        live = self.recorder.live
-        self.recorder.change(clock=live.clock.at(time.monotonic(), paused=live.pause is not None), pause=None)
+        self.recorder.change(clock=self._clock(time.monotonic()), pause=None)
 
     def handle_last_requests(self) -> Run:
         """Applies edits that arrived while the script was dying; other requests have no effect any more."""

@@ -18,6 +18,7 @@ from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
+from backprop_tui.runner.own_output import FetchedTail
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import append_line, dump, storage
 from backprop_tui.store.run_directory import RunDirectory
@@ -147,18 +148,33 @@ class LogPosition:
 class LogFollower:
     """Follows one log from an offset; `generation` counts how often the log was truncated."""
 
-    def __init__(self, directory: RunDirectory, start: LogPosition, patterns: UserPatterns | None = None) -> None:
-        """`patterns` take precedence over the formats that are always recognised."""
+    def __init__(
+        self,
+        directory: RunDirectory,
+        start: LogPosition,
+        patterns: UserPatterns | None = None,
+        own_file: FetchedTail | None = None,
+    ) -> None:
+        """`patterns` take precedence over the formats that are always recognised.
+
+        `own_file` is followed instead of the log: a file of the script's own that its output goes to.
+        """
         self._directory = directory
         self._patterns = patterns
         self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
         self._reader = self._reader_at(start.offset, memory=start.memory, previous_state=start.previous_state)
-        self._tail = Tail(directory.log, start.offset)
+        self._own_file = own_file
+        self._tail: Tail | FetchedTail = Tail(directory.log, start.offset) if own_file is None else own_file
         self._metrics_from = start.metrics_from
         self._announced_from = start.announced_from
         self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
+        self.figures_end: int | None = None  # values beyond this offset are by what began after the stop signal
+
+    def follow(self, own_file: FetchedTail, start: LogPosition) -> LogFollower:
+        """A follower of a file of the script's own, for the same metrics."""
+        return LogFollower(self._directory, replace(start, watermarks=self._watermarks), self._patterns, own_file)
 
     @property
     def offset(self) -> int:
@@ -216,6 +232,8 @@ class LogFollower:
         self, values: Sequence[Progress | CheckpointSaved], time: float
     ) -> Sequence[Progress | CheckpointSaved]:
         """Queues new metrics for metrics.jsonl; returns the values without checkpoints that are recorded already."""
+        if self.figures_end is not None:
+            values = [value for value in values if value.offset <= self.figures_end]
         for value in values:
             if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from:
                 self._queue_line(value, time, offset=value.offset, generation=self.generation)
@@ -236,7 +254,10 @@ class LogFollower:
         self, value: Progress, time: float, *, offset: int | None = None, generation: int | None = None
     ) -> None:
         line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
-        self._pending.append(dump({**line, "offset": offset, "generation": generation}))
+        line |= {"offset": offset, "generation": generation}
+        if self._own_file is not None:
+            line["file"] = self._own_file.path
+        self._pending.append(dump(line))
         self._watermarks.advance(value.metrics, value.step, value.epoch)
         del self._pending[:-MAX_PENDING_LINES]
 
@@ -255,13 +276,14 @@ class LogFollower:
         self._pending.clear()
 
 
-def recover_offset(directory: RunDirectory, generation: int) -> int:
-    """The log offset up to which metrics.jsonl is written; 0 if it is empty.
+def recover_offset(directory: RunDirectory, generation: int, own_file: str | None = None) -> int:
+    """The offset in the log, or in a file of the script's own, up to which metrics.jsonl is written; 0 if it is empty.
 
     Also cuts an incomplete last line, which a killed guardian may leave.
     """
     cut_torn_line(directory.metrics_path)
-    offsets = (line.get("offset") for line in newest_lines(directory) if line.get("generation") == generation)
+    lines = (line for line in newest_lines(directory) if line.get("file") == own_file)
+    offsets = (line.get("offset") for line in lines if line.get("generation") == generation)
     return max((offset for offset in offsets if isinstance(offset, int)), default=0)
 
 

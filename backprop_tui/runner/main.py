@@ -200,7 +200,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         memory_kill=memory_kill,
         memory_kills_counted=guardian.memory_kills.has_counter,
     )
-    outcome = outcome_of(exit_, recorder.live.stopping, context)
+    outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
     _conclude(directory, run, recorder, with_refused_option(outcome, context))
     guardian.write_metrics()
 

@@ -134,15 +134,19 @@ class Exit:
 
 
 class ScriptProcess:
-    """A script; `pidfd` becomes readable when it dies. `adopted`: it is not our child, so wait(2) does not work."""
+    """A script; `pidfd` becomes readable when it dies, and is None for one that is gone.
 
-    def __init__(self, identity: Identity, pidfd: int, *, adopted: bool) -> None:
+    `adopted`: it is not our child, so wait(2) does not work.
+    """
+
+    def __init__(self, identity: Identity, pidfd: int | None, *, adopted: bool, ended: Exit | None = None) -> None:
         self.identity = identity
         self.pidfd = pidfd
         self.adopted = adopted
-        self._exit: Exit | None = None
+        self._exit = ended
         self._poll = select.poll()
-        self._poll.register(pidfd, select.POLLIN)
+        if pidfd is not None:
+            self._poll.register(pidfd, select.POLLIN)
 
     @classmethod
     def child(cls, identity: Identity) -> ScriptProcess:
@@ -154,6 +158,11 @@ class ScriptProcess:
         """Another process's child; None if it is gone."""
         pidfd = open_pidfd(identity)
         return None if pidfd is None else cls(identity, pidfd, adopted=True)
+
+    @classmethod
+    def ended(cls, identity: Identity, exit_: Exit) -> ScriptProcess:
+        """A script that is gone, whose end an earlier guardian recorded."""
+        return cls(identity, None, adopted=True, ended=exit_)
 
     @property
     def is_reaped(self) -> bool:
@@ -182,5 +191,5 @@ class ScriptProcess:
     def _reap(self) -> Exit | None:
         if not self.adopted:
             return Exit.of(os.waitpid(self.identity.pid, 0)[1])
-        status = wait_status_of_nonchild(self.pidfd, self.identity.pid)
+        status = None if self.pidfd is None else wait_status_of_nonchild(self.pidfd, self.identity.pid)
         return None if status is None else Exit.of(status)

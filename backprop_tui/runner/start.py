@@ -15,7 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Launch, ScriptProcess, start_script
+from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, start_script
 from backprop_tui.runner.stop_sequence import StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.locks import is_locked, try_lock
@@ -104,6 +104,10 @@ def adopt(directory: RunDirectory, run: Run) -> StartResult:
     identity = _await_script_identity(directory, run.attempt.number)
     if not isinstance(identity, Identity):
         return identity
+    live = directory.read_live()
+    end = None if live is None or live.attempt != run.attempt.number else live.script_end
+    if end is not None:
+        return ScriptProcess.ended(identity, Exit(code=end.exit_code, signal=end.signal))
     script = ScriptProcess.adopt(identity)
     if script is not None and _belongs_to_run(script, directory):
         return script
@@ -161,6 +165,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
         attempt_log_offset=0 if earlier is None else earlier.log_offset,
         log_memory=None if earlier is None else earlier.log_memory,
         told_offset=None if earlier is None else earlier.told_offset,
+        own_log=None if earlier is None else earlier.own_log,
         requests_offset=run.requests_offset,
         step=run.step,
         metrics=run.metrics,
@@ -172,7 +177,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
 
 def apply_recorded_state(script: ScriptProcess, tree: Tree, stop_sequence: StopSequence, live: Live) -> None:
     """Pauses or continues an adopted script's processes as recorded. A recorded stop sequence continues anyway."""
-    if script.has_died():
+    if script.has_died() and live.script_end is None:
         return
     if live.stopping is not None:
         # A paused script receives its stop signal only when it is continued.

@@ -14,6 +14,7 @@ from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
+from backprop_tui.runner.latecomers import Latecomers, boot_seconds
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
@@ -56,6 +57,7 @@ class StopSequence:
         self._plan = plan
         self._tree = tree
         self._recorder = recorder
+        self.latecomers = Latecomers(tree, recorder)
 
     @property
     def stopping(self) -> Stopping | None:
@@ -75,6 +77,8 @@ class StopSequence:
             stage=NOTIFIED,
             deadline=now + self._plan.grace_seconds,
             cause=cause,
+            signalled_at=boot_seconds(),
+            programs=self.latecomers.programs(),
         )
         # If the disk is full the script cannot read the record, so only a signal reaches it.
         if self._listens() and self._recorder.commit(stopping=stopping, postponed=None):
@@ -97,13 +101,19 @@ class StopSequence:
     def advance(self, now: float) -> None:
         """Goes on to the next stage when it is due; `now` is monotonic."""
         stopping = self.stopping
-        if stopping is None or now < stopping.deadline:
+        if stopping is None:
+            return
+        if stopping.stage == SIGNALLED:
+            self._tree.signal_readers(signal.Signals[self._plan.stop_signal])
+        if stopping.stage < KILL:
+            self.latecomers.check(stopping)
+        if now < stopping.deadline:
             return
         if stopping.stage < SIGNALLED:
             self._send_stop_signal(replace(stopping, deadline=now + TERM_SECONDS))
         elif stopping.stage < TERM:
             self._record_stage(replace(stopping, stage=TERM, deadline=now + TERM_SECONDS), "SIGTERM")
-            self._tree.signal_all(signal.SIGTERM)
+            self._tree.terminate()
             self._tree.thaw()
         else:
             self._kill(stopping, now)

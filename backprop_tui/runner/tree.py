@@ -7,6 +7,7 @@ import signal
 import time
 
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
+from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
 from backprop_tui.processes.tree import descendants, in_session, with_marker
 from backprop_tui.runner.script import ScriptProcess
 
@@ -24,6 +25,9 @@ class Tree:
         self._leader = leader if script is None else script.identity
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
         self._everywhere = script is None or script.adopted
+        self._unsignalled_readers: set[Identity] = set()
+        self.wait_statuses: dict[int, int] = {}  # of the script's orphans that this process has reaped and was to note
+        self.noted: frozenset[int] = frozenset()  # pids
 
     def search_everywhere(self) -> None:
         """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
@@ -33,13 +37,19 @@ class Tree:
         """Every living process of the run. Reaps our own zombies."""
         self.reap()
         members: dict[int, Identity] = {}
-        for pid in self._pids():
+        for pid in self.pids():
             identity = identify(pid)
             if identity is not None and state_of(pid) not in DEAD_STATES:
                 members[pid] = identity
         return list(members.values())
 
-    def _pids(self) -> set[int]:
+    def inspect(self) -> dict[int, Inspected]:
+        """Every living process of the run, by its pid, with what it is. Reaps our own zombies."""
+        self.reap()
+        return inspect(self.pids())
+
+    def pids(self) -> set[int]:
+        """The processes of the run, dead ones included; may be called in another thread."""
         # This process is a subreaper: all orphans of the script become its children.
         pids = set(descendants(os.getpid()))
         script = self._script
@@ -60,12 +70,48 @@ class Tree:
                 return
             if pid == 0:
                 return
+            if pid in self.noted:
+                self.wait_statuses[pid] = status
             script = self._script
             if script is not None and not script.adopted and pid == script.identity.pid:
                 script.mark_reaped(status)
 
     def signal_group(self, number: int) -> None:
-        """Signals the script's process group. Its leader is not reaped, so the group id still is the script's."""
+        """Signals the script's process group; once the script is dead, the groups of what it left running.
+
+        Processes that read what others print, such as tee, are signalled when those have ended, by `signal_readers`:
+        a script that prints into a broken pipe dies before it has saved.
+        """
+        processes = self.inspect()
+        group = self._group(processes)
+        readers = readers_of_others(group)
+        self._unsignalled_readers = readers
+        if not readers and self._script is not None and not self._script.has_died():
+            self._signal_own_group(number)
+            return
+        for process in group:
+            if process.identity not in readers:
+                send_signal(process.identity, number)
+
+    def signal_readers(self, number: int) -> None:
+        """Signals the processes that `signal_group` left out and that no longer read from others."""
+        if self._unsignalled_readers:
+            processes = self.inspect().values()
+            left = self._unsignalled_readers & {process.identity for process in processes}
+            readers = readers_of_others(processes)
+            for identity in left - readers:
+                send_signal(identity, number)
+            self._unsignalled_readers = left & readers
+
+    def _group(self, processes: dict[int, Inspected]) -> list[Inspected]:
+        script = self._script
+        groups = set() if self._leader is None else {self._leader.pid}
+        if script is None or script.has_died():
+            groups |= {process.group for process in processes.values() if process.parent not in processes}
+        return [process for process in processes.values() if process.group in groups]
+
+    def _signal_own_group(self, number: int) -> None:
+        """All of the group at once. Its leader is not reaped, so the group id still is the script's."""
         if self._script is None or self._script.has_died():
             return
         try:
@@ -73,13 +119,20 @@ class Tree:
         except ProcessLookupError:
             return  # it died at this moment
 
-    def signal_all(self, number: int) -> int:
-        """Signals every living process of the run; returns how many there were."""
-        return sum(send_signal(member, number) for member in self.members())
+    def signal_all(self, number: int) -> None:
+        """Signals every living process of the run."""
+        for member in self.members():
+            send_signal(member, number)
+
+    def terminate(self) -> None:
+        """Sends SIGTERM to every process, except to those that read what others print and end after them."""
+        processes = self.inspect()
+        for identity in {process.identity for process in processes.values()} - readers_of_others(processes.values()):
+            send_signal(identity, signal.SIGTERM)
 
     def freeze(self) -> bool:
         """Stops every process, until two walks find none running; False if some did not stop in time."""
-        self.signal_group(signal.SIGSTOP)
+        self._signal_own_group(signal.SIGSTOP)
         end = time.monotonic() + FREEZE_SECONDS
         quiet_walks = 0
         while quiet_walks < 2:
@@ -100,7 +153,7 @@ class Tree:
         """Ends what the dead script left behind: TERM, grace, KILL; returns the pids that could not be killed."""
         if not self.members() and not self.members():
             return []
-        self.signal_all(signal.SIGTERM)
+        self.terminate()
         self.thaw()
         self._wait_until_empty(grace_seconds)
         return self.kill()

@@ -161,7 +161,9 @@ def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | N
         return live.stopping.reason
     if live.postponed is not None:
         return f"{live.postponed.reason}, after its next checkpoint"
-    return live.pause.reason if live.pause is not None else None
+    if live.pause is not None:
+        return live.pause.reason
+    return None if live.script_end is None else live.script_end.message
 
 
 def _select(source: JsonObject, names: Iterable[str]) -> JsonObject:

@@ -9,6 +9,7 @@ import pytest
 from backprop_tui.cli.parser import parse
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.live import OwnLog
 from backprop_tui.domain.status import Status
 from backprop_tui.store import index
 from tests.support.runs import Guardian, Runs
@@ -27,6 +28,17 @@ def test_one_log_is_printed_byte_for_byte(session: Session, runs: Runs, capfdbin
     guardian.prints(b"10%\r100%\r\n\xff\x00 no end")
     assert _logs(session, "abc") == 0
     assert capfdbinary.readouterr().out == b"10%\r100%\r\n\xff\x00 no end"
+
+
+@pytest.mark.parametrize(
+    ("problem", "reading"), [(None, "read"), ("it is discarded", "nothing can be read: it is discarded")]
+)
+def test_it_says_where_the_output_goes(
+    session: Session, runs: Runs, capfdbinary: Capture, problem: str | None, reading: str
+) -> None:
+    runs.guarded("abc").says(own_log=OwnLog(path="/data/train.log", attempt=1, problem=problem))
+    assert _logs(session, "abc") == 0
+    assert f"output goes to /data/train.log ({reading})" in capfdbinary.readouterr().err.decode()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
     words = """-m 5 -f pytorch -c 2 -r c.pt -n mine -g 80% -p 3 --min-free-ram 2 --gpu-probe none --gpu-min-vram 100
         --gpu-max-temp 70 --gpus 1 --gpu-ids 0,2 --priority 4 --after other:any --retries 2 --total-minutes 60
         --group g --tag a --tag b --note words --cwd elsewhere --env A=1 --stop-signal TERM --grace-seconds 5
+        --leftovers wait
         --warn-signal USR1@60 --resume-arg --resume={path} --checkpoint-glob *.pt --launcher local --run-id given"""
     found = _plan(session, *words.split(), "--", "--lr", "3")
     (run,) = found.runs
@@ -87,6 +88,7 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
     assert (spec.resume_arg, spec.checkpoint_globs, spec.gpu_probe) == ("--resume={path}", ("*.pt",), "none")
     assert spec.after == (Dependency(run="other", any_end=True),)
     assert spec.cwd == str(script.parent / "elsewhere")
+    assert spec.leftovers == "wait"
     assert spec.stop == StopPlan(stop_signal="SIGTERM", grace_seconds=5.0, warn_signal="SIGUSR1", warn_seconds=60.0)
     assert limits.gpu_memory_limit == MemoryLimit(fraction=0.8)
     assert (limits.max_parallel, limits.min_free_ram_bytes) == (3, 2 * GIGABYTE)

@@ -29,10 +29,11 @@ def power_cuts(state: State, rules: Rules) -> Iterator[State]:
     disk = state.disk
     runs = {run._replace(this_boot=False) for run in (disk.run, disk.durable)}
     records = {disk.record, None}
-    lives = {(disk.intent, disk.offset), (0, 0)}
+    lives = {(disk.intent, disk.offset, disk.script_end), (0, 0, 0)}
     markers = {disk.marker} if rules.marker_is_synced else {disk.marker, False}
-    for run, record, (intent, offset), marker in product(runs, records, lives, markers):
-        files = disk._replace(run=run, durable=run, record=record, intent=intent, offset=offset, marker=marker)
+    for run, record, (intent, offset, script_end), marker in product(runs, records, lives, markers):
+        files = disk._replace(run=run, durable=run, record=record, marker=marker)
+        files = files._replace(intent=intent, offset=offset, script_end=script_end)
         yield state._replace(
             disk=files, processes=(), kills_left=0, power_cuts_left=state.power_cuts_left - 1, abandoned=True
         )

@@ -6,18 +6,27 @@ from tests.model.state import LEASE, RUN, SCRIPT, Process, State
 
 
 def one_live_script(state: State) -> bool:
-    return sum(process.role == "script" and process.at == "runs" for process in state.processes) <= 1
+    return sum(map(_is_alive_for_a_run, state.processes)) <= 1
+
+
+def _is_alive_for_a_run(process: Process) -> bool:
+    """A script, or what it left running."""
+    return process.role == "script" and process.at in {"runs", "left"}
 
 
 def live_script_is_on_record(state: State) -> bool:
     """A live script can be seen in run.json."""
     run = state.disk.run
-    scripts = (process for process in state.processes if process.role == "script" and process.at == "runs")
+    scripts = filter(_is_alive_for_a_run, state.processes)
     return all(run.status in {"starting", "running"} and run.attempt == script.attempt for script in scripts)
 
 
 def one_end_per_attempt(state: State) -> bool:
     return max(state.history.ends) <= 1
+
+
+def recorded_exit_status_is_kept(state: State) -> bool:
+    return not state.history.forgotten
 
 
 def executed_only_when_asked(state: State) -> bool:
@@ -59,6 +68,7 @@ IN_EVERY_STATE = (
     one_live_script,
     live_script_is_on_record,
     one_end_per_attempt,
+    recorded_exit_status_is_kept,
     executed_only_when_asked,
     unfinished_run_has_its_marker,
 )

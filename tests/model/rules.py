@@ -36,6 +36,11 @@ class Rules:
     adopter_waits_for_the_record: bool = True  # for as long as a child holds lock 3 without recording itself
     boot_is_compared: bool = True
 
+    # What the script leaves running
+    dead_script_has_a_runner: bool = True
+    kills_leftovers: bool = True  # before the end is written
+    adopter_reads_script_end: bool = True  # recorded before the run waits for leftovers, since only one runner sees it
+
     # The end and later
     unmarks_under_run_lock: bool = True
     resume_marks_under_run_lock: bool = True

@@ -93,17 +93,21 @@ def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
         yield state.move(me, me.to("takes_back"))
 
 
-def opens_script(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """By pidfd, with the start time compared. A stop that had begun continues."""
+def opens_script(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """By pidfd, with the start time compared, unless its end is recorded. A stop that had begun continues."""
     assert state.disk.record is not None
+    before = me
     pid = state.disk.record[1]
-    if not state.is_alive(pid):
+    if not state.is_alive(pid) and state.disk.script_end == me.attempt and rules.adopter_reads_script_end:
+        step = "watches_leftovers"
+    elif not state.is_alive(pid):
         step = "kills_remaining"
+        me = me._replace(task="lost")
     elif state.disk.intent == me.attempt:
         step = "signals"
     else:
         step = "writes_running" if state.disk.run.status == "starting" else "watches"
-    yield state.move(me, me.to(step)._replace(pid=pid))
+    yield state.move(before, me.to(step)._replace(pid=pid))
 
 
 def takes_back(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -151,11 +155,31 @@ def signals(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 def reaps(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """A parent sees the exit status; an adopter may not."""
     script = state.script(me.pid)
+    if script is not None and script.at == "left":
+        yield state.move(me, me.to("records_script_end"))
+        return
     state = state if script is None else state.move(script)
     yield state.move(me, me.to("kills_remaining"))
 
 
-def kills_remaining(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def records_script_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """In live.json, before the wait: no other runner can see the exit status."""
+    yield state.move(me, me.to("watches_leftovers"), disk=state.disk._replace(script_end=me.attempt))
+
+
+def watches_leftovers(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Until they have ended or are idle; a request is handled as while the script runs."""
+    yield state.move(me, me.to("kills_remaining"))
+    if state.disk.has_request:
+        yield state.move(me, me.to("records_intent"))
+    if state.is_free(LEASE) and state.disk.has_work:
+        yield state.move(me, me.to("takes_lease")._replace(then="watches_leftovers"))
+
+
+def kills_remaining(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    left = [process for process in state.processes if process.at == "left"]
+    for process in left if rules.kills_leftovers else []:
+        state = state.move(process)
     yield state.move(me, me.to("reads_last_requests"))
 
 
@@ -168,7 +192,9 @@ def reads_last_requests(state: State, me: Process, _rules: Rules) -> Iterator[St
 
 def writes_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     disk = state.disk.write(state.disk.run._replace(status="ended"), durably=True)
-    yield state.move(me, me.to("releases_run"), disk=disk).recorded_end(me.attempt)
+    after = state.move(me, me.to("releases_run"), disk=disk).recorded_end(me.attempt)
+    is_forgotten = me.task == "lost" and state.disk.script_end == me.attempt
+    yield after._replace(history=after.history._replace(forgotten=after.history.forgotten or is_forgotten))
 
 
 def writes_slice_end(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -194,6 +220,15 @@ STEPS = WAKING | {
         *(awaits_exec, records_child, closes_script_lock, writes_running),
         *(tests_script_lock, reads_record, opens_script, takes_back),
         *(watches, records_offset, records_intent, signals),
-        *(reaps, kills_remaining, reads_last_requests, writes_end, writes_slice_end, releases_run),
+        *(
+            reaps,
+            records_script_end,
+            watches_leftovers,
+            kills_remaining,
+            reads_last_requests,
+            writes_end,
+            writes_slice_end,
+            releases_run,
+        ),
     )
 }

@@ -53,6 +53,7 @@ class Scenario:
     history: History = NEVER_RAN
     present: tuple[Process, ...]
     endless: bool = False
+    leaves: bool = False
     slices: int = 0
     kills: int = 0
     power_cuts: int = 0
@@ -65,6 +66,7 @@ class Scenario:
             processes=tuple(sorted(self.present)),
             history=self.history,
             endless=self.endless,
+            leaves=self.leaves,
             slices_left=self.slices,
             kills_left=self.kills,
             power_cuts_left=self.power_cuts,
@@ -80,6 +82,10 @@ SCENARIOS = {
     "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
     "run through three kills": Scenario(disk=QUEUED, present=SERVED, kills=3, at_least=30_000),
     "run without end": Scenario(disk=QUEUED, present=SERVED, endless=True, kills=2, at_least=7_000),
+    "run that leaves a process": Scenario(disk=QUEUED, present=SERVED, leaves=True, kills=2, at_least=10_000),
+    "stop while a process is left": Scenario(
+        disk=RUNNING, history=RAN, present=(STOPPER, *AT_WORK), leaves=True, kills=1, at_least=20_000
+    ),
     "run with two supervisors": Scenario(disk=QUEUED, present=(*SERVED, *SECOND_PAIR), kills=2, at_least=30_000),
     "stop while it starts": Scenario(disk=QUEUED, present=(STOPPER, *SERVED), endless=True, kills=1, at_least=20_000),
     "stop while it runs": Scenario(

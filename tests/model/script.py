@@ -23,8 +23,17 @@ def runs(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """It ends by itself, unless it is endless; and it may close its stdin, and lock 3 with it."""
     if not state.endless:
         yield dies(state, me)
+    if state.leaves:
+        yield state.move(me, me.to("left"))
     if me.has(SCRIPT):
         yield state.move(me, me.to("runs", drop=SCRIPT))
+
+
+def left(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Its own process has ended, one that it started has not, which inherited its descriptors."""
+    yield state.move(me)
+    if me.has(SCRIPT):
+        yield state.move(me, me.to("left", drop=SCRIPT))
 
 
 def zombie(_state: State, _me: Process, _rules: Rules) -> Iterator[State]:
@@ -34,9 +43,11 @@ def zombie(_state: State, _me: Process, _rules: Rules) -> Iterator[State]:
 
 def dies(state: State, script: Process) -> State:
     """A zombie until its parent reaps it; without its parent no process sees its exit status."""
+    if script.at == "left":
+        return state.move(script)
     has_parent = any(p.role == "runner" and p.pid == script.pid and p.task == "start" for p in state.processes)
     after = script.to("zombie")._replace(holds=0)
     return state.move(script, *([after] if has_parent else []))
 
 
-STEPS = {step.__name__: step for step in (records_itself, execs, runs, zombie)}
+STEPS = {step.__name__: step for step in (records_itself, execs, runs, left, zombie)}

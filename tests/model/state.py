@@ -50,6 +50,7 @@ class Disk(NamedTuple):
     record: tuple[int, int] | None = None  # script.lock's content: attempt, process id
     intent: int = 0  # live.json: the attempt that is to be stopped
     offset: int = 0  # live.json: requests that were handled
+    script_end: int = 0  # live.json: the attempt whose script has ended, with its exit status
     requests: tuple[Request, ...] = ()
 
     @property
@@ -92,6 +93,7 @@ class History(NamedTuple):
     execs: tuple[int, ...] = (0, 0, 0)  # of each attempt
     ends: tuple[int, ...] = (0, 0, 0)
     slices: int = 0  # attempts after the first that the run itself queued
+    forgotten: bool = False  # an end was written without the exit status that was recorded
 
 
 class State(NamedTuple):
@@ -101,6 +103,7 @@ class State(NamedTuple):
     processes: tuple[Process, ...]  # sorted, because the order of equal processes does not matter
     history: History = History()
     endless: bool = False  # the script never ends by itself
+    leaves: bool = False  # the script may leave a process running
     slices_left: int = 0
     kills_left: int = 0
     power_cuts_left: int = 0
@@ -117,9 +120,9 @@ class State(NamedTuple):
         return next((p for p in self.processes if p.role == "script" and p.pid == pid), None)
 
     def is_alive(self, pid: int) -> bool:
-        """A zombie counts as dead."""
+        """A zombie counts as dead, and so does a script that has left another process running."""
         script = self.script(pid)
-        return script is not None and script.at != "zombie"
+        return script is not None and script.at not in {"zombie", "left"}
 
     def move(self, before: Process, *after: Process, disk: Disk | None = None) -> State:
         """The state after a process has changed, forked or exited, and has written."""

@@ -141,17 +141,17 @@ def tests_script_lock(state: State, me: Process, _rules: Rules) -> Iterator[Stat
         yield state.move(me, me.to("hands_over")._replace(task="adopt"))
 
 
-def reads_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def reads_record(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Lock 3 is free. A record of an earlier attempt does not count.
 
-    A dead script may be given to a runner too, which ends its remaining processes and may learn how it ended.
+    A dead script is given to a runner too, which ends its remaining processes and may learn how it ended.
     """
     record = state.disk.record
     if record is None or record[0] != state.disk.run.attempt:
         yield state.move(me, me.to("takes_back"))
         return
     yield state.move(me, me.to("hands_over")._replace(task="adopt"))
-    if not state.is_alive(record[1]):
+    if not rules.dead_script_has_a_runner and not state.is_alive(record[1]):
         yield state.move(me, me.to("writes_lost"))
 
 

@@ -10,6 +10,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, Pause
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.inspection import Inspected
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.stop_sequence import KILL, NOTIFIED, SIGNALLED, TERM, TERM_SECONDS, StopSequence
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -32,9 +33,14 @@ class Tree:
     def signal_group(self, number: int) -> None:
         self._do(signal.Signals(number).name)
 
-    def signal_all(self, number: int) -> int:
-        self._do(f"{signal.Signals(number).name} to all")
-        return 1
+    def signal_readers(self, number: int) -> None:
+        """There are none."""
+
+    def inspect(self) -> dict[int, Inspected]:
+        return {}
+
+    def terminate(self) -> None:
+        self._do("SIGTERM to all")
 
     def thaw(self) -> None:
         self._do("thaw")

@@ -45,6 +45,11 @@ def python(code: str) -> tuple[str, ...]:
     return sys.executable, "-S", "-c", code
 
 
+def shell(code: str) -> tuple[str, ...]:
+    """The command of a few lines of shell script."""
+    return "bash", "-c", code
+
+
 class Submitted:
     """One run of the sandbox."""
 

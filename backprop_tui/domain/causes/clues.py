@@ -13,7 +13,7 @@ from backprop_tui.domain.causes.tracebacks import (
     ExceptionChain,
     LoggedException,
     LogLine,
-    Role,
+    TracebackRole,
     parse_tracebacks,
 )
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -102,7 +102,7 @@ class Clues:
         chains = [
             chain
             for chain in self._chains
-            if chain.role is not Role.IGNORED
+            if chain.role is not TracebackRole.IGNORED
             and not chain.is_launchers
             and (is_reported or not self._was_survived(chain))
         ]
@@ -167,7 +167,7 @@ class Clues:
         is_by_itself = code is not None and code >= 0
         noise = set(_lines_of_launcher(self.lines)) if is_by_itself else set()
         for chain in self._chains:
-            if chain.role is Role.IGNORED or chain.is_launchers:
+            if chain.role is TracebackRole.IGNORED or chain.is_launchers:
                 end = _end_of_report(self.lines, chain) if is_by_itself and chain.is_launchers else chain.last_index
                 noise.update(range(chain.first_index, end + 1))
         return noise
@@ -316,7 +316,7 @@ def _final_chain(chains: Sequence[ExceptionChain], end: int, first_rank: int | N
         end = min(end, chain.first_index)
     final.reverse()
     causes = [chain for chain in final if not re.search(_CONSEQUENCES, chain.root.line.text)]
-    roots = [chain for chain in causes if chain.role is Role.PROCESS] or causes
+    roots = [chain for chain in causes if chain.role is TracebackRole.PROCESS] or causes
     if not roots:
         return final[-1] if final else None
     of_rank = [chain for chain in roots if first_rank is not None and chain.root.line.rank == first_rank]

@@ -142,7 +142,7 @@ def _is_library(path: str) -> bool:
     )
 
 
-class Role(StrEnum):
+class TracebackRole(StrEnum):
     """What an exception ended: its process, only one thread of it, or nothing (printed and ignored)."""
 
     PROCESS = "process"
@@ -154,7 +154,7 @@ class Role(StrEnum):
 class ExceptionChain:
     """Exceptions of which each led to the next; `first_index` and `last_index` are those of its lines in the log."""
 
-    role: Role = Role.PROCESS
+    role: TracebackRole = TracebackRole.PROCESS
     exceptions: list[LoggedException] = field(default_factory=list)
     first_index: int = 0
     last_index: int = 0
@@ -193,7 +193,7 @@ class _TracebackParser:
         self._linked = False  # the next exception belongs to the last chain
         self._is_explicit = False
         self._is_original = False  # the next exception is the one that the exception before it only reports
-        self._role, self._announced_index = Role.PROCESS, 0
+        self._role, self._announced_index = TracebackRole.PROCESS, 0
         self._current: LoggedException | None = None  # its message may continue
         self._pending: LoggedException | None = None  # an exception, or another process's line between frames
         self._pending_index = self._first_index = 0
@@ -236,15 +236,15 @@ class _TracebackParser:
         self._current, self._frames = None, None
         self._is_original, self._linked = is_first, False
         if not is_first:
-            self._role, self._announced_index = Role.IGNORED, index
+            self._role, self._announced_index = TracebackRole.IGNORED, index
 
     def _start_traceback(self, index: int, text: str) -> None:
         message = [] if self._current is None else self._current.message[-2:]
         reports_original = any("terminated with the following error" in line for line in message)
         self._is_original |= reports_original or text.lstrip().startswith("Original Traceback")
         if index - self._announced_index > _ANNOUNCED_WITHIN_LINES:
-            self._role = Role.PROCESS
-        if self._role is Role.PROCESS:
+            self._role = TracebackRole.PROCESS
+        if self._role is TracebackRole.PROCESS:
             self._first_index = index
         self._current = None
         self._frames, self._has_header = [], True
@@ -275,7 +275,7 @@ class _TracebackParser:
             return
         if not self._chains or not (self._linked or self._is_original):
             self._chains.append(ExceptionChain(role=self._role, first_index=self._first_index))
-            self._role = Role.PROCESS
+            self._role = TracebackRole.PROCESS
         chain = self._chains[-1]
         exception.is_explicit = self._linked and self._is_explicit
         if self._is_original and chain.exceptions:
@@ -298,12 +298,12 @@ class _TracebackParser:
         current.message.append(text)
 
 
-def _announced_role(text: str) -> Role | None:
+def _announced_role(text: str) -> TracebackRole | None:
     if text[:1] not in "EU-TF":
         return None
     if re.match(_IGNORED, text):
-        return Role.IGNORED
-    return Role.THREAD if re.match(_THREAD, text) else None
+        return TracebackRole.IGNORED
+    return TracebackRole.THREAD if re.match(_THREAD, text) else None
 
 
 def _frame(text: str) -> tuple[str, int, str] | None:

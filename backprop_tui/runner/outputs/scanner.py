@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from backprop_tui.domain.checkpoint_names import parse_candidate
 from backprop_tui.domain.checkpoint_pace import DiskUse
@@ -15,7 +16,6 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
-from backprop_tui.processes.tree import descendants
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import (
     OutputFiles,
@@ -70,7 +70,7 @@ def _warning(live: Live, run: Run) -> str | None:
 class WorkingFolders:
     """The working directories that a script and its children choose for themselves, as Hydra does with job.chdir."""
 
-    def __init__(self, pids: Callable[[], Sequence[int]], cwd: str) -> None:
+    def __init__(self, pids: Callable[[], Iterable[int]], cwd: str) -> None:
         self._pids = pids
         self._cwd = os.path.realpath(cwd)
         self._looked_at = -math.inf
@@ -82,7 +82,7 @@ class WorkingFolders:
         now = time.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
-            for pid in self._pids()[:MAX_PROCESSES]:
+            for pid in islice(self._pids(), MAX_PROCESSES):
                 self._note(pid)
         return list(reversed(self._folders))
 
@@ -109,20 +109,20 @@ ScanResult = Sighting | DiskUse | MetricsFound
 class OutputScanner:
     """Finds the checkpoints, metrics and disk use of one attempt."""
 
-    def __init__(self, run: Run, home: Home, recorder: Recorder, script_pid: int) -> None:
+    def __init__(self, run: Run, home: Home, recorder: Recorder, pids: Callable[[], Iterable[int]]) -> None:
+        """`pids` returns the run's processes."""
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
-        self._script_pid = script_pid
         self._recorder = recorder
         since_ns = int(run.attempt.started_at * 1e9)
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
-        self._working_folders = WorkingFolders(self._pids, spec.cwd)
+        self._working_folders = WorkingFolders(pids, spec.cwd)
         self._metric_files = MetricFiles()
         self._files = OutputFiles(
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
             since_ns=since_ns,
-            pids=self._pids,
+            pids=pids,
             is_relevant=patterns.matches,
             neighbours=DirectoryNeighbours(home, run.id, spec.cwd).active,
         )
@@ -175,6 +175,3 @@ class OutputScanner:
 
     def _known_checkpoints(self) -> tuple[Checkpoint, ...]:
         return self._recorder.live.checkpoints
-
-    def _pids(self) -> list[int]:
-        return [self._script_pid, *descendants(self._script_pid)]

@@ -1,0 +1,124 @@
+"""What begins after the stop signal: a shell whose training ended well goes on with the next one."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+
+from backprop_tui.domain.live import Stopping
+from backprop_tui.processes.identity import Identity, open_pidfd, send_signal
+from backprop_tui.processes.inspection import Inspected, readers_of_others, short_command
+from backprop_tui.processes.tree import TICKS_PER_SECOND
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.runner.tree import Tree
+
+COST_FACTOR = 50.0  # looking takes at most a fiftieth of a CPU, also where all of /proc must be searched
+
+
+class Latecomers:
+    """Ends trainings that begin after the stop signal, and notices when those that got the signal have ended.
+
+    Other commands are left alone: a trap may copy a checkpoint. `descriptor` becomes readable when a training ends.
+    """
+
+    def __init__(self, tree: Tree, recorder: Recorder) -> None:
+        self._tree = tree
+        self._recorder = recorder
+        self._trainings = select.epoll()
+        self._count: int | None = None  # of trainings that have not ended; None: not known yet
+        self._known: set[Identity] = set()  # that were there at the signal, or were ended since
+        self._ended: set[Identity] = set()
+        self._due = 0.0
+        self.descriptor = self._trainings.fileno()
+
+    def programs(self) -> tuple[str, ...]:
+        """The programs that run now, at the stop signal, apart from shells and helpers."""
+        processes = self._tree.inspect()
+        self._known = {process.identity for process in processes.values()}
+        trainings = list(_trainings(processes))
+        self._watch(trainings)
+        return tuple(sorted({process.program for process in trainings}))
+
+    def check(self, stopping: Stopping) -> None:
+        """Ends what began since the signal and runs one of its programs; a shell that began it is ended too."""
+        began = time.monotonic()
+        if stopping.signalled_at is None or not stopping.programs or began < self._due:
+            return
+        processes = self._tree.inspect()
+        self._due = began + COST_FACTOR * (time.monotonic() - began)
+        first_tick = int(stopping.signalled_at * TICKS_PER_SECOND)
+        new = {
+            pid
+            for pid, process in processes.items()
+            if process.identity.start_time >= first_tick and process.identity not in self._known
+        }
+        if self._count is None:  # the guardian at the time of the signal has died
+            self._watch(_trainings({pid: process for pid, process in processes.items() if pid not in new}))
+        for pid in new:
+            self._check_one(processes[pid], processes, new, stopping.programs)
+
+    def only_latecomers_left(self) -> bool:
+        """Whether all trainings that got the signal have ended."""
+        for descriptor, _ in self._trainings.poll(0):
+            self._trainings.unregister(descriptor)
+            os.close(descriptor)
+            self._count = None if self._count is None else self._count - 1
+        return self._count == 0
+
+    def _watch(self, trainings: Iterable[Inspected]) -> None:
+        descriptors = [descriptor for process in trainings if (descriptor := open_pidfd(process.identity)) is not None]
+        for descriptor in descriptors:
+            self._trainings.register(descriptor, select.EPOLLIN)
+        self._count = len(descriptors)
+
+    def _check_one(
+        self, process: Inspected, processes: Mapping[int, Inspected], new: set[int], programs: tuple[str, ...]
+    ) -> None:
+        shell = _first_that_is_not(new, process, processes)
+        if shell is None:
+            is_next = process.program in programs
+        else:
+            is_next = shell.identity in self._ended or (shell.is_sequencer and _is_next(process, shell, programs))
+        if not is_next:
+            return
+        self._known.add(process.identity)
+        self._ended.add(process.identity)
+        self._recorder.record_event(
+            "latecomer", f"{short_command(process)} (pid {process.pid}) began after the stop signal and was ended"
+        )
+        for ended in filter(None, (shell, process)):
+            send_signal(ended.identity, signal.SIGTERM)
+
+
+def boot_seconds() -> float:
+    """The time since boot, as the start times of processes count it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _trainings(processes: Mapping[int, Inspected]) -> Iterator[Inspected]:
+    """Processes that are neither shells nor helpers, nor workers of another that runs the same program."""
+    readers = readers_of_others(processes.values())
+    for process in processes.values():
+        parent = processes.get(process.parent)
+        is_worker = parent is not None and parent.executable == process.executable
+        if not is_worker and not process.is_sequencer and process.identity not in readers:
+            yield process
+
+
+def _first_that_is_not(new: set[int], process: Inspected, processes: Mapping[int, Inspected]) -> Inspected | None:
+    """The first ancestor from before the signal; None if there is none, or one in between is no shell."""
+    ancestor = processes.get(process.parent)
+    while ancestor is not None and ancestor.pid in new and ancestor.is_sequencer:
+        ancestor = processes.get(ancestor.parent)
+    return ancestor
+
+
+def _is_next(process: Inspected, shell: Inspected, programs: tuple[str, ...]) -> bool:
+    """Whether a shell's new child is its next training, and not a command of its trap."""
+    if process.program in programs:
+        return True
+    executables = {program.partition(" ")[0] for program in programs}
+    return process.executable in executables and not shell.runs_with_trap()

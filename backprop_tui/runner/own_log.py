@@ -1,0 +1,143 @@
+"""Follows the file that a script's output goes to instead of its log, and records where that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.live import OwnLog
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.readers.events import CheckpointSaved, Progress
+from backprop_tui.runner.log_follower import LogFollower, LogPosition, recover_offset
+from backprop_tui.runner.own_output import OutputTarget, OwnOutput
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.run_directory import RunDirectory
+
+END_SECONDS = 5.0
+FIGURES_END_SECONDS = 0.5
+_Values = Sequence[Progress | CheckpointSaved]
+
+
+class OwnLogReader:
+    """Its position is in the live record, so that another guardian continues there."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        run: Run,
+        recorder: Recorder,
+        log: LogFollower,
+        pids: Callable[[], Iterable[int]],
+    ) -> None:
+        """`log` follows output.log; `pids` returns the run's processes."""
+        self._directory = directory
+        self._recorder = recorder
+        self._attempt = run.attempt.number
+        self._log = log
+        self._follower: LogFollower | None = None
+        self._are_others_recorded = False
+        self._has_ended = recorder.live.figures_end is not None
+        known = recorder.live.own_log
+        self.output = OwnOutput(directory.log, run.spec.cwd, pids, known, run.attempt.started_at)
+        if known is not None and known.attempt == self._attempt:
+            self.output.adopt(known)
+            self._follow(known)
+
+    def read(self, now: float, time: float) -> _Values:
+        """What was read since the last call; `now` is monotonic, `time` the wall time."""
+        values: list[Progress | CheckpointSaved] = []
+        target = None if self._has_ended else self.output.check(now)
+        if target is not None:
+            values.extend(self._finish_follower(time))
+            self._record(target)
+        self._record_others()
+        if self._follower is not None:
+            values.extend(self._follower.read(time)[0])
+        return self._with_log_offset(values)
+
+    def _record_others(self) -> None:
+        """Says once that other trainings of the run print into files that are not read: curves must not mix."""
+        others = self.output.others
+        if others and not self._are_others_recorded:
+            self._are_others_recorded = True
+            paths = ", ".join(map(sanitize, others))
+            self._record_event(f"output goes to {paths} too; it is not read", others[0], "another file is read")
+
+    def _record_event(self, message: str, path: str, problem: str | None) -> None:
+        self._recorder.record_event("output_elsewhere", message, path=path, problem=problem)
+
+    def _finish_follower(self, time: float) -> _Values:
+        """The rest of a file that is followed no longer."""
+        if self._follower is None:
+            return ()
+        values = self._follower.finish(time)
+        try:
+            self._follower.write_metrics()
+        except StorageFailed as error:
+            self._recorder.change(problem=str(error))
+        return values
+
+    def finish(self, time: float) -> _Values:
+        """Reads a dead script's file to its end; waits at most a few seconds for a file system that hangs."""
+        if not self._has_ended:
+            self._record(self.output.finish(END_SECONDS))
+        return () if self._follower is None else self._with_log_offset(self._follower.finish(time))
+
+    def end_figures(self) -> None:
+        """Ignores what is written from now on, by what began after the stop signal."""
+        self._has_ended = True
+        self._record(self.output.finish(FIGURES_END_SECONDS))
+
+    def write_metrics(self) -> None:
+        """Writes the pending lines of metrics.jsonl. Raises: StorageFailed."""
+        if self._follower is not None:
+            self._follower.write_metrics()
+
+    def record_position(self) -> None:
+        """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""
+        follower, own = self._follower, self._recorder.live.own_log
+        if own is None or follower is None or not follower.all_written or follower.offset == own.offset:
+            return
+        own = replace(own, offset=follower.offset, generation=follower.generation, memory=follower.memory())
+        self._recorder.change(own_log=own)
+
+    def _record(self, target: OutputTarget | None) -> None:
+        """Records a new target, and follows it if it can be read."""
+        if target is None:
+            return
+        before = self._recorder.live.own_log
+        own = OwnLog(
+            path=target.path,
+            attempt=self._attempt,
+            problem=target.problem,
+            start=target.start,
+            offset=target.start,
+            generation=0 if before is None else before.generation + 1,
+        )
+        self._recorder.commit(own_log=own)
+        path = sanitize(target.path)
+        reading = "read from there" if target.problem is None else f"nothing can be read there: {target.problem}"
+        self._record_event(f"the output goes to {path}; {reading}", target.path, target.problem)
+        self._follower = None
+        if target.problem is None:
+            self._follow(own)
+
+    def _follow(self, own: OwnLog) -> None:
+        if self.output.tail is None:
+            return
+        position = LogPosition(
+            offset=own.offset,
+            generation=own.generation,
+            metrics_from=recover_offset(self._directory, own.generation, own.path),
+            announced_from=own.offset,
+            memory=own.memory,
+        )
+        self._follower = self._log.follow(self.output.tail, position)
+
+    def _with_log_offset(self, values: _Values) -> _Values:
+        """The values with the position in the log that is recorded already: theirs is one in another file."""
+        live = self._recorder.live
+        offset = live.log_offset if live.told_offset is None else live.told_offset
+        return [replace(value, offset=offset) for value in values]

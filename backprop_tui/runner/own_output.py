@@ -1,0 +1,358 @@
+"""Finds the file that a script's output goes to instead of its log, and reads it in a thread."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.live import OwnLog
+from backprop_tui.processes.hanging_call import BackgroundTask, pause_after
+from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
+from backprop_tui.processes.linux import birth_time
+from backprop_tui.readers.events import Progress
+from backprop_tui.readers.log_reader import LogReader
+from backprop_tui.runner.outputs.files import files_written_by, is_skipped
+from backprop_tui.store.tail import Tail
+
+EARLY_SECONDS = 30.0  # so long it is looked for every second
+EARLY_PAUSE_SECONDS, LATE_PAUSE_SECONDS = 1.0, 10.0
+SILENT_SECONDS = 5.0  # without figures in the log: only then other files are searched for figures
+FETCHED_BYTES = 4 << 20
+FETCHED_AT_END_BYTES = 16 << 20
+_TRIED_BYTES = 64 << 10
+_MAX_ENTRIES = 5000
+_LOG_NAME = re.compile(r"(?:^|[._-])(?:logs?|out|output|stdout|err|stderr|nohup)(?:[._-]|$)|\.txt$", re.IGNORECASE)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class OutputTarget:
+    """Where the output goes: a file, read from `start`, or what cannot be read, with the reason."""
+
+    path: str
+    start: int = 0
+    problem: str | None = None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What one look found: a new target, new content of the file, and how much was printed into files in all."""
+
+    target: OutputTarget | None
+    content: bytes
+    size: int
+    offset: int  # behind the content
+    restarted: bool
+    written_bytes: int
+    others: tuple[str, ...] = ()  # files that other trainings print into
+
+
+class FetchedTail:
+    """The part of a file that was fetched and not consumed yet; used by a LogFollower like a Tail."""
+
+    def __init__(self, path: str, offset: int) -> None:
+        self.path = path
+        self.size = offset
+        self.restarted = False
+        self._fetched_to = offset
+        self._buffer = b""
+        self._restarts = False
+
+    @property
+    def offset(self) -> int:
+        return self._fetched_to - len(self._buffer)
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        """Skips what was fetched, and continues there."""
+        self._buffer, self._fetched_to = b"", offset
+
+    @property
+    def fetched_to(self) -> int:
+        return self._fetched_to
+
+    def add(self, fetched: Fetched) -> None:
+        """Appends what was fetched behind what is known; the reader may have skipped some of it meanwhile."""
+        known = self._fetched_to - (fetched.offset - len(fetched.content))
+        if fetched.restarted:
+            self._buffer, self._restarts, known = b"", True, 0
+        elif not 0 <= known <= len(fetched.content):
+            return
+        self._buffer += fetched.content[known:]
+        self._fetched_to, self.size = fetched.offset, fetched.size
+
+    def look(self) -> int:
+        self.restarted, self._restarts = self._restarts, False
+        return self.size - self.offset if self._buffer else 0
+
+    def chunk(self, most_bytes: int) -> bytes:
+        chunk, self._buffer = self._buffer[:most_bytes], self._buffer[most_bytes:]
+        return chunk
+
+
+class OwnOutput:
+    """Looks every second at first, and less often later; never waits for a disk, except for seconds at the end."""
+
+    def __init__(
+        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, since: float = 0.0
+    ) -> None:
+        """`log` is output.log, `known` what an earlier guardian or attempt had found, `since` the attempt's start."""
+        self._log = os.path.realpath(log)
+        self._cwd = cwd
+        self._pids = pids
+        self._known = known
+        self._since = since
+        self._sizes: dict[str, int] | None = None  # of the files in the working directory before the script wrote
+        self._began: float | None = None
+        self._looked_at = 0.0
+        self._tail: Tail | None = None
+        self._target: OutputTarget | None = None
+        self.tail: FetchedTail | None = None
+        self.written_bytes = 0
+        self.others: tuple[str, ...] = ()
+        self.log_has_figures = False
+        self.is_urgent = False  # looks every second
+        self._is_last = False
+        self._task: BackgroundTask[Fetched] = BackgroundTask(self._look, self._pause_seconds)
+
+    def adopt(self, known: OwnLog) -> None:
+        """Goes on with the file that another guardian of this attempt read."""
+        self._sizes = {}
+        self._target = OutputTarget(path=known.path, start=known.start, problem=known.problem)
+        if known.problem is None:
+            self._follow(known.path, known.offset)
+
+    def _follow(self, path: str, offset: int) -> None:
+        self._tail = Tail(path, offset)
+        self.tail = FetchedTail(path, offset)
+
+    def check(self, now: float) -> OutputTarget | None:
+        """Takes what the last look fetched; returns the target if it is new. `now` is monotonic."""
+        return self._take(self._task.result(now))
+
+    def finish(self, seconds: float) -> OutputTarget | None:
+        """Looks a last time, as `check`; waits at most so long for a file system that hangs."""
+        self._is_last = True
+        targets = [self._take(fetched) for fetched in self._task.finish(seconds)]
+        return next(filter(None, targets), None)
+
+    def _take(self, fetched: Fetched | None) -> OutputTarget | None:
+        if fetched is None:
+            return None
+        self.written_bytes, self.others = fetched.written_bytes, fetched.others
+        if self.tail is not None and (fetched.target is None):
+            self.tail.add(fetched)
+        if fetched.target is not None:
+            self.tail = None
+            if fetched.target.problem is None:
+                self.tail = FetchedTail(fetched.target.path, fetched.target.start)
+                self.tail.add(fetched)
+        return fetched.target
+
+    def _pause_seconds(self, spent: float) -> float:
+        if self.is_urgent:
+            return EARLY_PAUSE_SECONDS
+        if self.log_has_figures and self.tail is None:
+            return LATE_PAUSE_SECONDS
+        is_early = self._began is not None and self._looked_at - self._began < EARLY_SECONDS
+        return EARLY_PAUSE_SECONDS if is_early else min(pause_after(spent), LATE_PAUSE_SECONDS)
+
+    # In the thread.
+
+    def _look(self, now: float) -> Fetched:
+        self._looked_at = now
+        if self._began is None:
+            self._began = now
+        if self._sizes is None:
+            self._sizes = _sizes_in(self._cwd)
+        processes = inspect(self._pids())
+        content, restarted, size, offset = self._fetch()
+        # The rest of one file is read before the next one is followed.
+        target = None if content else self._new_target(processes, now)
+        if target is not None:
+            self._target = target
+            self._tail = None if target.problem is not None else Tail(target.path, target.start)
+            content, restarted, size, offset = self._fetch()
+        written_bytes = sum(map(_size_of, {*_files_printed_into(processes.values())} - {self._log}))
+        return Fetched(
+            target=target,
+            content=content,
+            size=size,
+            offset=offset,
+            restarted=restarted,
+            written_bytes=written_bytes,
+            others=self._others(processes),
+        )
+
+    def _fetch(self) -> tuple[bytes, bool, int, int]:
+        """New content, whether the file was truncated before it, its size, and the offset behind the content."""
+        tail = self._tail
+        if tail is None:
+            return b"", False, 0, 0
+        if self.tail is not None and self.tail.path == tail.path:
+            tail.offset = self.tail.fetched_to  # the reader may have skipped
+        try:
+            tail.look()
+            restarted = tail.restarted
+            if self._is_last and tail.size - tail.offset > FETCHED_AT_END_BYTES:
+                tail.offset = tail.size - FETCHED_AT_END_BYTES
+            content = tail.chunk(FETCHED_AT_END_BYTES if self._is_last else FETCHED_BYTES)
+        except OSError:
+            return b"", False, tail.size, tail.offset
+        return content, restarted, tail.size, tail.offset
+
+    def _new_target(self, processes: Mapping[int, Inspected], now: float) -> OutputTarget | None:
+        """The target if it is another than before."""
+        printing = _printing(processes)
+        target = self._target
+        if target is not None and target.problem is None and (not printing or self._is_still_written(processes)):
+            return None
+        candidate = self._redirected(printing, processes)
+        is_silent = not self.log_has_figures and self._began is not None and now - self._began >= SILENT_SECONDS
+        if candidate is None and is_silent:
+            candidate = self._with_figures(processes) or self._unreadable(printing, processes)
+        if candidate is None or (target is not None and target.path == candidate.path):
+            return None
+        return candidate
+
+    def _others(self, processes: Mapping[int, Inspected]) -> tuple[str, ...]:
+        if self._target is None or self._target.problem is not None or not self._is_still_written(processes):
+            return ()
+        paths = {process.outputs[0] for process in _printing(processes) if _is_file(process.outputs[0])}
+        return tuple(sorted(paths - {self._target.path, self._log}))
+
+    def _is_still_written(self, processes: Mapping[int, Inspected]) -> bool:
+        path = None if self._target is None else self._target.path
+        return any(path in process.outputs for process in processes.values()) or path in files_written_by(processes)
+
+    def _redirected(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
+        """The file that the standard output of the trainings goes to, if none of them prints into the log."""
+        read_by_members = {process.stdin for process in processes.values()}
+        if any(process.outputs[0] == self._log or process.outputs[0] in read_by_members for process in printing):
+            return None
+        for number in (1, 2):
+            for process in printing:
+                path = process.outputs[number - 1]
+                if _is_file(path) and path != self._log:
+                    return self._file_target(path, process.pid, number)
+        return None
+
+    def _with_figures(self, processes: Mapping[int, Inspected]) -> OutputTarget | None:
+        """A file with the name of a log that a process writes, and in which figures can be read."""
+        for path in sorted(files_written_by(processes)):
+            folders = os.path.relpath(os.path.dirname(path), os.path.realpath(self._cwd)).split("/")
+            is_of_a_tool = any(is_skipped(folder) for folder in folders if folder not in (".", ".."))
+            if path == self._log or is_of_a_tool or not _LOG_NAME.search(os.path.basename(path)):
+                continue
+            start = self._start_in(path, appends=True)
+            if _has_figures(path, start):
+                return OutputTarget(path=path, start=start)
+        return None
+
+    def _unreadable(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
+        """What the output goes to if nothing can be read there."""
+        if not printing or any(process.outputs[0] in ("", self._log) for process in printing):
+            return None
+        pipes = set(_pipes_of(processes))
+        if any(process.outputs[0] in pipes for process in printing):
+            return None
+        path = printing[0].outputs[0]
+        kind = path.partition(":")[0]
+        if kind in ("pipe", "socket"):
+            return OutputTarget(path=path, problem=f"a {kind} to a process that is not part of this run")
+        if path.endswith(" (deleted)"):
+            return OutputTarget(path=path.removesuffix(" (deleted)"), problem="the file was deleted")
+        return OutputTarget(path=path, problem="it is discarded" if path == os.devnull else "not a file")
+
+    def _file_target(self, path: str, pid: int, number: int) -> OutputTarget:
+        try:
+            same = os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/fd/{number}"))
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            return OutputTarget(path=path, problem=error.strerror or str(error))
+        if not same:
+            return OutputTarget(path=path, problem="it is in another file system than this path shows here")
+        return OutputTarget(path=path, start=self._start_in(path, appends=_appends(pid, number)))
+
+    def _start_in(self, path: str, *, appends: bool) -> int:
+        """Where this attempt's output begins: behind what was there before, which is not known to the byte."""
+        size = _size_of(path)
+        known = self._known
+        if not appends:
+            return 0
+        if known is not None and known.path == path and known.offset <= size:
+            return known.offset
+        born_at = birth_time(path)
+        if born_at is not None and born_at >= self._since:
+            return 0
+        return min(size, (self._sizes or {}).get(path, size))
+
+
+def _printing(processes: Mapping[int, Inspected]) -> list[Inspected]:
+    """The processes that may train, oldest first: neither shells nor helpers."""
+    readers = readers_of_others(processes.values())
+    able = (process for process in processes.values() if not process.is_sequencer and process.identity not in readers)
+    return sorted(able, key=lambda process: (process.identity.start_time, process.pid))
+
+
+def _files_printed_into(processes: Iterable[Inspected]) -> Iterator[str]:
+    for process in processes:
+        yield from filter(_is_file, process.outputs)
+
+
+def _is_file(path: str) -> bool:
+    return path.startswith("/") and not path.startswith("/dev/") and not path.endswith(" (deleted)")
+
+
+def _pipes_of(processes: Iterable[int]) -> Iterator[str]:
+    """The pipes that these processes read from, with any descriptor."""
+    for pid in processes:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                descriptor = f"/proc/{pid}/fd/{name}"
+                if os.lstat(descriptor).st_mode & stat.S_IRUSR:
+                    yield os.readlink(descriptor)
+        except OSError:
+            continue  # gone, or another user's
+
+
+def _appends(pid: int, number: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return True
+    return any(line.startswith("flags:") and int(line.split()[1], 8) & os.O_APPEND for line in lines)
+
+
+def _sizes_in(folder: str) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    try:
+        with os.scandir(os.path.realpath(folder)) as entries:
+            for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False):
+                if entry.is_file():
+                    sizes[entry.path] = entry.stat().st_size
+    except OSError:
+        pass  # gone, or not readable
+    return sizes
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _has_figures(path: str, start: int) -> bool:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(start, _size_of(path) - _TRIED_BYTES))
+            content = file.read(_TRIED_BYTES)
+    except OSError:
+        return False
+    values = LogReader(0).feed(content)
+    return any(isinstance(value, Progress) and (value.step is not None or value.metrics) for value in values)
