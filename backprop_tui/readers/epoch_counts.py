@@ -83,7 +83,7 @@ class EpochCounts:
         """Returns the index of the epoch that a count without one belongs to."""
         if self._index is None:
             return 0
-        if done >= self._done:
+        if not self._falls(done):
             return self._index
         if total is not None and self._total is not None and total < self._total * _SIMILAR:
             return self._index
@@ -95,19 +95,23 @@ class EpochCounts:
 
     def _move_to(self, index: int, done: int, total: int | None) -> None:
         if index == self._index:
-            if done < self._done:  # the same epoch begins again
-                self._restarts = True
+            self._restarts |= self._falls(done)  # the same epoch begins again
+            done = done if self._falls(done) else max(done, self._done)
         elif self._index is not None and index == self._index + 1:
             continues = total is not None and total == self._total and self._done < done and self._done < total
             if continues and not self._restarts:
                 self._whole_total = total
-            elif done < self._done or self._done == self._total:
+            elif self._falls(done) or self._done == self._total:
                 self._restarts = True
             length = self._done if self._total is None else self._total
             self._before = None if self._before is None else self._before + length
         else:
             self._before = index * total if total is not None else None if index else 0
         self._index, self._done, self._total = index, done, total
+
+    def _falls(self, done: int) -> bool:
+        """Whether the count began again; several processes that print side by side differ a little."""
+        return done * 2 <= self._done and (self._done - done > 2 or self._done == self._total)
 
     def _counts_whole_training(
         self, index: int, done: int, total: int | None, epochs: int | None, *, is_named: bool, within_epoch: bool

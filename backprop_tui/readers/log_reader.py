@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.events import MergedEvent, ReaderEvent
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
-from backprop_tui.readers.progress_bars import bar_end
+from backprop_tui.readers.progress_bars import BarStates, bar_end
+from backprop_tui.readers.ranks import RankFilter
 from backprop_tui.readers.registry import READERS, Reader, StatefulReader
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
@@ -34,11 +36,16 @@ class LogReader:
         readers: Iterable[Callable[[], Reader]] = READERS,
         memory: Mapping[str, Any] | None = None,
         previous_state: Mapping[str, Any] | None = None,
+        totals: Totals | None = None,
     ) -> None:
+        """`totals` are those that the command line names."""
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
-        self._merger = EventMerger()
+        self._totals = totals
+        self._merger = EventMerger(totals)
+        self._bar_states = BarStates()
+        self._ranks = RankFilter()
         self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
@@ -59,7 +66,7 @@ class LogReader:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
         readers = {reader.tag: reader.memory() for reader in self._remembering}
         # "joiner" is the merger: the key is in the records of runs, so it stays.
-        return {"joiner": self._merger.memory(), "readers": readers}
+        return {"joiner": self._merger.memory(), "readers": readers, "rank": self._ranks.memory()}
 
     def feed(self, chunk: bytes) -> list[MergedEvent]:
         """Returns the events of the lines that end within the chunk, in the order of the log."""
@@ -74,23 +81,26 @@ class LogReader:
         """Returns the events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
         events = [] if block is None else list(self._read(block))
+        for event in self._ranks.finish():
+            events += self._merger.take(event)
         return [*events, *self._merger.finish()]
 
     def _read(self, block: Block) -> Iterator[MergedEvent]:
-        for line, offset in block.matching_lines(self._any_mark):
+        for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark)):
             readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
             for part in _split_mixed_line(visible_text(line)):
-                for event in _first_events(readers, part, offset):
+                for event in self._ranks.select(part, _first_events(readers, part, offset)):
                     yield from self._merger.take(event)
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote, or that is damaged, is none."""
         try:
             self._merger.remember(memory["joiner"])
+            self._ranks.remember(memory.get("rank"))
             for reader in self._remembering:
                 reader.remember(memory["readers"][reader.tag])
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._merger = EventMerger()
+            self._merger = EventMerger(self._totals)
 
 
 def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:
@@ -126,5 +136,5 @@ def _split_mixed_line(line: str) -> list[str]:
     return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
 
 
-def _first_events(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ReaderEvent]:
+def _first_events(readers: Iterable[Reader], line: str, offset: int) -> tuple[ReaderEvent, ...]:
     return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())
