@@ -13,7 +13,9 @@ from backprop_tui.readers.prefixes import prefix_end
 MAX_LINE_CHARS = 8000
 
 _COUNT = r"(\d[\d,_]{0,18}(?:\.0+)?)"
-_NAMED = lazy_compile(rf"[\"']?([A-Za-z][A-Za-z _]{{3,40}}?)[\"']?(?: */ *epoch\S{{0,4}})? ?[:=] ?{_COUNT}(,?)(?=[\s(.;,]|$)")
+_NAMED = lazy_compile(
+    rf"[\"']?([A-Za-z][A-Za-z _]{{3,40}}?)[\"']?(?: */ *epoch\S{{0,4}})? ?[:=] ?{_COUNT}(,?)(?=[\s(.;,]|$)"
+)
 _CONFIGURED = lazy_compile(rf"[(,]\s?([a-z_]{{5,40}})={_COUNT}(?=[,)])")
 _SENTENCE = lazy_compile(rf"\btrain(?:ing)? for {_COUNT} (epochs|steps|iterations)\b", re.IGNORECASE)
 _ITERATION = lazy_compile(r"\s*Learning iteration (\d{1,12})/(\d{1,12})\s*$")

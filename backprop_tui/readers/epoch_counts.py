@@ -34,7 +34,14 @@ class EpochCounts:
 
     def memory(self) -> list[Any]:
         counts = [self._index, self._before, self._done, self._total]
-        return [*counts, self._zero_total, self._whole_total, self._restarts, self.announced.steps, self.announced.epochs]
+        return [
+            *counts,
+            self._zero_total,
+            self._whole_total,
+            self._restarts,
+            self.announced.steps,
+            self.announced.epochs,
+        ]
 
     def remember(self, memory: list[Any]) -> None:
         self._index, self._before, self._done, self._total, *rest = memory
@@ -58,7 +65,7 @@ class EpochCounts:
         """Returns the step of the whole training and the total number of steps, each None if it is unknown.
 
         `index` is how many epochs were completed, None if no epoch is named: each fall of the count begins one then.
-        `within_epoch`: the format says that it counts within the epoch; it is believed until the count proves otherwise.
+        `within_epoch`: the format says that it counts within the epoch, and is believed until that proves to be wrong.
         """
         is_named = index is not None
         if index is None:

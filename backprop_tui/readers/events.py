@@ -61,6 +61,7 @@ class EpochProgress:
     within_epoch: bool = True
     elapsed_seconds: float | None = None
     seconds_left: float | None = None
+    eta_seconds: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

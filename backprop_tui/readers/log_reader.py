@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +15,7 @@ from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import BarStates, bar_end
 from backprop_tui.readers.ranks import RankFilter
 from backprop_tui.readers.registry import READERS, Reader, StatefulReader
+from backprop_tui.readers.ultralytics import Ultralytics
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
 MAX_PIECES = 16
@@ -50,7 +52,7 @@ class LogReader:
         if memory is not None:
             self._remember(memory)
         elif previous_state is not None:
-            self._merger.remember_previous_state(previous_state)
+            self._remember_previous_start(previous_state)
 
     @property
     def offset(self) -> int:
@@ -101,6 +103,13 @@ class LogReader:
                 reader.remember(memory["readers"][reader.tag])
         except (KeyError, TypeError, ValueError, AttributeError):
             self._merger = EventMerger(self._totals)
+
+    def _remember_previous_start(self, memory: Mapping[str, Any]) -> None:
+        self._merger.remember_previous_state(memory)
+        for reader in self._remembering:
+            if isinstance(reader, Ultralytics):
+                with suppress(KeyError, IndexError, TypeError, ValueError):
+                    reader.remember_previous_start(memory["readers"][reader.tag])
 
 
 def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:

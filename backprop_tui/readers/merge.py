@@ -142,9 +142,7 @@ class EventMerger:
         index = event.epoch - self._first_epoch(event.epoch, None)
         total_epochs = self._number_of_epochs(event.epoch, event.total_epochs, None)
         yield from self._progress(
-            Progress(
-                offset=event.offset, epoch=float(event.epoch), total_epochs=total_epochs, epochs_done=float(index)
-            )
+            Progress(offset=event.offset, epoch=float(event.epoch), total_epochs=total_epochs, epochs_done=float(index))
         )
 
     def _absolute(self, event: EpochProgress) -> Progress:
@@ -165,7 +163,7 @@ class EventMerger:
             total_steps=total_steps,
             total_epochs=epochs,
             epochs_done=None if index is None else float(index),
-            eta_seconds=None if step is None or total_steps is None else _eta(event, total_steps - step),
+            eta_seconds=_eta(event, step, total_steps),
             metrics=event.metrics,
         )
 
@@ -263,11 +261,16 @@ class EventMerger:
             yield event
 
 
-def _eta(event: EpochProgress, steps_left: int) -> float | None:
-    """Returns the seconds left in this count and for the steps after it at the same pace; None if that is unknown."""
-    if event.seconds_left is None or event.total is None:
+def _eta(event: EpochProgress, step: int | None, total_steps: int | None) -> float | None:
+    """Returns the printed time to the end of the training; else that of the count and for the steps after it.
+
+    None if either is unknown.
+    """
+    if event.eta_seconds is not None:
+        return event.eta_seconds
+    if event.seconds_left is None or event.total is None or step is None or total_steps is None:
         return None
-    steps_after = steps_left - (event.total - event.done)
+    steps_after = total_steps - step - (event.total - event.done)
     if steps_after <= 0:
         return event.seconds_left
     if event.elapsed_seconds is None or event.total == 0:
@@ -276,9 +279,11 @@ def _eta(event: EpochProgress, steps_left: int) -> float | None:
 
 
 def _is_same_value(known: float, value: float) -> bool:
+    return known == value or (math.isnan(known) and math.isnan(value)) or is_rounded_copy(known, value)
+
+
+def is_rounded_copy(known: float, value: float) -> bool:
     """Whether `value` equals `known`, perhaps rounded; with fewer than MIN_DIGITS digits a match proves nothing."""
-    if known == value or (math.isnan(known) and math.isnan(value)):
-        return True
     digits = len(repr(value).partition("e")[0].replace(".", "").strip("-0"))
     return MIN_DIGITS <= digits < MAX_DIGITS and float(f"{known:.{digits}g}") == value
 

@@ -161,9 +161,11 @@ def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ReaderEvent]:
     if parsed.has_doubtful_pair and parsed.epoch is None and parsed.step is None and parsed.done is None:
         return
     epoch = parsed.epoch if parsed.epoch is not None and parsed.epoch <= MAX_EPOCH else None
-    if parsed.step is not None and parsed.total_steps is not None and parsed.total_epochs is not None:
-        # "Epoch [1/10], Step [100/600]" counts the steps within each epoch.
+    is_doubtful = False
+    if parsed.step is not None and parsed.total_steps is not None and epoch is not None:
+        # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
         parsed.done, parsed.total, parsed.step = parsed.step, parsed.total_steps, None
+        is_doubtful = parsed.total_epochs is None
     if parsed.step is None and parsed.done is not None and parsed.total is not None:
         yield EpochProgress(
             offset=offset,
@@ -171,6 +173,7 @@ def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ReaderEvent]:
             total=parsed.total,
             epoch=epoch,
             total_epochs=parsed.total_epochs,
+            within_epoch=not is_doubtful,
             metrics=metrics,
         )
         return
