@@ -46,7 +46,7 @@ class PaceMeter:
             self._unit = unit
         if points and position == points[-1].position:
             return
-        if len(points) > 1 and now - points[-2].at < SPACING_SECONDS:
+        if (len(points) > 1 and now - points[-2].at < SPACING_SECONDS) or (points and now <= points[-1].at):
             points.pop()
         points.append(_Point(now, position))
 

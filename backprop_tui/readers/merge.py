@@ -30,6 +30,7 @@ from backprop_tui.readers.events import (
 )
 
 MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
+STEPS_WITH_SECOND_VALUES = 3  # in a row, after which only the first value of a step counts
 MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a rounded copy of another
 
 
@@ -49,6 +50,7 @@ class EventMerger:
         self._printed_steps: int | None = None  # the total number of steps that was printed with a step
         # By metric: the step (or epoch, if there is no step) and the value.
         self._last_metrics: dict[str, tuple[int | float | None, float]] = {}
+        self._second_values: dict[str, tuple[int, bool]] = {}  # by metric: steps in a row that had two, and this one
         self._last_checkpoint: str | None = None  # its path; None once there was progress since
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
@@ -184,6 +186,9 @@ class EventMerger:
     def _number_of_epochs(self, epoch: int | None, printed: int | None, first_epoch: int | None) -> int | None:
         """The number of epochs, if it is certain, according to what is printed with an epoch (`3/10`) or announced."""
         announced = self._counts.announced.epochs
+        if announced is not None and epoch is not None and epoch - self._first_epoch(epoch, first_epoch) >= announced:
+            announced = None  # an epoch beyond them: they are those to add, or something else
+            self._counts.announced = Totals(steps=self._counts.announced.steps)
         if printed is None:
             return announced
         self._zero_based |= epoch == 0 and first_epoch is None
@@ -247,12 +252,31 @@ class EventMerger:
         new: dict[str, float] = {}
         for name, value in progress.metrics.items():
             last = self._last_metrics.pop(name, None)
-            if last is None or last[0] != at or not _is_same_value(last[1], value):
+            is_first = last is None or last[0] != at
+            if is_first or not _is_same_value(last[1], value):  # type: ignore[index]
+                if self._has_second_values(name, is_first=is_first) and not is_first and progress.step is not None:
+                    self._last_metrics[name] = (at, last[1])  # type: ignore[index]
+                    continue
                 new[name] = value
             self._last_metrics[name] = (at, value)
         while len(self._last_metrics) > MAX_TRACKED_METRICS:
-            del self._last_metrics[next(iter(self._last_metrics))]
+            oldest = next(iter(self._last_metrics))
+            del self._last_metrics[oldest]
+            self._second_values.pop(oldest, None)
         return progress.metrics if len(new) == len(progress.metrics) else new
+
+    def _has_second_values(self, name: str, *, is_first: bool) -> bool:
+        """Whether a metric has two values at each step: two processes print it, and only the first value counts.
+
+        To be called for each value; `is_first`: of its step.
+        """
+        steps, has_second = self._second_values.get(name, (0, False))
+        if is_first:
+            steps, has_second = steps + 1 if has_second else 0, False
+        else:
+            has_second = True
+        self._second_values[name] = steps, has_second
+        return steps >= STEPS_WITH_SECOND_VALUES
 
     def _checkpoint(self, event: CheckpointSaved) -> Iterator[MergedEvent]:
         # Frameworks announce a checkpoint twice: before and after they save it.

@@ -1,7 +1,10 @@
 """Gives a metric one name where a script prints it and also writes it to a file: `loss` and `train/loss`.
 
-Two names are one curve if they share a word and have the same values, of at least three digits, at two steps, and no other
-value at a step that both have. Until that is known the values of the file wait, so that no second curve is begun.
+Two names are one curve if they share a word and have the same values, of at least three digits, at two steps, and no
+other value at a step that both have. Until that is known the values of the file wait, so no second curve is begun.
+
+A file's value of a printed metric that is far ahead of the log has another axis, such as thousandths of epochs, and is
+left out.
 """
 
 from __future__ import annotations
@@ -30,12 +33,16 @@ class CurveNames:
         self._names: dict[str, str] = {}  # of the files' metrics; itself if it is not printed
         self._similar: dict[str, str] = {}  # the printed metric that had the same value once
         self._held: dict[str, list[Progress]] = {}
+        self._last_step = self._interval = 0  # the last printed step, and the longest way between two
 
     def note(self, value: Progress) -> None:
         """Remembers the metrics of a line of the log."""
         at = value.epoch if value.step is None else value.step
         if at is None:
             return
+        if value.step is not None:
+            self._interval = max(self._interval, value.step - self._last_step)
+            self._last_step = value.step
         for name, metric in value.metrics.items():
             if name not in self._printed and len(self._printed) >= MAX_NAMES:
                 continue
@@ -52,22 +59,29 @@ class CurveNames:
             ready: dict[str, float] = {}
             for name, metric in value.metrics.items():
                 known = self._name_of(name, value.step, metric)
+                one_metric = replace(value, metrics={name: metric})
                 if known is None:
-                    self._held.setdefault(name, []).append(replace(value, metrics={name: metric}))
+                    self._held.setdefault(name, []).append(one_metric)
                     continue
                 for held in self._held.pop(name, ()):
                     yield self._renamed(held, known)
-                if known != name:
-                    yield self._renamed(replace(value, metrics={name: metric}), known)
-                else:
+                if known not in self._printed:
                     ready[name] = metric
+                elif not self._is_far_ahead(value.step):
+                    yield self._renamed(one_metric, known)
             if ready or not value.metrics:
                 yield replace(value, metrics=ready)
         if is_last:
-            for name, held_values in self._held.items():
-                for held in held_values:
-                    yield self._renamed(held, self._similar.get(name, name))
-            self._held.clear()
+            yield from self._take_held()
+
+    def _take_held(self) -> Iterator[Progress]:
+        for name, values in self._held.items():
+            for value in values:
+                yield self._renamed(value, self._similar.get(name, name))
+        self._held.clear()
+
+    def _is_far_ahead(self, step: int | None) -> bool:
+        return step is not None and self._interval > 0 and step > self._last_step + 2 * self._interval
 
     def _renamed(self, value: Progress, name: str) -> Progress:
         (metric,) = value.metrics.values()
