@@ -102,6 +102,7 @@ class Live:
     epoch: float | None = None
     total_steps: int | None = None
     total_epochs: int | None = None
+    epochs_done: float | None = None  # completed epochs, whatever number the script gives its first epoch
     # Until the end of the training, as printed by the script or at its recent pace.
     eta_seconds: float | None = None
     step_seconds: float | None = None  # at the recent pace

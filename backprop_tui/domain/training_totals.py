@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -24,15 +25,20 @@ _STEP_WORDS = frozenset(("step", "steps", "iter", "iters", "iteration", "iterati
 _SOURCE_ARGUMENT = re.compile(r"add_argument\(([^()]{1,1000})\)")
 _SOURCE_OPTION = re.compile(r"""["']--?([A-Za-z][\w.-]{1,60})["']""")
 _SOURCE_DEFAULT = re.compile(r"\bdefault\s*=\s*([\d_.e]{1,20})\s*(?:,|$)")
+_EPOCH_LOOP = re.compile(r"\bfor\s+\w*epoch\w*\s+in\b")
 _CONFIGURATION_ENDINGS = (".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".gin")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Steps and epochs of a whole training; each None if it is unknown."""
+    """Steps and epochs of a whole training; each None if it is unknown.
+
+    `has_epochs`: the script loops over epochs, so what a bar counts to may be one of them.
+    """
 
     steps: int | None = None
     epochs: int | None = None
+    has_epochs: bool = False
 
 
 def total_from_name(name: str, value: str, *, qualified: bool = False) -> Totals | None:
@@ -69,6 +75,11 @@ def totals_of_command(command: Sequence[str], source: str = "") -> Totals:
 
     Options that contradict each other give none. Defaults do not count where a configuration file may replace them.
     """
+    source = source[:MAX_SOURCE_CHARS]
+    return replace(_named_totals(command, source), has_epochs=_EPOCH_LOOP.search(source) is not None)
+
+
+def _named_totals(command: Sequence[str], source: str) -> Totals:
     options = list(_options(command))
     given = _combined(total for name, value in options if (total := total_from_name(name, value)) is not None)
     if any(word.lower().endswith(_CONFIGURATION_ENDINGS) for word in command):
@@ -83,10 +94,9 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yields `--name value`, `--name=value` and `name=value` as name and value, also of a command inside a shell's."""
     for position, word in enumerate(words):
         if " " in word.strip():
-            try:
-                yield from _options([part for part in shlex.split(word) if " " not in part])
-            except ValueError:  # an unfinished quotation
-                continue
+            if position > 1 and words[position - 1].endswith("c") and words[position - 2].endswith("sh"):
+                yield from _options(_words_of(word))
+            continue
         name, equals, value = word.lstrip("-+").partition("=")
         if equals:
             yield name, value
@@ -94,8 +104,15 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, words[position + 1]
 
 
+def _words_of(line: str) -> list[str]:
+    try:
+        return [word for word in shlex.split(line) if " " not in word]
+    except ValueError:  # an unfinished quotation
+        return []
+
+
 def _defaults(source: str) -> Iterator[tuple[str, Totals]]:
-    for argument in _SOURCE_ARGUMENT.finditer(source[:MAX_SOURCE_CHARS]):
+    for argument in _SOURCE_ARGUMENT.finditer(source):
         option, default = _SOURCE_OPTION.search(argument[1]), _SOURCE_DEFAULT.search(argument[1])
         total = None if option is None or default is None else total_from_name(option[1], default[1])
         if option is not None and total is not None:

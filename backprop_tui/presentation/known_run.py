@@ -81,8 +81,9 @@ def share_done(live: Live) -> float | None:
     """How much of its steps, else of its epochs, is done; None if the script does not tell their number."""
     if live.step is not None and live.total_steps:
         return min(1.0, live.step / live.total_steps)
-    if live.epoch is not None and live.total_epochs:
-        return min(1.0, live.epoch / live.total_epochs)
+    epochs_done = live.epoch if live.epochs_done is None else live.epochs_done
+    if epochs_done is not None and live.total_epochs:
+        return min(1.0, epochs_done / live.total_epochs)
     return None
 
 

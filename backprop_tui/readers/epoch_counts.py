@@ -11,6 +11,7 @@ Until that is decided the count is the step, which is right in the first epoch e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.training_totals import Totals
@@ -46,7 +47,7 @@ class EpochCounts:
     def remember(self, memory: list[Any]) -> None:
         self._index, self._before, self._done, self._total, *rest = memory
         self._zero_total, self._whole_total, self._restarts, steps, epochs = rest
-        self.announced = Totals(steps=steps, epochs=epochs)
+        self.announced = replace(self.announced, steps=steps, epochs=epochs)
 
     def remember_previous_start(self, memory: list[Any]) -> None:
         """Restores what also applies to another start of the same script."""
@@ -77,7 +78,7 @@ class EpochCounts:
             self._whole_total = total
             return done, total
         if not is_named and not self._restarts and epochs is None:
-            return done, total  # as far as the log shows there is one epoch
+            return done, None if self.announced.has_epochs else total  # as far as is known there is one epoch
         if not (within_epoch or self._restarts or total is None or epochs == 1):
             return done, None
         if self._before is None:

@@ -134,7 +134,7 @@ class EventMerger:
 
     def _announce(self, steps: int | None, epochs: int | None) -> None:
         known = self._counts.announced
-        self._counts.announced = Totals(steps=steps or known.steps, epochs=epochs or known.epochs)
+        self._counts.announced = replace(known, steps=steps or known.steps, epochs=epochs or known.epochs)
         if steps is not None:
             self._bars.mark_as_training(steps)
 
@@ -188,7 +188,7 @@ class EventMerger:
         announced = self._counts.announced.epochs
         if announced is not None and epoch is not None and epoch - self._first_epoch(epoch, first_epoch) >= announced:
             announced = None  # an epoch beyond them: they are those to add, or something else
-            self._counts.announced = Totals(steps=self._counts.announced.steps)
+            self._counts.announced = replace(self._counts.announced, epochs=None)
         if printed is None:
             return announced
         self._zero_based |= epoch == 0 and first_epoch is None
@@ -232,7 +232,7 @@ class EventMerger:
             steps = None if steps is not None and step > steps else steps
         epochs = None if epochs is not None and done is not None and done > epochs else epochs
         if (steps, epochs) != (announced.steps, announced.epochs):
-            self._counts.announced = Totals(steps=steps, epochs=epochs)
+            self._counts.announced = replace(announced, steps=steps, epochs=epochs)
         add_steps = step is not None and progress.total_steps is None and self._printed_steps is None
         add_epochs = progress.epoch is not None and progress.total_epochs is None
         if (not add_steps or steps is None) and (not add_epochs or epochs is None):

@@ -23,7 +23,7 @@ from backprop_tui.runner.stop_sequence import StopSequence
 MAX_METRICS = 512  # by name, because the record is written every second
 MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as the layers of a model, or a counter
 # Fields of Live and of Progress.
-_LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")
+_LATEST = ("step", "epoch", "total_steps", "total_epochs", "epochs_done", "eta_seconds")
 _NUMBER = re.compile(r"\d+")
 _NOTICEABLE = 0.02  # an estimate that changes by a smaller share is not recorded again
 
@@ -108,7 +108,6 @@ class ProgressRecorder:
         self._checkpoints = checkpoints
         self._nan_reported = False
         self._pace = PaceMeter()
-        self._epochs_done: float | None = None
         self._start_step, self._start_epoch = recorder.live.step, recorder.live.epoch
 
     def record(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
@@ -122,7 +121,6 @@ class ProgressRecorder:
                 self._checkpoints.announce(value, cwd, progress.step)
                 continue
             progress.update(value)
-            self._epochs_done = self._epochs_done if value.epochs_done is None else value.epochs_done
             if value.eta_seconds is not None:
                 self._pace.note_printed(value.eta_seconds, self._running_seconds())
             self._check_loss(value.metrics, progress.step)
@@ -140,9 +138,9 @@ class ProgressRecorder:
         if live.step is not None and live.total_steps:
             total = live.total_steps
             self._pace.note(live.step, "step", now)
-        elif self._epochs_done is not None and live.total_epochs:
+        elif live.epochs_done is not None and live.total_epochs:
             total = live.total_epochs
-            self._pace.note(self._epochs_done, "epoch", now)
+            self._pace.note(live.epochs_done, "epoch", now)
         elif live.step is not None:
             self._pace.note(live.step, "step", now)
         eta, pace = self._pace.seconds_left(total, now), self._pace.step_seconds()

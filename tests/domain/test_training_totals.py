@@ -31,6 +31,7 @@ def test_the_options_that_count_a_whole_training(command: str, steps: int | None
 
 def test_a_command_inside_a_shells() -> None:
     assert totals_of_command(["sh", "-c", "python train.py --epochs 4"]) == Totals(epochs=4)
+    assert totals_of_command(["python", "-c", "print('training with max_steps=4')"]) == Totals()
 
 
 SOURCE = """
@@ -45,3 +46,12 @@ def test_the_default_of_a_script_counts_where_nothing_replaces_it() -> None:
     assert totals_of_command(["python", "train.py", "--epochs", "5"], SOURCE) == Totals(epochs=5)
     assert totals_of_command(["python", "train.py", "--config", "a.yaml"], SOURCE) == Totals()
     assert totals_of_command(["python", "train.py", "--epochs", "auto"], SOURCE) == Totals()
+
+
+def test_a_script_that_loops_over_epochs_is_known() -> None:
+    assert totals_of_command(
+        ["python", "train.py"], "for epoch in range(3):\n    for batch in tqdm(loader):"
+    ).has_epochs
+    assert not totals_of_command(
+        ["python", "train.py"], "for step in tqdm(range(1000)):  # one epoch in all"
+    ).has_epochs

@@ -89,6 +89,14 @@ def test_an_uneven_last_epoch_and_a_changed_number_of_batches_add_up() -> None:
     assert figures(read(*lines))[-1] == (29, 29)
 
 
+def test_what_a_bar_counts_to_may_be_one_of_several_epochs_that_nobody_names() -> None:
+    lines = (loss(50, 100), loss(100, 100), loss(50, 100))
+    assert figures(with_totals(Totals(), *lines)) == [(50, 100), (100, 100), (150, None)]
+    assert figures(with_totals(Totals(has_epochs=True), *lines)) == [(50, None), (100, None), (150, None)]
+    assert figures(with_totals(Totals(epochs=3), *lines)) == [(50, None), (100, None), (150, 300)]
+    assert figures(with_totals(Totals(steps=100, has_epochs=True), *lines[:2])) == [(50, 100), (100, 100)]
+
+
 def test_an_evaluation_without_a_label_is_not_another_epoch() -> None:
     lines = (loss(50, 100), loss(100, 100), bar(3, 9, figures=", loss=0.9"), bar(9, 9, figures=", loss=0.8"))
     assert [step for step, _ in figures(read(*lines))][-1] == 100
@@ -115,7 +123,8 @@ YOLO = "\n      Epoch    GPU_mem   box_loss   obj_loss  Instances       Size\n"
 
 
 def yolo(epoch: int, done: int) -> str:
-    return f"        {epoch}/2      2.4G    0.0{72 - epoch}    0.0838        199        640: {done * 12}%|##| {done}/8 00:01\n"
+    figures = f"2.4G    0.0{72 - epoch}    0.0838        199        640"
+    return f"        {epoch}/2      {figures}: {done * 12}%|##| {done}/8 00:01\n"
 
 
 def test_a_table_that_counts_from_0_names_its_last_epoch() -> None:

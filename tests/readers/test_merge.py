@@ -181,7 +181,7 @@ def test_of_many_states_the_last_of_a_bar_and_of_each_second_is_read(monkeypatch
 
 def test_states_are_not_left_out_between_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_bars, "MAX_UNTHROTTLED_STATES", 2)
-    lines = [bar(done, 60) if done % 5 else "{'loss': '1.%d'}" % done for done in range(1, 40)]
+    lines = [bar(done, 60) if done % 5 else f"{{'loss': '1.{done}'}}" for done in range(1, 40)]
     read_steps = [step for step, _ in steps_and_metrics(bar(0, 60), *lines)]
     assert read_steps == [6, 11, 16, 21, 26, 31, 36]
 
