@@ -17,7 +17,7 @@ SPACING_SECONDS = (
 )
 GAP_FACTOR = 3.0  # an interval in which a unit takes this many times the median is a gap
 MIN_SECONDS = 1.0  # measured before there is an estimate
-PRINTED_SECONDS = 60.0  # how long an estimate of the script is used after it was printed without new progress
+PRINTED_SECONDS = 60.0  # how long an estimate of the script outlives newer progress while the pace is unknown
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -68,11 +68,13 @@ class PaceMeter:
     def seconds_left(self, total: float | None, now: float) -> float | None:
         """The time to `total` units, or what the script printed if that is recent; None if neither is known."""
         newest = self._points[-1].at if self._points else None
+        pace = None if total is None else self._unit_seconds()
         if self._printed is not None:
             seconds, printed_at = self._printed
-            if newest is None or newest <= printed_at or now - printed_at < PRINTED_SECONDS:
-                return max(0.0, seconds - (now - printed_at))
-        pace = self._unit_seconds()
+            left = seconds - (now - printed_at)
+            is_newest = newest is None or newest <= printed_at
+            if is_newest or (pace is None and total is not None and left > 0 and now - printed_at < PRINTED_SECONDS):
+                return max(0.0, left)
         if total is None or pace is None or newest is None:
             return None
         # The next position is due after the usual interval; when it does not come the training stands still.

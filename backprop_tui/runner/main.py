@@ -173,10 +173,12 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
 
 def _source(run: Run) -> str:
     """The source of the run's script; empty if it cannot be read."""
-    if run.spec.script is None or not run.spec.script.endswith(".py"):
+    scripts = (word for word in (run.spec.script or "", *run.spec.command) if word.endswith(".py") and " " not in word)
+    script = next(scripts, None)
+    if script is None:
         return ""
     try:
-        with open(os.path.join(run.spec.cwd, run.spec.script), encoding="utf-8", errors="replace") as file:
+        with open(os.path.join(run.spec.cwd, script), encoding="utf-8", errors="replace") as file:
             return file.read(MAX_SOURCE_CHARS)
     except OSError:
         return ""

@@ -71,3 +71,12 @@ def test_what_the_script_prints_needs_no_total() -> None:
     seen = PaceMeter()
     seen.note_printed(12, 8)
     assert seen.seconds_left(None, 9) == 11
+
+
+def test_what_was_printed_before_the_training_went_beyond_its_total_is_forgotten() -> None:
+    seen = PaceMeter()
+    seen.note(60, "step", 10)
+    seen.note_printed(0, 10)
+    assert seen.seconds_left(60, 10) == 0
+    seen.note(61, "step", 12)
+    assert seen.seconds_left(None, 12) is None
