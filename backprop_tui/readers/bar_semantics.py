@@ -24,7 +24,7 @@ from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.lightning import NOT_METRICS, drawn_by_lightning
 from backprop_tui.readers.training_keys import is_training_metric, progress_from_fields
 
-MAX_UNTHROTTLED_UPDATES = 2000
+MAX_UNTHROTTLED_UPDATES = 1000
 
 _EVALUATION = lazy_compile(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE

@@ -69,6 +69,8 @@ class EpochCounts:
         `within_epoch`: the format says that it counts within the epoch, and is believed until that proves to be wrong.
         """
         is_named = index is not None
+        # A bar that is drawn anew counts within its epoch, unless it later continues across epochs.
+        within_epoch = within_epoch or (is_named and total is not None and total == self._zero_total)
         if index is None:
             index = self._unnamed_index(done, total)
         if index is None or self._is_of_something_else(index, total):
@@ -133,7 +135,7 @@ class EpochCounts:
             return True
         if self._restarts or within_epoch or not is_named:
             return False
-        if total == self._zero_total or (epochs is not None and total * epochs == self.announced.steps):
+        if epochs is not None and total * epochs == self.announced.steps:
             self._restarts = True
         elif epochs is not None and epochs > 1:
             # In this epoch a count of the whole training is between these two.

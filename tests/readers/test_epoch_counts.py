@@ -52,6 +52,11 @@ def test_a_bar_drawn_anew_after_an_epoch_was_announced_counts_within_it() -> Non
     assert figures(read(*lines)) == [(2, 16), (8, 16), (10, 16), (16, 16)]
 
 
+def test_a_bar_of_the_whole_training_that_was_first_drawn_after_an_epoch_is_recognised_at_the_next() -> None:
+    lines = ("epoch 1/3", bar(0, 24), loss(1, 24), loss(7, 24), "epoch 2/3", loss(9, 24), loss(15, 24))
+    assert figures(read(*lines))[-2:] == [(9, 24), (15, 24)]
+
+
 def test_a_count_beyond_the_share_of_the_first_epoch_restarts() -> None:
     lines = ("Epoch 1/4", loss(1, 8), loss(2, 8), loss(3, 8), loss(8, 8), "Epoch 2/4", loss(1, 8))
     assert figures(read(*lines)) == [(1, None), (2, None), (3, 32), (8, 32), (9, 32)]

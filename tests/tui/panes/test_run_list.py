@@ -231,6 +231,12 @@ def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
     assert "ep 28/90" in _text(running("vit", step=1200, epoch=28.5, total_epochs=90))
 
 
+def test_the_last_epoch_is_not_all_done_when_it_begins() -> None:
+    row = _row(running("vit", epoch=3.0, total_epochs=3, epochs_done=2.0))
+    assert row.progress is not None
+    assert 0.66 < row.progress < 0.67
+
+
 def test_the_eta_is_what_the_guardian_recorded() -> None:
     known: dict[str, Any] = {"step": 10, "total_steps": 100}
     assert _row(running("a", **known, eta_seconds=50.0)).eta.strip() == "50s"

@@ -77,6 +77,12 @@ def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     view = waiting_view(held, snapshot(soon, late, held))
     assert view is not None
     assert view.earliest.endswith("when soon and late end")
+    pause = Pause(since=0, by="heat", reason="hot")
+    paused = waiting_view(
+        held, snapshot(running("soon", step=90, total_steps=100, eta_seconds=9.0, pause=pause), late, held)
+    )
+    assert paused is not None
+    assert paused.earliest == ""
     alone = waiting_view(held, snapshot(soon, held))
     assert alone is not None
     assert alone.earliest == ""
