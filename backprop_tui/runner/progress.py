@@ -21,6 +21,7 @@ from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.stop_sequence import StopSequence
 
 MAX_METRICS = 512  # by name, because the record is written every second
+ESTIMATE_SECONDS = 1.0  # between two estimates of the time to the end
 MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as the layers of a model, or a counter
 # Fields of Live and of Progress.
 _LATEST = ("step", "epoch", "total_steps", "total_epochs", "epochs_done", "eta_seconds")
@@ -108,6 +109,7 @@ class ProgressRecorder:
         self._checkpoints = checkpoints
         self._nan_reported = False
         self._pace = PaceMeter()
+        self._estimated_at = -ESTIMATE_SECONDS  # running seconds
         self._start_step, self._start_epoch = recorder.live.step, recorder.live.epoch
 
     def record(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
@@ -143,6 +145,9 @@ class ProgressRecorder:
             self._pace.note(live.epochs_done, "epoch", now)
         elif live.step is not None:
             self._pace.note(live.step, "step", now)
+        if now - self._estimated_at < ESTIMATE_SECONDS:
+            return
+        self._estimated_at = now
         eta, pace = self._pace.seconds_left(total, now), self._pace.step_seconds()
         if _has_changed(live.eta_seconds, eta, at_least=1.0) or _has_changed(live.step_seconds, pace):
             self._recorder.change(eta_seconds=eta, step_seconds=pace)
