@@ -18,7 +18,7 @@ from backprop_tui.readers.training_keys import numeric_metrics
 _EPOCH = lazy_compile(r"\s*Epoch (\d{1,7})/(\d{1,7})\s*$")
 _BATCHES = lazy_compile(
     r"\s*(\d{1,12})/(\d{1,12}|Unknown)\s*"
-    r"(?:\[[=>.]{0,60}\] - |━[━\s]{1,60}|- (?=\d{1,9}s))(?:ETA: )?([\d:]{1,12})s?[ -]"  # 11/29 09:32:39 is a time
+    r"(?:\[[=>.]{0,60}\] - |━[━\s]{0,60}|- (?=\d{1,9}s))(?:ETA: )?([\d:]{1,12})s?[ -]"
 )
 _NAME_AND_VALUE = lazy_compile(r"([^\s:][^:]{0,119}): (\S{1,64})\s*")
 _SAVED = lazy_compile(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model to (\S.{0,4095})$")
@@ -83,3 +83,8 @@ def _keras_progress(line: str, bar: re.Match[str], offset: int) -> EpochProgress
         seconds_left=0.0 if is_full else seconds,
         metrics=numeric_metrics(values),
     )
+
+
+def is_keras_line(line: str) -> bool:
+    """Returns whether Keras printed the line, of a training or an evaluation."""
+    return _BATCHES.match(line) is not None

@@ -3,7 +3,7 @@ r"""Splits a growing log into lines, at `\n`, `\r\n` and a bare `\r`, so that ea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import indices_after_backspaces
@@ -38,16 +38,26 @@ class Block:
             if not _is_too_long(line):
                 yield line, position
 
-    def matching_lines(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[bytes, int]]:
-        """Like `lines`, but only lines that match; the others are never split, which is much faster."""
+    def matching_lines(
+        self, pattern: re.Pattern[bytes], takes_next_line: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[bytes, int]]:
+        """Like `lines`, but only lines that match; the others are never split, which is much faster.
+
+        `takes_next_line` is asked after each line: then the next one is returned whether it matches or not.
+        """
         content = self.content
         size, offset = len(content), self.end - len(self.content)
         position = 0
         feed = carriage = -1  # the next line feed and carriage return; each part of the content is searched once
-        while position < size and (match := pattern.search(content, position)) is not None:
-            found_at, after = match.span()
-            start = max(content.rfind(b"\n", position, found_at), content.rfind(b"\r", position, found_at)) + 1
-            start = start or position
+        while position < size:
+            if takes_next_line():
+                start = after = position
+            elif (match := pattern.search(content, position)) is not None:
+                found_at, after = match.span()
+                start = max(content.rfind(b"\n", position, found_at), content.rfind(b"\r", position, found_at)) + 1
+                start = start or position
+            else:
+                return
             if feed < after:
                 feed = content.find(b"\n", after) % (size + 1)
             if carriage < after:

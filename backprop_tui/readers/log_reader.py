@@ -9,12 +9,13 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.domain.training_totals import Totals
-from backprop_tui.readers.events import MergedEvent, ReaderEvent
+from backprop_tui.readers.events import MergedEvent, Progress, ReaderEvent
+from backprop_tui.readers.line_context import MAX_BYTES_BEFORE, LineContext
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
 from backprop_tui.readers.progress_bars import BarStates, bar_end
 from backprop_tui.readers.ranks import RankFilter
-from backprop_tui.readers.registry import READERS, Reader, StatefulReader
+from backprop_tui.readers.registry import READERS, ContextReader, FollowingReader, Reader, StatefulReader
 from backprop_tui.readers.ultralytics import Ultralytics
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
@@ -44,6 +45,12 @@ class LogReader:
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
+        self._following = [reader for reader in self._readers if isinstance(reader, FollowingReader)]
+        self._context = LineContext()
+        for reader in self._readers:
+            if isinstance(reader, ContextReader):
+                reader.context = self._context
+        self._before = b""  # the last bytes of the log before the next block
         self._totals = totals
         self._merger = EventMerger(totals)
         self._bar_states = BarStates()
@@ -68,7 +75,13 @@ class LogReader:
         """What was read up to `offset` and matters for what follows, as JSON can hold it; bounded."""
         readers = {reader.tag: reader.memory() for reader in self._remembering}
         # "joiner" is the merger: the key is in the records of runs, so it stays.
-        return {"joiner": self._merger.memory(), "readers": readers, "rank": self._ranks.memory()}
+        return {
+            "joiner": self._merger.memory(),
+            "readers": readers,
+            "rank": self._ranks.memory(),
+            "before": self._before.decode("latin-1"),
+            "begun": self._context.has_begun,
+        }
 
     def feed(self, chunk: bytes) -> list[MergedEvent]:
         """Returns the events of the lines that end within the chunk, in the order of the log."""
@@ -88,19 +101,41 @@ class LogReader:
         return [*events, *self._merger.finish()]
 
     def _read(self, block: Block) -> Iterator[MergedEvent]:
-        for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark)):
-            readers = [reader for reader in self._readers if _contains_any(line, reader.marks)]
+        start = block.end - len(block.content)
+        content = block.content
+        for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark, self._takes_next_line)):
+            following = [reader for reader in self._following if reader.follows]
+            readers = [reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following]
+            end = offset - start - len(line)
+            before = content[max(0, end - MAX_BYTES_BEFORE) : end]
+            self._context.before = (
+                before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
+            )
             for part in _split_mixed_line(visible_text(line)):
                 for event in self._ranks.select(part, _first_events(readers, part, offset)):
-                    yield from self._merger.take(event)
+                    for merged in self._merger.take(event):
+                        self._context.has_begun |= isinstance(merged, Progress) and (
+                            merged.step is not None or merged.epoch is not None
+                        )
+                        yield merged
+        self._before = (self._before + block.content)[-MAX_BYTES_BEFORE:]
+
+    def _takes_next_line(self) -> bool:
+        for reader in self._following:  # noqa: SIM110, as in _contains_any
+            if reader.follows:
+                return True
+        return False
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
-        """A memory that another version wrote, or that is damaged, is none."""
+        """A memory that another version wrote may lack a reader; a damaged one is none."""
         try:
             self._merger.remember(memory["joiner"])
             self._ranks.remember(memory.get("rank"))
             for reader in self._remembering:
-                reader.remember(memory["readers"][reader.tag])
+                if reader.tag in memory["readers"]:
+                    reader.remember(memory["readers"][reader.tag])
+            self._before = str(memory.get("before", "")).encode("latin-1", "replace")
+            self._context.has_begun = bool(memory.get("begun", True))
         except (KeyError, TypeError, ValueError, AttributeError):
             self._merger = EventMerger(self._totals)
 

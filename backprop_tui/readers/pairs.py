@@ -1,81 +1,120 @@
-"""Reads lines that consist only of name-value pairs: `Epoch 1/5, Loss: 0.32, Val Loss: 0.63`, `step=10 loss=0.5`.
+r"""Reads lines that hold a position and names with numbers, in any common shape.
 
-After the logging prefix every word must be the name of a number, and one name must be a known metric, so that prose
-that mentions a loss yields nothing.
+`Epoch 1/5, Loss: 0.32`, `[1/2][124/125] Loss_D: 0.38`, `iter 100: loss 3.12, time 123.45ms`, `[40]\ttrain's auc: 1`.
+`line_items` takes the line apart. Whether it is about a training is decided from the whole: one name must be a known
+metric, and without a position, such as an epoch, there may be no other words. A name and number alone on a line is
+a setting where its neighbours are.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
-from dataclasses import field
 
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
+from backprop_tui.readers.keras import is_keras_line
 from backprop_tui.readers.lazy_regex import lazy_compile
+from backprop_tui.readers.line_context import LineContext
+from backprop_tui.readers.line_items import LineItems, parse_items, split_of
 from backprop_tui.readers.prefixes import prefix_end
-from backprop_tui.readers.printed_numbers import parse_duration, parse_number
-from backprop_tui.readers.training_keys import MAX_EPOCH, is_known_metric, numeric_metrics
+from backprop_tui.readers.training_keys import (
+    MAX_EPOCH,
+    SPLIT_WORDS,
+    TRAIN_WORDS,
+    is_known_metric,
+    name_words,
+    numeric_metrics,
+    word_set,
+)
 
 MAX_LINE_CHARS = 2000
-MAX_ITEMS = 64
+MAX_HEAD_WORDS = 3  # before the position: "Training results of epoch 3"
+MAX_WORDS_WITH_POSITION = 6
+MAX_TEXTS = 3  # names with a text instead of a number
 
-_NUMBER = (
-    r"[-+]?(?:\d[\d,]{0,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?|[-+]?(?:nan|NaN|NAN|inf|Inf|Infinity)\b"
-)
-_UNIT = r"(?: ?%|ms|us|µs|ns|s|k|K|M|G|[KMG]?i?B|(?: ?[A-Za-z]{1,12}/[a-z]{1,12})|°?C|W)?"
-_END = r"(?=[\s,;|)\]}]|\.?$)"
-_SEPARATOR = lazy_compile(r"[\s,;|•·>*]*(?:[-–—=]{1,3}(?:[\s|]+|$))?")
-_GAP = r"\s{0,8}"  # bounded, so that a long run of blanks is not slow
-_OF = rf"{_GAP}(?:/|of){_GAP}"
-_SHARE = rf"(?:\({_GAP}[\d.]{{1,6}}{_GAP}%\))?"
-_OPEN, _CLOSE = rf"{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}", rf"{_GAP}[\])]{{0,2}}:?"
-_EPOCH = lazy_compile(
-    rf"[\[(]?epoch{_OPEN}(\d{{1,9}})(?:{_OF}(\d{{1,9}}))?{_CLOSE}(?=[\s,;|\-\[]|$)",
-    re.IGNORECASE,
-)
-_STEP = lazy_compile(
-    rf"[\[(]?(?P<name>(?:global[ _]?)?step|iter(?:ation)?|batch(?:_idx)?|update){_OPEN}(?P<done>\d{{1,15}})"
-    rf"(?:{_OF}(?P<total>\d{{1,15}}))?{_GAP}{_SHARE}{_CLOSE}(?=[\s,;|\-]|$)",
-    re.IGNORECASE,
-)
-_FRACTION = lazy_compile(
-    rf"[\[(]?{_GAP}(\d{{1,15}}){_GAP}/{_GAP}(\d{{1,15}}){_GAP}{_SHARE}{_GAP}[\])]?:?"
-    r"(?: (?:batches|steps|iters?|it)\b)?(?=[\s,;|\-]|$)"
-)
-_EPOCH_AND_BATCH = lazy_compile(rf"\[{_GAP}(\d{{1,9}}),{_GAP}(\d{{1,12}})\](?=\s)")
-_NAME = r"(?P<name>[A-Za-z][\w@/.%()-]{0,60}?(?: (?!\d)[\w@/.%()-]{1,40}?){0,3})"
-_MEAN = rf"(?:{_GAP}\({_GAP}[-+\d.e%]{{1,24}}{_GAP}\))?"
-_PAIR = lazy_compile(
-    rf"{_NAME}{_GAP}[:=]{_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
-    rf"|(?P<time>\d{{1,4}}(?::\d\d){{1,2}})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}){_END}"
-)
-_SPACED = lazy_compile(rf"{_NAME} {{1,8}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}")
-_RULE = r"[-=\s]{0,100}$"
+_GAP = r"\s{0,8}"
+_RULE = r"[-=*\s]{0,100}$"
 _EPOCH_ALONE = lazy_compile(
-    rf"[-=\s]{{0,20}}Epoch (\d{{1,7}})(?:{_OF}(\d{{1,7}}))?:?{_RULE}"
-    rf"|[\s\[]{{0,8}}[Ee]poch{_OPEN}(\d{{1,7}}){_GAP}/{_GAP}(\d{{1,7}})\]?:?{_RULE}"
+    rf"[-=*#\s]{{0,20}}(?:Epoch|EPOCH:?) (\d{{1,7}})(?:{_GAP}(?:/|of){_GAP}(\d{{1,7}}))?:?{_RULE}"
+    r"|(?:Train )?Epoch: (\d{1,7})(?: \[\d{1,3}%\]| ?\| ?(?:Epoch )?Time: .{1,20})$"
+    rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/"
+    rf"{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
-
-
-@lazy_dataclass(slots=True)
-class _ParsedLine:
-    epoch: int | None = None
-    total_epochs: int | None = None
-    step: int | None = None
-    total_steps: int | None = None
-    done: int | None = None
-    total: int | None = None
-    eta_seconds: float | None = None
-    has_doubtful_pair: bool = False  # an unknown name and a number with only a space between them
-    values: dict[str, object] = field(default_factory=dict)
+# Lines that say only where the training is: rsl-rl, Coqui, Composer.
+_POSITION_ALONE = lazy_compile(
+    r"\s*Learning iteration \d+/\d+\s*$|.{0,80}-- GLOBAL_STEP: \d+\s*$|\[epoch=\d+\]\[batch=\d+/\d+\]:$"
+)
+# An exception, a shell's `set -x`, a call or a printed object: Namespace(lr=0.1, loss=0.5)
+_OTHER = lazy_compile(
+    r"(?-i:[\w.]{0,80}(?:Error|Exception|Warning|Interrupt)\b)|\++ |[\w.]{1,60}\((?:[\w.]{1,60}=|\w{1,60}\()|E   |>>> "
+    # The position of another training, or of a checkpoint.
+    r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",
+    re.IGNORECASE,
+)
+_SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
+_HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
+_DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
+_ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
+_BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
+_SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
+_SETTING_WORDS = word_set(
+    """
+    lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device
+    epochs steps name path dir model dataset gamma beta warmup scheduler activation batch clip
+    """
+)
+# Two of these on a line are settings, even beside `epoch=3` or `batch=8`.
+_DUMPED_WORDS = word_set(
+    """
+    momentum decay optimizer dropout workers warmup seed betas patience epochs
+    """
+)
+# Beside a position these show that a line is a training's, though they are no results.
+_COMPANIONS = frozenset(("lr", "learningrate", "gradnorm"))
+_NOT_OF_EVALUATIONS = (
+    " Time",
+    " time",
+    " Data",
+    " data",
+    " LR",
+    " lr",
+    " data_time",
+    " max mem",
+    " max_mem",
+    " memory",
+)
 
 
 class Pairs:
+    # Few different first bytes, and rare ones, keep the search for a mark fast: so "pb:" for "val_bpb:".
     marks = (
-        *(b"loss", b"Loss", b"LOSS", b"acc", b"Acc", b"ACC", b"ppl", b"PPL", b"plexity", b"nll", b"poch"),
-        *(b"ward", b"f1", b"F1", b"mAP", b"mIoU", b"bleu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
+        *(
+            b"loss",
+            b"Loss",
+            b"LOSS",
+            b"acc",
+            b"Acc",
+            b"ACC",
+            b"ppl",
+            b"PPL",
+            b"plexity",
+            b"ll:",
+            b"ll=",
+            b"poch",
+            b"POCH",
+        ),
+        *(b"rew", b"Rew", b"f1", b"F1", b"mAP", b"mIoU", b"IoU", b"leu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
+        *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
+        *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
+        *(b"pisode", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
     )
+
+    tag = "Pairs"
+
+    def __init__(self) -> None:
+        self.context = LineContext()
+        self._step = 0  # the last one of the training
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -84,105 +123,165 @@ class Pairs:
         line = line.rstrip()
         start = prefix_end(line)
         if (alone := _EPOCH_ALONE.match(line, start)) is not None:
-            epoch, total = (alone[1], alone[2]) if alone[1] is not None else (alone[3], alone[4])
+            epoch, total = alone[1] or alone[3] or alone[4], alone[2] or alone[5]
             yield EpochStarted(offset=offset, epoch=int(epoch), total_epochs=None if total is None else int(total))
             return
-        parsed = _parse_line(line, start)
-        if parsed is not None:
-            yield from _pairs_progress(parsed, offset)
+        if _OTHER.match(line, start) is not None or is_keras_line(line):
+            return
+        if (decreased := _DECREASED.match(line, start)) is not None:
+            yield Progress(offset=offset, metrics=numeric_metrics({decreased[1]: decreased[2]}))
+            return
+        items = parse_items(line, start)
+        if items is None:
+            return
+        if items.split is None and (split := self._split_around(items, line, start)) is not None:
+            _name_split(items, split)
+        if self._is_training(items, line, start):
+            yield from self._events(items, line, offset)
 
+    def _split_around(self, items: LineItems, line: str, start: int) -> str | None:
+        """The word that names a validation or test, in the prefix or in the line above, if that is a heading."""
+        if _SUMMARY.match(line, start) is not None:
+            return "Test"
+        tags = _BRACKETED_WORD.findall(line, 0, start) if "[" in line[:start] else []
+        if (split := next(filter(None, map(split_of, tags)), None)) or items.has_position:
+            return split
+        previous = self.context.previous
+        heading = _HEADING_ALONE.match(previous, prefix_end(previous)) if previous.endswith(":") else None
+        words = [] if heading is None else heading[0].rstrip(":").split()
+        return next((word for word in words if split_of(word)), None)
 
-def _parse_line(line: str, position: int) -> _ParsedLine | None:
-    """Parses the whole line; None if anything in it is not a name with a number."""
-    parsed = _ParsedLine()
-    end = len(line)
-    for _ in range(MAX_ITEMS):
-        separator = _SEPARATOR.match(line, position)
-        position = position if separator is None else separator.end()
-        if position >= end or line[position:end] in (".", "]"):
-            return parsed
-        item_end = _parse_item(parsed, line, position)
-        if item_end is None:
-            return None
-        position = item_end
-    return None
+    def memory(self) -> int:
+        return self._step
 
+    def remember(self, memory: int) -> None:
+        self._step = int(memory)
 
-def _parse_item(parsed: _ParsedLine, line: str, position: int) -> int | None:
-    """Parses one item into `parsed` and returns its end; None if there is no item at this position."""
-    if (epoch := _EPOCH.match(line, position)) is not None and parsed.epoch is None:
-        parsed.epoch = int(epoch[1])
-        parsed.total_epochs = None if epoch[2] is None else int(epoch[2])
-        return epoch.end()
-    if (step := _STEP.match(line, position)) is not None:
-        _parse_step(parsed, step)
-        return step.end()
-    if (fraction := _FRACTION.match(line, position)) is not None and parsed.done is None:
-        parsed.done, parsed.total = int(fraction[1]), int(fraction[2])
-        return fraction.end()
-    if (both := _EPOCH_AND_BATCH.match(line, position)) is not None and parsed.epoch is None:
-        parsed.epoch, parsed.done = int(both[1]), int(both[2])
-        return both.end()
-    return _parse_pair(parsed, line, position)
+    def _is_training(self, items: LineItems, line: str, start: int) -> bool:
+        known = [name for name in items.values if is_known_metric(name)]
+        if items.texts > MAX_TEXTS or sum(not _DUMPED_WORDS.isdisjoint(name_words(name)) for name in items.values) > 1:
+            return False  # a configuration on one line
+        if items.has_position:
+            if _POSITION_ALONE.match(line, start) is not None:
+                return True
+            if (items.head_words or 0) > MAX_HEAD_WORDS or items.words > MAX_WORDS_WITH_POSITION:
+                return False
+            is_round = _ROUND.match(line, start) is not None
+            if known or (is_round and items.values and not items.words):
+                return "best iteration is" not in self.context.previous
+            is_step = items.epoch is not None or items.step_rank >= 1
+            return is_step and not items.words and any(_is_companion(name) for name in items.values)
+        if items.eta_seconds is not None and not items.values and not items.words:
+            return self.context.has_begun
+        return bool(known) and self._is_result(items, known, line, start)
 
+    def _is_result(self, items: LineItems, known: list[str], line: str, start: int) -> bool:
+        """Whether a line without a position holds results, and not settings, bounds or prose."""
+        of_split = [name for name in known if _names_split(name)]
+        if items.spaced:
+            # `Test set` or `End of training | test loss 7.33 | test ppl 1519.57`
+            is_decimal = items.integers.isdisjoint(items.spaced)
+            is_alone = len(items.values) == 1
+            if not is_decimal or not items.spaced.issubset(known) or items.words > (0 if is_alone else MAX_HEAD_WORDS):
+                return False
+            return bool(of_split) and (not is_alone or self.context.has_begun or items.split is not None)
+        if line.endswith(",") or items.texts > 0 or items.words > (items.split is not None):
+            return False
+        if len(items.values) > 1 or items.split is not None:
+            return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
+        return not self._is_setting(items, known[0])
 
-def _parse_step(parsed: _ParsedLine, step: re.Match[str]) -> None:
-    done, total = int(step["done"]), None if step["total"] is None else int(step["total"])
-    if step["name"].lower().startswith("batch"):
-        parsed.done, parsed.total = done, total
-    else:
-        parsed.step, parsed.total_steps = done, total
+    def _is_setting(self, items: LineItems, name: str) -> bool:
+        """Whether the only pair of a line is part of a printed configuration."""
+        previous = self.context.previous
+        setting = _SETTING.match(previous, prefix_end(previous))
+        if setting is not None and not is_known_metric(_name_before(setting[0])):
+            is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
+            if not self.context.has_begun or is_text or _is_setting_name(_name_before(setting[0])):
+                return True
+        return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
-
-def _parse_pair(parsed: _ParsedLine, line: str, position: int) -> int | None:
-    pair = _PAIR.match(line, position)
-    if pair is None:
-        pair = _SPACED.match(line, position)
-        if pair is None:
-            return None
-        parsed.has_doubtful_pair |= not is_known_metric(pair["name"])
-        parsed.values[pair["name"]] = pair["number"].replace(",", "")
-        return pair.end()
-    name = pair["name"]
-    if pair["time"] is not None:
-        if name.lower() == "eta":
-            parsed.eta_seconds = parse_duration(pair["time"])
-    elif pair["total"] is not None:
-        parsed.values[name] = 100 * int(pair["correct"]) / max(1, int(pair["total"]))
-    else:
-        parsed.values[name] = pair["number"].replace(",", "")
-    return pair.end()
-
-
-def _pairs_progress(parsed: _ParsedLine, offset: int) -> Iterator[ReaderEvent]:
-    metrics = numeric_metrics({name.strip(): parse_number(value) for name, value in parsed.values.items()})
-    if not any(map(is_known_metric, metrics)):
-        return
-    if parsed.has_doubtful_pair and parsed.epoch is None and parsed.step is None and parsed.done is None:
-        return
-    epoch = parsed.epoch if parsed.epoch is not None and parsed.epoch <= MAX_EPOCH else None
-    is_doubtful = False
-    if parsed.step is not None and parsed.total_steps is not None and epoch is not None:
-        # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
-        parsed.done, parsed.total, parsed.step = parsed.step, parsed.total_steps, None
-        is_doubtful = parsed.total_epochs is None
-    if parsed.step is None and parsed.done is not None and parsed.total is not None:
-        yield EpochProgress(
+    def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
+        epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
+        if items.split_before_position or (items.split is not None and not items.has_position):
+            yield from self._evaluation(items, epoch, offset)
+            return
+        metrics = numeric_metrics(items.values)
+        if items.epoch is not None and items.step is not None and items.has_loss_is:
+            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
+        within_epoch = True
+        if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
+            # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
+            items.done, items.total, items.step = items.step, items.total_steps, None
+            within_epoch = items.total_epochs is not None
+        if items.step is not None:
+            self._step = items.step
+        if items.step is None and items.done is not None and items.total is not None:
+            eta = items.eta_seconds
+            yield EpochProgress(
+                offset=offset,
+                done=items.done,
+                total=items.total,
+                epoch=None if epoch is None else int(epoch),
+                first_epoch=items.first_epoch,
+                total_epochs=items.total_epochs,
+                within_epoch=within_epoch,
+                seconds_left=eta if items.eta_follows_batch else None,
+                eta_seconds=None if items.eta_follows_batch else eta,
+                metrics=metrics,
+            )
+            return
+        yield Progress(
             offset=offset,
-            done=parsed.done,
-            total=parsed.total,
+            step=items.step,
             epoch=epoch,
-            total_epochs=parsed.total_epochs,
-            within_epoch=not is_doubtful,
+            total_steps=items.total_steps,
+            total_epochs=items.total_epochs,
+            eta_seconds=items.eta_seconds,
             metrics=metrics,
         )
-        return
-    yield Progress(
-        offset=offset,
-        step=parsed.step,
-        epoch=None if epoch is None else float(epoch),
-        total_steps=parsed.total_steps,
-        total_epochs=parsed.total_epochs,
-        eta_seconds=parsed.eta_seconds,
-        metrics=metrics,
-    )
+
+    def _evaluation(self, items: LineItems, epoch: float | None, offset: int) -> Iterator[ReaderEvent]:
+        """A validation's own batches are no steps; its result is on the last of them, as the mean."""
+        done, total = (items.done, items.total) if items.step is None else (items.step, items.total_steps)
+        if done is not None and total is not None and done < total - (items.eta_follows_batch):
+            return
+        step = items.step if items.total_steps is None and items.step is not None and items.step >= self._step else None
+        metrics = numeric_metrics(
+            {name: mean for name, mean in items.means.items() if not name.endswith(_NOT_OF_EVALUATIONS)}
+        )
+        if metrics:
+            yield Progress(offset=offset, step=step, epoch=epoch, total_epochs=items.total_epochs, metrics=metrics)
+
+
+def _may_count_in_epoch(items: LineItems, line: str) -> bool:
+    """Whether the line names an epoch before its step; in `step 10/3000 | loss 2.1 | epoch: 1` it is only a detail."""
+    if items.epoch is None or not items.epoch.is_integer() or items.epoch > MAX_EPOCH:
+        return False
+    total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
+    return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
+
+
+def _name_before(setting: str) -> str:
+    return setting.replace("=", ":").partition(":")[0].strip(" -*")
+
+
+def _name_split(items: LineItems, split: str) -> None:
+    items.split, items.split_before_position = split, True
+    items.values = {f"{split} {name}": value for name, value in items.values.items()}
+    items.means = {f"{split} {name}": value for name, value in items.means.items()}
+    items.spaced = {f"{split} {name}" for name in items.spaced}
+    items.integers = {f"{split} {name}" for name in items.integers}
+
+
+def _names_split(name: str) -> bool:
+    words = name_words(name)
+    return not SPLIT_WORDS.isdisjoint(words) or not TRAIN_WORDS.isdisjoint(words)
+
+
+def _is_companion(name: str) -> bool:
+    return "".join(name_words(name)) in _COMPANIONS
+
+
+def _is_setting_name(name: str) -> bool:
+    return not _SETTING_WORDS.isdisjoint(name_words(name)) and not is_known_metric(name)

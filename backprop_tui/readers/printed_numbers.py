@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backprop_tui.readers.lazy_regex import lazy_compile
+
 # The largest integer up to which every integer is exact as a float.
 MAX_STEP = 2**53
 MAX_NUMBER_CHARS = 64
@@ -52,3 +54,21 @@ def parse_duration(text: str) -> float | None:
     for part in parts:
         seconds = seconds * 60 + int(part)
     return float(seconds)
+
+
+CLOCK = r"(?:\d{1,4} days?,? )?\d{1,4}(?::\d\d){1,2}(?:\.\d{1,9})?|\d{1,9} ?[dh](?: ?\d{1,9} ?[hms]){1,3}"
+DURATION = rf"{CLOCK}|\d{{1,9}}(?:\.\d{{1,9}})? ?[dhms](?: \d{{1,2}} ?s)?(?![a-zA-Z])"
+"""Regular expressions of the times that `parse_time_left` parses: with several parts, and any."""
+_DAYS = lazy_compile(r"(\d{1,4}) days?,? ")
+_PART = lazy_compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([dhms])")
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def parse_time_left(text: str) -> float | None:
+    """Parses `1 day, 2:03:04`, `00:08`, `1h 39m 38s`, `1.1m` or `12s` to seconds; None for anything else."""
+    days = _DAYS.match(text)
+    if ":" in text:
+        clock = parse_duration(text[0 if days is None else days.end() :].strip().partition(".")[0])
+        return None if clock is None else clock + (0 if days is None else int(days[1]) * 86400)
+    parts = _PART.findall(text)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None

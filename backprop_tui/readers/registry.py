@@ -12,17 +12,15 @@ from typing import Any, Protocol, runtime_checkable
 from backprop_tui.readers.announced_totals import AnnouncedTotals
 from backprop_tui.readers.checkpoint_messages import CheckpointMessages
 from backprop_tui.readers.events import ReaderEvent
-from backprop_tui.readers.fairseq import Fairseq
 from backprop_tui.readers.json_lines import JsonLines
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lightning import Lightning
-from backprop_tui.readers.megatron import Megatron
-from backprop_tui.readers.nanogpt import NanoGpt
+from backprop_tui.readers.line_context import LineContext
 from backprop_tui.readers.pairs import Pairs
 from backprop_tui.readers.progress_bars import ProgressBars
 from backprop_tui.readers.python_dicts import PythonDicts
-from backprop_tui.readers.pytorch_examples import PytorchExamples
-from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.summaries import Summaries
+from backprop_tui.readers.tables import Tables
 from backprop_tui.readers.ultralytics import Ultralytics
 
 
@@ -58,6 +56,22 @@ class StatefulReader(Protocol):
         """Restores a state that `memory` returned. Raises: TypeError or ValueError, if it is none."""
 
 
+@runtime_checkable
+class FollowingReader(Protocol):
+    """A reader of several lines, such as a table, that may ask for the next one whatever bytes it has."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether `read` is to get the next line."""
+
+
+@runtime_checkable
+class ContextReader(Protocol):
+    """A reader to which the lines before matter; the log's reader keeps the context up to date."""
+
+    context: LineContext
+
+
 # Specific formats come before general ones.
 READERS: tuple[Callable[[], Reader], ...] = (
     JsonLines,
@@ -66,11 +80,8 @@ READERS: tuple[Callable[[], Reader], ...] = (
     Lightning,
     ProgressBars,
     Keras,
-    PytorchExamples,
-    Timm,
-    Megatron,
-    Fairseq,
-    NanoGpt,
+    Summaries,
+    Tables,
     CheckpointMessages,
     Pairs,
     AnnouncedTotals,

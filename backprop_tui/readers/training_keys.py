@@ -9,6 +9,12 @@ from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import as_count, parse_number
 
+
+def word_set(text: str) -> frozenset[str]:
+    """Returns the words of a text."""
+    return frozenset(text.split())
+
+
 # Keys are compared without case, dashes and underscores; the first key of a tuple that is present is used.
 STEP_KEYS = ("step", "globalstep", "iteration", "iter")
 TOTAL_KEYS = ("totalsteps", "maxsteps")
@@ -23,10 +29,50 @@ PATH_KEYS = ("path", "checkpointpath", "checkpoint", "ckptpath", "file", "filena
 TRAINING_METRIC_SUFFIXES = ("loss", "accuracy", "perplexity")
 TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 
-# Further metric names, accepted only on lines that contain nothing but name-value pairs.
-KNOWN_METRIC_WORDS = frozenset(
-    ("acc", "mae", "mse", "rmse", "f1", "auc", "iou", "miou", "map", "dice", "bleu", "wer", "cer", "bpb", "nll", "ppl")
+# Further metric names, accepted only on lines that hold little but name-value pairs.
+KNOWN_METRIC_WORDS = word_set(
+    """
+    acc acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map
+    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return
+    returns rew score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity
+    """
 )
+# Words that only qualify the metric before them: `ep_rew_mean`, `loss/train/total`, `lm loss value`.
+_QUALIFIERS = word_set(
+    """
+    mean avg average std min max median total sum value val valid validation train training test eval dev all
+    epoch step iter smooth ema macro micro weighted top ratio db
+    """
+)
+SPLIT_WORDS = word_set(
+    """
+    val valid validation validating test testing eval evaluation evaluating evaluate dev holdout heldout cur
+    """
+)
+TRAIN_WORDS = frozenset(("train", "training", "trn"))
+# A name with one of these words is a setting, a bound or something else that is no result.
+_NO_METRIC_WORDS = word_set(
+    """
+    packet packets target weight weights coef coeff coefficient lambda threshold thresh scale fn func type goal
+    limit baseline of the was is are for and with from this that every interval freq frequency patience budget
+    map_location reduction factor range steps margin tolerance tol count num scaling
+    """
+)
+# Counters, clocks and constants: they are never curves.
+_BOOKKEEPING = word_set(
+    """
+    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta
+    """
+)
+# The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
+COUNTERS = _BOOKKEEPING | word_set(
+    """
+    epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
+    worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
+    predictsamples
+    """
+)
+_COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
 
 MAX_EPOCH = 1_000_000  # a larger number is a time in seconds since 1970
 MAX_METRICS = 256
@@ -34,6 +80,7 @@ MAX_NAME_CHARS = 120  # longer keys are ignored
 MAX_PATH_CHARS = 4096
 
 _WORD_SEPARATOR = lazy_compile(r"[^a-z0-9]+")
+_CAMEL_CASE = lazy_compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 # Control characters would affect the terminal that displays the text, and surrogates cannot be encoded.
 _UNSAFE_CHARACTER = lazy_compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -101,14 +148,33 @@ def is_training_metric(name: str) -> bool:
 
 def is_known_metric(name: str) -> bool:
     """Returns whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
-    words = [word for word in _WORD_SEPARATOR.split(name.lower()) if word]
-    if not words or "packet" in words:  # ping reports a packet loss
+    words = name_words(name)
+    if not words or not _NO_METRIC_WORDS.isdisjoint(words):  # ping reports a packet loss
         return False
+    if is_training_metric(name.strip()) or "loss" in words:
+        return True
+    while len(words) > 1 and (words[-1] in _QUALIFIERS or words[-1].isdigit()):
+        words.pop()
     return (
-        is_training_metric(name.strip())
+        words[-1] in KNOWN_METRIC_WORDS
         or words[-1].rstrip("0123456789") in KNOWN_METRIC_WORDS
-        or words[-1] in KNOWN_METRIC_WORDS
+        or words[-1].endswith(TRAINING_METRIC_SUFFIXES)
     )
+
+
+def name_words(name: str) -> list[str]:
+    """Returns the words of a name in lower case: `valid_1's AvgLoss` is valid, 1, s, avg, loss."""
+    return [word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word]
+
+
+def is_counter(name: str) -> bool:
+    """Returns whether a name on a line of text is that of a counter, a clock or a constant rather than of a curve."""
+    return _normalized(name).replace(" ", "") in COUNTERS
+
+
+def has_counter(name: str) -> bool:
+    """Returns whether the name contains a running number, so that each line would begin a curve of its own."""
+    return _COUNTER.search(name.lower()) is not None
 
 
 def _normalized(name: str) -> str:
@@ -145,7 +211,11 @@ def _valid_metrics(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def _is_valid_name(name: str) -> bool:
-    return 0 < len(name) <= MAX_NAME_CHARS and _UNSAFE_CHARACTER.search(name) is None
+    return (
+        0 < len(name) <= MAX_NAME_CHARS
+        and _UNSAFE_CHARACTER.search(name) is None
+        and _normalized(name) not in _BOOKKEEPING
+    )
 
 
 def _is_path(text: str) -> bool:

@@ -35,7 +35,7 @@ class Ultralytics:
     """Remembers the column names of the last training and evaluation header."""
 
     tag = "Ultralytics"
-    marks = (b"Instances", b"% \xe2", b"%|", b"all  ")
+    marks = (b"Instances", b"% \xe2", b"%|", b"ll  ")
 
     def __init__(self) -> None:
         self._columns: Sequence[str] = ()

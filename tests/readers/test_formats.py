@@ -120,7 +120,7 @@ PROGRESS: list[tuple[str, dict[str, Any]]] = [
     ),
     (
         " validation loss at iteration 1000 | lm loss value: 2.302585E+00 | lm loss PPL: 1.0E+01 |",
-        {"step": 1000, "metrics": {"lm loss value": 2.302585, "lm loss PPL": 10.0}},
+        {"step": 1000, "metrics": {"validation lm loss value": 2.302585, "validation lm loss PPL": 10.0}},
     ),
     ("epoch=3 step=100 loss=nan", {"step": 100, "epoch": 3.0, "metrics": {"loss": math.nan}}),
     (
@@ -189,7 +189,7 @@ def test_a_line_reports_progress(line: str, meaning: dict[str, Any]) -> None:
         ("saving checkpoint at iteration     845 to /ckpt/run in torch_dist format", "/ckpt/run", 845),
         (" ('./output/train/checkpoint-0.pth.tar', 0.12)", "./output/train/checkpoint-0.pth.tar", None),
         ("=> Saving checkpoint 'model_best.pth.tar'", "model_best.pth.tar", None),
-        ("Checkpoint saved to out/step_100.pt.", "out/step_100.pt", None),
+        ("Checkpoint saved to out/step_100.pt.", "out/step_100.pt", 100),
     ],
 )
 def test_a_line_announces_a_checkpoint(line: str, path: str, step: int | None) -> None:

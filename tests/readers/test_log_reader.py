@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_tui.readers.checkpoint_messages import CheckpointMessages
 from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.keras import Keras
 from backprop_tui.readers.lines import MAX_LINE_BYTES
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.readers.timm import Timm
+from backprop_tui.readers.pairs import Pairs
+from backprop_tui.readers.summaries import Summaries
+from backprop_tui.readers.tables import Tables
 from backprop_tui.readers.ultralytics import Ultralytics
 
 LOG = (
@@ -151,13 +154,19 @@ def test_an_invalid_state_is_ignored(memory: dict[str, object]) -> None:
     assert LogReader(previous_state=memory).feed(b"") == []
 
 
+_STATEFUL = (Ultralytics, Keras, CheckpointMessages, Summaries, Tables, Pairs)
+
+
 def test_the_tags_of_stateful_readers_do_not_depend_on_class_names() -> None:
-    assert {reader: reader.tag for reader in (Ultralytics, Keras, Timm)} == {
+    assert {reader: reader.tag for reader in _STATEFUL} == {
         Ultralytics: "Ultralytics",
         Keras: "Keras",
-        Timm: "Timm",
+        CheckpointMessages: "CheckpointMessages",
+        Summaries: "Summaries",
+        Tables: "Tables",
+        Pairs: "Pairs",
     }
-    assert set(LogReader().memory()["readers"]) == {"Ultralytics", "Keras", "Timm"}
+    assert set(LogReader().memory()["readers"]) == {reader.tag for reader in _STATEFUL}
 
 
 def test_another_start_of_a_script_keeps_the_number_of_its_first_epoch() -> None:
