@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backprop_tui.domain.training_totals import Totals, total_from_name
-from backprop_tui.readers.events import Progress
+from backprop_tui.readers.events import Progress, TotalsAnnounced
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
 
@@ -17,6 +17,7 @@ _NAMED = lazy_compile(
     rf"[\"']?([A-Za-z][A-Za-z _]{{3,40}}?)[\"']?(?: */ *epoch\S{{0,4}})? ?[:=] ?{_COUNT}(,?)(?=[\s(.;,]|$)"
 )
 _CONFIGURED = lazy_compile(rf"[(,]\s?([a-z_]{{5,40}})={_COUNT}(?=[,)])")
+_RUNNING_COUNT = lazy_compile(r"(?:total|num|number of)[ _]\w*steps\s*$|total[ _]iter", re.IGNORECASE)  # so far, maybe
 _SENTENCE = lazy_compile(rf"\btrain(?:ing)? for {_COUNT} (epochs|steps|iterations)\b", re.IGNORECASE)
 _ITERATION = lazy_compile(r"\s*Learning iteration (\d{1,12})/(\d{1,12})\s*$")
 
@@ -28,7 +29,7 @@ class AnnouncedTotals:
         *(b"_steps", b"_iters", b"mesteps", b"g iteration", b"g for "),
     )
 
-    def read(self, line: str, offset: int) -> Iterator[Progress]:
+    def read(self, line: str, offset: int) -> Iterator[Progress | TotalsAnnounced]:
         if len(line) > MAX_LINE_CHARS:
             return
         if (iteration := _ITERATION.match(line)) is not None:
@@ -36,14 +37,14 @@ class AnnouncedTotals:
             return
         total = _announced(line)
         if total is not None:
-            yield Progress(offset=offset, total_steps=total.steps, total_epochs=total.epochs)
+            yield TotalsAnnounced(offset=offset, steps=total.steps, epochs=total.epochs)
 
 
 def _announced(line: str) -> Totals | None:
     named = _NAMED.match(line, prefix_end(line))
     if named is not None:
         total = total_from_name(named[1].strip(), named[2], qualified=not named[3])
-        if total is not None:
+        if total is not None and (total.steps is None or not _RUNNING_COUNT.match(named[1])):
             return total
     sentence = _SENTENCE.search(line)
     if sentence is not None:

@@ -87,5 +87,14 @@ class EpochStarted:
     total_epochs: int | None = None
 
 
-ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsAnnounced:
+    """A line that only says how long the training will be; it is shown once there is progress."""
+
+    offset: int
+    steps: int | None = None
+    epochs: int | None = None
+
+
+ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted | TotalsAnnounced
 """What one reader found on one line, as printed there: `merge` makes merged events of these."""

@@ -27,6 +27,7 @@ from backprop_tui.readers.events import (
     MergedEvent,
     Progress,
     ReaderEvent,
+    TotalsAnnounced,
 )
 
 MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
@@ -58,16 +59,12 @@ class EventMerger:
         """Adds an event and yields the merged events that are complete."""
         match event:
             case Bar():
-                if event.done == 0:
-                    self._counts.note_zero(event.total)
-                progress = self._bars.interpret(event)
-                is_outer = (event.done, event.total) == (self._bars.step, self._bars.total)
-                yield from self._flush_pending(event.done if is_outer else None)
-                if progress is not None:
-                    yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
+                yield from self._take_bar(event)
             case EpochProgress():
                 yield from self._flush_pending(None)
                 yield from self._progress(self._absolute(event))
+            case TotalsAnnounced():
+                self._announce(event.steps, event.epochs)
             case EpochStarted():
                 yield from self._flush_pending(None)
                 yield from self._start_epoch(event)
@@ -83,6 +80,15 @@ class EventMerger:
             case CheckpointSaved():
                 yield from self._flush_pending(None)
                 yield from self._checkpoint(event)
+
+    def _take_bar(self, bar: Bar) -> Iterator[MergedEvent]:
+        if bar.done == 0:
+            self._counts.note_zero(bar.total)
+        progress = self._bars.interpret(bar)
+        is_outer = (bar.done, bar.total) == (self._bars.step, self._bars.total)
+        yield from self._flush_pending(bar.done if is_outer else None)
+        if progress is not None:
+            yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
 
     def finish(self) -> Iterator[MergedEvent]:
         """Yields pending metrics at the end of the log."""

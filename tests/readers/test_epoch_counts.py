@@ -182,11 +182,14 @@ def test_epochs_of_the_command_line_complete_what_is_printed() -> None:
         ("INFO:root:Total training steps: 1,500", 1500, None),
         ("warmup_steps: 100", None, None),
         ("Steps: 500", None, None),
+        ("Total timesteps: 98304", None, None),
+        ("total_steps: 4000", None, None),
         ("eval_steps=50,", None, None),
         ("Number of epochs without improvement: 3", None, None),
         ("We train for 3 epochs or until the loss rises", None, 3),
     ],
 )
 def test_lines_that_announce_a_total(line: str, steps: int | None, epochs: int | None) -> None:
-    values = read(line)
+    assert read(line) == []  # it is shown once there is progress
+    values = read(line, "epoch: 1, step: 1, loss: 0.5")
     assert (last(values, "total_steps"), last(values, "total_epochs")) == (steps, epochs)
