@@ -2,8 +2,8 @@
 
 `Saving current state to accout`, `Saving model checkpoint to out/checkpoint-10`,
 `Saved model parameters to: a_0100.pt`, `Epoch 1 | Training checkpoint saved at checkpoint.pt`,
-`[Torch] Saving out/global_step30/model_states.pt...`; and the
-list of the checkpoints it keeps that timm prints after each epoch.
+`[Torch] Saving out/global_step30/model_states.pt...`; and the list of kept checkpoints that timm prints after each
+epoch.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ _HEADING = lazy_compile(
     rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
 )
 _TEXT_PAIR = lazy_compile(r"[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}")
-_SEPARATOR = lazy_compile(r"(?:[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
+_SEPARATOR = lazy_compile(r"(?:\[[=>.#-]{2,100}\]|[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
 _PARENTHESIS = lazy_compile(r"\([^()]{0,120}\)")
 _TOKEN = lazy_compile(r"[^\s,;|│]{1,400}")
 _DELIMITED = lazy_compile(r"\s*(?:[,;|│]|$|\.$|- )|\t|\s{2}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.keras import is_keras_line
@@ -31,6 +32,7 @@ from backprop_tui.readers.training_keys import (
 MAX_LINE_CHARS = 2000
 MAX_HEAD_WORDS = 3  # before the position: "Training results of epoch 3"
 MAX_WORDS_WITH_POSITION = 6
+MAX_SETTING_CHARS = 60  # of a line that is remembered
 MAX_TEXTS = 3  # names with a text instead of a number
 
 _GAP = r"\s{0,8}"
@@ -57,7 +59,7 @@ _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
 _DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
-_SETTING = lazy_compile(r"[\s\-*]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
+_SETTING = lazy_compile(r"[\s\-*│├└─]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
 _SETTING_WORDS = word_set(
     """
     lr rate seed size optimizer momentum decay workers dropout betas hidden layers heads dim depth width device
@@ -115,6 +117,7 @@ class Pairs:
     def __init__(self) -> None:
         self.context = LineContext()
         self._step = 0  # the last one of the training
+        self._setting = ""  # the last line that was taken for one
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -151,11 +154,11 @@ class Pairs:
         words = [] if heading is None else heading[0].rstrip(":").split()
         return next((word for word in words if split_of(word)), None)
 
-    def memory(self) -> int:
-        return self._step
+    def memory(self) -> list[Any]:
+        return [self._step, self._setting]
 
-    def remember(self, memory: int) -> None:
-        self._step = int(memory)
+    def remember(self, memory: list[Any]) -> None:
+        self._step, self._setting = int(memory[0]), str(memory[1])
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
@@ -189,11 +192,15 @@ class Pairs:
             return False
         if len(items.values) > 1 or items.split is not None:
             return not any(_is_setting_name(name) for name in items.values if not _is_companion(name))
-        return not self._is_setting(items, known[0])
+        is_setting = self._is_setting(items, known[0])
+        self._setting = line[-MAX_SETTING_CHARS:].rstrip() if is_setting else ""
+        return not is_setting
 
     def _is_setting(self, items: LineItems, name: str) -> bool:
-        """Whether the only pair of a line is part of a printed configuration."""
+        """Whether the only pair of a line is part of a printed configuration: so are its neighbours."""
         previous = self.context.previous
+        if self._setting and previous.endswith(self._setting):
+            return True
         setting = _SETTING.match(previous, prefix_end(previous))
         if setting is not None and not is_known_metric(_name_before(setting[0])):
             is_text = setting[1] is None or not any(character.isdigit() for character in setting[1][:2])
