@@ -158,10 +158,14 @@ class Live:
     told_offset: int | None = None
     requests_offset: int = 0
     step: int | None = None
+    is_step_printed: bool = False  # in the log, and not only in another file of the script
     epoch: float | None = None
     total_steps: int | None = None
     total_epochs: int | None = None
-    eta_seconds: float | None = None  # until the end of the training, as printed by the script
+    epochs_done: float | None = None  # completed epochs, whatever number the script gives its first epoch
+    # Until the end of the training, as printed by the script or at its recent pace.
+    eta_seconds: float | None = None
+    step_seconds: float | None = None  # at the recent pace
     metrics: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, Extreme] = field(default_factory=dict)  # in this attempt, of metrics that are not smoothed
     curves: Mapping[str, SmoothedCurve] = field(default_factory=dict)  # of those that are

@@ -258,7 +258,7 @@ class Run:
     total_steps: int | None = None
     epoch: float | None = None
     total_epochs: int | None = None
-    eta_seconds: float | None = None  # as last printed by the script; None once the run has ended
+    eta_seconds: float | None = None  # as printed by the script, or at its pace; None once the run has ended
     metrics: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, Extreme] = field(default_factory=dict)  # of metrics with a known direction
     peak: Peak = field(default_factory=Peak)

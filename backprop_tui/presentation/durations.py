@@ -28,7 +28,7 @@ def remaining(seconds: float | None) -> str:
 
 
 def eta(seconds: float | None) -> str:
-    """A rough estimate of the time to the end: 40s, 13m, 2h10m, 11h, 3d; empty if it is unknown."""
+    """A rough estimate of the time to the end: 40s, 13m, 2h10m, 11h, 30h, 3.5d, 12d; empty if it is unknown."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return ""
     if seconds < _MINUTE:
@@ -36,7 +36,10 @@ def eta(seconds: float | None) -> str:
     minutes = math.ceil(seconds / _MINUTE)
     if minutes < 10 * 60:
         return duration(minutes * _MINUTE)
-    return f"{minutes / 60:.0f}h" if minutes < 24 * 60 else f"{minutes / 60 / 24:.0f}d"
+    if minutes < 48 * 60:
+        return f"{minutes / 60:.0f}h"
+    days = minutes / 60 / 24
+    return f"{days:.1f}".removesuffix(".0") + "d" if days < 9.95 else f"{days:.0f}d"
 
 
 def age(seconds: float | None) -> str:
@@ -58,6 +61,14 @@ def ago(seconds: float) -> str:
 def clock(moment: float) -> str:
     """The local time of day without seconds: 14:31."""
     return time.strftime("%H:%M", time.localtime(moment))
+
+
+def clock_of_day(moment: float, now: float) -> str:
+    """As `clock`, with the date if it is another day: 14:31, Thu 4 Dec 14:31."""
+    other = time.localtime(moment)
+    if other[:3] == time.localtime(now)[:3]:
+        return clock(moment)
+    return f"{time.strftime('%a', other)} {other.tm_mday} {time.strftime('%b %H:%M', other)}"
 
 
 def clock_with_seconds(moment: float) -> str:

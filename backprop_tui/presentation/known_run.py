@@ -34,11 +34,10 @@ class Moment:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LossCurve:
-    """The loss of a run so far; `step_seconds` is its recent pace, None if that is unknown."""
+    """The loss of a run so far; None and empty without one."""
 
     name: str | None = None
     values: tuple[float, ...] = ()
-    step_seconds: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +81,10 @@ def share_done(live: Live) -> float | None:
     """How much of its steps, else of its epochs, is done; None if the script does not tell their number."""
     if live.step is not None and live.total_steps:
         return min(1.0, live.step / live.total_steps)
-    if live.epoch is not None and live.total_epochs:
-        return min(1.0, live.epoch / live.total_epochs)
+    epochs_done = live.epoch if live.epochs_done is None else live.epochs_done
+    if epochs_done is not None and live.total_epochs:
+        return min(1.0, epochs_done / live.total_epochs)
     return None
-
-
-def eta_seconds(run: KnownRun, live: Live) -> float | None:
-    """The time to the last step at the recent pace, else the script's own estimate; None if there is neither."""
-    pace = run.curve.step_seconds
-    if pace is None or live.step is None or not live.total_steps:
-        return live.eta_seconds
-    return max(0.0, (live.total_steps - live.step) * pace)
 
 
 def progress_of(run: KnownRun) -> Sequence[Any]:

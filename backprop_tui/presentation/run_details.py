@@ -21,7 +21,6 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
-    eta_seconds,
     limit_seconds,
     progress_of,
     running_seconds,
@@ -120,9 +119,9 @@ def _progress(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     clauses = progress_clauses(*progress_of(run))
     if clauses and share is not None:
         clauses[0] += f" ({numbers.percent_done(share)})"
-    eta = None if live is None else eta_seconds(run, live)
+    eta = None if live is None else live.eta_seconds
     if clauses and eta is not None:
-        clauses.append(f"ETA {durations.eta(eta)}, at {durations.clock(moment.wall + eta)}")
+        clauses.append(f"ETA {durations.eta(eta)}, at {durations.clock_of_day(moment.wall + eta, moment.wall)}")
     if clauses:
         yield "progress", ", ".join(clauses)
     metrics = live.metrics if live is not None else record["metrics"]

@@ -1,6 +1,7 @@
 """Decides what a progress bar counts: training steps, epochs, an evaluation, or something unrelated to training.
 
 * A label that names an epoch (`Epoch 3/10`) makes the bar a position within that epoch; a label `Epochs` counts them.
+  Any other bar may count within the epoch that a line announced, or the whole training: `epoch_counts` decides.
 * A label with words such as training or step, or training metrics after the bar (`loss=0.5`), make it a training bar.
 * The bar of an evaluation is not a step. Its metrics are reported when it is full, under a name that says so.
 * A bar is redrawn many times a second, possibly for days: after MAX_UNTHROTTLED_UPDATES updates its metrics are
@@ -23,7 +24,7 @@ from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.lightning import NOT_METRICS, drawn_by_lightning
 from backprop_tui.readers.training_keys import is_training_metric, progress_from_fields
 
-MAX_UNTHROTTLED_UPDATES = 5000
+MAX_UNTHROTTLED_UPDATES = 1000
 
 _EVALUATION = lazy_compile(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
@@ -113,6 +114,7 @@ class BarInterpreter:
             offset=bar.offset,
             epoch=float(bar.done),
             total_epochs=bar.total,
+            epochs_done=float(bar.done),
             eta_seconds=bar.seconds_left,
             metrics=self._changed_metrics(bar, {} if fields is None else fields.metrics),
         )
@@ -143,6 +145,7 @@ class BarInterpreter:
             epoch=epoch,
             first_epoch=0 if zero_based else None,
             total_epochs=total_epochs,
+            within_epoch=epoch is not None,
             elapsed_seconds=bar.elapsed_seconds,
             seconds_left=bar.seconds_left,
             metrics=metrics,

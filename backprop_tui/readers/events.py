@@ -17,7 +17,7 @@ class Progress:
     """Training progress; a field is None if the line does not contain it.
 
     Metrics keep their printed names and order, and include NaN and infinities. The epoch is as printed, so it may count
-    from 0 or from 1. `eta_seconds` is for the whole training.
+    from 0 or from 1. `eta_seconds` is for the whole training. `epochs_done` is how many epochs were completed by then.
     """
 
     offset: int
@@ -26,6 +26,7 @@ class Progress:
     total_steps: int | None = None
     total_epochs: int | None = None
     eta_seconds: float | None = None
+    epochs_done: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -47,8 +48,8 @@ class EpochProgress:
     """Progress within one epoch (`done` of `total` steps), for formats that restart the count in each epoch.
 
     `epoch` None means the epoch that an earlier line named. `first_epoch` is the number the format gives the first
-    epoch, None if scripts differ. `elapsed_seconds` and `seconds_left` refer to this epoch, `eta_seconds` to the whole
-    training.
+    epoch, None if scripts differ. `within_epoch` False: the count may also be of the whole training. `elapsed_seconds`
+    and `seconds_left` are of the count, `eta_seconds` is for the whole training.
     """
 
     offset: int
@@ -57,6 +58,7 @@ class EpochProgress:
     epoch: int | None = None
     first_epoch: int | None = None
     total_epochs: int | None = None
+    within_epoch: bool = True
     elapsed_seconds: float | None = None
     seconds_left: float | None = None
     eta_seconds: float | None = None
@@ -85,5 +87,14 @@ class EpochStarted:
     total_epochs: int | None = None
 
 
-ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsAnnounced:
+    """A line that only says how long the training will be; it is shown once there is progress."""
+
+    offset: int
+    steps: int | None = None
+    epochs: int | None = None
+
+
+ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted | TotalsAnnounced
 """What one reader found on one line, as printed there: `merge` makes merged events of these."""

@@ -17,7 +17,8 @@ from backprop_tui.readers.training_keys import numeric_metrics
 
 _EPOCH = lazy_compile(r"\s*Epoch (\d{1,7})/(\d{1,7})\s*$")
 _BATCHES = lazy_compile(
-    r"\s*(\d{1,12})/(\d{1,12}|Unknown)\s*(?:\[[=>.]{0,60}\] - |━[━\s]{0,60}|- )(?:ETA: )?([\d:]{1,12})s?[ -]"
+    r"\s*(\d{1,12})/(\d{1,12}|Unknown)\s*"
+    r"(?:\[[=>.]{0,60}\] - |━[━\s]{0,60}|- (?=\d{1,9}s))(?:ETA: )?([\d:]{1,12})s?[ -]"
 )
 _NAME_AND_VALUE = lazy_compile(r"([^\s:][^:]{0,119}): (\S{1,64})\s*")
 _SAVED = lazy_compile(r"Epoch (\d{1,7}): (?:.{1,300}, )?(?:finished )?saving model to (\S.{0,4095})$")

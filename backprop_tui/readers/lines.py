@@ -18,7 +18,6 @@ _ESCAPES = re.compile(
     rb"|[ -/]*[0-~]"  # two-character sequences
     rb")?"
 )
-_TERMINATOR = re.compile(rb"\r\n?|\n")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +46,26 @@ class Block:
         `takes_next_line` is asked after each line: then the next one is returned whether it matches or not.
         """
         content = self.content
+        size, offset = len(content), self.end - len(self.content)
         position = 0
-        while position < len(content):
+        feed = carriage = -1  # the next line feed and carriage return; each part of the content is searched once
+        while position < size:
             if takes_next_line():
-                start = match_end = position
+                start = after = position
             elif (match := pattern.search(content, position)) is not None:
-                start = max(content.rfind(b"\n", position, match.start()) + 1, position)
-                start = max(content.rfind(b"\r", start, match.start()) + 1, start)
-                match_end = match.end()
+                found_at, after = match.span()
+                start = max(content.rfind(b"\n", position, found_at), content.rfind(b"\r", position, found_at)) + 1
+                start = start or position
             else:
                 return
-            terminator = _TERMINATOR.search(content, match_end)
-            end = len(content) if terminator is None else terminator.end()
-            line = content[start:end]
-            if not _is_too_long(line):
-                yield line, self.end - len(content) + end
-            position = end
+            if feed < after:
+                feed = content.find(b"\n", after) % (size + 1)
+            if carriage < after:
+                carriage = content.find(b"\r", after) % (size + 1)
+            end = min(feed, carriage)
+            position = min(size, end + (2 if feed == end + 1 else 1))
+            if position - start <= MAX_LINE_BYTES or not _is_too_long(content[start:position]):
+                yield content[start:position], offset + position
 
 
 def _is_too_long(line: bytes) -> bool:

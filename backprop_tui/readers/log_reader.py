@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
+from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.events import MergedEvent, Progress, ReaderEvent
 from backprop_tui.readers.line_context import MAX_BYTES_BEFORE, LineContext
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
-from backprop_tui.readers.progress_bars import bar_end
+from backprop_tui.readers.progress_bars import BarStates, bar_end
+from backprop_tui.readers.ranks import RankFilter
 from backprop_tui.readers.registry import READERS, ContextReader, FollowingReader, Reader, StatefulReader
+from backprop_tui.readers.ultralytics import Ultralytics
 
 BLOCK_BYTES = 64 * 1024  # a larger chunk is split into lines in blocks of this size
 MAX_PIECES = 16
@@ -35,7 +39,9 @@ class LogReader:
         readers: Iterable[Callable[[], Reader]] = READERS,
         memory: Mapping[str, Any] | None = None,
         previous_state: Mapping[str, Any] | None = None,
+        totals: Totals | None = None,
     ) -> None:
+        """`totals` are those that the command line names."""
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
@@ -45,12 +51,15 @@ class LogReader:
             if isinstance(reader, ContextReader):
                 reader.context = self._context
         self._before = b""  # the last bytes of the log before the next block
-        self._merger = EventMerger()
+        self._totals = totals
+        self._merger = EventMerger(totals)
+        self._bar_states = BarStates()
+        self._ranks = RankFilter()
         self._any_mark = _pattern_of_marks(self._readers)
         if memory is not None:
             self._remember(memory)
         elif previous_state is not None:
-            self._merger.remember_previous_state(previous_state)
+            self._remember_previous_start(previous_state)
 
     @property
     def offset(self) -> int:
@@ -69,6 +78,7 @@ class LogReader:
         return {
             "joiner": self._merger.memory(),
             "readers": readers,
+            "rank": self._ranks.memory(),
             "before": self._before.decode("latin-1"),
             "begun": self._context.has_begun,
         }
@@ -86,12 +96,14 @@ class LogReader:
         """Returns the events of an unterminated last line, and those still pending, at the end of the log."""
         block = self._splitter.finish()
         events = [] if block is None else list(self._read(block))
+        for event in self._ranks.finish():
+            events += self._merger.take(event)
         return [*events, *self._merger.finish()]
 
     def _read(self, block: Block) -> Iterator[MergedEvent]:
         start = block.end - len(block.content)
         content = block.content
-        for line, offset in block.matching_lines(self._any_mark, self._takes_next_line):
+        for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark, self._takes_next_line)):
             following = [reader for reader in self._following if reader.follows]
             readers = [reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following]
             end = offset - start - len(line)
@@ -100,7 +112,7 @@ class LogReader:
                 before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
             )
             for part in _split_mixed_line(visible_text(line)):
-                for event in _first_events(readers, part, offset):
+                for event in self._ranks.select(part, _first_events(readers, part, offset)):
                     for merged in self._merger.take(event):
                         self._context.has_begun |= isinstance(merged, Progress) and (
                             merged.step is not None or merged.epoch is not None
@@ -118,13 +130,21 @@ class LogReader:
         """A memory that another version wrote may lack a reader; a damaged one is none."""
         try:
             self._merger.remember(memory["joiner"])
+            self._ranks.remember(memory.get("rank"))
             for reader in self._remembering:
                 if reader.tag in memory["readers"]:
                     reader.remember(memory["readers"][reader.tag])
             self._before = str(memory.get("before", "")).encode("latin-1", "replace")
             self._context.has_begun = bool(memory.get("begun", True))
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._merger = EventMerger()
+            self._merger = EventMerger(self._totals)
+
+    def _remember_previous_start(self, memory: Mapping[str, Any]) -> None:
+        self._merger.remember_previous_state(memory)
+        for reader in self._remembering:
+            if isinstance(reader, Ultralytics):
+                with suppress(KeyError, IndexError, TypeError, ValueError):
+                    reader.remember_previous_start(memory["readers"][reader.tag])
 
 
 def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:
@@ -160,5 +180,5 @@ def _split_mixed_line(line: str) -> list[str]:
     return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
 
 
-def _first_events(readers: Iterable[Reader], line: str, offset: int) -> Iterable[ReaderEvent]:
+def _first_events(readers: Iterable[Reader], line: str, offset: int) -> tuple[ReaderEvent, ...]:
     return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

@@ -1,7 +1,8 @@
 """Merges the events of all formats in one log into the events of one training.
 
-* Formats that restart their count in each epoch get the step since the start of the training if the epoch is known;
-  otherwise each restart of the count is taken as a new epoch.
+* Formats that restart their count in each epoch get the step since the start of the training (`epoch_counts`).
+* A total that no line of progress prints is that which another line or the command line announces, until a step or an
+  epoch is beyond it. Of `epoch 0/9` nobody knows whether there are nine or ten, until something else says so.
 * Metrics printed without a step wait until the bar is redrawn and get its step; without a bar they get the last known
   step.
 * Metrics already reported for the same step are dropped: a line printed by two loggers, or a bar that is redrawn. This
@@ -15,7 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.bar_semantics import BarInterpreter
+from backprop_tui.readers.epoch_counts import COUNTS_IN_MEMORY, EpochCounts
 from backprop_tui.readers.events import (
     Bar,
     CheckpointSaved,
@@ -24,24 +27,31 @@ from backprop_tui.readers.events import (
     MergedEvent,
     Progress,
     ReaderEvent,
+    TotalsAnnounced,
 )
 
 MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
+STEPS_WITH_SECOND_VALUES = 3  # in a row, after which only the first value of a step counts
 MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a rounded copy of another
 
 
 class EventMerger:
     """Merges the parsed events of a log, in order; its state is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, announced: Totals | None = None) -> None:
+        """`announced` are the totals that the command line names."""
         self._bars = BarInterpreter()
+        self._counts = EpochCounts(Totals() if announced is None else announced)
         self._last_step: int | None = None
         self._epoch: int | None = None  # from a line that only announced an epoch
         self._zero_based = False  # whether an epoch 0 was seen
+        self._names_last = False  # whether `epoch 9/9` is the tenth
+        self._is_fractional = False  # whether epochs such as 0.5 were seen
         self._total_epochs: int | None = None
-        self._restarts = _RestartCounter()
+        self._printed_steps: int | None = None  # the total number of steps that was printed with a step
         # By metric: the step (or epoch, if there is no step) and the value.
         self._last_metrics: dict[str, tuple[int | float | None, float]] = {}
+        self._second_values: dict[str, tuple[int, bool]] = {}  # by metric: steps in a row that had two, and this one
         self._last_checkpoint: str | None = None  # its path; None once there was progress since
         self._pending: Progress | None = None  # metrics that wait for the step of the bar
 
@@ -49,14 +59,12 @@ class EventMerger:
         """Adds an event and yields the merged events that are complete."""
         match event:
             case Bar():
-                progress = self._bars.interpret(event)
-                is_outer = (event.done, event.total) == (self._bars.step, self._bars.total)
-                yield from self._flush_pending(event.done if is_outer else None)
-                if progress is not None:
-                    yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
+                yield from self._take_bar(event)
             case EpochProgress():
                 yield from self._flush_pending(None)
                 yield from self._progress(self._absolute(event))
+            case TotalsAnnounced():
+                self._announce(event.steps, event.epochs)
             case EpochStarted():
                 yield from self._flush_pending(None)
                 yield from self._start_epoch(event)
@@ -66,12 +74,21 @@ class EventMerger:
                 self._pending = event
             case Progress():
                 yield from self._flush_pending(None)
-                if event.step is None and event.total_steps is not None:
-                    self._bars.mark_as_training(event.total_steps)
-                yield from self._progress(event)
+                if event.step is None and event.epoch is None:
+                    self._announce(event.total_steps, event.total_epochs)
+                yield from self._progress(self._with_epochs(event))
             case CheckpointSaved():
                 yield from self._flush_pending(None)
                 yield from self._checkpoint(event)
+
+    def _take_bar(self, bar: Bar) -> Iterator[MergedEvent]:
+        if bar.done == 0:
+            self._counts.note_zero(bar.total)
+        progress = self._bars.interpret(bar)
+        is_outer = (bar.done, bar.total) == (self._bars.step, self._bars.total)
+        yield from self._flush_pending(bar.done if is_outer else None)
+        if progress is not None:
+            yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
 
     def finish(self) -> Iterator[MergedEvent]:
         """Yields pending metrics at the end of the log."""
@@ -84,7 +101,10 @@ class EventMerger:
             "epoch": self._epoch,
             "zero_based": self._zero_based,
             "total_epochs": self._total_epochs,
-            "rounds": self._restarts.memory(),
+            "names_last": self._names_last,
+            "fractional": self._is_fractional,
+            "printed_steps": self._printed_steps,
+            "counts": self._counts.memory(),
             "latest": [[name, at, repr(value)] for name, (at, value) in self._last_metrics.items()],
             "saved": self._last_checkpoint,
             "waiting": None if self._pending is None else _encode_progress(self._pending),
@@ -94,7 +114,9 @@ class EventMerger:
         self._bars.remember(memory["bars"])
         self._last_step, self._epoch, self._total_epochs = memory["last"], memory["epoch"], memory["total_epochs"]
         self._zero_based = bool(memory["zero_based"])
-        self._restarts.remember(memory["rounds"])
+        self._names_last, self._is_fractional = bool(memory["names_last"]), bool(memory["fractional"])
+        self._printed_steps = memory["printed_steps"]
+        self._counts.remember(memory["counts"])
         self._last_metrics = {str(name): (at, float(value)) for name, at, value in memory["latest"]}
         self._last_checkpoint = memory["saved"]
         self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
@@ -102,7 +124,12 @@ class EventMerger:
     def remember_previous_state(self, memory: Mapping[str, Any]) -> None:
         """Restores only what also applies to another start of the same script; ignores a damaged state."""
         merger = memory.get("joiner")
-        self._zero_based = isinstance(merger, dict) and merger.get("zero_based") is True
+        if isinstance(merger, dict):
+            self._zero_based = merger.get("zero_based") is True
+            self._names_last = merger.get("names_last") is True
+            counts = merger.get("counts")
+            if isinstance(counts, list) and len(counts) == COUNTS_IN_MEMORY:
+                self._counts.remember_previous_start(counts)
 
     def _flush_pending(self, step: int | None) -> Iterator[MergedEvent]:
         """Yields the metrics that wait for a step: the given one, else the last one of the bar."""
@@ -111,13 +138,19 @@ class EventMerger:
             step = self._bars.step if step is None else step
             yield from self._progress(replace(pending, step=step, total_steps=self._bars.training_total))
 
+    def _announce(self, steps: int | None, epochs: int | None) -> None:
+        known = self._counts.announced
+        self._counts.announced = replace(known, steps=steps or known.steps, epochs=epochs or known.epochs)
+        if steps is not None:
+            self._bars.mark_as_training(steps)
+
     def _start_epoch(self, event: EpochStarted) -> Iterator[MergedEvent]:
-        self._epoch = event.epoch
-        self._zero_based |= event.epoch == 0
-        self._total_epochs = event.total_epochs
-        self._restarts.reset()
+        self._epoch, self._total_epochs = event.epoch, event.total_epochs
+        self._counts.start_epoch()
+        index = event.epoch - self._first_epoch(event.epoch, None)
+        total_epochs = self._number_of_epochs(event.epoch, event.total_epochs, None)
         yield from self._progress(
-            Progress(offset=event.offset, epoch=float(event.epoch), total_epochs=event.total_epochs)
+            Progress(offset=event.offset, epoch=float(event.epoch), total_epochs=total_epochs, epochs_done=float(index))
         )
 
     def _absolute(self, event: EpochProgress) -> Progress:
@@ -126,22 +159,51 @@ class EventMerger:
         if epoch is None:
             epoch = self._epoch
             total_epochs = self._total_epochs if total_epochs is None else total_epochs
-        if epoch is None:
-            epochs_before = self._restarts.count(event.done)
-        else:
-            epochs_before = max(0, epoch - self._first_epoch(epoch, event.first_epoch))
-        epochs = 1 if epoch is None and epochs_before == 0 else total_epochs
+        index = None if epoch is None else max(0, epoch - self._first_epoch(epoch, event.first_epoch))
+        epochs = self._number_of_epochs(epoch, total_epochs, event.first_epoch)
+        step, total_steps = self._counts.place(
+            index, event.done, event.total, epochs=epochs, within_epoch=event.within_epoch
+        )
         return Progress(
             offset=event.offset,
-            step=event.done if event.total is None else epochs_before * event.total + event.done,
+            step=step,
             epoch=None if epoch is None else float(epoch),
-            total_steps=None if event.total is None or epochs is None else epochs * event.total,
-            total_epochs=total_epochs,
-            eta_seconds=event.eta_seconds
-            if event.eta_seconds is not None
-            else _eta(event, None if epochs is None else epochs - epochs_before - 1),
+            total_steps=total_steps,
+            total_epochs=epochs,
+            epochs_done=None if index is None else float(index),
+            eta_seconds=_eta(event, step, total_steps),
             metrics=event.metrics,
         )
+
+    def _with_epochs(self, progress: Progress) -> Progress:
+        """Adds how many epochs are done by a line that names one, and says how many there are only if that is known."""
+        epoch = progress.epoch
+        if epoch is None or progress.epochs_done is not None:
+            return progress
+        self._is_fractional |= epoch != int(epoch)
+        if self._is_fractional:
+            return replace(progress, epochs_done=epoch)
+        total_epochs = self._number_of_epochs(int(epoch), progress.total_epochs, None)
+        first = self._first_epoch(int(epoch), None)
+        # A line of the whole epoch comes at its end, unless it was announced or steps are counted in it.
+        is_over = progress.step is None and epoch != self._epoch and bool(progress.metrics)
+        return replace(progress, total_epochs=total_epochs, epochs_done=max(0.0, epoch - first + is_over))
+
+    def _number_of_epochs(self, epoch: int | None, printed: int | None, first_epoch: int | None) -> int | None:
+        """The number of epochs, if it is certain, according to what is printed with an epoch (`3/10`) or announced."""
+        announced = self._counts.announced.epochs
+        if announced is not None and epoch is not None and epoch - self._first_epoch(epoch, first_epoch) >= announced:
+            announced = None  # an epoch beyond them: they are those to add, or something else
+            self._counts.announced = replace(self._counts.announced, epochs=None)
+        if printed is None:
+            return announced
+        self._zero_based |= epoch == 0 and first_epoch is None
+        if first_epoch is not None or not self._zero_based:
+            return printed
+        self._names_last |= epoch == printed
+        if self._names_last:
+            return printed + 1
+        return announced if announced in (printed, printed + 1) else None
 
     def _first_epoch(self, epoch: int, first_epoch: int | None) -> int:
         """Number of the first epoch, 0 once an epoch 0 was seen; `first_epoch` is what the format says, if it does."""
@@ -156,11 +218,36 @@ class EventMerger:
         if not metrics and progress.metrics and not moved:
             return
         self._last_checkpoint = None
+        progress = self._with_announced_totals(progress)
         if progress.step is not None:
             self._last_step = progress.step
         elif metrics:
             progress = replace(progress, step=self._last_step)
         yield progress if metrics is progress.metrics else replace(progress, metrics=metrics)
+
+    def _with_announced_totals(self, progress: Progress) -> Progress:
+        """Adds the announced totals to progress that has none of its own; drops them once they prove to be wrong."""
+        announced = self._counts.announced
+        steps, epochs = announced.steps, announced.epochs
+        step, done = progress.step, progress.epochs_done
+        if step is not None:
+            if progress.total_steps is not None:
+                self._printed_steps = progress.total_steps
+            elif self._printed_steps is not None and step > self._printed_steps:
+                self._printed_steps = None
+            steps = None if steps is not None and step > steps else steps
+        epochs = None if epochs is not None and done is not None and done > epochs else epochs
+        if (steps, epochs) != (announced.steps, announced.epochs):
+            self._counts.announced = replace(announced, steps=steps, epochs=epochs)
+        add_steps = step is not None and progress.total_steps is None and self._printed_steps is None
+        add_epochs = progress.epoch is not None and progress.total_epochs is None
+        if (not add_steps or steps is None) and (not add_epochs or epochs is None):
+            return progress
+        return replace(
+            progress,
+            total_steps=steps if add_steps else progress.total_steps,
+            total_epochs=epochs if add_epochs else progress.total_epochs,
+        )
 
     def _new_metrics(self, progress: Progress) -> Mapping[str, float]:
         """Returns the metrics not yet reported for this step, or for this epoch if there is no step."""
@@ -171,12 +258,31 @@ class EventMerger:
         new: dict[str, float] = {}
         for name, value in progress.metrics.items():
             last = self._last_metrics.pop(name, None)
-            if last is None or last[0] != at or not _is_same_value(last[1], value):
+            is_first = last is None or last[0] != at
+            if is_first or not _is_same_value(last[1], value):  # type: ignore[index]
+                if self._has_second_values(name, is_first=is_first) and not is_first and progress.step is not None:
+                    self._last_metrics[name] = (at, last[1])  # type: ignore[index]
+                    continue
                 new[name] = value
             self._last_metrics[name] = (at, value)
         while len(self._last_metrics) > MAX_TRACKED_METRICS:
-            del self._last_metrics[next(iter(self._last_metrics))]
+            oldest = next(iter(self._last_metrics))
+            del self._last_metrics[oldest]
+            self._second_values.pop(oldest, None)
         return progress.metrics if len(new) == len(progress.metrics) else new
+
+    def _has_second_values(self, name: str, *, is_first: bool) -> bool:
+        """Whether a metric has two values at each step: two processes print it, and only the first value counts.
+
+        To be called for each value; `is_first`: of its step.
+        """
+        steps, has_second = self._second_values.get(name, (0, False))
+        if is_first:
+            steps, has_second = steps + 1 if has_second else 0, False
+        else:
+            has_second = True
+        self._second_values[name] = steps, has_second
+        return steps >= STEPS_WITH_SECOND_VALUES
 
     def _checkpoint(self, event: CheckpointSaved) -> Iterator[MergedEvent]:
         # Frameworks announce a checkpoint twice: before and after they save it.
@@ -185,43 +291,29 @@ class EventMerger:
             yield event
 
 
-class _RestartCounter:
-    """Counts how often a count restarted, for formats that do not name the epoch."""
+def _eta(event: EpochProgress, step: int | None, total_steps: int | None) -> float | None:
+    """Returns the printed time to the end of the training; else that of the count and for the steps after it.
 
-    def __init__(self) -> None:
-        self._done = self._restarts = 0
-
-    def reset(self) -> None:
-        self._done = self._restarts = 0
-
-    def memory(self) -> list[int]:
-        return [self._done, self._restarts]
-
-    def remember(self, memory: list[int]) -> None:
-        self._done, self._restarts = map(int, memory)
-
-    def count(self, done: int) -> int:
-        """Returns the number of restarts so far, including one at `done` if it is less than before."""
-        self._restarts += done < self._done
-        self._done = done
-        return self._restarts
-
-
-def _eta(event: EpochProgress, epochs_left: int | None) -> float | None:
-    """Returns the seconds left in this epoch and those after it at the same pace; None if their number is unknown."""
-    if event.seconds_left is None or epochs_left is None:
+    None if either is unknown.
+    """
+    if event.eta_seconds is not None:
+        return event.eta_seconds
+    if event.seconds_left is None or event.total is None or step is None or total_steps is None:
         return None
-    if epochs_left <= 0:
+    steps_after = total_steps - step - (event.total - event.done)
+    if steps_after <= 0:
         return event.seconds_left
-    if event.elapsed_seconds is None:
+    if event.elapsed_seconds is None or event.total == 0:
         return None
-    return event.seconds_left + epochs_left * (event.elapsed_seconds + event.seconds_left)
+    return event.seconds_left + steps_after / event.total * (event.elapsed_seconds + event.seconds_left)
 
 
 def _is_same_value(known: float, value: float) -> bool:
+    return known == value or (math.isnan(known) and math.isnan(value)) or is_rounded_copy(known, value)
+
+
+def is_rounded_copy(known: float, value: float) -> bool:
     """Whether `value` equals `known`, perhaps rounded; with fewer than MIN_DIGITS digits a match proves nothing."""
-    if known == value or (math.isnan(known) and math.isnan(value)):
-        return True
     digits = len(repr(value).partition("e")[0].replace(".", "").strip("-0"))
     return MIN_DIGITS <= digits < MAX_DIGITS and float(f"{known:.{digits}g}") == value
 

@@ -117,9 +117,7 @@ class Pairs:
     def __init__(self) -> None:
         self.context = LineContext()
         self._step = 0  # the last one of the training
-        self._last_in_epoch: tuple[float, int] = (0, 0)  # epoch and step, where a line has both with their totals
         self._setting = ""  # the last line that was taken for one
-        self._counts_on = False  # whether that step goes on from epoch to epoch
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -142,7 +140,7 @@ class Pairs:
         if items.split is None and (split := self._split_around(items, line, start)) is not None:
             _name_split(items, split)
         if self._is_training(items, line, start):
-            yield from self._events(items, offset)
+            yield from self._events(items, line, offset)
 
     def _split_around(self, items: LineItems, line: str, start: int) -> str | None:
         """The word that names a validation or test, in the prefix or in the line above, if that is a heading."""
@@ -157,11 +155,10 @@ class Pairs:
         return next((word for word in words if split_of(word)), None)
 
     def memory(self) -> list[Any]:
-        return [self._step, *self._last_in_epoch, self._counts_on, self._setting]
+        return [self._step, self._setting]
 
     def remember(self, memory: list[Any]) -> None:
-        self._step, epoch, step, self._counts_on, self._setting = memory
-        self._last_in_epoch = (epoch, step)
+        self._step, self._setting = int(memory[0]), str(memory[1])
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
@@ -211,7 +208,7 @@ class Pairs:
                 return True
         return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
-    def _events(self, items: LineItems, offset: int) -> Iterator[ReaderEvent]:
+    def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)
@@ -219,8 +216,11 @@ class Pairs:
         metrics = numeric_metrics(items.values)
         if items.epoch is not None and items.step is not None and items.has_loss_is:
             items.done, items.step = items.step, None  # MindSpore counts them in each epoch
-        if self._counts_in_epoch(items):
+        within_epoch = True
+        if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
+            # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
             items.done, items.total, items.step = items.step, items.total_steps, None
+            within_epoch = items.total_epochs is not None
         if items.step is not None:
             self._step = items.step
         if items.step is None and items.done is not None and items.total is not None:
@@ -232,6 +232,7 @@ class Pairs:
                 epoch=None if epoch is None else int(epoch),
                 first_epoch=items.first_epoch,
                 total_epochs=items.total_epochs,
+                within_epoch=within_epoch,
                 seconds_left=eta if items.eta_follows_batch else None,
                 eta_seconds=None if items.eta_follows_batch else eta,
                 metrics=metrics,
@@ -247,15 +248,6 @@ class Pairs:
             metrics=metrics,
         )
 
-    def _counts_in_epoch(self, items: LineItems) -> bool:
-        """Whether the step of `Epoch [1/10], Step [100/600]` is within the epoch, as usual: then it begins again."""
-        if items.step is None or items.total_steps is None or items.epoch is None or items.total_epochs is None:
-            return False
-        epoch, step = self._last_in_epoch
-        self._counts_on |= epoch > 0 and items.epoch == epoch + 1 and items.step > step
-        self._last_in_epoch = (items.epoch, items.step)
-        return not self._counts_on
-
     def _evaluation(self, items: LineItems, epoch: float | None, offset: int) -> Iterator[ReaderEvent]:
         """A validation's own batches are no steps; its result is on the last of them, as the mean."""
         done, total = (items.done, items.total) if items.step is None else (items.step, items.total_steps)
@@ -267,6 +259,14 @@ class Pairs:
         )
         if metrics:
             yield Progress(offset=offset, step=step, epoch=epoch, total_epochs=items.total_epochs, metrics=metrics)
+
+
+def _may_count_in_epoch(items: LineItems, line: str) -> bool:
+    """Whether the line names an epoch before its step; in `step 10/3000 | loss 2.1 | epoch: 1` it is only a detail."""
+    if items.epoch is None or not items.epoch.is_integer() or items.epoch > MAX_EPOCH:
+        return False
+    total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
+    return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
 
 
 def _name_before(setting: str) -> str:

@@ -1,17 +1,22 @@
 """Reads tqdm progress bars: `Training:  33%|███▎      | 1/3 [00:04<00:08,  4.99it/s, loss=0.5]`.
 
 A bar does not say what it counts; `bar_semantics` decides that.
+
+A bar may be redrawn thousands of times a second. Once MAX_UNTHROTTLED_STATES were read, `BarStates` leaves out the
+states of a bar between the first and the last one of the same second of the bar's own clock. The last state before any
+other line is always read, and so is a full bar.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from backprop_tui.readers.events import Bar
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 
+MAX_UNTHROTTLED_STATES = 1000
 MAX_BAR_VALUES = 64
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 
@@ -32,6 +37,42 @@ class ProgressBars:
         bar = parse_bar(line, offset)
         if bar is not None:
             yield bar
+
+
+class BarStates:
+    """Leaves out states of bars that show nothing new; there is one instance per log."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, bytes] | None = None  # label, total and elapsed time of the last state
+        self._count = 0  # how many states were read
+
+    def thin(self, lines: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+        """Yields the lines, each with the position after it, without the states that are left out."""
+        skipped: tuple[bytes, int] | None = None
+        for line in lines:
+            content = line[0]
+            start = content.find(b"%|")
+            clock = content.find(b" [", start) if start >= 3 else -1
+            left = content.find(b"<", clock)
+            state = None
+            if left > clock > 0 and content[start - 3 : start] != b"100" and _ends_with_bar(content):
+                state = content[: start - 3], content[content.rfind(b"/", start, clock) : left]
+                if state == self._last and self._count >= MAX_UNTHROTTLED_STATES:
+                    skipped = line
+                    continue
+                self._count += 1
+            if skipped is not None:
+                yield skipped
+                skipped = None
+            self._last = state
+            yield line
+        if skipped is not None:
+            yield skipped
+
+
+def _ends_with_bar(content: bytes) -> bool:
+    """Whether nothing but blanks and a cursor movement follows the bar."""
+    return content.endswith(b"]\r") or content.rstrip().removesuffix(b"\x1b[A").endswith(b"]")
 
 
 def parse_bar(line: str, offset: int) -> Bar | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from backprop_tui.readers.announced_totals import AnnouncedTotals
 from backprop_tui.readers.checkpoint_messages import CheckpointMessages
 from backprop_tui.readers.events import ReaderEvent
 from backprop_tui.readers.json_lines import JsonLines
@@ -83,4 +84,5 @@ READERS: tuple[Callable[[], Reader], ...] = (
     Tables,
     CheckpointMessages,
     Pairs,
+    AnnouncedTotals,
 )

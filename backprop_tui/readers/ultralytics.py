@@ -4,6 +4,8 @@
 `        1/2         0G      4.486      2.623      2.701          4         64: 100% ━━━━━━━━━━━━ 2/2 3.8it/s 0.5s`
 `                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95): 100% ━━━━ 1/1 6.3it/s 0.2s`
 `                   all          4         17      0.639      0.558      0.682      0.467`
+
+YOLOv5 has the same table, but counts its epochs from 0 and names the last one: `0/2` is the first of three.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Ultralytics:
     def __init__(self) -> None:
         self._columns: Sequence[str] = ()
         self._evaluation_columns: Sequence[str] = ()
+        self._first_epoch = 1
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         if (header := _HEADER.match(line)) is not None:
@@ -52,23 +55,30 @@ class Ultralytics:
                 yield Progress(offset=offset, metrics=metrics)
 
     def memory(self) -> list[Any]:
-        return [list(self._columns), list(self._evaluation_columns)]
+        return [list(self._columns), list(self._evaluation_columns), self._first_epoch]
 
     def remember(self, memory: list[Any]) -> None:
-        columns, evaluation_columns = memory
+        columns, evaluation_columns, *rest = memory
+        self._first_epoch = int(rest[0]) if rest else 1  # not saved by an earlier version
         self._columns = [str(name) for name in columns]
         self._evaluation_columns = [str(name) for name in evaluation_columns]
+
+    def remember_previous_start(self, memory: list[Any]) -> None:
+        """Restores what also holds for another start of the script: the number of its first epoch."""
+        self._first_epoch = int(memory[2])
 
     def _row_progress(self, row: re.Match[str], offset: int) -> EpochProgress:
         times = _ELAPSED_AND_LEFT.search(row[6])
         values = dict(zip(self._columns, row[3].split(), strict=False))
+        if row[1] == "0":
+            self._first_epoch = 0
         return EpochProgress(
             offset=offset,
             done=int(row[4]),
             total=int(row[5]),
             epoch=int(row[1]),
-            first_epoch=1,
-            total_epochs=int(row[2]),
+            first_epoch=self._first_epoch,
+            total_epochs=int(row[2]) + 1 - self._first_epoch,
             elapsed_seconds=None if times is None else _seconds(times[1]),
             seconds_left=None if times is None else _seconds(times[2]),
             metrics=numeric_metrics(values, exclude=_NOT_METRICS),

@@ -127,6 +127,8 @@ class Guardian:
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
         self._handle_requests(now)
         self._read_log()
+        if not self._more_to_read:
+            self._progress.update_eta()
         self._check_outputs(now)
         self._check_goal(now)
         self._check_timebox(now)
@@ -183,6 +185,7 @@ class Guardian:
         """Scans a dead script's output files a last time: what is incomplete now stays incomplete."""
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results_at_end(), time.monotonic())
+            self._progress.record_from_files(self._log.add_from_files((), time.time(), is_last=True))
         with self._contain_errors("cannot check the resume"):
             self._resume_watch.finish()
 

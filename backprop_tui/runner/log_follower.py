@@ -14,10 +14,12 @@ from typing import Any
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
 from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
+from backprop_tui.runner.curve_names import CurveNames
 from backprop_tui.runner.own_output import FetchedTail
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import append_line, dump, storage
@@ -153,12 +155,16 @@ class LogFollower:
         directory: RunDirectory,
         start: LogPosition,
         patterns: UserPatterns | None = None,
+        totals: Totals | None = None,
+        *,
         own_file: FetchedTail | None = None,
     ) -> None:
         """`patterns` take precedence over the formats that are always recognised.
 
-        `own_file` is followed instead of the log: a file of the script's own that its output goes to.
+        `totals` are those that the command line names. `own_file` is followed instead of the log: a file of the
+        script's own that its output goes to.
         """
+        self._totals = totals
         self._directory = directory
         self._patterns = patterns
         self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
@@ -168,13 +174,17 @@ class LogFollower:
         self._metrics_from = start.metrics_from
         self._announced_from = start.announced_from
         self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
+        self._names = CurveNames()
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
         self.figures_end: int | None = None  # values beyond this offset are by what began after the stop signal
 
     def follow(self, own_file: FetchedTail, start: LogPosition) -> LogFollower:
         """A follower of a file of the script's own, for the same metrics."""
-        return LogFollower(self._directory, replace(start, watermarks=self._watermarks), self._patterns, own_file)
+        position = replace(start, watermarks=self._watermarks)
+        follower = LogFollower(self._directory, position, self._patterns, self._totals, own_file=own_file)
+        follower._names = self._names
+        return follower
 
     @property
     def offset(self) -> int:
@@ -226,7 +236,7 @@ class LogFollower:
     ) -> LogReader:
         patterns = self._patterns
         readers = READERS if patterns is None else (lambda: patterns, *READERS)
-        return LogReader(offset, readers=readers, memory=memory, previous_state=previous_state)
+        return LogReader(offset, readers=readers, memory=memory, previous_state=previous_state, totals=self._totals)
 
     def _record(
         self, values: Sequence[Progress | CheckpointSaved], time: float
@@ -236,13 +246,14 @@ class LogFollower:
             values = [value for value in values if value.offset <= self.figures_end]
         for value in values:
             if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from:
+                self._names.note(value)
                 self._queue_line(value, time, offset=value.offset, generation=self.generation)
         return [value for value in values if isinstance(value, Progress) or value.offset > self._announced_from]
 
-    def add_from_files(self, values: Iterable[Progress], time: float) -> list[Progress]:
+    def add_from_files(self, values: Iterable[Progress], time: float, *, is_last: bool = False) -> list[Progress]:
         """Queues metrics from other files of the script; returns the values with the metrics that are new."""
         new_values: list[Progress] = []
-        for value in values:
+        for value in self._names.rename(values, is_last=is_last):
             new_value = self._watermarks.beyond(value)
             if new_value.metrics:
                 self._queue_line(new_value, time)

@@ -14,6 +14,7 @@ from backprop_tui.domain.lifecycle import Outcome
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.training_totals import MAX_SOURCE_CHARS, totals_of_command
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.hanging_call import call_within
@@ -48,7 +49,7 @@ from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
 KILL_GRACE_SECONDS = 5.0
-CODE_SECONDS = 1.0
+CODE_SECONDS = SOURCE_SECONDS = 1.0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +155,9 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
     """Reads the log from where the last guardian or attempt stopped, so that nothing is recorded twice."""
     patterns = UserPatterns(run.spec.log_patterns, RegexLimit()) if run.spec.log_patterns else None
+    totals = totals_of_command(run.spec.command, call_within(SOURCE_SECONDS, partial(_source, run)) or "")
     if not adopting and run.attempt.number == 1:
-        return LogFollower(directory, LogPosition(generation=live.log_generation), patterns)
+        return LogFollower(directory, LogPosition(generation=live.log_generation), patterns, totals)
     cut_torn_line(directory.events_path)
     start_position = LogPosition(
         offset=live.log_offset,
@@ -166,7 +168,20 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
         memory=live.log_memory if adopting else None,
         previous_state=None if adopting else live.log_memory,
     )
-    return LogFollower(directory, start_position, patterns)
+    return LogFollower(directory, start_position, patterns, totals)
+
+
+def _source(run: Run) -> str:
+    """The source of the run's script; empty if it cannot be read."""
+    scripts = (word for word in (run.spec.script or "", *run.spec.command) if word.endswith(".py") and " " not in word)
+    script = next(scripts, None)
+    if script is None:
+        return ""
+    try:
+        with open(os.path.join(run.spec.cwd, script), encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_SOURCE_CHARS)
+    except OSError:
+        return ""
 
 
 def _watermarks(directory: RunDirectory, run: Run, *, adopting: bool) -> MetricWatermarks:

@@ -14,7 +14,8 @@ from backprop_tui.processes.inspection import Inspected, inspect, readers_of_oth
 from backprop_tui.processes.linux import birth_time
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.outputs.ownership import files_written_by, is_skipped
+from backprop_tui.runner.outputs.files import is_skipped
+from backprop_tui.runner.outputs.ownership import files_written_by
 from backprop_tui.store.tail import Tail
 
 EARLY_SECONDS = 30.0  # so long it is looked for every second

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,13 +14,19 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.objective import BestTracker, Objective
 from backprop_tui.domain.run import Spec
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.training_pace import PaceMeter
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.stop_sequence import StopSequence
 
 MAX_METRICS = 512  # by name, because the record is written every second
-_LATEST = ("step", "epoch", "total_steps", "total_epochs", "eta_seconds")  # fields of Live and of Progress
+ESTIMATE_SECONDS = 1.0  # between two estimates of the time to the end
+MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as the layers of a model, or a counter
+# Fields of Live and of Progress.
+_LATEST = ("step", "epoch", "total_steps", "total_epochs", "epochs_done", "eta_seconds")
+_NUMBER = re.compile(r"\d+")
+_NOTICEABLE = 0.02  # an estimate that changes by a smaller share is not recorded again
 
 
 class LiveProgress:
@@ -26,7 +34,9 @@ class LiveProgress:
 
     def __init__(self, live: Live, objective: Objective | None = None) -> None:
         self._latest = {name: getattr(live, name) for name in _LATEST}
+        self._is_step_printed = live.is_step_printed
         self._metrics = dict(live.metrics)
+        self._numbered = Counter(_NUMBER.sub("#", name) for name in live.metrics)
         self._best = BestTracker(live.best, live.curves, objective)
 
     @property
@@ -35,28 +45,56 @@ class LiveProgress:
         return step
 
     def update(self, value: Progress) -> None:
+        """Applies a value from the log."""
+        self._is_step_printed |= value.step is not None
+        self._apply(value)
+
+    def _apply(self, value: Progress) -> None:
         for name in _LATEST:
             number = getattr(value, name)
             if number is not None:
                 self._latest[name] = number
-        for name, metric in value.metrics.items():
-            if name in self._metrics or len(self._metrics) < MAX_METRICS:
-                self._metrics[name] = metric
+        metrics = {name: metric for name, metric in value.metrics.items() if self._accepts(name)}
+        self._metrics.update(metrics)
         step, total_steps = self.step, self._latest["total_steps"]
-        self._best.update(value.metrics, step)
+        self._best.update(metrics, step)
         if step is not None and total_steps is not None and step > total_steps:
-            self._latest["total_steps"] = None  # it was the total of one epoch, and steps are counted across epochs
+            self._latest["total_steps"] = None  # it was the total of something else
+        epoch, total_epochs = self._latest["epoch"], self._latest["total_epochs"]
+        if epoch is not None and total_epochs is not None and epoch > total_epochs:
+            self._latest["total_epochs"] = None
+
+    def _accepts(self, name: str) -> bool:
+        """Whether the metric is known, or there is room for it: a counter in a name may make ever new ones."""
+        if name in self._metrics:
+            return True
+        pattern = _NUMBER.sub("#", name)
+        if len(self._metrics) >= MAX_METRICS or (pattern != name and self._numbered[pattern] >= MAX_NUMBERED):
+            return False
+        self._numbered[pattern] += 1
+        return True
 
     def update_from_file(self, value: Progress) -> None:
-        """Applies a value from another file: step and epoch count only if they are ahead."""
+        """Applies a value from another file: step and epoch count only if they are ahead, the step if none is printed.
+
+        What a file calls the step may be anything, such as a thousandth of an epoch.
+        """
         step, epoch, last_epoch = value.step, value.epoch, self._latest["epoch"]
         is_step_ahead = step is not None and (self.step is None or step > self.step)
         is_epoch_ahead = epoch is not None and (last_epoch is None or epoch > last_epoch)
-        self.update(replace(value, step=step if is_step_ahead else None, epoch=epoch if is_epoch_ahead else None))
+        self._apply(
+            replace(
+                value,
+                step=step if is_step_ahead and not self._is_step_printed else None,
+                total_steps=None if self._is_step_printed else value.total_steps,
+                epoch=epoch if is_epoch_ahead else None,
+            )
+        )
 
     def fields(self) -> dict[str, Any]:
         """The values as fields of the live record."""
-        return {**self._latest, "metrics": dict(self._metrics), **self._best.fields()}
+        is_printed = {"is_step_printed": self._is_step_printed}
+        return {**self._latest, **is_printed, "metrics": dict(self._metrics), **self._best.fields()}
 
 
 class ProgressRecorder:
@@ -70,6 +108,8 @@ class ProgressRecorder:
         self._spec = spec
         self._checkpoints = checkpoints
         self._nan_reported = False
+        self._pace = PaceMeter()
+        self._estimated_at = -ESTIMATE_SECONDS  # running seconds
         self._start_step, self._start_epoch = recorder.live.step, recorder.live.epoch
 
     def record(self, values: Sequence[Progress | CheckpointSaved], cwd: str) -> None:
@@ -83,10 +123,38 @@ class ProgressRecorder:
                 self._checkpoints.announce(value, cwd, progress.step)
                 continue
             progress.update(value)
+            if value.eta_seconds is not None:
+                self._pace.note_printed(value.eta_seconds, self._running_seconds())
             self._check_loss(value.metrics, progress.step)
             self._check_goals(value)
         self._recorder.change(**progress.fields())
         self._checkpoints.note_step(progress.step)
+
+    def update_eta(self) -> None:
+        """Estimates the time to the end anew; to be called often, after what the script printed so far was recorded."""
+        live = self._recorder.live
+        if live.pause is not None:
+            return
+        now = self._running_seconds()
+        total: float | None = None
+        if live.step is not None and live.total_steps:
+            total = live.total_steps
+            self._pace.note(live.step, "step", now)
+        elif live.epochs_done is not None and live.total_epochs:
+            total = live.total_epochs
+            self._pace.note(live.epochs_done, "epoch", now)
+        elif live.step is not None:
+            self._pace.note(live.step, "step", now)
+        if now - self._estimated_at < ESTIMATE_SECONDS:
+            return
+        self._estimated_at = now
+        eta, pace = self._pace.seconds_left(total, now), self._pace.step_seconds()
+        if _has_changed(live.eta_seconds, eta, at_least=1.0) or _has_changed(live.step_seconds, pace):
+            self._recorder.change(eta_seconds=eta, step_seconds=pace)
+
+    def _running_seconds(self) -> float:
+        live = self._recorder.live
+        return live.clock.at(time.monotonic(), paused=live.pause is not None).running_seconds
 
     def record_from_files(self, values: Sequence[Progress]) -> None:
         """Records values from other files of the script; they may be older than the log, and never lower the step."""
@@ -97,7 +165,8 @@ class ProgressRecorder:
             progress.update_from_file(value)
             self._check_loss(value.metrics, value.step)
             if self._is_of_this_attempt(value):
-                self._check_goals(value)
+                is_printed = self._recorder.live.is_step_printed
+                self._check_goals(replace(value, step=None) if is_printed else value)
         self._recorder.change(**progress.fields())
         self._checkpoints.note_step(progress.step)
 
@@ -129,3 +198,10 @@ class ProgressRecorder:
         if self._spec.limits.on_nan == "stop":
             now = time.monotonic()
             self._stop_sequence.begin(Status.STOPPED, by="guard", reason=message, now=now, cause="nan_loss")
+
+
+def _has_changed(recorded: float | None, value: float | None, *, at_least: float = 0.0) -> bool:
+    """Whether an estimate is worth recording again."""
+    if recorded is None or value is None:
+        return recorded is not value
+    return abs(value - recorded) > max(at_least, _NOTICEABLE * value)

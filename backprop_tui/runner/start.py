@@ -168,6 +168,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
         own_log=None if earlier is None else earlier.own_log,
         requests_offset=run.requests_offset,
         step=run.step,
+        is_step_printed=earlier is not None and earlier.is_step_printed,
         metrics=run.metrics,
         checkpoints=run.checkpoints,
         pace=None if earlier is None or earlier.pace is None else earlier.pace.next_attempt(),

@@ -12,7 +12,6 @@ from dataclasses import replace
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.config.load import machine_limits
 from backprop_tui.domain.errors import BrokenRecord, ConfigError
-from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.metric_series import main_loss
@@ -40,7 +39,6 @@ _FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that 
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
 FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
-PACE_POINTS = 40
 
 
 class GovernorReader:
@@ -243,7 +241,6 @@ class CurveReader:
         self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
         self._name: str | None = None
         self._values: list[float] = []
-        self._pace: list[tuple[float, int]] = []
         self._stride, self._count = 1, 0
 
     def read(self) -> LossCurve:
@@ -253,11 +250,10 @@ class CurveReader:
             lines = []  # a run is shown without its curve rather than not at all
         if self._tail.restarted:
             self._values.clear()
-            self._pace.clear()
             self._stride, self._count = 1, 0
         for line in lines:
             self._take_values(line)
-        return LossCurve(name=self._name, values=tuple(self._values), step_seconds=self._step_seconds())
+        return LossCurve(name=self._name, values=tuple(self._values))
 
     def _take_values(self, line: JsonObject) -> None:
         metrics = line.get("metrics")
@@ -272,7 +268,6 @@ class CurveReader:
             if len(self._values) > MAX_CURVE_POINTS:
                 del self._values[::2]
                 self._stride *= 2
-        self._take_pace(line)
 
     def _choose_metric(self, names: list[str]) -> None:
         """Switches to the training loss, even if the validation loss was printed first."""
@@ -281,21 +276,6 @@ class CurveReader:
             self._name = name
             self._values.clear()
             self._stride, self._count = 1, 0
-
-    def _take_pace(self, line: JsonObject) -> None:
-        step, time = line.get("step"), time_or_none(line.get("time"))
-        if not isinstance(step, int) or time is None:
-            return
-        if self._pace and step < self._pace[-1][1]:
-            self._pace.clear()  # resumed from an earlier checkpoint
-        self._pace.append((time, step))
-        del self._pace[:-PACE_POINTS]
-
-    def _step_seconds(self) -> float | None:
-        """The median time per step, so that a pause, an evaluation or a checkpoint does not count."""
-        pairs = zip(self._pace, self._pace[1:], strict=False)
-        paces = sorted((time - before) / (step - last) for (before, last), (time, step) in pairs if step > last)
-        return paces[len(paces) // 2] if paces and paces[len(paces) // 2] > 0 else None
 
 
 class StoreReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.status import Status
 from tests.support import processes
 from tests.support.sandbox import Sandbox, python
@@ -49,3 +50,46 @@ def test_a_guardian_that_takes_over_knows_the_earlier_log_lines(sandbox: Sandbox
     end = run.wait_for_end()
     assert [line["step"] for line in run.metrics()] == list(range(17, 33))
     assert (end.step, end.total_steps, end.epoch, end.total_epochs) == (32, 32, 2.0, 2)
+
+
+COUNTS = """
+import sys, time
+for step in range(1, 41):
+    print(f"iter {step}: loss {1 / step:.4f}", flush=True)
+    time.sleep(0.15)
+"""
+
+
+def test_a_total_of_the_command_line_gives_the_time_to_the_end(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python(COUNTS), "--max_iters", "40")
+
+    def eta() -> float | None:
+        live = run.live()
+        return None if live is None else live.eta_seconds
+
+    assert 0 < run.wait(eta, "a time to the end") < 30
+    live = run.live()
+    assert live is not None
+    assert live.total_steps == 40
+    end = run.wait_for_end()
+    assert (end.step, end.total_steps) == (40, 40)
+
+
+BAR = """
+import sys, time
+for epoch in (1, 2, 3, 4):
+    print(f"epoch {epoch}/4", flush=True)
+    for done in range(epoch * 10 - 9, epoch * 10 + 1):
+        clock = f"[00:{done:02}<00:{40 - done:02}, 1.00it/s, loss=0.{done}]"
+        sys.stderr.write(f"\\rsteps: {done * 100 // 40:3d}%|##| {done}/40 {clock}")
+        sys.stderr.flush()
+        time.sleep(0.05)
+"""
+
+
+def test_a_bar_of_the_whole_training_reaches_a_goal_at_its_own_count(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python(BAR), until=(parse_goal("step=25"),))
+    end = run.wait_for_end()
+    assert end.total_steps == 40
+    assert 25 <= (end.step or 0) < 40
+    assert end.status is Status.TIMEBOXED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +41,14 @@ def test_an_age_names_only_the_largest_unit(seconds: float, shown: str) -> None:
 )
 def test_elapsed_time_is_rounded_down(seconds: float | None, shown: str) -> None:
     assert durations.elapsed(seconds) == shown
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(30, "30h"), (47, "47h"), (60, "2.5d"), (299, "12d")])
+def test_a_long_eta_is_not_rounded_by_half_a_day(hours: float, shown: str) -> None:
+    assert durations.eta(hours * 3600) == shown
+
+
+def test_the_time_of_another_day_has_its_date() -> None:
+    noon = time.mktime((2026, 1, 31, 12, 0, 0, 0, 0, -1))
+    assert durations.clock_of_day(noon + 3600, noon) == "13:00"
+    assert durations.clock_of_day(noon + 26 * 3600, noon) == "Sun 1 Feb 14:00"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,33 @@ def test_any_json_value_is_accepted(value: object) -> None:
         parse_trainer_state(
             json.dumps({"log_history": [{"step": value, "loss": value}], "global_step": 1, key: value}).encode()
         )
+
+
+def test_bookkeeping_is_no_metric_in_any_file() -> None:
+    table = b"epoch,step,loss,hp_metric,total_flos\n1,4,0.5,-1,1e12\n"
+    assert [dict(row.metrics) for row in read(CsvLog(), table)] == [{"loss": 0.5}]
+    state = b'{"log_history": [{"step": 5, "epoch": 1.0, "loss": 0.5, "total_flos": 1e12}]}'
+    assert [dict(event.metrics) for event in parse_trainer_state(state)] == [{"loss": 0.5}]
+    tags = {
+        "train/loss": 0.5,
+        "train/epoch": 2.0,
+        "train/global_step": 5.0,
+        "hp_metric": -1.0,
+        "train/total_flos": 1e12,
+    }
+    (event,) = read(TensorBoardLog(), event_record(5, tags))
+    assert event.epoch == 2.0
+    assert dict(event.metrics) == {"train/loss": 0.5}
+
+
+def event_record(step: int, scalars: dict[str, float]) -> bytes:
+    """A record of a TensorBoard file, without valid checksums."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    values = (field(1, tag.encode()) + b"\x15" + struct.pack("<f", value) for tag, value in scalars.items())
+    summary = b"".join(field(1, value) for value in values)
+    length, rest = bytes([0x80 | len(summary) & 0x7F, len(summary) >> 7]), summary
+    event = b"\x10" + bytes([step]) + b"\x2a" + length + rest
+    return len(event).to_bytes(8, "little") + bytes(4) + event + bytes(4)

@@ -19,7 +19,9 @@ def read(log: str) -> list[MergedEvent]:
 
 def fields_of(event: MergedEvent) -> dict[str, Any]:
     """The fields that are set, without the offset."""
-    values = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "offset"}
+    values = {
+        field.name: getattr(event, field.name) for field in fields(event) if field.name not in ("offset", "epochs_done")
+    }
     return {name: value for name, value in values.items() if value is not None and value != {}}
 
 

@@ -49,7 +49,9 @@ def read(log: str) -> list[dict[str, Any]]:
 
 
 def _fields(event: MergedEvent) -> dict[str, Any]:
-    values = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "offset"}
+    values = {
+        field.name: getattr(event, field.name) for field in fields(event) if field.name not in ("offset", "epochs_done")
+    }
     return {name: value for name, value in values.items() if value is not None and value != {}}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.readers import bar_semantics
+from backprop_tui.readers import bar_semantics, progress_bars
 from backprop_tui.readers.events import CheckpointSaved, MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 
@@ -147,7 +147,7 @@ def test_a_checkpoint_announced_before_and_after_saving_is_reported_once() -> No
 
 MET: list[tuple[str, Any]] = [
     (bar(40, 80, figures=", loss=8.2") + "11/26/2026 - INFO - x - Saving current state to out/checkpoint-40", [40, 40]),
-    ("[rank0] step: 10/60 | loss: 1.1[rank1] step: 10/60 | loss: 0.7", [10, 10]),
+    ("[rank0] step: 10/60 | loss: 1.1[rank1] step: 10/60 | loss: 0.7", [10]),
     (bar(3, 8, label="Steps: ") + "{'loss': 0.5, 'epoch': 1.0}", [3, 3]),
     (bar(3, 8, label="Steps: ") + "\x1b[A\x1b[32mloss: 0.5\x1b[0m", [3, 3]),
 ]
@@ -156,3 +156,45 @@ MET: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("line", "expected"), MET, ids=["saving", "ranks", "dict", "colours"])
 def test_output_of_two_streams_on_one_line_is_separated(line: str, expected: list[int]) -> None:
     assert steps(line) == expected
+
+
+def bar_states(seconds: int, per_second: int) -> list[str]:
+    """States of one bar, many of them in each second of its clock."""
+    total = seconds * per_second
+    return [
+        bar(done, total, figures=f", loss={done / 7:.4f}", elapsed=f"00:{done // per_second:02}")
+        for done in range(1, total + 1)
+    ]
+
+
+def test_of_many_states_the_last_of_a_bar_and_of_each_second_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_bars, "MAX_UNTHROTTLED_STATES", 10)
+    monkeypatch.setattr(bar_semantics, "MAX_UNTHROTTLED_UPDATES", 10)
+    reader = LogReader()
+    values = reader.feed("".join(line + "\r" for line in [*bar_states(5, 1000)[:-3], "done\n"]).encode())
+    progress = [value for value in values if isinstance(value, Progress)]
+    assert len(progress) < 40
+    assert progress[-1].step == 4997
+    assert {1000, 2000, 3000, 4000} <= {value.step for value in progress if value.metrics}
+    assert max(value.step or 0 for value in reader.feed(bar_states(5, 1000)[-1].encode() + b"\n")) == 5000
+
+
+def test_states_are_not_left_out_between_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_bars, "MAX_UNTHROTTLED_STATES", 2)
+    lines = [bar(done, 60) if done % 5 else f"{{'loss': '1.{done}'}}" for done in range(1, 40)]
+    read_steps = [step for step, _ in steps_and_metrics(bar(0, 60), *lines)]
+    assert read_steps == [6, 11, 16, 21, 26, 31, 36]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "11/22 09:32:39 PM epoch = 3",
+        "11/22 09:32:39 PM train 050 2.300000e+00 12.500000 51.500000",
+        "11/29 - 09:32:39 - train 050 2.3",
+        "01/12 10:00:00 iteration done",
+        "12/24 ETA: later",
+    ],
+)
+def test_a_date_is_no_count(line: str) -> None:
+    assert [step for step in steps(line, line.replace("22", "23")) if step is not None] == []

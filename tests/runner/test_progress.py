@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_record
 from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord
-from backprop_tui.runner.progress import MAX_METRICS, ProgressRecorder
+from backprop_tui.runner.progress import MAX_METRICS, MAX_NUMBERED, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -117,10 +119,66 @@ def test_values_of_an_earlier_attempt_in_a_file_reach_no_goal(tmp_path: Path) ->
 
 
 def test_the_number_of_recorded_metrics_is_limited(recorded: Recorded) -> None:
-    recorded.record(*(progress(step, **{f"loss_{step}": 1.0, "lr": float(step)}) for step in range(2 * MAX_METRICS)))
+    names = ["".join(letters) for letters in product("abcdefghij", repeat=3)]
+    recorded.record(*(progress(step, **{f"loss_{name}": 1.0, "lr": float(step)}) for step, name in enumerate(names)))
     metrics = recorded.recorder.live.metrics
     assert len(metrics) == MAX_METRICS
-    assert metrics["lr"] == 2 * MAX_METRICS - 1
+    assert metrics["lr"] == len(names) - 1
+
+
+def test_a_counter_in_a_name_does_not_make_ever_new_metrics(recorded: Recorded) -> None:
+    for step in range(100):
+        recorded.record(progress(step, **{f"iter_{step}_loss": 1.0, f"acc@{step % 5}": 0.5}))
+    names = list(recorded.recorder.live.metrics)
+    assert sum(name.startswith("iter") for name in names) == MAX_NUMBERED
+    assert sum(name.startswith("acc") for name in names) == 5
+
+
+@pytest.mark.parametrize("until", ["step=300", "epoch=5"])
+def test_what_a_file_calls_the_step_never_overrides_a_printed_step(tmp_path: Path, until: str) -> None:
+    recorded = Recorded(str(tmp_path), until=until)
+    recorded.record(progress(20, loss=0.5))
+    recorded.progress_recorder.record_from_files([progress(9986, train_loss=0.4)])
+    assert recorded.recorder.live.step == 20
+    assert not recorded.messages("reached")
+    assert recorded.recorder.live.metrics["train_loss"] == 0.4
+
+
+def test_a_total_that_a_step_or_an_epoch_exceeds_is_dropped(recorded: Recorded) -> None:
+    recorded.record(Progress(offset=1, step=5, total_steps=10, epoch=2.0, total_epochs=3))
+    assert (recorded.recorder.live.total_steps, recorded.recorder.live.total_epochs) == (10, 3)
+    recorded.record(Progress(offset=2, step=11, epoch=4.0))
+    assert (recorded.recorder.live.total_steps, recorded.recorder.live.total_epochs) == (None, None)
+
+
+def clocked(recorded: Recorded, seconds: float) -> None:
+    """Sets how long the attempt has run."""
+    recorded.recorder.change(clock=Clock(running_seconds=seconds, mark=time.monotonic()))
+    recorded.progress_recorder.update_eta()
+
+
+def test_the_time_to_the_end_follows_from_the_pace_of_the_steps(recorded: Recorded) -> None:
+    for number in range(5):
+        recorded.record(Progress(offset=1, step=10 * number, total_steps=100))
+        clocked(recorded, 60.0 * number)
+    live = recorded.recorder.live
+    assert live.eta_seconds == pytest.approx(360, abs=1)
+    assert live.step_seconds == pytest.approx(6, rel=0.01)
+
+
+def test_the_time_to_the_end_follows_from_the_pace_of_the_epochs(recorded: Recorded) -> None:
+    for number in range(3):
+        recorded.record(Progress(offset=1, epoch=float(number + 1), total_epochs=5, epochs_done=float(number + 1)))
+        clocked(recorded, 100.0 * (number + 1))
+    assert recorded.recorder.live.eta_seconds == pytest.approx(200, abs=1)
+
+
+def test_without_a_total_there_is_no_time_to_the_end(recorded: Recorded) -> None:
+    for number in range(5):
+        recorded.record(Progress(offset=1, step=10 * number))
+        clocked(recorded, 60.0 * number)
+    assert recorded.recorder.live.eta_seconds is None
+    assert recorded.recorder.live.step_seconds == pytest.approx(6, rel=0.01)
 
 
 def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,8 +65,8 @@ def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot
 
 def active() -> list[KnownRun]:
     """What runs, and what is on its way there or away."""
-    curve = LossCurve(name="loss", values=tuple(_losses(120, 2.2)), step_seconds=0.036)
-    slow = LossCurve(name="loss", values=tuple(_losses(60, 0.5)), step_seconds=0.27)
+    curve = LossCurve(name="loss", values=tuple(_losses(120, 2.2)))
+    slow = LossCurve(name="loss", values=tuple(_losses(60, 0.5)))
     saved = Checkpoint(
         path="/home/anna/nanoGPT/out-lm-768/ckpt_38400.pt", step=38400, saved_at=NOW.wall - 70, size_bytes=1_400_000_000
     )
@@ -79,6 +79,8 @@ def active() -> list[KnownRun]:
                 seconds=2592,
                 step=38490,
                 total_steps=60000,
+                step_seconds=0.036,
+                eta_seconds=774.4,
                 curve=curve,
                 metrics={"loss": 2.214, "val_loss": 2.342},
                 checkpoints=(replace(saved, sound=True),),
@@ -98,6 +100,8 @@ def active() -> list[KnownRun]:
                 seconds=900,
                 step=28,
                 total_steps=90,
+                step_seconds=0.036,
+                eta_seconds=2.2,
                 curve=curve,
                 metrics={"loss": 1.087},
                 pause=Pause(since=NOW.wall - 130, by="heat", reason="hot: 84 C, continues below 80"),
@@ -112,7 +116,9 @@ def active() -> list[KnownRun]:
                 seconds=358,
                 step=9200,
                 total_steps=10000,
-                curve=replace(curve, step_seconds=0.6),
+                step_seconds=0.6,
+                eta_seconds=480.0,
+                curve=curve,
                 metrics={"loss": 1.402},
                 **hour,
             ),
@@ -147,6 +153,8 @@ def active() -> list[KnownRun]:
                 seconds=108,
                 step=1800,
                 total_steps=10000,
+                step_seconds=0.27,
+                eta_seconds=2214.0,
                 curve=slow,
                 metrics={"loss": 0.514},
             ),

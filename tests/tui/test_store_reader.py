@@ -134,21 +134,10 @@ def test_reading_a_curve_continues_where_it_stopped(tmp_path: Path) -> None:
         b'{"time":"2026-01-31T09:00:02.000Z","step":2,"metrics":{"loss":2.0}}\n{"step":3,"metr'
     )
     first = reader.read()
-    assert (first.name, first.values, first.step_seconds) == ("loss", (3.0, 2.0), 2.0)
+    assert (first.name, first.values) == ("loss", (3.0, 2.0))
     with path.open("ab") as file:
         file.write(b'ics":{"loss":"NaN"}}\n{"step":4,"metrics":{"loss":1.0}}\n')
     assert reader.read().values == (3.0, 2.0, 1.0)
-
-
-def test_a_pause_does_not_affect_the_pace(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    seconds = [0, 1, 2, 3, 903, 904, 905]
-    lines = [
-        b'{"time":"2026-01-31T09:%02d:%02d.000Z","step":%d,"metrics":{}}\n' % (at // 60, at % 60, step)
-        for step, at in enumerate(seconds)
-    ]
-    path.write_bytes(b"".join(lines))
-    assert CurveReader(str(path)).read().step_seconds == 1.0
 
 
 def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from backprop_tui.readers.training_keys import as_epoch, is_known_metric, numeri
 MAX_COLUMNS = 256
 STEP_COLUMNS = ("step", "global_step", "iteration", "iter")
 EPOCH_COLUMN = "epoch"
+NO_METRICS = ("hp_metric", "total_flos")
 
 
 class CsvLog:
@@ -65,5 +66,5 @@ class CsvLog:
         steps = (as_count(numbers.get(name)) for name in STEP_COLUMNS)
         step = next((step for step in steps if step is not None), None)
         epoch = as_epoch(numbers.get(EPOCH_COLUMN))
-        metrics = numeric_metrics(numbers, exclude=(EPOCH_COLUMN, *STEP_COLUMNS))
+        metrics = numeric_metrics(numbers, exclude=(EPOCH_COLUMN, *STEP_COLUMNS, *NO_METRICS))
         return Progress(offset=0, step=step, epoch=epoch, metrics=metrics) if metrics else None

@@ -18,6 +18,8 @@ from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 
 MARK = "tfevents"
 EVALUATION_SERIES = frozenset({"validation", "valid", "val", "test", "eval", "evaluation", "dev"})
+# Tags that are no curves, in whatever group: `train/global_step`.
+BOOKKEEPING = frozenset({"step", "global_step", "total_flos", "hp_metric"})
 MAX_RECORD_BYTES = 1 << 20  # longer records (images, graphs) are skipped
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
@@ -75,11 +77,21 @@ def _decode_event(event: bytes, series: str) -> Progress | None:
                 scalars.update(_scalars(value))
     except (ValueError, IndexError, struct.error):
         return None
-    epoch = as_epoch(scalars.pop("epoch", None))
-    metrics = numeric_metrics({_metric_name(tag, series): value for tag, value in scalars.items()})
+    epoch = as_epoch(next((value for tag, value in scalars.items() if _last_part(tag) == "epoch"), None))
+    metrics = numeric_metrics(
+        {
+            _metric_name(tag, series): value
+            for tag, value in scalars.items()
+            if _last_part(tag) != "epoch" and _last_part(tag) not in BOOKKEEPING
+        }
+    )
     if as_count(float(step)) is None or (epoch is None and not metrics):
         return None
     return Progress(offset=0, step=step, epoch=epoch, metrics=metrics)
+
+
+def _last_part(tag: str) -> str:
+    return tag.rpartition("/")[2]
 
 
 def _metric_name(tag: str, series: str) -> str:

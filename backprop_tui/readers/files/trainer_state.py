@@ -10,7 +10,7 @@ from backprop_tui.readers.printed_numbers import as_count, parse_number
 from backprop_tui.readers.training_keys import as_epoch, numeric_metrics
 
 NAME = "trainer_state.json"
-_NOT_METRICS = frozenset(("step", "epoch"))
+_NOT_METRICS = frozenset(("step", "epoch", "total_flos"))
 
 
 def parse_trainer_state(content: bytes) -> list[Progress]:

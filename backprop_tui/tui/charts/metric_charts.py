@@ -14,7 +14,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, Moment, eta_seconds
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.source import ChartData
@@ -213,17 +213,18 @@ def _gap_line(plotter: Plotter) -> Line:
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:
     """`pace 118 ms/step  ETA 13m, at 14:44`; empty if the pace is unknown."""
-    pace = known.curve.step_seconds
+    live = known.live
+    pace = None if live is None else live.step_seconds
     if pace is None:
         return ()
     text = f"{pace * 1000:.0f} ms/step" if pace < 0.9995 else f"{pace:.1f} s/step"
     if pace < 0.001:
         text = f"{numbers.count(1 / pace)} steps/s"
     line = [Piece("pace ", Token.MUTED), Piece(text)]
-    eta = None if known.live is None else eta_seconds(known, known.live)
-    if eta is not None and known.live is not None and known.live.total_steps:
+    eta = None if live is None else live.eta_seconds
+    if eta is not None:
         line += [Piece("  ETA ", Token.MUTED), Piece(durations.eta(eta))]
-        line += [Piece(", at ", Token.MUTED), Piece(durations.clock(moment.wall + eta))]
+        line += [Piece(", at ", Token.MUTED), Piece(durations.clock_of_day(moment.wall + eta, moment.wall))]
     return tuple(line)
 
 

@@ -17,7 +17,6 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
-    eta_seconds,
     last_loss,
     limit_seconds,
     running_seconds,
@@ -110,7 +109,7 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
     limit = limit_seconds(run)
     left = None if limit is None else limit - seconds
     loss = last_loss(run)
-    eta = eta_seconds(run, live)
+    eta = live.eta_seconds
     sliced = run.run is not None and is_sliced(run.run.spec)
     warns = eta is not None and left is not None and eta > left and not sliced
     checkpoint = next(reversed(live.usable_checkpoints), None)

@@ -13,7 +13,6 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
-    eta_seconds,
     finite_loss,
     limit_seconds,
     running_seconds,
@@ -126,7 +125,7 @@ def _number(run: KnownRun, key: str, moment: Moment) -> float | None:
         case "progress" if live is not None:
             return share_done(live)
         case "eta" if live is not None:
-            return eta_seconds(run, live)
+            return live.eta_seconds
         case "left" if live is not None and run.run is not None:
             limit = limit_seconds(run)
             return None if limit is None else limit - running_seconds(live, moment)

@@ -12,7 +12,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, eta_seconds, limit_seconds, running_seconds
+from backprop_tui.presentation.known_run import KnownRun, limit_seconds, running_seconds
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -174,7 +174,7 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
         return ""
     names = [name for _, name in ends[:missing]]
     subject = " and ".join(names) if len(names) < 3 else counted(missing, "run")
-    at = durations.clock(snapshot.moment.wall + ends[missing - 1][0])
+    at = durations.clock_of_day(snapshot.moment.wall + ends[missing - 1][0], snapshot.moment.wall)
     return f"about {at}, when {subject} {'ends' if missing == 1 else 'end'}"
 
 
@@ -187,9 +187,9 @@ def _missing(reason: JsonObject) -> int:
 
 
 def _seconds_to_end(run: KnownRun, snapshot: Snapshot) -> float | None:
-    if run.status not in ACTIVE or run.live is None or run.run is None:
+    if run.status not in ACTIVE or run.status is Status.PAUSED or run.live is None or run.run is None:
         return None
-    limit, eta = limit_seconds(run), eta_seconds(run, run.live)
+    limit, eta = limit_seconds(run), run.live.eta_seconds
     left = None if limit is None else max(0.0, limit - running_seconds(run.live, snapshot.moment))
     estimates = [seconds for seconds in (left, eta) if seconds is not None]
     return min(estimates) if estimates else None

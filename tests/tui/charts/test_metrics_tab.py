@@ -11,7 +11,6 @@ from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.plotting.axes import XUnit
-from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.charts.chart import AxisUnit
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
@@ -27,7 +26,8 @@ KNOWN = running(
     step=590,
     total_steps=1000,
     metrics={"loss": 2.1},
-    curve=LossCurve(step_seconds=0.118),
+    step_seconds=0.118,
+    eta_seconds=48.4,
     checkpoints=(Checkpoint(path="/c/400", step=400, saved_at=NOW.wall - 65, sound=True),),
 )
 

@@ -38,7 +38,7 @@ def _text(run: KnownRun, width: int = 120) -> str:
 
 
 def test_a_running_run_shows_its_figures() -> None:
-    curve = LossCurve(name="loss", values=(3.0, 2.5, 2.2), step_seconds=0.01)
+    curve = LossCurve(name="loss", values=(3.0, 2.5, 2.2))
     run = running("nano", step=38_400, total_steps=60_000, metrics={"loss": 2.214}, seconds=60, curve=curve)
     row = _row(run)
     assert (row.progress, row.step, row.loss, row.left) == (0.64, "38,400/60,000", "2.214", "9m")
@@ -47,11 +47,10 @@ def test_a_running_run_shows_its_figures() -> None:
 
 
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
-    curve = LossCurve(step_seconds=1.0)
-    late: dict[str, Any] = {"step": 10, "total_steps": 10_000, "curve": curve}
+    late: dict[str, Any] = {"step": 10, "total_steps": 10_000, "eta_seconds": 9990.0}
     assert _row(running("a", **late)).eta_warns
     assert not _row(running("a", **late, spec={"total_seconds": 90_000.0})).eta_warns
-    assert not _row(running("a", step=10, total_steps=100, curve=curve)).eta_warns
+    assert not _row(running("a", step=10, total_steps=100, eta_seconds=90.0)).eta_warns
 
 
 def test_a_run_without_figures_says_how_long_it_has_been_silent() -> None:
@@ -234,10 +233,16 @@ def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
     assert "ep 28/90" in _text(running("vit", step=1200, epoch=28.5, total_epochs=90))
 
 
-def test_what_the_script_says_is_left_counts_where_no_pace_is_known() -> None:
-    known: dict[str, Any] = {"step": 10, "total_steps": 100, "eta_seconds": 50.0}
-    assert _row(running("a", **known)).eta.strip() == "50s"
-    assert _row(running("a", **known, curve=LossCurve(step_seconds=1.0))).eta.strip() == "2m"
+def test_the_last_epoch_is_not_all_done_when_it_begins() -> None:
+    row = _row(running("vit", epoch=3.0, total_epochs=3, epochs_done=2.0))
+    assert row.progress is not None
+    assert 0.66 < row.progress < 0.67
+
+
+def test_the_eta_is_what_the_guardian_recorded() -> None:
+    known: dict[str, Any] = {"step": 10, "total_steps": 100}
+    assert _row(running("a", **known, eta_seconds=50.0)).eta.strip() == "50s"
+    assert _row(running("a", **known)).eta.strip() == ""
 
 
 def _member(run_id: str, last: float, best: float, *, metric: str = "loss") -> KnownRun:

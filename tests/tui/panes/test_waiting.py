@@ -8,7 +8,6 @@ import pytest
 
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.status import Status
-from backprop_tui.presentation.known_run import LossCurve
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.card import card_of
@@ -73,11 +72,17 @@ def test_a_check_is_told_in_figures_or_in_the_governors_words(reason: dict[str, 
 
 def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     held = queued("big", holds=(COUNT,))
-    soon = running("soon", seconds=300, step=90, total_steps=100, curve=LossCurve(name="loss", step_seconds=12.0))
+    soon = running("soon", seconds=300, step=90, total_steps=100, eta_seconds=120.0)
     late = running("late", seconds=0)
     view = waiting_view(held, snapshot(soon, late, held))
     assert view is not None
     assert view.earliest.endswith("when soon and late end")
+    pause = Pause(since=0, by="heat", reason="hot")
+    paused = waiting_view(
+        held, snapshot(running("soon", step=90, total_steps=100, eta_seconds=9.0, pause=pause), late, held)
+    )
+    assert paused is not None
+    assert paused.earliest == ""
     alone = waiting_view(held, snapshot(soon, held))
     assert alone is not None
     assert alone.earliest == ""

@@ -1,0 +1,93 @@
+"""The pace of a training and the time to its end, from what was seen of its progress lately.
+
+Time counts only while the script may run, so pauses are left out. The pace is the time between the first and the last
+point of a window, without intervals in which the training stood still, such as a validation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import pairwise
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+MAX_POINTS = 40
+SPACING_SECONDS = (
+    2.0  # points closer than this are one: the window is at least a minute, and many lines if these are rare
+)
+GAP_FACTOR = 3.0  # an interval in which a unit takes this many times the median is a gap
+MIN_SECONDS = 1.0  # measured before there is an estimate
+PRINTED_SECONDS = 60.0  # how long an estimate of the script outlives newer progress while the pace is unknown
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class _Point:
+    """A position, in steps or epochs, and the running seconds at which it was first seen."""
+
+    at: float
+    position: float
+
+
+class PaceMeter:
+    """Takes the positions of one attempt as they are seen; `now` is the attempt's running time in seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[_Point] = deque(maxlen=MAX_POINTS)
+        self._unit = ""
+        self._printed: tuple[float, float] | None = (
+            None  # an estimate of the script in seconds, and when it was printed
+        )
+
+    def note(self, position: float, unit: str, now: float) -> None:
+        """`unit` is what positions count; another unit, or a position before the last one, begins a new window."""
+        points = self._points
+        if unit != self._unit or (points and position < points[-1].position):
+            points.clear()
+            self._unit = unit
+        if points and position == points[-1].position:
+            return
+        if (len(points) > 1 and now - points[-2].at < SPACING_SECONDS) or (points and now <= points[-1].at):
+            points.pop()
+        points.append(_Point(now, position))
+
+    def note_printed(self, seconds: float, now: float) -> None:
+        """Notes the time to the end that the script itself printed."""
+        self._printed = seconds, now
+
+    def step_seconds(self) -> float | None:
+        """Seconds per step; None if too little was seen, or epochs are counted."""
+        return self._unit_seconds() if self._unit == "step" else None
+
+    def _unit_seconds(self) -> float | None:
+        intervals = self._intervals()
+        elapsed = sum(interval.at for interval in intervals)
+        if elapsed < MIN_SECONDS or len(self._points) < (2 if self._unit == "epoch" else 3):
+            return None
+        return elapsed / sum(interval.position for interval in intervals)
+
+    def seconds_left(self, total: float | None, now: float) -> float | None:
+        """The time to `total` units, or what the script printed if that is recent; None if neither is known."""
+        newest = self._points[-1].at if self._points else None
+        pace = None if total is None else self._unit_seconds()
+        if self._printed is not None:
+            seconds, printed_at = self._printed
+            left = seconds - (now - printed_at)
+            is_newest = newest is None or newest <= printed_at
+            if is_newest or (pace is None and total is not None and left > 0 and now - printed_at < PRINTED_SECONDS):
+                return max(0.0, left)
+        if total is None or pace is None or newest is None:
+            return None
+        # The next position is due after the usual interval; when it does not come the training stands still.
+        since = min(now - newest, max(interval.at for interval in self._intervals()))
+        return max(0.0, (total - self._points[-1].position) * pace - since)
+
+    def _intervals(self) -> list[_Point]:
+        """Durations and distances between neighbouring points, without gaps."""
+        points = list(self._points)
+        pairs = pairwise(points)
+        intervals = [_Point(after.at - before.at, after.position - before.position) for before, after in pairs]
+        paces = sorted(interval.at / interval.position for interval in intervals)
+        if not paces:
+            return []
+        median = paces[(len(paces) - 1) // 2]
+        return [interval for interval in intervals if interval.at / interval.position <= GAP_FACTOR * median]

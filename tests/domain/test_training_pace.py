@@ -1,0 +1,82 @@
+"""The pace of a training and the time to its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_tui.domain.training_pace import PaceMeter
+
+
+def meter(*points: tuple[float, float], unit: str = "step") -> PaceMeter:
+    """A meter that saw these positions, each with the running time before it."""
+    result = PaceMeter()
+    for at, position in points:
+        result.note(position, unit, at)
+    return result
+
+
+@pytest.mark.parametrize("interval", [0.1, 1.0, 60.0])
+def test_the_pace_is_right_however_often_a_script_prints(interval: float) -> None:
+    points = [(line * interval, 10 * line) for line in range(200)]
+    assert meter(*points).step_seconds() == pytest.approx(interval / 10)
+    assert meter(*points).seconds_left(4000, points[-1][0]) == pytest.approx(2010 * interval / 10)
+
+
+def test_output_that_arrives_in_bursts_does_not_matter() -> None:
+    points = [(30.0 * burst, 75 * burst + line) for burst in range(1, 9) for line in range(40)]
+    assert meter(*points).step_seconds() == pytest.approx(0.4)
+
+
+def test_a_validation_between_the_steps_is_left_out() -> None:
+    points = [(line * 1.0 + 90 * (line >= 50) + 90 * (line >= 100), 10.0 * line) for line in range(150)]
+    assert meter(*points).step_seconds() == pytest.approx(0.1, rel=0.05)
+
+
+def test_the_first_slow_step_is_left_out() -> None:
+    assert meter((0, 1), (60, 2), (61, 3), (64, 6), (67, 9)).step_seconds() == pytest.approx(1.0)
+
+
+def test_between_two_lines_the_time_left_falls_and_then_stands_still() -> None:
+    seen = meter((0, 0), (60, 100), (120, 200))
+    left = [seen.seconds_left(1000, now) for now in (120, 150, 180, 600)]
+    assert left == [480, 450, 420, 420]
+
+
+def test_without_a_total_or_with_too_few_lines_there_is_no_estimate() -> None:
+    assert meter((0, 0), (60, 100), (120, 200)).seconds_left(None, 120) is None
+    assert meter((0, 0), (60, 100)).seconds_left(1000, 60) is None
+    assert meter((0, 0), (0.2, 100), (0.4, 200)).seconds_left(1000, 0.4) is None
+
+
+def test_epochs_need_only_one_interval() -> None:
+    assert meter((0, 0), (300, 1), unit="epoch").seconds_left(3, 300) == 600
+    assert meter((0, 0), (300, 1), unit="epoch").step_seconds() is None
+
+
+def test_steps_that_begin_again_begin_a_new_window() -> None:
+    seen = meter((0, 0), (10, 100), (20, 200), (21, 50))
+    assert seen.seconds_left(1000, 21) is None
+
+
+def test_what_the_script_prints_is_used_while_it_is_new() -> None:
+    seen = meter((0, 0), (10, 100), (20, 200))
+    seen.note_printed(500, 20)
+    assert seen.seconds_left(1000, 25) == 495
+    for line in range(3, 10):
+        seen.note(line * 100, "step", line * 10)
+    assert seen.seconds_left(1000, 90) == 10
+
+
+def test_what_the_script_prints_needs_no_total() -> None:
+    seen = PaceMeter()
+    seen.note_printed(12, 8)
+    assert seen.seconds_left(None, 9) == 11
+
+
+def test_what_was_printed_before_the_training_went_beyond_its_total_is_forgotten() -> None:
+    seen = PaceMeter()
+    seen.note(60, "step", 10)
+    seen.note_printed(0, 10)
+    assert seen.seconds_left(60, 10) == 0
+    seen.note(61, "step", 12)
+    assert seen.seconds_left(None, 12) is None
