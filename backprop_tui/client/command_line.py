@@ -1,4 +1,4 @@
-"""What a run executes: a script by itself or by its interpreter, or a command line; and which Python that is."""
+"""What a run executes: a script, by itself or by an interpreter, or a command line; and which Python that is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backprop_tui.domain.command_lines import Target, TargetKind, find_target, n
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import ResumeMeans
+from backprop_tui.domain.resume_arguments import ResumeMethod
 
 SHELL = "bash"
 
@@ -29,7 +29,7 @@ class Interpreter:
 class Program:
     """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed.
 
-    `source` is the file that trains: the script, or that of a module; None if it is not found.
+    `source` is the file of the script or module; None if it was not found.
     """
 
     words: tuple[str, ...]
@@ -39,7 +39,7 @@ class Program:
     interpreter: Interpreter | None = None
     understood_flags: tuple[str, ...] = ()
     source: str | None = None
-    resume: ResumeMeans = ResumeMeans()
+    resume: ResumeMethod = ResumeMethod()
 
 
 def script_program(
@@ -64,8 +64,8 @@ def script_program(
 
 def resume_of_script(
     path: str, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], ResumeMeans]:
-    """The flags of the original tool that a script mentions, and how else it is told to resume."""
+) -> tuple[tuple[str, ...], ResumeMethod]:
+    """The flags of the original tool that a script mentions, and how it takes a checkpoint otherwise."""
     target = Target(kind=TargetKind.SCRIPT, word=path, arguments=tuple(arguments))
     return find_original_flags(source_of(path)), find_training(target, cwd, environment)[1]
 
@@ -106,7 +106,7 @@ def check_script(script: str) -> None:
         advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
         raise NotFound(f"script {script}: not found; {advice}")
     if not os.access(path, os.R_OK):
-        raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")
+        raise NotFound(f"script {script}: not readable; its owner can change that with chmod")
 
 
 def _executable_words(script: str, path: str) -> tuple[str, ...]:

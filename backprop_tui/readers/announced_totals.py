@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.domain.training_totals import Totals, total_from_name
+from backprop_tui.domain.training_totals import Totals, combined_totals, total_from_name
 from backprop_tui.readers.events import Progress, TotalsAnnounced
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
@@ -51,9 +51,6 @@ def _announced(line: str) -> Totals | None:
         return total_from_name(sentence[2], sentence[1])
     if "Namespace(" not in line:
         return None
-    configured = [total_from_name(name, value) for name, value in _CONFIGURED.findall(line)]
-    steps = {total.steps for total in configured if total is not None and total.steps is not None}
-    epochs = {total.epochs for total in configured if total is not None and total.epochs is not None}
-    if not steps and not epochs:
-        return None
-    return Totals(steps=steps.pop() if len(steps) == 1 else None, epochs=epochs.pop() if len(epochs) == 1 else None)
+    configured = (total_from_name(name, value) for name, value in _CONFIGURED.findall(line))
+    total = combined_totals(filter(None, configured))
+    return None if total == Totals() else total

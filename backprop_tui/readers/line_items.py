@@ -1,7 +1,7 @@
-"""Splits a message into what it says: the position in the training, times left, and names with numbers.
+"""Splits a message into items: the position in the training, the time left, and names with numbers.
 
-An item that is none of these is skipped alone, so that `total time: 0.61m` or `pq: 0 rg: 0` does not end the reading.
-`pairs` decides from the whole whether the line is about a training at all.
+Any other item is skipped alone, so that `total time: 0.61m` or `pq: 0 rg: 0` does not stop the parser. `pairs` decides
+from all items whether the line is about a training.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.keras import is_keras_line
 from backprop_tui.readers.lazy_regex import lazy_compile
@@ -26,7 +27,6 @@ from backprop_tui.readers.training_keys import (
     is_known_metric,
     name_words,
     numeric_metrics,
-    word_set,
 )
 
 MAX_LINE_CHARS = 2000

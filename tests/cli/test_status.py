@@ -281,5 +281,5 @@ def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, run
     guardian = runs.guarded("busy", spec={"until": (parse_goal("loss<0.1"),)})
     assert "warning" not in obey("status", "busy").out
     guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
-    assert "warning     loss was not printed yet, but train_loss, lr" in obey("status", "busy").out
+    assert "warning     loss was not printed yet, only train_loss, lr" in obey("status", "busy").out
     guardian.ends()

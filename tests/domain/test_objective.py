@@ -79,10 +79,10 @@ def test_an_objective_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("score", "score: say score:min or score:max"),
-        ("loss:low", "'low' is neither min nor max; say loss:min or loss:max"),
-        (":min", "say METRIC, METRIC:min or METRIC:max"),
-        ("", "say METRIC, METRIC:min or METRIC:max"),
+        ("score", "score: its direction is unknown; use score:min or score:max"),
+        ("loss:low", "'low' is neither min nor max; use loss:min or loss:max"),
+        (":min", "expected METRIC, METRIC:min or METRIC:max"),
+        ("", "expected METRIC, METRIC:min or METRIC:max"),
         ("loss:", "'' is neither min nor max"),
     ],
 )
@@ -169,7 +169,7 @@ def test_runs_without_a_common_objective_have_no_order() -> None:
     ranking = rank({"a": _scores(val_loss=0.1), "b": _scores(val_acc=0.5)})
     assert ranking.best is None
     assert ranking.problem is not None
-    assert "no metric in common (val_loss, val_acc); --objective" in ranking.problem
+    assert "no metric in common (val_loss, val_acc); set one with --objective" in ranking.problem
     assert rank({"a": _scores(loss=0.1), "b": _scores(reward=0.5)}).best is None
 
 
@@ -196,7 +196,7 @@ def test_given_objectives_rank_and_must_agree() -> None:
 
 def test_an_objective_that_was_never_printed_is_named() -> None:
     given = parse_objective("val_los:min")
-    assert unprinted(given, ["loss", "val_loss"]) == "val_los was not printed yet, but loss, val_loss"
+    assert unprinted(given, ["loss", "val_loss"]) == "val_los was not printed yet, only loss, val_loss"
     assert unprinted(given, []) is None
     assert unprinted(default_objective(["loss"]), ["loss"]) is None
     ranking = rank({"a": _scores(given, loss=1.0)})

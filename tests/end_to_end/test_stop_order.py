@@ -114,4 +114,4 @@ def test_workers_that_a_training_starts_while_it_saves_are_left_alone(sandbox: S
     run.ask(StopRequest(by="person", reason="stopped by you"))
     run.wait_for_end()
     assert exists(run, "saved")
-    assert "latecomer" not in run.events()
+    assert "started_after_stop" not in run.events()

@@ -17,6 +17,7 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.readers.files import tensorboard
 from backprop_tui.runner.outputs.ownership import (
     DescriptorWatch,
@@ -25,7 +26,6 @@ from backprop_tui.runner.outputs.ownership import (
     Written,
     WrittenBytes,
     contains,
-    files_written_by,
 )
 
 DEEPEST = 6  # levels of directories that are searched

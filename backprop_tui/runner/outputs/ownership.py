@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import field
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Queued
+from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.tree import descendants
 from backprop_tui.store.home import Home
@@ -28,36 +28,6 @@ REFRESH_SECONDS = 0.5  # of the processes that are watched
 _EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
 # A directory with such a name belongs to the one that it is in: version_0/checkpoints, but not runs/version_0.
 _INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
-
-
-MAX_PROCESSES = 64
-MAX_DESCRIPTORS = 256
-
-
-def files_written_by(pids: Iterable[int]) -> set[str]:
-    """The regular files that these processes hold open for writing now."""
-    files: set[str] = set()
-    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
-        descriptors = f"/proc/{pid}/fd"
-        try:
-            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
-        except OSError:
-            continue  # the process is gone, or belongs to another user
-        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
-    return files
-
-
-def _written_file(descriptor: str) -> str | None:
-    """The file a descriptor refers to; None if it is not open for writing or not a file."""
-    try:
-        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
-        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
-            return None
-        target = os.readlink(descriptor)
-    except OSError:
-        return None
-    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
-    return target if is_file and not target.endswith(" (deleted)") else None
 
 
 def contains(folder: str, path: str) -> bool:

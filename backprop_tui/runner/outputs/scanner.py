@@ -14,6 +14,7 @@ from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
+from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
@@ -23,7 +24,7 @@ from backprop_tui.runner.outputs.files import (
     may_belong_to_run,
 )
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
-from backprop_tui.runner.outputs.ownership import MAX_PROCESSES, DirectoryNeighbours
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 

@@ -108,7 +108,7 @@ def _failure(run: KnownRun) -> DigestRow:
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    """The completed runs of each group or script, with the best of them: others cannot be compared."""
+    """The completed runs of each group or script, with the best of them; only those are comparable."""
     trainings: dict[str, list[KnownRun]] = {}
     for run in (entry.run for entry in digest.runs if entry.run.status is Status.COMPLETED):
         trainings.setdefault(str(run.record["group"] or run.record["script"] or run.id), []).append(run)

@@ -196,7 +196,7 @@ class MainScreen(PanesScreen):
         if ranking.best is not None:
             self.go_to(ranking.best[0])
         else:
-            self.tell(f"No run is called the best: {sanitize(str(ranking.problem))}", bad=True)
+            self.tell(f"No run is the best: {sanitize(str(ranking.problem))}", bad=True)
 
     # How the runs are shown
 

@@ -1,4 +1,4 @@
-"""Programs that cannot be started: interpreters that are missing, Windows line ends, permissions."""
+"""Programs that cannot be started: interpreters that are missing, Windows line endings, permissions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MISSING = "No such file or directory"
             MISSING,
             b"#!/bin/bash\r",
             "bad_interpreter",
-            r"Windows line ends: its first line asks for '/bin/bash\r'",
+            r"Windows line endings: its first line names '/bin/bash\r'",
             "sed -i",
         ),
-        (MISSING, b"#!/usr/bin/env -S python3\r", "bad_interpreter", "Windows line ends", r"'s/\r$//' /w/run.sh"),
+        (MISSING, b"#!/usr/bin/env -S python3\r", "bad_interpreter", "Windows line endings", r"'s/\r$//' /w/run.sh"),
         (
             MISSING,
             b"#! /opt/gone/bin/python -u",
@@ -53,11 +53,11 @@ def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
 @pytest.mark.parametrize(
     ("log", "exit_code", "first_line", "word"),
     [
-        ("run.sh: line 2: $'\\r': command not found\n", 127, None, "Windows line ends"),
+        ("run.sh: line 2: $'\\r': command not found\n", 127, None, "Windows line endings"),
         ("run.sh: line 2: set: -\r: invalid option\nset: usage: set [-abefh]\n", 2, b"#!/bin/bash\r", "Windows"),
-        ("run.sh: 2: set: Illegal option -\r\n", 2, b"#!/bin/bash\r", "Windows line ends"),
-        ("job.sh: line 5: syntax error: unexpected end of file\n", 2, b"echo hi\r", "job.sh has Windows line ends"),
-        ("/usr/bin/env: ‘bash\\r’: No such file or directory\n", 127, None, "Windows line ends"),
+        ("run.sh: 2: set: Illegal option -\r\n", 2, b"#!/bin/bash\r", "Windows line endings"),
+        ("job.sh: line 5: syntax error: unexpected end of file\n", 2, b"echo hi\r", "job.sh has Windows line endings"),
+        ("/usr/bin/env: ‘bash\\r’: No such file or directory\n", 127, None, "Windows line endings"),
         ("bash: ./run.sh: /bin/bash^M: bad interpreter: No such file or directory\n", 126, None, "Windows"),
         ("/usr/bin/env: ‘python’: No such file or directory\n", 127, None, "interpreter python was not found"),
         ("bash: ./tool: /opt/gone/python: bad interpreter: No such file or directory\n", 126, None, "/opt/gone/python"),
