@@ -236,7 +236,7 @@ def test_no_order_is_called_the_best_if_the_direction_is_unknown(obey: Commands,
     assert obey.json("compare", "sweep")["best_first"] == []
     result = obey("status", "sweep@best")
     assert (result.code, "--objective score:min or score:max" in result.err) == (2, True)
-    assert "best          none: whether" in obey("status", "sweep").out
+    assert "best          none: it is unknown" in obey("status", "sweep").out
 
 
 def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: Runs) -> None:
@@ -258,7 +258,7 @@ def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: R
 def test_the_objective_of_an_active_run_stays(obey: Commands, runs: Runs) -> None:
     runs.guarded("a")
     result = obey("edit", "a", "--objective", "score:max")
-    assert (result.code, "set it when the run has ended" in result.err) == (2, True)
+    assert (result.code, "set it after the run has ended" in result.err) == (2, True)
 
 
 def test_runs_with_different_objectives_have_no_best(obey: Commands, runs: Runs) -> None:

@@ -86,7 +86,7 @@ def interpreter(clues: Clues) -> Cause | None:
     hit = clues.find_last(_ENV)
     if hit is not None:
         program = hit.match["program"]
-        advice = "correct the first line of the script (python3 instead of python?), or add its directory to PATH where the run is queued"
+        advice = "correct the first line (python3 instead of python?), or add its directory to PATH before queueing"
         summary = f"the interpreter {program} was not found: env searches PATH for it"
         return build_cause("bad_interpreter", at=hit.line, summary=summary, advice=advice)
     hit = clues.find_last(_NOT_STARTED)

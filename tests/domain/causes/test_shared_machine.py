@@ -91,7 +91,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ),
         ("RuntimeError: No CUDA GPUs are available", "no_gpu", "found none", "nvidia-smi", False),
         ("AssertionError: Torch not compiled with CUDA enabled", "no_gpu", "without GPU support", "CUDA build", False),
-        ("RuntimeError: CUDA error: invalid device ordinal\nCUDA kernel", "no_gpu", "does not exist", "--gpus N", False),
+        ("RuntimeError: CUDA error: invalid device ordinal\nCUDA kernel", "no_gpu", "not exist", "--gpus N", False),
         ("RuntimeError: CUDA error: no CUDA-capable device is detected", "no_gpu", "found none", "CPU", False),
         ("RuntimeError: No HIP GPUs are available", "no_gpu", "found none", "CPU", False),
         ("RuntimeError: The MPS backend is not available on this machine", "no_gpu", "found none", "CPU", False),
