@@ -58,6 +58,21 @@ def rank_records(records: Iterable[JsonObject]) -> Ranking:
     return rank({str(record["id"]): scores_of(record) for record in records})
 
 
+def best_of(ranking: Ranking) -> tuple[str, str, str] | None:
+    """The id of the best run, the metric and its value, as they are shown; None if there is no best run."""
+    if ranking.best is None or ranking.objective is None:
+        return None
+    run_id, value = ranking.best
+    return run_id, sanitize(ranking.objective.metric), numbers.metric(value.value)
+
+
+def shown_text(ranking: Ranking, shown: int, total: int) -> str:
+    """`the 8 best of 20 by val_loss, lower is better`; without an order the first ones."""
+    if ranking.best is None or ranking.objective is None:
+        return f"the first {shown} of {total} ({order_text(ranking)})"
+    return f"the {shown} best of {total} by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
+
+
 def value_at(metric: str, value: Extreme) -> str:
     """`val_loss 0.2100 at step 300`."""
     where = "" if value.step is None else f" at step {numbers.count(value.step)}"

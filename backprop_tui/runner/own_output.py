@@ -143,14 +143,12 @@ class OwnOutput:
         if fetched is None:
             return None
         self.written_bytes, self.others = fetched.written_bytes, fetched.others
-        if self.tail is not None and (fetched.target is None):
+        target = fetched.target
+        if target is not None:
+            self.tail = FetchedTail(target.path, target.start) if target.problem is None else None
+        if self.tail is not None:
             self.tail.add(fetched)
-        if fetched.target is not None:
-            self.tail = None
-            if fetched.target.problem is None:
-                self.tail = FetchedTail(fetched.target.path, fetched.target.start)
-                self.tail.add(fetched)
-        return fetched.target
+        return target
 
     def _pause_seconds(self, spent: float) -> float:
         if self.is_urgent:

@@ -226,7 +226,7 @@ def test_more_reward_is_better(obey: Commands, runs: Runs) -> None:
     assert obey.json("status", "sweep@best")["id"] == "run1"
 
 
-def test_no_order_is_called_the_best_if_the_direction_is_unknown(obey: Commands, runs: Runs) -> None:
+def test_there_is_no_order_if_the_direction_is_unknown(obey: Commands, runs: Runs) -> None:
     sweep(runs, 4.0, 12.0, metric="score")
     lines = obey("show", "sweep").lines
     assert lines[0].startswith("not ordered: it is unknown whether lower or higher score is better; set --objective")

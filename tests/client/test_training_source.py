@@ -91,7 +91,7 @@ def test_imports_in_a_circle_and_many_modules_end(tmp_path: Path) -> None:
     assert _template(tmp_path, f"python m{count - 3}.py") == "--resume {path}"
 
 
-def test_a_shell_script_must_pass_its_arguments_on(tmp_path: Path) -> None:
+def test_a_shell_script_must_pass_on_its_arguments(tmp_path: Path) -> None:
     _written(tmp_path, sub__train=OPTION)
     passing = 'cd "$(dirname "$0")"\nexec torchrun \\\n  train.py --lr 1 "$@"\n'
     (tmp_path / "sub/run.sh").write_text(passing)
@@ -105,7 +105,7 @@ def test_a_shell_script_must_pass_its_arguments_on(tmp_path: Path) -> None:
     assert "--resume cannot be added" in method.obstacle
 
 
-def test_a_shell_may_pass_the_variable_on(tmp_path: Path) -> None:
+def test_a_shell_script_may_pass_on_the_variable(tmp_path: Path) -> None:
     _written(tmp_path, train=OPTION)
     (tmp_path / "run.sh").write_text(
         '[ -n "$BACKPROP_RESUME_FROM" ] && A="--resume $BACKPROP_RESUME_FROM"\npython train.py $A\n'
@@ -208,6 +208,6 @@ def test_a_script_that_needs_no_argument_is_recognised(
 @pytest.mark.parametrize(
     "line", ["python -m nowhere", "python gone.py", "python -c 'x'", "docker run image", "sleep 3"]
 )
-def test_nothing_is_known_of_what_is_not_found(tmp_path: Path, line: str) -> None:
+def test_a_missing_script_has_no_known_method(tmp_path: Path, line: str) -> None:
     path, method = find_training(find_target(shlex.split(line)), str(tmp_path), {"PATH": os.defpath})
     assert (path, method) == (None, ResumeMethod(obstacle="its source was not found"))

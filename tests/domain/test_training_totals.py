@@ -29,7 +29,7 @@ def test_the_options_that_count_a_whole_training(command: str, steps: int | None
     assert totals_of_command(command.split()) == Totals(steps=steps, epochs=epochs)
 
 
-def test_a_command_inside_a_shells() -> None:
+def test_a_command_inside_a_shell_command() -> None:
     assert totals_of_command(["sh", "-c", "python train.py --epochs 4"]) == Totals(epochs=4)
     assert totals_of_command(["python", "-c", "print('training with max_steps=4')"]) == Totals()
 
@@ -41,7 +41,7 @@ parser.add_argument('--max-steps', default=None, type=int)
 """
 
 
-def test_the_default_of_a_script_counts_where_nothing_replaces_it() -> None:
+def test_the_default_of_a_script_counts_unless_it_is_overridden() -> None:
     assert totals_of_command(["python", "train.py"], SOURCE) == Totals(epochs=12)
     assert totals_of_command(["python", "train.py", "--epochs", "5"], SOURCE) == Totals(epochs=5)
     assert totals_of_command(["python", "train.py", "--config", "a.yaml"], SOURCE) == Totals()

@@ -1,4 +1,4 @@
-"""Output that a script sends into a file of its own is found and read, or the run says that nothing can be read."""
+"""Redirected output is found and read, or the run says that it cannot be."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_cause_of_a_failure_is_found_there(sandbox: Sandbox) -> None:
     assert end.cause.kind == "cuda_oom"
 
 
-def test_another_guardian_reads_on_where_the_last_one_was(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_guardian_continues_reading(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     crashes = [
         after("runner.own_log:OwnLogReader._follow", GUARDIAN),
         before("runner.own_log:OwnLogReader.record_position", GUARDIAN, times=12),

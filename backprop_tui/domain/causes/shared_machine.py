@@ -1,4 +1,4 @@
-"""Causes: troubles of a shared machine: ports, open files, prompts, logins, GPUs, drivers, the network."""
+"""Causes: problems of a shared machine: ports, open files, prompts, logins, GPUs, drivers, the network."""
 
 from __future__ import annotations
 

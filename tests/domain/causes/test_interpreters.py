@@ -45,7 +45,7 @@ def test_a_failed_start_names_what_is_missing(
     assert cause.evidence == f"cannot start /w/run.sh: {problem}"
 
 
-def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
+def test_a_failed_start_for_lack_of_processes_is_retryable() -> None:
     cause = cause_of_failed_start("x", "Resource temporarily unavailable", not_found=False, first_line=None)
     assert (cause.kind, cause.retryable) == ("unknown", True)
 
@@ -65,9 +65,7 @@ def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
         ("sh: 1: ./tool: not found\n", 127, b"#!/opt/gone/python", "/opt/gone/python does not exist"),
     ],
 )
-def test_shells_report_the_same_in_their_own_words(
-    log: str, exit_code: int, first_line: bytes | None, word: str
-) -> None:
+def test_messages_of_shells_are_recognised(log: str, exit_code: int, first_line: bytes | None, word: str) -> None:
     cause = cause_of(log, exit_code=exit_code, command=("bash", "run.sh"), first_line=lambda _path: first_line)
     assert (cause.kind, cause.retryable) == ("bad_interpreter", False)
     assert word in (cause.summary or "")
