@@ -98,7 +98,7 @@ def _add_following(parser: argparse.ArgumentParser) -> None:
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels")
-    group.add_argument("-n", "--name", type=values.handle_label, help="name (default: the script's, without .py)")
+    group.add_argument("-n", "--name", type=values.handle_label, help="name (default: that of the script or module)")
     group.add_argument(
         "--tag",
         dest="tags",

@@ -163,7 +163,7 @@ def _next_item(items: LineItems, line: str, position: int) -> int:
     bracketed = _BRACKETED.match(line, before if before >= 0 and line[before] in "[(" else position)
     if bracketed is not None and _take_fraction(items, bracketed, line):
         return bracketed.end()
-    is_best = line[:position].rstrip(" _").lower().endswith("best")  # "best epoch 3" is another one than this
+    is_best = line[:position].rstrip(" _").lower().endswith("best")  # "best epoch 3" is not the current one
     epoch = None if is_best or items.epoch is not None else _EPOCH.match(line, position)
     if epoch is not None:
         return _take_epoch(items, epoch)

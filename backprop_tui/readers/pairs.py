@@ -43,7 +43,7 @@ _EPOCH_ALONE = lazy_compile(
     rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/"
     rf"{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
-# Lines that say only where the training is: rsl-rl, Coqui, Composer.
+# Lines with nothing but a position: rsl-rl, Coqui, Composer.
 _POSITION_ALONE = lazy_compile(
     r"\s*Learning iteration \d+/\d+\s*$|.{0,80}-- GLOBAL_STEP: \d+\s*$|\[epoch=\d+\]\[batch=\d+/\d+\]:$"
 )

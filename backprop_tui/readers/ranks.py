@@ -53,7 +53,7 @@ class RankFilter:
             yield from (event for event in events if isinstance(event, CheckpointSaved))
 
     def finish(self) -> Iterator[ReaderEvent]:
-        """Yields what still waits at the end of the log."""
+        """Yields what is still held back at the end of the log."""
         if self._held:
             yield from self._held[min(self._held)]
 

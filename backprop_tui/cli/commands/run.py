@@ -18,7 +18,12 @@ SUMMARY = "queue a script or a command line and follow it; the script's own argu
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "backprop-tui run [options] SCRIPT [-- ARGS]\n       backprop-tui run [options] -- COMMAND ..."
-    parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a .py by its interpreter, a .sh, or any program")
+    parser.add_argument(
+        "script",
+        metavar="SCRIPT",
+        nargs="?",
+        help="a .py, a .sh or an executable; a program on PATH takes the rest of the line",
+    )
     add_identity_options(parser)
     add_run_options(parser)
 

@@ -1,4 +1,4 @@
-"""Which of several runs in one directory has written a file: decided by evidence, or not at all."""
+"""Decides by evidence which of several runs in one directory wrote a file."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Written:
 
 
 class DescriptorWatch:
-    """Looks often which files a run has open, for saves that are over in a moment; only while that is needed."""
+    """Polls the open files of a run, to see short saves; runs only while it is needed."""
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
@@ -127,7 +127,7 @@ class DescriptorWatch:
         now = time.monotonic()
         if (self._thread is None or not self._thread.is_alive()) and now >= self._may_start_at:
             self._may_start_at = now + WATCH_SECONDS + self._break_seconds
-            self._break_seconds *= 2  # what has not helped so far will hardly help
+            self._break_seconds *= 2  # more polling is unlikely to help
             self._thread = threading.Thread(target=self._watch, daemon=True)
             with contextlib.suppress(RuntimeError):  # no more threads: without this evidence
                 self._thread.start()
@@ -179,7 +179,7 @@ class FileEvidence:
         self._previous, self.sample = self.sample, self._measure()
 
     def sample_before(self, folder: str) -> WrittenBytes:
-        """The sample at the scan before, if a directory that is new to us was made after it; otherwise an empty one."""
+        """The sample of the previous scan if a newly seen directory was created after it; otherwise an empty one."""
         if not self._lives:
             return WrittenBytes()
         birth_ns = self._birth_ns(folder)
@@ -221,7 +221,7 @@ class FileEvidence:
         ]
 
     def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
-        """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
+        """Whether only this run wrote enough bytes for the change; None if others may have."""
         if file.size_bytes <= 0:
             return None
         if now.own_bytes - file.before.own_bytes < file.size_bytes:

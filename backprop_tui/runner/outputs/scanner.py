@@ -31,9 +31,9 @@ from backprop_tui.store.home import Home
 IDLE_SECONDS = 2.5
 SAVING_SECONDS = 2.0
 LAST_SCAN_SECONDS = 5.0
-LOOK_SECONDS = 0.2  # between two looks at the working directories of its processes
+LOOK_SECONDS = 0.2  # between checks of the working directories of its processes
 MAX_WORKING_FOLDERS = 16
-UNCLEAR_SCANS = 3  # until it is said that a checkpoint may be of another run
+UNCLEAR_SCANS = 3  # before a possible checkpoint of unknown owner is reported
 ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
@@ -155,7 +155,7 @@ class OutputScanner:
 
     @property
     def has_unclear_checkpoints(self) -> bool:
-        """Whether there is what may be a checkpoint, and it is not known which of several runs has written it."""
+        """Whether there is a possible checkpoint, and it is unknown which of several runs wrote it."""
         return self._unclear_scans >= UNCLEAR_SCANS
 
     def _scan(self, now: float) -> list[ScanResult]:
