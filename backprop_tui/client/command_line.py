@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.client.environment import folders_upward
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import Target, TargetKind, find_target, name_of_path
+from backprop_tui.domain.command_lines import find_target, name_of_path
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -49,25 +49,17 @@ def script_program(
     path = os.path.abspath(script)
     check_script(script)
     interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
-    flags, resume = resume_of_script(path, arguments, cwd=cwd, environment=environment)
+    words = (interpreter.path, path) if interpreter is not None else _executable_words(script, path)
     return Program(
-        words=(interpreter.path, path) if interpreter is not None else _executable_words(script, path),
+        words=words,
         arguments=tuple(arguments),
         name=name_of_path(path),
         script=path,
         source=path,
         interpreter=interpreter,
-        understood_flags=flags,
-        resume=resume,
+        understood_flags=find_original_flags(source_of(path)),
+        resume=find_training(find_target((*words, *arguments)), cwd, environment)[1],
     )
-
-
-def resume_of_script(
-    path: str, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], ResumeMethod]:
-    """The flags of the original tool that a script mentions, and how it takes a checkpoint otherwise."""
-    target = Target(kind=TargetKind.SCRIPT, word=path, arguments=tuple(arguments))
-    return find_original_flags(source_of(path)), find_training(target, cwd, environment)[1]
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:

@@ -7,18 +7,18 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
-from backprop_tui.client.command_line import check_script, find_interpreter, resume_of_script
+from backprop_tui.client.command_line import check_script, find_interpreter
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
-from backprop_tui.client.training_source import find_training
+from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
-from backprop_tui.domain.invocation import resume_step
+from backprop_tui.domain.invocation import find_original_flags, resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
@@ -130,17 +130,15 @@ def _updated_spec(
     """The specification for the current source, its file, and how it takes a checkpoint."""
     script = spec.script
     flags: tuple[str, ...] = ()
-    if script is None:
-        if options.python is not None:
-            raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
-        source, method = find_training(find_target(spec.command), cwd, environment)
-    else:
+    if script is not None:
         check_script(script)
         spec = _with_interpreter(spec, script, options, environment)
-        arguments = spec.command[spec.command.index(script) + 1 :] if script in spec.command else ()
-        source, (flags, method) = script, resume_of_script(script, arguments, cwd=cwd, environment=environment)
+        flags = find_original_flags(source_of(script))
+    elif options.python is not None:
+        raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
+    source, method = find_training(find_target(spec.command), cwd, environment)
     spec = replace(spec, understood_flags=flags, found_resume_arg=method.template, resume_channel=method.channel)
-    return replace(spec, cwd=cwd), source, method
+    return replace(spec, cwd=cwd), script or source, method
 
 
 def _with_interpreter(spec: Spec, script: str, options: RunOptions, environment: dict[str, str]) -> Spec:
