@@ -28,7 +28,7 @@ MAX_WORDS = 12  # without a number: a longer text is prose
 
 _GAP = r"\s{0,12}"  # bounded, so that a long run of blanks is not slow
 _NUMBER = (
-    r"[-+]?(?:\d{1,3}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
+    r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
     r"|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|Infinity)\b"
 )
 _UNIT = r"(?: ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
@@ -37,13 +37,14 @@ _MEAN = (
     rf"(?:{_GAP}\((?P<mean>{_GAP}{_NUMBER}{_GAP}%?){_GAP}\)"
     rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
 )
-_END = r"(?=[\s,;|│)\]}]|\.?$|\.\s)"
+_END = r"(?=[\s;|│)\]}]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
+_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})"
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
 _SHARE = rf"(?:{_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%{_GAP}\))?"
 _KIND = r"(?: ?\((?P<kind>\w{1,12})\))?"
 _OPEN = rf"{_GAP}[:=#-]?{_GAP}[\[(]?{_GAP}[#]?"
 _CLOSE = rf"{_GAP}[\])]{{0,2}}"
-_AFTER = r"(?=[\s,;|\-\[\](:/)]|$)"
+_AFTER = r"(?=[\s,;|\-\[\](:/)]|\.?$|\.\s)"
 _EPOCH = lazy_compile(
     r"[\[(]?(?:(?P<prefix>train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test)[ _])?"
     rf"ep(?:och)?{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
@@ -54,8 +55,8 @@ _EPOCH = lazy_compile(
 _STEP = lazy_compile(
     r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
     r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
-    r"|(?:step|iter|iteration|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
-    rf"{_KIND}{_OPEN}(?P<done>\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,15}})(?:{_OF}(?P<total>\d{{1,15}}))?"
+    r"|(?:step|iter|iteration|it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
+    rf"{_KIND}{_OPEN}(?P<done>{_COUNT})(?:{_OF}(?P<total>{_COUNT}))?"
     rf"{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
 )
@@ -64,9 +65,10 @@ _BRACKETED = lazy_compile(
     rf"[\[(]{_GAP}(?P<done>\d{{1,15}}){_GAP}(?:(?P<separator>[/,]){_GAP}(?P<total>\d{{1,15}}))?{_SHARE}{_GAP}[\])]:?"
     r"(?=[\s,;|\-:\[(]|$)"
 )
-_CATBOOST = lazy_compile(r"(?P<done>\d{1,9}):\t(?=learn: |test: |total: )")
+# CatBoost, and lines that begin with a bare step: `100 | loss 2.5`, `100 [D loss: 0.7]`.
+_FIRST_NUMBER = lazy_compile(r"(?P<done>\d{1,9})(?::\t(?=learn: |test: |total: )| \| (?=[A-Za-z])| (?=\[[A-Za-z]))")
 _FRACTION = lazy_compile(
-    rf"(?P<done>\d{{1,15}}){_GAP}/{_GAP}(?P<total>\d{{1,15}}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
+    rf"(?P<done>{_COUNT}){_GAP}/{_GAP}(?P<total>{_COUNT}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
     r"(?=[\s,;|\-]|$)"
 )
 _TIME_LEFT = lazy_compile(
@@ -79,7 +81,7 @@ _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
     rf"|(?P<time>{CLOCK})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
-    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
+    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
@@ -88,9 +90,12 @@ _SPACED = lazy_compile(
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:"
-    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
+    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)(?!{_GAP}(?:{_NUMBER}){_END})"
 )
-_TEXT_PAIR = lazy_compile(r"[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}")
+_TEXT_PAIR = lazy_compile(
+    r"(?P<log>(?:ts|time|level|lvl|msg|message|caller|logger|event|timestamp)=(?:\"[^\"]{0,200}\"|[^\s\"]{1,100})(?=\s|$))"
+    r"|[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}"
+)
 _SEPARATOR = lazy_compile(r"(?:\[[=>.#-]{2,100}\]|[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
 _PARENTHESIS = lazy_compile(r"\([^()]{0,120}\)")
 _TOKEN = lazy_compile(r"[^\s,;|│]{1,400}")
@@ -141,10 +146,10 @@ def parse_items(line: str, position: int) -> LineItems | None:
     """Parses the message at `position`; None if it is prose, a quotation or data."""
     items = LineItems()
     end = len(line)
-    if (catboost := _CATBOOST.match(line, position)) is not None:
-        items.step, items.step_rank = int(catboost["done"]), 3
+    if (first := _FIRST_NUMBER.match(line, position)) is not None:
+        items.step, items.step_rank = int(first["done"]), 1
         _mark_position(items, "step")
-        position = catboost.end()
+        position = first.end()
     for _ in range(MAX_ITEMS):
         separator = _SEPARATOR.match(line, position)
         if separator is not None:
@@ -221,7 +226,7 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
 def _take_step(items: LineItems, match: re.Match[str]) -> None:
     _mark_position(items, "step")
     done = int(match["done"].replace(",", ""))
-    total = None if match["total"] is None else int(match["total"])
+    total = None if match["total"] is None else int(match["total"].replace(",", ""))
     name = match["name"].lower().replace("_", "").replace(" ", "").replace("-", "")
     rank = 4 if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
@@ -234,8 +239,8 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
 
 
 def _take_fraction(items: LineItems, match: re.Match[str], line: str) -> bool:
-    done = int(match["done"])
-    total = None if match["total"] is None else int(match["total"])
+    done = int(match["done"].replace(",", ""))
+    total = None if match["total"] is None else int(match["total"].replace(",", ""))
     bracket = line[match.start()] in "[("
     if bracket and match["separator"] == ",":
         if items.epoch is None and items.done is None:
@@ -283,8 +288,8 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
             items.words += 0 if _note_split(items, heading["name"]) else len(heading["name"].split())
         return heading.end()
     if (text := _TEXT_PAIR.match(line, position)) is not None and "{" not in text[0]:
-        items.texts += 1
-        return -1 if '"' in text[0] else text.end()
+        items.texts += not text["log"]
+        return -1 if '"' in text[0] and not text["log"] else text.end()
     if (parenthesis := _PARENTHESIS.match(line, position)) is not None:
         return parenthesis.end()
     return _take_token(items, line, position)
@@ -297,7 +302,8 @@ def _take_token(items: LineItems, line: str, position: int) -> int:
         return position + 1
     if any(mark in token[0] for mark in _FORBIDDEN):
         return -1
-    if any(character.isalpha() for character in token[0]) and not _note_split(items, token[0].strip("[]():-'")):
+    word = token[0].lstrip("([")
+    if not word[:1].isdigit() and any(map(str.isalpha, word)) and not _note_split(items, token[0].strip("[]():-'")):
         items.words += 1
     return token.end()
 
@@ -347,8 +353,8 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
         return
     if groups.get("total"):
         value: float | None = 100 * int(groups["correct"]) / max(1, int(groups["total"]))
-    elif groups.get("list") is not None:
-        values = {parse_number(text.strip()) for text in groups["list"].split(",")}
+    elif (members := groups.get("list") or groups.get("tuple")) is not None:
+        values = {parse_number(text.strip()) for text in members.rstrip(", ").split(",")}
         value = values.pop() if len(values) == 1 else None
     else:
         value = parse_number(match["number"].replace(",", ""))

@@ -43,7 +43,8 @@ _NO_LOGGER = (
     r"(?!(?:val|valid|validation|test|eval|evaluation|dev|train)\b)"
 )
 _LOGGER_NAME = lazy_compile(
-    rf"{_NO_LOGGER}"
+    r"[\w.]{1,60}:[\w<>]{1,60}:\d{1,6} - "  # loguru
+    rf"|{_NO_LOGGER}"
     r"(?:[\w./<>]{1,60}(?::\w{1,60})?(?::\d{1,6})?"
     r"(?: (?=debug\b|info\b|warning\b)|(?:[:\]]?(?: ?[-|:])?)(?<=[-|:\]]))\s*)"
     r"(?<=[\s\]])"

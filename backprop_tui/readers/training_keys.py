@@ -61,7 +61,8 @@ _NO_METRIC_WORDS = word_set(
 # Counters, clocks and constants: they are never curves.
 _BOOKKEEPING = word_set(
     """
-    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta
+    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta pid lineno process thread levelno
+    timestamp ts created msecs relativecreated
     """
 )
 # The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
@@ -69,7 +70,7 @@ COUNTERS = _BOOKKEEPING | word_set(
     """
     epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
     worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
-    predictsamples
+    predictsamples fold envstep
     """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
