@@ -64,10 +64,10 @@ _DEVIATIONS = _words("std stddev stdev variance")  # wherever they stand: `std_r
 _BOOKKEEPING = _NOT_SCORES | _words(
     "mfu fps dt flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations "
     "gpu cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
-    "timesteps episodes episode"
+    "timesteps episodes episode data"
 )
 # Losses of parts that train against each other, or of a policy: a low one does not mean that the training is good.
-_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pg value vf qf adv adversarial alpha")
+_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pi pg value vf qf adv adversarial alpha")
 # Two words that name one quantity.
 _PAIRS = {
     ("log", "loss"): "logloss",
@@ -203,6 +203,7 @@ def choice_rank(name: str) -> tuple[int, ...]:
         not _TEST.isdisjoint(words),
         kind,
         means.isdisjoint(words) if kind == 0 else 0,
-        not extremes.isdisjoint(words),
+        kind == 0 and any(word not in _REWARDS for word in rest),  # `reward` before `rewards/format_reward`
+        "batch" in words or not extremes.isdisjoint(words),
         -max(numbers, default=0),
     )

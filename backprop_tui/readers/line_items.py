@@ -81,7 +81,8 @@ _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
     rf"|(?P<time>{CLOCK})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
-    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
+    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]"
+    rf"|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
@@ -90,7 +91,7 @@ _SPACED = lazy_compile(
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:"
-    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)(?!{_GAP}(?:{_NUMBER}){_END})"
+    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)(?!{_GAP}[-+]?\d)"
 )
 _TEXT_PAIR = lazy_compile(
     r"(?P<log>(?:ts|time|level|lvl|msg|message|caller|logger|event|timestamp)=(?:\"[^\"]{0,200}\"|[^\s\"]{1,100})(?=\s|$))"
@@ -219,7 +220,10 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.first_epoch = 1  # mmengine
     elif kind is None and "]" in match[0] and match["total"] is None:
         # `Epoch: [0][10/75]` of torchvision counts from 0, `Epoch [1][10/75]` of OpenMMLab from 1.
-        items.first_epoch = 0 if ": [" in match[0] else 1 if " [" in match[0] else None
+        # With the time that remains it is the form of Kaggle's notebooks, which count from 1.
+        items.first_epoch = (
+            1 if "(remain " in match.string else 0 if ": [" in match[0] else 1 if " [" in match[0] else None
+        )
     return match.end()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.events import MergedEvent, Progress, ReaderEvent
+from backprop_tui.readers.json_lines import message_of
 from backprop_tui.readers.line_context import MAX_BYTES_BEFORE, LineContext
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
@@ -112,7 +113,10 @@ class LogReader:
                 before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
             )
             for part in _split_mixed_line(visible_text(line)):
-                for event in self._ranks.select(part, _first_events(readers, part, offset)):
+                found_events = _first_events(readers, part, offset)
+                if not found_events and part.startswith('{"') and (message := message_of(part)) is not None:
+                    found_events = _first_events(readers, message, offset)
+                for event in self._ranks.select(part, found_events):
                     for merged in self._merger.take(event):
                         self._context.has_begun |= isinstance(merged, Progress) and (
                             merged.step is not None or merged.epoch is not None

@@ -94,6 +94,7 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
     numbers = {name: number for name, value in fields.items() if (number := parse_number(value)) is not None}
     names = {_normalized(name): name for name in numbers if len(name) <= MAX_NAME_CHARS}
     step = as_count(_pop_first(STEP_KEYS, names, numbers))
+    printed_epoch = fields.get(names.get("epoch", ""))
     epoch = as_epoch(_pop_first(EPOCH_KEYS, names, numbers))
     total_steps = as_count(_pop_first(TOTAL_KEYS, names, numbers))
     if total_steps is None:
@@ -109,6 +110,8 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
         epoch=epoch,
         total_steps=total_steps,
         total_epochs=total_epochs,
+        # With a fraction it is a share of the training, also at 0.0.
+        epochs_done=epoch if isinstance(printed_epoch, float) or "." in str(printed_epoch) else None,
         eta_seconds=eta_seconds if eta_seconds is not None and 0 <= eta_seconds < math.inf else None,
         metrics=metrics,
     )
