@@ -67,7 +67,7 @@ _BOOKKEEPING = _NOT_SCORES | _words(
     "timesteps episodes episode data"
 )
 # Losses of parts that train against each other, or of a policy: a low one does not mean that the training is good.
-_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pi pg value vf qf adv adversarial alpha")
+_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pi pg value v vf qf adv adversarial alpha")
 # Two words that name one quantity.
 _PAIRS = {
     ("log", "loss"): "logloss",

@@ -55,7 +55,7 @@ _EPOCH = lazy_compile(
 _STEP = lazy_compile(
     r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
     r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
-    r"|(?:step|iter|iteration|it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
+    r"|(?:step|iter|iteration|(?<![a-z] )it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
     rf"{_KIND}{_OPEN}(?P<done>{_COUNT})(?:{_OF}(?P<total>{_COUNT}))?"
     rf"{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
@@ -66,7 +66,9 @@ _BRACKETED = lazy_compile(
     r"(?=[\s,;|\-:\[(]|$)"
 )
 # CatBoost, and lines that begin with a bare step: `100 | loss 2.5`, `100 [D loss: 0.7]`.
-_FIRST_NUMBER = lazy_compile(r"(?P<done>\d{1,9})(?::\t(?=learn: |test: |total: )| \| (?=[A-Za-z])| (?=\[[A-Za-z]))")
+_FIRST_NUMBER = lazy_compile(
+    r"(?P<done>\d{1,9})(?::\t(?=learn: |test: |total: )| (?:\| )?(?=\[?(?:\w{1,12}[ _])?[Ll]oss[:=]? ?\d))"
+)
 _FRACTION = lazy_compile(
     rf"(?P<done>{_COUNT}){_GAP}/{_GAP}(?P<total>{_COUNT}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
     r"(?=[\s,;|\-]|$)"
@@ -135,6 +137,7 @@ class LineItems:
     spaced: set[str] = field(default_factory=set)  # names with only blanks before their number
     last_split: str | None = None  # of the last name that has one
     last_kind: str = ""
+    may_be_episode: bool = False  # `Ep 10`
     has_loss_is: bool = False  # the words of MindSpore: "loss is 2.3"
 
     @property
@@ -211,6 +214,7 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.total_epochs = None if match["timm_total"] is None else int(match["timm_total"])
         return match.end()
     items.epoch = as_epoch(float(match["epoch"]))
+    items.may_be_episode = match["kind"] is None and "poch" not in match[0].lower()
     items.total_epochs = None if match["total"] is None else int(match["total"])
     kind = match["kind"] or match["prefix"]
     if kind:
@@ -327,7 +331,7 @@ def split_of(words: str) -> str | None:
     if "." in words.strip("."):
         return None  # a logger
     if not SPLIT_WORDS.isdisjoint(names):
-        return words.strip()
+        return " ".join(word for word in words.split() if word.lower() not in _EMPTY_HEADINGS)
     return "" if len(names) <= 2 and not TRAIN_WORDS.isdisjoint(names) else None
 
 

@@ -47,6 +47,7 @@ class LogReader:
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
         self._following = [reader for reader in self._readers if isinstance(reader, FollowingReader)]
+        self._is_followed = False  # whether a reader asks for the next line
         self._context = LineContext()
         for reader in self._readers:
             if isinstance(reader, ContextReader):
@@ -122,13 +123,11 @@ class LogReader:
                             merged.step is not None or merged.epoch is not None
                         )
                         yield merged
+            self._is_followed = any(reader.follows for reader in self._following)
         self._before = (self._before + block.content)[-MAX_BYTES_BEFORE:]
 
     def _takes_next_line(self) -> bool:
-        for reader in self._following:  # noqa: SIM110, as in _contains_any
-            if reader.follows:
-                return True
-        return False
+        return self._is_followed
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote may lack a reader; a damaged one is none."""
@@ -138,6 +137,7 @@ class LogReader:
             for reader in self._remembering:
                 if reader.tag in memory["readers"]:
                     reader.remember(memory["readers"][reader.tag])
+            self._is_followed = any(reader.follows for reader in self._following)
             self._before = str(memory.get("before", "")).encode("latin-1", "replace")
             self._context.has_begun = bool(memory.get("begun", True))
         except (KeyError, TypeError, ValueError, AttributeError):

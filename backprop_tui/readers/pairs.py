@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.domain.metric_names import is_reward
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.keras import is_keras_line
 from backprop_tui.readers.lazy_regex import lazy_compile
@@ -125,10 +126,6 @@ class Pairs:
             b"f1",
             b"F1",
             b"mAP",
-            b"(AP",
-            b"(AR",
-            b"Ep ",
-            b"ccuracy of the",
             b"mIoU",
             b"IoU",
             b"leu",
@@ -140,7 +137,7 @@ class Pairs:
         ),
         *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
         *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
-        *(b"pisode", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
+        *(b"pisode", b"Ep ", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
     )
 
     tag = "Pairs"
@@ -193,7 +190,8 @@ class Pairs:
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
-        is_current = not known or any("best" not in name_words(name) for name in known)
+        if known and all("best" in name_words(name) for name in known):
+            return False  # "Best accuracy: 0.9 at epoch 12" repeats what another line said
         if items.texts > MAX_TEXTS or sum(not _DUMPED_WORDS.isdisjoint(name_words(name)) for name in items.values) > 1:
             return False  # a configuration on one line
         if items.has_position:
@@ -203,10 +201,9 @@ class Pairs:
                 return False
             is_round = _ROUND.match(line, start) is not None
             if known or (is_round and items.values and not items.words):
-                # "Best accuracy: 0.9 at epoch 12" is the position of another line.
-                return is_current and "best iteration is" not in self.context.previous
+                return "best iteration is" not in self.context.previous
             is_step = items.epoch is not None or items.step_rank >= 1
-            if items.epoch is not None and items.step is not None and not items.words and not items.texts:
+            if items.epoch is not None and items.step is not None and not (items.words or items.texts or items.spaced):
                 return not items.integers.issuperset(items.values)  # two positions and measured values
             return is_step and not items.words and any(_is_companion(name) for name in items.values)
         if items.eta_seconds is not None and not items.values and not items.words:
@@ -244,13 +241,12 @@ class Pairs:
         return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
     def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
+        _settle_position(items)
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)
             return
         metrics = numeric_metrics(items.values)
-        if items.epoch is not None and items.step is not None and items.has_loss_is:
-            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
         within_epoch = True
         if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
             # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
@@ -303,6 +299,19 @@ def _may_count_in_epoch(items: LineItems, line: str) -> bool:
         return False
     total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
     return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
+
+
+def _settle_position(items: LineItems) -> None:
+    """Says what a position means that depends on the names beside it."""
+    if items.epoch is not None and items.step is not None and items.has_loss_is:
+        items.done, items.step = items.step, None  # MindSpore counts them in each epoch
+    if items.may_be_episode and items.epoch is not None and items.step is None and any(map(is_reward, items.values)):
+        items.step, items.total_steps, items.epoch, items.total_epochs = (
+            int(items.epoch),
+            items.total_epochs,
+            None,
+            None,
+        )
 
 
 def _is_within_epoch(items: LineItems, epoch: float | None, line: str) -> bool:

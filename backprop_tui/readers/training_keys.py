@@ -55,14 +55,15 @@ _NO_METRIC_WORDS = word_set(
     """
     packet packets target weight weights coef coeff coefficient lambda threshold thresh scale fn func type goal
     limit baseline of the was is are for and with from this that every interval freq frequency patience budget
-    map_location reduction factor range steps margin tolerance tol count num scaling
+    map_location reduction factor range steps margin tolerance tol count num scaling improved increased decreased
+    reached by delta
     """
 )
 # Counters, clocks and constants: they are never curves.
 _BOOKKEEPING = word_set(
     """
     hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta pid lineno process thread levelno
-    timestamp ts created msecs relativecreated
+    timestamp ts created msecs relativecreated envstep
     """
 )
 # The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
@@ -70,7 +71,7 @@ COUNTERS = _BOOKKEEPING | word_set(
     """
     epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
     worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
-    predictsamples fold envstep
+    predictsamples fold
     """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
