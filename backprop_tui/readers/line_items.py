@@ -31,12 +31,15 @@ _NUMBER = (
     r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
     r"|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|Infinity)\b"
 )
-_UNIT = r"(?: ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
+_UNIT = (
+    r"(?P<unit> ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
+)
 # A mean or a deviation behind a value: `1.2 (1.3)`, `1.2 ± 0.1`, `12GiB(45.67%)`.
 _MEAN = (
     rf"(?:{_GAP}\((?P<mean>{_GAP}{_NUMBER}{_GAP}%?){_GAP}\)"
     rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
 )
+_BEFORE = rf"(?:(?:{_NUMBER}) ?(?:-{{1,3}}>|=>|→) ?)?"  # `0.4 -> 0.3`
 _END = r"(?=[\s;|│)\]}]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
 _COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})"
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
@@ -82,13 +85,13 @@ _NAME = rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?)
 _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
-    rf"|(?P<time>{CLOCK})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
+    rf"|(?P<time>{CLOCK})|{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
     rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]"
     rf"|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
-    rf" {{1,12}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
+    rf" {{1,12}}{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
 )
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
@@ -109,6 +112,7 @@ _EMPTY_HEADINGS = frozenset(
     ("progress", "metrics", "metric", "results", "result", "stats", "losses", "done", "complete")
 )
 _COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
+_TIME_UNITS = frozenset(("ms", "s", "sec", "secs", "seconds", "min", "us", "µs"))
 _FORBIDDEN = ("{", '"', "`", "==")
 
 
@@ -357,6 +361,7 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
         or _FILE_NAME.search(name)
         or match["more"]
         or groups.get("time")
+        or ((groups["unit"] or "").strip() in _TIME_UNITS and is_known_metric(name))  # how long the loss takes
     ):
         return
     if groups.get("total"):
