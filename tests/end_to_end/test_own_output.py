@@ -119,12 +119,12 @@ def test_another_guardian_reads_on_where_the_last_one_was(sandbox: Sandbox, monk
 
 
 def test_a_checkpoint_that_is_announced_there_is_recorded_once(sandbox: Sandbox) -> None:
-    worker = " ".join(script("worker.py", 12, 0.3, 0))
+    worker = " ".join(script("worker.py", 20, 0.5, 0))
     run = sandbox.submit(*shell(f"{worker} > train.log"))
     run.wait(lambda: "checkpoint" in run.events(), "its checkpoint")
     guardian = run.guardian()
     assert guardian is not None
     assert processes.kill(guardian)
-    assert_read_from(run, "train.log", steps=12)
+    assert_read_from(run, "train.log", steps=20)
     assert run.events().count("checkpoint") == 1
-    assert [saved.step for saved in run.run().checkpoints] == [6]
+    assert [saved.step for saved in run.run().checkpoints] == [10]

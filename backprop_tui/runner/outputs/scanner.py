@@ -29,6 +29,7 @@ from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
 SAVING_SECONDS = 2.0
+ANNOUNCED_SECONDS = 1.0
 LAST_SCAN_SECONDS = 5.0
 LOOK_SECONDS = 0.2  # between two looks at the working directories of its processes
 MAX_WORKING_FOLDERS = 16
@@ -138,6 +139,7 @@ class OutputScanner:
         """Watches the directory of a checkpoint that the script announced: others will probably follow there."""
         self._checkpoint_scanner.expect(path)
         self._files.add_folder(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
+        self._task.hasten(ANNOUNCED_SECONDS)
 
     def folders(self) -> Sequence[str]:
         """The directories other than the run's own in which its processes worked last, the newest first."""
