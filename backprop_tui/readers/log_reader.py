@@ -106,18 +106,17 @@ class LogReader:
         start = block.end - len(block.content)
         content = block.content
         for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark, self._takes_next_line)):
-            following = [reader for reader in self._following if reader.follows]
-            readers = [reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following]
+            following = [reader for reader in self._following if reader.follows] if self._is_followed else []
             end = offset - start - len(line)
             before = content[max(0, end - MAX_BYTES_BEFORE) : end]
             self._context.before = (
                 before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
             )
             for part in _split_mixed_line(visible_text(line)):
-                found_events = _first_events(readers, part, offset)
-                if not found_events and part.startswith('{"') and (message := message_of(part)) is not None:
-                    found_events = _first_events(readers, message, offset)
-                for event in self._ranks.select(part, found_events):
+                events = self._first_events(line, following, part, offset)
+                if not events and part.startswith('{"') and (message := message_of(part)) is not None:
+                    events = self._first_events(line, following, message, offset)
+                for event in self._ranks.select(part, events):
                     for merged in self._merger.take(event):
                         self._context.has_begun |= isinstance(merged, Progress) and (
                             merged.step is not None or merged.epoch is not None
@@ -125,6 +124,17 @@ class LogReader:
                         yield merged
             self._is_followed = any(reader.follows for reader in self._following)
         self._before = (self._before + block.content)[-MAX_BYTES_BEFORE:]
+
+    def _first_events(
+        self, line: bytes, following: Sequence[object], part: str, offset: int
+    ) -> tuple[ReaderEvent, ...]:
+        """The events of the first reader that finds any in a part of the line."""
+        for reader in self._readers:
+            if _contains_any(line, reader.marks) or reader in following:
+                events = tuple(reader.read(part, offset))
+                if events:
+                    return events
+        return ()
 
     def _takes_next_line(self) -> bool:
         return self._is_followed
@@ -182,7 +192,3 @@ def _split_mixed_line(line: str) -> list[str]:
         parts.append(line[:end])
         line = line[end:]
     return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
-
-
-def _first_events(readers: Iterable[Reader], line: str, offset: int) -> tuple[ReaderEvent, ...]:
-    return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

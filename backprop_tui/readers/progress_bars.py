@@ -17,7 +17,7 @@ from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.training_keys import is_known_metric
 
-MAX_UNTHROTTLED_STATES = 1000
+MAX_UNTHROTTLED_STATES = 500
 MAX_BAR_VALUES = 64
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
@@ -151,9 +152,10 @@ def is_training_metric(name: str) -> bool:
     return lowered.endswith(TRAINING_METRIC_SUFFIXES) or _WORD_SEPARATOR.split(lowered)[-1] in TRAINING_METRIC_WORDS
 
 
+@lru_cache(maxsize=1024)  # a log repeats the same names on every line
 def is_known_metric(name: str) -> bool:
     """Returns whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
-    words = name_words(name)
+    words = list(name_words(name))
     if not words or not _NO_METRIC_WORDS.isdisjoint(words):  # ping reports a packet loss
         return False
     if is_training_metric(name.strip()) or "loss" in words:
@@ -167,9 +169,10 @@ def is_known_metric(name: str) -> bool:
     )
 
 
-def name_words(name: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def name_words(name: str) -> tuple[str, ...]:
     """Returns the words of a name in lower case: `valid_1's AvgLoss` is valid, 1, s, avg, loss."""
-    return [word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word]
+    return tuple(word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word)
 
 
 def is_counter(name: str) -> bool:
