@@ -33,12 +33,14 @@ _CONFIGURATION_ENDINGS = (".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".g
 class Totals:
     """Steps and epochs of a whole training; each None if it is unknown.
 
-    `has_epochs`: the script loops over epochs, so what a bar counts to may be one of them.
+    `has_epochs`: the script loops over epochs, so what a bar counts to may be one of them. `is_given`: an option says
+    it, so a configuration that is printed before the option is applied does not count.
     """
 
     steps: int | None = None
     epochs: int | None = None
     has_epochs: bool = False
+    is_given: bool = False
 
 
 def total_from_name(name: str, value: str, *, qualified: bool = False) -> Totals | None:
@@ -82,9 +84,9 @@ def totals_of_command(command: Sequence[str], source: str = "") -> Totals:
 def _named_totals(command: Sequence[str], source: str) -> Totals:
     options = list(_options(command))
     given = _combined(total for name, value in options if (total := total_from_name(name, value)) is not None)
-    if any(word.lower().endswith(_CONFIGURATION_ENDINGS) for word in command):
-        return given
     if given.steps is not None or given.epochs is not None:
+        return replace(given, is_given=True)
+    if any(word.lower().endswith(_CONFIGURATION_ENDINGS) for word in command):
         return given
     names = {name.replace("-", "_") for name, _ in options}
     return _combined(total for name, total in _defaults(source) if name.replace("-", "_") not in names)

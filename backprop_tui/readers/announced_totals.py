@@ -35,13 +35,14 @@ class AnnouncedTotals:
         if (iteration := _ITERATION.match(line)) is not None:
             yield Progress(offset=offset, step=int(iteration[1]), total_steps=int(iteration[2]))
             return
-        total = _announced(line)
+        named = _NAMED.match(line, prefix_end(line))
+        total = _announced(line, named)
         if total is not None:
-            yield TotalsAnnounced(offset=offset, steps=total.steps, epochs=total.epochs)
+            is_setting = named is not None and "_" in named[1]
+            yield TotalsAnnounced(offset=offset, steps=total.steps, epochs=total.epochs, is_setting=is_setting)
 
 
-def _announced(line: str) -> Totals | None:
-    named = _NAMED.match(line, prefix_end(line))
+def _announced(line: str, named: re.Match[str] | None) -> Totals | None:
     if named is not None:
         total = total_from_name(named[1].strip(), named[2], qualified=not named[3])
         if total is not None and (total.steps is None or not _RUNNING_COUNT.match(named[1])):

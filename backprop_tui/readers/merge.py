@@ -64,7 +64,8 @@ class EventMerger:
                 yield from self._flush_pending(None)
                 yield from self._progress(self._absolute(event))
             case TotalsAnnounced():
-                self._announce(event.steps, event.epochs)
+                if not (event.is_setting and self._counts.announced.is_given):
+                    self._announce(event.steps, event.epochs)
             case EpochStarted():
                 yield from self._flush_pending(None)
                 yield from self._start_epoch(event)
