@@ -62,10 +62,12 @@ _DEVIATIONS = word_set("std stddev stdev variance")  # anywhere in the name: `st
 _BOOKKEEPING = _NOT_SCORES | word_set(
     "mfu fps dt flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations "
     "gpu cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
-    "timesteps episodes episode"
+    "timesteps episodes episode data"
 )
 # Losses of adversaries or of a policy: a low value does not mean that the training is good.
-_OPPOSED = word_set("d g disc gen discriminator generator critic actor policy pg value vf qf adv adversarial alpha")
+_OPPOSED = word_set(
+    "d g disc gen discriminator generator critic actor policy pi pg value v vf qf adv adversarial alpha"
+)
 # Pairs of words for one quantity.
 _PAIRS = {
     ("log", "loss"): "logloss",
@@ -201,6 +203,7 @@ def choice_rank(name: str) -> tuple[int, ...]:
         not _TEST.isdisjoint(words),
         kind,
         means.isdisjoint(words) if kind == 0 else 0,
-        not extremes.isdisjoint(words),
+        kind == 0 and any(word not in _REWARDS for word in rest),  # `reward` before `rewards/format_reward`
+        "batch" in words or not extremes.isdisjoint(words),
         -max(numbers, default=0),
     )

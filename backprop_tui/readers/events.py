@@ -47,13 +47,14 @@ MergedEvent = Progress | CheckpointSaved
 class EpochProgress:
     """Progress within one epoch (`done` of `total` steps), for formats that restart the count in each epoch.
 
-    `epoch` None means the epoch that an earlier line named. `first_epoch` is the number the format gives the first
-    epoch, None if scripts differ. `within_epoch` False: the count may also be of the whole training. `elapsed_seconds`
-    and `seconds_left` are of the count, `eta_seconds` is for the whole training.
+    `done` None: only that it is within the epoch. `epoch` None means the epoch that an earlier line named.
+    `first_epoch` is the number the format gives the first epoch, None if scripts differ. `within_epoch` False: the
+    count may also be of the whole training. `elapsed_seconds` and `seconds_left` are of the count, `eta_seconds` is for
+    the whole training.
     """
 
     offset: int
-    done: int
+    done: int | None
     total: int | None
     epoch: int | None = None
     first_epoch: int | None = None

@@ -10,12 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.readers.events import MergedEvent
-from backprop_tui.readers.training_keys import checkpoint_from_fields, is_training_metric, progress_from_fields
+from backprop_tui.readers.training_keys import (
+    checkpoint_from_fields,
+    is_known_metric,
+    is_training_metric,
+    progress_from_fields,
+)
 
 MAX_OBJECTS_PER_LINE = 8  # bounds the time spent on a hostile line
 
 _OBJECT_START = re.compile(r'\{\s*"')
 _INNER_OBJECT = re.compile(r'"\s*:\s*$')  # the text before an object that is the value of a key
+_CONTAINERS = ("metrics", "scalars", "values", "logs", "data")  # their keys are names of metrics by themselves
+_MESSAGES = ("message", "msg", "log")
 _OUTSIDE = " \t\r\n\ufeff"
 
 _decode = json.JSONDecoder().raw_decode
@@ -28,7 +35,7 @@ class JsonLines:
         events: list[MergedEvent] = []
         for fields, alone in _objects(line):
             checkpoint = checkpoint_from_fields(fields, offset=offset)
-            progress = progress_from_fields(fields, alone=alone, offset=offset)
+            progress = progress_from_fields(_flat(fields), alone=alone, offset=offset)
             if checkpoint is not None:
                 events.append(checkpoint)
                 # The file size and the time taken to save are not metrics of the training.
@@ -37,6 +44,26 @@ class JsonLines:
             if progress is not None:
                 events.append(progress)
         return events
+
+
+def message_of(line: str) -> str | None:
+    """Returns the text that a logger wrapped in an object; None if there is none."""
+    fields = next((fields for fields, alone in _objects(line) if alone), {})
+    return next((text for key in _MESSAGES if isinstance(text := fields.get(key), str)), None)
+
+
+def _flat(fields: Mapping[str, object]) -> Mapping[str, object]:
+    """With the numbers of inner objects, if the outer one names a position: else they may be a configuration."""
+    if not any(key.lower() in ("step", "global_step", "epoch", "iteration", "iter") for key in fields):
+        return fields
+    flat = dict(fields)
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            if key.lower() in _CONTAINERS:
+                flat = {**value, **flat}
+            else:
+                flat |= {f"{key}/{name}": number for name, number in value.items() if is_known_metric(f"{key}/{name}")}
+    return flat
 
 
 def _objects(line: str) -> Iterator[tuple[Mapping[str, object], bool]]:

@@ -62,7 +62,7 @@ class Keras:
         if self._is_full and (progress.total != self._total or progress.done != self._total):
             return True
         self._total = self._batches = progress.total
-        self._is_full = progress.total is not None and progress.done >= progress.total
+        self._is_full = progress.total is not None and (progress.done or 0) >= progress.total
         return False
 
 

@@ -28,22 +28,26 @@ MAX_WORDS = 12  # without a number: a longer text is prose
 
 _GAP = r"\s{0,12}"  # bounded, so that a long run of blanks is not slow
 _NUMBER = (
-    r"[-+]?(?:\d{1,3}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
+    r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
     r"|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|Infinity)\b"
 )
-_UNIT = r"(?: ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
+_UNIT = (
+    r"(?P<unit> ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
+)
 # A mean or a deviation behind a value: `1.2 (1.3)`, `1.2 ± 0.1`, `12GiB(45.67%)`.
 _MEAN = (
     rf"(?:{_GAP}\((?P<mean>{_GAP}{_NUMBER}{_GAP}%?){_GAP}\)"
     rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
 )
-_END = r"(?=[\s,;|│)\]}]|\.?$|\.\s)"
+_BEFORE = rf"(?:(?:{_NUMBER}) ?(?:-{{1,3}}>|=>|→) ?)?"  # `0.4 -> 0.3`
+_END = r"(?=[\s;|│)\]}]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
+_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})"
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
 _SHARE = rf"(?:{_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%{_GAP}\))?"
 _KIND = r"(?: ?\((?P<kind>\w{1,12})\))?"
 _OPEN = rf"{_GAP}[:=#-]?{_GAP}[\[(]?{_GAP}[#]?"
 _CLOSE = rf"{_GAP}[\])]{{0,2}}"
-_AFTER = r"(?=[\s,;|\-\[\](:/)]|$)"
+_AFTER = r"(?=[\s,;|\-\[\](:/)]|\.?$|\.\s)"
 _EPOCH = lazy_compile(
     r"[\[(]?(?:(?P<prefix>train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test)[ _])?"
     rf"ep(?:och)?{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
@@ -54,8 +58,8 @@ _EPOCH = lazy_compile(
 _STEP = lazy_compile(
     r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
     r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
-    r"|(?:step|iter|iteration|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
-    rf"{_KIND}{_OPEN}(?P<done>\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,15}})(?:{_OF}(?P<total>\d{{1,15}}))?"
+    r"|(?:step|iter|iteration|(?<![a-z] )it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
+    rf"{_KIND}{_OPEN}(?P<done>{_COUNT})(?:{_OF}(?P<total>{_COUNT}))?"
     rf"{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
 )
@@ -64,9 +68,12 @@ _BRACKETED = lazy_compile(
     rf"[\[(]{_GAP}(?P<done>\d{{1,15}}){_GAP}(?:(?P<separator>[/,]){_GAP}(?P<total>\d{{1,15}}))?{_SHARE}{_GAP}[\])]:?"
     r"(?=[\s,;|\-:\[(]|$)"
 )
-_CATBOOST = lazy_compile(r"(?P<done>\d{1,9}):\t(?=learn: |test: |total: )")
+# CatBoost, and lines that begin with a bare step: `100 | loss 2.5`, `100 [D loss: 0.7]`.
+_FIRST_NUMBER = lazy_compile(
+    r"(?P<done>\d{1,9})(?::\t(?=learn: |test: |total: )| (?:\| )?(?=\[?(?:\w{1,12}[ _])?[Ll]oss[:=]? ?\d))"
+)
 _FRACTION = lazy_compile(
-    rf"(?P<done>\d{{1,15}}){_GAP}/{_GAP}(?P<total>\d{{1,15}}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
+    rf"(?P<done>{_COUNT}){_GAP}/{_GAP}(?P<total>{_COUNT}){_SHARE}:?(?: (?:batches|steps|iters?|it)\b)?"
     r"(?=[\s,;|\-]|$)"
 )
 _TIME_LEFT = lazy_compile(
@@ -78,19 +85,23 @@ _NAME = rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?)
 _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
-    rf"|(?P<time>{CLOCK})|(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
-    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
+    rf"|(?P<time>{CLOCK})|{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}"
+    rf"|\[(?P<list>(?!\s*\d+\s*[/\]])[^\[\]]{{1,200}})\]"
+    rf"|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
-    rf" {{1,12}}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
+    rf" {{1,12}}{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
 )
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:"
-    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)"
+    rf"(?P<text>{_GAP}[A-Za-z/]{{1,20}}(?=\s{{0,4}}[,|]|$))?(?=[\s,|]|$)(?!{_GAP}[-+]?\d)"
 )
-_TEXT_PAIR = lazy_compile(r"[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}")
+_TEXT_PAIR = lazy_compile(
+    r"(?P<log>(?:ts|time|level|lvl|msg|message|caller|logger|event|timestamp)=(?:\"[^\"]{0,200}\"|[^\s\"]{1,100})(?=\s|$))"
+    r"|[A-Za-z_][\w.@/-]{0,60}[=:][^\s,;|]{1,200}"
+)
 _SEPARATOR = lazy_compile(r"(?:\[[=>.#-]{2,100}\]|[\s,;|│•·>*<~.]+|[-–—=]{1,3}(?=[\s>|]|$)|[\[\]():/])+")
 _PARENTHESIS = lazy_compile(r"\([^()]{0,120}\)")
 _TOKEN = lazy_compile(r"[^\s,;|│]{1,400}")
@@ -101,6 +112,7 @@ _EMPTY_HEADINGS = frozenset(
     ("progress", "metrics", "metric", "results", "result", "stats", "losses", "done", "complete")
 )
 _COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
+_TIME_UNITS = frozenset(("ms", "s", "sec", "secs", "seconds", "min", "us", "µs"))
 _FORBIDDEN = ("{", '"', "`", "==")
 
 
@@ -129,6 +141,7 @@ class LineItems:
     spaced: set[str] = field(default_factory=set)  # names with only blanks before their number
     last_split: str | None = None  # of the last name that has one
     last_kind: str = ""
+    may_be_episode: bool = False  # `Ep 10`
     has_loss_is: bool = False  # the words of MindSpore: "loss is 2.3"
 
     @property
@@ -141,10 +154,10 @@ def parse_items(line: str, position: int) -> LineItems | None:
     """Parses the message at `position`; None if it is prose, a quotation or data."""
     items = LineItems()
     end = len(line)
-    if (catboost := _CATBOOST.match(line, position)) is not None:
-        items.step, items.step_rank = int(catboost["done"]), 3
+    if (first := _FIRST_NUMBER.match(line, position)) is not None:
+        items.step, items.step_rank = int(first["done"]), 1
         _mark_position(items, "step")
-        position = catboost.end()
+        position = first.end()
     for _ in range(MAX_ITEMS):
         separator = _SEPARATOR.match(line, position)
         if separator is not None:
@@ -205,6 +218,7 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.total_epochs = None if match["timm_total"] is None else int(match["timm_total"])
         return match.end()
     items.epoch = as_epoch(float(match["epoch"]))
+    items.may_be_episode = match["kind"] is None and "poch" not in match[0].lower()
     items.total_epochs = None if match["total"] is None else int(match["total"])
     kind = match["kind"] or match["prefix"]
     if kind:
@@ -214,14 +228,17 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.first_epoch = 1  # mmengine
     elif kind is None and "]" in match[0] and match["total"] is None:
         # `Epoch: [0][10/75]` of torchvision counts from 0, `Epoch [1][10/75]` of OpenMMLab from 1.
-        items.first_epoch = 0 if ": [" in match[0] else 1 if " [" in match[0] else None
+        # With the time that remains it is the form of Kaggle's notebooks, which count from 1.
+        items.first_epoch = (
+            1 if "(remain " in match.string else 0 if ": [" in match[0] else 1 if " [" in match[0] else None
+        )
     return match.end()
 
 
 def _take_step(items: LineItems, match: re.Match[str]) -> None:
     _mark_position(items, "step")
     done = int(match["done"].replace(",", ""))
-    total = None if match["total"] is None else int(match["total"])
+    total = None if match["total"] is None else int(match["total"].replace(",", ""))
     name = match["name"].lower().replace("_", "").replace(" ", "").replace("-", "")
     rank = 4 if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
@@ -234,8 +251,8 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
 
 
 def _take_fraction(items: LineItems, match: re.Match[str], line: str) -> bool:
-    done = int(match["done"])
-    total = None if match["total"] is None else int(match["total"])
+    done = int(match["done"].replace(",", ""))
+    total = None if match["total"] is None else int(match["total"].replace(",", ""))
     bracket = line[match.start()] in "[("
     if bracket and match["separator"] == ",":
         if items.epoch is None and items.done is None:
@@ -283,8 +300,8 @@ def _take_pair(items: LineItems, line: str, position: int) -> int:
             items.words += 0 if _note_split(items, heading["name"]) else len(heading["name"].split())
         return heading.end()
     if (text := _TEXT_PAIR.match(line, position)) is not None and "{" not in text[0]:
-        items.texts += 1
-        return -1 if '"' in text[0] else text.end()
+        items.texts += not text["log"]
+        return -1 if '"' in text[0] and not text["log"] else text.end()
     if (parenthesis := _PARENTHESIS.match(line, position)) is not None:
         return parenthesis.end()
     return _take_token(items, line, position)
@@ -297,7 +314,8 @@ def _take_token(items: LineItems, line: str, position: int) -> int:
         return position + 1
     if any(mark in token[0] for mark in _FORBIDDEN):
         return -1
-    if any(character.isalpha() for character in token[0]) and not _note_split(items, token[0].strip("[]():-'")):
+    word = token[0].lstrip("([")
+    if not word[:1].isdigit() and any(map(str.isalpha, word)) and not _note_split(items, token[0].strip("[]():-'")):
         items.words += 1
     return token.end()
 
@@ -317,7 +335,7 @@ def split_of(words: str) -> str | None:
     if "." in words.strip("."):
         return None  # a logger
     if not SPLIT_WORDS.isdisjoint(names):
-        return words.strip()
+        return " ".join(word for word in words.split() if word.lower() not in _EMPTY_HEADINGS)
     return "" if len(names) <= 2 and not TRAIN_WORDS.isdisjoint(names) else None
 
 
@@ -343,12 +361,13 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
         or _FILE_NAME.search(name)
         or match["more"]
         or groups.get("time")
+        or ((groups["unit"] or "").strip() in _TIME_UNITS and is_known_metric(name))  # how long the loss takes
     ):
         return
     if groups.get("total"):
         value: float | None = 100 * int(groups["correct"]) / max(1, int(groups["total"]))
-    elif groups.get("list") is not None:
-        values = {parse_number(text.strip()) for text in groups["list"].split(",")}
+    elif (members := groups.get("list") or groups.get("tuple")) is not None:
+        values = {parse_number(text.strip()) for text in members.rstrip(", ").split(",")}
         value = values.pop() if len(values) == 1 else None
     else:
         value = parse_number(match["number"].replace(",", ""))

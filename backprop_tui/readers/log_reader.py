@@ -10,6 +10,7 @@ from typing import Any
 
 from backprop_tui.domain.training_totals import Totals
 from backprop_tui.readers.events import MergedEvent, Progress, ReaderEvent
+from backprop_tui.readers.json_lines import message_of
 from backprop_tui.readers.line_context import MAX_BYTES_BEFORE, LineContext
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
@@ -46,6 +47,7 @@ class LogReader:
         self._readers = tuple(make() for make in readers)
         self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
         self._following = [reader for reader in self._readers if isinstance(reader, FollowingReader)]
+        self._is_followed = False  # whether a reader asks for the next line
         self._context = LineContext()
         for reader in self._readers:
             if isinstance(reader, ContextReader):
@@ -104,27 +106,38 @@ class LogReader:
         start = block.end - len(block.content)
         content = block.content
         for line, offset in self._bar_states.thin(block.matching_lines(self._any_mark, self._takes_next_line)):
-            following = [reader for reader in self._following if reader.follows]
-            readers = [reader for reader in self._readers if _contains_any(line, reader.marks) or reader in following]
+            following = [reader for reader in self._following if reader.follows] if self._is_followed else []
             end = offset - start - len(line)
             before = content[max(0, end - MAX_BYTES_BEFORE) : end]
             self._context.before = (
                 before if len(before) == MAX_BYTES_BEFORE else (self._before + before)[-MAX_BYTES_BEFORE:]
             )
             for part in _split_mixed_line(visible_text(line)):
-                for event in self._ranks.select(part, _first_events(readers, part, offset)):
+                events = self._first_events(line, following, part, offset)
+                if not events and part.startswith('{"') and (message := message_of(part)) is not None:
+                    events = self._first_events(line, following, message, offset)
+                for event in self._ranks.select(part, events):
                     for merged in self._merger.take(event):
                         self._context.has_begun |= isinstance(merged, Progress) and (
                             merged.step is not None or merged.epoch is not None
                         )
                         yield merged
+            self._is_followed = any(reader.follows for reader in self._following)
         self._before = (self._before + block.content)[-MAX_BYTES_BEFORE:]
 
+    def _first_events(
+        self, line: bytes, following: Sequence[object], part: str, offset: int
+    ) -> tuple[ReaderEvent, ...]:
+        """The events of the first reader that finds any in a part of the line."""
+        for reader in self._readers:
+            if _contains_any(line, reader.marks) or reader in following:
+                events = tuple(reader.read(part, offset))
+                if events:
+                    return events
+        return ()
+
     def _takes_next_line(self) -> bool:
-        for reader in self._following:  # noqa: SIM110, as in _contains_any
-            if reader.follows:
-                return True
-        return False
+        return self._is_followed
 
     def _remember(self, memory: Mapping[str, Any]) -> None:
         """A memory that another version wrote may lack a reader; a damaged one is none."""
@@ -134,6 +147,7 @@ class LogReader:
             for reader in self._remembering:
                 if reader.tag in memory["readers"]:
                     reader.remember(memory["readers"][reader.tag])
+            self._is_followed = any(reader.follows for reader in self._following)
             self._before = str(memory.get("before", "")).encode("latin-1", "replace")
             self._context.has_begun = bool(memory.get("begun", True))
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -178,7 +192,3 @@ def _split_mixed_line(line: str) -> list[str]:
         parts.append(line[:end])
         line = line[end:]
     return [*parts, *(_RANK.split(line, MAX_PIECES) if "[rank" in line else [line])]
-
-
-def _first_events(readers: Iterable[Reader], line: str, offset: int) -> tuple[ReaderEvent, ...]:
-    return next(filter(None, (tuple(reader.read(line, offset)) for reader in readers)), ())

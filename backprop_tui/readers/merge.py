@@ -162,9 +162,11 @@ class EventMerger:
             total_epochs = self._total_epochs if total_epochs is None else total_epochs
         index = None if epoch is None else max(0, epoch - self._first_epoch(epoch, event.first_epoch))
         epochs = self._number_of_epochs(epoch, total_epochs, event.first_epoch)
-        step, total_steps = self._counts.place(
-            index, event.done, event.total, epochs=epochs, within_epoch=event.within_epoch
-        )
+        step, total_steps = None, None
+        if event.done is not None:
+            step, total_steps = self._counts.place(
+                index, event.done, event.total, epochs=epochs, within_epoch=event.within_epoch
+            )
         return Progress(
             offset=event.offset,
             step=step,
@@ -299,7 +301,7 @@ def _eta(event: EpochProgress, step: int | None, total_steps: int | None) -> flo
     """
     if event.eta_seconds is not None:
         return event.eta_seconds
-    if event.seconds_left is None or event.total is None or step is None or total_steps is None:
+    if event.seconds_left is None or event.total is None or event.done is None or step is None or total_steps is None:
         return None
     steps_after = total_steps - step - (event.total - event.done)
     if steps_after <= 0:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.domain.metric_names import is_reward
 from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.keras import is_keras_line
@@ -38,14 +39,15 @@ MAX_TEXTS = 3  # names with a text instead of a number
 _GAP = r"\s{0,8}"
 _RULE = r"[-=*\s]{0,100}$"
 _EPOCH_ALONE = lazy_compile(
-    rf"[-=*#\s]{{0,20}}(?:Epoch|EPOCH:?) (\d{{1,7}})(?:{_GAP}(?:/|of){_GAP}(\d{{1,7}}))?:?{_RULE}"
+    rf"[-=*#\s]{{0,20}}(?:Epoch|EPOCH:?) (\d{{1,7}})(?:{_GAP}(?:/|of){_GAP}(\d{{1,7}}))?"
+    rf"(?: \| Batchsize: \d+ \| Steps: \d+| in [\d.]{{1,12}} ?s\w{{0,6}})?:?{_RULE}"
     r"|(?:Train )?Epoch: (\d{1,7})(?: \[\d{1,3}%\]| ?\| ?(?:Epoch )?Time: .{1,20})$"
     rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/"
     rf"{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
 # Lines with nothing but a position: rsl-rl, Coqui, Composer.
 _POSITION_ALONE = lazy_compile(
-    r"\s*Learning iteration \d+/\d+\s*$|.{0,80}-- GLOBAL_STEP: \d+\s*$|\[epoch=\d+\]\[batch=\d+/\d+\]:$"
+    r"\s*Learning iteration \d+/\d+\s*$|.{0,80}-- GLOBAL_STEP: \d+\s*$|(?:\[epoch=\d+\])?\[batch=\d+/\d+\]:$"
 )
 # An exception, a shell's `set -x`, a call or a printed object: Namespace(lr=0.1, loss=0.5)
 _OTHER = lazy_compile(
@@ -56,7 +58,19 @@ _OTHER = lazy_compile(
 )
 _SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
 _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
-_DECREASED = lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)")
+# Results with words of their own, as name and value.
+_SENTENCES = (
+    lazy_compile(r"(Validation loss) decreased \([\w.]{1,40} -+> ([\d.]{1,40})\)"),
+    lazy_compile(
+        r"(Accuracy of the (?:network|model) on the [\w ]{0,20}(?:test|validation) ?\w{0,10}): ([\d.]{1,20}) ?%"
+    ),
+)
+# pycocotools: `Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.421`
+_COCO = lazy_compile(
+    r"Average (?:Precision|Recall) {1,8}\((A[PR])\) @\[ IoU=([\d.:]{4,9}) *\| area= *(\w{1,8}) *\|"
+    r" maxDets= *(\d{1,5}) *\] = (-?[\d.]{1,12})$"
+)
+_BAR = lazy_compile(r"[━█▏▎▍▌▋▊▉╸]{2}|\[[=>.#-]{2,100}\]")
 _ROUND = lazy_compile(r"\[\d{1,9}\]\t|\d{1,9}:\t")  # of boosted trees
 _BRACKETED_WORD = lazy_compile(r"\[(\w{1,12})\]")
 _SETTING = lazy_compile(r"[\s\-*│├└─]{0,40}[A-Za-z_][\w. /-]{0,60}?\s*(?::(?:\s|$)|=\s?)\s*(\S[^:=]{0,200})?$")
@@ -106,10 +120,24 @@ class Pairs:
             b"poch",
             b"POCH",
         ),
-        *(b"rew", b"Rew", b"f1", b"F1", b"mAP", b"mIoU", b"IoU", b"leu", b"BLEU", b"mse", b"MSE", b"mae", b"MAE"),
+        *(
+            b"rew",
+            b"Rew",
+            b"f1",
+            b"F1",
+            b"mAP",
+            b"mIoU",
+            b"IoU",
+            b"leu",
+            b"BLEU",
+            b"mse",
+            b"MSE",
+            b"mae",
+            b"MAE",
+        ),
         *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
         *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
-        *(b"pisode", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
+        *(b"pisode", b"Ep ", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
     )
 
     tag = "Pairs"
@@ -131,8 +159,8 @@ class Pairs:
             return
         if _OTHER.match(line, start) is not None or is_keras_line(line):
             return
-        if (decreased := _DECREASED.match(line, start)) is not None:
-            yield Progress(offset=offset, metrics=numeric_metrics({decreased[1]: decreased[2]}))
+        if (result := _result_of_sentence(line, start)) is not None:
+            yield Progress(offset=offset, metrics=numeric_metrics(result))
             return
         items = parse_items(line, start)
         if items is None:
@@ -162,6 +190,8 @@ class Pairs:
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
+        if known and all("best" in name_words(name) for name in known):
+            return False  # "Best accuracy: 0.9 at epoch 12" repeats what another line said
         if items.texts > MAX_TEXTS or sum(not _DUMPED_WORDS.isdisjoint(name_words(name)) for name in items.values) > 1:
             return False  # a configuration on one line
         if items.has_position:
@@ -173,6 +203,8 @@ class Pairs:
             if known or (is_round and items.values and not items.words):
                 return "best iteration is" not in self.context.previous
             is_step = items.epoch is not None or items.step_rank >= 1
+            if items.epoch is not None and items.step is not None and not (items.words or items.texts or items.spaced):
+                return not items.integers.issuperset(items.values)  # two positions and measured values
             return is_step and not items.words and any(_is_companion(name) for name in items.values)
         if items.eta_seconds is not None and not items.values and not items.words:
             return self.context.has_begun
@@ -209,13 +241,12 @@ class Pairs:
         return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
     def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
+        _settle_position(items)
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)
             return
         metrics = numeric_metrics(items.values)
-        if items.epoch is not None and items.step is not None and items.has_loss_is:
-            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
         within_epoch = True
         if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
             # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
@@ -223,12 +254,13 @@ class Pairs:
             within_epoch = items.total_epochs is not None
         if items.step is not None:
             self._step = items.step
-        if items.step is None and items.done is not None and items.total is not None:
+        is_counted = items.done is not None and items.total is not None
+        if items.step is None and (is_counted or _is_within_epoch(items, epoch, line)):
             eta = items.eta_seconds
             yield EpochProgress(
                 offset=offset,
-                done=items.done,
-                total=items.total,
+                done=items.done if is_counted else None,
+                total=items.total if is_counted else None,
                 epoch=None if epoch is None else int(epoch),
                 first_epoch=items.first_epoch,
                 total_epochs=items.total_epochs,
@@ -267,6 +299,36 @@ def _may_count_in_epoch(items: LineItems, line: str) -> bool:
         return False
     total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
     return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
+
+
+def _settle_position(items: LineItems) -> None:
+    """Says what a position means that depends on the names beside it."""
+    if items.epoch is not None and items.step is not None and items.has_loss_is:
+        items.done, items.step = items.step, None  # MindSpore counts them in each epoch
+    if items.may_be_episode and items.epoch is not None and items.step is None and any(map(is_reward, items.values)):
+        items.step, items.total_steps, items.epoch, items.total_epochs = (
+            int(items.epoch),
+            items.total_epochs,
+            None,
+            None,
+        )
+
+
+def _is_within_epoch(items: LineItems, epoch: float | None, line: str) -> bool:
+    """Whether the line is of the middle of an epoch: it names a batch, draws a bar, or has no result yet."""
+    if epoch is None or not epoch.is_integer():
+        return False
+    return items.done is not None or not any(map(is_known_metric, items.values)) or _BAR.search(line) is not None
+
+
+def _result_of_sentence(line: str, start: int) -> dict[str, str] | None:
+    for sentence in _SENTENCES:
+        if (match := sentence.match(line, start)) is not None:
+            return {match[1]: match[2]}
+    if (coco := _COCO.match(line, start)) is None or coco[5].startswith("-"):
+        return None
+    kind, iou, area, detections, value = coco.groups()
+    return {f"{kind}@{iou} {area} {detections}": value}
 
 
 def _name_before(setting: str) -> str:

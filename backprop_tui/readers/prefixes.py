@@ -24,6 +24,7 @@ _PREFIX = lazy_compile(
     r"|\[\d{1,4},\d{1,5}\]<\w{1,8}>:"  # mpirun --tag-output
     rf"|\(?\d{{2,4}}[-/.]\d\d[-/.]\d{{2,4}}(?:[T ,]{_CLOCK}\S{{0,6}})?\)?"
     rf"|\d{{1,2}}/\d{{1,2}} {_CLOCK}"
+    r"|\[?1[4-9]\d{8}(?:\.\d{1,9})?\]?(?=\s)"  # seconds since 1970
     rf"|{_MONTH_DAY}(?:,? \d{{4}})?(?: {_CLOCK}(?: \d{{4}})?)?"
     r"|\d\d:\d\d:\d\d[\d.,]*"
     rf"|[\[(<]?{_LEVEL}\b(?::[\w.]{{1,60}}:(?!\d))?\s{{0,3}}[:)\]>]?"
@@ -43,7 +44,8 @@ _NO_LOGGER = (
     r"(?!(?:val|valid|validation|test|eval|evaluation|dev|train)\b)"
 )
 _LOGGER_NAME = lazy_compile(
-    rf"{_NO_LOGGER}"
+    r"[\w.]{1,60}:[\w<>]{1,60}:\d{1,6} - "  # loguru
+    rf"|{_NO_LOGGER}"
     r"(?:[\w./<>]{1,60}(?::\w{1,60})?(?::\d{1,6})?"
     r"(?: (?=debug\b|info\b|warning\b)|(?:[:\]]?(?: ?[-|:])?)(?<=[-|:\]]))\s*)"
     r"(?<=[\s\]])"

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from backprop_tui.readers.events import Bar
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
+from backprop_tui.readers.training_keys import is_known_metric
 
-MAX_UNTHROTTLED_STATES = 1000
+MAX_UNTHROTTLED_STATES = 500
 MAX_BAR_VALUES = 64
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 
@@ -28,6 +29,12 @@ _BAR_WITHOUT_TOTAL = lazy_compile(
     r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
 )
 _NAME_AND_VALUE = lazy_compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
+_SEPARATOR = lazy_compile(r",| \| | (?=\w{1,60}=)")
+# In a label or a text behind the bar: `Epoch 3 loss 0.512`, `loss: 0.512`
+_DECIMAL = lazy_compile(
+    r"(?:^|(?<=[\s,|(\[-]))([A-Za-z][\w/]{0,40}(?: [A-Za-z][\w/]{0,20}){0,2})(?: ?[:=])? ?"
+    r"([-+]?\d{1,12}\.\d{1,20}(?:e[-+]?\d{1,3})?|nan)(?=[\s,;|)\]%]|$)"
+)
 
 
 class ProgressBars:
@@ -85,6 +92,12 @@ def parse_bar(line: str, offset: int) -> Bar | None:
     if len(label) > MAX_LABEL_CHARS or "`" in label:
         return None
     groups = match.groupdict()
+    values = _parse_postfix(match["postfix"] or "")
+    if "." in label or "nan" in label:
+        label, named = _values_in_label(label)
+        values = {**named, **values}
+    if "epoch" in (groups["rate"] or ""):
+        label = "epochs"  # the unit: 3.4s/epoch
     total, left = groups.get("total"), groups.get("left")
     return Bar(
         offset=offset,
@@ -93,8 +106,20 @@ def parse_bar(line: str, offset: int) -> Bar | None:
         total=parse_count(total) if total is not None else None,
         elapsed_seconds=parse_duration(match["elapsed"]),
         seconds_left=None if left is None else parse_duration(left),
-        values=_parse_postfix(match["postfix"] or ""),
+        values=values,
     )
+
+
+def _values_in_label(label: str) -> tuple[str, dict[str, float]]:
+    """The label up to the first known metric in it, and those metrics."""
+    values: dict[str, float] = {}
+    end = len(label)
+    for match in _DECIMAL.finditer(label):
+        number = parse_number(match[2])
+        if number is not None and is_known_metric(match[1]):
+            end = min(end, match.start())
+            values[match[1]] = number
+    return label[:end].rstrip(" :,-|(["), values
 
 
 def bar_end(line: str) -> int | None:
@@ -124,8 +149,8 @@ def _start_of_digits(line: str, end: int) -> int:
 
 def _parse_postfix(postfix: str) -> dict[str, float]:
     values: dict[str, float] = {}
-    for part in postfix.split(",", MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
-        match = _NAME_AND_VALUE.match(part.strip())
+    for part in _SEPARATOR.split(postfix, MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
+        match = _NAME_AND_VALUE.match(part.strip()) or _DECIMAL.match(part.strip())
         value = None if match is None else parse_number(match[2])
         if match is not None and value is not None:
             values[match[1].strip()] = value

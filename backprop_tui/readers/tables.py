@@ -122,14 +122,15 @@ class Tables:
 
 def _header(line: str) -> list[str] | None:
     """The column names, if the line is the header of a training's table: a position, and a known metric."""
-    columns = _cells(line[prefix_end(line) :] if line[:1] == "[" else line)
+    text = line[prefix_end(line) :] if line[:1] == "[" else line
+    if ":" in text:
+        return None  # most lines of a training
+    columns = _cells(text)
     if len(columns) == 1:
         columns = line.split()
     if not 2 <= len(columns) <= MAX_COLUMNS or not any(_key(name) in (*_STEPS, *_EPOCHS) for name in columns[:2]):
         return None
-    is_plain = all(
-        0 < len(name) <= MAX_CELL_CHARS and _cell_number(name) is None and ":" not in name for name in columns
-    )
+    is_plain = all(0 < len(name) <= MAX_CELL_CHARS and _cell_number(name) is None for name in columns)
     has_metric = any(is_known_metric(name) or "loss" in name_words(name) for name in columns)
     return columns if is_plain and has_metric and len(set(columns)) == len(columns) else None
 

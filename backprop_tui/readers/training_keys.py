@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import CheckpointSaved, Progress
@@ -50,13 +51,15 @@ _NO_METRIC_WORDS = word_set(
     """
     packet packets target weight weights coef coeff coefficient lambda threshold thresh scale fn func type goal
     limit baseline of the was is are for and with from this that every interval freq frequency patience budget
-    map_location reduction factor range steps margin tolerance tol count num scaling
+    map_location reduction factor range steps margin tolerance tol count num scaling improved increased decreased
+    reached by delta
     """
 )
 # Counters, clocks and constants: they are never curves.
 _BOOKKEEPING = word_set(
     """
-    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta
+    hpmetric totalflos epoch remaining remainingtime timeremaining timeleft eta pid lineno process thread levelno
+    timestamp ts created msecs relativecreated envstep
     """
 )
 # The same on a line of text, where `total: 17s` is a time and `best: 0.8` an older value.
@@ -64,7 +67,7 @@ COUNTERS = _BOOKKEEPING | word_set(
     """
     epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
     worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
-    predictsamples
+    predictsamples fold
     """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
@@ -88,6 +91,7 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
     numbers = {name: number for name, value in fields.items() if (number := parse_number(value)) is not None}
     names = {_normalized(name): name for name in numbers if len(name) <= MAX_NAME_CHARS}
     step = as_count(_pop_first(STEP_KEYS, names, numbers))
+    printed_epoch = fields.get(names.get("epoch", ""))
     epoch = as_epoch(_pop_first(EPOCH_KEYS, names, numbers))
     total_steps = as_count(_pop_first(TOTAL_KEYS, names, numbers))
     if total_steps is None:
@@ -103,6 +107,8 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
         epoch=epoch,
         total_steps=total_steps,
         total_epochs=total_epochs,
+        # With a fraction it is a share of the training, also at 0.0.
+        epochs_done=epoch if isinstance(printed_epoch, float) or "." in str(printed_epoch) else None,
         eta_seconds=eta_seconds if eta_seconds is not None and 0 <= eta_seconds < math.inf else None,
         metrics=metrics,
     )
@@ -141,9 +147,10 @@ def is_training_metric(name: str) -> bool:
     return lowered.endswith(TRAINING_METRIC_SUFFIXES) or _WORD_SEPARATOR.split(lowered)[-1] in TRAINING_METRIC_WORDS
 
 
+@lru_cache(maxsize=1024)  # a log repeats the same names on every line
 def is_known_metric(name: str) -> bool:
     """Returns whether this is a usual name of a metric in machine learning, such as `f1` or `val_loss`."""
-    words = name_words(name)
+    words = list(name_words(name))
     if not words or not _NO_METRIC_WORDS.isdisjoint(words):  # ping reports a packet loss
         return False
     if is_training_metric(name.strip()) or "loss" in words:
@@ -157,9 +164,10 @@ def is_known_metric(name: str) -> bool:
     )
 
 
-def name_words(name: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def name_words(name: str) -> tuple[str, ...]:
     """Returns the words of a name in lower case: `valid_1's AvgLoss` is valid, 1, s, avg, loss."""
-    return [word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word]
+    return tuple(word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word)
 
 
 def is_counter(name: str) -> bool:

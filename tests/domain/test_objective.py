@@ -31,6 +31,9 @@ VALIDATION, TRAINING = ObjectiveSource.VALIDATION, ObjectiveSource.TRAINING
     ("names", "metric", "source"),
     [
         ("loss; lr", "loss", TRAINING),
+        ("rewards/format_reward; reward; reward_std", "reward", TRAINING),
+        ("batch_loss; loss", "loss", TRAINING),
+        ("Loss_pi; Loss_v; loss", "loss", TRAINING),
         ("loss; val_loss; val_acc", "val_loss", VALIDATION),
         ("loss; acc; val_acc", "val_acc", VALIDATION),
         ("step; train loss; val loss; best val loss", "val loss", VALIDATION),
@@ -65,6 +68,7 @@ def test_without_a_known_direction_it_has_none(names: str) -> None:
 
 
 def test_bookkeeping_is_no_objective() -> None:
+    assert default_objective(["time", "data"]) is None
     assert default_objective(["lr", "grad_norm", "epoch", "best_acc", "mfu"]) is None
 
 

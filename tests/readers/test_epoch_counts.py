@@ -195,6 +195,24 @@ def test_lines_that_announce_a_total(line: str, steps: int | None, epochs: int |
     assert (last(values, "total_steps"), last(values, "total_epochs")) == (steps, epochs)
 
 
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("Epoch 3/10, loss: 0.5", 3.0),
+        ("Epoch 3/10, lr: 0.01", 2.0),
+        ("Epoch: 3, Batch: 100, loss: 0.5", 2.0),
+        ("[3,  2000] loss: 2.187", 2.0),
+        ("Epoch 3/10 [=====>....] loss: 0.5", 2.0),
+        ("Epoch 3/10 ━━━━━━━━━╺━━━━  62% 0:00:12 loss=0.312", 2.0),
+        ("{'loss': 1.8, 'learning_rate': 4e-05, 'epoch': 0.0}", 0.0),
+        ("{'loss': 1.8, 'learning_rate': 4e-05, 'epoch': 3.0}", 3.0),
+        ("Best accuracy: 91.2% at epoch 12", None),
+    ],
+)
+def test_an_epoch_is_done_only_when_its_result_is_printed(line: str, done: float | None) -> None:
+    assert last(read(line), "epochs_done") == done
+
+
 def test_an_option_counts_more_than_a_configuration_that_is_printed() -> None:
     lines = ("max_iters = 5000", "iter 100: loss 2.5, time 12.00ms, mfu 0.10%")
     given = totals_of_command(["python", "train.py", "config.py", "--max_iters=2000"])

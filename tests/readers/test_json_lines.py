@@ -31,7 +31,9 @@ def test_a_line_with_a_step_reports_every_other_number_as_a_metric() -> None:
 
 def test_epoch_and_total_are_not_metrics() -> None:
     line = '{"step": 5, "epoch": 0.5, "max_steps": 100, "loss": 1}'
-    assert _read(line) == [Progress(offset=9, step=5, epoch=0.5, total_steps=100, metrics={"loss": 1.0})]
+    assert _read(line) == [
+        Progress(offset=9, step=5, epoch=0.5, epochs_done=0.5, total_steps=100, metrics={"loss": 1.0})
+    ]
 
 
 @pytest.mark.parametrize("key", ["total_steps", "max_steps", "totalSteps", "total"])
@@ -79,11 +81,13 @@ def test_infinity_is_kept(printed: str) -> None:
 
 def test_numbers_printed_as_strings_are_metrics() -> None:
     line = '{"loss": "1.112", "learning_rate": "4e-05", "epoch": "0.625", "host": "a_1", "runtime": "1_000"}'
-    assert _read(line) == [Progress(offset=9, epoch=0.625, metrics={"loss": 1.112, "learning_rate": 4e-05})]
+    assert _read(line) == [
+        Progress(offset=9, epoch=0.625, epochs_done=0.625, metrics={"loss": 1.112, "learning_rate": 4e-05})
+    ]
 
 
 def test_a_value_that_is_not_a_number_is_not_a_metric() -> None:
-    line = '{"step": 1, "done": true, "note": "x", "none": null, "inner": {"loss": 2}, "list": [3], "": 4}'
+    line = '{"step": 1, "done": true, "note": "x", "none": null, "inner": {"seed": 2}, "list": [3], "": 4}'
     assert _progress(line).metrics == {}
     assert _progress(f'{{"step": 1, "huge": {"9" * 400}}}').metrics == {}
     assert _progress('{"step": 1, "\\ud800": 1, "\\u009b": 2, "a\\u001b": 3}').metrics == {}
