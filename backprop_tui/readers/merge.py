@@ -148,8 +148,8 @@ class EventMerger:
     def _start_epoch(self, event: EpochStarted) -> Iterator[MergedEvent]:
         self._epoch, self._total_epochs = event.epoch, event.total_epochs
         self._counts.start_epoch()
-        index = event.epoch - self._first_epoch(event.epoch, None)
         total_epochs = self._number_of_epochs(event.epoch, event.total_epochs, None)
+        index = event.epoch - self._first_epoch(event.epoch, None)
         yield from self._progress(
             Progress(offset=event.offset, epoch=float(event.epoch), total_epochs=total_epochs, epochs_done=float(index))
         )
@@ -160,8 +160,8 @@ class EventMerger:
         if epoch is None:
             epoch = self._epoch
             total_epochs = self._total_epochs if total_epochs is None else total_epochs
-        index = None if epoch is None else max(0, epoch - self._first_epoch(epoch, event.first_epoch))
         epochs = self._number_of_epochs(epoch, total_epochs, event.first_epoch)
+        index = None if epoch is None else max(0, epoch - self._first_epoch(epoch, event.first_epoch))
         step, total_steps = None, None
         if event.done is not None:
             step, total_steps = self._counts.place(
@@ -200,7 +200,8 @@ class EventMerger:
             self._counts.announced = replace(self._counts.announced, epochs=None)
         if printed is None:
             return announced
-        self._zero_based |= epoch == 0 and first_epoch is None
+        # With `--epochs 50`, the 49 of `Epoch 1/49` is the last of epochs that count from 0.
+        self._zero_based |= first_epoch is None and (epoch == 0 or announced == printed + 1)
         if first_epoch is not None or not self._zero_based:
             return printed
         self._names_last |= epoch == printed

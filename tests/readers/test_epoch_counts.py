@@ -220,3 +220,14 @@ def test_an_option_counts_more_than_a_configuration_that_is_printed() -> None:
     assert last(with_totals(Totals(), *lines), "total_steps") == 5000
     announced = with_totals(given, "Total optimization steps = 60", "iter 10: loss 2.5, time 12.00ms, mfu 0.10%")
     assert last(announced, "total_steps") == 60
+
+
+def test_a_total_of_one_less_than_the_option_names_the_last_epoch_that_counts_from_0() -> None:
+    values = with_totals(Totals(epochs=50, is_given=True), "Epoch [1/49] Batch [4/40] loss: 0.5")
+    assert figures(values) == [(44, 2000)]
+    assert last(values, "total_epochs") == 50
+
+
+def test_the_rich_bar_of_lightning_is_known_without_a_version_number() -> None:
+    values = read("Epoch 1/49 ━╸                 4/40 0:00:03 • 0:00:27 1.34it/s val/loss: 0.192   ")
+    assert figures(values) == [(44, 2000)]
