@@ -126,7 +126,7 @@ class WrittenBytes:
     """Bytes written up to a wall-clock time by the processes of this run and of each neighbour."""
 
     own_bytes: int = 0
-    others: Mapping[str, int | None] = field(default_factory=dict)  # by run; None: unknown
+    others: Mapping[tuple[str, int | None], int | None] = field(default_factory=dict)  # by run and pid; None: unknown
     at_ns: int = 0
 
 
@@ -217,9 +217,14 @@ class FileEvidence:
 
     def is_shared_at(self, at_ns: int) -> bool:
         """Whether another run may have been active in the directory at this wall-clock time."""
+        return bool(self._active_at(at_ns))
+
+    def _active_at(self, at_ns: int) -> set[str]:
         at = at_ns / 1e9
         active = {neighbour.run_id for neighbour in self._active}
-        return any(start <= at and (run_id in active or at <= last) for run_id, (start, last) in self._lives.items())
+        return {
+            run_id for run_id, (start, last) in self._lives.items() if start <= at and (run_id in active or at <= last)
+        }
 
     @property
     def is_shared(self) -> bool:
@@ -256,11 +261,12 @@ class FileEvidence:
             return None
         if now.own_bytes - file.before.own_bytes < file.size_bytes:
             return False
-        for run_id in {**file.before.others, **now.others}:
-            total, earlier = now.others.get(run_id), file.before.others.get(run_id)
+        for process in {**file.before.others, **now.others}:
+            total, earlier = now.others.get(process), file.before.others.get(process)
             if total is None or total - (earlier or 0) >= file.size_bytes:
                 return None
-        return True
+        # A run that is between two attempts now may have written it in the last one.
+        return True if self._active_at(file.modified_ns) <= {run_id for run_id, _ in now.others} else None
 
     def _by_folder(self, path: str, since_ns: int) -> bool | None:
         folder = os.path.dirname(path)
@@ -306,12 +312,12 @@ class FileEvidence:
         if not self._lives:
             return WrittenBytes(at_ns=time.time_ns())
         at_ns = time.time_ns()
-        others: dict[str, int | None] = {}
+        others: dict[tuple[str, int | None], int | None] = {}
         for neighbour in self._active:
             pid = neighbour.script_pid
             pids = [] if pid is None else [pid, *descendants(pid)]
             self._other_pids.update(pids)
-            others[neighbour.run_id] = _written_bytes(pids)
+            others[neighbour.run_id, pid] = _written_bytes(pids)
         return WrittenBytes(_written_bytes(self._pids()) or 0, others, at_ns)
 
 
