@@ -181,6 +181,17 @@ def test_the_next_attempt_of_another_run_has_written_what_its_own_process_wrote(
     assert not any("version_2" in path for path in names(view, tmp_path))
 
 
+def test_a_run_that_has_died_may_have_written_it(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    own, other = start(), start()
+    view = files_of(tmp_path, own, other)
+    view.scan()
+    own.write("out/last.ckpt", 10)
+    own.process.kill()
+    own.process.wait()
+    view.scan()
+    assert [os.path.basename(path) for path in view.undecided()] == ["last.ckpt"]
+
+
 def test_a_file_that_is_open_for_a_moment_is_seen(tmp_path: Path) -> None:
     watch = DescriptorWatch(lambda: [os.getpid()])
     path = tmp_path / "last.pt"

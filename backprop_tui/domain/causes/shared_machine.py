@@ -203,7 +203,7 @@ def network(clues: Clues) -> Cause | None:
 _WORKER_EXIT = (
     r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) exited unexpectedly"
     r"|unable to open shared memory object .*: No such file or directory"
-    r"|A (?:process in the process pool was|child process) terminated abruptly"
+    r"|A (?:process in the process pool was|child process) terminated abruptly|^.*process \d+ terminated with signal SIGKILL"
 )
 _TRANSPORT = r"/torch/multiprocessing/reductions\.py$|/multiprocessing/resource_sharer\.py$"
 _BROKEN_TRANSPORT = (
@@ -224,7 +224,7 @@ def worker(clues: Clues) -> Cause | None:
     hit = worker_death(clues)
     if hit is None or clues.signal is not None:
         return None
-    worker_name = "a worker process" if "abruptly" in hit.match[0] else "a data loader's worker"
+    worker_name = "a worker process" if " terminated " in hit.match[0] else "a data loader's worker"
     return build_cause(
         "worker_died",
         at=hit.line,

@@ -123,10 +123,10 @@ class DirectoryNeighbours:
 
 @lazy_dataclass(frozen=True, slots=True)
 class WrittenBytes:
-    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour."""
+    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour; None if unknown."""
 
-    own_bytes: int = 0
-    others: Mapping[tuple[str, int | None], int | None] = field(default_factory=dict)  # by run and pid; None: unknown
+    own_bytes: int | None = 0
+    others: Mapping[tuple[str, int | None], int | None] = field(default_factory=dict)  # by run and pid
     at_ns: int = 0
 
 
@@ -257,9 +257,10 @@ class FileEvidence:
 
     def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
         """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
-        if file.size_bytes <= 0:
-            return None
-        if now.own_bytes - file.before.own_bytes < file.size_bytes:
+        before_bytes = file.before.own_bytes or 0
+        if file.size_bytes <= 0 or now.own_bytes is None or now.own_bytes < before_bytes:
+            return None  # its processes have ended, or some of them
+        if now.own_bytes - before_bytes < file.size_bytes:
             return False
         for process in {**file.before.others, **now.others}:
             total, earlier = now.others.get(process), file.before.others.get(process)
@@ -318,7 +319,7 @@ class FileEvidence:
             pids = [] if pid is None else [pid, *descendants(pid)]
             self._other_pids.update(pids)
             others[neighbour.run_id, pid] = _written_bytes(pids)
-        return WrittenBytes(_written_bytes(self._pids()) or 0, others, at_ns)
+        return WrittenBytes(_written_bytes(self._pids()), others, at_ns)
 
 
 def _written_bytes(pids: Iterable[int]) -> int | None:

@@ -53,6 +53,7 @@ SHM_SIZE = (
     "RuntimeError: unable to allocate shared memory(shm) for file </torch_3_1_0>: Resource temporarily unavailable"
 )
 FD = "RuntimeError: unable to open shared memory object </torch_3_1_0> in read-write mode: Too many open files (24)"
+SPAWNED = "torch.multiprocessing.spawn.ProcessExitedException: process 1 terminated with signal SIGKILL"
 POOL = (
     "concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly while the"
     " future was running or pending."
@@ -109,6 +110,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         (SHM_SIZE, "disk_full", "/dev/shm is full", "--shm-size", False),
         (NCCL_SHM, "disk_full", "/dev/shm is full", "--shm-size", False),
         (NCCL, "python_error", "DistBackendError: NCCL error", "NCCL_DEBUG=INFO", True),
+        (SPAWNED, "worker_died", "a worker process died: ", "memory", True),
         (POOL, "worker_died", "a worker process died: ", "memory", True),
         (WORKER, "worker_died", "loader's worker died", "fewer loader workers", True),
         (STATE, "python_error", "Error(s) in loading state_dict for Net: Missing", "another model", False),
