@@ -31,7 +31,8 @@ _PARTS = _set(
     "optimizer optimizers optim scheduler sched scaler rng random discriminator disc dis netd buffer replay "
     "vecnormalize prediction predictions pred preds sample samples logits embedding embeddings emb latent "
     "latents feature features feats tokenizer vocab vocabulary dataset datasets cache events grid grids "
-    "processed preprocessed"
+    "processed preprocessed activation activations attention gradient gradients grad grads recon reconstruction "
+    "reconstructions vis viz visualization visualizations video videos audio mask masks mesh render renders histogram"
 )
 # These are parts only where no word says that the file is a model: model_loss0.3.pt, train_state.pt.
 _SIDE_FILES = _set(

@@ -203,7 +203,8 @@ def network(clues: Clues) -> Cause | None:
 _WORKER_EXIT = (
     r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) exited unexpectedly"
     r"|unable to open shared memory object .*: No such file or directory"
-    r"|A (?:process in the process pool was|child process) terminated abruptly|^.*process \d+ terminated with signal SIGKILL"
+    r"|A (?:process in the process pool was|child process) terminated abruptly"
+    r"|^.*process \d+ terminated with signal SIGKILL"
 )
 _TRANSPORT = r"/torch/multiprocessing/reductions\.py$|/multiprocessing/resource_sharer\.py$"
 _BROKEN_TRANSPORT = (
