@@ -35,7 +35,7 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     if path is None or path not in paths:
         return run, None
     candidates = run.checkpoints[: paths.index(path) + 1]
-    choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
+    choice = call_within(CHECK_SECONDS, lambda: choose(candidates, ended_at=run.last_end))
     if choice is None or not choice.damaged:
         return run, None
     run = replace(

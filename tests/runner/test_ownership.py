@@ -137,6 +137,22 @@ def test_the_process_in_the_name_of_an_event_file_decides(tmp_path: Path, start:
         assert not any(f"version_{1 - number}" in path for path in view.undecided())
 
 
+def test_a_directory_in_which_two_processes_have_event_files_is_of_neither(
+    tmp_path: Path, start: Callable[[], Writer]
+) -> None:
+    first, second = start(), start()
+    view = files_of(tmp_path, first, second)
+    view.scan()
+    for writer in (first, second):
+        writer.write(f"logs/version_0/events.out.tfevents.17.host.{writer.process.pid}.0", 100)
+    second.write("logs/version_0/checkpoints/second.ckpt", 100_000)
+    assert names(view, tmp_path) == []
+    first.write("logs/version_0/checkpoints/first.ckpt", 50_000)
+    second.write("logs/version_0/metrics.csv", 50_000)
+    assert names(view, tmp_path) == []
+    assert any(path.endswith("first.ckpt") for path in view.undecided())
+
+
 def test_a_directory_made_while_a_run_was_alone_is_its_own(tmp_path: Path, start: Callable[[], Writer]) -> None:
     if birth_time_ns(str(tmp_path)) is None:
         pytest.skip("the file system keeps no birth times")

@@ -197,6 +197,7 @@ class FileEvidence:
         self._lives: dict[str, list[float]] = {}  # of each neighbour: its start, and when it was seen last
         self._active: Sequence[Neighbour] = ()
         self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
+        self._looked_at: set[str] = set()  # directories, in the decision that is being made
         self._births: dict[str, int | None] = {}
         self.sample = self._previous = WrittenBytes()
 
@@ -244,6 +245,7 @@ class FileEvidence:
     def of_this_run(self, files: Sequence[Written], *, since_ns: int) -> Sequence[bool | None]:
         """Whether this run has written each of these files; None if the evidence does not say."""
         now = self._measure() if files else self.sample
+        self._looked_at.clear()
         by_bytes = [self._by_written_bytes(file, now) for file in files]
         for file, is_own in zip(files, by_bytes, strict=True):
             if is_own:
@@ -270,24 +272,25 @@ class FileEvidence:
         return True if self._active_at(file.modified_ns) <= {run_id for run_id, _ in now.others} else None
 
     def _by_folder(self, path: str, since_ns: int) -> bool | None:
+        """Whose directory it is; None if several runs write there, or below or above it."""
+        known: set[bool] = set()
         folder = os.path.dirname(path)
         while True:
-            known = self._folders.get(folder)
-            if known is None:
-                known = self._look_at_folder(folder, since_ns)
-            if known:
-                return None if len(known) > 1 else next(iter(known))
+            known |= self._look_at_folder(folder, since_ns)
             if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
-                return None
+                return next(iter(known)) if len(known) == 1 else None
             folder = os.path.dirname(folder)
 
-    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool] | None:
+    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool]:
         """By the process in the name of an event file; or this run was alone when the directory was made."""
+        if folder in self._looked_at:
+            return self._folders.get(folder, set())
+        self._looked_at.add(folder)
         try:
             matches = filter(None, map(_EVENT_FILE.search, os.listdir(folder)))
             pids = {int(match[1]) for match in matches}
         except OSError:
-            return None
+            return set()
         if pids & self._own_pids:
             self._note(folder, is_own=True)
         if pids & self._other_pids:
@@ -298,7 +301,7 @@ class FileEvidence:
                 self._note(folder, is_own=True)
             elif birth_ns < since_ns:
                 self._folders[folder] = set()  # it was there before
-        return self._folders.get(folder)
+        return self._folders.get(folder, set())
 
     def _note(self, folder: str, *, is_own: bool) -> None:
         if folder in self._folders or len(self._folders) < MAX_FOLDERS:
