@@ -59,7 +59,7 @@ _NEWEST = frozenset({"last", "latest", "final", "best"})
 # Words that do not distinguish one file of a save from another.
 _GENERIC = _STATES | _COUNTERS | _NEWEST | _MODEL | _SIDE_FILES | {"rank", "rl", "of", "e", "s", "txt"}
 _DISCRIMINATOR = re.compile(r"(?<![a-z0-9])(?:net_?)?d(?:_[a-z]{1,2})?(?:_?\d+)?(?![a-z0-9])")
-_OPTIMIZER = re.compile(r"(?<![a-z0-9])opt_?\d*$")
+_OPTIMIZER = re.compile(r"(?<![a-z0-9])opt(?:_[dg])?(?:[-_]?\d+)?$")
 
 # Files that make their directory a checkpoint whatever its name: accelerate, orbax, torch.distributed, TensorFlow.
 _PARTS_OF_FOLDERS = ("random_states_0.pkl", "_CHECKPOINT_METADATA", ".metadata", "saved_model.pb")

@@ -531,6 +531,7 @@ def test_a_copy_of_an_older_file_is_no_checkpoint_although_it_is_announced(tmp_p
         "preds_1.pkl preds_2.pkl",
         "history.pkl",
         "optimizer_1.pt optimizer_2.pt",
+        "opt_20.pt optG_20.pt opt_d-00020.pt",
         "activations_20.pt attention_maps_20.npz grads_20.pt recon_20.pt video_20.zip grid_20.zip",
         "shard_1.pt shard_2.pt shard_3.pt",
         "figure_1.png figure_2.png",
