@@ -20,7 +20,7 @@ CLOCK_SECONDS = 2.0  # between the clocks of this machine and of a file system
 class Choice:
     """The chosen `checkpoint` (None: none is intact), all as `judged`, and the `damaged` ones, newest first.
 
-    `candidates` are the files of the newest intact save if it is not known which of them to go on from; then no
+    `candidates` are the files of the newest intact save if it is unknown which of them to resume from; then no
     checkpoint is chosen.
     """
 
@@ -54,14 +54,14 @@ class Choice:
         return "\n  ".join((f"{self._doubt()}; choose:", *lines))
 
     def advice(self) -> str | None:
-        """The question as one clause, for the reason of an end."""
-        return f"{self._doubt()}; resume --resume-from PATH chooses" if self.candidates else None
+        """The same as one clause, for the reason of the run's end."""
+        return f"{self._doubt()}; choose with resume --resume-from PATH" if self.candidates else None
 
     def _doubt(self) -> str:
         names = [os.path.basename(path) for path in self.candidates]
         if len(names) == 1:
-            return f"{names[0]} seems to be weights made for use, and not the state of the training"
-        return f"{', '.join(names)} were saved together, and it is not known which one to go on from"
+            return f"{names[0]} seems to be exported weights, not the state of the training"
+        return f"{', '.join(names)} were saved together, and it is unknown which one to resume from"
 
 
 NO_CHOICE = Choice(checkpoint=None, judged=())
@@ -71,7 +71,7 @@ def choose(checkpoints: Sequence[Checkpoint], *, ended_at: float | None = None) 
     """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first.
 
     What was written after the run had `ended_at`, as another training in the same directory does, is not the run's.
-    One that is kept for its score comes after all others: a newer state of the training is the one to go on from.
+    A "best" checkpoint comes after all others: the newest state of the training is preferred.
     """
     verdicts: dict[str, bool] = {}
     damaged = []
@@ -101,7 +101,7 @@ def _after(checkpoint: Checkpoint, ended_at: float) -> int:
 
 
 def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """The files that a person has to choose from: several of one rank, or weights that were made for use."""
+    """The files that a person has to choose from: several of equal rank, or exported weights."""
     is_export = parse_checkpoint_name(checkpoint.path).role is FileRole.EXPORT
     return checkpoint.candidates or ((checkpoint.path,) if is_export else ())
 

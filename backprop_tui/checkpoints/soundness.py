@@ -170,7 +170,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def files_in(path: str) -> Iterator[str]:
-    """Yields the files of a checkpoint: itself, all below a directory, or those that a prefix of TensorFlow stands for.
+    """Yields the files of a checkpoint: itself, all below a directory, or those of a TensorFlow prefix.
 
     Raises OSError if it does not exist or a directory cannot be read.
     """
@@ -248,7 +248,7 @@ def _missing_part(path: str, sizes: Mapping[str, int]) -> str | None:
 
 
 def _missing_beside(path: str, name: str, sizes: Mapping[str, int]) -> str | None:
-    """The file that has to be there because this one is, with the reason."""
+    """The missing file that this one requires, with the reason."""
     folder, base = os.path.split(name)
     if name.endswith(SHARD_INDEX):
         return _named_but_missing(path, name, _shards_of_index)
@@ -316,7 +316,7 @@ def _shards_of_index(content: bytes) -> set[str]:
 
 
 def _shards_of_metadata(content: bytes) -> set[str]:
-    """A pickle, which is not loaded: the names of the parts stand in it as they are."""
+    """The names of the parts in a pickle, which is searched and never loaded."""
     return {name.decode("ascii") for name in _DISTRIBUTED_NAME.findall(content)}
 
 

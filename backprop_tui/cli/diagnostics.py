@@ -17,9 +17,10 @@ def say(text: str) -> None:
     _write(f"{text}\n")
 
 
-def complain(text: str) -> None:
-    """Writes an error or warning, preceded by the program's name."""
-    say(f"{PROGRAM}: {text}")
+def complain(text: str | None) -> None:
+    """Writes an error or warning, if there is one, preceded by the program's name."""
+    if text is not None:
+        say(f"{PROGRAM}: {text}")
 
 
 def confirm(question: str, *, yes: bool) -> bool:

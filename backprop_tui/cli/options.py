@@ -60,7 +60,7 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
         "--key",
         metavar="K",
         type=values.label,
-        help="submit once: the same key again gives the run it made before, and with another command an error",
+        help="submit once: the same key again returns the earlier run; with another command it is an error",
     )
     group.add_argument("--group", metavar="NAME", type=values.handle_label, help="the group the run belongs to")
     group.add_argument(
@@ -98,7 +98,7 @@ def _add_following(parser: argparse.ArgumentParser) -> None:
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels")
-    group.add_argument("-n", "--name", type=values.handle_label, help="name (default: the script's, without .py)")
+    group.add_argument("-n", "--name", type=values.handle_label, help="name (default: that of the script or module)")
     group.add_argument(
         "--tag",
         dest="tags",
@@ -111,8 +111,8 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--note", metavar="TEXT", type=values.label, help="a line of text about the run")
     add_objective(
         group,
-        "metric that decides which run is best, and whether the lowest or the highest value is best (default: a "
-        "validation metric, else the training loss, smoothed)",
+        "metric that decides which run is best, by its lowest (min) or highest (max) value (default: a validation "
+        "metric, else the reward, else the smoothed training loss)",
     )
 
 
@@ -265,8 +265,8 @@ def _add_stopping(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--leftovers",
         choices=LEFTOVERS,
-        help="what the script left running: auto: the run lasts while that works, wait: until it ends, kill: end it "
-        "at once (default: auto)",
+        help="processes that the script left running: auto: the run lasts while they work, wait: until they end, "
+        "kill: end them at once (default: auto)",
     )
 
 

@@ -89,7 +89,7 @@ class CommandParser(argparse.ArgumentParser):
         return self._actions
 
     def option_length(self, word: str) -> int | None:
-        """How many words an option takes up with its value; None if it is not one of this command or a global one."""
+        """How many words an option and its value take; None if it is neither an option of this command nor global."""
         if word in (*_SWITCHES, "--version", _DEMO):
             return 1
         name, equals, _ = word.partition("=")
@@ -99,7 +99,7 @@ class CommandParser(argparse.ArgumentParser):
         return 1 if equals or (action is not None and action.nargs == 0) else 2
 
     def _cluster_length(self, word: str) -> int | None:
-        """As `option_length`, of short options in one word, such as -dm 5 or -m5."""
+        """As `option_length`, for short options in one word, such as -dm 5 or -m5."""
         for end, letter in enumerate(word[1:], start=2):
             action = self._option_string_actions.get(f"-{letter}")
             if action is None:
@@ -157,7 +157,7 @@ def parse(words: Sequence[str]) -> Invocation:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _RunLine:
-    """A line of `run` with the `--` that it was typed without; `understood` is the line if one was added."""
+    """The words of `run` with the missing `--`; `understood` is the line to show if one was added."""
 
     words: Sequence[str]
     parser: CommandParser
@@ -165,7 +165,7 @@ class _RunLine:
 
 
 def _run_line(words: Sequence[str]) -> _RunLine | None:
-    """None for other commands. Global options are extracted after this: behind a program they are its own."""
+    """None for other commands. Global options are extracted later: after a program they are its arguments."""
     index = 0
     while index < len(words) and words[index].startswith("-") and words[index] != "--":
         index += 2 if words[index] == _CONFIG else 1

@@ -203,9 +203,9 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
         rows.append(("slice", slice_line(run)))
-    means = resumes_by(run.spec)
-    if means is not None:
-        rows.append(("resumes by", means))
+    method = resumes_by(run.spec)
+    if method is not None:
+        rows.append(("resumes by", method))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
     for name, value in rows:

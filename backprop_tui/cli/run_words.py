@@ -1,4 +1,4 @@
-"""The words after `run` as people type them, completed with the `--` that they leave out if only one meaning fits."""
+"""Completes the words after `run` with a missing `--`, if only one meaning is possible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunWords:
     correction: Callable[[str], str]
 
     def complete(self, words: Sequence[str]) -> list[str]:
-        """The words with `--` where it belongs; unchanged if they have it, or if the parser is to refuse them.
+        """The words with `--` where it belongs; unchanged if they have it, or if the parser has to refuse them.
 
         Raises UsageError with the line to type if more than one meaning is possible.
         """
@@ -87,7 +87,7 @@ class RunWords:
         raise self._arguments_of(script, [*lead, script, *rest[:count]], rest[count:])
 
     def _script_after_unknown(self, lead: list[str], rest: list[str]) -> list[str]:
-        """Options that are not ours before the script: it is probably meant to get them."""
+        """Unknown options before the script are probably meant for it."""
         index = next((number for number, word in enumerate(rest) if os.path.isfile(word)), None)
         if index is None:
             return [*lead, *rest]
@@ -95,7 +95,7 @@ class RunWords:
         raise self._arguments_of(script, [*lead, script], rest)
 
     def _arguments_of(self, script: str, ours: list[str], words: list[str]) -> UsageError:
-        """The error with the line to type for words that belong to a script, except options that may stand anywhere."""
+        """The error with the line to type for arguments of a script; global options are allowed anywhere."""
         end = words.index("--") if "--" in words else len(words)
         anywhere = [word for word in words[:end] if word in ("--no-ui", "--json", "--verbose", "--dry-run")]
         arguments = [*(word for word in words[:end] if word not in anywhere), *words[end + 1 :]]
@@ -105,7 +105,7 @@ class RunWords:
         return UsageError(f"{problem}{end_mark} Arguments of {script} come after --, so type: {line}")
 
     def _command(self, lead: list[str], command: list[str]) -> list[str]:
-        """A program takes everything after it. Launchers accept a `--` after what they start; Python hands it on."""
+        """A program takes everything after it. Launchers accept a `--` after the script; Python passes it on."""
         target = find_target(command)
         is_file = target.kind in (TargetKind.SCRIPT, TargetKind.MODULE)
         if is_file and "--" in target.arguments and is_python(command[0]):
@@ -151,7 +151,7 @@ def _is_path_of_launcher(word: str) -> bool:
 
 
 def _needs_shell(text: str) -> bool:
-    """Whether a command line has what only a shell understands: pipes, redirections, variables, patterns."""
+    """Whether a command line contains shell syntax: pipes, redirections, variables, patterns."""
     without_single = re.sub(_QUOTED, "", text)
     return re.search(r"[|&;<>()*?\n]|(?:^|\s)~", re.sub(_DOUBLE_QUOTED, "", without_single)) is not None or (
         re.search(r"[$`]", without_single) is not None

@@ -1,4 +1,4 @@
-"""What a run executes: a script by itself or by its interpreter, or a command line; and which Python that is."""
+"""What a run executes: a script, by itself or by an interpreter, or a command line; and which Python that is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from backprop_tui.client.environment import folders_upward
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import Target, TargetKind, find_target, name_of_path
+from backprop_tui.domain.command_lines import find_target, name_of_path
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import ResumeMeans
+from backprop_tui.domain.resume_arguments import ResumeMethod
 
 SHELL = "bash"
 
@@ -29,7 +29,7 @@ class Interpreter:
 class Program:
     """A program with its arguments; `script` is None for a command line, `interpreter` None if none is needed.
 
-    `source` is the file that trains: the script, or that of a module; None if it is not found.
+    `source` is the file of the script or module; None if it was not found.
     """
 
     words: tuple[str, ...]
@@ -39,7 +39,7 @@ class Program:
     interpreter: Interpreter | None = None
     understood_flags: tuple[str, ...] = ()
     source: str | None = None
-    resume: ResumeMeans = ResumeMeans()
+    resume: ResumeMethod = ResumeMethod()
 
 
 def script_program(
@@ -49,25 +49,17 @@ def script_program(
     path = os.path.abspath(script)
     check_script(script)
     interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
-    flags, resume = resume_of_script(path, arguments, cwd=cwd, environment=environment)
+    words = (interpreter.path, path) if interpreter is not None else _executable_words(script, path)
     return Program(
-        words=(interpreter.path, path) if interpreter is not None else _executable_words(script, path),
+        words=words,
         arguments=tuple(arguments),
         name=name_of_path(path),
         script=path,
         source=path,
         interpreter=interpreter,
-        understood_flags=flags,
-        resume=resume,
+        understood_flags=find_original_flags(source_of(path)),
+        resume=find_training(find_target((*words, *arguments)), cwd, environment)[1],
     )
-
-
-def resume_of_script(
-    path: str, arguments: Sequence[str], *, cwd: str, environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], ResumeMeans]:
-    """The flags of the original tool that a script mentions, and how else it is told to resume."""
-    target = Target(kind=TargetKind.SCRIPT, word=path, arguments=tuple(arguments))
-    return find_original_flags(source_of(path)), find_training(target, cwd, environment)[1]
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
@@ -106,7 +98,7 @@ def check_script(script: str) -> None:
         advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
         raise NotFound(f"script {script}: not found; {advice}")
     if not os.access(path, os.R_OK):
-        raise NotFound(f"script {script}: you may not read it; its owner can change that with chmod")
+        raise NotFound(f"script {script}: not readable; its owner can change that with chmod")
 
 
 def _executable_words(script: str, path: str) -> tuple[str, ...]:

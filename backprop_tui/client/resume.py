@@ -6,23 +6,23 @@ import os
 import time
 from dataclasses import replace
 
-from backprop_tui.checkpoints.choice import Choice, choose
-from backprop_tui.client.command_line import check_script, find_interpreter, resume_of_script
+from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
+from backprop_tui.client.command_line import check_script, find_interpreter
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
-from backprop_tui.client.training_source import find_training
+from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
-from backprop_tui.domain.invocation import resume_step, resumes_by
+from backprop_tui.domain.invocation import find_original_flags, resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
-from backprop_tui.domain.resume_arguments import ResumeMeans
+from backprop_tui.domain.resume_arguments import ResumeMethod, resume_advice
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
@@ -42,19 +42,13 @@ class Resumption:
     before: Run
     run: Run
     environment: dict[str, str]
-    resume: ResumeMeans
+    advice: str | None = None  # what to do if no known way passes the script its checkpoint
     rejected: tuple[tuple[str, str], ...] = ()  # newer checkpoints that are damaged, and what is wrong with each
 
     @property
     def lost_variables(self) -> list[str]:
         """Variables that were given before, are secret by their name, and are not in the environment now."""
         return [name for name, value in self.run.spec.env if value is None and name not in self.environment]
-
-    @property
-    def advice(self) -> str | None:
-        """What to do if nothing tells the script its checkpoint, as far as is known."""
-        is_told = self.checkpoint is None or resumes_by(self.run.spec) is not None
-        return None if is_told else f"{self.run.name}: {self.resume.advice}"
 
     @property
     def checkpoint(self) -> str | None:
@@ -80,13 +74,12 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     git = GitQuery(cwd)
     try:
         environment = captured_environment(session.environment, restore_variables(run.spec.env, options.env), cwd)
-        spec, source, resume = _updated_spec(run.spec, cwd, options, environment)
+        spec, source, method = _updated_spec(run.spec, cwd, options, environment)
         spec = apply_options(spec, options, session, environment)
-        if not options.after:
-            spec = replace(spec, after=_unfinished(session.home, spec))
+        spec = spec if options.after else replace(spec, after=_unfinished(session.home, spec))
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
-        choice = None if given is not None else _choose(run)
+        choice = NO_CHOICE if given is not None else _choose(run)
         code = code_of(spec.script, (*spec.command, source or ""), cwd)
     finally:
         commit = git.answer()
@@ -102,15 +95,16 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         git=commit,
         code=code,
     )
-    start = given if choice is None else choice.path
+    start = given or choice.path
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
+    queued = requeue_ended(changed, now=time.time(), resume_from=start)
     return Resumption(
         before=run,
-        run=requeue_ended(changed, now=time.time(), resume_from=start),
+        run=queued,
         environment=environment,
-        resume=resume,
-        rejected=() if choice is None else choice.damaged,
+        advice=resume_advice(queued, method),
+        rejected=choice.damaged,
     )
 
 
@@ -132,21 +126,19 @@ def _directory(run: Run, options: RunOptions) -> str:
 
 def _updated_spec(
     spec: Spec, cwd: str, options: RunOptions, environment: dict[str, str]
-) -> tuple[Spec, str | None, ResumeMeans]:
-    """The specification for its source as it is now, the file of that, and how it is told to resume."""
+) -> tuple[Spec, str | None, ResumeMethod]:
+    """The specification for the current source, its file, and how it takes a checkpoint."""
     script = spec.script
     flags: tuple[str, ...] = ()
-    if script is None:
-        if options.python is not None:
-            raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
-        source, means = find_training(find_target(spec.command), cwd, environment)
-    else:
+    if script is not None:
         check_script(script)
         spec = _with_interpreter(spec, script, options, environment)
-        arguments = spec.command[spec.command.index(script) + 1 :] if script in spec.command else ()
-        source, (flags, means) = script, resume_of_script(script, arguments, cwd=cwd, environment=environment)
-    spec = replace(spec, understood_flags=flags, found_resume_arg=means.template, resume_channel=means.channel)
-    return replace(spec, cwd=cwd), source, means
+        flags = find_original_flags(source_of(script))
+    elif options.python is not None:
+        raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
+    source, method = find_training(find_target(spec.command), cwd, environment)
+    spec = replace(spec, understood_flags=flags, found_resume_arg=method.template, resume_channel=method.channel)
+    return replace(spec, cwd=cwd), script or source, method
 
 
 def _with_interpreter(spec: Spec, script: str, options: RunOptions, environment: dict[str, str]) -> Spec:

@@ -1,4 +1,4 @@
-"""What a submission key was used for: the same key with another command, options or script is refused."""
+"""Refuses a submission key that was used before with another command, options or script."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.option_table import options_of
 from backprop_tui.store.records import public
 
-# What changes by itself, or is chosen anew for each submission.
+# What changes by itself, or is chosen for each submission.
 _IGNORED = frozenset({"git", "host", "gpus", "group", "python_origin", "visible_gpus", "found_resume_arg"})
 _CONTENT = "script's content"
 _MAX_NAMED = 3  # differences in the message
 
 
 def requested_options(run: Run) -> dict[str, str]:
-    """The options of a run that is not queued yet, by name, as its key records them."""
+    """The options of a run by name, as its key records them."""
     options = {name: value for name, value in options_of(public(run, ""), run).items() if name not in _IGNORED}
     origin = run.spec.python_origin
     if origin is not None and not origin.startswith(("--python", "run.python")):
@@ -30,7 +30,7 @@ def requested_options(run: Run) -> dict[str, str]:
 def check_same_request(
     key: str, run_ids: Sequence[str], before: Sequence[Mapping[str, str]], runs: Sequence[Run]
 ) -> None:
-    """Raises UsageError if a key made other runs before than it would make now, with the differences.
+    """Raises UsageError with the differences if the key was used before for other runs than these.
 
     `before` are the options of those earlier runs; empty if they were not recorded.
     """

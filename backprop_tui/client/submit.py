@@ -20,9 +20,9 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.invocation import resume_step, resumes_by
+from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import is_sliced
+from backprop_tui.domain.resume_arguments import resume_advice
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
@@ -47,12 +47,8 @@ class SubmissionPlan:
 
     @property
     def advice(self) -> str | None:
-        """What to do if a run needs checkpoints, and nothing tells the script which, as far as is known."""
-        run = self.runs[0]
-        is_resumed = is_sliced(run.spec) or (isinstance(run.state, Queued) and run.state.resume_from is not None)
-        if not is_resumed or resumes_by(run.spec) is not None:
-            return None
-        return f"{run.name}: {self.program.resume.advice}"
+        """What to do if no known way passes the script its checkpoint; None if it needs none."""
+        return resume_advice(self.runs[0], self.program.resume)
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:

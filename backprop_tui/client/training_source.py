@@ -1,4 +1,4 @@
-"""The source of what a command line trains, found as Python finds it, and how it is told to resume."""
+"""Locates the source of a training as Python would, and finds out how it takes a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,38 +10,28 @@ from dataclasses import replace
 
 from backprop_tui.domain.command_lines import Target, TargetKind, shell_target
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import ResumeMeans, resume_channel, resume_template
+from backprop_tui.domain.resume_arguments import ResumeMethod, resume_channel, resume_template
 
 MAX_SOURCE_BYTES = 4 << 20
 MAX_IMPORTED_FILES = 30
 MAX_IMPORTED_BYTES = 200_000  # of one file
-MAX_RELEVANT_BYTES = 1_000_000  # of all together that may have to do with resuming
+MAX_RELEVANT_BYTES = 1_000_000  # of all files that may concern resuming
 _MAX_CONFIG_FILES = 20
 _MAX_SHELLS = 3  # scripts that start each other
 _HEAD_BYTES = 2_000
 
 _IMPORT = r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]+)|import[ \t]+([^\n#;]+))"
 _WORD = r"[A-Za-z_]\w*"
-_RELEVANT = (
-    "resume",
-    "RESUME",
-    "restor",
-    "Restor",
-    "ckpt_path",
-    "continue_from",
-    "latest",
-    "add_subparsers",
-    "hydra.main",
-)
+_RELEVANT = re.compile(r"resume|RESUME|[Rr]estor|ckpt_path|continue_from|latest|add_subparsers|hydra\.main")
 _ENTRY_POINT = r"^from ([\w.]+) import \w+"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSource:
-    """The script or module that trains, with its arguments; `path` None: there is none that can be read.
+    """The source file of a training and its arguments; `path` is None if it was not found.
 
-    `roots` are the directories that it imports from, `takes_arguments` whether it gets words added to the command line,
-    `around` is the source of what starts it: shell scripts, or code on the command line.
+    `roots` are the directories that it imports from, `takes_arguments` is as in `Target`, `around` is the source of
+    what starts it: shell scripts, or code on the command line.
     """
 
     path: str | None = None
@@ -52,28 +42,28 @@ class TrainingSource:
     around: str = ""
 
 
-def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> tuple[str | None, ResumeMeans]:
-    """The file of what a command line in `cwd` trains, None if it is not found; and how that is told to resume."""
+def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> tuple[str | None, ResumeMethod]:
+    """Returns the source file of a target in `cwd`, None if it is not found, and how it takes a checkpoint."""
     training = _locate(target, cwd, environment)
-    return training.path, _resume_means(training, cwd, _program_template(target))
+    return training.path, _resume_method(training, cwd, _program_template(target))
 
 
-def _resume_means(training: TrainingSource, cwd: str, known: str | None) -> ResumeMeans:
+def _resume_method(training: TrainingSource, cwd: str, known: str | None) -> ResumeMethod:
     arguments = training.arguments
     if training.path is None:
         channel = None if known else resume_channel(training.around, arguments)
-        return ResumeMeans(template=known, channel=channel, obstacle=None if known else "its source is not found")
+        return ResumeMethod(template=known, channel=channel, obstacle=None if known else "its source was not found")
     source, template = training.source, resume_template(training.source, arguments)
     if template is None:
         source = "\n".join([source, *_imported_sources(training)])
         template = resume_template(source, arguments) or _configured_template(training, source, cwd) or known
     if template is not None and training.takes_arguments:
-        return ResumeMeans(template=template)
+        return ResumeMethod(template=template)
     channel = resume_channel(f"{source}\n{training.around}", arguments)
     if template is None:
-        return ResumeMeans(channel=channel)
-    obstacle = f'its shell script does not pass its arguments on ("$@"), so {template.split()[0]} cannot be added'
-    return ResumeMeans(channel=channel, obstacle=obstacle)
+        return ResumeMethod(channel=channel)
+    obstacle = f'its shell script does not pass on its arguments ("$@"), so {template.split()[0]} cannot be added'
+    return ResumeMethod(channel=channel, obstacle=obstacle)
 
 
 def _program_template(target: Target) -> str | None:
@@ -117,7 +107,7 @@ def _locate(target: Target, cwd: str, environment: Mapping[str, str]) -> Trainin
 def _path_of(
     target: Target, folder: str, roots: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
-    """The file of a target, and the directory that Python puts first on its path; None for each that is not known."""
+    """The file of a target, and the directory that Python puts first on its path; each None if unknown."""
     if target.kind is TargetKind.SCRIPT:
         path = os.path.join(folder, os.path.expanduser(target.word))
         if os.path.isdir(path):
@@ -131,7 +121,7 @@ def _path_of(
 def _of_program(
     program: str, folder: str, roots: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
-    """A script without an ending, or the module of a console script whose package is here or installed as editable."""
+    """A script without an extension, or the module of a console script whose package is local or editable."""
     places = [folder] if os.sep in program else environment.get("PATH", os.defpath).split(os.pathsep)
     path = next((path for place in places if os.path.isfile(path := os.path.join(folder, place, program))), None)
     head = "" if path is None else source_of(path, _HEAD_BYTES)
@@ -177,9 +167,9 @@ def _find_module(name: str, roots: Sequence[str], *, main: bool = False) -> str 
 
 
 def _imported_sources(training: TrainingSource) -> Iterator[str]:
-    """The source of local modules that a script imports, and those import, if they may have to do with resuming.
+    """The source of local modules, imported directly or not, that may concern resuming.
 
-    Left out of them is what nothing names in the modules that import them.
+    Functions and classes that the importing module does not use are left out.
     """
     if training.path is None:
         return
@@ -195,7 +185,7 @@ def _imported_sources(training: TrainingSource) -> Iterator[str]:
                 return
             seen.add(path)
             text = source_of(path, MAX_IMPORTED_BYTES)
-            if any(word in text for word in _RELEVANT):
+            if _RELEVANT.search(text):
                 names = _used_names(source) if names is None else names
                 left -= len(text)
                 text = _named_parts(text, names)
@@ -222,7 +212,7 @@ def _imported_files(source: str, folder: str, roots: Sequence[str]) -> Iterator[
 
 
 def _used_names(source: str) -> set[str]:
-    """The names that a module may use of others: imported ones and attributes; every word if it imports with `*`."""
+    """The names that a module may use of others: imports and attributes; every word if it imports `*`."""
     if re.search(r"\bimport[ \t]+\*", source) is not None:
         return set(re.findall(_WORD, source))
     imported = " ".join(statement[2] or "" for statement in re.finditer(_IMPORT, source, re.MULTILINE))
@@ -230,7 +220,7 @@ def _used_names(source: str) -> set[str]:
 
 
 def _named_parts(source: str, names: set[str]) -> str:
-    """An imported module without what runs only as a script, and without functions and classes that nothing names."""
+    """An imported module without its `__main__` block and without functions and classes that are not used."""
     parts: list[tuple[str | None, str]] = []
     decorators = ""
     for chunk in re.split(r"^(?=[A-Za-z_@])", source, flags=re.MULTILINE):

@@ -136,14 +136,14 @@ _ALL = (
         "run.leftovers",
         kinds.choice("auto", "wait", "kill"),
         "auto",
-        "whether a run lasts for what its script left running: auto while that works, wait until it ends, kill at once",
+        "processes that the script left running: auto (the run lasts while they work), wait (until they end), kill",
     ),
     Key("run.retries", kinds.integer(least=0), 0, "automatic retries of transient failures"),
     Key(
         "run.objective",
         kinds.objective(),
         None,
-        'metric that decides which run is best: "val_loss", "score:max"; none: a validation metric, else the loss',
+        'metric that decides which run is best: "val_loss", "score:max"; "none": a validation metric, else the loss',
     ),
     Key("run.launcher", kinds.choice("local", "slurm"), "local", "where runs are started"),
     Key(

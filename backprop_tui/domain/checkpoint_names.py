@@ -1,4 +1,4 @@
-"""Recognises checkpoints by name: what a file is for, and the step or epoch that its name says.
+"""Recognises checkpoints by name: their role, and the step or epoch in the name.
 
 The rules are about words and numbers, not about frameworks; the names of widely used trainers are in the tests.
 """
@@ -6,52 +6,52 @@ The rules are about words and numbers, not about frameworks; the names of widely
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import IntEnum
 from posixpath import basename, dirname, splitext
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.word_set import word_set
 
 MAX_PART_DEPTH = 4  # directory levels between a checkpoint directory and its parts
 
 
 class FileRole(IntEnum):
-    """What a file of a save is good for; to continue a training, the highest is the one to load."""
+    """What a file of a save contains; to resume a training, the highest role is loaded."""
 
-    PART = 0  # of no use on its own: optimizer, discriminator, random state; or no state at all: samples, metrics
-    EXPORT = 1  # weights made for use: an average, an adapter, a converted model
+    PART = 0  # not usable alone: optimizer, discriminator, random state; or no state: samples, metrics
+    EXPORT = 1  # weights for inference: an average, an adapter, a converted model
     MODEL = 2
-    STATE = 3  # all that a training needs
+    STATE = 3  # everything a resume needs
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_PARTS = _set(
+_PARTS = word_set(
     "optimizer optimizers optim scheduler sched scaler rng random discriminator disc dis netd buffer replay "
     "vecnormalize prediction predictions pred preds sample samples logits embedding embeddings emb latent "
     "latents feature features feats tokenizer vocab vocabulary dataset datasets cache events grid grids "
     "processed preprocessed activation activations attention gradient gradients grad grads recon reconstruction "
     "reconstructions vis viz visualization visualizations video videos audio mask masks mesh render renders histogram"
 )
-# These are parts only where no word says that the file is a model: model_loss0.3.pt, train_state.pt.
-_SIDE_FILES = _set(
+# These are parts unless another word names a model: model_loss0.3.pt, train_state.pt.
+_SIDE_FILES = word_set(
     "loss losses acc accuracy metric metrics history log logs result results stats statistics score scores "
     "eval evaluation evaluations args config hparams report train training test val valid validation data "
     "index image images output outputs confusion trajectories rollouts timing profile figure plot curve study"
 )
-_EXPORTS = _set(
+_EXPORTS = word_set(
     "ema swa avg averaged average adapter adapters merged export exported onnx scripted torchscript traced "
     "jit quantized int8 int4 fp inference deploy pruned converted"
 )
 # A file in such a directory is not the one to load if the same save has another: model/10.pt, optimizer/10.pt.
-_LESSER_FOLDERS = _EXPORTS | _set("optimizer optimizers optim opt scheduler schedulers sched discriminator disc netd")
-_STATES = _set("ck ckpt ckpts checkpoint checkpoints chkpt chkpnt snapshot state states resume")
-_MODEL = _set("model models weight weights params param net network")
-_MODELS = _MODEL | _set(
+_LESSER_FOLDERS = _EXPORTS | word_set(
+    "optimizer optimizers optim opt scheduler schedulers sched discriminator disc netd"
+)
+_STATES = word_set("ck ckpt ckpts checkpoint checkpoints chkpt chkpnt snapshot state states resume")
+_MODEL = word_set("model models weight weights params param net network")
+_MODELS = _MODEL | word_set(
     "agent policy actor critic generator gen g netg encoder decoder unet vae student teacher backbone booster"
 )
-_COUNTERS = _set(
+_COUNTERS = word_set(
     "epoch epochs ep step steps globalstep global iter iters iteration iterations it update updates round "
     "batch ba timestep timesteps episode episodes"
 )
@@ -79,21 +79,21 @@ _UNFINISHED_FOLDER = re.compile(r"tmp-.*|.*\.orbax-checkpoint-tmp.*|.*\.tmp$|.*\
 _TF_PART = re.compile(r"(.+)\.(?:index|data-\d{5}-of-\d{5})")
 
 _ALWAYS = (".ckpt", ".pth.tar", ".keras", ".weights.h5", ".pdparams", ".ckpt.pt", ".state")
-_TORCH = (".pt", ".pth", ".chk", ".t7", ".eqx")  # what a word of a model is enough for
+_TORCH = (".pt", ".pth", ".chk", ".t7", ".eqx")  # with any word for a model
 _PERHAPS = (
     *(".pkl", ".pickle", ".bin", ".h5", ".hdf5", ".npz", ".msgpack", ".safetensors", ".tar", ".zip", ".joblib"),
     *(".cpkl", ".pdopt", ".gguf", ".ubj", ".cbm", ".model", ".params", ".nemo", ".flax"),
 )
 _TEXT = (".json", ".txt")  # of a model of XGBoost or LightGBM
-_ORDINARY = _set(
+_ORDINARY = word_set(
     ".py .pyc .pyi .log .md .rst .html .css .js .yaml .yml .toml .cfg .ini .csv .tsv .jsonl .parquet .arrow "
     ".sh .so .o .c .h .cpp .cu .whl .lock .svg .pdf .ipynb .png .jpg .jpeg .gif .webp .bmp .tif .tiff .mp4 "
     ".avi .mov .webm .wav .mp3 .flac .ogg .npy .gz .bz2 .xz .zst .7z .db .sqlite .sqlite3 .xml .tfrecord "
     ".tfrecords .tmp .part .swp .bak .out .err .pid .proto .pb .onnx .lmdb .mdb .rec .idx .nii .dcm .ply .obj "
     ".stl .glb .prof .trace .wandb"
 )
-# Directories of data: a file in one is a checkpoint only if its name says so.
-DATA_FOLDERS = _set(
+# Directories of data: a file in one is a checkpoint only if its name is certain.
+DATA_FOLDERS = word_set(
     "data dataset datasets raw processed tokenized images image samples sample features latents embeddings "
     "predictions figures plots videos media downloads download pretrained cached renders eval"
 )
@@ -117,7 +117,7 @@ _NUMBER = re.compile(r"(?<![0-9])(?:(?P<word>[a-zA-Z]+)[-_=]?)?(?P<number>\d{1,1
 class NamedCheckpoint:
     """What the name of a checkpoint says.
 
-    `step` and `epoch` are set if the name calls a number so; `number` is the number of the save, whatever it counts.
+    `step` and `epoch` are set if the name labels a number so; `number` is the number of the save, whatever it counts.
     `kind` are the words that distinguish it from other files of its save: "encoder", "" for the model itself.
     `is_best`: kept for its score, so a newer checkpoint may be the one to resume from.
     `is_certain`: the name alone shows that it is a checkpoint; otherwise content and repetition have to.
@@ -140,9 +140,9 @@ def parse_checkpoint_path(file: str) -> NamedCheckpoint | None:
 
 
 def parse_candidate(file: str, *, top: str = "") -> NamedCheckpoint | None:
-    """As `parse_checkpoint_path`, or the file itself if it may be a checkpoint in spite of its name.
+    """As `parse_checkpoint_path`, or the file itself if it may be a checkpoint despite its name.
 
-    The directory `top` and those above it are no checkpoints, whatever their names.
+    The directory `top` and those above it are never checkpoints.
     """
     folder = _folder_around(file, top)
     if folder is not None:
@@ -162,11 +162,11 @@ def parse_candidate(file: str, *, top: str = "") -> NamedCheckpoint | None:
     is_certain = _is_certain(name, named)
     if not is_certain and DATA_FOLDERS.intersection(dirname(file).lower().split("/")[-3:]):
         return None
-    return named if is_certain else _uncertain(named)
+    return named if is_certain else replace(named, is_certain=False)
 
 
 def may_be_checkpoint(name: str) -> bool:
-    """Whether a file of this name is worth a look: a known ending, or an unknown one and a number in the name."""
+    """Whether a file of this name may be a checkpoint: a known extension, or an unknown one and a number."""
     lowered = name.lower()
     if lowered.endswith((*_ALWAYS, *_TORCH, *_PERHAPS)):
         return True
@@ -197,12 +197,6 @@ def parse_checkpoint_name(path: str, *, is_folder: bool = False) -> NamedCheckpo
         kind="_".join(sorted(set(words) - _GENERIC)),
         is_best="best" in words,
     )
-
-
-def _uncertain(named: NamedCheckpoint) -> NamedCheckpoint:
-    from dataclasses import replace
-
-    return replace(named, is_certain=False)
 
 
 def _folder_around(file: str, top: str) -> str | None:
@@ -278,7 +272,7 @@ def _numbers(stem: str) -> tuple[int | None, int | None, int | None]:
 
 
 def _is_counter(stem: str, match: re.Match[str]) -> bool:
-    """Whether a number stands alone or after a word for a checkpoint, and not in a name such as resnet18."""
+    """Whether a number is separate or follows a word for a checkpoint, unlike that of resnet18."""
     word = match["word"]
     is_attached = word is not None and stem[match.end("word")].isdigit()
     if not is_attached:

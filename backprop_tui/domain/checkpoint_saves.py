@@ -1,4 +1,4 @@
-"""Files that were saved together are one checkpoint; one of them is the one to go on from."""
+"""Groups files that were saved together into one checkpoint, and chooses the file to resume from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_checkpoi
 from backprop_tui.domain.run import Checkpoint
 
 TOGETHER_SECONDS = 5.0  # between the files of one save
-NUMBERED_SECONDS = 600.0  # if all have the same number: large files take a while
+NUMBERED_SECONDS = 600.0  # if all have the same number: large files take long
 
 _DIGITS = re.compile(r"\d+")
 _RANK = re.compile(r"(?:rank|part|shard)[-_]?\d+|\d+[-_]of[-_]\d+", re.IGNORECASE)
@@ -20,7 +20,7 @@ _parse = lru_cache(maxsize=256)(parse_checkpoint_name)
 
 
 def add_save(checkpoints: Sequence[Checkpoint], new: Checkpoint) -> tuple[Checkpoint, ...]:
-    """Adds a checkpoint, oldest first: to the save that it belongs to, or as one of its own.
+    """Adds a checkpoint to its save, or as a new one; oldest first.
 
     A path that was recorded before was saved again.
     """

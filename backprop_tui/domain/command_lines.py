@@ -1,4 +1,4 @@
-"""What a command line trains: the script or module behind interpreters, launchers, wrappers and shells."""
+"""Finds the script or module that a command line runs, behind interpreters, launchers, wrappers and shells."""
 
 from __future__ import annotations
 
@@ -12,24 +12,18 @@ from enum import StrEnum
 from itertools import islice
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.word_set import word_set
 
 _PYTHON = r"(?:i?python|pypy)[0-9.]*w?"
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
-# Programs that start a script, or with -m a module. Any other program before an interpreter is taken for a wrapper.
-_LAUNCHERS = frozenset({"torchrun", "accelerate", "deepspeed", "composer", "horovodrun", "colossalai", "fabric", "uv"})
-_WRAPPERS = frozenset(
-    {
-        *("env", "nohup", "nice", "ionice", "time", "timeout", "srun", "mpirun", "stdbuf", "numactl", "taskset"),
-        *("setsid", "chrt", "exec"),
-    }
-)
+# Programs that start a script, or with -m a module. Any other program before an interpreter is treated as a wrapper.
+_LAUNCHERS = word_set("torchrun accelerate deepspeed composer horovodrun colossalai fabric uv")
+_WRAPPERS = word_set("env nohup nice ionice time timeout srun mpirun stdbuf numactl taskset setsid chrt exec")
 _SUBCOMMANDS = frozenset({"run", "launch"})
-_LAUNCHER_MODULES = frozenset(
-    {
-        *("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "torch.utils.bottleneck"),
-        *("cProfile", "profile", "pdb", "ipdb", "trace", "debugpy", "viztracer", "scalene", "kernprof", "coverage"),
-        *("memory_profiler", "IPython", "line_profiler", "deepspeed.launcher.runner", "pyinstrument"),
-    }
+_LAUNCHER_MODULES = word_set(
+    "torch.distributed.run torch.distributed.launch accelerate.commands.launch torch.utils.bottleneck cProfile "
+    "profile pdb ipdb trace debugpy viztracer scalene kernprof coverage memory_profiler IPython line_profiler "
+    "deepspeed.launcher.runner pyinstrument"
 )
 _SUFFIXES = (".py", ".sh", ".bash", ".ipynb")
 _MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
@@ -45,12 +39,7 @@ _SHELL_LINE = r"python|\.py\b|run\b|accelerate|deepspeed|\.sh\b|^\s*(?:cd|export
 _ALL_ARGUMENTS = frozenset({"$@", "${@}", "$*", "${*}", "${@:1}"})
 _OWN_DIRECTORY = r'"?\$\(\s*dirname\s[^)]*\)"?'
 _OWN = "$OWN_DIRECTORY"
-_NO_PROGRAMS = frozenset(
-    {
-        *("cd", "export", "set", "source", ".", "exec", "for", "while", "until", "if", "then", "do", "done", "fi"),
-        *("ulimit", "exit", "trap"),
-    }
-)
+_NO_PROGRAMS = word_set("cd export set source . exec for while until if then do done fi ulimit exit trap")
 
 
 class TargetKind(StrEnum):
@@ -62,11 +51,11 @@ class TargetKind(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a command line trains, and its arguments.
+    """The script, module, code or program that a command line runs, and its arguments.
 
     `word` is the path of a script, the name of a module, the code after `python -c`, or the name of a program.
-    `directory` is where it starts, relative to the run's; None: there. `takes_arguments`: whether it gets the words
-    that are added to the command line; a shell script may keep them.
+    `directory` is where it starts, relative to the run's, None if it is the same. `takes_arguments`: whether words
+    appended to the command line reach it; a shell script may not pass them on.
     """
 
     kind: TargetKind
@@ -87,14 +76,14 @@ class Target:
 
 
 def name_of_path(path: str) -> str:
-    """The file's name without its ending; a package's `__main__.py` has that of the package."""
+    """The file's name without extension; for a package's `__main__.py` the name of the package."""
     folder, file = os.path.split(os.path.normpath(path))
     stem = os.path.splitext(file)[0]
     return os.path.basename(folder) or stem if stem == "__main__" else stem
 
 
 def find_target(command: Sequence[str]) -> Target:
-    """Returns what a command line that is not empty trains: its first program if nothing else is recognised."""
+    """Returns the target of a non-empty command line: its first program if nothing else is recognised."""
     target = _scan(command)
     if target is not None:
         return target
@@ -105,7 +94,7 @@ def find_target(command: Sequence[str]) -> Target:
 
 
 def _program_index(words: Sequence[str]) -> int:
-    """The index of the program that the wrappers before it start, as far as these are known."""
+    """The index of the program that the known wrappers before it start."""
     index = 0
     while index < len(words) - 1:
         word, name = words[index], os.path.basename(words[index])
@@ -129,13 +118,13 @@ def is_python(program: str) -> bool:
 
 
 def is_launcher(program: str) -> bool:
-    """Whether a program is known to start another: an interpreter, a launcher or a shell."""
+    """Whether a program is an interpreter, a launcher or a shell."""
     name = os.path.basename(program)
     return is_python(name) or name in _SHELLS or name in _LAUNCHERS
 
 
 def _scan(words: Sequence[str], *, takes_module: bool = False) -> Target | None:
-    """The target of the first word that begins one; of a word after an option, perhaps its value, if no other does."""
+    """The first target; words after an option are tried last, since they may be its value."""
     begins = [number for number, word in enumerate(words) if is_launcher(word) or word.endswith(_SUFFIXES)]
     if takes_module:
         before = words[: begins[0]] if begins else words
@@ -224,9 +213,9 @@ def _of_shell(words: Sequence[str]) -> Target | None:
 
 
 def shell_target(source: str, folder: str | None = None) -> Target | None:
-    """Returns what a shell script in `folder` trains: the command that gets its arguments, else the last one.
+    """Returns the target of a shell script in `folder`: the command that gets its arguments, else the last one.
 
-    Arguments are only taken if a single command gets them. None if it starts nothing that is recognised.
+    It takes arguments only if no other command gets them. None if nothing is recognised.
     """
     targets: list[Target] = []
     variables: tuple[tuple[str, str], ...] = ()
@@ -249,7 +238,7 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
             targets.append(replace(target, variables=(*variables, *target.variables)))
     passing = [target for target in targets if target.takes_arguments]
     if len(passing) > 1:
-        return replace(passing[-1], takes_arguments=False)  # an option of one need not be one of the others
+        return replace(passing[-1], takes_arguments=False)  # they may have different options
     if not targets and programs:
         program, *arguments = programs[-1]
         return Target(kind=TargetKind.PROGRAM, word=program, arguments=tuple(arguments), takes_arguments=False)
@@ -257,7 +246,7 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
 
 
 def _shell_commands(source: str) -> Iterator[list[str]]:
-    """The words of each simple command, without redirections; lines that cannot train anything are left out."""
+    """The words of each simple command, without redirections; lines that cannot start a training are skipped."""
     lines = source[:_MAX_SHELL_BYTES].replace("\\\n", " ").splitlines()
     relevant = lines if len(lines) == 1 else (line for line in lines if re.search(_SHELL_LINE, line))
     for line in islice(relevant, _MAX_SHELL_LINES):
@@ -266,7 +255,7 @@ def _shell_commands(source: str) -> Iterator[list[str]]:
         lexer.whitespace_split, lexer.commenters = True, ""
         try:
             tokens = list(lexer)
-        except ValueError:  # a quotation that goes on in the next line
+        except ValueError:  # a quotation that continues on the next line
             continue
         words: list[str] = []
         redirected = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -53,7 +53,11 @@ def unreported_metric(goals: Sequence[Goal], metrics: Mapping[str, float]) -> st
     missing = [goal.name for goal in goals if goal.name not in COUNTERS and goal.name not in metrics]
     if not missing or not metrics:
         return None
-    return f"{missing[0]} was not printed yet, but {', '.join(list(metrics)[:MAX_LISTED_METRICS])}"
+    return not_printed(missing[0], metrics)
+
+
+def not_printed(name: str, printed: Iterable[str]) -> str:
+    return f"{name} was not printed yet, only {', '.join(list(printed)[:MAX_LISTED_METRICS])}"
 
 
 def parse_goal(text: str) -> Goal:

@@ -28,7 +28,7 @@ def script_command_line(run: Run) -> tuple[str, ...]:
 
 
 def added_options(run: Run) -> tuple[str, ...]:
-    """The options that this program adds to the command line on its own account, not those of `--resume-arg`."""
+    """The options that this program adds by itself, without those of `--resume-arg`."""
     resuming = () if run.spec.resume_arg is not None else _resume_arguments(run)
     words = (*(flag for flag, _ in _original_flags(run)), *resuming)
     options = (word for word in words if word.startswith("-") or ("=" in word and not word.startswith("/")))
@@ -99,9 +99,9 @@ def resume_arg(spec: Spec) -> str | None:
 
 
 def resumes_by(spec: Spec) -> str | None:
-    """Returns how the script learns of its checkpoint: the arguments, BACKPROP_RESUME_FROM that it reads, or `itself`.
+    """Returns how the script gets its checkpoint: added arguments, BACKPROP_RESUME_FROM, or `itself`.
 
-    None if nothing is known of it: then it gets the variable alone, and may never look at it.
+    None if no way is known: then only the variable is set, and the script may ignore it.
     """
     template = resume_arg(spec)
     if template is not None:

@@ -137,7 +137,7 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
 def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attempt], bool]) -> int:
     """Counts matching failures in a row, newest first, back to the last attempt that the user requested.
 
-    An attempt that failed for an option that this program added does not count.
+    An attempt that refused an option that this program added does not count.
     """
     count = 0
     for attempt in reversed(attempts):
@@ -159,7 +159,7 @@ class Outcome:
     reason: str | None = None
     cause: Cause | None = None
     is_final: bool = False  # it reached its goal or a person stopped it: no slice or retry follows
-    refused_option: str | None = None  # the script failed because it does not accept this option, which we added
+    refused_option: str | None = None  # added by this program, and the script refused it
 
 
 def begin_attempt(
@@ -222,7 +222,7 @@ def finish_attempt(
     """Finishes an attempt: the run ends, or goes back to the queue for a retry or its next slice.
 
     The live record must have been merged into `run`. `resume_from` is the newest intact checkpoint. `advice` says why
-    a person has to choose one: then nothing follows by itself.
+    a person has to choose one: then there is no retry and no further slice.
     """
     check_transition(run.status, outcome.status)
     attempt = replace(

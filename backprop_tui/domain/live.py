@@ -72,7 +72,7 @@ class Stopping:
     `stage` counts the signals sent: 0 none yet (a script that polls `should_stop` reads it here), 1 stop signal,
     2 TERM, 3 KILL. `deadline` is the monotonic time of the next one. `is_final`: a person stopped the run, so no slice
     follows whatever the status is. `signalled_at` is the time since boot of the stop signal, `programs` are those that
-    ran then: a shell must not start them again.
+    ran then, which a shell must not start again.
     """
 
     status: Status  # the status after the end: timeboxed or stopped
@@ -97,7 +97,7 @@ class Leftover:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptEnd:
-    """How the script's own process ended, recorded before the run waits for what it left running."""
+    """How the script's own process ended, recorded before the run waits for its leftover processes."""
 
     exit_code: int | None
     signal: int | None
@@ -125,8 +125,8 @@ def list_leftovers(leftovers: tuple[Leftover, ...]) -> str:
 class OwnLog:
     """A file that the script's output goes to instead of its log; `problem` says why nothing can be read there.
 
-    It is read from `start`; `offset`, `generation` and `memory` are as for the log. `path` may also name what is no
-    file, such as a pipe.
+    It is read from `start`; `offset`, `generation` and `memory` are as for the log. `path` need not be a file: it may
+    name a pipe.
     """
 
     path: str
@@ -151,9 +151,9 @@ class Live:
     log_generation: int = 0
     attempt_log_offset: int = 0  # start of this attempt's part of the log
     log_memory: Mapping[str, Any] | None = None  # state of the log reader at log_offset
-    figures_end: int | None = None  # the log beyond this offset is by what began after the stop signal
+    figures_end: int | None = None  # the log beyond this offset was printed by what started after the stop signal
     own_log: OwnLog | None = None
-    script_end: ScriptEnd | None = None  # set while the run lasts for what the script left running
+    script_end: ScriptEnd | None = None  # set while the run lasts for leftover processes
     # Checkpoints announced before this offset are recorded: the log follower's `announced_from`. Records keep the name.
     told_offset: int | None = None
     requests_offset: int = 0

@@ -1,4 +1,4 @@
-"""What the name of a metric says: which direction is better, and whether validation or training data were measured."""
+"""What the name of a metric implies: which direction is better, and whether it is of validation or training data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
+
+from backprop_tui.domain.word_set import word_set
 
 
 class Direction(StrEnum):
@@ -18,57 +20,53 @@ class Direction(StrEnum):
         return value < other if self is Direction.MIN else value > other
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Quantities of which less is better, and those of which more is better.
-_LOSSES = _words("loss losses logloss mlogloss nll crossentropy xent ce bce")
-_DOWN = _LOSSES | _words(
+# Quantities for which lower, and for which higher is better.
+_LOSSES = word_set("loss losses logloss mlogloss nll crossentropy xent ce bce")
+_DOWN = _LOSSES | word_set(
     "error errors err merror perplexity ppl bpb bpc bpd mae mse rmse msle rmsle mape smape wape mase l1 l2 divergence "
     "lpips regret brier ece crps epe hd95 hausdorff chamfer ade fde cost"
 )
-_UP = _words(
+_UP = word_set(
     "accuracy accuracies acc accs top precision prec recall sensitivity specificity f1 f2 fbeta fscore iou miou "
     "jaccard dice dsc auc auroc rocauc auprc aucpr prauc psnr ssim msssim snr sdr sisdr sisnr pesq stoi r2 pearson "
     "spearman plcc srcc mcc kappa qwk hit hits win wins success solved elo likelihood loglikelihood elbo em passrate"
 )
-_REWARDS = _words("reward rewards rew return returns ret")
-# Computed over a whole set of data that is not trained on, whether the name says so or not.
-_CORPUS_DOWN = _words("wer cer ter der eer fid kid fvd")
-_CORPUS_UP = _words(
+_REWARDS = word_set("reward rewards rew return returns ret")
+# Always computed over a whole validation set, whether the name says so or not.
+_CORPUS_DOWN = word_set("wer cer ter der eer fid kid fvd")
+_CORPUS_UP = word_set(
     "map ap bleu sacrebleu chrf rouge rougel rougelsum meteor cider spice bertscore ndcg mrr inception hota mota idf1"
 )
 _LOWER, _HIGHER = _DOWN | _CORPUS_DOWN, _UP | _REWARDS | _CORPUS_UP
 _QUANTITIES = _LOWER | _HIGHER
 
-_TEST = _words("test testing")
-_VALIDATION = _TEST | _words("val valid validation validate eval evaluation dev development holdout cv")
-_TRAINING = _words("train training")
-# What is measured stays the same with these words.
+_TEST = word_set("test testing")
+VALIDATION_WORDS = _TEST | word_set("val valid validation validate eval evaluation dev development holdout cv")
+TRAINING_WORDS = word_set("train training")
+# Words that do not change what is measured.
 _QUALIFIERS = (
-    _VALIDATION
-    | _TRAINING
-    | _words("mean avg average total overall running ema epoch step batch set s per binary multi categorical sparse")
+    VALIDATION_WORDS
+    | TRAINING_WORDS
+    | word_set("mean avg average total overall running ema epoch step batch set s per binary multi categorical sparse")
 )
 
-# After a quantity these name something else: a loss's scale, a reward's deviation, an accuracy's threshold.
-_NOT_SCORES = _words(
+# After a quantity these mean something else: the scale of a loss, the deviation of a reward, a threshold.
+_NOT_SCORES = word_set(
     "scale scaler scaling weight weights lr wd norm time runtime coef coefficient count std stddev stdev var variance "
     "threshold num size len length code sec secs seconds ms ratio factor delta diff difference change drop gap "
     "improvement reduction speed throughput memory mem chosen rejected margin margins fraction grad gradient "
     "gradients entropy target goal limit id index"
 )
-_DEVIATIONS = _words("std stddev stdev variance")  # wherever they stand: `std_reward`, `reward_std`
+_DEVIATIONS = word_set("std stddev stdev variance")  # anywhere in the name: `std_reward`, `reward_std`
 # Figures about the process of training, never its result.
-_BOOKKEEPING = _NOT_SCORES | _words(
+_BOOKKEEPING = _NOT_SCORES | word_set(
     "mfu fps dt flops tflops flos tok tokens samples it its epoch epochs step steps iter iters iteration iterations "
     "gpu cpu vram ram eta remaining elapsed momentum decay beta batch progress percent seed rank hp rate rates updates "
     "timesteps episodes episode"
 )
-# Losses of parts that train against each other, or of a policy: a low one does not mean that the training is good.
-_OPPOSED = _words("d g disc gen discriminator generator critic actor policy pg value vf qf adv adversarial alpha")
-# Two words that name one quantity.
+# Losses of adversaries or of a policy: a low value does not mean that the training is good.
+_OPPOSED = word_set("d g disc gen discriminator generator critic actor policy pg value vf qf adv adversarial alpha")
+# Pairs of words for one quantity.
 _PAIRS = {
     ("log", "loss"): "logloss",
     ("cross", "entropy"): "crossentropy",
@@ -85,7 +83,7 @@ _PAIRS = {
     ("inception", "score"): "inception",
     ("pass", "rate"): "passrate",
 }
-_ENDINGS = ("loss", "accuracy", "acc", "error", "reward")  # also written together with the word before
+_ENDINGS = ("loss", "accuracy", "acc", "error", "reward")  # also at the end of a compound word
 _COMPLEMENT = re.compile(r"\s*(?:1\s*)?-\s*[A-Za-z]")  # `1 - SSIM`, `-reward`
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -105,17 +103,17 @@ def name_words(name: str) -> tuple[str, ...]:
 
 def _known(word: str) -> bool:
     stem = word.rstrip("0123456789")
-    return any(known in _QUANTITIES or known in _VALIDATION or known in _TRAINING for known in (word, stem))
+    return any(known in _QUANTITIES or known in VALIDATION_WORDS or known in TRAINING_WORDS for known in (word, stem))
 
 
 def _split(word: str) -> list[str]:
-    """The word without a number at its end, and what was written together as two words."""
+    """Separates a trailing number, and the parts of a compound word."""
     stem = word.rstrip("0123456789")
     if word in _QUANTITIES or not stem:
         return [word]
     if _known(stem):
         return [stem, word[len(stem) :]] if stem != word else [word]
-    for prefix in (*_VALIDATION, *_TRAINING):
+    for prefix in (*VALIDATION_WORDS, *TRAINING_WORDS):
         if word.startswith(prefix) and word[len(prefix) :] in _QUANTITIES:
             return [prefix, word[len(prefix) :]]
     ending = next((ending for ending in _ENDINGS if word.endswith(ending)), "")
@@ -126,7 +124,7 @@ def _split(word: str) -> list[str]:
 def direction_of(name: str) -> Direction | None:
     """Which values of a metric are better; None if the name does not tell.
 
-    The last known word names the quantity, the words before it say of what: `loss_accuracy` is an accuracy.
+    The last known word names the quantity: `loss_accuracy` is an accuracy.
     """
     words = name_words(name)
     index = _quantity_index(words)
@@ -157,16 +155,16 @@ def _quantity(name: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def is_validation(name: str) -> bool:
-    """Whether it was measured on data that is not trained on."""
+    """Whether it was measured on validation or test data."""
     words = name_words(name)
-    if not _VALIDATION.isdisjoint(words):
+    if not VALIDATION_WORDS.isdisjoint(words):
         return True
-    return _quantity(name) in _CORPUS_DOWN | _CORPUS_UP and _TRAINING.isdisjoint(words)
+    return _quantity(name) in _CORPUS_DOWN | _CORPUS_UP and TRAINING_WORDS.isdisjoint(words)
 
 
 @lru_cache(maxsize=1024)
 def is_smoothed(name: str) -> bool:
-    """Whether single values depend on the minibatch: a training loss, or an error of the training."""
+    """Whether the values are of single minibatches: a training loss or error."""
     return direction_of(name) is Direction.MIN and _quantity(name) in _DOWN and not is_validation(name)
 
 
@@ -175,7 +173,7 @@ def is_reward(name: str) -> bool:
 
 
 def is_bookkeeping(name: str) -> bool:
-    """Whether it is about the process (learning rate, time, gradients), or repeats the best so far."""
+    """Whether it is about the process (learning rate, time, gradients), or the best value so far."""
     words = name_words(name)
     if "best" in words or not any(letter.isalpha() for letter in name):
         return True
@@ -183,12 +181,12 @@ def is_bookkeeping(name: str) -> bool:
 
 
 def is_opposed(name: str) -> bool:
-    """Whether it is the loss of one part, such as a discriminator or a policy, that does not judge the training."""
+    """Whether it is the loss of one part, such as a discriminator or a policy, and no measure of the training."""
     return _quantity(name) in _LOSSES and not _OPPOSED.isdisjoint(name_words(name))
 
 
 def choice_rank(name: str) -> tuple[int, ...]:
-    """A sort key among validation metrics, or among training metrics: the one that judges the training comes first.
+    """A sort key among validation metrics, or among training metrics: the most telling one comes first.
 
     Rewards, then the whole loss, other quantities, and losses of a part of the model. Validation data come before test
     data, means before extremes, and of numbered data sets the last, which xgboost and LightGBM stop by.
@@ -197,7 +195,7 @@ def choice_rank(name: str) -> tuple[int, ...]:
     rest = [word for word in words if word not in _QUALIFIERS and word not in _DOWN and not word.isdigit()]
     is_loss = _quantity(name) in _LOSSES
     kind = 0 if is_reward(name) else 1 if is_loss and not rest else 3 if is_loss else 2
-    numbers = [int(after) for word, after in pairwise(words) if word in _VALIDATION and after.isdigit()]
+    numbers = [int(after) for word, after in pairwise(words) if word in VALIDATION_WORDS and after.isdigit()]
     means, extremes = {"mean", "avg", "average"}, {"min", "max", "last"}
     return (
         not _TEST.isdisjoint(words),

@@ -1,4 +1,4 @@
-"""Metrics: which is shown as the loss, and series with extremes, buckets for drawing and the best value, smoothed."""
+"""Metrics: which one is shown as the loss, and series with extremes, buckets for drawing and the best value."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import Direction, direction_of, is_smoothed, is_validation, name_words
+from backprop_tui.domain.metric_names import (
+    TRAINING_WORDS,
+    VALIDATION_WORDS,
+    Direction,
+    direction_of,
+    is_smoothed,
+    is_validation,
+    name_words,
+)
 
 _NO_LOSS = 100  # the rank of a metric that is not a loss
 _LOSSES = ("loss", "train_loss", "training_loss")
-_TRAINING = frozenset(("train", "training"))
-_VALIDATION = ("val", "valid", "validation", "eval", "test")
 
 
 def main_loss(names: Iterable[str]) -> str | None:
@@ -35,16 +41,13 @@ def _loss_rank(name: str) -> int:
 
 def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
     """Returns the metric among `names` that measures the same as `name` on validation data; None if there is none."""
-    known = list(names)
-    for separator in "_/-. ":
-        words = name.split(separator)
-        bare = separator.join(word for word in words if word.lower() not in _TRAINING)
-        for word in _VALIDATION:
-            candidates = {f"{word}{separator}{bare}".lower(), f"{bare}{separator}{word}".lower()}
-            match = next((metric for metric in known if metric.lower() in candidates), name)
-            if match != name:
-                return match
-    return None
+    quantity = [word for word in name_words(name) if word not in TRAINING_WORDS]
+    matches = [
+        other
+        for other in names
+        if is_validation(other) and [word for word in name_words(other) if word not in VALIDATION_WORDS] == quantity
+    ]
+    return min(matches, key=lambda other: "test" in name_words(other), default=None)
 
 
 class Extreme(NamedTuple):

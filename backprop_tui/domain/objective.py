@@ -1,4 +1,4 @@
-"""What "best" means: the objective of a run, the best values so far, and the order of the runs of a group."""
+"""The objective of a run, its best values so far, and the ranking of the runs of a group."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from backprop_tui.domain.goals import MAX_LISTED_METRICS, not_printed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import (
     Direction,
@@ -19,15 +20,14 @@ from backprop_tui.domain.metric_names import (
 )
 from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 
-MAX_BEST_METRICS = 32  # limits of what is kept, besides the objective: the record is rewritten every second
+MAX_BEST_METRICS = 32  # besides the objective: the record is rewritten every second
 MAX_CURVES = 8
-_MOST = 1e300  # a larger value is no result, and means of such would overflow
-MAX_LISTED = 4  # metrics that a message names
+_MOST = 1e300  # means of larger values would overflow
 BestValues = Mapping[str, Extreme]
 
 
 class ObjectiveSource(StrEnum):
-    """Where an objective comes from: it was given, or chosen among the metrics that were printed."""
+    """Whether an objective was given or chosen among the printed metrics."""
 
     OPTION = "option"
     SETTING = "setting"
@@ -37,7 +37,7 @@ class ObjectiveSource(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """The metric by which runs are judged; `direction` None: which values are better is unknown, so nothing is best."""
+    """The metric by which runs are ranked; without a known `direction` no run is best."""
 
     metric: str
     direction: Direction | None
@@ -56,17 +56,17 @@ def parse_objective(text: str, source: ObjectiveSource = ObjectiveSource.OPTION)
     name, colon, word = text.rpartition(":") if ":" in text else (text, "", "")
     name = name.strip()
     if not name:
-        raise ValueError(f"{text!r}: say METRIC, METRIC:min or METRIC:max, such as val_loss or score:max")
+        raise ValueError(f"{text!r}: expected METRIC, METRIC:min or METRIC:max, such as val_loss or score:max")
     if colon and word.strip() not in set(Direction):
-        raise ValueError(f"{text!r}: {word.strip()!r} is neither min nor max; say {name}:min or {name}:max")
+        raise ValueError(f"{text!r}: {word.strip()!r} is neither min nor max; use {name}:min or {name}:max")
     direction = Direction(word.strip()) if colon else direction_of(name)
     if direction is None:
-        raise ValueError(f"{name}: say {name}:min or {name}:max")
+        raise ValueError(f"{name}: its direction is unknown; use {name}:min or {name}:max")
     return Objective(metric=name, direction=direction, source=source)
 
 
 def default_objective(names: Iterable[str]) -> Objective | None:
-    """The metric that judges a training best: measured on validation data, else on training data; None without one.
+    """The most telling metric: measured on validation data, else on training data; None without one.
 
     If no metric has a known direction, the first that is not bookkeeping, without a direction.
     """
@@ -85,17 +85,17 @@ def default_objective(names: Iterable[str]) -> Objective | None:
 
 
 def direction_for(name: str, objective: Objective | None) -> Direction | None:
-    """Which values of a metric are better: as the objective says, else as its name tells."""
+    """Which values of a metric are better, by the objective, else by its name."""
     return objective.direction if objective is not None and objective.metric == name else direction_of(name)
 
 
 def still_best(best: BestValues, before: Objective | None, after: Objective | None) -> BestValues:
-    """The best values under another objective, without those that were kept for the opposite direction."""
+    """The best values that are still valid under another objective: those with the same direction."""
     return {name: value for name, value in best.items() if direction_for(name, before) is direction_for(name, after)}
 
 
 class BestTracker:
-    """The best value of each metric of an attempt; of training losses the whole curve, since they are smoothed."""
+    """The best value of each metric of an attempt; for training losses the whole curve, to be smoothed."""
 
     def __init__(self, best: BestValues, curves: Mapping[str, SmoothedCurve], objective: Objective | None) -> None:
         self.best = dict(best)
@@ -133,7 +133,7 @@ def merge_best(
 ) -> BestValues:
     """Returns the better value of each metric, of earlier attempts and of the newest; on a tie the earlier one.
 
-    An attempt that has only begun does not count if an earlier one has a smoothed value: nothing can be smoothed yet.
+    An attempt with too few values to smooth does not count if an earlier one has a smoothed value.
     """
     merged = dict(earlier)
     smoothed = {
@@ -157,7 +157,7 @@ def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, directio
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
-    """What ranks a run: its objective (given, or chosen among its own metrics), its best values, the metrics it has."""
+    """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names."""
 
     objective: Objective | None
     best: BestValues
@@ -168,7 +168,7 @@ class RunScores:
 class Ranking:
     """The runs of a group by their objective, the best first.
 
-    `problem` says why none is called the best; `ranked` is empty then. `unranked` have no value of the objective.
+    `problem` says why there is no best run; `ranked` is empty then. `unranked` runs have no value of the objective.
     """
 
     objective: Objective | None = None
@@ -186,7 +186,7 @@ class Ranking:
 
 
 def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking:
-    """Ranks runs by their common objective, or by `metric`; on a tie the order of `runs` stays."""
+    """Ranks runs by their common objective, or by `metric`; ties keep the order of `runs`."""
     objective, problem = _common_objective(list(runs.values()), metric)
     if objective is None or objective.direction is None or problem is not None:
         return Ranking(objective=objective, problem=problem, unranked=tuple(runs))
@@ -205,14 +205,14 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
 
 
 def _common_objective(runs: Sequence[RunScores], metric: str | None) -> tuple[Objective | None, str | None]:
-    """The objective that all runs share, and why there is no order, if there is none."""
+    """The objective that all runs share, and why there is none."""
     given = {str(run.objective): run.objective for run in runs if run.objective is not None and run.objective.is_given}
     if metric is not None:
         named = Objective(metric=metric, direction=direction_of(metric), source=ObjectiveSource.OPTION)
         return _with_direction(next((run for run in given.values() if run.metric == metric), named))
     if len(given) > 1:
-        shown = ", ".join(list(given)[:MAX_LISTED])
-        return None, f"they were given different objectives ({shown}); --metric NAME orders them by a metric"
+        shown = ", ".join(list(given)[:MAX_LISTED_METRICS])
+        return None, f"the runs have different objectives ({shown}); --metric NAME orders them by one metric"
     if given:
         return next(iter(given.values())), None
     objective = default_objective(dict.fromkeys(name for run in runs for name in run.names))
@@ -222,8 +222,8 @@ def _common_objective(runs: Sequence[RunScores], metric: str | None) -> tuple[Ob
     # A run that ended before its first validation does not disagree with the others.
     differing = [other.metric for other in others if other.source is objective.source]
     if differing and objective.direction is not None:
-        shown = ", ".join(dict.fromkeys([objective.metric, *differing][:MAX_LISTED]))
-        return None, f"they have no metric in common ({shown}); --objective METRIC:min or METRIC:max gives them one"
+        shown = ", ".join(dict.fromkeys([objective.metric, *differing][:MAX_LISTED_METRICS]))
+        return None, f"the runs have no metric in common ({shown}); set one with --objective METRIC:min or METRIC:max"
     return _with_direction(objective)
 
 
@@ -233,21 +233,21 @@ def _with_direction(objective: Objective) -> tuple[Objective, str | None]:
     metric = objective.metric
     return (
         objective,
-        f"whether less or more {metric} is better is unknown; --objective {metric}:min or {metric}:max says",
+        f"it is unknown whether lower or higher {metric} is better; set --objective {metric}:min or {metric}:max",
     )
 
 
 def unprinted(objective: Objective | None, names: Iterable[str]) -> str | None:
-    """A hint if the script has printed metrics, but not that of an objective that was given; else None."""
+    """A hint if the script has printed metrics, but not the given objective; else None."""
     printed = list(names)
     if objective is None or not objective.is_given or objective.metric in printed or not printed:
         return None
-    return f"{objective.metric} was not printed yet, but {', '.join(printed[:MAX_LISTED])}"
+    return not_printed(objective.metric, printed)
 
 
 def meaning(objective: Objective) -> str:
-    """`lower is better`, and whether the best is a smoothed value."""
+    """`lower is better`, with `smoothed` if the best value is."""
     if objective.direction is None:
-        return "whether less or more is better is unknown"
+        return "it is unknown whether lower or higher is better"
     better = "lower is better" if objective.direction is Direction.MIN else "higher is better"
     return better + (", smoothed" if is_smoothed(objective.metric) else "")

@@ -1,4 +1,4 @@
-"""Recognises that a script did not start because it does not accept an option that this program added."""
+"""Recognises that a script refused an option that this program added."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def find_refused_option(lines: Sequence[LogLine], options: Sequence[str]) -> tup
 
 
 def explain_refusal(outcome: Outcome, lines: Sequence[LogLine], options: Sequence[str]) -> Outcome:
-    """The outcome of a failure, as our doing if the script refused one of the options that this program added."""
+    """The outcome with this cause if the script refused one of the options that this program added."""
     refusal = find_refused_option(lines, options)
     if refusal is None:
         return outcome
     option, line = refusal
     summary = f"backprop-tui added {option}, which the script does not accept"
-    advice = "the next start leaves it out; if the script takes its checkpoint in another way, --resume-arg says how"
+    advice = "the next attempt leaves it out; if the script takes its checkpoint another way, use --resume-arg"
     cause = build_cause("python_error", at=line, summary=summary, advice=advice, retryable=True)
     return replace(outcome, reason=cause.summary, cause=cause, refused_option=option)

@@ -1,4 +1,4 @@
-"""How a script is told to resume, from its source: by an option or a `key=value` of its own, or not by any."""
+"""Finds in the source of a script how it takes a checkpoint: by an option, a `key=value`, or by itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
+from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import ResumeChannel
+from backprop_tui.domain.lifecycle import is_sliced
+from backprop_tui.domain.run import Queued, ResumeChannel, Run
 
 # Names of options that take a checkpoint to resume from, the most explicit first: from the examples of Hugging Face and
 # accelerate, from Lightning, fairseq, pytorch/examples and timm. `-` and `_` are the same in them.
@@ -27,7 +29,7 @@ _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
-# Calls that make options from the parameters of a function or from the fields of a dataclass.
+# Calls that derive options from the parameters of a function or the fields of a dataclass.
 _FROM_SIGNATURE = r"\b(typer\.run|fire\.Fire|tyro\.cli|HfArgumentParser|add_arguments)\(([^)]{0,300})"
 _PARAMETER = r"^\s*(\w+)\s*(?::\s*([^=\n]+?))?\s*(?:=\s*([^\n#]*?))?\s*,?\s*(?:#.*)?$"
 
@@ -44,24 +46,27 @@ _ASKED_TO_FIND = (
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeMeans:
-    """How a script is told to resume; `template` are the arguments to add, with `{path}` for the checkpoint.
+class ResumeMethod:
+    """How a script takes a checkpoint; `template` are the arguments to add, with `{path}` for the checkpoint.
 
-    Both None: nothing is known. `obstacle` says why an option that it has cannot be used.
+    `template` and `channel` are None if no way is known. `obstacle` says why an option that exists cannot be used.
     """
 
     template: str | None = None
     channel: ResumeChannel | None = None
     obstacle: str | None = None
 
-    @property
-    def advice(self) -> str:
-        """What to do if neither is known, with the reason."""
-        reason = self.obstacle or "no option that takes a checkpoint is found in its source"
-        return (
-            f"{reason}: it is told its checkpoint in BACKPROP_RESUME_FROM only. Unless it reads that, it begins again; "
-            "give --resume-arg '--your-flag {path}', or read the variable in the script"
-        )
+
+def resume_advice(run: Run, method: ResumeMethod) -> str | None:
+    """What to do if a run has a checkpoint or will have one, and no known way passes it to the script; else None."""
+    has_checkpoint = isinstance(run.state, Queued) and run.state.resume_from is not None
+    if not (has_checkpoint or is_sliced(run.spec)) or resumes_by(run.spec) is not None:
+        return None
+    reason = method.obstacle or "no option that takes a checkpoint was found in its source"
+    return (
+        f"{run.name}: {reason}: its checkpoint is passed in {RESUME_VARIABLE} only. A script that does not read it "
+        "starts over; give --resume-arg '--your-flag {path}', or read the variable in the script"
+    )
 
 
 def resume_channel(source: str, arguments: Sequence[str]) -> ResumeChannel | None:
@@ -131,7 +136,7 @@ def _call_arguments(text: str) -> str:
 
 
 def _template_of_signature(source: str) -> str | None:
-    """For options made from the parameters of a function, or from the fields of a dataclass."""
+    """For options derived from the parameters of a function or the fields of a dataclass."""
     if not any(word in source for word in ("typer", "fire", "tyro", "HfArgumentParser", "simple_parsing")):
         return None
     for call in islice(re.finditer(_FROM_SIGNATURE, source), _MAX_DEFINITIONS):
@@ -149,7 +154,7 @@ def _template_of_signature(source: str) -> str | None:
 
 
 def _parameters(source: str, name: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Each parameter of a function or field of a dataclass with its annotation and default, as far as it is written."""
+    """Each parameter of a function or field of a dataclass with its annotation and default; empty if there is none."""
     function = re.search(rf"^def {name}\(", source, re.MULTILINE)
     if function is not None:
         text = _call_arguments(source[function.end() : function.end() + _MAX_DEFINITION_LENGTH])

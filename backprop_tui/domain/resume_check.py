@@ -7,7 +7,7 @@ its level at the checkpoint is far from that of a fresh start. Without enough ev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -17,11 +17,9 @@ MIN_POINTS = 3  # points needed to estimate a level
 SETTLING_POINTS = 20  # a loss still high after this many points is not just a transient of the resume
 _LEVEL_POINTS = 20  # points before the resume that give the loss level
 _FALLING_LEVEL_POINTS = 5  # that give it while the loss changes quickly
-_UNSUPPORTED_POINTS = 10  # needed to call a run restarted by its steps alone: a bar may count skipped batches first
-_FRESH_SHARE = 0.1  # of the way to the checkpoint: a count that begins below this began at the start
-_LEAP_STRIDES = (
-    5  # a count that advances by more than this many logging intervals at once did not get there by training
-)
+_UNSUPPORTED_POINTS = 10  # needed for `restarted` by steps alone: a bar may count skipped batches first
+_FRESH_SHARE = 0.1  # of the way to the checkpoint: a count that begins below this started over
+_LEAP_STRIDES = 5  # logging intervals by which a count cannot advance at once
 _PACE_FACTOR = 4.0  # no training is this much faster than before
 
 
@@ -29,8 +27,8 @@ class ResumeVerdict(StrEnum):
     CONTINUED = "continued"
     RECOUNTED = "recounted"  # the training continued, but its counter restarted
     RESTARTED = "restarted"  # the training started over, or far before its checkpoint
-    JUMPED = "jumped"  # the loss jumped, or the counter by more than any training can have made
-    UNKNOWN = "unknown"  # what was printed does not show it
+    JUMPED = "jumped"  # the loss jumped, or the counter by more than is possible in the time
+    UNKNOWN = "unknown"  # not enough evidence
 
 
 DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
@@ -137,7 +135,7 @@ class _Loss:
     trend: _LossTrend = _LossTrend.UNKNOWN
     before: float | None = None
     after: float | None = None
-    repeats: bool = False  # the first losses of the run come again, point by point
+    repeats: bool = False  # the first losses of the run are repeated, point by point
 
 
 def check_resume(
@@ -148,7 +146,7 @@ def check_resume(
     `attempt` is the number of the resumed attempt, `metric` the name of the loss. `final`: no more points will come, so
     there is a verdict in any case.
     """
-    steps, epochs = _judge_steps(before, after, final=final), _judge_epochs(before, after, final=final)
+    steps, epochs = (_judge_count(name, before, after, final=final) for name in ("step", "epoch"))
     # A step that went back within an epoch that continues is counted differently, or its epoch is trained again.
     is_epoch_again = steps.trend is _Trend.BACK and epochs.trend is _Trend.CONTINUES
     count = steps if steps.is_known and not is_epoch_again else epochs
@@ -195,7 +193,7 @@ def _verdict(steps: _Count, epochs: _Count, loss: _Loss, *, is_enough: bool) -> 
         is_high = loss.trend in (_LossTrend.AS_AT_START, _LossTrend.JUMPED)
         return ResumeVerdict.JUMPED if is_high else ResumeVerdict.CONTINUED
     if count.begin is not None or steps.begin is not None:
-        return None  # they neither continue nor restart, and the loss does not say more than they do
+        return None  # they neither continue nor restart, and the loss is no better evidence
     if loss.trend is _LossTrend.MATCHES:
         return ResumeVerdict.CONTINUED
     return ResumeVerdict.RESTARTED if loss.repeats else None
@@ -212,23 +210,10 @@ def _is_enough(steps: _Count, loss: _Loss, after: Sequence[LoggedPoint], *, fina
     return steps.points >= (MIN_POINTS if final and not is_loss_missing else _UNSUPPORTED_POINTS)
 
 
-def _judge_steps(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
-    return _judge_count("step", lambda point: point.step, before, after, final=final)
-
-
-def _judge_epochs(before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
-    return _judge_count("epoch", lambda point: point.epoch, before, after, final=final)
-
-
-_Value = Callable[[LoggedPoint], float | None]
-
-
-def _judge_count(
-    name: str, value: _Value, before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool
-) -> _Count:
+def _judge_count(name: str, before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
     """Compares where a counter begins after the resume with where it was at the checkpoint."""
-    earlier, points = _with_value(value, before.last), _with_value(value, after)
-    start = next((number for _, number in _with_value(value, before.first)), 0.0)
+    earlier, points = _with_value(name, before.last), _with_value(name, after)
+    start = next((number for _, number in _with_value(name, before.first)), 0.0)
     if not earlier or not points or _starts_again(earlier, start):
         return _Count(name=name, points=_distinct(points))
     seen = max(number for _, number in earlier)
@@ -261,10 +246,9 @@ def _judge_count(
     )
 
 
-def _with_value(value: _Value, points: Sequence[LoggedPoint]) -> list[tuple[LoggedPoint, float]]:
-    return [
-        (point, float(number)) for point in points if (number := value(point)) is not None and math.isfinite(number)
-    ]
+def _with_value(name: str, points: Sequence[LoggedPoint]) -> list[tuple[LoggedPoint, float]]:
+    values = ((point, getattr(point, name)) for point in points)
+    return [(point, float(value)) for point, value in values if value is not None and math.isfinite(value)]
 
 
 def _distinct(points: Sequence[tuple[LoggedPoint, float]]) -> int:
@@ -273,7 +257,7 @@ def _distinct(points: Sequence[tuple[LoggedPoint, float]]) -> int:
 
 
 def _starts_again(earlier: Sequence[tuple[LoggedPoint, float]], start: float) -> bool:
-    """Whether the counter restarts by itself, as that of the batches of an epoch does."""
+    """Whether the counter restarts regularly, like that of the batches of an epoch."""
     half = 0.5 * (max(number for _, number in earlier) - start)
     return any(high - low >= half for (_, high), (_, low) in pairwise(earlier) if low < high)
 
@@ -314,7 +298,7 @@ def _expected(
 
 
 def _settled(points: Sequence[tuple[LoggedPoint, float]], floor: float, leap: float) -> int:
-    """The index of the first value that counts: a bar may show less until it is advanced to where the run is."""
+    """The index of the first value that counts: a bar may first show less until it is advanced."""
     for index, ((_, low), (_, high)) in enumerate(pairwise(points), start=1):
         if low < floor <= high and high - low > leap:
             return index
@@ -322,7 +306,7 @@ def _settled(points: Sequence[tuple[LoggedPoint, float]], floor: float, leap: fl
 
 
 def _judge_rise(rise: float, rate: float | None, before: BeforeResume, first: LoggedPoint) -> _Trend:
-    """Whether a training can have made this in the time since the last point before the resume."""
+    """Whether a rise is possible in the time since the last point before the resume."""
     last = before.last[-1].time
     if rate is None or first.time is None or before.resumed_at is None or last is None:
         return _Trend.UNKNOWN
@@ -395,7 +379,7 @@ def _up_to_resume(points: Sequence[LoggedPoint], count: _Count) -> Sequence[Logg
     if count.expected is None or count.begin is None:
         return points
     until = count.expected if count.trend is not _Trend.CONTINUES else min(count.expected, count.begin)
-    values = ((point.step if count.name == "step" else point.epoch, point) for point in points)
+    values = ((getattr(point, count.name), point) for point in points)
     return [point for value, point in values if value is None or value <= until]
 
 
@@ -416,7 +400,7 @@ def _why_unknown(before: BeforeResume, after: Sequence[LoggedPoint], count: _Cou
     if not _has_figures(before.last):
         return "nothing to compare with was read before it"
     if count.begin is None or count.expected is None:
-        return "it printed no step or epoch of the whole training, and its loss alone does not show it"
+        return "it printed no step or epoch of the whole training, and its loss alone is not enough"
     begin, expected = f"{count.begin:.10g}", f"{count.name} {count.expected:.10g}"
     if count.points < MIN_POINTS or count.is_known:
         return f"it printed too little since {expected}"
@@ -443,6 +427,6 @@ def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss, metric: str | N
         case ResumeVerdict.RESTARTED:
             return f"restarted{at}{after}" + (f": {losses}" if losses else "")
         case _ if count.trend is _Trend.JUMPED:
-            return f"jumped to {count.name} {count.begin:.10g}{after}, which no training can have reached in that time"
+            return f"jumped to {count.name} {count.begin:.10g}{after}, which is not possible in that time"
         case _:
             return f"the {name} jumped at the resume: {losses}"

@@ -1,4 +1,4 @@
-"""How a script that is configured by `key=value` words (Hydra, OmegaConf) is told to resume: its key, from its YAML."""
+"""Finds the key that takes a checkpoint in the YAML of a script that Hydra or OmegaConf configures."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LOADED = r"OmegaConf\.load\(\s*['\"]([^'\"\n]{1,200})['\"]"
 _READS_DOTLIST = r"OmegaConf\.from_cli\(\s*\)|OmegaConf\.from_dotlist\(\s*(?:sys\.argv|unknown)"
 _MAX_LINES = 5_000
 
-# A name without `resume` in it may also be that of weights to begin with, unless it stands where a training is set up.
+# A name without `resume` may mean pretrained weights, unless it is in a section that configures the training.
 _TRAINING_SECTIONS = frozenset({"", "train", "trainer", "training", "fit", "runner", "experiment", "run"})
 _ONLY_IN_KEYS = ("checkpoint", "checkpoint_path")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigFile:
-    """A YAML file that a script is configured by; `folder` is relative to the script's."""
+    """The YAML file of a script; `folder` is relative to the script's."""
 
     folder: str
     name: str  # without its ending
@@ -53,7 +53,7 @@ def omegaconf_files(source: str, arguments: Sequence[str]) -> list[str] | None:
 
 
 def leaves(text: str, prefix: str = "") -> dict[str, str]:
-    """Returns the plain values of a YAML file by their dotted keys, as they are written, without comments."""
+    """Returns the plain values of a YAML file by their dotted keys, as written, without comments."""
     values: dict[str, str] = {}
     open_sections: list[tuple[int, str]] = []
     for line in text.splitlines()[:_MAX_LINES]:
@@ -65,7 +65,7 @@ def leaves(text: str, prefix: str = "") -> dict[str, str]:
         path = ".".join([*(name for _, name in open_sections), key])
         open_sections.append((indent, key))
         values[prefix + path] = value or ""
-    # An empty value is either nothing or the beginning of a section.
+    # A key with an empty value may be the start of a section.
     return {key: value for key, value in values.items() if not any(other.startswith(key + ".") for other in values)}
 
 
@@ -91,7 +91,7 @@ def is_global(text: str) -> bool:
 def key_template(values: Mapping[str, str], arguments: Sequence[str]) -> str | None:
     """Returns the word to add, with `{path}`, for the clearest key that takes a checkpoint; None if there is none.
 
-    A key on the command line counts as well: with `+` it is one that the configuration does not have.
+    A key on the command line counts too: with `+` it is one that the configuration lacks.
     """
     matches = (re.fullmatch(r"(\+*)([\w.]+)=.*", word) for word in arguments)
     given = {match[2]: match[1] for match in matches if match is not None}

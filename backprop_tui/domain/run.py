@@ -45,7 +45,7 @@ class StopPlan:
 
 
 class ResumeChannel(StrEnum):
-    """How a script learns of its checkpoint if it takes no argument for it."""
+    """How a script gets its checkpoint if it takes no argument for it."""
 
     ENVIRONMENT = "environment"  # it reads BACKPROP_RESUME_FROM
     ITSELF = "itself"  # it looks for its newest checkpoint
@@ -68,7 +68,7 @@ class Spec:
     log_patterns: tuple[str, ...] = ()  # regular expressions for log lines that no reader recognises
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
     found_resume_arg: str | None = None  # like `resume_arg`, but found in the script's source
-    resume_channel: str | None = None  # a ResumeChannel; None: not known, or by an argument
+    resume_channel: str | None = None  # a ResumeChannel; None: unknown, or an argument
     refused_options: tuple[str, ...] = ()  # options that this program added and the script did not accept
     retries: int = 0
     gpus: int | None = None  # None: one if the machine has GPUs, otherwise none
@@ -80,7 +80,7 @@ class Spec:
     python_origin: str | None = None  # how the interpreter was found
     env: RunVariables = ()  # from --env, in addition to the captured environment
     stop: StopPlan = field(default_factory=StopPlan)
-    leftovers: str = "auto"  # whether the run lasts for what its script left running: auto, wait, kill
+    leftovers: str = "auto"  # whether the run lasts for leftover processes: auto, wait, kill
     process: Process = field(default_factory=Process)
     limits: RunLimits = field(default_factory=RunLimits)
 
@@ -105,9 +105,8 @@ class Cause:
 class Checkpoint:
     """A checkpoint of a run; `sound`: intact (true), damaged (false), or not checked (None).
 
-    `written` is false while the log has announced it and this run has not been seen to write it: it may be the file of
-    another training. `candidates` are the files of one save of which it is not known which one to go on from, the
-    path among them; empty if it is the path.
+    `written` is false for an announced checkpoint until this run is seen to write it: the file may be of another
+    training. `candidates` are the files of a save, including `path`, if it is unknown which one to resume from.
     """
 
     path: str
@@ -179,7 +178,7 @@ class Attempt:
     saved_step: int | None = None  # of its newest checkpoint, otherwise of the previous attempt's
     saved_new: bool | None = None  # whether it got further than the previous attempt; None: still running, or unknown
     by_request: bool = False  # started by `resume`: retries are counted from here
-    refused_option: str | None = None  # added by this program, and why the script refused to start
+    refused_option: str | None = None  # added by this program, and the script refused it
     output_path: str | None = None  # where its output went if that is not the log
     output_problem: str | None = None  # why nothing could be read there
 

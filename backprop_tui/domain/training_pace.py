@@ -1,7 +1,7 @@
-"""The pace of a training and the time to its end, from what was seen of its progress lately.
+"""The pace of a training and its ETA, from its recent progress.
 
-Time counts only while the script may run, so pauses are left out. The pace is the time between the first and the last
-point of a window, without intervals in which the training stood still, such as a validation.
+Time counts only while the script may run, so pauses are excluded. The pace is measured over a window, without gaps such
+as a validation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from itertools import pairwise
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MAX_POINTS = 40
-SPACING_SECONDS = (
-    2.0  # points closer than this are one: the window is at least a minute, and many lines if these are rare
-)
-GAP_FACTOR = 3.0  # an interval in which a unit takes this many times the median is a gap
+# Points closer than this are merged, so the window is at least a minute.
+SPACING_SECONDS = 2.0
+GAP_FACTOR = 3.0  # a unit that takes this many times the median is a gap
 MIN_SECONDS = 1.0  # measured before there is an estimate
-PRINTED_SECONDS = 60.0  # how long an estimate of the script outlives newer progress while the pace is unknown
+PRINTED_SECONDS = 60.0  # how long the script's own estimate is used after newer progress while the pace is unknown
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -29,17 +28,15 @@ class _Point:
 
 
 class PaceMeter:
-    """Takes the positions of one attempt as they are seen; `now` is the attempt's running time in seconds."""
+    """Measures the pace of one attempt; `now` is its running time in seconds."""
 
     def __init__(self) -> None:
         self._points: deque[_Point] = deque(maxlen=MAX_POINTS)
         self._unit = ""
-        self._printed: tuple[float, float] | None = (
-            None  # an estimate of the script in seconds, and when it was printed
-        )
+        self._printed: tuple[float, float] | None = None  # an estimate of the script, and when it was printed
 
     def note(self, position: float, unit: str, now: float) -> None:
-        """`unit` is what positions count; another unit, or a position before the last one, begins a new window."""
+        """Adds a position; another unit, or a position before the last one, starts a new window."""
         points = self._points
         if unit != self._unit or (points and position < points[-1].position):
             points.clear()
@@ -77,7 +74,7 @@ class PaceMeter:
                 return max(0.0, left)
         if total is None or pace is None or newest is None:
             return None
-        # The next position is due after the usual interval; when it does not come the training stands still.
+        # Count down no longer than the usual interval: then the training has stalled.
         since = min(now - newest, max(interval.at for interval in self._intervals()))
         return max(0.0, (total - self._points[-1].position) * pace - since)
 

@@ -1,7 +1,7 @@
-"""How long a training will be, where its log does not say: the totals that a command line, a script or a line names.
+"""The total steps and epochs of a training that a command line, its source or a line of the log names.
 
-A name counts only if its meaning is certain: `max_steps` and `num_train_epochs` are totals, `warmup_steps` is none, and
-`num_steps` may be the length of a rollout.
+Only unambiguous names count: `max_steps` and `num_train_epochs` are totals, `warmup_steps` is none, and `num_steps` may
+be the length of a rollout.
 """
 
 from __future__ import annotations
@@ -33,16 +33,18 @@ _CONFIGURATION_ENDINGS = (".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".g
 class Totals:
     """Steps and epochs of a whole training; each None if it is unknown.
 
-    `has_epochs`: the script loops over epochs, so what a bar counts to may be one of them.
+    `has_epochs`: the script loops over epochs, so what a bar counts to may be one of them. `is_given`: an option says
+    it, so a configuration that is printed before the option is applied does not count.
     """
 
     steps: int | None = None
     epochs: int | None = None
     has_epochs: bool = False
+    is_given: bool = False
 
 
 def total_from_name(name: str, value: str, *, qualified: bool = False) -> Totals | None:
-    """Returns the total that a named value is; None if the name has another meaning or the value is no count.
+    """Returns the total that a name and value give; None if the name has another meaning or the value is no count.
 
     `qualified` requires a word such as `max` or `total`: a bare `steps` on a line may be the current count.
     """
@@ -73,7 +75,7 @@ def parse_total(text: str) -> int | None:
 def totals_of_command(command: Sequence[str], source: str = "") -> Totals:
     """Returns the totals that the options of a command line set, or else the defaults in the script's source.
 
-    Options that contradict each other give none. Defaults do not count where a configuration file may replace them.
+    Contradictory options give none. Defaults are ignored if a configuration file may override them.
     """
     source = source[:MAX_SOURCE_CHARS]
     return replace(_named_totals(command, source), has_epochs=_EPOCH_LOOP.search(source) is not None)
@@ -81,13 +83,13 @@ def totals_of_command(command: Sequence[str], source: str = "") -> Totals:
 
 def _named_totals(command: Sequence[str], source: str) -> Totals:
     options = list(_options(command))
-    given = _combined(total for name, value in options if (total := total_from_name(name, value)) is not None)
+    given = combined_totals(total for name, value in options if (total := total_from_name(name, value)) is not None)
+    if given.steps is not None or given.epochs is not None:
+        return replace(given, is_given=True)
     if any(word.lower().endswith(_CONFIGURATION_ENDINGS) for word in command):
         return given
-    if given.steps is not None or given.epochs is not None:
-        return given
     names = {name.replace("-", "_") for name, _ in options}
-    return _combined(total for name, total in _defaults(source) if name.replace("-", "_") not in names)
+    return combined_totals(total for name, total in _defaults(source) if name.replace("-", "_") not in names)
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -119,7 +121,8 @@ def _defaults(source: str) -> Iterator[tuple[str, Totals]]:
             yield option[1], total
 
 
-def _combined(totals: Iterable[Totals]) -> Totals:
+def combined_totals(totals: Iterable[Totals]) -> Totals:
+    """The totals without contradictions: two different numbers of steps give none."""
     known = list(totals)
     steps = {total.steps for total in known} - {None}
     epochs = {total.epochs for total in known} - {None}

@@ -88,7 +88,7 @@ def metric_rows(
     all_series = [run.metrics.get(name) for run in runs]
     direction = direction_for(name, objective)
     if last or direction is None:
-        # The last loss of a minibatch is luck: none of them is called the best.
+        # The last loss of a minibatch is noise, so no best one is marked.
         compared = None if is_smoothed(name) else direction
         yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
     if direction is not None:

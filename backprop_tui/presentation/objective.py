@@ -1,4 +1,4 @@
-"""How both front ends say which run is best: always with the metric, never if its direction is unknown."""
+"""How both front ends show which run is best: always with the metric, never if its direction is unknown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _decoded(metric: str, direction: str | None, source: str) -> Objective:
 
 
 def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIES) -> RunScores:
-    """What ranks a run: its record, and what was read of its metrics for those of which the record has no best."""
+    """What a run is ranked by: its record, completed by the metrics that were read."""
     names = dict.fromkeys([*map(str, record.get("metrics") or ()), *series])
     objective = objective_of(record, series)
     best = {
@@ -58,6 +58,21 @@ def rank_records(records: Iterable[JsonObject]) -> Ranking:
     return rank({str(record["id"]): scores_of(record) for record in records})
 
 
+def best_of(ranking: Ranking) -> tuple[str, str, str] | None:
+    """The id of the best run, the metric and its value, as they are shown; None if there is no best run."""
+    if ranking.best is None or ranking.objective is None:
+        return None
+    run_id, value = ranking.best
+    return run_id, sanitize(ranking.objective.metric), numbers.metric(value.value)
+
+
+def shown_text(ranking: Ranking, shown: int, total: int) -> str:
+    """`the 8 best of 20 by val_loss, lower is better`; without an order the first ones."""
+    if ranking.best is None or ranking.objective is None:
+        return f"the first {shown} of {total} ({order_text(ranking)})"
+    return f"the {shown} best of {total} by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
+
+
 def value_at(metric: str, value: Extreme) -> str:
     """`val_loss 0.2100 at step 300`."""
     where = "" if value.step is None else f" at step {numbers.count(value.step)}"
@@ -65,7 +80,7 @@ def value_at(metric: str, value: Extreme) -> str:
 
 
 def order_text(ranking: Ranking) -> str:
-    """What the order of a group means, or why there is none."""
+    """What the runs of a group are ordered by, or why they are not."""
     if ranking.problem is not None or ranking.objective is None:
         return f"not ordered: {ranking.problem}"
     return f"best first by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
@@ -81,7 +96,7 @@ def best_of_run(record: JsonObject) -> tuple[Objective, Extreme] | None:
 
 
 def objective_lines(record: JsonObject) -> Iterable[tuple[str, str]]:
-    """The named lines about its objective in the details of a run."""
+    """The rows about the objective in the details of a run."""
     objective = objective_of(record)
     if objective is None:
         return

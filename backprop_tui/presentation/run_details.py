@@ -191,14 +191,14 @@ def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:
 
 
 def _resumes_by(spec: Spec) -> Iterator[NamedValue]:
-    means = resumes_by(spec)
-    if means == RESUME_VARIABLE:
-        yield "resumes by", f"{means}, which its source reads"
-    elif means is not None:
-        yield "resumes by", means if means == ResumeChannel.ITSELF else f"{means}, found in its source"
+    method = resumes_by(spec)
+    if method == RESUME_VARIABLE:
+        yield "resumes by", f"{method}, which its source reads"
+    elif method is not None:
+        yield "resumes by", method if method == ResumeChannel.ITSELF else f"{method}, found in its source"
     elif spec.refused_options:
         refused = " ".join(spec.refused_options)
-        yield "resumes by", f"{RESUME_VARIABLE} only: it does not accept {refused}; --resume-arg passes it otherwise"
+        yield "resumes by", f"{RESUME_VARIABLE} only: the script refused {refused}; --resume-arg sets another option"
     elif is_sliced(spec):
         yield "resumes by", f"{RESUME_VARIABLE} only; --resume-arg passes it as an option"
 

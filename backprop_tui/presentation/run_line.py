@@ -125,7 +125,7 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
 
 
 def output_text(path: str, problem: str | None) -> str:
-    """`output goes to /path/train.log (read)`: where a script's output goes if that is not its log."""
+    """`output goes to /path/train.log (read)`: where the output is redirected to."""
     return f"output goes to {sanitize(path)} ({'read' if problem is None else f'nothing can be read: {problem}'})"
 
 
@@ -211,7 +211,7 @@ def _losses(run: KnownRun) -> list[str]:
             clauses.append(f"best {sanitize(objective.metric)} {value}{at}")
     given = objective_of(run.record)
     if given is not None and unprinted(given, run.record.get("metrics") or ()):
-        clauses.append(f"no {sanitize(given.metric)} was printed")
+        clauses.append(f"{sanitize(given.metric)} not printed yet")
     return clauses
 
 

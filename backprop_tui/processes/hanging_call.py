@@ -102,7 +102,7 @@ class BackgroundTask(Generic[ResultT]):
     continues, and ends, without it.
     """
 
-    __slots__ = ("_cpu_seconds", "_done", "_due", "_pause", "_result", "_started_at", "_task", "_thread")
+    __slots__ = ("_cpu_seconds", "_done", "_due", "_ended_at", "_pause", "_result", "_started_at", "_task", "_thread")
 
     def __init__(self, task: Callable[[float], ResultT], pause: Callable[[float], float] = pause_after) -> None:
         """`task` is given the monotonic time it starts at; `pause` maps its usual CPU seconds to the next pause."""
@@ -111,7 +111,7 @@ class BackgroundTask(Generic[ResultT]):
         self._cpu_seconds: float | None = None
         self._result: ResultT | None = None
         self._thread: threading.Thread | None = None
-        self._due = self._started_at = 0.0
+        self._due = self._started_at = self._ended_at = 0.0
         self._done = threading.Event()
 
     def result(self, now: float) -> ResultT | None:
@@ -122,6 +122,10 @@ class BackgroundTask(Generic[ResultT]):
         if now >= self._due:
             self._start(now)
         return result
+
+    def hasten(self, pause_seconds: float) -> None:
+        """Makes the next repetition due at most this long after the last one."""
+        self._due = min(self._due, self._ended_at + pause_seconds)
 
     def finish(self, seconds: float) -> list[ResultT]:
         """Runs the task once more, within `seconds`; returns its result after that of an earlier repetition, if any.
@@ -168,5 +172,6 @@ class BackgroundTask(Generic[ResultT]):
         # A cost that occurs once, such as loading a module, does not count for the next repetitions.
         usual = cpu_seconds if self._cpu_seconds is None else min(cpu_seconds, self._cpu_seconds)
         self._cpu_seconds = cpu_seconds
-        self._due = time.monotonic() + self._pause(usual)
+        self._ended_at = time.monotonic()
+        self._due = self._ended_at + self._pause(usual)
         self._done.set()

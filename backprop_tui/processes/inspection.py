@@ -1,4 +1,4 @@
-"""What one process is and where its standard streams go, as far as /proc shows it."""
+"""Inspects processes in /proc: program, CPU time and standard streams."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from backprop_tui.processes.tree import TICKS_PER_SECOND
 _STATE, _PARENT, _GROUP, _USER_TICKS, _SYSTEM_TICKS, _START_TIME = 0, 1, 2, 11, 12, 19  # as in identity.py
 _SHOWN_CHARACTERS = 60
 _PIPE = "pipe:"
-# What runs other commands one after the other, or several at a time, and may start the next when one has ended.
+# Programs that run a sequence of other commands.
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox", "tcsh", "csh")
 _SEQUENCERS = frozenset((*_SHELLS, "make", "gmake", "xargs", "perl"))
 _SOURCE_BYTES = 1 << 20
-# A reader of a pipe that works this much more than its writer is no helper such as tee: the writer feeds it.
+# A reader that uses this much more CPU time than its writer is not a helper such as tee: the writer feeds it.
 _FED_FACTOR = 2.0
 _FED_CPU_SECONDS = 2.0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """One living process at one moment; texts are empty where /proc does not show them to us."""
+    """One living process at one moment; texts are empty if /proc does not show them."""
 
     identity: Identity
     parent: int
@@ -34,7 +34,7 @@ class Inspected:
     executable: str
     command: tuple[str, ...]
     stdin: str
-    outputs: tuple[str, str]  # what its descriptors 1 and 2 are: a path, pipe:[N] or socket:[N]
+    outputs: tuple[str, str]  # targets of descriptors 1 and 2: a path, pipe:[N] or socket:[N]
 
     @property
     def pid(self) -> int:
@@ -42,7 +42,7 @@ class Inspected:
 
     @property
     def is_sequencer(self) -> bool:
-        """Whether it is a shell, make or the like, which runs other programs."""
+        """Whether it is a shell, make or the like, which run other programs."""
         return os.path.basename(self.executable).rstrip("0123456789.-") in _SEQUENCERS
 
     @property
@@ -52,7 +52,7 @@ class Inspected:
         return f"{self.executable} {next(words, '')}"
 
     def runs_with_trap(self) -> bool:
-        """Whether this shell's source has a trap, whose commands must not be mistaken for the next training."""
+        """Whether this shell's source has a trap, whose commands are not the next training."""
         return any("trap" in _source(word, self.pid) for word in self.command[1:])
 
 
@@ -110,9 +110,9 @@ def short_command(process: Inspected) -> str:
 
 
 def readers_of_others(processes: Collection[Inspected]) -> set[Identity]:
-    """The processes that read what others of them print, such as tee: without them the others cannot print.
+    """The processes that read the output of others, such as tee: without them the others cannot print.
 
-    Empty if each reads from another, since somebody has to end first.
+    Empty if each reads from another, since one has to end first.
     """
     writers: dict[str, list[Inspected]] = {}
     for process in processes:

@@ -31,24 +31,6 @@ def _unescaped(field: bytes) -> str:
     return _OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")
 
 
-# statx(2), struct statx: mask at 0, time of creation at 80
-_STATX_BYTES, _STATX_BTIME, _AT_FDCWD = 256, 0x800, -100
-
-
-def birth_time(path: str) -> float | None:
-    """Returns the wall time at which a file was created; None if there is none, or the file system does not know."""
-    import ctypes
-    import struct
-
-    libc = ctypes.CDLL(None)
-    buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    if not hasattr(libc, "statx") or libc.statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, buffer) != 0:
-        return None
-    (mask,) = struct.unpack_from("=I", buffer, 0)
-    seconds, nanoseconds = struct.unpack_from("=qI", buffer, 80)
-    return float(seconds + nanoseconds / 1e9) if mask & _STATX_BTIME else None
-
-
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -114,7 +96,7 @@ _STATX_MASK_AT, _STATX_BTIME_AT = 0, 80  # struct statx: stx_mask, and stx_btime
 
 
 def birth_time_ns(path: str) -> int | None:
-    """When a file or directory was made, wall-clock time in ns; None if the file system does not say. See statx(2)."""
+    """Returns when a file or directory was created (wall-clock time, ns); None if unknown. See statx(2)."""
     import ctypes
     import struct
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from backprop_tui.domain.training_totals import Totals, total_from_name
+from backprop_tui.domain.training_totals import Totals, combined_totals, total_from_name
 from backprop_tui.readers.events import Progress, TotalsAnnounced
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.prefixes import prefix_end
@@ -35,13 +35,14 @@ class AnnouncedTotals:
         if (iteration := _ITERATION.match(line)) is not None:
             yield Progress(offset=offset, step=int(iteration[1]), total_steps=int(iteration[2]))
             return
-        total = _announced(line)
+        named = _NAMED.match(line, prefix_end(line))
+        total = _announced(line, named)
         if total is not None:
-            yield TotalsAnnounced(offset=offset, steps=total.steps, epochs=total.epochs)
+            is_setting = named is not None and "_" in named[1]
+            yield TotalsAnnounced(offset=offset, steps=total.steps, epochs=total.epochs, is_setting=is_setting)
 
 
-def _announced(line: str) -> Totals | None:
-    named = _NAMED.match(line, prefix_end(line))
+def _announced(line: str, named: re.Match[str] | None) -> Totals | None:
     if named is not None:
         total = total_from_name(named[1].strip(), named[2], qualified=not named[3])
         if total is not None and (total.steps is None or not _RUNNING_COUNT.match(named[1])):
@@ -51,9 +52,6 @@ def _announced(line: str) -> Totals | None:
         return total_from_name(sentence[2], sentence[1])
     if "Namespace(" not in line:
         return None
-    configured = [total_from_name(name, value) for name, value in _CONFIGURED.findall(line)]
-    steps = {total.steps for total in configured if total is not None and total.steps is not None}
-    epochs = {total.epochs for total in configured if total is not None and total.epochs is not None}
-    if not steps and not epochs:
-        return None
-    return Totals(steps=steps.pop() if len(steps) == 1 else None, epochs=epochs.pop() if len(epochs) == 1 else None)
+    configured = (total_from_name(name, value) for name, value in _CONFIGURED.findall(line))
+    total = combined_totals(filter(None, configured))
+    return None if total == Totals() else total

@@ -4,9 +4,9 @@ A count under an announced epoch may be within that epoch or of the whole traini
 
 * A count that continues where it was when the epoch changed is of the whole training, one that fell back is not.
 * The announced number of steps, and the share of them that can belong to the epochs so far.
-* A bar that is drawn anew, at 0, after an epoch was announced counts within it.
+* A bar that restarts at 0 after an epoch was announced counts within it.
 
-Until that is decided the count is the step, which is right in the first epoch either way, and there is no total.
+Until that is decided the count is the step, which is right in the first epoch, and there is no total.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class EpochCounts:
         `within_epoch`: the format says that it counts within the epoch, and is believed until that proves to be wrong.
         """
         is_named = index is not None
-        # A bar that is drawn anew counts within its epoch, unless it later continues across epochs.
+        # A bar that restarts counts within its epoch, unless it later continues across epochs.
         within_epoch = within_epoch or (is_named and total is not None and total == self._zero_total)
         if index is None:
             index = self._unnamed_index(done, total)
@@ -126,7 +126,7 @@ class EpochCounts:
     def _counts_whole_training(
         self, index: int, done: int, total: int | None, epochs: int | None, *, is_named: bool, within_epoch: bool
     ) -> bool:
-        """Whether the count is of the whole training; notes if it certainly is not."""
+        """Whether the count is of the whole training; notes if that is ruled out."""
         if total is None:
             return False
         if total == self._whole_total:

@@ -94,6 +94,7 @@ class TotalsAnnounced:
     offset: int
     steps: int | None = None
     epochs: int | None = None
+    is_setting: bool = False  # `max_iters = 5000`: of a configuration, which an option may still override
 
 
 ReaderEvent = Progress | CheckpointSaved | EpochProgress | Bar | EpochStarted | TotalsAnnounced

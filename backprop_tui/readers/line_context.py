@@ -1,4 +1,4 @@
-"""What a reader may know about a line beside its text."""
+"""What a reader knows about a line besides its text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Splits a message into what it says: the position in the training, times left, and names with numbers.
+"""Splits a message into items: the position in the training, the time left, and names with numbers.
 
-An item that is none of these is skipped alone, so that `total time: 0.61m` or `pq: 0 rg: 0` does not end the reading.
-`pairs` decides from the whole whether the line is about a training at all.
+Any other item is skipped alone, so that `total time: 0.61m` or `pq: 0 rg: 0` does not stop the parser. `pairs` decides
+from all items whether the line is about a training.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _next_item(items: LineItems, line: str, position: int) -> int:
     bracketed = _BRACKETED.match(line, before if before >= 0 and line[before] in "[(" else position)
     if bracketed is not None and _take_fraction(items, bracketed, line):
         return bracketed.end()
-    is_best = line[:position].rstrip(" _").lower().endswith("best")  # "best epoch 3" is another one than this
+    is_best = line[:position].rstrip(" _").lower().endswith("best")  # "best epoch 3" is not the current one
     epoch = None if is_best or items.epoch is not None else _EPOCH.match(line, position)
     if epoch is not None:
         return _take_epoch(items, epoch)

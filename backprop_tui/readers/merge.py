@@ -2,7 +2,7 @@
 
 * Formats that restart their count in each epoch get the step since the start of the training (`epoch_counts`).
 * A total that no line of progress prints is that which another line or the command line announces, until a step or an
-  epoch is beyond it. Of `epoch 0/9` nobody knows whether there are nine or ten, until something else says so.
+  epoch is beyond it. `epoch 0/9` alone does not show whether there are nine or ten epochs.
 * Metrics printed without a step wait until the bar is redrawn and get its step; without a bar they get the last known
   step.
 * Metrics already reported for the same step are dropped: a line printed by two loggers, or a bar that is redrawn. This
@@ -64,7 +64,8 @@ class EventMerger:
                 yield from self._flush_pending(None)
                 yield from self._progress(self._absolute(event))
             case TotalsAnnounced():
-                self._announce(event.steps, event.epochs)
+                if not (event.is_setting and self._counts.announced.is_given):
+                    self._announce(event.steps, event.epochs)
             case EpochStarted():
                 yield from self._flush_pending(None)
                 yield from self._start_epoch(event)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, ReaderEvent
 from backprop_tui.readers.keras import is_keras_line
 from backprop_tui.readers.lazy_regex import lazy_compile
@@ -26,7 +27,6 @@ from backprop_tui.readers.training_keys import (
     is_known_metric,
     name_words,
     numeric_metrics,
-    word_set,
 )
 
 MAX_LINE_CHARS = 2000
@@ -43,7 +43,7 @@ _EPOCH_ALONE = lazy_compile(
     rf"|[\s\[]{{0,8}}(?:[Tt]rain )?[Ee]poch{_GAP}[:=#]?{_GAP}[\[(]?{_GAP}(\d{{1,7}}){_GAP}/"
     rf"{_GAP}(\d{{1,7}})\]?:?{_RULE}"
 )
-# Lines that say only where the training is: rsl-rl, Coqui, Composer.
+# Lines with nothing but a position: rsl-rl, Coqui, Composer.
 _POSITION_ALONE = lazy_compile(
     r"\s*Learning iteration \d+/\d+\s*$|.{0,80}-- GLOBAL_STEP: \d+\s*$|\[epoch=\d+\]\[batch=\d+/\d+\]:$"
 )

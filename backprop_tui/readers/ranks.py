@@ -1,7 +1,7 @@
 """Keeps the events of one process where several print side by side: `[rank1] step 10`, `[1,0]<stdout>:`, ray's pids.
 
 Processes are known by their prefix alone. The curve is that of the lowest rank; of processes without a rank, that of
-the first one. Checkpoints count whichever process announces them.
+the first one. Checkpoints of all processes count.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RankFilter:
             yield from (event for event in events if isinstance(event, CheckpointSaved))
 
     def finish(self) -> Iterator[ReaderEvent]:
-        """Yields what still waits at the end of the log."""
+        """Yields what is still held back at the end of the log."""
         if self._held:
             yield from self._held[min(self._held)]
 

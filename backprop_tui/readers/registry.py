@@ -58,7 +58,7 @@ class StatefulReader(Protocol):
 
 @runtime_checkable
 class FollowingReader(Protocol):
-    """A reader of several lines, such as a table, that may ask for the next one whatever bytes it has."""
+    """A reader of a multi-line format that may ask for the next line whatever bytes it contains."""
 
     @property
     def follows(self) -> bool:
@@ -67,7 +67,7 @@ class FollowingReader(Protocol):
 
 @runtime_checkable
 class ContextReader(Protocol):
-    """A reader to which the lines before matter; the log's reader keeps the context up to date."""
+    """A reader that needs the preceding lines; `LogReader` keeps the context up to date."""
 
     context: LineContext
 

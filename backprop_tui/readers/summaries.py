@@ -1,4 +1,4 @@
-"""Reads what a training prints at its end: a block of names and values, one a line.
+"""Reads the summary at the end of a training: a block with a name and a value on each line.
 
 `***** eval metrics *****` of the Hugging Face examples, `---` before `val_bpb: 0.997900`, and the table of
 `Trainer.test` in Lightning.

@@ -5,15 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 
+from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.printed_numbers import as_count, parse_number
-
-
-def word_set(text: str) -> frozenset[str]:
-    """Returns the words of a text."""
-    return frozenset(text.split())
-
 
 # Keys are compared without case, dashes and underscores; the first key of a tuple that is present is used.
 STEP_KEYS = ("step", "globalstep", "iteration", "iter")

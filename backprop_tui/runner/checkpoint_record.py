@@ -26,14 +26,14 @@ from backprop_tui.runner.repeated_saves import RepeatedSaves, is_near
 from backprop_tui.runner.stop_sequence import SAME_SAVE_SECONDS
 
 KEPT_CHECKPOINTS = 20
-STEP_DELAY_SECONDS = 1.0  # within this time of being printed a step is known
+STEP_DELAY_SECONDS = 1.0  # from printing a step until it is read
 REMEMBERED_STEPS = REMEMBERED_PATHS = 1_000
-STEPS_OF_EPOCH_RATIO = 1.5  # a step that is called so but is this far behind the log counts within its epoch
+STEPS_OF_EPOCH_RATIO = 1.5  # a step in a name that is this far behind the log counts within its epoch
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _Announcement:
-    """`step` is what the script called the step of the save, `log_step` the last that it had reported."""
+    """`step` is the announced step of the save, `log_step` the last step that the log reported before."""
 
     path: str  # as it was announced, made absolute with the run's own directory
     relative: str | None
@@ -72,7 +72,7 @@ class CheckpointRecord:
     def announce(self, saved: CheckpointSaved, cwd: str, step: int | None) -> None:
         """Notes a checkpoint that the script reports as saved, or about to be; relative paths start at `cwd`.
 
-        It is a checkpoint of this run once it is seen to be written: until then there may be a file of another there.
+        It counts once this run is seen to write it: until then there may be an older file at that path.
         """
         path = os.path.normpath(os.path.join(cwd, saved.path))
         named = parse_checkpoint_name(path)
@@ -162,7 +162,7 @@ class CheckpointRecord:
         if announcement is not None and is_announced and announcement.step is not None:
             return announcement.step
         before, around = self._steps_around(sighting.modified_at)
-        # The log lags behind by what was not read yet: a number in the name that lies between is the step.
+        # The log is read with a delay: a number in the name that lies in between is the step.
         number, nearest = sighting.number, (before or around)[-1:]
         if number is not None and nearest and (nearest[0] <= number <= around[-1] or is_near(number, nearest[0])):
             return number
@@ -236,7 +236,7 @@ class CheckpointRecord:
         return live.clock.at(time.monotonic(), paused=live.pause is not None).running_seconds
 
     def _report_new(self) -> None:
-        """Reports the saves of a scan: of the files of each only the one to go on from."""
+        """Reports the saves of a scan, each by the file to resume from."""
         new, self._new = self._new, {}
         for checkpoint in self._checkpoints():
             if checkpoint.path in new:

@@ -1,10 +1,10 @@
 """Gives a metric one name where a script prints it and also writes it to a file: `loss` and `train/loss`.
 
 Two names are one curve if they share a word and have the same values, of at least three digits, at two steps, and no
-other value at a step that both have. Until that is known the values of the file wait, so no second curve is begun.
+different value at a common step. Until that is known the values of the file are held back.
 
-A file's value of a printed metric that is far ahead of the log has another axis, such as thousandths of epochs, and is
-left out.
+If a file's step for a printed metric is far ahead of the log, it has another axis, such as thousandths of epochs, and
+is ignored.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from backprop_tui.domain.metric_names import TRAINING_WORDS, VALIDATION_WORDS
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.merge import is_rounded_copy
 
 MAX_STEPS = 256  # values that are kept of a printed metric
-MAX_HELD = 64  # values of a file's metric that wait
+MAX_HELD = 64  # values of a file's metric that are held back
 MAX_NAMES = 128
 
 _WORD = re.compile(r"[a-z0-9]+")
-_COMMON_WORDS = frozenset(("train", "training", "val", "valid", "validation", "eval", "test", "epoch", "step", "avg"))
+_COMMON_WORDS = TRAINING_WORDS | VALIDATION_WORDS | {"epoch", "step", "avg"}
 
 
 class CurveNames:
-    """Remembers what the log printed lately, and under which name it prints each metric of the files."""
+    """Remembers the recent metrics of the log, and which of them each metric of the files is."""
 
     def __init__(self) -> None:
         self._printed: dict[str, dict[float, float]] = {}  # by metric: the values by step, else by epoch
@@ -33,7 +34,7 @@ class CurveNames:
         self._names: dict[str, str] = {}  # of the files' metrics; itself if it is not printed
         self._similar: dict[str, str] = {}  # the printed metric that had the same value once
         self._held: dict[str, list[Progress]] = {}
-        self._last_step = self._interval = 0  # the last printed step, and the longest way between two
+        self._last_step = self._interval = 0  # the last printed step, and the largest step between two
 
     def note(self, value: Progress) -> None:
         """Remembers the metrics of a line of the log."""
@@ -54,7 +55,7 @@ class CurveNames:
                 del values[next(iter(values))]
 
     def rename(self, values: Iterable[Progress], *, is_last: bool = False) -> Iterator[Progress]:
-        """Yields the values of files under the names of the log; what waits is left out until the last call."""
+        """Yields the values of files under the names of the log; the last call also yields what was held back."""
         for value in values:
             ready: dict[str, float] = {}
             for name, metric in value.metrics.items():
@@ -103,7 +104,7 @@ class CurveNames:
         if same is not None and same == similar:
             self._names[name] = same
         elif similar is not None and candidates.get(similar) is not None:
-            self._names[name] = name  # it was the same by accident
+            self._names[name] = name  # it was equal by accident
         elif same is not None:
             self._similar[name] = same
         elif None not in candidates.values() or len(self._held.get(name, ())) >= MAX_HELD:

@@ -19,6 +19,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.readings import read_readings
+from backprop_tui.processes.descriptors import open_descriptors
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, read_end, size_of
@@ -229,13 +230,8 @@ def _listeners(port: int) -> Iterator[tuple[int, str]]:
 
 def _holders_of_socket(inode: str) -> Iterator[int]:
     """The processes of this user that hold a socket."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with os.scandir(f"/proc/{pid}/fd") as descriptors:
-                if any(os.readlink(descriptor.path) == f"socket:[{inode}]" for descriptor in descriptors):
-                    yield int(pid)
-        except OSError:
-            continue  # gone, or another user's
+    pids = map(int, filter(str.isdigit, os.listdir("/proc")))
+    return (pid for pid in pids if any(target == f"socket:[{inode}]" for target, _ in open_descriptors(pid)))
 
 
 def _run_of_process(pid: int) -> str | None:

@@ -30,8 +30,8 @@ WRITE_AGAIN_SECONDS = 1.0
 CHECKPOINT_SECONDS = 5.0
 CAUSE_SECONDS = 10.0
 SHARED_DIRECTORY = (
-    "another run writes into the same directory, and which checkpoints are whose is not known: use --cwd or an output "
-    "directory of its own"
+    "another run writes to the same directory, and it is unknown whose checkpoints these are: give each run its own "
+    "--cwd or output directory"
 )
 
 
@@ -40,8 +40,8 @@ def outcome_of(
 ) -> Outcome:
     """The outcome of an attempt: lost if no process saw its exit status.
 
-    While we are stopping a script its end is never a failure, whatever it exits with. `leftovers` says what became of
-    processes that a script left running.
+    While we are stopping a script its end is never a failure, whatever it exits with. `leftovers` says how leftover
+    processes ended.
     """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
@@ -79,7 +79,7 @@ def _find_cause(find: Callable[[], Cause], summary: str) -> Cause:
 
 
 def with_refused_option(outcome: Outcome, context: FailureContext) -> Outcome:
-    """The outcome of a script that failed because it does not accept an option that this program added."""
+    """The outcome, with that cause if the script refused an option that this program added."""
     options = added_options(context.run)
     if outcome.status is not Status.FAILED or outcome.signal is not None or not options:
         return outcome

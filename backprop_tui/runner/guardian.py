@@ -90,7 +90,7 @@ class Guardian:
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
         self._wake = wake
-        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.latecomers.descriptor)
+        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
@@ -151,13 +151,13 @@ class Guardian:
             values, more_to_read = self._log.read(time.time())
             self._record(values)
             self._more_to_read = more_to_read
-        with self._contain_errors("cannot read what the script prints into a file of its own"):
+        with self._contain_errors("cannot read the file that the output is redirected to"):
             self._record_own(self._own_log.read(time.monotonic(), time.time()))
 
     def _check_figures_end(self) -> None:
-        """Ends the figures at what has been printed when all trainings that got the stop signal have ended."""
+        """Ignores what is printed after all trainings that got the stop signal have ended."""
         live = self.recorder.live
-        if live.stopping is None or not self.stop_sequence.latecomers.only_latecomers_left():
+        if live.stopping is None or not self.stop_sequence.late_starts.have_trainings_ended():
             return
         if live.figures_end is None and not self._script.has_died():
             self._log.figures_end = size_of(self._directory.log)
@@ -211,13 +211,13 @@ class Guardian:
                 self._checkpoints.handle(result)
 
     def _report_shared_directory(self) -> None:
-        """Says once why this run has no checkpoints; takes it back when the evidence has decided."""
-        is_said = self.recorder.live.problem == SHARED_DIRECTORY
+        """Reports once why this run has no checkpoints; withdraws it once there is evidence."""
+        is_reported = self.recorder.live.problem == SHARED_DIRECTORY
         if self._outputs.has_unclear_checkpoints and not self._is_sharing_reported:
             self._is_sharing_reported = True
             self.recorder.change(problem=SHARED_DIRECTORY)
             self.recorder.record_event("directory_shared", SHARED_DIRECTORY)
-        elif is_said and not self._outputs.has_unclear_checkpoints and self.recorder.live.checkpoints:
+        elif is_reported and not self._outputs.has_unclear_checkpoints and self.recorder.live.checkpoints:
             self.recorder.change(problem=None)
 
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
@@ -238,7 +238,7 @@ class Guardian:
             self._record_log_position()
 
     def _record_own(self, values: Sequence[Progress | CheckpointSaved]) -> None:
-        """As `_record`, for values from a file that the script's output goes to instead of the log."""
+        """As `_record`, for values from a file that the output is redirected to."""
         self.write_metrics()
         self._own_log.record_position()
         if values:

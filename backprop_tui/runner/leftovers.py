@@ -1,4 +1,4 @@
-"""What a script leaves running belongs to its run: how long the run lasts for it, and why it is ended."""
+"""Leftover processes of a script: how long the run lasts for them, and why they are ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from backprop_tui.runner.stop_sequence import KILL as STAGE_KILL
 from backprop_tui.runner.tree import Tree
 
 AUTO, WAIT, KILL = "auto", "wait", "kill"
-SETTLE_SECONDS = 1.0  # helpers end by themselves within this time of the script's end
+SETTLE_SECONDS = 1.0  # helpers exit by themselves this soon after the script
 IDLE_SECONDS = 10.0
 IDLE_WHILE_STOPPING_SECONDS = 5.0
 LOOK_SECONDS = 1.0
@@ -37,7 +37,7 @@ class _Sample:
 
 
 class Leftovers:
-    """Decides whether a run lasts beyond the end of its script's own process."""
+    """Decides whether a run lasts longer than its script's own process."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Leftovers:
         gpu_share: Callable[[], GpuShare],
         written_bytes: Callable[[], int],
     ) -> None:
-        """`policy`: auto, wait or kill. `written_bytes`: the sizes of all files that the processes print into."""
+        """`policy`: auto, wait or kill. `written_bytes`: the total size of the files that the processes print to."""
         self._policy = policy
         self._tree = tree
         self._recorder = recorder
@@ -58,10 +58,10 @@ class Leftovers:
         self._began = 0.0
         self._is_idle = False
         self._named: dict[int, Leftover] = {}
-        self.note: str | None = None  # what became of them, for the record of the run's end
+        self.note: str | None = None  # how they ended, for the record
 
     def begin(self, exit_: Exit, running_seconds: float, now: float) -> bool:
-        """Records the end of the script if the run lasts for what it left; returns whether it does."""
+        """Records the end of the script if the run lasts for its leftovers; returns whether it does."""
         is_stopping = self._recorder.live.stopping is not None
         is_awaited = self._policy == WAIT or (self._policy == AUTO and (is_stopping or exit_.code == 0))
         if not is_awaited or not exit_.is_known or not self._tree.members():
@@ -73,7 +73,7 @@ class Leftovers:
         return True
 
     def last(self, now: float) -> bool:
-        """Whether the run still lasts for them; looks once a second. `now` is monotonic."""
+        """Whether the run still lasts for them; checked once a second. `now` is monotonic."""
         if now < self._due:
             return True
         stopping = self._recorder.live.stopping
@@ -92,7 +92,7 @@ class Leftovers:
         return not self._is_idle
 
     def _name(self, processes: Collection[Inspected]) -> None:
-        """Records what is still running when that changes; an event says it once, unless the run is being stopped."""
+        """Records changes of what is still running; there is one event, unless the run is being stopped."""
         live = self._recorder.live
         if live.script_end is None:
             return
@@ -131,7 +131,7 @@ class Leftovers:
         return any(process.pid in pids for gpu in busy for process in gpu.processes)
 
     def record_ending(self, exit_: Exit) -> None:
-        """Says which processes are ended now, and why; those that are about to end by themselves are not named."""
+        """Records which processes are ended now and why, except those that are about to exit by themselves."""
         end = time.monotonic() + SETTLE_SECONDS / 2
         while (processes := list(self._tree.inspect().values())) and not self._began and time.monotonic() < end:
             time.sleep(0.01)
@@ -143,7 +143,7 @@ class Leftovers:
             self._record_failures()
 
     def _record_failures(self) -> None:
-        """Says which of them failed by themselves, as far as this process has seen their exit status."""
+        """Records which of them failed by themselves, if this process saw their exit status."""
         for pid, status in self._tree.wait_statuses.items():
             if status != 0:
                 ended, leftover = Exit.of(status), self._named[pid]
@@ -158,7 +158,7 @@ class Leftovers:
         if self._is_idle:
             return f"after {plain(IDLE_SECONDS)} s without work (no CPU, no GPU, no output)"
         if exit_.code == 0:
-            return "as --leftovers kill asks for"
+            return "because of --leftovers kill"
         return "because the script failed" if exit_.is_known else "because the script is gone"
 
     def _record(self, message: str, leftovers: tuple[Leftover, ...]) -> None:

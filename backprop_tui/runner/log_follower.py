@@ -161,8 +161,8 @@ class LogFollower:
     ) -> None:
         """`patterns` take precedence over the formats that are always recognised.
 
-        `totals` are those that the command line names. `own_file` is followed instead of the log: a file of the
-        script's own that its output goes to.
+        `totals` are those that the command line names. `own_file` is followed instead of the log: the file
+        that the output is redirected to.
         """
         self._totals = totals
         self._directory = directory
@@ -177,10 +177,12 @@ class LogFollower:
         self._names = CurveNames()
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
-        self.figures_end: int | None = None  # values beyond this offset are by what began after the stop signal
+        self.figures_end: int | None = (
+            None  # values beyond this offset were printed by what started after the stop signal
+        )
 
     def follow(self, own_file: FetchedTail, start: LogPosition) -> LogFollower:
-        """A follower of a file of the script's own, for the same metrics."""
+        """A follower of the file that the output is redirected to, for the same metrics."""
         position = replace(start, watermarks=self._watermarks)
         follower = LogFollower(self._directory, position, self._patterns, self._totals, own_file=own_file)
         follower._names = self._names
@@ -288,7 +290,7 @@ class LogFollower:
 
 
 def recover_offset(directory: RunDirectory, generation: int, own_file: str | None = None) -> int:
-    """The offset in the log, or in a file of the script's own, up to which metrics.jsonl is written; 0 if it is empty.
+    """The offset in the log, or in `own_file`, up to which metrics.jsonl is written; 0 if it is empty.
 
     Also cuts an incomplete last line, which a killed guardian may leave.
     """

@@ -1,4 +1,4 @@
-"""Follows the file that a script's output goes to instead of its log, and records where that is."""
+"""Follows the file that a script's output is redirected to, and records its path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Values = Sequence[Progress | CheckpointSaved]
 
 
 class OwnLogReader:
-    """Its position is in the live record, so that another guardian continues there."""
+    """Reads that file; its position is in the live record, so that another guardian can continue."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class OwnLogReader:
         return self._with_log_offset(values)
 
     def _record_others(self) -> None:
-        """Says once that other trainings of the run print into files that are not read: curves must not mix."""
+        """Reports once that other trainings of the run print to files that are not read, to keep curves apart."""
         others = self.output.others
         if others and not self._are_others_recorded:
             self._are_others_recorded = True
             paths = ", ".join(map(sanitize, others))
-            self._record_event(f"output goes to {paths} too; it is not read", others[0], "another file is read")
+            self._record_event(f"output also goes to {paths}; it is not read", others[0], "another file is read")
 
     def _record_event(self, message: str, path: str, problem: str | None) -> None:
         self._recorder.record_event("output_elsewhere", message, path=path, problem=problem)
 
     def _finish_follower(self, time: float) -> _Values:
-        """The rest of a file that is followed no longer."""
+        """The rest of a file that is no longer followed."""
         if self._follower is None:
             return ()
         values = self._follower.finish(time)
@@ -80,13 +80,13 @@ class OwnLogReader:
         return values
 
     def finish(self, time: float) -> _Values:
-        """Reads a dead script's file to its end; waits at most a few seconds for a file system that hangs."""
+        """Reads a dead script's file to its end; waits at most a few seconds for a hanging file system."""
         if not self._has_ended:
             self._record(self.output.finish(END_SECONDS))
         return () if self._follower is None else self._with_log_offset(self._follower.finish(time))
 
     def end_figures(self) -> None:
-        """Ignores what is written from now on, by what began after the stop signal."""
+        """Ignores what is written from now on, by what started after the stop signal."""
         self._has_ended = True
         self._record(self.output.finish(FIGURES_END_SECONDS))
 
@@ -96,7 +96,7 @@ class OwnLogReader:
             self._follower.write_metrics()
 
     def record_position(self) -> None:
-        """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""
+        """Records where another guardian would continue: not beyond metrics that are not written yet."""
         follower, own = self._follower, self._recorder.live.own_log
         if own is None or follower is None or not follower.all_written or follower.offset == own.offset:
             return
@@ -118,7 +118,7 @@ class OwnLogReader:
         )
         self._recorder.commit(own_log=own)
         path = sanitize(target.path)
-        reading = "read from there" if target.problem is None else f"nothing can be read there: {target.problem}"
+        reading = "it is read there" if target.problem is None else f"it cannot be read: {target.problem}"
         self._record_event(f"the output goes to {path}; {reading}", target.path, target.problem)
         self._follower = None
         if target.problem is None:
@@ -137,7 +137,7 @@ class OwnLogReader:
         self._follower = self._log.follow(self.output.tail, position)
 
     def _with_log_offset(self, values: _Values) -> _Values:
-        """The values with the position in the log that is recorded already: theirs is one in another file."""
+        """The values with the recorded position in the log: their own is one in another file."""
         live = self._recorder.live
         offset = live.log_offset if live.told_offset is None else live.told_offset
         return [replace(value, offset=offset) for value in values]

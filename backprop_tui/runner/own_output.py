@@ -1,26 +1,26 @@
-"""Finds the file that a script's output goes to instead of its log, and reads it in a thread."""
+"""Finds the file that a script's output is redirected to, and reads it in a thread."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import OwnLog
+from backprop_tui.processes.descriptors import files_written_by, is_file, open_descriptors
 from backprop_tui.processes.hanging_call import BackgroundTask, pause_after
 from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
-from backprop_tui.processes.linux import birth_time
+from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.outputs.files import is_skipped
-from backprop_tui.runner.outputs.ownership import files_written_by
 from backprop_tui.store.tail import Tail
 
-EARLY_SECONDS = 30.0  # so long it is looked for every second
+EARLY_SECONDS = 30.0  # while it is looked for every second
 EARLY_PAUSE_SECONDS, LATE_PAUSE_SECONDS = 1.0, 10.0
-SILENT_SECONDS = 5.0  # without figures in the log: only then other files are searched for figures
+SILENT_SECONDS = 5.0  # without figures in the log, after which other files are searched
 FETCHED_BYTES = 4 << 20
 FETCHED_AT_END_BYTES = 16 << 20
 _TRIED_BYTES = 64 << 10
@@ -30,7 +30,7 @@ _LOG_NAME = re.compile(r"(?:^|[._-])(?:logs?|out|output|stdout|err|stderr|nohup)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OutputTarget:
-    """Where the output goes: a file, read from `start`, or what cannot be read, with the reason."""
+    """Where the output goes: a file, read from `start`; or `problem` says why it cannot be read."""
 
     path: str
     start: int = 0
@@ -39,19 +39,19 @@ class OutputTarget:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What one look found: a new target, new content of the file, and how much was printed into files in all."""
+    """The result of one look: a new target, new content of the file, and the size of all printed files."""
 
     target: OutputTarget | None
     content: bytes
     size: int
-    offset: int  # behind the content
+    offset: int  # after the content
     restarted: bool
     written_bytes: int
-    others: tuple[str, ...] = ()  # files that other trainings print into
+    others: tuple[str, ...] = ()  # files that other trainings print to
 
 
 class FetchedTail:
-    """The part of a file that was fetched and not consumed yet; used by a LogFollower like a Tail."""
+    """The part of a file that was fetched but not consumed; a LogFollower uses it like a Tail."""
 
     def __init__(self, path: str, offset: int) -> None:
         self.path = path
@@ -75,7 +75,7 @@ class FetchedTail:
         return self._fetched_to
 
     def add(self, fetched: Fetched) -> None:
-        """Appends what was fetched behind what is known; the reader may have skipped some of it meanwhile."""
+        """Appends what was fetched; the reader may have skipped some of it meanwhile."""
         known = self._fetched_to - (fetched.offset - len(fetched.content))
         if fetched.restarted:
             self._buffer, self._restarts, known = b"", True, 0
@@ -94,18 +94,18 @@ class FetchedTail:
 
 
 class OwnOutput:
-    """Looks every second at first, and less often later; never waits for a disk, except for seconds at the end."""
+    """Looks every second at first, then less often; waits for a disk only at the end, for seconds."""
 
     def __init__(
         self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, since: float = 0.0
     ) -> None:
-        """`log` is output.log, `known` what an earlier guardian or attempt had found, `since` the attempt's start."""
+        """`log` is output.log, `known` what an earlier guardian or attempt found, `since` the start of the attempt."""
         self._log = os.path.realpath(log)
         self._cwd = cwd
         self._pids = pids
         self._known = known
         self._since = since
-        self._sizes: dict[str, int] | None = None  # of the files in the working directory before the script wrote
+        self._sizes: dict[str, int] | None = None  # of files in the working directory, before the script wrote
         self._began: float | None = None
         self._looked_at = 0.0
         self._tail: Tail | None = None
@@ -119,7 +119,7 @@ class OwnOutput:
         self._task: BackgroundTask[Fetched] = BackgroundTask(self._look, self._pause_seconds)
 
     def adopt(self, known: OwnLog) -> None:
-        """Goes on with the file that another guardian of this attempt read."""
+        """Continues with the file that another guardian of this attempt read."""
         self._sizes = {}
         self._target = OutputTarget(path=known.path, start=known.start, problem=known.problem)
         if known.problem is None:
@@ -134,7 +134,7 @@ class OwnOutput:
         return self._take(self._task.result(now))
 
     def finish(self, seconds: float) -> OutputTarget | None:
-        """Looks a last time, as `check`; waits at most so long for a file system that hangs."""
+        """Looks a last time, as `check`; waits at most this long for a hanging file system."""
         self._is_last = True
         targets = [self._take(fetched) for fetched in self._task.finish(seconds)]
         return next(filter(None, targets), None)
@@ -143,14 +143,12 @@ class OwnOutput:
         if fetched is None:
             return None
         self.written_bytes, self.others = fetched.written_bytes, fetched.others
-        if self.tail is not None and (fetched.target is None):
+        target = fetched.target
+        if target is not None:
+            self.tail = FetchedTail(target.path, target.start) if target.problem is None else None
+        if self.tail is not None:
             self.tail.add(fetched)
-        if fetched.target is not None:
-            self.tail = None
-            if fetched.target.problem is None:
-                self.tail = FetchedTail(fetched.target.path, fetched.target.start)
-                self.tail.add(fetched)
-        return fetched.target
+        return target
 
     def _pause_seconds(self, spent: float) -> float:
         if self.is_urgent:
@@ -170,13 +168,14 @@ class OwnOutput:
             self._sizes = _sizes_in(self._cwd)
         processes = inspect(self._pids())
         content, restarted, size, offset = self._fetch()
-        # The rest of one file is read before the next one is followed.
+        # A file is read to its end before the next one is followed.
         target = None if content else self._new_target(processes, now)
         if target is not None:
             self._target = target
             self._tail = None if target.problem is not None else Tail(target.path, target.start)
             content, restarted, size, offset = self._fetch()
-        written_bytes = sum(map(_size_of, {*_files_printed_into(processes.values())} - {self._log}))
+        printed = {path for process in processes.values() for path in process.outputs if is_file(path)}
+        written_bytes = sum(map(_size_of, printed - {self._log}))
         return Fetched(
             target=target,
             content=content,
@@ -188,7 +187,7 @@ class OwnOutput:
         )
 
     def _fetch(self) -> tuple[bytes, bool, int, int]:
-        """New content, whether the file was truncated before it, its size, and the offset behind the content."""
+        """New content, whether the file was truncated before it, its size, and the offset after the content."""
         tail = self._tail
         if tail is None:
             return b"", False, 0, 0
@@ -205,7 +204,7 @@ class OwnOutput:
         return content, restarted, tail.size, tail.offset
 
     def _new_target(self, processes: Mapping[int, Inspected], now: float) -> OutputTarget | None:
-        """The target if it is another than before."""
+        """The target if it has changed."""
         printing = _printing(processes)
         target = self._target
         if target is not None and target.problem is None and (not printing or self._is_still_written(processes)):
@@ -221,7 +220,7 @@ class OwnOutput:
     def _others(self, processes: Mapping[int, Inspected]) -> tuple[str, ...]:
         if self._target is None or self._target.problem is not None or not self._is_still_written(processes):
             return ()
-        paths = {process.outputs[0] for process in _printing(processes) if _is_file(process.outputs[0])}
+        paths = {process.outputs[0] for process in _printing(processes) if is_file(process.outputs[0])}
         return tuple(sorted(paths - {self._target.path, self._log}))
 
     def _is_still_written(self, processes: Mapping[int, Inspected]) -> bool:
@@ -229,19 +228,19 @@ class OwnOutput:
         return any(path in process.outputs for process in processes.values()) or path in files_written_by(processes)
 
     def _redirected(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
-        """The file that the standard output of the trainings goes to, if none of them prints into the log."""
+        """The file that standard output of the trainings goes to, if none of them prints to the log."""
         read_by_members = {process.stdin for process in processes.values()}
         if any(process.outputs[0] == self._log or process.outputs[0] in read_by_members for process in printing):
             return None
         for number in (1, 2):
             for process in printing:
                 path = process.outputs[number - 1]
-                if _is_file(path) and path != self._log:
+                if is_file(path) and path != self._log:
                     return self._file_target(path, process.pid, number)
         return None
 
     def _with_figures(self, processes: Mapping[int, Inspected]) -> OutputTarget | None:
-        """A file with the name of a log that a process writes, and in which figures can be read."""
+        """A file that a process writes, with the name of a log and with figures in it."""
         for path in sorted(files_written_by(processes)):
             folders = os.path.relpath(os.path.dirname(path), os.path.realpath(self._cwd)).split("/")
             is_of_a_tool = any(is_skipped(folder) for folder in folders if folder not in (".", ".."))
@@ -253,11 +252,11 @@ class OwnOutput:
         return None
 
     def _unreadable(self, printing: list[Inspected], processes: Mapping[int, Inspected]) -> OutputTarget | None:
-        """What the output goes to if nothing can be read there."""
+        """Where the output goes if it cannot be read."""
         if not printing or any(process.outputs[0] in ("", self._log) for process in printing):
             return None
-        pipes = set(_pipes_of(processes))
-        if any(process.outputs[0] in pipes for process in printing):
+        read = {target for pid in processes for target, mode in open_descriptors(pid) if mode & stat.S_IRUSR}
+        if any(process.outputs[0] in read for process in printing):
             return None
         path = printing[0].outputs[0]
         kind = path.partition(":")[0]
@@ -275,49 +274,28 @@ class OwnOutput:
         except OSError as error:
             return OutputTarget(path=path, problem=error.strerror or str(error))
         if not same:
-            return OutputTarget(path=path, problem="it is in another file system than this path shows here")
+            return OutputTarget(path=path, problem="the path is another file outside of its mount namespace")
         return OutputTarget(path=path, start=self._start_in(path, appends=_appends(pid, number)))
 
     def _start_in(self, path: str, *, appends: bool) -> int:
-        """Where this attempt's output begins: behind what was there before, which is not known to the byte."""
+        """Where this attempt's output begins in the file: after what it contained before, as far as is known."""
         size = _size_of(path)
         known = self._known
         if not appends:
             return 0
         if known is not None and known.path == path and known.offset <= size:
             return known.offset
-        born_at = birth_time(path)
-        if born_at is not None and born_at >= self._since:
+        born_at = birth_time_ns(path)
+        if born_at is not None and born_at >= self._since * 1e9:
             return 0
         return min(size, (self._sizes or {}).get(path, size))
 
 
 def _printing(processes: Mapping[int, Inspected]) -> list[Inspected]:
-    """The processes that may train, oldest first: neither shells nor helpers."""
+    """The processes that may be trainings, oldest first: no shells or helpers."""
     readers = readers_of_others(processes.values())
     able = (process for process in processes.values() if not process.is_sequencer and process.identity not in readers)
     return sorted(able, key=lambda process: (process.identity.start_time, process.pid))
-
-
-def _files_printed_into(processes: Iterable[Inspected]) -> Iterator[str]:
-    for process in processes:
-        yield from filter(_is_file, process.outputs)
-
-
-def _is_file(path: str) -> bool:
-    return path.startswith("/") and not path.startswith("/dev/") and not path.endswith(" (deleted)")
-
-
-def _pipes_of(processes: Iterable[int]) -> Iterator[str]:
-    """The pipes that these processes read from, with any descriptor."""
-    for pid in processes:
-        try:
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                descriptor = f"/proc/{pid}/fd/{name}"
-                if os.lstat(descriptor).st_mode & stat.S_IRUSR:
-                    yield os.readlink(descriptor)
-        except OSError:
-            continue  # gone, or another user's
 
 
 def _appends(pid: int, number: int) -> bool:

@@ -22,7 +22,7 @@ from backprop_tui.runner.stop_sequence import StopSequence
 
 MAX_METRICS = 512  # by name, because the record is written every second
 ESTIMATE_SECONDS = 1.0  # between two estimates of the time to the end
-MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as the layers of a model, or a counter
+MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as layers or a counter
 # Fields of Live and of Progress.
 _LATEST = ("step", "epoch", "total_steps", "total_epochs", "epochs_done", "eta_seconds")
 _NUMBER = re.compile(r"\d+")
@@ -66,7 +66,7 @@ class LiveProgress:
             self._latest["total_epochs"] = None
 
     def _accepts(self, name: str) -> bool:
-        """Whether the metric is known, or there is room for it: a counter in a name may make ever new ones."""
+        """Whether the metric is known, or there is room for it: a counter in a name may create endless metrics."""
         if name in self._metrics:
             return True
         pattern = _NUMBER.sub("#", name)
@@ -133,7 +133,7 @@ class ProgressRecorder:
         self._checkpoints.note_step(progress.step)
 
     def update_eta(self) -> None:
-        """Estimates the time to the end anew; to be called often, after what the script printed so far was recorded."""
+        """Estimates the time to the end; to be called often, after the latest output was recorded."""
         live = self._recorder.live
         if live.pause is not None:
             return

@@ -1,4 +1,4 @@
-"""Recognises checkpoints with unknown names: files in a container format that are saved again and again."""
+"""Recognises checkpoints with unknown names: files in a container format that are saved repeatedly."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from backprop_tui.runner.outputs.checkpoints import CheckpointFound
 MAX_SERIES = 200
 KEPT_SIGHTINGS = 20
 SILENT_SAVES = 3  # that show a series if the log reports no steps
-MIN_INTERVAL_SECONDS = 0.2  # files that follow one another faster are no saves of a training
+MIN_INTERVAL_SECONDS = 0.2  # saves of a training are not more frequent
 MAX_INTERVAL_RATIO = 3.0  # of the longest interval to the shortest
 MIN_STEP = 10  # small numbers are near one another by chance
 NEAR_SHARE = 0.1  # a number this close to the step of the log is a step
 _DIGITS = re.compile(r"\d+")
 _MODEL = re.compile(r"(?:agent|model|policy|weights|params|network|net)\.\w+")
-_NAMES_OF_DATA = (".npz", ".pkl", ".pickle")  # not only models are rewritten in these: without a number they are none
+_NAMES_OF_DATA = (".npz", ".pkl", ".pickle")  # also used for data: without a number they are no checkpoints
 
 
 def is_near(number: int, step: int) -> bool:
@@ -34,7 +34,7 @@ class _Series:
 
 
 class RepeatedSaves:
-    """Remembers files whose names say nothing until their repetition shows that they are checkpoints."""
+    """Remembers files with unknown names until their repetition shows that they are checkpoints."""
 
     def __init__(self, step_at: Callable[[float], int | None]) -> None:
         """`step_at` returns the step that the log had reported at a wall-clock time; None if it had reported none."""

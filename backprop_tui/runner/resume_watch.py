@@ -10,7 +10,7 @@ from time import time
 
 from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.formatting import from_iso
-from backprop_tui.domain.invocation import RESUME_FLAG, resume_arg
+from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import (
@@ -21,7 +21,7 @@ from backprop_tui.domain.resume_check import (
     attempt_message,
     check_resume,
 )
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import ResumeChannel, Run
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
@@ -30,13 +30,13 @@ from backprop_tui.store.tail import JsonTail
 
 _TAIL_BYTES = 512 << 10
 _OPENING_POINTS = 40  # at the start of the run
-_MAX_POINTS = 400  # since the resume; what they do not show is unknown
+_MAX_POINTS = 400  # since the resume; then there is a verdict in any case
 
 
 class ResumeWatch:
     """Does nothing unless the attempt was resumed from a checkpoint, nor after the verdict.
 
-    The log is judged first. The files in which the script writes metrics beside it count where the log shows nothing.
+    The log is judged first; metric files of the script count if the log is not conclusive.
     A guardian that takes over reads what the attempt has reported so far from metrics.jsonl.
     """
 
@@ -59,7 +59,7 @@ class ResumeWatch:
             self._judge(final=self._log.is_full)
 
     def observe_files(self, values: Sequence[Progress]) -> None:
-        """Takes what the files changed since the start of the attempt contain, whether it is new or not."""
+        """Takes the content of files that changed in this attempt, new or not."""
         if self._files is not None:
             self._files.add_new(values)
             self._judge(final=False)
@@ -90,13 +90,11 @@ class ResumeWatch:
         spec = self._run.spec
         if not check.is_doubtful:
             return ""
-        template = resume_arg(spec)
-        if template is None and RESUME_FLAG in spec.understood_flags:
-            template = RESUME_FLAG
-        if template is None:
-            return "; the script got its checkpoint only in BACKPROP_RESUME_FROM, --resume-arg passes it as an option"
+        method = resumes_by(spec)
+        if method in (None, RESUME_VARIABLE, ResumeChannel.ITSELF):
+            return f"; the script got its checkpoint only in {RESUME_VARIABLE}, --resume-arg passes it as an option"
         origin = "" if spec.resume_arg is None else "--resume-arg "
-        return f"; it was given {origin}{template}: check that it loads its checkpoint, or set another --resume-arg"
+        return f"; it was given {origin}{method}: check that it loads its checkpoint, or set another --resume-arg"
 
 
 _EVENTS = {
@@ -121,7 +119,7 @@ class _Evidence:
         since = ([line for line in earlier if _time(line) >= attempt.started_at] for attempt in reversed(ended))
         last = next(filter(None, since), [])
         names = dict.fromkeys(name for line in last for name in _metrics(line))
-        # Without a loss a score shows it too; what depends on the step alone, such as a learning rate, does not.
+        # A score is evidence too; what depends on the step alone, such as a learning rate, is not.
         self._metric = main_loss(names) or next((name for name in names if name in run.best), None)
         self._attempt = run.attempt.number
         points = self._points(last)
@@ -182,7 +180,7 @@ class _Evidence:
             self.add([value])
 
     def check(self, *, final: bool) -> ResumeCheck | None:
-        """The verdict; None if there is none yet, or these values cannot show it."""
+        """The verdict; None if there is none yet, or these values are ambiguous."""
         if self._is_ambiguous:
             return None
         # Judged once for all values: it takes milliseconds, and a log may report thousands of values at once.
@@ -190,7 +188,7 @@ class _Evidence:
 
 
 def _saves(run: Run, pace: CheckpointPace | None) -> BeforeResume:
-    """What is known of the checkpoint that the run was resumed from, and of how often it saves."""
+    """What is known of the checkpoint that the run was resumed from, and how often it saves."""
     saved = next((saved for saved in reversed(run.checkpoints) if saved.path == run.attempt.resumed_from), None)
     steps = [saved.step for saved in run.checkpoints if saved.step is not None]
     return BeforeResume(

@@ -161,7 +161,7 @@ class ScriptProcess:
 
     @classmethod
     def ended(cls, identity: Identity, exit_: Exit) -> ScriptProcess:
-        """A script that is gone, whose end an earlier guardian recorded."""
+        """A script that has ended, as an earlier guardian recorded."""
         return cls(identity, None, adopted=True, ended=exit_)
 
     @property

@@ -14,7 +14,7 @@ from backprop_tui.domain.live import PostponedStop, Stopping
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
-from backprop_tui.runner.latecomers import Latecomers, boot_seconds
+from backprop_tui.runner.late_starts import LateStarts, boot_seconds
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
@@ -57,7 +57,7 @@ class StopSequence:
         self._plan = plan
         self._tree = tree
         self._recorder = recorder
-        self.latecomers = Latecomers(tree, recorder)
+        self.late_starts = LateStarts(tree, recorder)
 
     @property
     def stopping(self) -> Stopping | None:
@@ -78,7 +78,7 @@ class StopSequence:
             deadline=now + self._plan.grace_seconds,
             cause=cause,
             signalled_at=boot_seconds(),
-            programs=self.latecomers.programs(),
+            programs=self.late_starts.programs(),
         )
         # If the disk is full the script cannot read the record, so only a signal reaches it.
         if self._listens() and self._recorder.commit(stopping=stopping, postponed=None):
@@ -106,7 +106,7 @@ class StopSequence:
         if stopping.stage == SIGNALLED:
             self._tree.signal_readers(signal.Signals[self._plan.stop_signal])
         if stopping.stage < KILL:
-            self.latecomers.check(stopping)
+            self.late_starts.check(stopping)
         if now < stopping.deadline:
             return
         if stopping.stage < SIGNALLED:

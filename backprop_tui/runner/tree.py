@@ -26,8 +26,8 @@ class Tree:
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
         self._everywhere = script is None or script.adopted
         self._unsignalled_readers: set[Identity] = set()
-        self.wait_statuses: dict[int, int] = {}  # of the script's orphans that this process has reaped and was to note
-        self.noted: frozenset[int] = frozenset()  # pids
+        self.wait_statuses: dict[int, int] = {}  # of noted orphans that this process has reaped
+        self.noted: frozenset[int] = frozenset()  # pids whose exit status is of interest
 
     def search_everywhere(self) -> None:
         """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
@@ -44,7 +44,7 @@ class Tree:
         return list(members.values())
 
     def inspect(self) -> dict[int, Inspected]:
-        """Every living process of the run, by its pid, with what it is. Reaps our own zombies."""
+        """Inspects every living process of the run; by pid. Reaps our own zombies."""
         self.reap()
         return inspect(self.pids())
 
@@ -79,8 +79,8 @@ class Tree:
     def signal_group(self, number: int) -> None:
         """Signals the script's process group; once the script is dead, the groups of what it left running.
 
-        Processes that read what others print, such as tee, are signalled when those have ended, by `signal_readers`:
-        a script that prints into a broken pipe dies before it has saved.
+        Processes that read the output of others, such as tee, are signalled after those have ended, by
+        `signal_readers`: a script that prints to a broken pipe dies before it has saved.
         """
         processes = self.inspect()
         group = self._group(processes)
@@ -125,7 +125,7 @@ class Tree:
             send_signal(member, number)
 
     def terminate(self) -> None:
-        """Sends SIGTERM to every process, except to those that read what others print and end after them."""
+        """Sends SIGTERM to every process, except those that read the output of others and end after them."""
         processes = self.inspect()
         for identity in {process.identity for process in processes.values()} - readers_of_others(processes.values()):
             send_signal(identity, signal.SIGTERM)

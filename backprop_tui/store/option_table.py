@@ -9,24 +9,11 @@ from typing import Any
 
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.run import Run, Spec
+from backprop_tui.domain.word_set import word_set
 from backprop_tui.store.fields import JsonObject
 
 # Shown elsewhere, or different without meaning.
-_LEFT_OUT = frozenset(
-    {
-        "command",
-        "script",
-        "cwd",
-        "framework",
-        "key",
-        "after",
-        "process",
-        "understood_flags",
-        "env",
-        "resume_channel",
-        "objective",
-    }
-)
+_LEFT_OUT = word_set("command script cwd framework key after process understood_flags env resume_channel objective")
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 

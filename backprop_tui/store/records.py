@@ -141,7 +141,7 @@ def _objective(objective: Objective | None, metrics: JsonObject, best: JsonObjec
 
 
 def with_objective(source: JsonObject) -> JsonObject:
-    """The public form of a run; if an earlier version wrote it, with what can be known of its objective.
+    """The public form of a run; completed by an objective if an earlier version wrote it.
 
     Those recorded the lowest training loss without smoothing it.
     """

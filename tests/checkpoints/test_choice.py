@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from."""
+"""Which checkpoint a run resumes from."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_files_saved_together_are_one_checkpoint(saves: Saves, first: str, secon
         assert saves.chosen() == chosen
 
 
-def test_saves_with_different_numbers_are_different_however_quickly_they_follow(saves: Saves) -> None:
+def test_saves_with_different_numbers_are_separate_checkpoints(saves: Saves) -> None:
     for number in range(3):
         saves.save(f"model_{number}00.pt", 10.0 + number / 2)
     assert len(saves.names()) == 3
@@ -94,7 +94,7 @@ def test_among_equal_files_a_person_has_to_choose(saves: Saves, names: tuple[str
     assert names[0] in (choose(saves.checkpoints).advice() or "")
 
 
-def test_of_a_later_save_the_candidates_are_those_of_that_save(saves: Saves) -> None:
+def test_a_later_save_has_its_own_candidates(saves: Saves) -> None:
     for at in (10.0, 60.0):
         for name in ("encoder.pt", "decoder.pt"):
             saves.save(name, at)
@@ -103,13 +103,13 @@ def test_of_a_later_save_the_candidates_are_those_of_that_save(saves: Saves) -> 
 
 
 @pytest.mark.parametrize("name", ["ema_300.pt", "adapter_300.pt", "model_merged.pt"])
-def test_weights_made_for_use_are_not_taken_for_the_state_without_asking(saves: Saves, name: str) -> None:
+def test_exported_weights_are_not_resumed_from_without_asking(saves: Saves, name: str) -> None:
     saves.save(name, 10.0)
     assert saves.chosen() is None
     assert saves.candidates() == [name]
 
 
-def test_one_that_is_kept_for_its_score_comes_last(saves: Saves) -> None:
+def test_the_best_checkpoint_comes_last(saves: Saves) -> None:
     saves.save("step_100.pt", 10.0)
     saves.save("best/best_model.pt", 60.0)
     assert saves.chosen() == "step_100.pt"

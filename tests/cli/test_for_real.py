@@ -349,7 +349,7 @@ def test_the_run_with_the_most_reward_is_the_best(terminal: Terminal) -> None:
 
 
 def test_an_objective_that_is_given_decides(terminal: Terminal) -> None:
-    assert "score: say score:min or score:max" in terminal.type("run", "train.py", "--objective", "score")[2]
+    assert "use score:min or score:max" in terminal.type("run", "train.py", "--objective", "score")[2]
     _run_group(terminal, _REWARDED, "--sweep", "seed=1..2", "--objective", "score:min")
     best = _json(terminal, "status", "g@best")
     expected = {"metric": "score", "direction": "min", "best": -3.0, "best_step": 4000, "last": -3.0}
@@ -362,7 +362,7 @@ def test_the_setting_is_used_and_a_metric_that_is_never_printed_is_said(terminal
     assert "no run has a value of val_loss yet" in terminal.type("status", "g@best")[2]
     run = json.loads(terminal.type("--json", "list")[1])[0]
     assert (run["objective"]["source"], run["objective"]["best"]) == ("setting", None)
-    assert b"val_loss was not printed yet, but ep_rew_mean, score" in terminal.type("status", run["id"])[1]
+    assert b"val_loss was not printed yet, only ep_rew_mean, score" in terminal.type("status", run["id"])[1]
 
 
 def test_a_lucky_minibatch_is_not_the_best(terminal: Terminal) -> None:

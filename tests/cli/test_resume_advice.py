@@ -1,4 +1,4 @@
-"""Where nothing tells a script its checkpoint, that is said before it starts; else nothing is said."""
+"""A warning before the start if no known way passes the script its checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from backprop_tui.domain.status import Status
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
-ADVICE = "told its checkpoint in BACKPROP_RESUME_FROM only"
+ADVICE = "its checkpoint is passed in BACKPROP_RESUME_FROM only"
 REMEDY = "give --resume-arg '--your-flag {path}', or read the variable in the script"
 OPTION = "parser.add_argument('--resume')"
 SLICED = ("-d", "-m", "1", "--total-minutes", "3")
@@ -29,7 +29,7 @@ SLICED = ("-d", "-m", "1", "--total-minutes", "3")
         ("BackupAndRestore('backup')", SLICED, "itself"),
     ],
 )
-def test_slices_of_a_script_that_is_not_told_are_announced(
+def test_a_run_in_slices_warns_if_its_script_takes_no_checkpoint(
     obey: Commands, workplace: Path, source: str, words: tuple[str, ...], resumes_by: str | None
 ) -> None:
     (workplace / "train.py").write_text(source)
@@ -38,24 +38,24 @@ def test_slices_of_a_script_that_is_not_told_are_announced(
     expected = (
         ""
         if resumes_by
-        else f"backprop-tui: train: no option that takes a checkpoint is found in its source: it is {ADVICE}"
+        else f"backprop-tui: train: no option that takes a checkpoint was found in its source: {ADVICE}"
     )
     assert result.err.startswith(expected)
     assert (REMEDY in result.err) == (resumes_by is None)
     assert obey("run", "train.py", "-d").err == ""  # one timebox
 
 
-def test_a_shell_script_that_keeps_its_arguments_is_named_as_the_obstacle(obey: Commands, workplace: Path) -> None:
+def test_a_shell_script_that_does_not_pass_on_its_arguments_is_the_reason(obey: Commands, workplace: Path) -> None:
     (workplace / "train.py").write_text(OPTION)
     (workplace / "run.sh").write_text("python3 train.py --lr 1\n")
     err = obey("run", *SLICED, "run.sh").err
-    assert 'run: its shell script does not pass its arguments on ("$@"), so --resume cannot be added' in err
+    assert 'run: its shell script does not pass on its arguments ("$@"), so --resume cannot be added' in err
     assert ADVICE in err
     (workplace / "run.sh").write_text('python3 train.py --lr 1 "$@"\n')
     assert obey("run", *SLICED, "run.sh").err == ""
 
 
-def test_a_resume_says_it_before_it_starts(obey: Commands, runs: Runs, workplace: Path) -> None:
+def test_a_resume_warns_before_it_starts(obey: Commands, runs: Runs, workplace: Path) -> None:
     checkpoint = workplace / "c.pt"
     checkpoint.write_bytes(b"x")
     (workplace / "quiet.py").write_text("print()")
@@ -65,10 +65,10 @@ def test_a_resume_says_it_before_it_starts(obey: Commands, runs: Runs, workplace
         runs.ended(name, Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
     assert obey("resume", "clear", "-d", "-r", "c.pt").err == ""
     dry = obey("resume", "quiet", "--dry-run", "-r", "c.pt")
-    told = obey("resume", "quiet", "-d", "-r", "c.pt", "--json")
+    queued = obey("resume", "quiet", "-d", "-r", "c.pt", "--json")
     assert ADVICE in dry.err
-    assert REMEDY in told.err
-    assert told.json["resumes_by"] is None
+    assert REMEDY in queued.err
+    assert queued.json["resumes_by"] is None
     (workplace / "quiet.py").write_text(OPTION)
     runs.ended("again", Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
     assert obey.json("resume", "again", "-d", "-r", "c.pt")["resumes_by"] == "--resume {path}"

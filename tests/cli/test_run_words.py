@@ -1,4 +1,4 @@
-"""What people type after `run` without `--` is understood, or refused with the line to type."""
+"""Lines of `run` without `--` are completed, or refused with the line to type."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _parsed(line: str) -> Invocation:
         ("run python3 -c 'print(1)' --", "run -- python3 -c 'print(1)' --"),
     ],
 )
-def test_what_is_unambiguous_is_completed(typed: str, understood: str) -> None:
+def test_unambiguous_lines_are_completed(typed: str, understood: str) -> None:
     completed, asked = _parsed(typed), _parsed(understood)
     assert completed.arguments.understood == f"backprop-tui {understood}"
     assert asked.arguments.understood is None
@@ -67,7 +67,7 @@ def test_what_is_unambiguous_is_completed(typed: str, understood: str) -> None:
         "run -m 5 train.py --resume-arg --load={path} -- a",
     ],
 )
-def test_what_is_complete_is_taken_as_it_is(line: str) -> None:
+def test_complete_lines_are_unchanged(line: str) -> None:
     assert _parsed(line).arguments.understood is None
 
 
@@ -91,7 +91,7 @@ def test_what_is_complete_is_taken_as_it_is(line: str) -> None:
         ("train.py", "run train.py"),
     ],
 )
-def test_what_is_ambiguous_gets_the_line_to_type(typed: str, line: str) -> None:
+def test_ambiguous_lines_are_refused_with_the_line_to_type(typed: str, line: str) -> None:
     with pytest.raises(UsageError) as refused:
         _parsed(typed)
     assert str(refused.value).endswith(f": backprop-tui {line}")
@@ -119,14 +119,14 @@ def test_odd_words_are_refused_in_one_line(obey: Commands, word: str) -> None:
     assert result.err.count("\n") == 1
 
 
-def test_the_line_is_shown_once_as_it_was_understood(obey: Commands) -> None:
+def test_the_completed_line_is_shown_once(obey: Commands) -> None:
     result = obey("run", *NO_START, "--gpus", "0", "python3", "-m", "pkg.train")
     line = "backprop-tui run --no-ui --dry-run --gpus 0 -- python3 -m pkg.train"
     assert result.err.splitlines() == [f"understood as: {line}"]
     assert "run          train\n" in result.out
 
 
-def test_the_dialog_for_new_runs_understands_the_same(session: object) -> None:
+def test_the_new_run_dialog_completes_lines_too(session: object) -> None:
     from backprop_tui.cli.commands.run import parse_request
 
     request = parse_request(["-m", "5", "python3", "train.py"])

@@ -226,17 +226,17 @@ def test_more_reward_is_better(obey: Commands, runs: Runs) -> None:
     assert obey.json("status", "sweep@best")["id"] == "run1"
 
 
-def test_no_order_is_called_the_best_if_the_direction_is_unknown(obey: Commands, runs: Runs) -> None:
+def test_there_is_no_order_if_the_direction_is_unknown(obey: Commands, runs: Runs) -> None:
     sweep(runs, 4.0, 12.0, metric="score")
     lines = obey("show", "sweep").lines
-    assert lines[0].startswith("not ordered: whether less or more score is better is unknown; --objective score:min")
+    assert lines[0].startswith("not ordered: it is unknown whether lower or higher score is better; set --objective")
     assert [line.split()[:2] for line in lines[2:4]] == [["-", "run0"], ["-", "run1"]]
     shown = obey.json("show", "sweep")
     assert (shown["best"], shown["objective"]["direction"]) == (None, None)
     assert obey.json("compare", "sweep")["best_first"] == []
     result = obey("status", "sweep@best")
     assert (result.code, "--objective score:min or score:max" in result.err) == (2, True)
-    assert "best          none: whether" in obey("status", "sweep").out
+    assert "best          none: it is unknown" in obey("status", "sweep").out
 
 
 def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: Runs) -> None:
@@ -258,7 +258,7 @@ def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: R
 def test_the_objective_of_an_active_run_stays(obey: Commands, runs: Runs) -> None:
     runs.guarded("a")
     result = obey("edit", "a", "--objective", "score:max")
-    assert (result.code, "set it when the run has ended" in result.err) == (2, True)
+    assert (result.code, "set it after the run has ended" in result.err) == (2, True)
 
 
 def test_runs_with_different_objectives_have_no_best(obey: Commands, runs: Runs) -> None:
@@ -267,7 +267,7 @@ def test_runs_with_different_objectives_have_no_best(obey: Commands, runs: Runs)
         guardian.measures(1, **{metric: 0.5})
         guardian.ends()
     assert "no metric in common (val_loss, val_acc)" in obey("status", "mixed@best").err
-    assert obey("show", "mixed").lines[0].startswith("not ordered: they have no metric in common")
+    assert obey("show", "mixed").lines[0].startswith("not ordered: the runs have no metric in common")
 
 
 def test_one_run_is_not_compared(obey: Commands, runs: Runs) -> None:

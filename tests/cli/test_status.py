@@ -235,7 +235,7 @@ def test_a_resume_that_is_not_confirmed_and_a_slice_that_restarted_say_so(obey: 
 def test_a_refused_option_is_shown_with_how_the_script_gets_its_checkpoint(obey: Commands, runs: Runs) -> None:
     runs.guarded("strict", spec={"found_resume_arg": "--ckpt_path {path}", "refused_options": ("--ckpt_path",)})
     text = obey("status", "strict").out
-    assert "BACKPROP_RESUME_FROM alone: it does not accept --ckpt_path" in text
+    assert "BACKPROP_RESUME_FROM only: the script refused --ckpt_path" in text
 
 
 def test_a_stopped_guardian_is_reported_with_the_command_that_wakes_it(obey: Commands, runs: Runs) -> None:
@@ -281,5 +281,5 @@ def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, run
     guardian = runs.guarded("busy", spec={"until": (parse_goal("loss<0.1"),)})
     assert "warning" not in obey("status", "busy").out
     guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
-    assert "warning     loss was not printed yet, but train_loss, lr" in obey("status", "busy").out
+    assert "warning     loss was not printed yet, only train_loss, lr" in obey("status", "busy").out
     guardian.ends()

@@ -1,4 +1,4 @@
-"""The source of what a command line trains is found as Python finds it, and with it how it is told to resume."""
+"""Locating the source of a training, and how it takes a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.client.training_source import MAX_IMPORTED_FILES, find_training
 from backprop_tui.domain.command_lines import find_target
-from backprop_tui.domain.resume_arguments import ResumeMeans
+from backprop_tui.domain.resume_arguments import ResumeMethod
 from backprop_tui.domain.run import ResumeChannel
 
 OPTION = 'parser.add_argument("--resume", type=str)\n'
@@ -26,7 +26,7 @@ def _written(folder: Path, **files: str) -> None:
         path.write_text(content)
 
 
-def _means(folder: Path, line: str, **environment: str) -> ResumeMeans:
+def _means(folder: Path, line: str, **environment: str) -> ResumeMethod:
     return find_training(find_target(shlex.split(line)), str(folder), {"PATH": os.defpath, **environment})[1]
 
 
@@ -91,7 +91,7 @@ def test_imports_in_a_circle_and_many_modules_end(tmp_path: Path) -> None:
     assert _template(tmp_path, f"python m{count - 3}.py") == "--resume {path}"
 
 
-def test_a_shell_script_must_pass_its_arguments_on(tmp_path: Path) -> None:
+def test_a_shell_script_must_pass_on_its_arguments(tmp_path: Path) -> None:
     _written(tmp_path, sub__train=OPTION)
     passing = 'cd "$(dirname "$0")"\nexec torchrun \\\n  train.py --lr 1 "$@"\n'
     (tmp_path / "sub/run.sh").write_text(passing)
@@ -99,13 +99,13 @@ def test_a_shell_script_must_pass_its_arguments_on(tmp_path: Path) -> None:
     (tmp_path / "outer.sh").write_text('./sub/run.sh "$@"\n')
     assert _template(tmp_path, "sh outer.sh") == "--resume {path}"
     (tmp_path / "sub/run.sh").write_text(passing.replace('"$@"', ""))
-    means = _means(tmp_path, "bash sub/run.sh")
-    assert means.template is None
-    assert means.obstacle is not None
-    assert "--resume cannot be added" in means.advice
+    method = _means(tmp_path, "bash sub/run.sh")
+    assert method.template is None
+    assert method.obstacle is not None
+    assert "--resume cannot be added" in method.obstacle
 
 
-def test_a_shell_may_pass_the_variable_on(tmp_path: Path) -> None:
+def test_a_shell_script_may_pass_on_the_variable(tmp_path: Path) -> None:
     _written(tmp_path, train=OPTION)
     (tmp_path / "run.sh").write_text(
         '[ -n "$BACKPROP_RESUME_FROM" ] && A="--resume $BACKPROP_RESUME_FROM"\npython train.py $A\n'
@@ -171,7 +171,7 @@ def test_hydras_key_is_found_in_its_files(tmp_path: Path) -> None:
     assert _template(tmp_path, "python src/train.py lr=2") == "\"trainer.resume_from_checkpoint='{path}'\""
     assert _template(tmp_path, "python src/train.py trainer=cpu") == "\"ckpt_path='{path}'\""
     (tmp_path / "conf/trainer/ddp.yaml").write_text("max_epochs: 1\n")
-    assert _means(tmp_path, "python src/train.py lr=2") == ResumeMeans()
+    assert _means(tmp_path, "python src/train.py lr=2") == ResumeMethod()
 
 
 def test_omegaconfs_key_is_found_in_the_files_it_is_given(tmp_path: Path) -> None:
@@ -202,12 +202,12 @@ def test_a_script_that_needs_no_argument_is_recognised(
     tmp_path: Path, source: str, arguments: str, channel: ResumeChannel | None
 ) -> None:
     _written(tmp_path, train=source)
-    assert _means(tmp_path, f"python train.py {arguments}") == ResumeMeans(channel=channel)
+    assert _means(tmp_path, f"python train.py {arguments}") == ResumeMethod(channel=channel)
 
 
 @pytest.mark.parametrize(
     "line", ["python -m nowhere", "python gone.py", "python -c 'x'", "docker run image", "sleep 3"]
 )
-def test_nothing_is_known_of_what_is_not_found(tmp_path: Path, line: str) -> None:
-    path, means = find_training(find_target(shlex.split(line)), str(tmp_path), {"PATH": os.defpath})
-    assert (path, means) == (None, ResumeMeans(obstacle="its source is not found"))
+def test_a_missing_script_has_no_known_method(tmp_path: Path, line: str) -> None:
+    path, method = find_training(find_target(shlex.split(line)), str(tmp_path), {"PATH": os.defpath})
+    assert (path, method) == (None, ResumeMethod(obstacle="its source was not found"))

@@ -1,4 +1,4 @@
-"""What a command line trains, and how a run of it is named."""
+"""The target of a command line, and the name of its run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _target(line: str) -> Target:
         ("./job --lr 1", PROGRAM, "./job", "job"),
     ],
 )
-def test_interpreters_launchers_and_wrappers_are_not_what_trains(
+def test_the_script_is_found_behind_interpreters_launchers_and_wrappers(
     line: str, kind: TargetKind, word: str, name: str
 ) -> None:
     target = _target(line)
@@ -73,7 +73,7 @@ exec torchrun --nproc-per-node 2 \\
 """
 
 
-def test_a_shell_script_trains_by_the_command_that_gets_its_arguments() -> None:
+def test_a_shell_script_runs_the_command_that_gets_its_arguments() -> None:
     target = shell_target(RUN_SH, "/work")
     assert target is not None
     assert (target.word, target.directory, target.takes_arguments) == ("train.py", "/work", True)
@@ -88,7 +88,7 @@ def test_a_shell_script_trains_by_the_command_that_gets_its_arguments() -> None:
         ("for s in 1 2; do python -m pkg.train --seed $s; done\n", "pkg.train"),
     ],
 )
-def test_a_shell_script_may_pass_its_arguments_to_no_single_command(source: str, word: str) -> None:
+def test_a_shell_script_with_several_such_commands_takes_no_arguments(source: str, word: str) -> None:
     target = shell_target(source)
     assert target is not None
     assert (target.word, target.takes_arguments) == (word, False)
@@ -106,6 +106,6 @@ def test_a_package_is_named_by_its_folder() -> None:
 @given(
     st.lists(st.sampled_from(["python", "-m", "-c", "torchrun", "bash", "a.py", "--", "x", "A=1", "'", "run", "uv"]))
 )
-def test_no_command_line_makes_it_fail(words: list[str]) -> None:
+def test_any_command_line_is_accepted(words: list[str]) -> None:
     assert find_target([*words, "end"]).name
     shell_target(" ".join(words))

@@ -237,7 +237,7 @@ def test_a_slice_is_queued_last_with_its_checkpoint() -> None:
 @pytest.mark.parametrize(
     ("goal", "printed", "reason"),
     [
-        ("loss<0.1", {"train_loss": 2.0, "lr": 0.1}, "next slice; loss was not printed yet, but train_loss, lr"),
+        ("loss<0.1", {"train_loss": 2.0, "lr": 0.1}, "next slice; loss was not printed yet, only train_loss, lr"),
         ("loss<0.1", {"loss": 2.0}, "next slice"),
         ("loss<0.1", {}, "next slice"),
         ("step=90", {"train_loss": 2.0}, "next slice"),

@@ -1,4 +1,4 @@
-"""The name of a metric tells which direction is better, whether it was validated, and what it can never be."""
+"""The direction of a metric, and the kind of data it is of, by its name."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def _names(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _names(LOWER))
-def test_less_is_better(name: str) -> None:
+def test_lower_is_better(name: str) -> None:
     assert direction_of(name) is Direction.MIN
 
 
 @pytest.mark.parametrize("name", _names(HIGHER))
-def test_more_is_better(name: str) -> None:
+def test_higher_is_better(name: str) -> None:
     assert direction_of(name) is Direction.MAX
 
 
 @pytest.mark.parametrize("name", _names(UNKNOWN))
-def test_other_names_do_not_tell(name: str) -> None:
+def test_other_names_have_no_direction(name: str) -> None:
     assert direction_of(name) is None
 
 
@@ -86,7 +86,7 @@ def test_only_losses_and_errors_of_the_training_are_smoothed() -> None:
         "loss_scale; best val_loss; best_acc; Best mIoU; reward_std; ep_len_mean; gpu_mem; hp_metric; batch_size"
     ),
 )
-def test_bookkeeping_judges_nothing(name: str) -> None:
+def test_bookkeeping_metrics_are_recognised(name: str) -> None:
     assert is_bookkeeping(name)
 
 

@@ -1,4 +1,4 @@
-"""Which metric judges a run, its best value so far, and the order of the runs of a group."""
+"""The objective of a run, its best value so far, and the ranking of a group."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ VALIDATION, TRAINING = ObjectiveSource.VALIDATION, ObjectiveSource.TRAINING
         ("lr; eval/mean_ep_length; eval/mean_reward; eval/std_reward", "eval/mean_reward", VALIDATION),
     ],
 )
-def test_the_metric_that_judges_a_training(names: str, metric: str, source: ObjectiveSource) -> None:
+def test_the_default_objective(names: str, metric: str, source: ObjectiveSource) -> None:
     objective = default_objective(names.split("; "))
     assert objective is not None
     assert (objective.metric, objective.source) == (metric, source)
@@ -79,14 +79,14 @@ def test_an_objective_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("score", "score: say score:min or score:max"),
-        ("loss:low", "'low' is neither min nor max; say loss:min or loss:max"),
-        (":min", "say METRIC, METRIC:min or METRIC:max"),
-        ("", "say METRIC, METRIC:min or METRIC:max"),
+        ("score", "score: its direction is unknown; use score:min or score:max"),
+        ("loss:low", "'low' is neither min nor max; use loss:min or loss:max"),
+        (":min", "expected METRIC, METRIC:min or METRIC:max"),
+        ("", "expected METRIC, METRIC:min or METRIC:max"),
         ("loss:", "'' is neither min nor max"),
     ],
 )
-def test_a_wrong_objective_says_the_right_form(text: str, message: str) -> None:
+def test_an_invalid_objective_is_refused_with_the_right_form(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("|", r"\|")):
         parse_objective(text)
 
@@ -118,7 +118,7 @@ def test_nan_is_never_the_best() -> None:
     assert _tracked((1, {"loss": math.nan, "val_loss": -math.inf, "acc": math.inf})) == {}
 
 
-def test_what_is_kept_is_bounded_and_has_room_for_the_objective() -> None:
+def test_best_values_are_bounded_with_room_for_the_objective() -> None:
     tracker = BestTracker({}, {}, parse_objective("last:max"))
     for number in range(100):
         tracker.update({f"layer{number}/acc": 1.0, f"layer{number}/loss": 1.0}, None)
@@ -134,7 +134,7 @@ def test_the_better_of_two_attempts_counts() -> None:
     assert merge_best(earlier, {}, {}, None) == earlier
 
 
-def test_an_attempt_that_has_only_begun_does_not_beat_a_smoothed_loss() -> None:
+def test_an_attempt_that_has_just_started_does_not_beat_a_smoothed_loss() -> None:
     tracker = BestTracker({}, {}, None)
     tracker.update({"loss": 0.001}, 11)
     assert merge_best({"loss": Extreme(0.5, 10)}, {}, tracker.curves, None) == {"loss": Extreme(0.5, 10)}
@@ -169,7 +169,7 @@ def test_runs_without_a_common_objective_have_no_order() -> None:
     ranking = rank({"a": _scores(val_loss=0.1), "b": _scores(val_acc=0.5)})
     assert ranking.best is None
     assert ranking.problem is not None
-    assert "no metric in common (val_loss, val_acc); --objective" in ranking.problem
+    assert "no metric in common (val_loss, val_acc); set one with --objective" in ranking.problem
     assert rank({"a": _scores(loss=0.1), "b": _scores(reward=0.5)}).best is None
 
 
@@ -196,7 +196,7 @@ def test_given_objectives_rank_and_must_agree() -> None:
 
 def test_an_objective_that_was_never_printed_is_named() -> None:
     given = parse_objective("val_los:min")
-    assert unprinted(given, ["loss", "val_loss"]) == "val_los was not printed yet, but loss, val_loss"
+    assert unprinted(given, ["loss", "val_loss"]) == "val_los was not printed yet, only loss, val_loss"
     assert unprinted(given, []) is None
     assert unprinted(default_objective(["loss"]), ["loss"]) is None
     ranking = rank({"a": _scores(given, loss=1.0)})

@@ -66,7 +66,7 @@ def test_other_errors_are_no_refusal(message: str) -> None:
     assert find_refused_option(lines(message), OPTIONS) is None
 
 
-def test_a_failed_attempt_is_said_to_be_our_doing() -> None:
+def test_the_cause_names_the_option_that_was_added() -> None:
     log = lines("train.py: error: unrecognized arguments: --ckpt_path /w/last.ckpt")
     failed = Outcome(status=Status.FAILED, exit_code=2, reason="wrong arguments")
     outcome = explain_refusal(failed, log, OPTIONS)

@@ -1,4 +1,4 @@
-"""How a script is told to resume, as its source says."""
+"""How a script takes a checkpoint, found in its source."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
         (
             BeforeResume(first=[LoggedPoint(loss=0.7)] * 9, last=[LoggedPoint(loss=0.7)] * 9),
             [LoggedPoint(loss=0.7)] * 9,
-            "it printed no step or epoch of the whole training, and its loss alone does not show it",
+            "it printed no step or epoch of the whole training, and its loss alone is not enough",
         ),
     ],
 )
@@ -303,7 +303,7 @@ JUMPED, UNKNOWN = ResumeVerdict.JUMPED, ResumeVerdict.UNKNOWN
             BeforeResume(first=only_losses(FALLING[:20]), last=only_losses(FALLING)),
             only_losses([2.1, 1.2, 0.9, 0.5, *[0.21] * 40]),
             UNKNOWN,
-            "its loss alone does not show it",
+            "its loss alone is not enough",
         ),
         # A reward, or any other metric that is not a loss, is not compared: steps decide.
         (of_timed(saved_step=1900), timed(1910, 1940, at=301), CONTINUED, "continued at step 1910"),

@@ -1,4 +1,4 @@
-"""The key that a script configured by `key=value` takes its checkpoint by."""
+"""The key that takes a checkpoint in a `key=value` configuration."""
 
 from __future__ import annotations
 

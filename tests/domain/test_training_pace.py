@@ -36,7 +36,7 @@ def test_the_first_slow_step_is_left_out() -> None:
     assert meter((0, 1), (60, 2), (61, 3), (64, 6), (67, 9)).step_seconds() == pytest.approx(1.0)
 
 
-def test_between_two_lines_the_time_left_falls_and_then_stands_still() -> None:
+def test_between_two_lines_the_time_left_counts_down_and_then_stops() -> None:
     seen = meter((0, 0), (60, 100), (120, 200))
     left = [seen.seconds_left(1000, now) for now in (120, 150, 180, 600)]
     assert left == [480, 450, 420, 420]
@@ -53,12 +53,12 @@ def test_epochs_need_only_one_interval() -> None:
     assert meter((0, 0), (300, 1), unit="epoch").step_seconds() is None
 
 
-def test_steps_that_begin_again_begin_a_new_window() -> None:
+def test_a_restarted_count_starts_a_new_window() -> None:
     seen = meter((0, 0), (10, 100), (20, 200), (21, 50))
     assert seen.seconds_left(1000, 21) is None
 
 
-def test_what_the_script_prints_is_used_while_it_is_new() -> None:
+def test_a_printed_estimate_is_used_while_it_is_recent() -> None:
     seen = meter((0, 0), (10, 100), (20, 200))
     seen.note_printed(500, 20)
     assert seen.seconds_left(1000, 25) == 495
@@ -67,13 +67,13 @@ def test_what_the_script_prints_is_used_while_it_is_new() -> None:
     assert seen.seconds_left(1000, 90) == 10
 
 
-def test_what_the_script_prints_needs_no_total() -> None:
+def test_a_printed_estimate_needs_no_total() -> None:
     seen = PaceMeter()
     seen.note_printed(12, 8)
     assert seen.seconds_left(None, 9) == 11
 
 
-def test_what_was_printed_before_the_training_went_beyond_its_total_is_forgotten() -> None:
+def test_a_printed_estimate_is_dropped_after_the_total_was_exceeded() -> None:
     seen = PaceMeter()
     seen.note(60, "step", 10)
     seen.note_printed(0, 10)

@@ -146,7 +146,7 @@ def test_a_failure_that_would_repeat_is_not_retried(sandbox: Sandbox) -> None:
     run.wait(lambda: "not_retried" in run.events(), "told that it is not tried again")
 
 
-def test_a_script_whose_interpreter_is_missing_is_told_from_a_missing_script(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_missing_interpreter_differs_from_a_missing_script(sandbox: Sandbox, tmp_path: Path) -> None:
     programs = {"run.sh": b"#!/bin/bash\r\nset -e\r\n", "tool": b"#!/opt/gone/bin/python\n", "plain": b"echo hi\n"}
     for name, content in programs.items():
         (tmp_path / name).write_bytes(content)

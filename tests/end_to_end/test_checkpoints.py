@@ -117,7 +117,7 @@ def test_a_slice_that_cannot_know_what_to_go_on_from_ends_with_that_advice(sandb
     state = end.state
     assert isinstance(state, Ended)
     assert (state.status, len(end.attempts)) == (Status.TIMEBOXED, 1)
-    assert "it is not known which one to go on from; resume --resume-from PATH chooses" in (state.reason or "")
+    assert "it is unknown which one to resume from; choose with resume --resume-from PATH" in (state.reason or "")
     asked = end.checkpoints[-1]
     assert sorted(os.path.basename(path)[:7] for path in asked.candidates) == ["decoder", "encoder"]
 

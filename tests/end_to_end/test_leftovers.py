@@ -1,4 +1,4 @@
-"""What a script leaves running belongs to its run, which lasts while that works."""
+"""Leftover processes belong to the run, which lasts while they work."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_with_wait_the_run_lasts_for_idle_processes_and_failed_scripts_too(sandb
     assert run.run().attempt.running_seconds >= 13
 
 
-def test_the_exit_code_of_a_training_that_fails_in_the_background_is_told(sandbox: Sandbox) -> None:
+def test_the_exit_code_of_a_training_that_fails_in_the_background_is_reported(sandbox: Sandbox) -> None:
     run = sandbox.submit(*shell("(sleep 2.5; echo working; exit 5) & echo started"))
     end = end_of(run)
     assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
@@ -132,7 +132,7 @@ CRASHES = [
 
 
 @pytest.mark.parametrize("crashes", CRASHES, ids=["once recorded", "at their end", "once named, and its successor"])
-def test_another_guardian_goes_on_waiting_and_knows_the_exit_code(
+def test_another_guardian_continues_to_wait_and_knows_the_exit_code(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[object, ...]
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, *crashes)  # type: ignore[arg-type]

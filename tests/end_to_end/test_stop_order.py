@@ -1,4 +1,4 @@
-"""At the stop signal a training saves whatever stands around it, and no other training begins."""
+"""At the stop signal a training can save, and no other training starts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def seconds_to_stop(run: Submitted) -> float:
     ],
     ids=["tee", "two filters", "tee of the whole script", "shell", "filter in Python"],
 )
-def test_a_pipeline_does_not_cost_the_save(sandbox: Sandbox, code: str) -> None:
+def test_a_training_in_a_pipeline_can_save(sandbox: Sandbox, code: str) -> None:
     run = stop(sandbox.submit(*shell(code), stop=PLAN))
     assert run.reports() == ["begin 1", "saved 1"]
     assert b"checkpoint_saved" in run.log() or exists(run, "seed-1.pt")
@@ -73,7 +73,7 @@ def test_a_training_that_is_fed_by_a_pipe_gets_the_signal_when_its_writer_has_en
     ids=["loop", "one after the other", "shells in a shell", "loop with a trap"],
 )
 @pytest.mark.parametrize("guardian_dies", [False, True])
-def test_no_training_begins_after_the_stop_signal(
+def test_no_training_starts_after_the_stop_signal(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, code: str, *, guardian_dies: bool
 ) -> None:
     if guardian_dies:
@@ -114,4 +114,4 @@ def test_workers_that_a_training_starts_while_it_saves_are_left_alone(sandbox: S
     run.ask(StopRequest(by="person", reason="stopped by you"))
     run.wait_for_end()
     assert exists(run, "saved")
-    assert "latecomer" not in run.events()
+    assert "started_after_stop" not in run.events()

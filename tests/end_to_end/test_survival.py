@@ -230,12 +230,13 @@ def test_a_checkpoint_is_recorded_once_although_its_line_is_read_again_after_an_
     code = (
         "import os, time\n"
         'print(\'{"step": 1, "loss": 1}\', flush=True)\n'
+        "open('c.json', 'w').write('{}')\n"
         'print(\'{"event": "checkpoint_saved", "path": "c.json"}\', flush=True)\n'
         "while not os.path.exists('go'): time.sleep(0.01)\n"
         'print(\'{"step": 2, "loss": 1}\', flush=True)\n'
     )
     run = sandbox.submit(*python(code))
-    run.wait(lambda: "checkpoint" in run.events(), "its checkpoint told")
+    run.wait(lambda: "checkpoint" in run.events(), "its checkpoint")
     guardian = run.wait(run.guardian, "its guardian")
     assert processes.kill(guardian)
     run.wait(lambda: "adopted" in run.events(), "adopted")

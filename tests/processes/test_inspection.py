@@ -1,4 +1,4 @@
-"""What a process is, and which ones read what others print."""
+"""Inspecting processes, and recognising those that read the output of others."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.training_totals import Totals
+from backprop_tui.domain.training_totals import Totals, totals_of_command
 from backprop_tui.readers.events import MergedEvent, Progress
 from backprop_tui.readers.log_reader import LogReader
 from tests.readers.test_merge import bar, read
@@ -193,3 +193,12 @@ def test_lines_that_announce_a_total(line: str, steps: int | None, epochs: int |
     assert read(line) == []  # it is shown once there is progress
     values = read(line, "epoch: 1, step: 1, loss: 0.5")
     assert (last(values, "total_steps"), last(values, "total_epochs")) == (steps, epochs)
+
+
+def test_an_option_counts_more_than_a_configuration_that_is_printed() -> None:
+    lines = ("max_iters = 5000", "iter 100: loss 2.5, time 12.00ms, mfu 0.10%")
+    given = totals_of_command(["python", "train.py", "config.py", "--max_iters=2000"])
+    assert last(with_totals(given, *lines), "total_steps") == 2000
+    assert last(with_totals(Totals(), *lines), "total_steps") == 5000
+    announced = with_totals(given, "Total optimization steps = 60", "iter 10: loss 2.5, time 12.00ms, mfu 0.10%")
+    assert last(announced, "total_steps") == 60

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.run import Queued, Run, Running, Spec, State
+from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.runner.outputs import files as written_files
 from backprop_tui.runner.outputs.files import (
     DEEPEST,
@@ -23,7 +24,7 @@ from backprop_tui.runner.outputs.files import (
     OutputLocation,
     locations_in_command,
 )
-from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour, files_written_by
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from backprop_tui.domain.live import OwnLog
-from backprop_tui.processes.linux import birth_time
+from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.runner.own_output import Fetched, FetchedTail, OwnOutput
 
 
@@ -52,13 +52,13 @@ def test_a_truncated_file_is_read_again_from_its_start() -> None:
 
 
 def test_the_time_of_creation_is_known(tmp_path: Path) -> None:
-    before = time.time() - 1
+    before_ns = time.time_ns() - 10**9
     path = tmp_path / "train.log"
     path.write_bytes(b"x")
     os.utime(path, (1.0, 1.0))
-    born_at = birth_time(str(path))
-    assert born_at is None or before < born_at < time.time() + 1
-    assert birth_time(str(tmp_path / "missing")) is None
+    born_at = birth_time_ns(str(path))
+    assert born_at is None or before_ns < born_at < time.time_ns() + 10**9
+    assert birth_time_ns(str(tmp_path / "missing")) is None
 
 
 def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tmp_path: Path) -> None:

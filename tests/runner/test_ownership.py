@@ -1,4 +1,4 @@
-"""Whose files they are in a directory in which several runs write."""
+"""Which run owns a file in a directory that several runs write to."""
 
 from __future__ import annotations
 

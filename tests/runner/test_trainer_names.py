@@ -1,4 +1,4 @@
-"""The checkpoints of widely used trainers: what they write in one save, and what of it a run goes on from.
+"""The checkpoints of widely used trainers: what they write in one save, and which file a run resumes from.
 
 `docs/frameworks.md` has the same table.
 """

@@ -19,12 +19,12 @@ from backprop_tui.client.run_metrics import (
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.metric_series import MetricSeries
-from backprop_tui.domain.objective import Objective, Ranking, direction_for, meaning
+from backprop_tui.domain.objective import Objective, Ranking, direction_for
 from backprop_tui.plotting.track import PlottedSeries
 from backprop_tui.presentation import compare, numbers
 from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.objective import order_text
+from backprop_tui.presentation.objective import shown_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
 
@@ -60,11 +60,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         output.json_value(_as_json(compared, ranking, metric, options, all_options=arguments.all))
         return OK
     if left_out:
-        total, shown = len(compared) + left_out, len(compared)
-        how = f"the first {shown} of {total} ({order_text(ranking)})"
-        if ranking.objective is not None and ranking.best is not None:
-            how = f"the {shown} best of {total} by {ranking.objective.metric}, {meaning(ranking.objective)}"
-        diagnostics.say(f"showing {how}; --top N shows more")
+        shown = shown_text(ranking, len(compared), len(compared) + left_out)
+        diagnostics.say(f"showing {shown}; --top N shows more")
     rows = compare.option_rows(compared)
     rows = rows if arguments.all else compare.differing(rows)
     if not rows:

@@ -89,7 +89,7 @@ def _check(
         if status is None:
             raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are read-only")
         if status in ACTIVE and arguments.objective is not None:
-            raise UsageError(f"--objective: run {run_id} is {status}; set it when the run has ended")
+            raise UsageError(f"--objective: run {run_id} is {status}; set it after the run has ended")
         if status in ENDED and timebox is not None:
             limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
             advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"

@@ -10,7 +10,7 @@ from backprop_tui.cli.options import add_run_options, run_options
 from backprop_tui.cli.reports import follow_queued, print_held, print_previews, print_would
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.handles import HELP, resolve, resolve_one
-from backprop_tui.client.resume import Resumption, plan_resumption, queue_again, read_resumable
+from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes
 from backprop_tui.domain.errors import UsageError
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         session.supervisor.call()
         if resumption.checkpoint is None:
             diagnostics.say(f"run {run.id} starts from the beginning: no intact checkpoint is known")
-        _warn_if_untold(resumption)
+        diagnostics.complain(resumption.advice)
         for name in resumption.lost_variables:
             diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
         starts = {run.id: sizes}
@@ -59,14 +59,9 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
     resumption = plan_resumption(session, run, options)
     (preview,) = preview_runs(session, [resumption.run])
     if session.dry_run:
-        _warn_if_untold(resumption)
+        diagnostics.complain(resumption.advice)
         return print_previews(session, [preview], resumption.environment, options.env)
     return None if preview.starts else print_held(session, preview)
-
-
-def _warn_if_untold(resumption: Resumption) -> None:
-    if resumption.advice is not None:
-        diagnostics.complain(resumption.advice)
 
 
 def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
@@ -91,7 +86,7 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
         try:
             for run_id in run_ids:
                 resumption, starts[run_id] = queue_again(session, run_id, run_options(arguments))
-                _warn_if_untold(resumption)
+                diagnostics.complain(resumption.advice)
         finally:
             if starts:
                 session.supervisor.call()

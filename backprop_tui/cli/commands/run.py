@@ -10,7 +10,7 @@ from backprop_tui.cli.options import add_identity_options, add_run_options, run_
 from backprop_tui.cli.reports import follow_queued, print_held, print_previews
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
-from backprop_tui.client.submit import SubmissionPlan, earlier_runs, plan, queue_runs, submission_key
+from backprop_tui.client.submit import earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
@@ -18,7 +18,12 @@ SUMMARY = "queue a script or a command line and follow it; the script's own argu
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "backprop-tui run [options] SCRIPT [-- ARGS]\n       backprop-tui run [options] -- COMMAND ..."
-    parser.add_argument("script", metavar="SCRIPT", nargs="?", help="a .py by its interpreter, a .sh, or any program")
+    parser.add_argument(
+        "script",
+        metavar="SCRIPT",
+        nargs="?",
+        help="a .py, a .sh or an executable; a program on PATH takes the rest of the line",
+    )
     add_identity_options(parser)
     add_run_options(parser)
 
@@ -46,7 +51,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         from backprop_tui.client.dry_run import preview_runs
 
         planned = plan(session, request)
-        _warn_if_untold(planned)
+        diagnostics.complain(planned.advice)
         return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
@@ -67,16 +72,10 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
                     return print_held(session, preview)
-            _warn_if_untold(planned)
+            diagnostics.complain(planned.advice)
             interpreter = planned.program.interpreter
             if session.verbose and interpreter is not None:
                 diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")
             run_ids = queue_runs(session, planned, key)
     session.supervisor.call()
     return run_ids
-
-
-def _warn_if_untold(planned: SubmissionPlan) -> None:
-    """Slices of a script that does not learn of its checkpoint would repeat the beginning until the time is used."""
-    if planned.advice is not None:
-        diagnostics.complain(planned.advice)

@@ -10,6 +10,7 @@ from backprop_tui.domain.requests import BY_RAM
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.word_set import word_set
 
 if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
@@ -46,14 +47,8 @@ def _shortened(text: str, length: int) -> str:
 
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_BATCH = (
-    "--batch-size",
-    "--batch_size",
-    "--per_device_train_batch_size",
-    "--train_batch_size",
-    "--micro-batch-size",
-    "--batch",
-    "-b",
+_BATCH = word_set(
+    "--batch-size --batch_size --per_device_train_batch_size --train_batch_size --micro-batch-size --batch -b"
 )
 
 

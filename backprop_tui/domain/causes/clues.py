@@ -65,8 +65,8 @@ LAST_LINES = 40  # searched for messages that belong to no traceback
 FINAL_WITHIN_LINES = 80  # the script survived a traceback that is further from the end
 BURST_LINES = 30  # the largest distance between tracebacks of several processes that die together
 _REPORT_LINES = 200  # the longest report of a launcher about its processes
-_FINAL_LINES = 8  # where words that ordinary output may contain explain an end
-_SURVIVED_LINES = 3  # so many lines of progress after an error show that the script went on
+_FINAL_LINES = 8  # in which words of ordinary output may explain the end
+_SURVIVED_LINES = 3  # lines of progress after an error that show that the script continued
 
 # Errors of other processes after one has died: consequences, not the cause.
 _CONSEQUENCES = (
@@ -97,7 +97,7 @@ class Clues:
 
     @cached_property
     def exceptions(self) -> tuple[LoggedException, ...]:
-        """The chain of exceptions that ended the script, the first one first; empty if there was none."""
+        """The chain of exceptions that ended the script, in order; empty if there was none."""
         is_reported = self._launcher_report[1] is not None
         chains = [
             chain
@@ -110,12 +110,12 @@ class Clues:
         return () if chain is None else tuple(chain.exceptions)
 
     def _was_survived(self, chain: ExceptionChain) -> bool:
-        """Whether the process that printed the traceback went on with its training."""
-        return chain.last_index < self._went_on_at.get(chain.root.line.source, 0)
+        """Whether the process that printed the traceback continued its training."""
+        return chain.last_index < self._continued_at.get(chain.root.line.source, 0)
 
     @cached_property
-    def _went_on_at(self) -> dict[str, int]:
-        """The line of each process from which on enough progress follows."""
+    def _continued_at(self) -> dict[str, int]:
+        """The last line of each process that is followed by enough progress."""
         counts: Counter[str] = Counter()
         indices: dict[str, int] = {}
         for index in reversed(range(len(self.lines))):
@@ -133,7 +133,7 @@ class Clues:
 
     @cached_property
     def ending(self) -> tuple[LoggedException, ...]:
-        """That exception after those from which it was raised explicitly; others of the chain had been handled."""
+        """That exception, preceded by those from which it was raised explicitly; the rest of the chain was handled."""
         begin = len(self.exceptions) - 1
         while begin > 0 and self.exceptions[begin].is_explicit:
             begin -= 1
@@ -145,7 +145,7 @@ class Clues:
 
     @cached_property
     def last(self) -> Sequence[LogLine]:
-        """The last lines that are not empty, without what ended nothing or was survived."""
+        """The last non-empty lines, without errors that ended nothing."""
         noise = self._noise
         first = max(0, len(self.lines) - 4 * LAST_LINES)
         last: list[LogLine] = []
@@ -162,7 +162,7 @@ class Clues:
 
     @cached_property
     def _noise(self) -> set[int]:
-        """The lines of tracebacks that ended nothing, and of what a launcher says of a process that ended by itself."""
+        """The lines of tracebacks that ended nothing, and of a launcher's report on a process that exited by itself."""
         code = self._launcher_report[1]
         is_by_itself = code is not None and code >= 0
         noise = set(_lines_of_launcher(self.lines)) if is_by_itself else set()
@@ -202,7 +202,7 @@ class Clues:
     def signal(self) -> str | None:
         """The signal that ended the script, or the first of its processes that died; None if there was none.
 
-        A process that aborts or crashes after its traceback did so while it was shutting down.
+        A crash or abort after a traceback happened during shutdown.
         """
         facts, code = self.facts, self._launcher_report[1]
         name = facts.signal or (None if code is None or code >= 0 else _fatal_signal_name(-code))
@@ -224,11 +224,11 @@ class Clues:
         return _find_in(self.ending, pattern) if self.exceptions else self.find_last(pattern)
 
     def find_in_chain(self, pattern: str) -> Hit | None:
-        """Like `find`, but also in exceptions that had been handled: a lack of resources explains what follows it."""
+        """Like `find`, but also in handled exceptions: a lack of resources explains what follows it."""
         return _find_in(self.exceptions, pattern) if self.exceptions else self.find_last(pattern)
 
     def find_at_end(self, pattern: str) -> Hit | None:
-        """Like `find`, but if there are no exceptions only in the very last lines: for words of ordinary output."""
+        """Like `find`, but without exceptions only in the very last lines: for words of ordinary output."""
         hit = self.find(pattern)
         return hit if hit is None or self.exceptions or hit.line in self.last[-_FINAL_LINES:] else None
 
@@ -306,7 +306,7 @@ def _line_of_match(exception: LoggedException, match: re.Match[str]) -> LogLine:
 def _final_chain(chains: Sequence[ExceptionChain], end: int, first_rank: int | None) -> ExceptionChain | None:
     """The chain that ended the script; if several processes died together, the first that is not a consequence.
 
-    That of a thread ends a process only where nothing else explains the end. `end` is the number of lines.
+    An exception in a thread counts only if nothing else explains the end. `end` is the number of lines.
     """
     final: list[ExceptionChain] = []
     for chain in reversed(chains):

@@ -1,4 +1,4 @@
-"""Causes: a program that cannot be started, because of its first line, its line ends or its permissions."""
+"""Causes: a program that cannot be started, because of its first line, its line endings or its permissions."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def cause_of_failed_start(path: str, problem: str, *, not_found: bool, first_lin
 
 
 def _bad_interpreter(path: str, first_line: bytes, *, evidence: str | None = None, at: LogLine | None = None) -> Cause:
-    """The file exists, but what its first line names does not."""
+    """The file exists, but the interpreter in its first line does not."""
     named = first_line.decode("utf-8", "replace").removeprefix("#!").strip(" \n")
     program = named.split(" ")[0]
     if named.endswith("\r"):
-        return _line_ends(path, f"its first line asks for {named!r}", evidence=evidence, at=at)
+        return _line_ends(path, f"its first line names {named!r}", evidence=evidence, at=at)
     if not first_line.startswith(b"#!"):
         summary = f"cannot start {path}: the loader it needs is missing"
         advice = "it is built for another system: install a build for this one"
@@ -59,7 +59,7 @@ def _line_ends(path: str, detail: str, *, evidence: str | None = None, at: LogLi
         "bad_interpreter",
         at=at,
         evidence=evidence,
-        summary=f"{path} has Windows line ends" + (f": {detail}" if detail else ""),
+        summary=f"{path} has Windows line endings" + (f": {detail}" if detail else ""),
         advice=rf"sed -i 's/\r$//' {shlex.quote(path)}",
     )
 
@@ -74,7 +74,7 @@ _CARRIAGE_RETURN = r"\\r['’]: (?:command not found|No such file|\[Errno 2\])|\
 
 
 def interpreter(clues: Clues) -> Cause | None:
-    """Recognises what shells and env say of a script whose interpreter is missing or that has Windows line ends."""
+    """Recognises the messages of shells and env about a missing interpreter or Windows line ends."""
     if clues.exceptions or clues.exit_code in (None, 0):
         return None
     for line in reversed(clues.last[-8:]):
@@ -88,8 +88,8 @@ def interpreter(clues: Clues) -> Cause | None:
     hit = clues.find_last(_ENV)
     if hit is not None:
         program = hit.match["program"]
-        advice = "correct that line (python3 instead of python?), or add its directory to PATH where the run is queued"
-        summary = f"the interpreter {program} was not found: a first line asks env for it"
+        advice = "correct the first line (python3 instead of python?), or add its directory to PATH before queueing"
+        summary = f"the interpreter {program} was not found: env searches PATH for it"
         return build_cause("bad_interpreter", at=hit.line, summary=summary, advice=advice)
     hit = clues.find_last(_NOT_STARTED)
     if hit is not None and hit.match["refused"]:

@@ -27,7 +27,7 @@ _DAMAGED = (
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
         r"An attempt has been made to start a new process before",
-        'put what starts processes or data loaders under `if __name__ == "__main__":`',
+        'start processes and data loaders under `if __name__ == "__main__":`',
         False,
     ),
     (r"Cannot re-initialize CUDA in forked subprocess", "start processes with the method spawn, not fork", False),
@@ -49,12 +49,12 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED",
-        "often too little free GPU memory (--gpu-min-vram), or versions of CUDA libraries that do not fit together",
+        "often too little free GPU memory (--gpu-min-vram), or incompatible versions of CUDA libraries",
         True,
     ),
     (
         r"NCCL (?:error|failure)|nccl(?:Unhandled|System|Remote|Internal)\w*|DistBackendError|NCCL communicator was",
-        "see the first error of the other ranks; --env NCCL_DEBUG=INFO shows NCCL's reason (network, /dev/shm, driver)",
+        "see the first error of the other ranks; --env NCCL_DEBUG=INFO shows the reason (network, /dev/shm, driver)",
         True,
     ),
     (
@@ -69,7 +69,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         r"Weights only load failed|WeightsUnpickler error",
-        "torch 2.6 and later load weights only: torch.load(..., weights_only=False) for a file that you trust",
+        "torch 2.6 and later load weights only: torch.load(..., weights_only=False) for a trusted file",
         False,
     ),
     (
@@ -79,7 +79,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         r"HTTP(?: Error|Error:) 404|404 Client Error|RepositoryNotFoundError|is not a valid model identifier",
-        "check the name and the address; what is private needs a login",
+        "check the name and the address; private repositories need a login",
         False,
     ),
     (
@@ -124,7 +124,7 @@ _NOT_RETRYABLE = frozenset(
 
 
 def summary_of_exceptions(clues: Clues) -> str:
-    """The exception that ended the script, then the first of its chain in parentheses, if that adds something."""
+    """The exception that ended the script, and the first of its chain in parentheses if that adds information."""
     raised, first = clues.raised, clues.exceptions[0]
     if raised is None:
         return ""
@@ -136,7 +136,7 @@ def summary_of_exceptions(clues: Clues) -> str:
 
 
 def one_line(exception: LoggedException) -> str:
-    """Type and message without the module; the first paragraph of the message if its first line is not a whole one."""
+    """Type and message without the module; the first paragraph if the first line is incomplete."""
     line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text).rstrip()
     if not line.endswith((":", ",")):
         return line

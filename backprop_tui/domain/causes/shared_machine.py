@@ -1,4 +1,4 @@
-"""Causes: what a shared machine lacks: a free port, open files, a keyboard, a login, a GPU, a recent driver."""
+"""Causes: problems of a shared machine: ports, open files, prompts, logins, GPUs, drivers, the network."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _PROMPT = (
     r"|^(?:bdb\.)?BdbQuit\b|^click\.exceptions\.Abort$|Input is not a terminal"
 )
 _PROMPT_ADVICE = (
-    "a queued run has no keyboard: give the answer as an option, a key by --env (such as WANDB_API_KEY),"
+    "a queued run has no keyboard: give the answer as an option, a key with --env (such as WANDB_API_KEY),"
     " or switch the tracker off (--env WANDB_MODE=offline)"
 )
 
@@ -89,7 +89,7 @@ _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
     (
         r"gated repo|GatedRepoError|Access to (?:model|dataset) \S+ is restricted",
         "no access to a gated repository",
-        "ask for access on its page, and log in: hf auth login, or --env HF_TOKEN=...",
+        "request access on its page, and log in: hf auth login, or --env HF_TOKEN=...",
     ),
     (
         r"No API key configured|api_key not configured|\bwandb login\b|wandb\.login\(|WANDB_API_KEY",
@@ -98,8 +98,8 @@ _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         _ASKS_FOR_LOGIN,
-        "a server asked for a login or refused access",
-        "log in, or set the key or token by --env; check that this account may read it",
+        "a server requires a login or refused access",
+        "log in, or set the key or token with --env; check the permissions of this account",
     ),
 )
 
@@ -127,7 +127,7 @@ _USE_CPU = "choose the CPU (such as --device=cpu), or a machine with a GPU"
 
 
 def no_gpu(clues: Clues) -> Cause | None:
-    """Recognises a script that needs a GPU and has none, or a build of its framework that cannot use one."""
+    """Recognises a script that needs a GPU but has none, or a framework built without GPU support."""
     hit = clues.find(f"{_CPU_BUILD}|{_NO_GPU}") if clues.exceptions else None
     if hit is None or (clues.facts.gpu_indices and "CUDA-capable device" in hit.text):
         return None
@@ -139,7 +139,7 @@ def no_gpu(clues: Clues) -> Cause | None:
         advice = "install the CUDA build, choose another interpreter with --python, or the CPU (such as --device=cpu)"
     elif "ordinal" in hit.text:
         count = len(facts.gpu_indices)
-        summary = "it uses a GPU that it does not have" + (f": the run has {count}" if count else "")
+        summary = "it uses a GPU index that does not exist" + (f": the run has {count}" if count else "")
         advice = "give it more with --gpus N, or start fewer processes; inside a run GPUs count from 0"
     elif facts.hidden_gpus is not None:
         summary, advice = (
@@ -216,7 +216,7 @@ _BROKEN_TRANSPORT = (
 )
 _WORKER_ADVICE = (
     "often killed for lack of memory or /dev/shm: use fewer loader workers or a smaller batch;"
-    " num_workers=0 shows an error of the data set's own"
+    " num_workers=0 shows errors of the data set itself"
 )
 
 
@@ -236,7 +236,7 @@ def worker(clues: Clues) -> Cause | None:
 
 
 def worker_death(clues: Clues) -> Hit | None:
-    """The message of a data loader whose worker died, which is also that of the broken connection to it."""
+    """The message about a dead worker of a data loader, or about the broken connection to it."""
     raised = clues.raised
     if raised is not None and raised.name in _BROKEN_TRANSPORT and raised.passed_through(_TRANSPORT):
         return clues.find(rf"^(?:\w+\.)*{raised.name}\b")

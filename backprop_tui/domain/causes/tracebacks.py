@@ -85,7 +85,7 @@ _IGNORED = (
 )
 _THREAD = r"^(?:Exception in thread |Unhandled exception in thread )"
 _ANNOUNCED_WITHIN_LINES = 3
-# Output of other parts of a process, which does not continue the message of an exception.
+# Output that does not continue the message of an exception.
 _OTHER_OUTPUT = (
     rf"{_IGNORED}|{_THREAD}|^(?:terminate called|Fatal Python error|wandb: |srun: |slurmstepd: |sys:1: |\+ )"
     r"|^\[?(?:[EWIF]\d{4} |\d{4}-\d\d-\d\d[ T]|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)|^\S+\.py:\d+: \w*Warning: "
@@ -143,7 +143,7 @@ def _is_library(path: str) -> bool:
 
 
 class TracebackRole(StrEnum):
-    """What an exception ended: its process, only one thread of it, or nothing (printed and ignored)."""
+    """What an exception ended: its process, one thread, or nothing (printed and ignored)."""
 
     PROCESS = "process"
     THREAD = "thread"
@@ -152,7 +152,7 @@ class TracebackRole(StrEnum):
 
 @lazy_dataclass(slots=True)
 class ExceptionChain:
-    """Exceptions of which each led to the next; `first_index` and `last_index` are those of its lines in the log."""
+    """Exceptions that led to each other; `first_index` and `last_index` are its lines in the log."""
 
     role: TracebackRole = TracebackRole.PROCESS
     exceptions: list[LoggedException] = field(default_factory=list)
@@ -192,7 +192,7 @@ class _TracebackParser:
         self._indent = 0
         self._linked = False  # the next exception belongs to the last chain
         self._is_explicit = False
-        self._is_original = False  # the next exception is the one that the exception before it only reports
+        self._is_original = False  # the previous exception only reports the next one
         self._role, self._announced_index = TracebackRole.PROCESS, 0
         self._current: LoggedException | None = None  # its message may continue
         self._pending: LoggedException | None = None  # an exception, or another process's line between frames
@@ -231,7 +231,7 @@ class _TracebackParser:
             self._feed_message(index, text)
 
     def _announce_member(self, index: int, *, is_first: bool) -> None:
-        """The first exception of a group stands for it; the others are left out."""
+        """A group is represented by its first exception; the others are ignored."""
         self._resolve_pending("")
         self._current, self._frames = None, None
         self._is_original, self._linked = is_first, False

@@ -1,4 +1,4 @@
-"""Causes that last until someone fixes them: wrong arguments, syntax errors, missing files and failed imports."""
+"""Causes that need a fix: wrong arguments, syntax errors, missing files and failed imports."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ from backprop_tui.runner.outputs.ownership import contains
 
 _WILDCARDS = re.compile(r"[*?\[]")
 MAX_PENDING = 100
-MAX_UNCERTAIN = 20  # of them with names that say nothing
+MAX_UNCERTAIN = 20  # of them with unknown names
 MAX_REPORTED = 1_000
 COARSE_NS = 10_000_000  # of the times in the record, and of the clock of a file system
-BUSY_SCANS = 4  # a file that changed at so many scans in a row is saved all the time
+BUSY_SCANS = 4  # a file that changed in this many scans in a row is saved continuously
 MAX_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
 STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
 _GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
@@ -253,7 +253,7 @@ class CheckpointScanner:
             yield CheckpointUnwritten(path=pending.announced_as)
 
     def _judge(self, path: str, now: float, *, at_end: bool, is_settled: bool) -> Iterator[CheckpointFound]:
-        """Reports a checkpoint that is complete. One that is saved all the time has to be whole as it is now."""
+        """Reports a checkpoint that is complete. One that is saved continuously must be complete now."""
         pending = self._pending[path]
         state = pending.size_bytes, pending.modified_ns
         if not pending.named.is_certain and not is_container(path):

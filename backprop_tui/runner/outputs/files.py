@@ -17,6 +17,7 @@ from dataclasses import field, replace
 
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.readers.files import tensorboard
 from backprop_tui.runner.outputs.ownership import (
     DescriptorWatch,
@@ -25,7 +26,6 @@ from backprop_tui.runner.outputs.ownership import (
     Written,
     WrittenBytes,
     contains,
-    files_written_by,
 )
 
 DEEPEST = 6  # levels of directories that are searched
@@ -273,7 +273,7 @@ class OutputFiles:
         for file, is_own in zip(doubtful, self._evidence.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
             belongs = file.path in self._opened or is_own
             status = None if belongs is False else _stat_regular_file(file.path)[0]
-            # What is written from now on says nothing about it.
+            # Later writes are no evidence.
             self._doubtful[file.path] = replace(file, size_bytes=0)
             if status is None or belongs:
                 del self._doubtful[file.path]

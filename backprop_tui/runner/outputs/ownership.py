@@ -1,11 +1,10 @@
-"""Which of several runs in one directory has written a file: decided by evidence, or not at all."""
+"""Decides by evidence which of several runs in one directory wrote a file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import field
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Queued
+from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.tree import descendants
 from backprop_tui.store.home import Home
@@ -28,36 +28,6 @@ REFRESH_SECONDS = 0.5  # of the processes that are watched
 _EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
 # A directory with such a name belongs to the one that it is in: version_0/checkpoints, but not runs/version_0.
 _INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
-
-
-MAX_PROCESSES = 64
-MAX_DESCRIPTORS = 256
-
-
-def files_written_by(pids: Iterable[int]) -> set[str]:
-    """The regular files that these processes hold open for writing now."""
-    files: set[str] = set()
-    for pid, _ in zip(pids, range(MAX_PROCESSES), strict=False):
-        descriptors = f"/proc/{pid}/fd"
-        try:
-            names = os.listdir(descriptors)[:MAX_DESCRIPTORS]
-        except OSError:
-            continue  # the process is gone, or belongs to another user
-        files.update(filter(None, (_written_file(f"{descriptors}/{name}") for name in names)))
-    return files
-
-
-def _written_file(descriptor: str) -> str | None:
-    """The file a descriptor refers to; None if it is not open for writing or not a file."""
-    try:
-        # The link's permissions show how the file was opened; see proc(5), /proc/PID/fd.
-        if not os.lstat(descriptor).st_mode & stat.S_IWUSR:
-            return None
-        target = os.readlink(descriptor)
-    except OSError:
-        return None
-    is_file = target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/sys/"))
-    return target if is_file and not target.endswith(" (deleted)") else None
 
 
 def contains(folder: str, path: str) -> bool:
@@ -141,7 +111,7 @@ class Written:
 
 
 class DescriptorWatch:
-    """Looks often which files a run has open, for saves that are over in a moment; only while that is needed."""
+    """Polls the open files of a run, to see short saves; runs only while it is needed."""
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
@@ -157,7 +127,7 @@ class DescriptorWatch:
         now = time.monotonic()
         if (self._thread is None or not self._thread.is_alive()) and now >= self._may_start_at:
             self._may_start_at = now + WATCH_SECONDS + self._break_seconds
-            self._break_seconds *= 2  # what has not helped so far will hardly help
+            self._break_seconds *= 2  # more polling is unlikely to help
             self._thread = threading.Thread(target=self._watch, daemon=True)
             with contextlib.suppress(RuntimeError):  # no more threads: without this evidence
                 self._thread.start()
@@ -210,7 +180,7 @@ class FileEvidence:
         self._previous, self.sample = self.sample, self._measure()
 
     def sample_before(self, folder: str) -> WrittenBytes:
-        """The sample at the scan before, if a directory that is new to us was made after it; otherwise an empty one."""
+        """The sample of the previous scan if a newly seen directory was created after it; otherwise an empty one."""
         if not self._lives:
             return WrittenBytes()
         birth_ns = self._birth_ns(folder)
@@ -258,7 +228,7 @@ class FileEvidence:
         ]
 
     def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
-        """Who has written enough bytes since the file was as before; None if several may have, or nobody is known."""
+        """Whether only this run wrote enough bytes for the change; None if others may have."""
         before_bytes = file.before.own_bytes or 0
         if file.size_bytes <= 0 or now.own_bytes is None or now.own_bytes < before_bytes:
             return None  # its processes have ended, or some of them

@@ -14,6 +14,7 @@ from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Checkpoint, Run
+from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
 from backprop_tui.runner.outputs.checkpoints import CheckpointPatterns, CheckpointScanner, Sighting
@@ -23,16 +24,17 @@ from backprop_tui.runner.outputs.files import (
     may_belong_to_run,
 )
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
-from backprop_tui.runner.outputs.ownership import MAX_PROCESSES, DirectoryNeighbours
+from backprop_tui.runner.outputs.ownership import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
 SAVING_SECONDS = 2.0
+ANNOUNCED_SECONDS = 1.0
 LAST_SCAN_SECONDS = 5.0
-LOOK_SECONDS = 0.2  # between two looks at the working directories of its processes
+LOOK_SECONDS = 0.2  # between checks of the working directories of its processes
 MAX_WORKING_FOLDERS = 16
-UNCLEAR_SCANS = 3  # until it is said that a checkpoint may be of another run
+UNCLEAR_SCANS = 3  # before a possible checkpoint of unknown owner is reported
 ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
@@ -138,6 +140,7 @@ class OutputScanner:
         """Watches the directory of a checkpoint that the script announced: others will probably follow there."""
         self._checkpoint_scanner.expect(path)
         self._files.add_folder(os.path.dirname(path), depth=ANNOUNCED_DEPTH)
+        self._task.hasten(ANNOUNCED_SECONDS)
 
     def folders(self) -> Sequence[str]:
         """The directories other than the run's own in which its processes worked last, the newest first."""
@@ -154,7 +157,7 @@ class OutputScanner:
 
     @property
     def has_unclear_checkpoints(self) -> bool:
-        """Whether there is what may be a checkpoint, and it is not known which of several runs has written it."""
+        """Whether there is a possible checkpoint, and it is unknown which of several runs wrote it."""
         return self._unclear_scans >= (1 if self._is_last else UNCLEAR_SCANS)
 
     def _scan(self, now: float) -> list[ScanResult]:

@@ -18,7 +18,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
-from backprop_tui.presentation.objective import rank_records
+from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
@@ -108,7 +108,7 @@ def _failure(run: KnownRun) -> DigestRow:
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    """The completed runs of each group or script, with the best of them: others cannot be compared."""
+    """The completed runs of each group or script, with the best of them; only those are comparable."""
     trainings: dict[str, list[KnownRun]] = {}
     for run in (entry.run for entry in digest.runs if entry.run.status is Status.COMPLETED):
         trainings.setdefault(str(run.record["group"] or run.record["script"] or run.id), []).append(run)
@@ -122,11 +122,12 @@ def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 def _result(runs: Sequence[KnownRun]) -> str:
     ranking = rank_records(run.record for run in runs)
-    if ranking.best is None or ranking.objective is None:
+    best = best_of(ranking)
+    if best is None:
         return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else "no result with a known direction"
-    run_id, value = ranking.best
+    run_id, metric, value = best
     name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
-    return f"best {sanitize(ranking.objective.metric)} {numbers.metric(value.value)}{name}"
+    return f"best {metric} {value}{name}"
 
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:

@@ -29,19 +29,10 @@ _STATES = {
     CHECKPOINT: CHECKPOINT,
 }
 _WARNINGS = frozenset(
-    {
-        "nan",
-        "guardian_failed",
-        "warned",
-        "script_changed",
-        "not_retried",
-        "resume_doubtful",
-        "resume_unconfirmed",
-        "refused_option",
-        "torn_checkpoint",
-        "disk",
-        "directory_shared",
-    }
+    (
+        *("nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "resume_unconfirmed"),
+        *("refused_option", "torn_checkpoint", "disk", "directory_shared"),
+    )
 )
 
 

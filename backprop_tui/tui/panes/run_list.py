@@ -24,7 +24,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
     step_text,
 )
-from backprop_tui.presentation.objective import rank_records
+from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
@@ -164,13 +164,9 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
 def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRow:
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
-    ranking = rank_records(run.record for run in members)
-    best = best_name = ""
-    if ranking.best is not None and ranking.objective is not None:
-        run_id, value = ranking.best
-        best = f"{sanitize(ranking.objective.metric)} {numbers.metric(value.value)}"
-        names = member_names([str(run.record["name"]) for run in members])
-        best_name = names[[run.id for run in members].index(run_id)]
+    best = best_of(rank_records(run.record for run in members))
+    names = member_names([str(run.record["name"]) for run in members])
+    best_name = "" if best is None else names[[run.id for run in members].index(best[0])]
     return RunRow(
         run_id=GROUP + group,
         state="group",
@@ -179,7 +175,7 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
         group=GroupSummary(
             size=len(members),
             counts=counts,
-            best=best,
+            best="" if best is None else f"{best[1]} {best[2]}",
             best_name=sanitize(best_name),
             folded=folded,
         ),

@@ -18,7 +18,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.objective import rank_records
+from backprop_tui.presentation.objective import rank_records, shown_text
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
@@ -196,7 +196,7 @@ class MainScreen(PanesScreen):
         if ranking.best is not None:
             self.go_to(ranking.best[0])
         else:
-            self.tell(f"No run is called the best: {sanitize(str(ranking.problem))}", bad=True)
+            self.tell(f"No run is the best: {sanitize(str(ranking.problem))}", bad=True)
 
     # How the runs are shown
 
@@ -402,10 +402,7 @@ class MainScreen(PanesScreen):
         ids = [run.id for run in runs]
         if len(runs) > MAX_RUNS:
             ranking = rank_records(run.record for run in runs)
-            how = f"the first {MAX_RUNS} of {len(runs)}"
-            if ranking.objective is not None and ranking.best is not None:
-                how = f"the {MAX_RUNS} best of {len(runs)} by {sanitize(ranking.objective.metric)}"
-            self.tell(f"Showing {how}")
+            self.tell(f"Showing {shown_text(ranking, MAX_RUNS, len(runs))}")
             ids = ranking.order[:MAX_RUNS]
         self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
 

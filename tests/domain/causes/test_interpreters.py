@@ -1,4 +1,4 @@
-"""Programs that cannot be started: interpreters that are missing, Windows line ends, permissions."""
+"""Programs that cannot be started: interpreters that are missing, Windows line endings, permissions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MISSING = "No such file or directory"
             MISSING,
             b"#!/bin/bash\r",
             "bad_interpreter",
-            r"Windows line ends: its first line asks for '/bin/bash\r'",
+            r"Windows line endings: its first line names '/bin/bash\r'",
             "sed -i",
         ),
-        (MISSING, b"#!/usr/bin/env -S python3\r", "bad_interpreter", "Windows line ends", r"'s/\r$//' /w/run.sh"),
+        (MISSING, b"#!/usr/bin/env -S python3\r", "bad_interpreter", "Windows line endings", r"'s/\r$//' /w/run.sh"),
         (
             MISSING,
             b"#! /opt/gone/bin/python -u",
@@ -46,7 +46,7 @@ def test_a_failed_start_names_what_is_missing(
     assert cause.evidence == f"cannot start /w/run.sh: {problem}"
 
 
-def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
+def test_a_failed_start_for_lack_of_processes_is_retryable() -> None:
     cause = cause_of_failed_start("x", "Resource temporarily unavailable", not_found=False, first_line=None)
     assert (cause.kind, cause.retryable) == ("unknown", True)
 
@@ -54,11 +54,11 @@ def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
 @pytest.mark.parametrize(
     ("log", "exit_code", "first_line", "word"),
     [
-        ("run.sh: line 2: $'\\r': command not found\n", 127, None, "Windows line ends"),
+        ("run.sh: line 2: $'\\r': command not found\n", 127, None, "Windows line endings"),
         ("run.sh: line 2: set: -\r: invalid option\nset: usage: set [-abefh]\n", 2, b"#!/bin/bash\r", "Windows"),
-        ("run.sh: 2: set: Illegal option -\r\n", 2, b"#!/bin/bash\r", "Windows line ends"),
-        ("job.sh: line 5: syntax error: unexpected end of file\n", 2, b"echo hi\r", "job.sh has Windows line ends"),
-        ("/usr/bin/env: ‘bash\\r’: No such file or directory\n", 127, None, "Windows line ends"),
+        ("run.sh: 2: set: Illegal option -\r\n", 2, b"#!/bin/bash\r", "Windows line endings"),
+        ("job.sh: line 5: syntax error: unexpected end of file\n", 2, b"echo hi\r", "job.sh has Windows line endings"),
+        ("/usr/bin/env: ‘bash\\r’: No such file or directory\n", 127, None, "Windows line endings"),
         ("bash: ./run.sh: /bin/bash^M: bad interpreter: No such file or directory\n", 126, None, "Windows"),
         ("/usr/bin/env: ‘python’: No such file or directory\n", 127, None, "interpreter python was not found"),
         ("bash: ./tool: /opt/gone/python: bad interpreter: No such file or directory\n", 126, None, "/opt/gone/python"),
@@ -66,9 +66,7 @@ def test_a_failed_start_for_want_of_processes_may_succeed_later() -> None:
         ("sh: 1: ./tool: not found\n", 127, b"#!/opt/gone/python", "/opt/gone/python does not exist"),
     ],
 )
-def test_shells_report_the_same_in_their_own_words(
-    log: str, exit_code: int, first_line: bytes | None, word: str
-) -> None:
+def test_messages_of_shells_are_recognised(log: str, exit_code: int, first_line: bytes | None, word: str) -> None:
     cause = cause_of(log, exit_code=exit_code, command=("bash", "run.sh"), first_line=lambda _path: first_line)
     assert (cause.kind, cause.retryable) == ("bad_interpreter", False)
     assert word in (cause.summary or "")
@@ -80,8 +78,8 @@ def test_a_program_that_is_missing_is_still_a_missing_file() -> None:
     assert cause_of("job.sh: line 3: torchrum: command not found\n", exit_code=127).kind == "file_not_found"
 
 
-def test_the_script_with_windows_line_ends_is_named() -> None:
+def test_the_script_with_windows_line_endings_is_named() -> None:
     log = "/usr/bin/env: ‘python3\\r’: No such file or directory\n"
     first_line = {"./tool": b"#!/usr/bin/env python3\r"}.get
     cause = cause_of(log, exit_code=127, command=("./tool", "--lr", "3"), first_line=first_line)
-    assert cause.summary == "./tool has Windows line ends"
+    assert cause.summary == "./tool has Windows line endings"

@@ -80,20 +80,20 @@ def test_the_exception_that_ended_the_process_is_the_cause(log: str, facts: dict
     assert ("epoch 1\n" + log).splitlines()[cause.line - 1] == "KeyError: 'dog'"
 
 
-def test_what_ended_nothing_is_no_cause() -> None:
+def test_ignored_exceptions_are_no_cause() -> None:
     for noise in (DESTRUCTOR, IMPORTS, ATEXIT, LOGGING, TASK):
         cause = cause_of(f"step 1\nno data left\n{noise}", exit_code=3)
         assert (cause.kind, cause.summary) == ("unknown", "exit code 3"), noise
 
 
-def test_the_exception_of_a_thread_counts_where_nothing_else_explains_the_end() -> None:
+def test_an_exception_in_a_thread_counts_only_if_nothing_else_explains_the_end() -> None:
     assert cause_of(THREAD).kind == "network"
     report = raised("RuntimeError: Pin memory thread exited unexpectedly")
     assert "ConnectionResetError" in (cause_of(THREAD + report).summary or "")
 
 
 @pytest.mark.parametrize("error", ["torch.OutOfMemoryError: CUDA out of memory.", "OSError: [Errno 28] No space left"])
-def test_an_error_after_which_the_training_went_on_is_no_cause(error: str) -> None:
+def test_an_error_that_the_training_survived_is_no_cause(error: str) -> None:
     went_on = "".join(f"step {n} loss 0.5\n" for n in range(4))
     assert cause_of("ERROR trainer: retrying\n" + raised(error) + went_on, exit_code=3).kind == "unknown"
     assert cause_of(f"skipped a batch: {error}\n{went_on}", exit_code=3).kind == "unknown"
@@ -126,7 +126,7 @@ def test_a_launchers_traceback_is_never_the_cause() -> None:
     assert rejected.summary == "wrong arguments: unrecognized arguments: --foo"
 
 
-def test_what_a_launcher_says_of_a_script_that_ended_by_itself_is_no_evidence() -> None:
+def test_a_launchers_report_on_a_script_that_exited_is_no_evidence() -> None:
     log = (
         "no data left\nE1129 21:26:00.1 77 torch/distributed/elastic/multiprocessing/api.py:984] failed (exitcode: 3)\n"
         + raised("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ")
@@ -260,7 +260,7 @@ JAX = raised("ValueError: bad", line=12) + (
 
 
 @pytest.mark.parametrize("log", [LOGURU, JAX])
-def test_what_libraries_add_to_a_traceback_is_no_part_of_its_message(log: str) -> None:
+def test_output_of_libraries_is_not_part_of_a_message(log: str) -> None:
     cause = cause_of(log)
     assert (cause.summary, cause.evidence) == ("ValueError: bad", "ValueError: bad")
     assert cause.advice == "fix /w/train.py line 12, then resume"

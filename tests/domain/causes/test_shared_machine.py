@@ -1,4 +1,4 @@
-"""The commonest troubles of a shared machine, in the words of frameworks, libraries and launchers."""
+"""Common problems on a shared machine, as frameworks, libraries and launchers report them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "offline", False),
         ("click.exceptions.Abort", "input_required", "asked for input", "", False),
         ("bdb.BdbQuit", "input_required", "asked for input", "", False),
-        (GATED, "login_required", "gated", "ask for access", False),
+        (GATED, "login_required", "gated", "request access", False),
         (WANDB, "login_required", "Weights & Biases", "WANDB_MODE=offline", False),
         (HTTP.format("401 Client Error: Unauthorized"), "login_required", "login", "token", False),
         ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "login_required", "login", "", False),
@@ -96,7 +96,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ),
         ("RuntimeError: No CUDA GPUs are available", "no_gpu", "found none", "nvidia-smi", False),
         ("AssertionError: Torch not compiled with CUDA enabled", "no_gpu", "without GPU support", "CUDA build", False),
-        ("RuntimeError: CUDA error: invalid device ordinal\nCUDA kernel", "no_gpu", "does not have", "--gpus N", False),
+        ("RuntimeError: CUDA error: invalid device ordinal\nCUDA kernel", "no_gpu", "not exist", "--gpus N", False),
         ("RuntimeError: CUDA error: no CUDA-capable device is detected", "no_gpu", "found none", "CPU", False),
         ("RuntimeError: No HIP GPUs are available", "no_gpu", "found none", "CPU", False),
         ("RuntimeError: The MPS backend is not available on this machine", "no_gpu", "found none", "CPU", False),
@@ -134,7 +134,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ("ValueError: port must be positive", "python_error", "ValueError: port must be positive", "fix", True),
     ],
 )  # fmt: skip
-def test_each_trouble_has_its_kind_and_advice(
+def test_each_problem_has_its_kind_and_advice(
     error: str,
     kind: str,
     summary: str | None,
@@ -190,7 +190,7 @@ TRANSPORT = raised("{}", path="/env/lib/python3.11/site-packages/torch/multiproc
         "FileNotFoundError: [Errno 2] No such file or directory",
     ],
 )
-def test_a_connection_to_a_loaders_worker_that_breaks_is_the_workers_end(error: str) -> None:
+def test_a_broken_connection_to_a_loader_worker_means_that_it_died(error: str) -> None:
     cause = cause_of(TRANSPORT.format(error))
     assert (cause.kind, cause.retryable) == ("worker_died", True)
     assert "worker" in (cause.summary or "")
@@ -198,7 +198,7 @@ def test_a_connection_to_a_loaders_worker_that_breaks_is_the_workers_end(error: 
     assert cause_of(raised(error)).kind != "worker_died"
 
 
-def test_a_machine_without_a_gpu_is_told_from_a_wrong_build() -> None:
+def test_a_missing_gpu_differs_from_a_build_without_gpu_support() -> None:
     driver = raised("RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU")
     build = raised("AssertionError: Torch not compiled with CUDA enabled")
     for log in (driver, build):

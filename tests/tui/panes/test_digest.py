@@ -85,7 +85,7 @@ def test_different_trainings_are_not_compared() -> None:
 def test_an_unknown_direction_has_no_best() -> None:
     assert told(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: no result with a known direction"
     runs = [ended(name, metrics={"score": 1.0}, group="g") for name in ("a", "b")]
-    assert "no best run: whether less or more score is better is unknown" in told(digest(*runs))["completed"]
+    assert "no best run: it is unknown whether lower or higher score is better" in told(digest(*runs))["completed"]
 
 
 def test_a_timeboxed_run_says_whether_it_resumes() -> None:

@@ -305,4 +305,4 @@ def test_an_objective_that_was_never_printed_is_said() -> None:
     run = ended("a", metrics={"loss": 0.5}, best={}, spec={"objective": parse_objective("val_loss")})
     line = run_line(run, NOW)
     assert line is not None
-    assert line.clauses == ("loss 0.5000", "no val_loss was printed")
+    assert line.clauses == ("loss 0.5000", "val_loss not printed yet")

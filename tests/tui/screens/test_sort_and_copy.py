@@ -104,7 +104,7 @@ async def test_b_says_why_no_run_is_the_best() -> None:
         await press(stage, "b")
         assert stage.runs.selected == "group:sweep"
         (message,) = [notification.message for notification in stage.pilot.app._notifications]
-        assert message.startswith("No run is called the best: whether less or more score is better is unknown")
+        assert message.startswith("No run is the best: it is unknown whether lower or higher score is better")
 
 
 async def test_capital_r_retries_only_the_failed_runs_of_the_group() -> None:

@@ -1,4 +1,4 @@
-"""What begins after the stop signal: a shell whose training ended well goes on with the next one."""
+"""Ends trainings that a shell starts after the stop signal, since the one before exited with 0."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from backprop_tui.processes.tree import TICKS_PER_SECOND
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
 
-COST_FACTOR = 50.0  # looking takes at most a fiftieth of a CPU, also where all of /proc must be searched
+COST_FACTOR = 50.0  # checks use at most 1/50 of a CPU, even if all of /proc must be searched
 
 
-class Latecomers:
-    """Ends trainings that begin after the stop signal, and notices when those that got the signal have ended.
+class LateStarts:
+    """Ends trainings that start after the stop signal, and notices when the signalled ones have ended.
 
     Other commands are left alone: a trap may copy a checkpoint. `descriptor` becomes readable when a training ends.
     """
@@ -29,13 +29,13 @@ class Latecomers:
         self._recorder = recorder
         self._trainings = select.epoll()
         self._count: int | None = None  # of trainings that have not ended; None: not known yet
-        self._known: set[Identity] = set()  # that were there at the signal, or were ended since
+        self._known: set[Identity] = set()  # were running at the signal, or were ended since
         self._ended: set[Identity] = set()
         self._due = 0.0
         self.descriptor = self._trainings.fileno()
 
     def programs(self) -> tuple[str, ...]:
-        """The programs that run now, at the stop signal, apart from shells and helpers."""
+        """The programs that are running at the stop signal, without shells and helpers."""
         processes = self._tree.inspect()
         self._known = {process.identity for process in processes.values()}
         trainings = list(_trainings(processes))
@@ -43,7 +43,7 @@ class Latecomers:
         return tuple(sorted({process.program for process in trainings}))
 
     def check(self, stopping: Stopping) -> None:
-        """Ends what began since the signal and runs one of its programs; a shell that began it is ended too."""
+        """Ends what started since the signal and runs one of its programs, and the shell that started it."""
         began = time.monotonic()
         if stopping.signalled_at is None or not stopping.programs or began < self._due:
             return
@@ -55,13 +55,13 @@ class Latecomers:
             for pid, process in processes.items()
             if process.identity.start_time >= first_tick and process.identity not in self._known
         }
-        if self._count is None:  # the guardian at the time of the signal has died
+        if self._count is None:  # the guardian that sent the signal has died
             self._watch(_trainings({pid: process for pid, process in processes.items() if pid not in new}))
         for pid in new:
             self._check_one(processes[pid], processes, new, stopping.programs)
 
-    def only_latecomers_left(self) -> bool:
-        """Whether all trainings that got the signal have ended."""
+    def have_trainings_ended(self) -> bool:
+        """Whether all trainings that were running at the signal have ended."""
         for descriptor, _ in self._trainings.poll(0):
             self._trainings.unregister(descriptor)
             os.close(descriptor)
@@ -77,7 +77,7 @@ class Latecomers:
     def _check_one(
         self, process: Inspected, processes: Mapping[int, Inspected], new: set[int], programs: tuple[str, ...]
     ) -> None:
-        shell = _first_that_is_not(new, process, processes)
+        shell = _nearest_old_ancestor(new, process, processes)
         if shell is None:
             is_next = process.program in programs
         else:
@@ -87,7 +87,8 @@ class Latecomers:
         self._known.add(process.identity)
         self._ended.add(process.identity)
         self._recorder.record_event(
-            "latecomer", f"{short_command(process)} (pid {process.pid}) began after the stop signal and was ended"
+            "started_after_stop",
+            f"{short_command(process)} (pid {process.pid}) started after the stop signal and was ended",
         )
         for ended in filter(None, (shell, process)):
             send_signal(ended.identity, signal.SIGTERM)
@@ -99,7 +100,7 @@ def boot_seconds() -> float:
 
 
 def _trainings(processes: Mapping[int, Inspected]) -> Iterator[Inspected]:
-    """Processes that are neither shells nor helpers, nor workers of another that runs the same program."""
+    """Processes that are not shells, helpers, or workers of a process with the same program."""
     readers = readers_of_others(processes.values())
     for process in processes.values():
         parent = processes.get(process.parent)
@@ -108,8 +109,8 @@ def _trainings(processes: Mapping[int, Inspected]) -> Iterator[Inspected]:
             yield process
 
 
-def _first_that_is_not(new: set[int], process: Inspected, processes: Mapping[int, Inspected]) -> Inspected | None:
-    """The first ancestor from before the signal; None if there is none, or one in between is no shell."""
+def _nearest_old_ancestor(new: set[int], process: Inspected, processes: Mapping[int, Inspected]) -> Inspected | None:
+    """The nearest ancestor from before the signal; None without one, or if one in between is no shell."""
     ancestor = processes.get(process.parent)
     while ancestor is not None and ancestor.pid in new and ancestor.is_sequencer:
         ancestor = processes.get(ancestor.parent)
@@ -117,7 +118,7 @@ def _first_that_is_not(new: set[int], process: Inspected, processes: Mapping[int
 
 
 def _is_next(process: Inspected, shell: Inspected, programs: tuple[str, ...]) -> bool:
-    """Whether a shell's new child is its next training, and not a command of its trap."""
+    """Whether a shell's new child is its next training, not a command of its trap."""
     if process.program in programs:
         return True
     executables = {program.partition(" ")[0] for program in programs}
