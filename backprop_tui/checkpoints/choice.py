@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, judged_newest_first
+from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, is_written_since, judged_newest_first
 from backprop_tui.domain.checkpoint_names import FileRole, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
+
+CHANGED = "was changed after the run had ended"
+CLOCK_SECONDS = 2.0  # between the clocks of this machine and of a file system
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,10 @@ class Choice:
 
     def question(self, run_id: str) -> str | None:
         """Asks a person to choose among the candidates; None if there is nothing to ask."""
+        changed = [path for path, reason in self.damaged if reason == CHANGED]
+        if self.checkpoint is None and changed:
+            command = f"backprop-tui resume {run_id} --resume-from {shlex.quote(changed[0])}"
+            return f"{changed[0]} {CHANGED}, perhaps by another training; to go on from it nevertheless:\n  {command}"
         if not self.candidates:
             return None
         lines = [f"backprop-tui resume {run_id} --resume-from {shlex.quote(path)}" for path in self.candidates]
@@ -60,9 +67,10 @@ class Choice:
 NO_CHOICE = Choice(checkpoint=None, judged=())
 
 
-def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
+def choose(checkpoints: Sequence[Checkpoint], *, ended_at: float | None = None) -> Choice:
     """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first.
 
+    What was written after the run had `ended_at`, as another training in the same directory does, is not the run's.
     A "best" checkpoint comes after all others: the newest state of the training is preferred.
     """
     verdicts: dict[str, bool] = {}
@@ -76,6 +84,9 @@ def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
         if isinstance(verdict, Unsound):
             damaged.append((checkpoint.path, verdict.reason))
             continue
+        if ended_at is not None and is_written_since(checkpoint.path, _after(checkpoint, ended_at)):
+            damaged.append((checkpoint.path, CHANGED))
+            continue
         candidates = tuple(filter(checkpoint_exists, _doubtful(checkpoint)))
         chosen = None if candidates else checkpoint
         break
@@ -83,6 +94,10 @@ def choose(checkpoints: Sequence[Checkpoint]) -> Choice:
         replace(item, sound=verdicts.get(item.path, item.sound)) if item.written else item for item in checkpoints
     )
     return Choice(checkpoint=chosen, judged=judged, damaged=tuple(damaged), candidates=candidates)
+
+
+def _after(checkpoint: Checkpoint, ended_at: float) -> int:
+    return round((max(ended_at, checkpoint.saved_at) + CLOCK_SECONDS) * 1e9)
 
 
 def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:

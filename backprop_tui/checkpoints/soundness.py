@@ -365,11 +365,11 @@ def size_and_change_time(path: str) -> tuple[int | None, int]:
     return sum(status.st_size for status in statuses), max((status.st_mtime_ns for status in statuses), default=0)
 
 
-def is_written_since(path: str, since_ns: int, *, announced: bool = False) -> bool:
+def is_written_since(path: str, since_ns: int) -> bool:
     """Whether a checkpoint, of a directory a file of its state, was written at this wall-clock time (ns) or later.
 
     The time of the last change of a file cannot be set, so it also shows what was written before with a later time.
-    A copy keeps the time of its content: it counts only if it was `announced` as a save.
+    A copy that keeps the time of its content, such as one of a pretrained model, was not written by the run.
     """
     try:
         files = list(files_in(path))
@@ -377,7 +377,7 @@ def is_written_since(path: str, since_ns: int, *, announced: bool = False) -> bo
         statuses = [os.stat(file) for file in states]
     except (OSError, ValueError):
         return False
-    return any(status.st_ctime_ns >= since_ns and (announced or status.st_mtime_ns >= since_ns) for status in statuses)
+    return any(min(status.st_ctime_ns, status.st_mtime_ns) >= since_ns for status in statuses)
 
 
 def shard_of_earlier_save(path: str, earlier_ns: int) -> str | None:

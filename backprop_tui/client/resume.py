@@ -109,7 +109,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
 
 
 def _choose(run: Run) -> Choice:
-    choice = choose(run.checkpoints)
+    choice = choose(run.checkpoints, ended_at=run.last_end)
     question = choice.question(run.id)
     if question is not None:
         raise UsageError(question)

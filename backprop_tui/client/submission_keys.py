@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.option_table import options_of
 from backprop_tui.store.records import public
@@ -35,7 +36,7 @@ def check_same_request(
     """
     if before and len(before) != len(runs):
         raise UsageError(
-            f"--key {key}: used before for {len(before)} runs, and this makes {len(runs)}: use another key"
+            f"--key {key}: used before for {counted(len(before), 'run')}, and this makes {len(runs)}: use another key"
         )
     for run_id, there, run in zip(run_ids, before, runs, strict=False):
         here = requested_options(run)

@@ -28,7 +28,9 @@ class FileRole(IntEnum):
 _PARTS = word_set(
     "optimizer optimizers optim scheduler sched scaler rng random discriminator disc dis netd buffer replay "
     "vecnormalize prediction predictions pred preds sample samples logits embedding embeddings emb latent "
-    "latents feature features feats tokenizer vocab vocabulary dataset datasets cache events"
+    "latents feature features feats tokenizer vocab vocabulary dataset datasets cache events grid grids "
+    "processed preprocessed activation activations attention gradient gradients grad grads recon reconstruction "
+    "reconstructions vis viz visualization visualizations video videos audio mask masks mesh render renders histogram"
 )
 # These are parts unless another word names a model: model_loss0.3.pt, train_state.pt.
 _SIDE_FILES = word_set(
@@ -38,9 +40,13 @@ _SIDE_FILES = word_set(
 )
 _EXPORTS = word_set(
     "ema swa avg averaged average adapter adapters merged export exported onnx scripted torchscript traced "
-    "jit quantized int8 int4 inference deploy pruned converted"
+    "jit quantized int8 int4 fp inference deploy pruned converted"
 )
-_STATES = word_set("ckpt ckpts checkpoint checkpoints chkpt chkpnt snapshot state states resume")
+# A file in such a directory is not the one to load if the same save has another: model/10.pt, optimizer/10.pt.
+_LESSER_FOLDERS = _EXPORTS | word_set(
+    "optimizer optimizers optim opt scheduler schedulers sched discriminator disc netd"
+)
+_STATES = word_set("ck ckpt ckpts checkpoint checkpoints chkpt chkpnt snapshot state states resume")
 _MODEL = word_set("model models weight weights params param net network")
 _MODELS = _MODEL | word_set(
     "agent policy actor critic generator gen g netg encoder decoder unet vae student teacher backbone booster"
@@ -53,7 +59,7 @@ _NEWEST = frozenset({"last", "latest", "final", "best"})
 # Words that do not distinguish one file of a save from another.
 _GENERIC = _STATES | _COUNTERS | _NEWEST | _MODEL | _SIDE_FILES | {"rank", "rl", "of", "e", "s", "txt"}
 _DISCRIMINATOR = re.compile(r"(?<![a-z0-9])(?:net_?)?d(?:_[a-z]{1,2})?(?:_?\d+)?(?![a-z0-9])")
-_OPTIMIZER = re.compile(r"(?<![a-z0-9])opt_?\d*$")
+_OPTIMIZER = re.compile(r"(?<![a-z0-9])opt(?:_[dg])?(?:[-_]?\d+)?$")
 
 # Files that make their directory a checkpoint whatever its name: accelerate, orbax, torch.distributed, TensorFlow.
 _PARTS_OF_FOLDERS = ("random_states_0.pkl", "_CHECKPOINT_METADATA", ".metadata", "saved_model.pb")
@@ -64,6 +70,11 @@ _FOLDER = re.compile(
     rf"{_COUNTED}(?:[-_,]{_COUNTED})*|.+[-_.](?:checkpoint|ckpt)[-_=]?\d{{1,15}}|.+\d[-_]state|.+\.(?:ckpt|orbax)",
     re.IGNORECASE,
 )
+# What save_pretrained writes into a directory such as model_500.
+_PRETRAINED_FOLDER = re.compile(
+    r"(?:.*[-_])?(?:model|weights?|params?|adapter|lora|saved?)[-_=]?\d{1,15}", re.IGNORECASE
+)
+_PRETRAINED_FILE = re.compile(r"(?:\w+_)?model(?:-\d+-of-\d+)?\.(?:safetensors|bin)(?:\.index\.json)?")
 _UNFINISHED_FOLDER = re.compile(r"tmp-.*|.*\.orbax-checkpoint-tmp.*|.*\.tmp$|.*\.partial$")
 _TF_PART = re.compile(r"(.+)\.(?:index|data-\d{5}-of-\d{5})")
 
@@ -182,7 +193,7 @@ def parse_checkpoint_name(path: str, *, is_folder: bool = False) -> NamedCheckpo
         step=step,
         epoch=epoch,
         number=number,
-        role=_role(name, stem, words, is_folder=is_folder),
+        role=_role(name, stem, words, parent=parent.lower(), is_folder=is_folder),
         kind="_".join(sorted(set(words) - _GENERIC)),
         is_best="best" in words,
     )
@@ -190,8 +201,9 @@ def parse_checkpoint_name(path: str, *, is_folder: bool = False) -> NamedCheckpo
 
 def _folder_around(file: str, top: str) -> str | None:
     """The outermost checkpoint directory: a Hugging Face checkpoint may contain a DeepSpeed one."""
-    folder = dirname(file)
-    outermost = folder if basename(file) in _PARTS_OF_FOLDERS else None
+    folder, name = dirname(file), basename(file)
+    is_pretrained = _PRETRAINED_FILE.fullmatch(name) and _PRETRAINED_FOLDER.fullmatch(basename(folder))
+    outermost = folder if is_pretrained or name in _PARTS_OF_FOLDERS else None
     for _ in range(MAX_PART_DEPTH):
         if top == folder or top.startswith(folder + "/"):
             break
@@ -232,14 +244,14 @@ def _words(stem: str) -> list[str]:
     return _WORD.findall(_CAMEL.sub("_", stem).lower())
 
 
-def _role(name: str, stem: str, words: list[str], *, is_folder: bool) -> FileRole:
+def _role(name: str, stem: str, words: list[str], *, parent: str, is_folder: bool) -> FileRole:
     present = set(words)
     separated = _CAMEL.sub("_", stem).lower()
     is_model = bool(present & (_STATES | _MODELS | _COUNTERS | _NEWEST))
     is_part = present & _PARTS or _DISCRIMINATOR.search(separated) or _OPTIMIZER.search(separated)
     if is_part or name.lower().endswith(".pdopt") or (present & _SIDE_FILES and not is_model):
         return FileRole.PART
-    if present & _EXPORTS or name.lower().endswith(".gguf"):
+    if present & _EXPORTS or parent in _LESSER_FOLDERS or name.lower().endswith(".gguf"):
         return FileRole.EXPORT
     is_state = is_folder or name.lower().endswith((".ckpt", ".pth.tar", ".state"))
     return FileRole.STATE if is_state or present & _STATES else FileRole.MODEL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,6 +14,8 @@ from backprop_tui.domain.run import Checkpoint
 TOGETHER_SECONDS = 5.0  # between the files of one save
 NUMBERED_SECONDS = 600.0  # if all have the same number: large files take long
 
+_DIGITS = re.compile(r"\d+")
+_RANK = re.compile(r"(?:rank|part|shard)[-_]?\d+|\d+[-_]of[-_]\d+", re.IGNORECASE)
 _parse = lru_cache(maxsize=256)(parse_checkpoint_name)
 
 
@@ -46,7 +49,13 @@ def _is_same_save(checkpoint: Checkpoint, other: Checkpoint) -> bool:
     if known:
         are_near = folders[0] == folders[1] or dirname(folders[0]) == dirname(folders[1])
         return are_near and all(number == another for number, another in known) and seconds <= NUMBERED_SECONDS
-    return folders[0] == folders[1] and seconds <= TOGETHER_SECONDS
+    is_next = checkpoint.path != other.path and _series(checkpoint.path) == _series(other.path)
+    return folders[0] == folders[1] and seconds <= TOGETHER_SECONDS and not is_next
+
+
+def _series(path: str) -> str:
+    """What the names of successive saves have in common: ckA10.pt, ckA20.pt. Ranks of one save differ in it."""
+    return _DIGITS.sub("#", _RANK.sub("", path))
 
 
 def _merge(save: Checkpoint, new: Checkpoint) -> Checkpoint:

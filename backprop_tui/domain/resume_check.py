@@ -16,6 +16,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 MIN_POINTS = 3  # points needed to estimate a level
 SETTLING_POINTS = 20  # a loss still high after this many points is not just a transient of the resume
 _LEVEL_POINTS = 20  # points before the resume that give the loss level
+_FALLING_LEVEL_POINTS = 5  # that give it while the loss changes quickly
 _UNSUPPORTED_POINTS = 10  # needed for `restarted` by steps alone: a bar may count skipped batches first
 _FRESH_SHARE = 0.1  # of the way to the checkpoint: a count that begins below this started over
 _LEAP_STRIDES = 5  # logging intervals by which a count cannot advance at once
@@ -146,7 +147,9 @@ def check_resume(
     there is a verdict in any case.
     """
     steps, epochs = (_judge_count(name, before, after, final=final) for name in ("step", "epoch"))
-    count = steps if steps.is_known else epochs
+    # A step that went back within an epoch that continues is counted differently, or its epoch is trained again.
+    is_epoch_again = steps.trend is _Trend.BACK and epochs.trend is _Trend.CONTINUES
+    count = steps if steps.is_known and not is_epoch_again else epochs
     loss = _judge_loss(_up_to_resume(before.last, count), before.first, after, count, final=final)
     verdict = _verdict(steps, epochs, loss, is_enough=_is_enough(steps, loss, after, final=final))
     if verdict is None:
@@ -321,7 +324,7 @@ def _judge_loss(
     final: bool,
 ) -> _Loss:
     """Compares the loss with that `until` the checkpoint and that of a fresh start, whichever of them is higher."""
-    earlier, losses, opening = _losses(until)[-_LEVEL_POINTS:], _losses(after)[:SETTLING_POINTS], _losses(first)
+    earlier, losses, opening = _recent(_losses(until)), _losses(after)[:SETTLING_POINTS], _losses(first)
     if len(earlier) < MIN_POINTS:
         return _Loss()
     level = _median(earlier)
@@ -338,7 +341,8 @@ def _judge_loss(
         # A loss that has not changed since the start looks the same after a restart, so it proves nothing.
         return _Loss(before=level, after=losses[0] if count.fell else at_first)
     repeats = _repeats(opening, losses, gap)
-    if abs(at_first - level) <= min(0.25 * gap, max(2 * spread, 0.1 * gap)) and not repeats:
+    near = 0.25 * gap if count.trend is _Trend.AT_START else min(0.25 * gap, max(2 * spread, 0.1 * gap))
+    if abs(at_first - level) <= near and not repeats:
         return _Loss(trend=_LossTrend.MATCHES, before=level, after=at_first)
     as_at_start = abs(at_first - start) <= 0.25 * gap
     if as_at_start and (count.fell or repeats):
@@ -350,6 +354,17 @@ def _judge_loss(
         return _Loss(trend=undecided, before=level, after=now)
     trend = _LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED
     return _Loss(trend=trend, before=level, after=at_first if as_at_start else now)
+
+
+def _recent(losses: Sequence[float]) -> Sequence[float]:
+    """The last losses that give the level: few if it changes by more than their noise."""
+    recent = losses[-_LEVEL_POINTS:]
+    if len(recent) < 2 * _FALLING_LEVEL_POINTS:
+        return recent
+    half = len(recent) // 2
+    noise = _median([abs(after - before) for before, after in pairwise(recent)])
+    is_level = abs(_median(recent[:half]) - _median(recent[half:])) <= 2 * noise
+    return recent if is_level else recent[-_FALLING_LEVEL_POINTS:]
 
 
 def _repeats(opening: Sequence[float], losses: Sequence[float], gap: float) -> bool:
@@ -381,9 +396,9 @@ def _median(values: Sequence[float]) -> float:
 
 def _why_unknown(before: BeforeResume, after: Sequence[LoggedPoint], count: _Count) -> str:
     if not _has_figures(after):
-        return "it printed no step, epoch or loss"
+        return "no step, epoch or loss was read from its output"
     if not _has_figures(before.last):
-        return "nothing to compare with was printed before it"
+        return "nothing to compare with was read before it"
     if count.begin is None or count.expected is None:
         return "it printed no step or epoch of the whole training, and its loss alone is not enough"
     begin, expected = f"{count.begin:.10g}", f"{count.name} {count.expected:.10g}"

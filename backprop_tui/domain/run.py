@@ -276,6 +276,11 @@ class Run:
         """The newest attempt; fails for a run that was never started."""
         return self.attempts[-1]
 
+    @property
+    def last_end(self) -> float | None:
+        """When the last attempt that has ended did so; None if none has."""
+        return next((attempt.ended_at for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)
+
     def to(self, state: State) -> Run:
         """Returns the run in another state; raises IllegalTransition if that cannot follow the current one."""
         check_transition(self.status, status_of(state))

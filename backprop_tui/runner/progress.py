@@ -47,9 +47,9 @@ class LiveProgress:
     def update(self, value: Progress) -> None:
         """Applies a value from the log."""
         self._is_step_printed |= value.step is not None
-        self._apply(value)
+        self._apply(value, of_file=False)
 
-    def _apply(self, value: Progress) -> None:
+    def _apply(self, value: Progress, *, of_file: bool) -> None:
         for name in _LATEST:
             number = getattr(value, name)
             if number is not None:
@@ -57,7 +57,8 @@ class LiveProgress:
         metrics = {name: metric for name, metric in value.metrics.items() if self._accepts(name)}
         self._metrics.update(metrics)
         step, total_steps = self.step, self._latest["total_steps"]
-        self._best.update(metrics, step)
+        # A line without a step, in a log without any, does not belong to the last step of a file.
+        self._best.update(metrics, step if of_file or value.step is not None or self._is_step_printed else None)
         if step is not None and total_steps is not None and step > total_steps:
             self._latest["total_steps"] = None  # it was the total of something else
         epoch, total_epochs = self._latest["epoch"], self._latest["total_epochs"]
@@ -88,7 +89,8 @@ class LiveProgress:
                 step=step if is_step_ahead and not self._is_step_printed else None,
                 total_steps=None if self._is_step_printed else value.total_steps,
                 epoch=epoch if is_epoch_ahead else None,
-            )
+            ),
+            of_file=True,
         )
 
     def fields(self) -> dict[str, Any]:

@@ -16,8 +16,10 @@ KEPT_SIGHTINGS = 20
 SILENT_SAVES = 3  # that show a series if the log reports no steps
 MIN_INTERVAL_SECONDS = 0.2  # saves of a training are not more frequent
 MAX_INTERVAL_RATIO = 3.0  # of the longest interval to the shortest
+MIN_STEP = 10  # small numbers are near one another by chance
 NEAR_SHARE = 0.1  # a number this close to the step of the log is a step
 _DIGITS = re.compile(r"\d+")
+_MODEL = re.compile(r"(?:agent|model|policy|weights|params|network|net)\.\w+")
 _NAMES_OF_DATA = (".npz", ".pkl", ".pickle")  # also used for data: without a number they are no checkpoints
 
 
@@ -42,7 +44,8 @@ class RepeatedSaves:
     def confirm(self, sighting: CheckpointFound) -> list[CheckpointFound]:
         """Returns the sightings, oldest first, that are known to be checkpoints now; none while it is not known."""
         folder, name = os.path.split(sighting.path)
-        if sighting.unsound is not None or (sighting.number is None and name.endswith(_NAMES_OF_DATA)):
+        is_data = sighting.number is None and name.endswith(_NAMES_OF_DATA) and not _MODEL.fullmatch(name)
+        if sighting.unsound is not None or is_data:
             return []
         key = folder, _DIGITS.sub("#", name)
         if key not in self._series and len(self._series) >= MAX_SERIES:
@@ -60,7 +63,7 @@ class RepeatedSaves:
         newest = saves[-1]
         step = self._step_at(newest.modified_at)
         number = newest.step if newest.step is not None else newest.number
-        if step and number is not None and is_near(number, step):
+        if step is not None and step >= MIN_STEP and number is not None and is_near(number, step):
             return True
         intervals = [after.modified_at - before.modified_at for before, after in pairwise(saves)]
         counts = [save.epoch if save.number is None else save.number for save in saves]

@@ -35,7 +35,8 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     if path is None or path not in paths:
         return run, None
     candidates = run.checkpoints[: paths.index(path) + 1]
-    choice = call_within(CHECK_SECONDS, lambda: choose(candidates))
+    ended_at = None if run.attempt.by_request else run.last_end  # a person may have chosen it all the same
+    choice = call_within(CHECK_SECONDS, lambda: choose(candidates, ended_at=ended_at))
     if choice is None or not choice.damaged:
         return run, None
     run = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,18 @@ def test_the_best_checkpoint_comes_last(saves: Saves) -> None:
     assert saves.chosen() == "step_100.pt"
     os.unlink(saves.folder / "step_100.pt")
     assert saves.chosen() == "best/best_model.pt"
+
+
+def test_what_another_training_wrote_after_the_end_is_not_used(saves: Saves) -> None:
+    now = time.time()
+    saves.save("step_10.pt", now - 100.0)
+    saves.save("last.pt", now - 60.0)
+    os.utime(saves.folder / "step_10.pt", (now - 100.0,) * 2)
+    choice = choose(saves.checkpoints, ended_at=now - 50.0)
+    assert os.path.basename(choice.path or "") == "step_10.pt"
+    assert choice.damaged == ((str(saves.folder / "last.pt"), "was changed after the run had ended"),)
+    assert choice.question("r1") is None
+    alone = choose(saves.checkpoints[1:], ended_at=now - 50.0)
+    assert alone.path is None
+    assert f"backprop-tui resume r1 --resume-from {saves.folder}/last.pt" in (alone.question("r1") or "")
+    assert choose(saves.checkpoints[1:], ended_at=now).path == str(saves.folder / "last.pt")

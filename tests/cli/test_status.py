@@ -224,7 +224,7 @@ def test_a_resume_that_is_not_confirmed_and_a_slice_that_restarted_say_so(obey: 
     check = ResumeCheck(verdict=ResumeVerdict.RESTARTED, attempt=1, message="restarted at epoch 1 after 30")
     directory.write(replace(directory.read(), resume_check=check), durable=False)
     assert "! attempt 1 restarted at epoch 1 after 30; no further slice follows" in obey("status", "sliced").out
-    reason = "resume not confirmed: it printed no step, epoch or loss"
+    reason = "resume not confirmed: no step, epoch or loss was read from its output"
     unknown = replace(check, verdict=ResumeVerdict.UNKNOWN, message=reason)
     directory.write(replace(directory.read(), resume_check=unknown), durable=False)
     text = obey("status", "sliced").out

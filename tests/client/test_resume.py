@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Checkpoint, Dependency, Queued, Run
 from backprop_tui.domain.status import Status
+from backprop_tui.runner.start import verify_resume_checkpoint
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 
@@ -72,6 +74,25 @@ def test_where_the_names_do_not_say_what_to_go_on_from_it_asks(
     with pytest.raises(UsageError, match=f"resume abc --resume-from {names[0]}\n"):
         _resumed(session, "abc")
     assert _resumed(session, "abc", "-r", str(names[0]))[1].checkpoint == str(names[0])
+
+
+def test_a_checkpoint_that_another_training_has_overwritten_is_used_only_if_it_is_given(
+    session: ClientSession, runs: Runs, tmp_path: Path
+) -> None:
+    directory = runs.ended("abc")
+    _saw(directory, _checkpoint(tmp_path / "last.pt", b"\x80\x02}."))
+    ended = directory.read()
+    ended = ended.with_attempt(replace(ended.attempt, ended_at=time.time() - 60.0))
+    directory.write(ended, durable=False)
+    with pytest.raises(UsageError, match=r"last.pt was changed after the run had ended, perhaps by another training"):
+        _resumed(session, "abc")
+    run, resumption = _resumed(session, "abc", "-r", str(tmp_path / "last.pt"))
+    assert resumption.checkpoint == str(tmp_path / "last.pt")
+    attempt = replace(run.attempt, number=2, ended_at=None, resumed_from=resumption.checkpoint, by_request=True)
+    started = replace(run, attempts=(*run.attempts, attempt))
+    assert verify_resume_checkpoint(directory, started) == (started, None)
+    retried = replace(run, attempts=(*run.attempts, replace(attempt, by_request=False)))
+    assert verify_resume_checkpoint(directory, retried)[0].attempt.resumed_from is None
 
 
 def test_an_announced_checkpoint_that_was_never_written_is_not_used(

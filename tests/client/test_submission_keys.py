@@ -39,7 +39,7 @@ def _submitted(session: ClientSession, *words: str) -> list[str]:
         ((*KEY, "--priority", "3", *FIRST[4:]), "other options: priority 0 there, priority 3 here"),
         ((*KEY, "--env", "A=1", *FIRST[4:]), "other options: no --env A there, --env A 1 here"),
         ((*KEY, "-m", "5", "other.py", *FIRST[7:]), "another command: script"),
-        ((*KEY, "--sweep", "seed=1,2", *FIRST[4:]), "used before for 1 run"),
+        ((*KEY, "--sweep", "seed=1,2", *FIRST[4:]), "used before for 1 run, and this makes 2"),
         ((*FIRST[:6], "--cwd", "/", *FIRST[6:]), "other options: directory"),
     ],
 )

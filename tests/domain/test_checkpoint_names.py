@@ -32,6 +32,9 @@ from backprop_tui.domain.checkpoint_names import parse_checkpoint_path
         ("dcp/step-20/.metadata", "dcp/step-20", 20),
         ("net_epoch_7.pth", "net_epoch_7.pth", None),
         ("model_300.pt", "model_300.pt", None),
+        ("out/model_300/model-00001-of-00003.safetensors", "out/model_300", None),
+        ("out/my-lora-300/adapter_model.safetensors", "out/my-lora-300", None),
+        ("out/ck300.pt", "out/ck300.pt", None),
     ],
 )
 def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, path: str, step: int | None) -> None:
@@ -54,6 +57,7 @@ def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, pat
         "orb/10.orbax-checkpoint-tmp-1700/_CHECKPOINT_METADATA",
         "lightning_logs/version_0/metrics.csv",
         "embeddings.npz",
+        "runs/model_2/events.out.tfevents.17.host.3.0",
     ],
 )
 def test_other_files_are_none(file: str) -> None:

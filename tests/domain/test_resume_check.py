@@ -54,12 +54,43 @@ def test_continuing_steps_and_loss_are_recognised_after_three_points() -> None:
     assert check.message.startswith("continued at step 1910, loss 0.5")
 
 
+def young_run() -> BeforeResume:
+    """Interrupted while its loss still fell quickly."""
+    points = [
+        LoggedPoint(step=step, epoch=1 + (step - 1) // 20, loss=0.2 + 2.3 * math.exp(-step / 15))
+        for step in range(1, 35)
+    ]
+    return BeforeResume(first=points[:20], last=points, saved_step=32, save_steps=8)
+
+
+def test_weights_that_were_not_loaded_show_although_the_step_continues() -> None:
+    before = young_run()
+    anew = [LoggedPoint(step=32 + point.step, loss=point.loss) for point in before.first if point.step]
+    check = verdict_on(before, anew)
+    assert check is not None
+    assert check.verdict is ResumeVerdict.JUMPED
+
+
+def test_a_counter_that_restarts_while_the_loss_falls_quickly_is_recounted() -> None:
+    after = [LoggedPoint(step=step, loss=0.2 + 2.3 * math.exp(-(step + 32) / 15)) for step in range(1, 20)]
+    check = verdict_on(young_run(), after)
+    assert check is not None
+    assert check.verdict is ResumeVerdict.RECOUNTED
+
+
+def test_a_step_that_is_counted_differently_is_not_where_the_run_continued() -> None:
+    after = [LoggedPoint(step=step, epoch=2, loss=0.2 + 2.3 * math.exp(-(step + 16) / 15)) for step in range(17, 20)]
+    check = verdict_on(young_run(), after)
+    assert check is not None
+    assert check.message.startswith("continued at epoch 2, loss 0.4")
+
+
 def test_a_restart_from_the_beginning_is_detected() -> None:
     check = verdict_on(after_a_run(saved=1900), curve(0, 30))
     assert check is not None
     assert check.verdict is ResumeVerdict.RESTARTED
     assert check.is_doubtful
-    assert check.message == "restarted at step 0 after 1900: loss 4, before 0.5384"
+    assert check.message == "restarted at step 0 after 1900: loss 4, before 0.5318"
 
 
 def test_a_counter_that_restarts_while_the_loss_continues_is_recounted() -> None:
@@ -77,7 +108,7 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
     assert check is not None
     assert (check.verdict, check.message) == (
         ResumeVerdict.JUMPED,
-        "the loss jumped at the resume: loss 2, before 0.5384",
+        "the loss jumped at the resume: loss 2, before 0.5318",
     )
     restless = [
         LoggedPoint(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)
@@ -144,9 +175,9 @@ def test_a_bar_that_shows_0_before_it_is_advanced_is_not_a_restart() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        (after_a_run(), [], "it printed no step, epoch or loss"),
-        (after_a_run(), [LoggedPoint()], "it printed no step, epoch or loss"),
-        (BeforeResume(), curve(0, 30), "nothing to compare with was printed before it"),
+        (after_a_run(), [], "no step, epoch or loss was read from its output"),
+        (after_a_run(), [LoggedPoint()], "no step, epoch or loss was read from its output"),
+        (BeforeResume(), curve(0, 30), "nothing to compare with was read before it"),
         (after_a_run(saved=1900), curve(0, 10), "it printed too little since step 1900"),
         (after_a_run(saved=10), curve(0, 300), "it began at step 0, and its checkpoint is of step 10"),
         (after_a_run(saved=1900), curve(600, 900), "it began at step 600, and its checkpoint is of step 1900"),
@@ -369,4 +400,4 @@ def test_a_short_run_that_restarts_shows_its_initial_loss() -> None:
     losses = [LoggedPoint(step=step, loss=3 / step) for step in range(5, 100, 5)]
     check = verdict_on(BeforeResume(first=losses, last=losses, saved_step=80), losses, final=True)
     assert check is not None
-    assert check.message.startswith("restarted at step 5 after 80: loss 0.6, before 0.07")
+    assert check.message.startswith("restarted at step 5 after 80: loss 0.6, before 0.0428")

@@ -176,3 +176,19 @@ def test_runs_that_start_together_in_one_directory_each_get_their_second_slice(s
         assert len(end.attempts) == 2, end.state
         assert end.checkpoints
         assert all(os.path.basename(saved.path).startswith(name) for saved in end.checkpoints)
+
+
+def test_a_short_run_says_too_why_its_checkpoints_are_not_known(sandbox: Sandbox) -> None:
+    sandbox.allow(2)
+    shared = os.path.join(sandbox.folder, "shared")
+    os.makedirs(shared)
+    code = (
+        "import pathlib, sys, time\n"
+        "for step in range(1, 9):\n"
+        "    time.sleep(0.25)\n"
+        "    if step % 4 == 0: pathlib.Path(f'{sys.argv[1]}_step{step}.ckpt').write_bytes(b'\\x80\\x02}.')\n"
+    )
+    runs = [sandbox.queue(*python(code), name, cwd=shared) for name in ("first", "second")]
+    sandbox.call()
+    for run in runs:
+        assert run.wait_for_end().checkpoints or "directory_shared" in run.events()

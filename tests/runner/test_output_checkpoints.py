@@ -475,6 +475,53 @@ def test_files_with_unknown_names_that_follow_the_epochs_are_checkpoints_from_th
         assert len(watched.names()) == (0 if epoch == 1 else 2)
 
 
+def test_files_with_unknown_names_that_follow_one_another_at_once_are_several_checkpoints(watched: Scanned) -> None:
+    for number in (1, 2, 3):
+        watched.checkpoint_record.note_step(number * 500)
+        time.sleep(0.3)
+        torch_save(watched.cwd / f"blob{number}.pt")
+        watched.scan_until_unchanged()
+    assert watched.names() == ["blob1.pt", "blob2.pt", "blob3.pt"]
+
+
+def test_a_small_number_that_is_the_step_by_chance_makes_no_checkpoint(watched: Scanned) -> None:
+    watched.checkpoint_record.note_step(2)
+    torch_save(watched.cwd / "corpus_v2.pt")
+    watched.scan_until_unchanged()
+    assert watched.names() == []
+
+
+@pytest.mark.parametrize("name", ["agent.pkl", "model.pkl"])
+def test_a_model_that_is_saved_again_and_again_is_a_checkpoint(watched: Scanned, name: str) -> None:
+    for step in (10, 20):
+        watched.checkpoint_record.note_step(step)
+        time.sleep(0.3)
+        torch_save(watched.cwd / name, step)
+        watched.scan_until_unchanged()
+    assert [(saved.step, os.path.basename(saved.path)) for saved in watched.checkpoints] == [(20, name)]
+
+
+def test_of_files_in_directories_of_their_own_the_model_is_the_one_to_load(watched: Scanned) -> None:
+    watched.checkpoint_record.note_step(30)
+    for folder in ("ema", "model", "optimizer"):
+        torch_save(watched.cwd / folder / "30.pt")
+    watched.scan_until_unchanged()
+    assert watched.names() == ["model/30.pt"]
+    assert watched.checkpoints[0].candidates == ()
+
+
+def test_a_copy_of_an_older_file_is_no_checkpoint_although_it_is_announced(tmp_path: Path) -> None:
+    pretrained = torch_save(tmp_path / "pretrained.pt")
+    os.utime(pretrained, (time.time() - WEEK_SECONDS,) * 2)
+    watched = Scanned(tmp_path, since_ns=time.time_ns())
+    (watched.cwd / "out").mkdir()
+    shutil.copy2(pretrained, watched.cwd / "out" / "model.pt")
+    watched.announce("out/model.pt", log_step=0)
+    watched.scan_until_unchanged()
+    watched.scan(at_end=True)
+    assert watched.names() == []
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -484,12 +531,15 @@ def test_files_with_unknown_names_that_follow_the_epochs_are_checkpoints_from_th
         "preds_1.pkl preds_2.pkl",
         "history.pkl",
         "optimizer_1.pt optimizer_2.pt",
+        "opt_20.pt optG_20.pt opt_d-00020.pt",
+        "activations_20.pt attention_maps_20.npz grads_20.pt recon_20.pt video_20.zip grid_20.zip",
         "shard_1.pt shard_2.pt shard_3.pt",
         "figure_1.png figure_2.png",
         "yolo11n.pt",
     ],
 )
 def test_data_and_results_are_no_checkpoints(watched: Scanned, names: str) -> None:
+    watched.checkpoint_record.note_step(20)
     for name in names.split():
         torch_save(watched.cwd / name)
     watched.scan_until_unchanged()

@@ -137,6 +137,22 @@ def test_the_process_in_the_name_of_an_event_file_decides(tmp_path: Path, start:
         assert not any(f"version_{1 - number}" in path for path in view.undecided())
 
 
+def test_a_directory_in_which_two_processes_have_event_files_is_of_neither(
+    tmp_path: Path, start: Callable[[], Writer]
+) -> None:
+    first, second = start(), start()
+    view = files_of(tmp_path, first, second)
+    view.scan()
+    for writer in (first, second):
+        writer.write(f"logs/version_0/events.out.tfevents.17.host.{writer.process.pid}.0", 100)
+    second.write("logs/version_0/checkpoints/second.ckpt", 100_000)
+    assert names(view, tmp_path) == []
+    first.write("logs/version_0/checkpoints/first.ckpt", 50_000)
+    second.write("logs/version_0/metrics.csv", 50_000)
+    assert names(view, tmp_path) == []
+    assert any(path.endswith("first.ckpt") for path in view.undecided())
+
+
 def test_a_directory_made_while_a_run_was_alone_is_its_own(tmp_path: Path, start: Callable[[], Writer]) -> None:
     if birth_time_ns(str(tmp_path)) is None:
         pytest.skip("the file system keeps no birth times")
@@ -156,11 +172,40 @@ def test_a_run_that_has_just_ended_may_have_written_it_too(tmp_path: Path, start
     active = [writer.neighbour("other")]
     ownership = FileEvidence(lambda: active, lambda: [os.getpid()])
     ownership.look()
+    while_active = time.time_ns()
     active.clear()
     ownership.look()
-    file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {"other": 0}))
+    file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {("other", writer.process.pid): 0}))
     enough = Written(file.path, 1, file.modified_ns, file.before)
-    assert list(ownership.of_this_run([file, enough], since_ns=time.time_ns())) == [None, None]
+    unmeasured = Written(file.path, 1, while_active, WrittenBytes())
+    files = [file, enough, unmeasured]
+    assert list(ownership.of_this_run(files, since_ns=time.time_ns())) == [None, None, None]
+
+
+def test_the_next_attempt_of_another_run_has_written_what_its_own_process_wrote(
+    tmp_path: Path, start: Callable[[], Writer]
+) -> None:
+    own, earlier, later = start(), start(), start()
+    active = [earlier.neighbour("other")]
+    view = OutputFiles([], cwd=str(tmp_path), since_ns=0, pids=own.pids, neighbours=lambda: active)
+    own.write("logs/version_0/metrics.csv", 1_000)
+    earlier.write("logs/version_1/metrics.csv", 10_000)
+    view.scan()
+    active[:] = [later.neighbour("other")]
+    own.write("logs/version_0/metrics.csv", 1_000)
+    later.write("logs/version_2/metrics.csv", 100)
+    assert not any("version_2" in path for path in names(view, tmp_path))
+
+
+def test_a_run_that_has_died_may_have_written_it(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    own, other = start(), start()
+    view = files_of(tmp_path, own, other)
+    view.scan()
+    own.write("out/last.ckpt", 10)
+    own.process.kill()
+    own.process.wait()
+    view.scan()
+    assert [os.path.basename(path) for path in view.undecided()] == ["last.ckpt"]
 
 
 def test_a_file_that_is_open_for_a_moment_is_seen(tmp_path: Path) -> None:

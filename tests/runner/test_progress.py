@@ -144,6 +144,15 @@ def test_what_a_file_calls_the_step_never_overrides_a_printed_step(tmp_path: Pat
     assert recorded.recorder.live.metrics["train_loss"] == 0.4
 
 
+def test_a_value_without_a_step_is_not_best_at_the_last_step_of_a_file(recorded: Recorded) -> None:
+    recorded.progress_recorder.record_from_files([progress(20, train_loss=0.9)])
+    recorded.record(Progress(offset=1, epoch=0.45, metrics={"val_loss": 0.2}))
+    best = recorded.recorder.live.best["val_loss"]
+    assert (best.value, best.step) == (0.2, None)
+    recorded.record(progress(50, val_loss=0.1))
+    assert recorded.recorder.live.best["val_loss"].step == 50
+
+
 def test_a_total_that_a_step_or_an_epoch_exceeds_is_dropped(recorded: Recorded) -> None:
     recorded.record(Progress(offset=1, step=5, total_steps=10, epoch=2.0, total_epochs=3))
     assert (recorded.recorder.live.total_steps, recorded.recorder.live.total_epochs) == (10, 3)

@@ -148,7 +148,7 @@ def test_unreadable_and_invalid_lines_are_no_evidence(resumed: Resumed) -> None:
     watch.observe(values(0, 10, 20))
     watch.finish()
     assert resumed.verdict() is ResumeVerdict.UNKNOWN
-    reason = "nothing to compare with was printed before it"
+    reason = "nothing to compare with was read before it"
     assert resumed.events() == [("resume_unconfirmed", f"attempt 2: resume not confirmed: {reason}")]
 
 
@@ -157,7 +157,7 @@ def test_a_script_that_prints_nothing_after_the_resume_is_not_confirmed(resumed:
     watch.observe([Progress(offset=1, eta_seconds=5.0)])
     assert resumed.verdict() is None
     watch.finish()
-    reason = "it printed no step, epoch or loss"
+    reason = "no step, epoch or loss was read from its output"
     assert resumed.events() == [("resume_unconfirmed", f"attempt 2: resume not confirmed: {reason}")]
 
 

@@ -21,6 +21,8 @@ def cause_of_failed_start(path: str, problem: str, *, not_found: bool, first_lin
     if problem == "Exec format error":
         if first_line is not None and first_line.startswith(_ELF):
             detail, advice = "it is built for another kind of machine", "install a build for this machine"
+        elif first_line is not None and not first_line.isascii():
+            detail, advice = "it is neither a script nor a program", "check that it was downloaded or copied as a whole"
         else:
             detail, advice = "it names no interpreter", f"begin it with #!/bin/bash, or run it with: bash {path}"
         summary = f"cannot start {path}: {detail}"
@@ -105,5 +107,9 @@ def _path_in(text: str) -> str | None:
 
 
 def _script_of(clues: Clues) -> str:
-    """The shell script in the command of the run, else a placeholder."""
-    return next((word for word in clues.facts.command if word.endswith(".sh")), "FILE")
+    """The script of the run, as far as its command names one."""
+    words = clues.facts.command
+    first_lines = {word: clues.facts.first_line(word) for word in words}
+    with_line_ends = [word for word, line in first_lines.items() if line is not None and line.endswith(b"\r")]
+    scripts = [word for word in words if word.endswith(".sh")]
+    return next(iter([*with_line_ends, *scripts]), "the script")

@@ -77,8 +77,7 @@ def keyboard(clues: Clues) -> Cause | None:
         hit = clues.find("^EOFError")
     if hit is None:
         return None
-    summary = "it asked for input, and a queued run has no keyboard"
-    return build_cause("input_required", at=hit.line, summary=summary, advice=_PROMPT_ADVICE)
+    return build_cause("input_required", at=hit.line, summary="it asked for input", advice=_PROMPT_ADVICE)
 
 
 _ASKS_FOR_LOGIN = (
@@ -204,6 +203,8 @@ def network(clues: Clues) -> Cause | None:
 _WORKER_EXIT = (
     r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) exited unexpectedly"
     r"|unable to open shared memory object .*: No such file or directory"
+    r"|A (?:process in the process pool was|child process) terminated abruptly"
+    r"|^.*process \d+ terminated with signal SIGKILL"
 )
 _TRANSPORT = r"/torch/multiprocessing/reductions\.py$|/multiprocessing/resource_sharer\.py$"
 _BROKEN_TRANSPORT = (
@@ -220,14 +221,15 @@ _WORKER_ADVICE = (
 
 
 def worker(clues: Clues) -> Cause | None:
-    """Recognises a data loader's worker that died without an exception of its own."""
+    """Recognises a worker, mostly of a data loader, that died without an exception of its own."""
     hit = worker_death(clues)
     if hit is None or clues.signal is not None:
         return None
+    worker_name = "a worker process" if " terminated " in hit.match[0] else "a data loader's worker"
     return build_cause(
         "worker_died",
         at=hit.line,
-        summary=f"a data loader's worker died: {hit.line.text}",
+        summary=f"{worker_name} died: {hit.line.text}",
         advice=_WORKER_ADVICE,
         retryable=True,
     )

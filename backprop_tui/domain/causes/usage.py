@@ -117,7 +117,7 @@ def imports(clues: Clues) -> Cause | None:
     """Recognises a missing module, name or shared library."""
     root = clues.root
     is_import = root is not None and root.name in ("ModuleNotFoundError", "ImportError")
-    if not is_import and (root is not None or clues.find_last(rf"(?:^|: ){_NO_MODULE}$|{_NO_LIBRARY}") is None):
+    if not is_import and (root is not None or clues.find_last(rf"(?:^|: ){_NO_MODULE}(?:'\))?$|{_NO_LIBRARY}") is None):
         return None
     describers = ((_NO_MODULE, _describe_module), (_NO_NAME, _describe_name), (_NO_LIBRARY, _describe_library))
     for pattern, describe in describers:

@@ -93,10 +93,10 @@ class DirectoryNeighbours:
 
 @lazy_dataclass(frozen=True, slots=True)
 class WrittenBytes:
-    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour."""
+    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour; None if unknown."""
 
-    own_bytes: int = 0
-    others: Mapping[str, int | None] = field(default_factory=dict)  # by run; None: unknown
+    own_bytes: int | None = 0
+    others: Mapping[tuple[str, int | None], int | None] = field(default_factory=dict)  # by run and pid
     at_ns: int = 0
 
 
@@ -167,6 +167,7 @@ class FileEvidence:
         self._lives: dict[str, list[float]] = {}  # of each neighbour: its start, and when it was seen last
         self._active: Sequence[Neighbour] = ()
         self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
+        self._looked_at: set[str] = set()  # directories, in the decision that is being made
         self._births: dict[str, int | None] = {}
         self.sample = self._previous = WrittenBytes()
 
@@ -187,9 +188,14 @@ class FileEvidence:
 
     def is_shared_at(self, at_ns: int) -> bool:
         """Whether another run may have been active in the directory at this wall-clock time."""
+        return bool(self._active_at(at_ns))
+
+    def _active_at(self, at_ns: int) -> set[str]:
         at = at_ns / 1e9
         active = {neighbour.run_id for neighbour in self._active}
-        return any(start <= at and (run_id in active or at <= last) for run_id, (start, last) in self._lives.items())
+        return {
+            run_id for run_id, (start, last) in self._lives.items() if start <= at and (run_id in active or at <= last)
+        }
 
     @property
     def is_shared(self) -> bool:
@@ -209,6 +215,7 @@ class FileEvidence:
     def of_this_run(self, files: Sequence[Written], *, since_ns: int) -> Sequence[bool | None]:
         """Whether this run has written each of these files; None if the evidence does not say."""
         now = self._measure() if files else self.sample
+        self._looked_at.clear()
         by_bytes = [self._by_written_bytes(file, now) for file in files]
         for file, is_own in zip(files, by_bytes, strict=True):
             if is_own:
@@ -222,35 +229,38 @@ class FileEvidence:
 
     def _by_written_bytes(self, file: Written, now: WrittenBytes) -> bool | None:
         """Whether only this run wrote enough bytes for the change; None if others may have."""
-        if file.size_bytes <= 0:
-            return None
-        if now.own_bytes - file.before.own_bytes < file.size_bytes:
+        before_bytes = file.before.own_bytes or 0
+        if file.size_bytes <= 0 or now.own_bytes is None or now.own_bytes < before_bytes:
+            return None  # its processes have ended, or some of them
+        if now.own_bytes - before_bytes < file.size_bytes:
             return False
-        for run_id in {**file.before.others, **now.others}:
-            total, earlier = now.others.get(run_id), file.before.others.get(run_id)
+        for process in {**file.before.others, **now.others}:
+            total, earlier = now.others.get(process), file.before.others.get(process)
             if total is None or total - (earlier or 0) >= file.size_bytes:
                 return None
-        return True
+        # A run that is between two attempts now may have written it in the last one.
+        return True if self._active_at(file.modified_ns) <= {run_id for run_id, _ in now.others} else None
 
     def _by_folder(self, path: str, since_ns: int) -> bool | None:
+        """Whose directory it is; None if several runs write there, or below or above it."""
+        known: set[bool] = set()
         folder = os.path.dirname(path)
         while True:
-            known = self._folders.get(folder)
-            if known is None:
-                known = self._look_at_folder(folder, since_ns)
-            if known:
-                return None if len(known) > 1 else next(iter(known))
+            known |= self._look_at_folder(folder, since_ns)
             if not _INNER_FOLDER.fullmatch(os.path.basename(folder)):
-                return None
+                return next(iter(known)) if len(known) == 1 else None
             folder = os.path.dirname(folder)
 
-    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool] | None:
+    def _look_at_folder(self, folder: str, since_ns: int) -> set[bool]:
         """By the process in the name of an event file; or this run was alone when the directory was made."""
+        if folder in self._looked_at:
+            return self._folders.get(folder, set())
+        self._looked_at.add(folder)
         try:
             matches = filter(None, map(_EVENT_FILE.search, os.listdir(folder)))
             pids = {int(match[1]) for match in matches}
         except OSError:
-            return None
+            return set()
         if pids & self._own_pids:
             self._note(folder, is_own=True)
         if pids & self._other_pids:
@@ -261,7 +271,7 @@ class FileEvidence:
                 self._note(folder, is_own=True)
             elif birth_ns < since_ns:
                 self._folders[folder] = set()  # it was there before
-        return self._folders.get(folder)
+        return self._folders.get(folder, set())
 
     def _note(self, folder: str, *, is_own: bool) -> None:
         if folder in self._folders or len(self._folders) < MAX_FOLDERS:
@@ -276,13 +286,13 @@ class FileEvidence:
         if not self._lives:
             return WrittenBytes(at_ns=time.time_ns())
         at_ns = time.time_ns()
-        others: dict[str, int | None] = {}
+        others: dict[tuple[str, int | None], int | None] = {}
         for neighbour in self._active:
             pid = neighbour.script_pid
             pids = [] if pid is None else [pid, *descendants(pid)]
             self._other_pids.update(pids)
-            others[neighbour.run_id] = _written_bytes(pids)
-        return WrittenBytes(_written_bytes(self._pids()) or 0, others, at_ns)
+            others[neighbour.run_id, pid] = _written_bytes(pids)
+        return WrittenBytes(_written_bytes(self._pids()), others, at_ns)
 
 
 def _written_bytes(pids: Iterable[int]) -> int | None:

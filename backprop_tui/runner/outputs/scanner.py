@@ -158,7 +158,7 @@ class OutputScanner:
     @property
     def has_unclear_checkpoints(self) -> bool:
         """Whether there is a possible checkpoint, and it is unknown which of several runs wrote it."""
-        return self._unclear_scans >= UNCLEAR_SCANS
+        return self._unclear_scans >= (1 if self._is_last else UNCLEAR_SCANS)
 
     def _scan(self, now: float) -> list[ScanResult]:
         for folder in self._working_folders.look_for_new():

@@ -30,6 +30,7 @@ MISSING = "No such file or directory"
         ),
         (MISSING, b"\x7fELF\x02", "bad_interpreter", "loader", "another system"),
         (MISSING, None, "file_not_found", "cannot start /w/run.sh: No such file", "exists"),
+        ("Exec format error", b"\x9f\x00\x12", "bad_interpreter", "neither a script nor a program", "as a whole"),
         ("Exec format error", b"echo hi", "bad_interpreter", "names no interpreter", "#!/bin/bash"),
         ("Exec format error", b"\x7fELF\x02", "bad_interpreter", "another kind of machine", "for this machine"),
         ("Permission denied", b"#!/bin/bash", "not_executable", "Permission denied", "chmod +x /w/run.sh"),
@@ -75,3 +76,10 @@ def test_messages_of_shells_are_recognised(log: str, exit_code: int, first_line:
 def test_a_program_that_is_missing_is_still_a_missing_file() -> None:
     assert cause_of("sh: 1: ./gone.sh: not found\n", exit_code=127).kind == "file_not_found"
     assert cause_of("job.sh: line 3: torchrum: command not found\n", exit_code=127).kind == "file_not_found"
+
+
+def test_the_script_with_windows_line_endings_is_named() -> None:
+    log = "/usr/bin/env: ‘python3\\r’: No such file or directory\n"
+    first_line = {"./tool": b"#!/usr/bin/env python3\r"}.get
+    cause = cause_of(log, exit_code=127, command=("./tool", "--lr", "3"), first_line=first_line)
+    assert cause.summary == "./tool has Windows line endings"

@@ -162,6 +162,8 @@ def test_a_failed_import_comes_with_install_instructions() -> None:
     assert "PYTHONPATH=/w/lib" in (local.advice or "")
     module = cause_of("/usr/bin/python3: No module named trainer\n")
     assert (module.kind, module.summary) == ("import_error", "no module trainer in /w/.venv/bin/python")
+    log = "python3: Error while finding module specification for 'a.b' (ModuleNotFoundError: No module named 'a')\n"
+    assert cause_of(log).summary == "no module a in /w/.venv/bin/python"
 
 
 def test_a_missing_file_names_the_expected_path() -> None:

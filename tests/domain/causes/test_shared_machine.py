@@ -53,6 +53,11 @@ SHM_SIZE = (
     "RuntimeError: unable to allocate shared memory(shm) for file </torch_3_1_0>: Resource temporarily unavailable"
 )
 FD = "RuntimeError: unable to open shared memory object </torch_3_1_0> in read-write mode: Too many open files (24)"
+SPAWNED = "torch.multiprocessing.spawn.ProcessExitedException: process 1 terminated with signal SIGKILL"
+POOL = (
+    "concurrent.futures.process.BrokenProcessPool: A process in the process pool was terminated abruptly while the"
+    " future was running or pending."
+)
 WORKER = "RuntimeError: DataLoader worker (pid(s) 4711, 4712) exited unexpectedly"
 STORE = (
     "torch.distributed.DistNetworkError: The client socket has timed out after 600000ms while trying to connect to"
@@ -72,8 +77,8 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ("OSError: [Errno 24] Too many open files: 'a.png'", "open_files", "too many open files", "ulimit -n", False),
         ("RuntimeError: received 0 items of ancdata", "open_files", "too many", "set_sharing_strategy", False),
         (FD, "open_files", "too many open files", "fewer loader workers", False),
-        ("EOFError: EOF when reading a line", "input_required", "keyboard", "--env", False),
-        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "keyboard", "offline", False),
+        ("EOFError: EOF when reading a line", "input_required", "input", "--env", False),
+        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "offline", False),
         ("click.exceptions.Abort", "input_required", "asked for input", "", False),
         ("bdb.BdbQuit", "input_required", "asked for input", "", False),
         (GATED, "login_required", "gated", "request access", False),
@@ -105,6 +110,8 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         (SHM_SIZE, "disk_full", "/dev/shm is full", "--shm-size", False),
         (NCCL_SHM, "disk_full", "/dev/shm is full", "--shm-size", False),
         (NCCL, "python_error", "DistBackendError: NCCL error", "NCCL_DEBUG=INFO", True),
+        (SPAWNED, "worker_died", "a worker process died: ", "memory", True),
+        (POOL, "worker_died", "a worker process died: ", "memory", True),
         (WORKER, "worker_died", "loader's worker died", "fewer loader workers", True),
         (STATE, "python_error", "Error(s) in loading state_dict for Net: Missing", "another model", False),
         (READER, "python_error", "PytorchStreamReader", "damaged or incomplete", False),
