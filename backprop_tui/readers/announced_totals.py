@@ -25,8 +25,7 @@ _ITERATION = lazy_compile(r"\s*Learning iteration (\d{1,12})/(\d{1,12})\s*$")
 class AnnouncedTotals:
     # Their first bytes are those of other marks or rare ones, so that other lines cost no more.
     marks = (
-        *(b"pochs", b"max_epoch", b"ptimization steps", b"l steps", b"g steps", b"n steps", b"x steps"),
-        *(b"_steps", b"_iters", b"mesteps", b"g iteration", b"g for "),
+        *(b"pochs", b"max_epoch", b"ps:", b"ps =", b"ps=", b"_iters", b"Learning it", b"rain for ", b"raining for "),
     )
 
     def read(self, line: str, offset: int) -> Iterator[Progress | TotalsAnnounced]:

@@ -45,7 +45,7 @@ class CheckpointMessages:
     """Remembers the checkpoints of timm's list, which repeats them after each epoch."""
 
     tag = "CheckpointMessages"
-    marks = (b"kpoint ", b"ving ", b"ved ", b"SAV", b"ve model", b".pth")
+    marks = (b"point ", b"ving ", b"ved ", b"SAV", b"ve model", b".pth")
 
     def __init__(self) -> None:
         self._listed: list[str] = []

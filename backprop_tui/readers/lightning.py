@@ -23,7 +23,7 @@ NOT_METRICS = frozenset(("v_num",))
 
 
 class Lightning:
-    marks = (" • ".encode(), b"l step ")
+    marks = ("• ".encode(), b"l step ")
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         saved = _SAVED.match(line, prefix_end(line))

@@ -38,7 +38,7 @@ _DECIMAL = lazy_compile(
 
 
 class ProgressBars:
-    marks = (b"%|", b"it [", b"| 0/? [")
+    marks = (b"%|", b"/s]", b"/s,", b"/it]", b"/it,", b"| 0/? [")
 
     def read(self, line: str, offset: int) -> Iterator[Bar]:
         bar = parse_bar(line, offset)
