@@ -30,11 +30,16 @@ ALLOWED_CODES = {"--dry-run": {0, 75}, "doctor": {0, 1}}
 
 TRAIN = """\
 import json, os, sys, time
-os.makedirs("saves", exist_ok=True)
+folder = "saves"
+try:
+    os.mkdir(folder)
+except FileExistsError:  # of another run: its checkpoints stay as they are
+    folder = "saves-" + os.environ["BACKPROP_RUN_ID"]
+    os.makedirs(folder, exist_ok=True)
 for step in range(1, 41):
     print(json.dumps({"step": step, "total_steps": 40, "loss": 1 / step}))
     if step % 20 == 0:
-        path = f"saves/step-{step}.bin"
+        path = f"{folder}/step-{step}.bin"
         with open(path, "wb") as file:
             file.write(bytes(2048))
         print(json.dumps({"event": "checkpoint_saved", "path": path, "step": step}))

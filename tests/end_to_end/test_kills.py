@@ -26,7 +26,7 @@ MOMENTS: tuple[tuple[str, Callable[[Submitted], object]], ...] = (
     ("recorded as running", lambda run: run.status() not in (Status.QUEUED, Status.STARTING)),
     ("its first figures are read", lambda run: run.metrics()),
     ("half of its steps are read", lambda run: len(run.metrics()) >= 4),
-    ("its checkpoint is recorded", lambda run: "checkpoint" in run.events()),
+    ("its checkpoint is announced", lambda run: os.path.exists(run.directory.log) and b"checkpoint_saved" in run.log()),
     ("its script ends", lambda run: any(line.startswith("end") for line in run.reports())),
     ("its end is recorded", lambda run: run.status() in ENDED),
 )
