@@ -204,6 +204,6 @@ def choice_rank(name: str) -> tuple[int, ...]:
         kind,
         means.isdisjoint(words) if kind == 0 else 0,
         kind == 0 and any(word not in _REWARDS for word in rest),  # `reward` before `rewards/format_reward`
-        "batch" in words or not extremes.isdisjoint(words),
+        not extremes.isdisjoint(words) or not {"batch", "step"}.isdisjoint(words),  # Lightning: val_loss_epoch first
         -max(numbers, default=0),
     )

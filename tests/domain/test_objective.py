@@ -33,6 +33,7 @@ VALIDATION, TRAINING = ObjectiveSource.VALIDATION, ObjectiveSource.TRAINING
         ("loss; lr", "loss", TRAINING),
         ("rewards/format_reward; reward; reward_std", "reward", TRAINING),
         ("batch_loss; loss", "loss", TRAINING),
+        ("train_loss; val_loss_step; val_loss_epoch", "val_loss_epoch", VALIDATION),
         ("Loss_pi; Loss_v; loss", "loss", TRAINING),
         ("loss; val_loss; val_acc", "val_loss", VALIDATION),
         ("loss; acc; val_acc", "val_acc", VALIDATION),
