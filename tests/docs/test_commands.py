@@ -21,7 +21,7 @@ from tests.support import processes
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "examples/README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 PROGRAM = "backprop-tui"
-SECONDS = 60
+SECONDS = 100
 
 CONFIG = """\
 max_parallel = 4
