@@ -62,7 +62,9 @@ def _execute(
     session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
     if options.demo:
         if session.dashboard is None or open_demo is None:
-            raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+            raise UsageError(
+                "--demo needs a terminal to show its dashboard on", "leave out --no-ui, --json and --dry-run"
+            )
         return open_demo(session.home.host, session.config_path)
     if invocation.execute is None:
         return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)

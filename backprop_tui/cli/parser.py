@@ -112,7 +112,7 @@ class CommandParser(argparse.ArgumentParser):
         unknown = "unrecognized arguments: "
         if message.startswith(unknown):
             message = self.correction(message.removeprefix(unknown))
-        raise UsageError(f"{message.removeprefix('argument ')} (see: {self.prog} --help)")
+        raise UsageError(message.removeprefix("argument "), f"see: {self.prog} --help")
 
     def correction(self, unknown: str) -> str:
         """What is wrong with words that are not understood, with the most similar option."""
@@ -139,7 +139,7 @@ def parse(words: Sequence[str]) -> Invocation:
     after_dashes = list(words[index + 1 :]) if "--" in words else None
     options, rest = _extract_global_options(words[:index])
     if options.demo and rest and rest[0] not in ("-h", "--help"):
-        raise UsageError(f"--demo shows a dashboard of its own; leave out {rest[0]!r}")
+        raise UsageError("--demo shows a dashboard of its own", f"leave out {rest[0]!r}")
     if options.version:
         return Invocation(options=options, arguments=argparse.Namespace())
     if not rest or rest[0].startswith("-"):
@@ -180,7 +180,7 @@ def _run_line(words: Sequence[str]) -> _RunLine | None:
     typed = RunWords(before=before, option_length=parser.option_length, correction=parser.correction)
     completed = typed.complete(given)
     if name != _RUN:
-        raise UsageError(f"unknown command {name!r}; to run it: {typed.line(completed)}")
+        raise UsageError(f"unknown command {name!r}", f"to run it: {typed.line(completed)}")
     understood = None if completed == given else typed.line(completed)
     return _RunLine(words=[*before, *completed], parser=parser, understood=understood)
 
@@ -198,7 +198,7 @@ def load(name: str) -> Command:
 
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         advice = f"did you mean {near[0]}?" if near else "backprop-tui --help lists them"
-        raise UsageError(f"unknown command {name!r}; {advice}")
+        raise UsageError(f"unknown command {name!r}", advice)
     module = "continue_" if name == "continue" else name  # a keyword cannot name a module
     return cast("Command", importlib.import_module(f"backprop_tui.cli.commands.{module}"))
 
@@ -252,7 +252,7 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
         else:
             rest.append(word)
     if options.get("config") == "":
-        raise UsageError("--config needs a path")
+        raise UsageError("--config needs a path", "the user's own: backprop-tui config path")
     return GlobalOptions(**options), rest
 
 
@@ -261,9 +261,9 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
         full_parser().print_help()
         raise SystemExit(0)
     if rest:
-        raise UsageError(f"unknown option {rest[0]} before a command (see: backprop-tui --help)")
+        raise UsageError(f"unknown option {rest[0]} before a command", "see: backprop-tui --help")
     if after_dashes is not None:
-        raise UsageError("'--' before a command; to run a command line: backprop-tui run -- COMMAND ...")
+        raise UsageError("'--' before a command", "to run a command line: backprop-tui run -- COMMAND ...")
     return Invocation(options=options, arguments=argparse.Namespace())
 
 

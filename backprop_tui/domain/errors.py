@@ -31,6 +31,9 @@ class UnknownRun(UsageError):
 
     kind = "unknown_run"
 
+    def __init__(self, message: str, hint: str | None = "backprop-tui list shows the newest") -> None:
+        super().__init__(message, hint)
+
 
 class NotFound(BackpropError):
     """The script or command does not exist or cannot be read."""
@@ -98,9 +101,10 @@ class ConfigError(UsageError):
 
 
 def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Builds the error for an unknown key, with the most similar known key."""
+    """Builds the error for an unknown key, with the most similar known key, whether its table is given or not."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "`backprop-tui config show` lists all keys"
+    by_word = {word: key for key in known for word in (key, key.rpartition(".")[2])}
+    near = get_close_matches(name, by_word, n=1, cutoff=0.7)
+    hint = f"did you mean {by_word[near[0]]!r}?" if near else "`backprop-tui config show` lists all keys"
     return ConfigError(where, f"unknown key {name!r}", hint)
