@@ -149,7 +149,10 @@ def require_absent(path: str) -> None:
 
 def example() -> str:
     """Returns the content of config.example.toml: every key with its help text and default."""
-    lines = ["# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`."]
+    lines = [
+        "# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`.",
+        '# Durations and sizes may have a unit: max_run_minutes = "1h30m", min_free_ram_gb = "500MB".',
+    ]
     section = ""
     for key in KEYS.values():
         if key.section != section:
