@@ -133,7 +133,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         dest="total_seconds",
         metavar="MIN",
         type=values.minutes,
-        help="total time (12h) in several timeboxes, each resumed from the last checkpoint and queued behind other runs",
+        help="total time (12h) in timeboxes, each resumed from the last checkpoint and queued behind other runs",
     )
     group.add_argument(
         "--until",
