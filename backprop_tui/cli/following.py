@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ENDED, HELD, MAX_WAIT_SECONDS, EventStream, Pace
-from backprop_tui.cli.exit_codes import HELD as HELD_CODE
-from backprop_tui.cli.exit_codes import STOPPED, first_failure
+from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.presenters import Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.runs import FileSizes, open_guardian
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, HeldByGovernor, Interrupted
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Run
@@ -116,7 +115,13 @@ class Following:
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
     def to_the_end(self) -> int:
-        """Returns the exit code; BrokenPipeError if nobody reads stdout any more, and the runs continue."""
+        """Returns the exit code.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more, and the runs continue.
+            Interrupted: Ctrl-C was pressed until this stopped following.
+            HeldByGovernor: a run was held, and taken out of the queue.
+        """
         pace = Pace(time.monotonic())
         while True:
             now = time.monotonic()
@@ -127,11 +132,10 @@ class Following:
             if not self._unfinished():
                 break
             if self._withdrew_held():
-                return HELD_CODE
+                raise HeldByGovernor("taken out of the queue again, held by the governor", "without --no-wait it waits")
             if self._interrupts.count >= _LEAVE:
                 run_ids = ", ".join(run.stream.run.id for run in self._unfinished())
-                diagnostics.say(f"no longer following, still running: {run_ids}")
-                return STOPPED
+                raise Interrupted(f"no longer following, still running: {run_ids}")
             self._stop_on_interrupt()
             self._ensure_supervisor(now)
             self._presenter.status([run.stream for run in self.runs], now)
