@@ -183,6 +183,7 @@ _ALL = (
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
+HELP_TEXTS = {key.name: key.help for key in _ALL}
 JSON_NAMES: dict[str, Key] = {name: key for key in _ALL for name in (*key.original, key.in_camel_case)}
 # Keys of the original tool's files that are arguments of `run` here.
 ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})

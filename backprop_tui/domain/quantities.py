@@ -10,7 +10,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 _PART = r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*"
 
 
-def _by_word(words_by_size: Mapping[float, str]) -> dict[str, float]:
+def _by_word(words_by_size: Mapping[int, str]) -> dict[str, int]:
     return {word: size for size, words in words_by_size.items() for word in words.split()}
 
 
@@ -38,8 +38,8 @@ class Unit:
     """The unit of a plain number, and the other units that may be typed; sizes are in seconds or bytes."""
 
     name: str
-    size: float
-    others: Mapping[str, float]
+    size: int
+    others: Mapping[str, int]
     examples: str
 
     def parse(self, text: str) -> float | None:
@@ -58,7 +58,7 @@ MEGABYTES = Unit(name="MB", size=10**6, others=SIZES, examples=_SIZE)
 GIGABYTES = Unit(name="GB", size=10**9, others=SIZES, examples=_SIZE)
 
 
-def parse_amount(text: str, units: Mapping[str, float]) -> float | None:
+def parse_amount(text: str, units: Mapping[str, int]) -> float | None:
     """Parses numbers with units, the largest unit first, as 1h30m; None for any other text."""
     typed = text.strip().lower()
     if re.fullmatch(rf"(?:{_PART})+", typed) is None:

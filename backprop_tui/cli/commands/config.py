@@ -10,7 +10,7 @@ from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.keys import KEYS
+from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import NONE, Value
 from backprop_tui.config.load import checked_layers
 from backprop_tui.domain.errors import ConfigError
@@ -49,7 +49,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
 
     for name in arguments.keys:
         if name not in KEYS:
-            raise unknown_key("config show", name, KEYS)
+            raise unknown_key("config show", name, HELP_TEXTS)
     names = arguments.keys or list(KEYS)
     if session.json:
         output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
