@@ -11,10 +11,10 @@ from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import Status
 
-_RUN, _SCRIPT = "RUN", "SCRIPT"
+_SCRIPT = "SCRIPT"
 
 # Words of other tools that do not mean exactly the same as one of our commands, by the command that they follow, and
-# the line to type; several lines with the purpose of each. RUN and SCRIPT stand for the words that follow.
+# the line to type; several lines with the purpose of each. Words in capitals stand for what follows.
 _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
     "": {
         "add submit enqueue exec execute launch train new create sbatch srun qsub gbatch": "run SCRIPT",
@@ -36,7 +36,7 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
         "gpu gpus nvidia-smi nodes sinfo machine stats": "status",
         "plot curve curves metrics best results": "show RUN",
         "diff": "compare RUN",
-        "sweep grid array": "run --sweep KEY=V1,V2 SCRIPT",
+        "sweep grid array": "run SCRIPT --sweep KEY=V1,V2",
         "hold": "queue hold",
         "release": "queue release",
         "move": "queue move RUN --to N",
@@ -60,7 +60,7 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
 
 # For our options those of other tools; it is suggested for a command that has it.
 _OPTION_WORDS = {
-    "--now": "-f --force --kill -k -9 -s --signal",
+    "--now": "-f --force --kill -k -s --signal",
     "--yes": "-f --force --assume-yes",
     "--max-run-minutes": "-t --time --time-limit --timeout --walltime --duration --max-time --minutes --timebox",
     "--name": "-J --job-name --title",
@@ -153,9 +153,10 @@ def _in_our_words(word: str, rest: Sequence[str] = (), command: str = "") -> str
 def _filled(template: str, rest: Sequence[str]) -> str:
     """A command line with what was typed, if that is what it needs and can be parsed."""
     words = template.split()
-    place = next((index for index, word in enumerate(words) if word in (_RUN, _SCRIPT)), len(words))
-    typed = [word for word in rest if word not in words]
-    filled = [*words[:place], *typed, *words[place + 1 :]]
+    typed = [word for word in rest if word not in words and re.fullmatch(r"-\d+", word) is None]
+    start = next((index for index, word in enumerate(words) if word.isupper()), len(words))
+    end = next((index for index in range(start, len(words)) if not words[index].isupper()), len(words))
+    filled = [*words[:start], *typed, *words[end:]]
     fits = bool(typed) and (_SCRIPT in words) == parser.is_runnable(typed[0])
     return _line(filled if fits and _is_understood(filled) else words)
 

@@ -84,6 +84,8 @@ class RunWords:
 
     def _refuse_module(self, lead: list[str], rest: list[str]) -> None:
         """Python's `-m` before a module is our timebox."""
+        if rest and os.path.isfile(rest[0]):
+            return
         for index, (option, module) in enumerate(pairwise(lead)):
             if option == "-m" and re.fullmatch(_MODULE, module):
                 line = self.line([*lead[:index], "--", "python3", *lead[index:], *rest])
@@ -209,9 +211,9 @@ class TrailingOptions:
         """Adds the line that hands an option to the script to an error about that option or its value."""
         subject = error.message.partition(": ")[0]
         for option in self.options:
-            is_file = len(option) > 1 and subject.startswith(os.path.abspath(option[1]))
-            if is_file or _option_name(option) in re.split("[/ ]", subject):
-                line = self._line_for_script([_option_name(option)])
+            name, value = _option_name(option), option[0].partition("=")[2] or "".join(option[1:])
+            if value and (name in re.split("[/ ]", subject) or subject.startswith(os.path.abspath(value))):
+                line = self._line_for_script([name])
                 hint = f"the script's own arguments come after --, so for {self.script} type: {line}"
                 BackpropError.__init__(error, error.message, hint)
                 return
