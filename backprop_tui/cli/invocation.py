@@ -62,7 +62,8 @@ def _execute(
     session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
     if options.demo:
         if session.dashboard is None or open_demo is None:
-            raise UsageError("--demo needs a terminal to show its dashboard on", session.dashboard_obstacle)
+            problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
+            raise UsageError(problem, "run it in a terminal, without --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
     if invocation.execute is None:
         if session.dashboard is None:

@@ -88,9 +88,9 @@ class Interrupts:
 
 def require_named_or_all(arguments: argparse.Namespace) -> None:
     if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
+        raise UsageError("--all is every unfinished run", "give it or RUN, not both")
     if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
+        raise UsageError("RUN is missing", "name runs, or give --all for every unfinished run")
 
 
 def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:

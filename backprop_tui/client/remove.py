@@ -62,7 +62,9 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
 def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Removable | UsageError:
     home = session.home
     if needed_by is not None:
-        return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
+        return UsageError(
+            f"run {run_id} cannot be removed: run {needed_by} waits for it", f"first: backprop-tui stop {needed_by}"
+        )
     try:
         view = read_view(home, run_id)
     except FileNotFoundError:  # only the index knows it
@@ -71,7 +73,7 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
         session.warn(str(error))
         return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
     if view.status in UNFINISHED:
-        return UsageError(f"run {run_id} is {view.status}; stop it first: backprop-tui stop {run_id}")
+        return UsageError(f"run {run_id} is {view.status}", f"stop it first: backprop-tui stop {run_id}")
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
 
 
@@ -115,7 +117,7 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     except FileNotFoundError:
         return []
     if lock is None:
-        raise UsageError(f"run {run_id} is in use; try again")
+        raise UsageError(f"run {run_id} is in use", "try again")
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")

@@ -106,16 +106,19 @@ def _check(request: RunRequest) -> None:
     if request.run_id is not None:
         check_run_id(request.run_id)
         if request.sweep:
-            raise UsageError("--run-id names one run, and --sweep makes several: use --group or --key")
+            raise UsageError("--run-id names one run, and --sweep makes several", "use --group or --key")
     if request.script is None and request.command is None:
-        raise UsageError("SCRIPT is missing; a script: run train.py [-- ARGS], a command line: run -- COMMAND ...")
+        raise UsageError(
+            "SCRIPT is missing",
+            "backprop-tui run train.py [-- ARGS], or for a command line: backprop-tui run -- COMMAND ...",
+        )
 
 
 def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
     if request.script is not None:
         return script_program(request.script, request.arguments, cwd=cwd, python=python, environment=environment)
     if request.python is not None:
-        raise UsageError("--python is for scripts; a command line names its program itself")
+        raise UsageError("--python is for scripts; a command line names its program itself", "leave out --python")
     return command_program(request.command or (), cwd=cwd, environment=environment)
 
 

@@ -115,7 +115,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
     content = read_text(path) or ""
     edited = with_key(content, key, value)
     if edited is None and "#" in content:
-        raise ConfigError(path, f"{key.name} cannot be set without losing comments; change it with an editor")
+        raise ConfigError(path, f"{key.name} cannot be set without losing comments", "change it with an editor")
     values = {name: setting.value for name, setting in read_file(path).items()}
     return _toml(values | {key.name: value}) if edited is None else edited
 
@@ -123,7 +123,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
 def validate_assignment(path: str, name: str, word: str) -> Value:
     """Returns the value that `set_key` would write, without changing anything; raises the same ConfigErrors."""
     if path.endswith(".json"):
-        raise ConfigError(path, "files of the original tool are read-only; set keys in a .toml file")
+        raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
     if name not in KEYS:
         raise unknown_key("config set", name, HELP_TEXTS)
     try:
@@ -144,7 +144,7 @@ def init(path: str) -> None:
 def require_absent(path: str) -> None:
     """Raises ConfigError if the file exists already."""
     if os.path.lexists(path):
-        raise ConfigError(path, "already exists; change it with `backprop-tui config set KEY VALUE` or an editor")
+        raise ConfigError(path, "already exists", "change it with `backprop-tui config set KEY VALUE` or an editor")
 
 
 def example() -> str:
@@ -195,4 +195,5 @@ def _write(path: str, content: str) -> None:
     except OSError as error:
         if error.errno in _STORAGE_ERRORS:
             raise StorageFailed(f"{path}: cannot be written: {error.strerror}") from error
-        raise ConfigError(path, f"cannot be written: {error.strerror}") from error
+        hint = "set XDG_CONFIG_HOME to a directory you can write, or name another file with --config"
+        raise ConfigError(path, f"cannot be written: {error.strerror}", hint) from error

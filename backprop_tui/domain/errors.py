@@ -33,6 +33,9 @@ class UnknownRun(UsageError):
 
     kind = "unknown_run"
 
+    def __init__(self, message: str, hint: str | None = "backprop-tui list shows the newest") -> None:
+        super().__init__(message, hint)
+
 
 class NotFound(BackpropError):
     """The script or command does not exist or cannot be read."""

@@ -61,7 +61,7 @@ def public_record(home: Home, run_id: str) -> JsonObject:
     except FileNotFoundError:
         record = read_newest(home).get(run_id) or read_all(home).get(run_id)
     if record is None:
-        raise UnknownRun(f"no run {run_id!r}; backprop-tui list shows the newest")
+        raise UnknownRun(f"no run {run_id!r}")
     return record
 
 

@@ -69,7 +69,7 @@ def test_a_timebox_for_an_ended_run_is_refused_with_advice(obey: Commands, runs:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "nothing to change: give --name"),
+        ((), "nothing to change; give --name"),
         (("--name", "@x"), "--name"),
         (("--max-minutes", "0"), "--max-minutes: '0': must be more than 0, or"),
         (("--max-minutes", "soon"), "--max-minutes: 'soon': must be a number of minutes or a duration such as"),

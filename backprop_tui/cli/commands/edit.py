@@ -75,16 +75,16 @@ def _check(
 ) -> None:
     """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
-        raise UsageError("nothing to change: give --name, --tag, --note, -m, --priority or --objective")
+        raise UsageError("nothing to change", "give --name, --tag, --note, -m, --priority or --objective")
     if arguments.name is not None and len(run_ids) > 1:
-        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs; a name is for one run")
+        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
     for run_id in run_ids:
         status = status_of(session, run_id)
         if status is None:
             raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are read-only")
         if status in ACTIVE and arguments.objective is not None:
-            raise UsageError(f"--objective: run {run_id} is {status}; set it after the run has ended")
+            raise UsageError(f"--objective: run {run_id} is {status}", "set it after the run has ended")
         if status in ENDED and timebox is not None:
             limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
             advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"
-            raise UsageError(f"--max-minutes: run {run_id} has ended ({status}); {advice}")
+            raise UsageError(f"--max-minutes: run {run_id} has ended ({status})", advice)

@@ -34,7 +34,7 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
     ours = words[: words.index("--")] if "--" in words else words
     if "-h" in ours or "--help" in ours:
-        raise UsageError("for help, type backprop-tui run --help in a shell")
+        raise UsageError("help is not shown here", "type in a shell: backprop-tui run --help")
     invocation = parse(["run", *words])
     if invocation.options != GlobalOptions() or invocation.arguments.no_wait:
         raise UsageError("global options and --no-wait only work in a shell")
@@ -52,7 +52,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def _execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.no_wait and arguments.sweep:
-        raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
+        raise UsageError("--no-wait starts one run at once, and --sweep makes several", "give only one of the two")
     request = run_request(arguments)
     if arguments.understood is not None:
         diagnostics.say(f"understood as: {arguments.understood}")
