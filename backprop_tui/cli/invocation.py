@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE
-from backprop_tui.cli.parser import full_parser, parse
+from backprop_tui.cli.parser import parse
 from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import Invocation
-    from backprop_tui.cli.session import Dashboard, Demo, Session
+    from backprop_tui.cli.session import Dashboard, Demo
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -62,28 +62,15 @@ def _execute(
     session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
     if options.demo:
         if session.dashboard is None or open_demo is None:
-            raise UsageError(
-                "--demo needs a terminal to show its dashboard on", "leave out --no-ui, --json and --dry-run"
-            )
+            problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
+            raise UsageError(problem, "run it in a terminal, without --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
     if invocation.execute is None:
-        return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
+        if session.dashboard is None:
+            instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
+            raise UsageError(f"the dashboard cannot open: {session.dashboard_obstacle}", instead)
+        return session.dashboard(session.home, session.config_path, None)
     return invocation.execute(invocation.arguments, session)
-
-
-def _overview(session: Session) -> int:
-    from backprop_tui.domain.status import Status
-    from backprop_tui.store.run_view import unfinished_views
-
-    full_parser().print_help()
-    output.line()
-    statuses = [view.status for view in unfinished_views(session.home)]
-    waiting = statuses.count(Status.QUEUED)
-    if statuses:
-        output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")
-    else:
-        output.line("No run is active or queued. Start one with: backprop-tui run train.py")
-    return OK
 
 
 def _make_streams_writable() -> None:

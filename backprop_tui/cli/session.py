@@ -32,10 +32,22 @@ class Session(ClientSession):
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """Opens the dashboard; None if an option rules it out or there is no terminal to show it."""
-        if self.no_ui or self.json or self.dry_run or os.environ.get("TERM", "dumb") == "dumb":
-            return None
-        return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
+        """Opens the dashboard; None if something prevents it."""
+        return self.open_dashboard if self.dashboard_obstacle is None else None
+
+    @property
+    def dashboard_obstacle(self) -> str | None:
+        """Why the dashboard cannot be opened; None if it can."""
+        options = {"--no-ui": self.no_ui, "--json": self.json, "--dry-run": self.dry_run}
+        for option, is_given in options.items():
+            if is_given:
+                return f"{option} was given"
+        if not (os.isatty(0) and os.isatty(1)):
+            return f"standard {'output' if os.isatty(0) else 'input'} is not a terminal"
+        kind = os.environ.get("TERM", "")
+        if kind in ("", "dumb"):
+            return f"TERM is {kind or 'not set'} (if the terminal can draw: export TERM=xterm-256color)"
+        return None if self.open_dashboard is not None else "this program has none"
 
     def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
         if not self.dry_run:

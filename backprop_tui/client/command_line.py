@@ -13,6 +13,7 @@ from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import ResumeMethod
+from backprop_tui.domain.similar import nearest
 
 SHELL = "bash"
 
@@ -126,10 +127,10 @@ def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> 
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:
-    import difflib  # only needed to correct a mistake
-
-    matches = difflib.get_close_matches(name, names, n=1)
-    return matches[0] if matches else None
+    """The name without its extension counts too: train for train.py."""
+    return next((known for known in sorted(names) if name and known.startswith(f"{name}.")), None) or nearest(
+        name, names
+    )
 
 
 def _names_in(folder: str) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from backprop_tui.client.runs import all_records, created, status_of
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import RUN_ID, Home
@@ -141,13 +142,14 @@ def _directories(home: Home) -> list[str]:
 
 
 def _refuse(home: Home, handle: str) -> list[str]:
-    import difflib  # only needed to correct a mistake
-
+    problem, word = f"no run {handle!r}", handle.lower()
+    if word in set(Status) - {Status.RUNNING}:  # for which there is a handle
+        raise UnknownRun(problem, f"runs by status: backprop-tui list --status {word}")
+    if word == "all":
+        raise UnknownRun(problem, "list, logs, stop and wait take --all")
     records = recent_records(home) | {view.run.id: view.record for view in marked_views(home)}
-    known = {str(record["name"]) for record in records.values()} | set(records)
-    near = difflib.get_close_matches(handle, known, n=1)
-    problem = f"no run {handle!r}"
-    raise UnknownRun(problem, f"did you mean {near[0]}?") if near else UnknownRun(problem)
+    near = nearest(handle, {LAST, RUNNING} | {str(record["name"]) for record in records.values()} | set(records))
+    raise UnknownRun(problem, f"did you mean {near}?") if near else UnknownRun(problem)
 
 
 def _place_in_group(record: JsonObject) -> tuple[str, list[tuple[bool, int, str]], str]:

@@ -169,7 +169,6 @@ def checkpoint_path(path: str | None) -> str | None:
     absolute = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(absolute):
         near = nearest_file(absolute)
-        raise UsageError(
-            f"--resume-from {path}: not found", f"did you mean {near}?" if near else "give the path of a checkpoint"
-        )
+        known = "the newest checkpoint of a run: backprop-tui resume RUN; all of them: backprop-tui status RUN"
+        raise UsageError(f"--resume-from {path}: not found", f"did you mean {near}?" if near else known)
     return absolute

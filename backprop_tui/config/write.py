@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
-from backprop_tui.config.keys import KEYS, Key
+from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
 
@@ -125,7 +125,7 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     if path.endswith(".json"):
         raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
     if name not in KEYS:
-        raise unknown_key("config set", name, KEYS)
+        raise unknown_key("config set", name, HELP_TEXTS)
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
@@ -149,7 +149,10 @@ def require_absent(path: str) -> None:
 
 def example() -> str:
     """Returns the content of config.example.toml: every key with its help text and default."""
-    lines = ["# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`."]
+    lines = [
+        "# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`.",
+        '# Durations and sizes may have a unit: max_run_minutes = "1h30m", min_free_ram_gb = "500MB".',
+    ]
     section = ""
     for key in KEYS.values():
         if key.section != section:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+
+from backprop_tui.domain.similar import nearest
 
 
 class BackpropError(Exception):
@@ -100,11 +102,17 @@ class ConfigError(UsageError):
         self.where, self.problem = where, problem
 
 
-def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Builds the error for an unknown key, with the most similar known key, whether its table is given or not."""
-    from difflib import get_close_matches
-
-    by_word = {word: key for key in known for word in (key, key.rpartition(".")[2])}
-    near = get_close_matches(name, by_word, n=1, cutoff=0.7)
-    hint = f"did you mean {by_word[near[0]]!r}?" if near else "`backprop-tui config show` lists all keys"
+def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:
+    """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts."""
+    leaves = {key.rpartition(".")[2]: key for key in known}
+    near = nearest(name, known) or leaves.get(nearest(name.rpartition(".")[2], leaves) or "")
+    related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
+    if near is None and related:
+        hint = f"perhaps {' or '.join(related[:3])}; `backprop-tui config show` lists all keys"
+    else:
+        hint = f"did you mean {near!r}?" if near else "`backprop-tui config show` lists all keys"
     return ConfigError(where, f"unknown key {name!r}", hint)
+
+
+def _parts(name: str) -> set[str]:
+    return set(name.lower().replace(".", " ").replace("_", " ").split())

@@ -179,17 +179,40 @@ def test_the_version_is_printed(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
-def test_without_a_command_it_lists_the_commands_and_counts_the_runs(
-    session: Session, runs: Runs, capsys: Capture
+@pytest.mark.parametrize(
+    ("words", "terminals", "term", "obstacle"),
+    [
+        ([], (), "xterm", "standard input is not a terminal"),
+        ([], (0,), "xterm", "standard output is not a terminal"),
+        ([], (0, 1), "dumb", "TERM is dumb"),
+        ([], (0, 1), "", "TERM is not set"),
+        (["--no-ui"], (0, 1), "xterm", "--no-ui was given"),
+        (["top", "--dry-run"], (0, 1), "xterm", "--dry-run was given"),
+    ],
+)
+def test_where_the_dashboard_cannot_open_it_says_why_and_what_to_use(
+    home: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    terminals: tuple[int, ...],
+    term: str,
+    obstacle: str,
 ) -> None:
-    assert run_program([]) == 0
-    assert "No run is active" in capsys.readouterr().out
-    runs.queued("waits")
-    runs.guarded("runs")
-    run_program([])
-    printed = capsys.readouterr().out
-    assert "1 active, 1 queued" in printed
-    assert "    resume " in printed
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda descriptor: descriptor in terminals)
+    assert run_program(words, lambda *_: 0) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"backprop-tui: the dashboard cannot open: {obstacle}")
+    assert "backprop-tui status" in printed.err
+
+
+@pytest.mark.parametrize("words", [[], ["top"]])
+def test_without_a_command_the_dashboard_opens(home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda _: True)
+    assert run_program(words, lambda *_: 7) == 7
 
 
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:

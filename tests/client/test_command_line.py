@@ -63,6 +63,10 @@ def test_a_missing_script_is_refused_with_the_nearest_name(workplace: Path) -> N
     _written(workplace / "train.py")
     with pytest.raises(NotFound, match=r"trian\.py: not found; did you mean train\.py\?"):
         script_program("trian.py", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    with pytest.raises(NotFound, match=r"train: not found; did you mean train\.py\?"):
+        script_program("train", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    with pytest.raises(NotFound, match=r"nothing\.py: not found; there is no such file"):
+        script_program("nothing.py", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
 
 
 @pytest.mark.parametrize("script", ["nothing/like.this", "folder", "notes.txt"])

@@ -10,7 +10,7 @@ from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.keys import KEYS
+from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import NONE, Value
 from backprop_tui.config.load import Layer, merged, read_layers
 from backprop_tui.domain.errors import ConfigError, unknown_key
@@ -47,7 +47,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
     """Shows what is valid in spite of errors elsewhere, because it is the way to find the right key."""
     for name in arguments.keys:
         if name not in KEYS:
-            raise unknown_key("config show", name, KEYS)
+            raise unknown_key("config show", name, HELP_TEXTS)
     layers = _layers(session)
     settings = merged(layers)
     problems = [problem for layer in layers for problem in layer.problems]

@@ -42,11 +42,22 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
+    try:
+        return _execute(arguments, session)
+    except UsageError as error:
+        if arguments.trailing is not None:
+            arguments.trailing.explain(error)
+        raise
+
+
+def _execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.no_wait and arguments.sweep:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several", "give only one of the two")
     request = run_request(arguments)
     if arguments.understood is not None:
         diagnostics.say(f"understood as: {arguments.understood}")
+    if arguments.trailing is not None:
+        diagnostics.complain(arguments.trailing.warning())
     if session.dry_run:
         from backprop_tui.client.dry_run import preview_runs
 
