@@ -8,10 +8,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from backprop_tui.client.command_line import check_script, is_executable, on_path
+from backprop_tui.client.command_line import check_script
 from backprop_tui.domain.command_lines import TargetKind, find_target, is_launcher, is_python
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.programs import is_executable, on_path
 
 PROGRAM = "backprop-tui"
 _VARIABLE = r"(?s)[A-Za-z_]\w*=.*"

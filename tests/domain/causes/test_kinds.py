@@ -155,7 +155,7 @@ def test_a_full_disk_is_named_with_its_free_space() -> None:
 
 
 def test_a_failed_import_comes_with_install_instructions() -> None:
-    log = raised("ModuleNotFoundError: No module named 'cv2.aruco'")
+    log = raised("ModuleNotFoundError: No module named 'cv2'")
     assert (cause_of(log).advice or "").startswith("/w/.venv/bin/python -m pip install opencv-python")
     assert "used: a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
     local = cause_of(raised("ModuleNotFoundError: No module named 'src'"), local_module=lambda _: "/w/lib")
@@ -164,6 +164,35 @@ def test_a_failed_import_comes_with_install_instructions() -> None:
     assert (module.kind, module.summary) == ("import_error", "no module trainer in /w/.venv/bin/python")
     log = "python3: Error while finding module specification for 'a.b' (ModuleNotFoundError: No module named 'a')\n"
     assert cause_of(log).summary == "no module a in /w/.venv/bin/python"
+
+
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        ("sklearn", "pip install scikit-learn"),
+        ("google.protobuf", "pip install protobuf"),
+        ("pkg_resources", "pip install 'setuptools<81'"),
+        ("transformers.models.new", "another version of transformers is needed, or a local file or directory hides it"),
+        ("_bz2", "it belongs to Python itself, and this one was built without it"),
+    ],
+)
+def test_what_provides_a_module(module: str, word: str) -> None:
+    assert word in (cause_of(raised(f"ModuleNotFoundError: No module named '{module}'")).advice or "")
+
+
+def test_a_relative_import_of_the_script_comes_with_the_line_that_starts_its_module() -> None:
+    log = raised("ImportError: attempted relative import with no known parent package", code="from ..nets import x")
+    asked: list[tuple[str, int]] = []
+
+    def as_module(path: str, levels: int) -> str:
+        asked.append((path, levels))
+        return "run -- python3 -m a.b.train"
+
+    cause = cause_of(log, as_module=as_module)
+    assert asked == [("/w/train.py", 2)]
+    assert (cause.kind, cause.advice) == ("import_error", "run -- python3 -m a.b.train")
+    assert cause.summary == "train.py: attempted relative import with no known parent package"
+    assert "python3 -m PACKAGE.MODULE" in (cause_of(log).advice or "")
 
 
 def test_a_missing_file_names_the_expected_path() -> None:
