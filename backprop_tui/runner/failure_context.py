@@ -216,10 +216,10 @@ class FailureContext:
         path = os.path.normpath(os.path.join(spec.cwd, file))
         folder, name = os.path.split(os.path.splitext(path)[0])
         names = [] if name == "__main__" else [name]
-        while len(names) <= levels or os.path.exists(os.path.join(folder, "__init__.py")):
+        while folder != "/" and (len(names) <= levels or os.path.exists(os.path.join(folder, "__init__.py"))):
             folder, name = os.path.split(folder)
             names.insert(0, name)
-        if path not in paths or not all(map(str.isidentifier, names)):
+        if path not in paths or len(names) <= levels or not all(map(str.isidentifier, names)):
             return None
         index = paths.index(path)
         directory = [] if folder == spec.cwd else ["--cwd", folder]

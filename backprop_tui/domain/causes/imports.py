@@ -117,9 +117,7 @@ def _describe_relative(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     dots = re.match(r"from (\.+)", code)
     is_main = path == frames[0][0] if frames else False
     line = clues.facts.as_module(path, len(dots[1]) if dots else 1) if is_main else None
-    advice = (
-        line or "import it as PACKAGE.MODULE, and start the run with: backprop-tui run -- python3 -m PACKAGE.MODULE"
-    )
+    advice = line or "import it as PACKAGE.MODULE, and start it with: backprop-tui run -- python3 -m PACKAGE.MODULE"
     return f"{path.rpartition('/')[2] or 'the script'}: {match[0]}", advice
 
 
