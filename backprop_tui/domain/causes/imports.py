@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 import sys
 
 from backprop_tui.domain.causes.cause import build_cause
@@ -79,6 +81,13 @@ def _describe_module(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     top = module.partition(".")[0]
     facts = clues.facts
     summary = f"no module {module}" + ("" if facts.interpreter is None else f" in {facts.interpreter}")
+    if top == _OWN_PACKAGE:
+        path = clues.root.frames[0][0] if clues.root is not None and clues.root.frames else "."
+        folder = posixpath.dirname(posixpath.join(facts.cwd, path))
+        return (
+            summary,
+            f"backprop-tui report {shlex.quote(folder)}, then in the script: import backprop_report as report",
+        )
     local = facts.local_module(top)
     if local is not None:
         return summary, f"it is in {local}: use --env PYTHONPATH={local}, or --cwd {local}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.causes.tracebacks import SYNTAX_ERRORS
+from backprop_tui.domain.command_lines import TargetKind, find_target
 from backprop_tui.domain.run import Cause
 
 _ARGPARSE = r"^[\w./ -]+: error: (.+)$"
@@ -31,6 +34,28 @@ def _find_usage_error(clues: Clues) -> Hit | None:
     if clues.root is None and clues.exit_code == 2:
         return clues.find(_ARGPARSE) or clues.find(_CLICK)
     return clues.find(_FLAGS)
+
+
+_LAUNCHED = "RANK|LOCAL_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|MASTER_ADDR|MASTER_PORT"
+_NOT_LAUNCHED = rf"environment variable ({_LAUNCHED}) expected, but not set|^KeyError: '({_LAUNCHED})'"
+
+
+def launcher(clues: Clues) -> Cause | None:
+    """Recognises a distributed script that was started without its launcher."""
+    hit = clues.find(_NOT_LAUNCHED) if clues.exceptions else None
+    if hit is None:
+        return None
+    facts = clues.facts
+    target = find_target(facts.command)
+    program = [facts.interpreter or "python3", "-m", "torch.distributed.run", "--standalone"]
+    script = ["-m", target.word] if target.kind is TargetKind.MODULE else [target.word]
+    line = [*program, f"--nproc-per-node={len(facts.gpu_indices) or 1}", *script, *target.arguments]
+    return build_cause(
+        "python_error",
+        at=hit.line,
+        summary=f"{hit.match[1] or hit.match[2]} is not set: the script expects to be started by torchrun",
+        advice=shlex.join(["backprop-tui", "run", "--", *line]),
+    )
 
 
 def syntax(clues: Clues) -> Cause | None:
@@ -80,10 +105,10 @@ def _missing_file_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     if "command not found" in hit.text or clues.exit_code == 127:
         advice = "install it, or give its full path; PATH is that of the shell in which the run was queued"
         return build_cause("file_not_found", at=hit.line, summary=f"command not found: {path}", advice=advice)
-    if path.startswith("/"):
+    if path.startswith("/") and not path.startswith(f"{_cwd(clues)}/"):
         advice = "check the path; is it on a disk that is not mounted here?"
     else:
-        advice = f"it was expected at {_cwd(clues)}/{path}; --cwd sets where relative paths start"
+        advice = f"it was expected at {posixpath.join(_cwd(clues), path)}; --cwd sets where relative paths start"
     return build_cause("file_not_found", at=hit.line, summary=f"FileNotFoundError: {path}", advice=advice)
 
 

@@ -180,6 +180,11 @@ def test_what_provides_a_module(module: str, word: str) -> None:
     assert word in (cause_of(raised(f"ModuleNotFoundError: No module named '{module}'")).advice or "")
 
 
+def test_the_report_module_comes_with_the_command_that_copies_it() -> None:
+    cause = cause_of(raised("ModuleNotFoundError: No module named 'backprop_tui'", path="/w/a b/train.py"))
+    assert cause.advice == "backprop-tui report '/w/a b', then in the script: import backprop_report as report"
+
+
 def test_a_relative_import_of_the_script_comes_with_the_line_that_starts_its_module() -> None:
     log = raised("ImportError: attempted relative import with no known parent package", code="from ..nets import x")
     asked: list[tuple[str, int]] = []
@@ -195,11 +200,31 @@ def test_a_relative_import_of_the_script_comes_with_the_line_that_starts_its_mod
     assert "python3 -m PACKAGE.MODULE" in (cause_of(log).advice or "")
 
 
+@pytest.mark.parametrize(
+    ("error", "variable"),
+    [
+        (
+            "ValueError: Error initializing torch.distributed: environment variable RANK expected, but not set",
+            "RANK",
+        ),
+        ("KeyError: 'LOCAL_RANK'", "LOCAL_RANK"),
+    ],
+)
+def test_a_distributed_script_without_its_launcher_comes_with_the_line_to_type(error: str, variable: str) -> None:
+    cause = cause_of(raised(error), command=("python3", "-u", "/w/train.py", "--lr", "3"), gpu_indices=(0, 1))
+    assert cause.summary == f"{variable} is not set: the script expects to be started by torchrun"
+    launcher = "/w/.venv/bin/python -m torch.distributed.run --standalone --nproc-per-node=2"
+    assert cause.advice == f"backprop-tui run -- {launcher} /w/train.py --lr 3"
+    module = cause_of(raised(error), command=("python3", "-m", "pkg.train"))
+    assert (module.advice or "").endswith("--nproc-per-node=1 -m pkg.train")
+
+
 def test_a_missing_file_names_the_expected_path() -> None:
     log = raised("FileNotFoundError: [Errno 2] No such file or directory: 'data/a.bin'")
     assert "/w/data/a.bin" in (cause_of(log).advice or "")
     script = cause_of("python3: can't open file '/w/trian.py': [Errno 2] No such file or directory\n", exit_code=2)
     assert (script.kind, script.summary) == ("file_not_found", "FileNotFoundError: /w/trian.py")
+    assert "it was expected at /w/trian.py; --cwd" in (script.advice or "")
     shell = cause_of("job.sh: line 3: torchrum: command not found\n", exit_code=127)
     assert (shell.kind, shell.summary) == ("file_not_found", "command not found: torchrum")
 
