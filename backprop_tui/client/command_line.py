@@ -43,7 +43,7 @@ def script_program(
     path = os.path.abspath(script)
     check_script(script)
     if path.endswith(".ipynb"):
-        raise NotFound(_notebook_advice(script))
+        raise NotFound(f"script {script}: a notebook, not a script", _notebook_hint(script))
     interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
     words = (interpreter.path, path) if interpreter is not None else _executable_words(script, path)
     return Program(
@@ -78,13 +78,12 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
     )
 
 
-def _notebook_advice(script: str) -> str:
+def _notebook_hint(script: str) -> str:
     quoted = shlex.quote(script)
-    plain = shlex.quote(os.path.splitext(script)[0] + ".py")
+    converted = shlex.quote(os.path.splitext(script)[0] + ".py")
     return (
-        f"script {script}: a notebook; convert it: jupyter nbconvert --to script {quoted}, "
-        f"then: backprop-tui run {plain}; or run it as it is, with its output in the notebook alone: "
-        f"backprop-tui run -- jupyter execute --inplace {quoted}"
+        f"jupyter nbconvert --to script {quoted} converts it, then: backprop-tui run {converted}; or, with its output "
+        f"in the notebook alone: backprop-tui run -- jupyter execute --inplace {quoted}"
     )
 
 

@@ -56,7 +56,7 @@ def asked_interpreter(asked: str, origin: str, environment: Mapping[str, str]) -
 def default_interpreter(script: str, environment: Mapping[str, str]) -> Interpreter:
     for interpreter in _candidates(script, environment):
         return interpreter
-    raise NotFound("no Python found for the script: activate its environment, or name one with --python")
+    raise NotFound("no Python found for the script", "activate its environment, or name one with --python")
 
 
 def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpreter]:

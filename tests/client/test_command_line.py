@@ -105,5 +105,6 @@ def test_a_notebook_is_refused_with_the_commands_that_run_it(workplace: Path) ->
     _written(workplace / "fine tune.ipynb", "{}", 0o755)
     with pytest.raises(NotFound) as refusal:
         script_program("fine tune.ipynb", (), cwd=os.getcwd(), python=None, environment=PATH)
-    assert "nbconvert --to script 'fine tune.ipynb', then: backprop-tui run 'fine tune.py'" in str(refusal.value)
-    assert "backprop-tui run -- jupyter execute --inplace 'fine tune.ipynb'" in str(refusal.value)
+    hint = refusal.value.hint or ""
+    assert "nbconvert --to script 'fine tune.ipynb' converts it, then: backprop-tui run 'fine tune.py'" in hint
+    assert "backprop-tui run -- jupyter execute --inplace 'fine tune.ipynb'" in hint

@@ -231,3 +231,16 @@ def test_a_file_in_a_package_is_run_as_a_module_from_above_the_package(tmp_path:
     (package / "sub/__init__.py").unlink()
     assert " -m sub.train " in (as_module(str(script), 1) or "")
     assert " -m pkg.sub.train " in (as_module(str(script), 2) or "")
+
+
+def test_a_package_is_installed_for_the_python_that_the_run_found_on_its_path(tmp_path: Path) -> None:
+    python = tmp_path / "v/bin/python3"
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+    (tmp_path / "v/pyvenv.cfg").write_text("uv = 0.9\n")
+    failure = context(tmp_path, raised("ModuleNotFoundError: No module named 'sklearn'"))
+    failure.directory.write_environment({"PATH": str(python.parent)})
+    cause = outcome_of(Exit(code=1), None, failure).cause
+    assert cause is not None
+    assert (cause.advice or "").startswith(f"uv pip install --python {python} scikit-learn")
+    assert cause.summary == f"no module sklearn in {python}"

@@ -86,7 +86,7 @@ def _describe_module(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
         folder = posixpath.dirname(posixpath.join(facts.cwd, path))
         return (
             summary,
-            f"backprop-tui report {shlex.quote(folder)}, then in the script: import backprop_report as report",
+            f"backprop-tui report {shlex.quote(folder)}, then there: import backprop_report as report",
         )
     local = facts.local_module(top)
     if local is not None:

@@ -182,7 +182,7 @@ def test_what_provides_a_module(module: str, word: str) -> None:
 
 def test_the_report_module_comes_with_the_command_that_copies_it() -> None:
     cause = cause_of(raised("ModuleNotFoundError: No module named 'backprop_tui'", path="/w/a b/train.py"))
-    assert cause.advice == "backprop-tui report '/w/a b', then in the script: import backprop_report as report"
+    assert cause.advice == "backprop-tui report '/w/a b', then there: import backprop_report as report"
 
 
 def test_a_relative_import_of_the_script_comes_with_the_line_that_starts_its_module() -> None:
