@@ -226,7 +226,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--python",
         metavar="PATH",
-        help="an interpreter or environment's directory (default: the active environment, else .venv, else python3)",
+        help="an interpreter or environment's directory (default: the active one, else the project's, else python3)",
     )
     group.add_argument("--cwd", metavar="DIR", help="working directory of the run (default: this one)")
     group.add_argument(

@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
-from backprop_tui.client.command_line import check_script, find_interpreter
+from backprop_tui.client.command_line import check_script
 from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.client.command_line import Interpreter, Program, command_program, script_program
+from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (
@@ -47,8 +48,9 @@ class SubmissionPlan:
 
     @property
     def advice(self) -> str | None:
-        """What to do if no known way passes the script its checkpoint; None if it needs none."""
-        return resume_advice(self.runs[0], self.program.resume)
+        """What to do about the Python environment, or if no known way passes the script its checkpoint."""
+        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume))
+        return ". ".join(filter(None, parts)) or None
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:

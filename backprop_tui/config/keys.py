@@ -151,7 +151,7 @@ _ALL = (
         "run.python",
         kinds.text(optional=True),
         None,
-        "interpreter for scripts; none: the active environment, a .venv above the script, or python3",
+        "interpreter for scripts; none: the active environment, else that of its project, else python3",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
     Key(

@@ -107,3 +107,11 @@ def parse_object(path: str, content: bytes) -> dict[str, object]:
 def dump(value: object) -> bytes:
     """Returns compact ASCII JSON: undecodable bytes of names and paths survive as lone surrogates."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def folders_upward(folder: str) -> Iterator[str]:
+    """The directory and every one above it."""
+    yield folder
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        yield folder

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.client.command_line import default_interpreter
+from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
