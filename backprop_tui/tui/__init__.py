@@ -42,9 +42,11 @@ def run_dashboard(
     Raises:
         ConfigError: a setting is invalid.
         StateUnavailable, StorageFailed: the state directory cannot be created or read.
+        ModuleNotFoundError: Textual is not installed.
     """
     import os
 
+    _require_textual()
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
@@ -56,6 +58,14 @@ def run_dashboard(
         demo_code = 0 if demo is None else demo()
         if demo_code:  # a signal ended the demo and is meant to end the whole program
             return demo_code
+
+
+def _require_textual() -> None:
+    """Raises ModuleNotFoundError before the terminal is asked anything: the shell would get its answers."""
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec("textual") is None:
+        raise ModuleNotFoundError("No module named 'textual'", name="textual")
 
 
 def load_asyncio() -> None:
