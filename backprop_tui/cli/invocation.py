@@ -105,6 +105,11 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
         return Interrupted("interrupted by Ctrl-C")
     if isinstance(error, BackpropError) and not isinstance(error, InternalError):
         return error
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package != "backprop_tui":
+        from backprop_tui.cli.packages import missing_package
+
+        return missing_package(package)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         return StorageFailed(f"{where}{error.strerror}")

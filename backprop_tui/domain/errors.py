@@ -72,6 +72,12 @@ class Interrupted(BackpropError):
     exit_code = 130
 
 
+class PackageMissing(BackpropError):
+    """A Python package that this program needs is not installed."""
+
+    kind = "package_missing"
+
+
 class InternalError(BackpropError):
     """A bug in this program."""
 

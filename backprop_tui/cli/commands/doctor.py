@@ -46,6 +46,7 @@ def check_machine(session: ClientSession) -> Iterator[Finding]:
     probe = MachineProbe(session.home, settings)
     limits = _limits(session)
     yield from machine.check_python(current_directory(), os.environ)
+    yield from machine.check_packages()
     yield from machine.check_kernel(os.uname().release)
     yield from state.check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
     yield from state.check_index(session.home)
