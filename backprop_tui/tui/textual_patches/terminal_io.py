@@ -66,11 +66,7 @@ def _on_continue(driver: Any, *signal_arguments: Any) -> None:  # noqa: ANN401 -
         loop = asyncio.get_running_loop()
     except (termios.error, RuntimeError):  # no terminal, or the application is not running yet
         return
-    loop.call_soon_threadsafe(_repaint, driver._app)  # noqa: SLF001
-
-
-def _repaint(app: Any) -> None:  # noqa: ANN401 - as above
-    app.screen.refresh(repaint=True, layout=True)
+    loop.call_soon_threadsafe(driver._app.post_message, driver.SignalResume())  # noqa: SLF001
 
 
 class FilteredParser(XTermParser):
