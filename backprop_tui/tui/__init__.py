@@ -120,7 +120,7 @@ def dashboard(
     # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
-    terminal_io.apply(answer.typed)
+    terminal_io.apply(answer.typed, None if probe is None else probe.note_answer)
     prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
     home.prepare()
     focus = absence.WindowFocus()
