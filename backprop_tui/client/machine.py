@@ -142,19 +142,20 @@ def existing_directory(path: str) -> str:
 
 def decode_governor(record: Mapping[str, Any]) -> GovernorState | None:
     """The state in governor.json; None if a later version wrote it in another form."""
-    limits = MachineLimits()
-    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
+    defaults = {"start_burst": MachineLimits().start_burst, "max_parallel": 0, "active": 0, "waiting": 0}
     try:
         return decode(GovernorState, defaults | dict(record))
     except WrongField:
         return None
 
 
-def governor_now(home: Home, limits: MachineLimits, *, is_supervised: bool, active: int) -> GovernorState:
+def governor_now(
+    home: Home, limits: MachineLimits, readings: Readings, *, is_supervised: bool, active: int
+) -> GovernorState:
     """What the living supervisor decided last, else what it would start with; `active` runs count as started."""
     record = governor_record(home) if is_supervised else None
     state = None if record is None else decode_governor(record)
-    state = replace(state or _without_supervisor(home, limits), active=active)
+    state = replace(state or _without_supervisor(home, limits, readings), active=active)
     # The supervisor writes that the queue is held only while runs wait, and not before its next pass.
     reasons = tuple(reason for reason in state.reasons if reason.check is not Check.QUEUE_HELD)
     if is_queue_held(home):
@@ -165,17 +166,19 @@ def governor_now(home: Home, limits: MachineLimits, *, is_supervised: bool, acti
     return replace(state, state=mode, reasons=reasons)
 
 
-def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorState:
+def _without_supervisor(home: Home, limits: MachineLimits, readings: Readings) -> GovernorState:
+    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
     from backprop_tui.domain.governor.tokens import is_limited
-    from backprop_tui.engine.capacity import read_tokens
+    from backprop_tui.engine.capacity import read_tokens, settle_loans
 
     now = time.monotonic()
+    bucket = settle_loans(home, read_tokens(home, now, limits), limits, {}).refilled(now, limits)
     return GovernorState(
         state=GovernorMode.OPEN,
         reasons=(),
-        start_tokens=read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None,
+        start_tokens=bucket.tokens if is_limited(limits) else None,
         start_burst=limits.start_burst,
         active=0,
-        max_parallel=limits.max_parallel,
+        max_parallel=automatic_max_parallel(readings) if limits.max_parallel is None else limits.max_parallel,
         waiting=0,
     )

@@ -12,6 +12,7 @@ from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 from backprop_tui.domain.objective import parse_objective
 
 NONE = "none"
+AUTO = "auto"
 MAX_PATTERN_LENGTH = 1000
 MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
 # Signals that only suspend a script, or that it ignores.
@@ -45,11 +46,16 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
     return Kind(read)
 
 
-def integer(*, least: int | None = None) -> Kind:
+def integer(*, least: int | None = None, auto: bool = False) -> Kind:
+    """A whole number; `auto` accepts that word too."""
+    otherwise = f', or "{AUTO}"' if auto else ""
+
     def read(raw: object) -> Value:
-        value = _float(raw)
+        if auto and isinstance(raw, str) and raw.strip().lower() == AUTO:
+            return AUTO
+        value = _float(raw, otherwise)
         if value != int(value) or (least is not None and value < least):
-            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}"))
+            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}") + otherwise)
         return int(value)
 
     return Kind(read)

@@ -37,7 +37,7 @@ class RunLimits:
 class MachineLimits:
     """Limits that the supervisor reads from the user's config.toml only."""
 
-    max_parallel: int = 2
+    max_parallel: int | None = None  # None: automatic; 0: no limit
     start_burst: int = 4
     starts_per_minute: float = 1.0
     sample_seconds: float = 1.0

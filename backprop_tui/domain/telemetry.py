@@ -17,6 +17,9 @@ class GpuHealth(StrEnum):
     UNKNOWN = "unknown"  # it has never answered
 
 
+GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuProcess:
     """A process that holds memory of a GPU; `run` is the id of the run it belongs to, None for other processes."""

@@ -177,7 +177,7 @@ def test_an_existing_file_is_not_overwritten_by_init(tmp_path: Path) -> None:
     ("name", "word", "message"),
     [
         ("max_paralell", "2", "config set: unknown key 'max_paralell'; did you mean 'max_parallel'?"),
-        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number"),
+        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number, or \"auto\""),
         ("run.python", "\udcff", "config set: run.python = '\\udcff': must be UTF-8 text"),
     ],
 )

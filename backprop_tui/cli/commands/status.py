@@ -84,7 +84,9 @@ def read_status(session: ClientSession) -> MachineStatus:
     active_here = sum(view.status is not Status.QUEUED and view.run.host == session.home.host for view in unfinished)
     return MachineStatus(
         sample=sample,
-        governor=governor_now(session.home, settings.limits, is_supervised=pid is not None, active=active_here),
+        governor=governor_now(
+            session.home, settings.limits, sample.readings, is_supervised=pid is not None, active=active_here
+        ),
         supervisor_pid=pid,
         unfinished=unfinished,
         problem=None if settings.wrong is None else str(settings.wrong),
@@ -134,7 +136,12 @@ def _gpu_json(gpu: GpuReading) -> JsonObject:
 
 def _governor_json(governor: GovernorState) -> JsonObject:
     reasons = [asdict(reason) for reason in governor.reasons]
-    return {"state": governor.state, "reasons": reasons, "start_tokens": governor.start_tokens}
+    return {
+        "state": governor.state,
+        "reasons": reasons,
+        "start_tokens": governor.start_tokens,
+        "max_parallel": governor.max_parallel,
+    }
 
 
 def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView]) -> None:
