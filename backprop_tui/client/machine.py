@@ -15,7 +15,7 @@ from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorSt
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, Readings
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, shows_gpus_of
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import Sample, read_sample
@@ -88,6 +88,25 @@ class OwnSampler:
             import shutil
 
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def known_gpus(home: Home, config_path: str, probe: str) -> tuple[GpuReading, ...] | None:
+    """The GPUs of this machine, measured if need be; None if the probe cannot tell: it is off, broken or too slow.
+
+    `auto` means the probe of the configuration file. A living sampler is not replaced by one with another probe.
+    """
+    settings = machine_settings(config_path)
+    probe = settings.probe if probe == "auto" else probe
+    if probe == NO_PROBE:
+        return None
+    seconds = settings.limits.sample_seconds
+    sample = read_sample(home.readings)
+    is_known = _has_no_gpu(sample) and sample is not None and shows_gpus_of(probe, sample.readings.probe)
+    if not is_known and (sample is None or not _is_fresh(sample, seconds)):
+        sample = OwnSampler(home, probe=probe, sample_seconds=seconds).sample()
+    if sample is None or not sample.gpus_known or sample.readings.probe_problem is not None:
+        return None
+    return sample.readings.gpus if shows_gpus_of(probe, sample.readings.probe) else None
 
 
 class MachineProbe:

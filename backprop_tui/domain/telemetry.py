@@ -72,6 +72,13 @@ class Readings:
     probe_problem: str | None = None
 
 
+def shows_gpus_of(requested: str, measured: str) -> bool:
+    """Whether the readings of one probe show the GPUs of the requested one: real ones, or simulated ones."""
+    if "simulated" in (requested, measured):
+        return requested == measured
+    return requested == "auto" or measured != "none"
+
+
 STALE_AFTER_SAMPLES = 3
 
 

@@ -25,7 +25,7 @@ from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import Readings
+from backprop_tui.domain.telemetry import Readings, shows_gpus_of
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import boot_id, mount_point_of, mount_points
@@ -36,7 +36,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
-AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+AUTO, NONE = "auto", "none"
 MAX_COMMANDS = 1000  # in the VRAM history
 OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
@@ -52,15 +52,9 @@ def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> Mac
     if probe == NONE:
         readings = replace(snapshot.readings, gpus=(), probe_problem=None)
         return replace(snapshot, readings=readings, gpus_known=True)
-    if _is_equivalent(probe, snapshot.readings.probe):
+    if shows_gpus_of(probe, snapshot.readings.probe):
         return snapshot
     return replace(snapshot, readings=replace(snapshot.readings, gpus=(), probe_problem=None), gpus_known=False)
-
-
-def _is_equivalent(requested: str, measured: str) -> bool:
-    if SIMULATED in (requested, measured):
-        return requested == measured
-    return requested == AUTO or measured != NONE
 
 
 def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:

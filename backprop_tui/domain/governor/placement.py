@@ -22,7 +22,7 @@ def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[Gpu
     if candidate.visible_gpus is not None:
         eligible = _visible(candidate.visible_gpus, eligible)
     if candidate.gpu_ids:
-        eligible = [gpu for gpu in eligible if any(_matches(selector, gpu) for selector in candidate.gpu_ids)]
+        eligible = [gpu for gpu in eligible if any(is_selected_by(selector, gpu) for selector in candidate.gpu_ids)]
     return tuple(eligible)
 
 
@@ -38,15 +38,15 @@ def _visible(selectors: Iterable[str], gpus: list[GpuReading]) -> list[GpuReadin
     """Applies CUDA_VISIBLE_DEVICES: the first entry that matches no GPU hides itself and all entries after it."""
     visible: list[GpuReading] = []
     for selector in selectors:
-        matching = [gpu for gpu in gpus if _matches(selector, gpu)]
+        matching = [gpu for gpu in gpus if is_selected_by(selector, gpu)]
         if not matching:
             break
         visible.extend(matching)
     return [gpu for gpu in gpus if gpu in visible]
 
 
-def _matches(selector: str, gpu: GpuReading) -> bool:
-    """Whether an index, a UUID or a prefix of one selects this GPU."""
+def is_selected_by(selector: str, gpu: GpuReading) -> bool:
+    """Whether a selector means this GPU: its index, its UUID or a prefix of that."""
     selector = selector.strip()
     if selector.isdecimal():
         return int(selector) == gpu.index
@@ -216,9 +216,8 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     elif candidate.visible_gpus is not None:
         available = f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
     else:
-        available = f"machine has {eligible or 'none'}"
-    prefix = "" if eligible >= required else "can never start: "
-    message = f"{prefix}needs {counted(required, 'GPU')}, {available}"
+        available = f"machine has {eligible}" if eligible else "the GPU probe finds none"
+    message = f"needs {counted(required, 'GPU')}, {available}"
     return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)
 
 

@@ -81,8 +81,8 @@ class TestWithoutGpus:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
     def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
-        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["can never start: needs 2 GPUs, machine has none"]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
+        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["needs 2 GPUs, the GPU probe finds none"]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["needs 2 GPUs, machine has 1"]
 
 
 class TestChoice:
@@ -100,14 +100,12 @@ class TestChoice:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
-        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
-            "can never start: needs 1 GPU, none of those chosen (7) here"
-        ]
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["needs 1 GPU, none of those chosen (7) here"]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
         assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
-            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+            "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
         ]
 
     def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
