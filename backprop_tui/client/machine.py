@@ -109,6 +109,18 @@ def known_gpus(home: Home, config_path: str, probe: str) -> tuple[GpuReading, ..
     return sample.readings.gpus if shows_gpus_of(probe, sample.readings.probe) else None
 
 
+def max_parallel_here(home: Home, config_path: str) -> int:
+    """How many runs may be active at a time on this machine; 0 means no limit. Measures the GPUs if need be."""
+    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
+
+    limit = machine_settings(config_path).limits.max_parallel
+    if limit is not None:
+        return limit
+    host = HostProbe(disk_path=existing_directory(home.root)).read()
+    gpus = known_gpus(home, config_path, "auto") or ()
+    return automatic_max_parallel(Readings(time=time.time(), host=host, gpus=gpus))
+
+
 class MachineProbe:
     """Starts measuring when it is created, so that the caller can do other work until the sample is there."""
 

@@ -11,7 +11,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import NONE, Value
+from backprop_tui.config.kinds import AUTO, NONE, Value
 from backprop_tui.config.load import checked_layers
 from backprop_tui.domain.errors import ConfigError
 
@@ -51,10 +51,17 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
         if name not in KEYS:
             raise unknown_key("config show", name, KEYS)
     names = arguments.keys or list(KEYS)
+    values = {name: {"value": settings[name], "origin": settings.origin(name)} for name in names}
+    words = {name: shown(settings[name]) for name in names}
+    if settings["max_parallel"] == AUTO and "max_parallel" in values:
+        from backprop_tui.client.machine import max_parallel_here
+
+        values["max_parallel"]["here"] = here = max_parallel_here(session.home, session.config_path)
+        words["max_parallel"] = f"{AUTO} ({here} here)"
     if session.json:
-        output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
-        return OK
-    tables.show(_COLUMNS, [(name, shown(settings[name]), settings.origin(name)) for name in names])
+        output.json_value(values)
+    else:
+        tables.show(_COLUMNS, [(name, words[name], settings.origin(name)) for name in names])
     return OK
 
 
