@@ -156,6 +156,8 @@ def print_previews(
 
 
 def print_held(session: Session, preview: RunPreview) -> int:
+    from backprop_tui.presentation.run_line import how_to_change
+
     if session.json:
         import time
 
@@ -164,6 +166,8 @@ def print_held(session: Session, preview: RunPreview) -> int:
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
     diagnostics.complain(f"not started, held by the governor: {'; '.join(preview.hold_messages)}")
+    for command in how_to_change(_reasons(preview)):
+        diagnostics.say(f"to change that: {command}")
     return HELD
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, gigabytes_down, gigabytes_up, plain
-from backprop_tui.domain.limits import MEGABYTE
+from backprop_tui.domain.limits import MEGABYTE, RunLimits
 from backprop_tui.domain.run import Spec
-from backprop_tui.domain.telemetry import GpuReading
-from backprop_tui.probes.host import HostProbe
+
+if TYPE_CHECKING:
+    from backprop_tui.domain.telemetry import GpuReading
 
 
 def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> None:
@@ -47,7 +49,11 @@ def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> N
 
 def _check_ram(session: ClientSession, spec: Spec, options: RunOptions) -> None:
     needed = spec.limits.min_free_ram_bytes
-    total = HostProbe(disk_path=session.home.root).ram()[0] if needed > 0 else None
+    if needed == RunLimits().min_free_ram_bytes:
+        return  # nobody asked for it, and the start of a detached run must not measure anything
+    from backprop_tui.probes.host import HostProbe
+
+    total, _ = HostProbe(disk_path=session.home.root).ram()
     if total is None or needed <= total:
         return
     name = "min_free_ram_gb" if options.min_free_ram_bytes is None else "--min-free-ram"

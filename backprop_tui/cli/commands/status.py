@@ -23,6 +23,7 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu_note, status_clauses
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
+from backprop_tui.presentation.run_line import how_to_change
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_view import RunView, public_record, read_view
@@ -117,6 +118,7 @@ def _show_machine(session: Session) -> None:
     _print_gpus(session, status.sample, unfinished)
     first, *reasons = status_clauses(status.governor)
     _print_lines([("governor", first), *(("", reason) for reason in reasons)])
+    _print_lines(("to change", command) for command in how_to_change(map(asdict, status.governor.reasons)))
     _print_lines([("supervisor", _supervisor_text(session, status.supervisor_pid, unfinished))])
     if status.active:
         output.line(f"\nactive {len(status.active)}")
