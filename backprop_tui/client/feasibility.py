@@ -40,7 +40,7 @@ def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> N
     required = required_gpu_count(candidate, gpus)
     if required > len(eligible):
         advice = "ask for fewer" if eligible else "without --gpus the run uses the CPU"
-        raise UsageError(f"--gpus {required}: {_shown(spec, gpus, eligible)}; {advice}")
+        raise UsageError(f"--gpus {required}: {_shown(spec, gpus, eligible)}", advice)
     if vram is not None:
         _check_memory(f"--gpu-min-vram {plain(vram / MEGABYTE)}", round(vram), required, eligible)
     if limit is not None and limit.bytes is not None:
@@ -58,7 +58,7 @@ def _check_ram(session: ClientSession, spec: Spec, options: RunOptions) -> None:
         return
     name = "min_free_ram_gb" if options.min_free_ram_bytes is None else "--min-free-ram"
     has = f"this machine has {gigabytes_down(total)} GB of RAM in total"
-    raise UsageError(f"{name} {gigabytes_up(needed)}: {has}; give less with --min-free-ram GB")
+    raise UsageError(f"{name} {gigabytes_up(needed)}: {has}", "give less with --min-free-ram GB")
 
 
 def _check_ids(spec: Spec, gpus: Sequence[GpuReading], eligible: Sequence[GpuReading]) -> None:
@@ -74,7 +74,7 @@ def _check_ids(spec: Spec, gpus: Sequence[GpuReading], eligible: Sequence[GpuRea
         has = f"GPU {indices}" if gpus else "no GPU"
         raise UsageError(f"{option}: there is no GPU {selector}; this machine has {has}")
     if len(eligible) < len(spec.gpu_ids):
-        raise UsageError(f"{option}: names a GPU twice; give each once")
+        raise UsageError(f"{option}: names a GPU twice", "give each once")
 
 
 def _shown(spec: Spec, gpus: Sequence[GpuReading], eligible: Sequence[GpuReading]) -> str:
@@ -91,9 +91,10 @@ def _check_memory(option: str, needed: int, required: int, eligible: Sequence[Gp
     if large >= required:
         return
     if large > 0:
-        raise UsageError(f"{option}: only {large} of {counted(len(eligible), 'GPU')} has that much memory")
+        only = f"only {large} of {counted(len(eligible), 'GPU')} has that much memory"
+        raise UsageError(f"{option}: {only}", "give less, or fewer --gpus")
     largest = f"{sizes[0] // MEGABYTE} MB ({gigabytes_down(sizes[0])} GB)"
-    raise UsageError(f"{option}: the largest GPU has {largest}; give less")
+    raise UsageError(f"{option}: the largest GPU has {largest}", "give less")
 
 
 def _unchecked(spec: Spec, required: int) -> str:
