@@ -171,8 +171,7 @@ class Following:
             self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
             self._stops = [StopControl(self._session, run.stream.run.id, request) for run in self._unfinished()]
-            count = counted(len(self._stops), "run")
-            diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
+            diagnostics.say(self._stopping_line(kill=request.kill))
         for stop in [*self._stops]:
             try:
                 is_done = stop.poll() is not None
@@ -181,6 +180,13 @@ class Following:
                 is_done = True
             if is_done:
                 self._stops.remove(stop)
+
+    def _stopping_line(self, *, kill: bool) -> str:
+        unfinished = self._unfinished()
+        count = counted(len(unfinished), "run")
+        if all(run.stream.run.status is Status.QUEUED for run in unfinished):
+            return f"taking {count} out of the queue"
+        return f"killing {count}" if kill else f"stopping {count}; Ctrl-C again kills"
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:

@@ -41,7 +41,7 @@ _RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashe
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
-GLOBAL_OPTIONS = "global options"  # the title of their group in the help
+GLOBAL_GROUP = "global options"  # the title of their group in the help
 _SWITCHES = {
     "--no-ui": "work without the dashboard",
     "--json": "answer in JSON",
@@ -271,7 +271,7 @@ def full_parser() -> argparse.ArgumentParser:
 
 
 def _describe_global_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(GLOBAL_OPTIONS)
+    group = parser.add_argument_group(GLOBAL_GROUP)
     for option, text in _SWITCHES.items():
         group.add_argument(option, action="store_true", help=text)
     group.add_argument(_CONFIG, metavar="PATH", help="the configuration file to use instead of the user's config.toml")

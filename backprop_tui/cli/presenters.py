@@ -8,7 +8,7 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.run_line import end_line, event_line, following_line
+from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
 from backprop_tui.store.run_directory import RunDirectory
 
 MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
@@ -68,6 +68,7 @@ class PlainOutput(Presenter):
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
+        self._advised: set[str] = set()  # commands that were named
 
     def offer(self, run_id: str, content: bytes) -> None:
         self._pending += content
@@ -100,10 +101,20 @@ class PlainOutput(Presenter):
     def event(self, event: Event) -> None:
         """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
         text = _event_text(event)
-        if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
+        is_shown = event.kind in _SHOWN_ON_TERMINALS or (event.kind == HELD and len(self._titles) == 1)
+        if text is None or (diagnostics.is_terminal() and not is_shown):
             return
         self._messages.append(f"{self._titles[event.run_id]}: {text}")
+        if event.kind == HELD:
+            self._advise(how_to_change(event.values["reasons"]))
         self.flush()
+
+    def _advise(self, commands: Sequence[str]) -> None:
+        """Says each command once."""
+        for command in commands:
+            if command not in self._advised:
+                self._advised.add(command)
+                self._messages.append(f"to change that: {command}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():

@@ -158,6 +158,8 @@ def print_previews(
 
 
 def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
+    from backprop_tui.presentation.run_line import how_to_change
+
     if session.json:
         import time
 
@@ -166,7 +168,8 @@ def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
     problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
-    raise HeldByGovernor(problem, "without --no-wait it waits in the queue")
+    changes = [f"to change that: {command}" for command in how_to_change(_reasons(preview))]
+    raise HeldByGovernor(problem, "; ".join(["without --no-wait it waits in the queue", *changes]))
 
 
 def _reasons(preview: RunPreview) -> list[JsonObject]:

@@ -14,6 +14,7 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
+MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a limit that was not given
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
@@ -48,7 +49,7 @@ class RunOptions:
     max_run_seconds: float | None = None  # may be NO_LIMIT
     total_seconds: float | None = None
     until: tuple[Goal, ...] = ()
-    max_parallel: int | None = None
+    max_parallel: int | None = None  # may be MACHINES_LIMIT
     min_free_ram_bytes: float | None = None
     # GPUs
     gpus: int | None = None

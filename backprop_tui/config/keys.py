@@ -51,7 +51,12 @@ _ALL = (
         10.0,
         'timebox of a run in minutes; "none" means no limit',
     ),
-    Key("max_parallel", kinds.integer(least=0), 2, "runs that may run at the same time; 0 means no limit"),
+    Key(
+        "max_parallel",
+        kinds.integer(least=0, auto=True),
+        kinds.AUTO,
+        'runs at the same time; "auto": one per GPU, without GPUs one per 4 cores, at least 2; 0 means no limit',
+    ),
     Key(
         "framework",
         kinds.choice("auto", "pytorch", "tensorflow"),

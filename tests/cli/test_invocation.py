@@ -29,6 +29,7 @@ from backprop_tui.domain.errors import (
     UsageError,
 )
 from backprop_tui.domain.status import Status
+from tests.support.commands import ALL_RAM
 from tests.support.runs import Runs
 
 Capture = pytest.CaptureFixture[str]
@@ -285,9 +286,9 @@ def test_a_dry_run_of_a_sweep_counts_its_own_runs(session: Session, workplace: P
 def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
-    assert "needs 100000" in capsys.readouterr().out
-    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--dry-run", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
+    assert "(min_free_ram_gb" in capsys.readouterr().out
+    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     printed = json.loads(capsys.readouterr().out)
     assert printed["verdict"] == "held"
     assert "ram" in [reason["check"] for reason in printed["reasons"]]
@@ -296,7 +297,7 @@ def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
 def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     assert "held by the governor" in capsys.readouterr().err
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
@@ -306,7 +307,7 @@ def test_a_dry_run_of_resume_changes_nothing(session: Session, runs: Runs, capsy
     run_program(["resume", "abc", "--dry-run"])
     assert "verdict" in capsys.readouterr().out
     assert directory.read().status is Status.FAILED
-    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", "100000"]) == 75
+    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", ALL_RAM]) == 75
     assert directory.read().status is Status.FAILED
 
 
