@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
-from backprop_tui.cli.parser import full_parser, parse
+from backprop_tui.cli.parser import Invocation, full_parser, parse
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +66,16 @@ def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: 
         if session.dashboard is None or open_demo is None:
             raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
         return open_demo(session.home.host, session.config_path)
+    try:
+        return _carry_out(invocation, session)
+    finally:
+        from backprop_tui.store.files import take_set_aside
+
+        for message in take_set_aside():
+            diagnostics.complain(message)
+
+
+def _carry_out(invocation: Invocation, session: Session) -> int:
     if invocation.execute is None:
         return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
     return invocation.execute(invocation.arguments, session)
@@ -97,7 +107,7 @@ def _make_streams_writable() -> None:
 
 
 def _report_error(error: BackpropError, *, verbose: bool) -> int:
-    if isinstance(error, InternalError):
+    if error.exit_code == InternalError.exit_code:
         return _report_fault(error, verbose=verbose)
     diagnostics.complain(str(error))
     if verbose:
@@ -121,6 +131,7 @@ def _fault_log_path() -> str | None:
     from backprop_tui.store.home import Home
 
     try:
-        return Home(state_directory(), host="").faults
+        home = Home(state_directory(), host="")
+        return home.faults if home.foreign_owner() is None else None
     except Exception:  # noqa: BLE001 - this may be what failed
         return None

@@ -59,6 +59,12 @@ class BrokenRecord(InternalError):
         self.path, self.problem = path, problem
 
 
+class AccessDenied(BrokenRecord, StorageFailed):
+    """A file or directory of the store is closed to this user; the message says how to open it."""
+
+    exit_code = StateUnavailable.exit_code
+
+
 class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 

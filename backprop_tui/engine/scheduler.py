@@ -145,12 +145,14 @@ class Scheduler:
         """
         self._unfinished.refresh()
         for run in self._unfinished.queued():
-            self._handle_requests(run)
+            with self._unfinished.skipping(run.id):
+                self._handle_requests(run)
         watched_ids = set(watched)
         result = PassResult(snapshot=self._capacity.snapshot(self._unfinished.active()))
         for run in self._unfinished.active():
             if run.id not in watched_ids:
-                self._recover(run, result)
+                with self._unfinished.skipping(run.id):
+                    self._recover(run, result)
         if result.guardians or result.unwatched:
             result.snapshot = self._capacity.snapshot(self._unfinished.active())
         self._admit(result, explain=explain)
@@ -168,7 +170,7 @@ class Scheduler:
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
                 return
-            recovered = recover(directory, run)
+            recovered = recover(directory, self._unfinished.take_over(run))
             if recovered is not None:
                 self._unfinished.put(recovered)
             else:
@@ -185,7 +187,9 @@ class Scheduler:
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
-            hold = self._start_or_hold(run, result, now)
+            hold: Hold | None = None
+            with self._unfinished.skipping(run.id):
+                hold = self._start_or_hold(run, result, now)
             if hold is None:
                 continue
             result.holds[run.id] = hold

@@ -23,7 +23,7 @@ from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
-from backprop_tui.store.files import dump, write_atomically
+from backprop_tui.store.files import dump, take_set_aside, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -187,11 +187,18 @@ class Supervisor:
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
         """Does the work in a thread, at this interval, until the supervisor is done."""
+        problem = None
         while not self._done.is_set():
             try:
                 await asyncio.to_thread(work)
             except BackpropError as error:
-                note(str(error))
+                if str(error) != problem:
+                    note(str(error))
+                problem = str(error)
+            else:
+                problem = None
+            for message in take_set_aside():
+                note(message)
             await _wait(self._done, seconds())
 
 

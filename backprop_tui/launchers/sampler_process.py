@@ -9,6 +9,7 @@ import time
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
+from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
@@ -56,6 +57,7 @@ class SamplerProcess:
     def _spawn(self) -> Identity | None:
         """Starts it with site-packages, for the driver's bindings; it inherits no descriptor but the log's."""
         log = self.home.sampler_log
+        make_writable(log)
         command = [
             *(sys.executable, _PROGRAM, "--out", self.home.readings, "--disk-path", self.home.root),
             *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),
