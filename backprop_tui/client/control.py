@@ -172,7 +172,8 @@ class ControlRequest(ABC, Generic[RequestT]):
             raise UsageError(
                 f"run {run.id} is {whereabouts(self._session.home, run)}, and nobody there answers. The request is "
                 "recorded: its guardian follows it if that host still runs. If this machine had that name before: "
-                f"BACKPROP_HOST={run.host} backprop-tui list; if it never comes back: backprop-tui remove --lost {run.id}"
+                f"BACKPROP_HOST={run.host} backprop-tui list. If the host never comes back: "
+                f"backprop-tui remove --lost {run.id}"
             )
 
     def _call_supervisor(self, now: float) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from backprop_tui import __version__
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
@@ -60,6 +61,7 @@ def write_governor(home: Home, result: PassResult, time: float) -> None:
     content = {
         "time": iso(time),
         "pid": os.getpid(),
+        "version": __version__,
         "state": state.state,
         "reasons": [asdict(reason) for reason in state.reasons],
         "start_tokens": state.start_tokens,

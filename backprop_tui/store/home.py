@@ -63,9 +63,8 @@ class Home:
         owner = self.foreign_owner()
         if owner is not None:
             raise StateUnavailable(
-                f"state directory {self.root} belongs to {user_name(owner)}, and what root writes there would be closed "
-                f"to that user; run it as that user ({run_as(owner)} backprop-tui ...), or set BACKPROP_HOME to a "
-                "directory of root's"
+                f"state directory {self.root} belongs to {user_name(owner)}, and files of root would be closed to that "
+                f"user; run it as that user: {run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to one of root"
             )
 
     def prepare(self) -> None:
