@@ -117,7 +117,6 @@ class Following:
         self._all_written = True
         self._stops: list[StopControl] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
-        self._complaints: set[str] = set()
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
     def to_the_end(self) -> int:
@@ -176,7 +175,7 @@ class Following:
             try:
                 is_done = stop.poll() is not None
             except BackpropError as error:
-                self._complain_once(error)
+                self._session.warn_once(str(error))
                 is_done = True
             if is_done:
                 self._stops.remove(stop)
@@ -192,16 +191,7 @@ class Following:
         if now < self._ensure_at:
             return
         self._ensure_at = now + ENSURE_SECONDS
-        try:
-            self._session.supervisor.ensure()
-        except (BackpropError, OSError) as error:
-            self._complain_once(error)
-
-    def _complain_once(self, error: Exception) -> None:
-        """The runs do not depend on this process, and the next attempt may succeed."""
-        if str(error) not in self._complaints:
-            self._complaints.add(str(error))
-            diagnostics.complain(str(error))
+        self._session.keep_supervisor()
 
     def _wait(self, pace: Pace, now: float) -> None:
         """Until the next read; a guardian's death and a closed reader are noticed at once."""

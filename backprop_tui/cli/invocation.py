@@ -17,7 +17,7 @@ from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import Invocation
-    from backprop_tui.cli.session import Dashboard, Demo
+    from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -67,6 +67,16 @@ def _execute(
             problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
             raise UsageError(problem, "run it in a terminal, without --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
+    try:
+        return _carry_out(invocation, session)
+    finally:
+        from backprop_tui.store.files import take_set_aside
+
+        for message in take_set_aside():
+            diagnostics.complain(message)
+
+
+def _carry_out(invocation: Invocation, session: Session) -> int:
     if invocation.execute is None:
         if session.dashboard is None:
             instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
@@ -103,7 +113,7 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     """The error as users see it; the traceback of an error of this program is kept in a file."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted by Ctrl-C")
-    if isinstance(error, BackpropError) and not isinstance(error, InternalError):
+    if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
         return error
     package = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and package != "backprop_tui":
@@ -124,6 +134,7 @@ def _fault_log_path() -> str | None:
     from backprop_tui.store.home import Home
 
     try:
-        return Home(state_directory(), host="").faults
+        home = Home(state_directory(), host="")
+        return home.faults if home.foreign_owner() is None else None
     except Exception:  # noqa: BLE001 - this may be what failed
         return None

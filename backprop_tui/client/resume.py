@@ -182,6 +182,7 @@ def _check_goals(run: Run, spec: Spec) -> None:
 
 def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
     """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next."""
+    session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)

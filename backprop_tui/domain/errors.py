@@ -98,6 +98,12 @@ class BrokenRecord(InternalError):
         self.path, self.problem = path, problem
 
 
+class AccessDenied(BrokenRecord, StorageFailed):
+    """A file or directory of the store is closed to this user; the message says how to open it."""
+
+    kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
+
+
 class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 

@@ -145,11 +145,16 @@ class Scheduler:
         """
         self._unfinished.refresh()
         for run in self._unfinished.queued():
-            self._handle_requests(run)
+            with self._unfinished.skipping(run.id):
+                self._handle_requests(run)
         watched_ids = set(watched)
         guardians: dict[str, GuardianHandle] = {}
-        unwatched = [run for run in self._unfinished.active() if run.id not in watched_ids]
-        guarded = [run.id for run in unwatched if not self._recover(run, guardians)]
+        guarded: list[str] = []
+        for run in self._unfinished.active():
+            if run.id not in watched_ids:
+                with self._unfinished.skipping(run.id):
+                    if not self._recover(run, guardians):
+                        guarded.append(run.id)
         snapshot = self._capacity.snapshot(self._unfinished.active())
         result = PassResult(snapshot=snapshot, guardians=guardians, unwatched=guarded)
         self._admit(result, explain=explain)
@@ -167,7 +172,7 @@ class Scheduler:
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
                 return True
-            recovered = recover(directory, run)
+            recovered = recover(directory, self._unfinished.take_over(run))
             if recovered is not None:
                 self._unfinished.put(recovered)
             else:
@@ -185,7 +190,9 @@ class Scheduler:
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
-            hold = self._start_or_hold(run, result, now)
+            hold: Hold | None = None
+            with self._unfinished.skipping(run.id):
+                hold = self._start_or_hold(run, result, now)
             if hold is None:
                 continue
             result.holds[run.id] = hold

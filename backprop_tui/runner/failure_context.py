@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import pwd
 import re
 import shlex
 import stat
@@ -21,6 +20,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.descriptors import open_descriptors
+from backprop_tui.processes.users import user_name
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.python_environments import install_command, interpreter_of
 from backprop_tui.store.run_directory import RunDirectory
@@ -173,7 +173,7 @@ class FailureContext:
                 if run_id == self.run.id:
                     return f"a process that it left running (pid {pid})"
                 return f"pid {pid}" if run_id is None else f"run {self._name_of(run_id)}"
-            return f"a process of {_user_name(user)}"
+            return f"a process of {user_name(user)}"
         return None
 
     def _holders(self, gpu: GpuReading) -> Iterator[GpuHolder]:
@@ -270,13 +270,6 @@ def _run_of_process(pid: int) -> str | None:
     except OSError:
         return None
     return None if match is None else os.fsdecode(match[1])
-
-
-def _user_name(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
 
 
 def first_line(path: str) -> bytes | None:

@@ -119,6 +119,17 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         yield ok("shm", f"{path} has {numbers.size(total)}")
 
 
+def check_temporary_folder() -> Iterator[Finding]:
+    """Checks that files can be made in a temporary directory, as most training scripts do."""
+    import tempfile
+
+    try:
+        yield ok("temp", tempfile.gettempdir())
+    except FileNotFoundError:
+        message = "no directory for temporary files can be written (TMPDIR, /tmp, /var/tmp)"
+        yield warn("temp", message, "many scripts need one: mount a tmpfs on /tmp, or set TMPDIR")
+
+
 def check_gpus(sample: Sample, configured: str) -> Iterator[Finding]:
     """Checks the probe that was chosen, and each GPU; `configured` is the setting `gpu.probe`."""
     readings = sample.readings
