@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
+from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.run_line import end_line, event_line, following_line
+from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
 from backprop_tui.store.run_directory import RunDirectory
 
 MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
 MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
 # The events that get a line of their own on a terminal, where the status line shows the rest.
-_SHOWN_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
+_SHOWN_ON_TERMINALS = frozenset({ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"})
 
 
 class Presenter:
@@ -64,9 +64,11 @@ class PlainOutput(Presenter):
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
         self._pending = bytearray()
+        self._messages: list[str] = []  # they wait until what was printed before is written
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
+        self._advised: set[str] = set()  # commands that were named
 
     def offer(self, run_id: str, content: bytes) -> None:
         self._pending += content
@@ -75,8 +77,19 @@ class PlainOutput(Presenter):
         return len(self._pending) < MAX_PENDING_BYTES
 
     def flush(self) -> bool:
-        if not self._pending:
-            return True
+        if self._pending:
+            self._write_pending()
+        if self._pending:
+            return False
+        for message in self._messages:
+            if self._line_open:
+                self._line_open = False
+                diagnostics.say("")
+            diagnostics.say(message)
+        self._messages.clear()
+        return True
+
+    def _write_pending(self) -> None:
         if self._shares_terminal:
             diagnostics.clear_status()
         with memoryview(self._pending) as view:
@@ -84,17 +97,24 @@ class PlainOutput(Presenter):
             written = output.write_available(view)
         del self._pending[:written]
         self._line_open = self._shares_terminal and (bool(self._pending) or last != ord("\n"))
-        return not self._pending
 
     def event(self, event: Event) -> None:
-        """Prints a line, never in the middle of one of the script's."""
+        """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
         text = _event_text(event)
-        if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
+        is_shown = event.kind in _SHOWN_ON_TERMINALS or (event.kind == HELD and len(self._titles) == 1)
+        if text is None or (diagnostics.is_terminal() and not is_shown):
             return
-        if self._line_open:
-            self._line_open = False
-            diagnostics.say("")
-        diagnostics.say(f"{self._titles[event.run_id]}: {text}")
+        self._messages.append(f"{self._titles[event.run_id]}: {text}")
+        if event.kind == HELD:
+            self._advise(how_to_change(event.values["reasons"]))
+        self.flush()
+
+    def _advise(self, commands: Sequence[str]) -> None:
+        """Says each command once."""
+        for command in commands:
+            if command not in self._advised:
+                self._advised.add(command)
+                self._messages.append(f"to change that: {command}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():

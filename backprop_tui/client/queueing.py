@@ -50,6 +50,7 @@ def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
     """Changes a queued run under its lock and returns it; UsageError if it is not queued, or no longer."""
+    session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     while True:
         lock = directory.try_lock()
@@ -66,7 +67,7 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
 def _read_queued(directory: RunDirectory) -> Run:
     run = directory.read()
     if not isinstance(run.state, Queued):
-        raise UsageError(f"run {run.id} is {run.status}, not queued")
+        raise UsageError(f"run {run.id} is {run.status}, not queued", "the queue: backprop-tui queue")
     return run
 
 
@@ -86,6 +87,7 @@ def is_queue_held(home: Home) -> bool:
 def hold_queue(session: ClientSession) -> bool:
     """Lets nothing new start on this machine; False if the queue was held already."""
     home = session.home
+    home.require_own()
     if is_queue_held(home):
         return False
     import getpass  # slow to import, and `list` needs this module too
@@ -102,6 +104,7 @@ def release_queue(session: ClientSession) -> bool:
     home = session.home
     if not is_queue_held(home):
         return False
+    home.require_own()
     path = home.queue_held
     with storage(path):
         os.unlink(path)

@@ -14,6 +14,7 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
+MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a limit that was not given
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
@@ -48,7 +49,7 @@ class RunOptions:
     max_run_seconds: float | None = None  # may be NO_LIMIT
     total_seconds: float | None = None
     until: tuple[Goal, ...] = ()
-    max_parallel: int | None = None
+    max_parallel: int | None = None  # may be MACHINES_LIMIT
     min_free_ram_bytes: float | None = None
     # GPUs
     gpus: int | None = None
@@ -120,10 +121,10 @@ def grid(axes: Sequence[SweepAxis]) -> list[Point]:
     keys = [axis.key for axis in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise UsageError(f"--sweep {twice}: given twice; put all its values into one --sweep")
+        raise UsageError(f"--sweep {twice}: given twice", "put all its values into one --sweep")
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_RUNS:
-        raise UsageError(f"--sweep: makes {count} runs; at most {MAX_RUNS} are accepted at once")
+        raise UsageError(f"--sweep: makes {count} runs", f"at most {MAX_RUNS} are accepted at once: split it")
     return [tuple(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
 
 

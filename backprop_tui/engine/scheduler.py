@@ -145,34 +145,39 @@ class Scheduler:
         """
         self._unfinished.refresh()
         for run in self._unfinished.queued():
-            self._handle_requests(run)
+            with self._unfinished.skipping(run.id):
+                self._handle_requests(run)
         watched_ids = set(watched)
-        result = PassResult(snapshot=self._capacity.snapshot(self._unfinished.active()))
+        guardians: dict[str, GuardianHandle] = {}
+        guarded: list[str] = []
         for run in self._unfinished.active():
             if run.id not in watched_ids:
-                self._recover(run, result)
-        if result.guardians or result.unwatched:
-            result.snapshot = self._capacity.snapshot(self._unfinished.active())
+                with self._unfinished.skipping(run.id):
+                    if not self._recover(run, guardians):
+                        guarded.append(run.id)
+        snapshot = self._capacity.snapshot(self._unfinished.active())
+        result = PassResult(snapshot=snapshot, guardians=guardians, unwatched=guarded)
         self._admit(result, explain=explain)
         result.runs = self._unfinished.runs()
         return result
 
-    def _recover(self, run: Run, result: PassResult) -> None:
+    def _recover(self, run: Run, guardians: dict[str, GuardianHandle]) -> bool:
+        """Takes care of an active run, adding a guardian if it needs one; False if another process guards it."""
         directory = self._unfinished.directory(run.id)
         lock = try_lock_run(directory)
         if lock is None:
-            result.unwatched.append(run.id)
-            return
+            return False
         with lock:
             run = directory.read()
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
-                return
-            recovered = recover(directory, run)
+                return True
+            recovered = recover(directory, self._unfinished.take_over(run))
             if recovered is not None:
                 self._unfinished.put(recovered)
             else:
-                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+                guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+        return True
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
@@ -185,7 +190,9 @@ class Scheduler:
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
-            hold = self._start_or_hold(run, result, now)
+            hold: Hold | None = None
+            with self._unfinished.skipping(run.id):
+                hold = self._start_or_hold(run, result, now)
             if hold is None:
                 continue
             result.holds[run.id] = hold
@@ -243,8 +250,8 @@ class Scheduler:
             directory.write(starting, durable=True)
             directory.append_event("admitted", _admission_message(placement), time=time.time())
             self._unfinished.put(starting)
-            result.snapshot = result.snapshot.with_started(candidate, placement)
-            self._capacity.record_start(result.snapshot)
+            started = result.snapshot.with_started(candidate, placement)
+            result.snapshot = self._capacity.record_start(starting, started)
             result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:

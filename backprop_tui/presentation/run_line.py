@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import continue_below_celsius
+from backprop_tui.domain.limits import MACHINE_SETTINGS, continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import unprinted
@@ -91,13 +91,22 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     state = None if run.run is None else run.run.state
     reason = sanitize(str(run.record.get("reason") or ""))
     if isinstance(state, Queued):
-        reason = sanitize(state.reason or "")
+        reason = sanitize(str(run.record.get("reason") or state.reason or ""))
         if state.not_before is not None and state.not_before > moment.wall:
             reason = f"{reason or 'starts'} in {durations.remaining(state.not_before - moment.wall)}"
     ahead = ""
     if run.queue_position is not None:
         ahead = f"behind {counted(run.queue_position - 1, 'run')}" if run.queue_position > 1 else "starts next"
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
+
+
+def how_to_change(reasons: Iterable[JsonObject]) -> list[str]:
+    """How to change the limits that hold runs: what to type, and whether it applies at once or to later runs."""
+    settings = dict.fromkeys(str(reason["setting"]) for reason in reasons if reason.get("setting"))
+    return [
+        f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
+        for setting in settings
+    ]
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:

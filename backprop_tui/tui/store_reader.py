@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from backprop_tui.client.machine import decode_governor
+from backprop_tui.client.runs import record_elsewhere
 from backprop_tui.config.load import machine_limits
 from backprop_tui.domain.errors import BrokenRecord, ConfigError
 from backprop_tui.domain.governor.governor_state import GovernorState
@@ -24,6 +25,7 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import is_silent
 from backprop_tui.store.index import read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -136,7 +138,7 @@ class RunsReader:
             StorageFailed: the state directory cannot be read.
         """
         run_ids = marked_ids(self._home)
-        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home.run_folder(id_)) for id_ in run_ids}
+        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home, id_) for id_ in run_ids}
         runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
         known = [run for run in runs if run is not None]
         unfinished = [run for run in known if run.status not in ENDED]
@@ -199,8 +201,9 @@ def _ended_at(known: KnownRun) -> tuple[str, str]:
 class _MarkedRun:
     """A run that has a marker, with its files as they were last read."""
 
-    def __init__(self, folder: str) -> None:
-        self._directory = RunDirectory(folder)
+    def __init__(self, home: Home, run_id: str) -> None:
+        self._home = home
+        self._directory = RunDirectory(home.run_folder(run_id))
         self._signatures: tuple[Signature | None, Signature | None] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
@@ -212,9 +215,16 @@ class _MarkedRun:
         if signatures != self._signatures or holds != self._holds:
             self._signatures, self._holds = signatures, holds
             self._known = self._read_records(holds)
-        if self._known is None or self._known.status not in ACTIVE:
-            return self._known
-        return replace(self._known, curve=self._curve.read(), written_at=self._log_written_at())
+        known = self._known
+        if known is None or known.status in ENDED:
+            return known
+        if known.run is not None and known.run.host != self._home.host and is_silent(self._home, known.run):
+            record = record_elsewhere(self._home, known.record, known.run)
+            live = None if known.live is None else replace(known.live, problem=record["reason"])
+            known = replace(known, record=record, live=live)
+        if known.status not in ACTIVE:
+            return known
+        return replace(known, curve=self._curve.read(), written_at=self._log_written_at())
 
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:

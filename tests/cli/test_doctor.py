@@ -32,13 +32,14 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import Sample
+from backprop_tui.store.home import Home
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
 GB = 10**9
 CHECKS = {
     *("python", "scripts", "kernel", "state", "locks", "file system", "disk", "index", "settings", "supervisor"),
-    *("logout", "memory", "cores", "shm", "gpu probe", "terminal", "characters"),
+    *("logout", "memory", "cores", "shm", "temp", "gpu probe", "terminal", "characters"),
 }
 
 
@@ -162,22 +163,24 @@ class TestLogout:
 
 
 def test_a_missing_state_directory_is_ok(tmp_path: Path) -> None:
-    findings = {finding.check: finding for finding in check_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
+    findings = {
+        finding.check: finding for finding in check_state(Home(str(tmp_path / "a" / "b"), "h"), min_free_bytes=0)
+    }
     assert findings["state"].level is Level.OK
     assert not (tmp_path / "a").exists()
 
 
 def test_a_file_in_its_place_is_bad(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
-    assert levels(check_state(str(tmp_path / "state"), min_free_bytes=0))["state"] is Level.BAD
+    assert levels(check_state(Home(str(tmp_path / "state"), "h"), min_free_bytes=0))["state"] is Level.BAD
 
 
 def test_a_state_directory_that_others_may_read_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    findings = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
+    findings = {finding.check: finding for finding in check_state(Home(str(tmp_path), "h"), min_free_bytes=0)}
     assert (findings["state"].level, findings["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
     tmp_path.chmod(0o700)
-    assert levels(check_state(str(tmp_path), min_free_bytes=0))["state"] is Level.OK
+    assert levels(check_state(Home(str(tmp_path), "h"), min_free_bytes=0))["state"] is Level.OK
 
 
 def test_locks_are_tried_and_nothing_is_left(tmp_path: Path) -> None:
@@ -208,7 +211,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, kind: str,
         f"23 21 0:41 / {tmp_path}-other rw - proc proc rw\n"
     )
     (tmp_path / "state").mkdir(mode=0o700)
-    findings = levels(check_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
+    findings = levels(check_state(Home(str(tmp_path / "state"), "h"), min_free_bytes=0, mounts=str(mounts)))
     assert findings["file system"] is level
     assert file_system_of("/usr", str(mounts)) == "xfs"
     assert file_system_of("/usr", str(tmp_path / "none")) is None

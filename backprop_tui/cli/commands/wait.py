@@ -51,7 +51,7 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
             return records
         if now >= ensure_at:
             ensure_at = now + ENSURE_SECONDS
-            session.supervisor.ensure()
+            session.keep_supervisor()
         diagnostics.status(f"waiting for {len(waiting)} of {len(run_ids)}")
         time.sleep(pace.seconds(now, urgent=False))
 

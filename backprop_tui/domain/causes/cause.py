@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
 
 _MAX_TEXT_LENGTH = 300
+_MAX_ADVICE_LENGTH = 1_000  # a command line must stay whole
 _MAX_EVIDENCE_LENGTH = 4_000
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
 
@@ -34,7 +35,7 @@ def build_cause(
     return Cause(
         kind=kind,
         evidence=None if text is None else _shortened(text, _MAX_EVIDENCE_LENGTH),
-        advice=_shortened(advice, _MAX_TEXT_LENGTH),
+        advice=_shortened(advice, _MAX_ADVICE_LENGTH),
         summary=_shortened(summary, _MAX_TEXT_LENGTH),
         line=None if at is None else at.number,
         retryable=retryable,

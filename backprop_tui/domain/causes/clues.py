@@ -57,6 +57,8 @@ class Facts:
     open_files: int | None = None  # the limit of open files
     file_system: Callable[[str], FileSystem | None] = lambda _path: None
     local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
+    install: Callable[[str], str] = lambda package: f"python3 -m pip install {package}"  # the command for a package
+    as_module: Callable[[str, int], str | None] = lambda _path, _levels: None  # runs a file as part of its package
     port_holder: Callable[[int], str | None] = lambda _port: None  # describes the process that listens on a TCP port
     first_line: Callable[[str], bytes | None] = lambda _path: None  # of a file; relative paths start at `cwd`
 
