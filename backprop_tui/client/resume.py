@@ -107,13 +107,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
-    return Resumption(
-        before=run,
-        run=queued,
-        environment=environment,
-        advice=resume_advice(queued, method),
-        rejected=choice.damaged,
-    )
+    advice = resume_advice(queued, method)
+    return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
 
 
 def _choose(run: Run) -> Choice:
