@@ -1,4 +1,4 @@
-"""Configuration of the site that `make docs` builds: README.md is its first page, and the tables there are its navigation."""
+"""The site that `make docs` builds: the README is its first page, and the tables there are its navigation."""
 
 import re
 import shutil
