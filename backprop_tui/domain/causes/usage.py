@@ -33,6 +33,21 @@ def _find_usage_error(clues: Clues) -> Hit | None:
     return clues.find(_FLAGS)
 
 
+def syntax(clues: Clues) -> Cause | None:
+    """Recognises syntax errors, which no retry can fix."""
+    root = clues.root
+    if root is None or root.name not in SYNTAX_ERRORS:
+        return None
+    may_be_newer = re.search(r"invalid syntax|f-string", root.line.text) is not None
+    advice = "fix the script, then resume" + ("; it may need a newer Python (--python)" if may_be_newer else "")
+    return build_cause("python_error", at=root.line, summary=_with_place(root), advice=advice)
+
+
+def _with_place(error: LoggedException) -> str:
+    where = "" if not error.frames else f" in {error.frames[-1][0]} line {error.frames[-1][1]}"
+    return re.sub(r"^(?:\w+\.)+", "", error.line.text) + where
+
+
 _PYTHON_2 = (
     r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types must be parenthesized"
     r"|leading zeros in decimal integer literals)"
@@ -49,21 +64,6 @@ def python_2(clues: Clues) -> Cause | None:
         return None
     advice = "this looks like Python 2 code: convert it to Python 3, or name a Python 2 with --python"
     return build_cause("python_error", at=root.line, summary=_with_place(root), advice=advice)
-
-
-def syntax(clues: Clues) -> Cause | None:
-    """Recognises syntax errors, which no retry can fix."""
-    root = clues.root
-    if root is None or root.name not in SYNTAX_ERRORS:
-        return None
-    may_be_newer = re.search(r"invalid syntax|f-string", root.line.text) is not None
-    advice = "fix the script, then resume" + ("; it may need a newer Python (--python)" if may_be_newer else "")
-    return build_cause("python_error", at=root.line, summary=_with_place(root), advice=advice)
-
-
-def _with_place(error: LoggedException) -> str:
-    where = "" if not error.frames else f" in {error.frames[-1][0]} line {error.frames[-1][1]}"
-    return re.sub(r"^(?:\w+\.)+", "", error.line.text) + where
 
 
 _QUOTED_NAME = r"['\"]([^'\"\n]+)['\"]"
