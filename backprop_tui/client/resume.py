@@ -200,10 +200,7 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if lock is not None:
             return lock
         if not isinstance(run.state, Ended):
-            raise UsageError(
-                f"run {run.id} is {run.status}; only ended runs can be resumed",
-                f"end it first: backprop-tui stop {run.id}",
-            )
+            raise _not_ended(run)
         if time.monotonic() > end:
             raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)
