@@ -131,7 +131,7 @@ def test_the_hint_stands_after_the_message_and_on_its_own(
 def test_a_run_that_is_held_and_must_not_wait_is_an_error_after_its_event(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     event, error = map(json.loads, capsys.readouterr().out.splitlines())
     assert event["event"] == "held"
     assert error["error"]["kind"] == "held"
