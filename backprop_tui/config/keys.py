@@ -5,6 +5,7 @@ from __future__ import annotations
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MACHINE_SETTINGS
 from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
 
 
@@ -35,6 +36,11 @@ class Key:
     @property
     def variable(self) -> str:
         return "BACKPROP_" + self.name.replace(".", "_").upper()
+
+    @property
+    def is_settled_when_queued(self) -> bool:
+        """Whether a run keeps the value that it was queued with."""
+        return self.name not in MACHINE_SETTINGS and self.section not in ("dashboard", "notify")
 
     @property
     def in_camel_case(self) -> str:

@@ -101,12 +101,17 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
 
 
 def how_to_change(reasons: Iterable[JsonObject]) -> list[str]:
-    """How to change the limits that hold runs: what to type, and whether it applies at once or to later runs."""
-    settings = dict.fromkeys(str(reason["setting"]) for reason in reasons if reason.get("setting"))
-    return [
-        f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
-        for setting in settings
-    ]
+    """What to type to change what holds runs; it applies at once unless it says otherwise."""
+    return list(dict.fromkeys(filter(None, map(_how_to_change, reasons))))
+
+
+def _how_to_change(reason: JsonObject) -> str | None:
+    setting = reason.get("setting")
+    if reason.get("check") == "queue_held":
+        return "backprop-tui queue release"
+    if setting is None:
+        return None
+    return f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:
