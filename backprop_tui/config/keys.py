@@ -5,6 +5,7 @@ from __future__ import annotations
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ _ALL = (
     Key(
         "max_run_minutes",
         kinds.number(above=0, optional=True),
-        10.0,
+        DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
     ),
     Key("max_parallel", kinds.integer(least=0), 2, "runs that may run at the same time; 0 means no limit"),
