@@ -140,7 +140,7 @@ def _event_text(event: Event) -> str | None:
     message, now = event.message, time.time()
     if event.run is not None and event.kind == STARTED:
         message = start_text(event.values, message, event.time, event.run, now)
-    elif event.run is not None and event.kind == ATTEMPT_ENDED and event.values["status"] == Status.TIMEBOXED:
+    elif event.run is not None and event.kind == ATTEMPT_ENDED and event.values.get("status") == Status.TIMEBOXED:
         return slice_end_text(event.values["run"], message, event.run, event.values["position"])
     elif event.kind == EXTENDED:
         message = ", ".join(filter(None, (message, ends_text(event.values, event.time, now))))
