@@ -20,7 +20,8 @@ RESUMES: dict[str, Any] = {"found_resume_arg": "--resume {path}"}
 
 def saved(path: str = "/c/model-90.pt", *, before: float = 12.0, **fields: Any) -> Checkpoint:
     """A checkpoint saved so many seconds before the end of `timeboxed`."""
-    return Checkpoint(**({"path": path, "step": 9000, "saved_at": NOW.wall - 60 - before, "sound": True} | fields))
+    known: dict[str, Any] = {"path": path, "step": 9000, "saved_at": NOW.wall - 60 - before, "sound": True}
+    return Checkpoint(**(known | fields))
 
 
 def timeboxed(*checkpoints: Checkpoint, minutes: float = 10, **spec: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def test_the_newest_checkpoint_is_named_with_its_step_and_age() -> None:
 
 
 @pytest.mark.parametrize("unusable", [{"sound": False}, {"written": False}])
-def test_a_checkpoint_that_cannot_be_used_is_not_named(unusable: dict[str, bool]) -> None:
+def test_a_checkpoint_that_cannot_be_used_is_not_named(unusable: dict[str, Any]) -> None:
     older, newer = saved("/c/model-80.pt", step=8000, before=70), saved(**unusable)
     assert lines(timeboxed(older, newer, **RESUMES))[0] == "checkpoint at step 8,000, saved 1m before the end"
 
