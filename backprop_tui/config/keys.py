@@ -7,6 +7,7 @@ from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MACHINE_SETTINGS
 from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ _ALL = (
     Key(
         "max_run_minutes",
         kinds.number(above=0, optional=True, unit=MINUTES),
-        10.0,
+        DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
     ),
     Key(

@@ -15,7 +15,7 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Clock
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import TIMEBOX_END, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
@@ -287,7 +287,7 @@ class Guardian:
             self.recorder.record_event("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            reason = f"reached its limit of {minutes(limit)} min"
+            reason = f"{TIMEBOX_END} {minutes(limit)} min"
             self._checkpoint_wait.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import partial
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import Outcome
+from backprop_tui.domain.lifecycle import Outcome, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
@@ -45,6 +46,7 @@ from backprop_tui.runner.start import (
 )
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -146,10 +148,19 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
     if script.adopted:
         recorder.record_event("adopted", "its guardian died; another one took over", pid=pid)
     else:
-        recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number)
+        recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number, **_plan(run))
         if attempt.code_changes is not None:
             recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)
     return run
+
+
+def _plan(run: Run) -> JsonObject:
+    """When the attempt ends if nothing pauses it, and which slice it is; None for what it has not."""
+    limit, number = timebox_seconds(run), slice_number(run)
+    return {
+        "ends_at": None if limit is None else iso(time.time() + limit),
+        "slice": None if number is None else {"number": number.number, "of": number.of},
+    }
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:

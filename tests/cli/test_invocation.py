@@ -246,7 +246,7 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    assert run_program(["run", "-d", "-m", "5", "--run-id", "abc", "--", "true"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("abc\n", "")
 
