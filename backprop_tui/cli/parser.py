@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # In the order of the overview; each is a module of its name in `cli/commands`.
 COMMANDS = (
     *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
-    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "completion"),
+    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "service", "completion"),
 )
 
 _RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
