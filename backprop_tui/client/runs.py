@@ -126,8 +126,8 @@ def guardian_problem(home: Home, view: RunView) -> str | None:
 
 
 def terminate(directory: RunDirectory, live: Live) -> bool:
-    """Sends SIGTERM, which a guardian takes as a request to stop its run; returns whether the guardian was there."""
-    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGTERM)
+    """Sends SIGUSR1, which a guardian takes as a person's request to stop; returns whether the guardian was there."""
+    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGUSR1)
 
 
 def wake_guardian(directory: RunDirectory, live: Live) -> bool:
