@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
@@ -38,9 +39,8 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     except BrokenPipeError:
         code = READER_GONE
     except OSError as error:
-        if error.errno in _NO_SPACE:
-            where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-            code = _report_error(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
+        if error.errno in _NO_SPACE or (error.errno in _REFUSED and error.filename is not None):
+            code = _report_error(_storage_failure(error), verbose=verbose)
         else:
             code = _report_fault(error, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - no command may end in a traceback
@@ -69,10 +69,9 @@ def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: 
     try:
         return _carry_out(invocation, session)
     finally:
-        from backprop_tui.store.files import take_set_aside
+        from backprop_tui.store.files import set_aside_report
 
-        for message in take_set_aside():
-            diagnostics.complain(message)
+        diagnostics.complain(set_aside_report())
 
 
 def _carry_out(invocation: Invocation, session: Session) -> int:
@@ -104,6 +103,12 @@ def _make_streams_writable() -> None:
     if reconfigure is not None:
         utf_8 = (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
         reconfigure(errors="surrogateescape" if utf_8 else "replace")
+
+
+def _storage_failure(error: OSError) -> StorageFailed:
+    from backprop_tui.store.files import failure
+
+    return StorageFailed(str(error.strerror)) if error.filename is None else failure(os.fsdecode(error.filename), error)
 
 
 def _report_error(error: BackpropError, *, verbose: bool) -> int:

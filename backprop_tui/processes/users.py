@@ -38,16 +38,16 @@ def run_as(uid: int) -> str:
     return f"sudo -u {account}"
 
 
-def how_to_open(path: str) -> str:
-    """Which file or directory keeps this path closed to us, whose it is, and the command that opens it."""
+def why_closed(path: str) -> tuple[str, str]:
+    """Why this path is closed to us, and the command that opens it."""
     closed = _outermost_closed(path)
     try:
         status = os.lstat(closed)
     except OSError:
-        return f"{closed} cannot be examined"
+        return "it cannot be examined", f"ls -ld {os.path.dirname(closed)}"
     if status.st_uid == os.geteuid():
-        return f"its mode is {stat.S_IMODE(status.st_mode):03o}: chmod -R u+rwX {closed}"
-    return f"it belongs to {user_name(status.st_uid)}: sudo chown -R {os.geteuid()} {closed}"
+        return f"its mode is {stat.S_IMODE(status.st_mode):03o}", f"chmod -R u+rwX {closed}"
+    return f"it belongs to {user_name(status.st_uid)}", f"sudo chown -R {os.geteuid()} {closed}"
 
 
 def _outermost_closed(path: str) -> str:
