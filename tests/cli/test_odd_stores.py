@@ -252,7 +252,7 @@ def test_files_without_any_permission_are_opened_again(store: OddStore) -> None:
     close_files(store)
     store.hand_over()
     results = store.obey("show ended", "list --all")
-    assert "run.json: Permission denied, its mode is 000; chmod -R u+rwX" in results["show ended"]["err"]
+    assert "run.json: Permission denied, it has mode 000; chmod -R u+rwX" in results["show ended"]["err"]
     assert results["show ended"]["code"] == 73
     assert stat.S_IMODE(os.stat(store.home.index).st_mode) == 0o600
 
@@ -307,3 +307,51 @@ def test_root_makes_no_store_in_the_home_of_another_user_unless_told_so(store: O
     assert home.foreign_owner() is None
     home.prepare()
     assert home.foreign_owner() is None
+
+
+def test_a_run_of_a_dead_host_is_given_up_with_words(store: OddStore) -> None:
+    dead_host(store)
+    store.hand_over()
+    lines = ("list", "wait far --timeout 0", "stop far", "edit far --max-minutes 5", "remove far --yes")
+    results = store.obey(*lines, "stop queued-there", "remove --lost far --yes", "remove --lost", "list")
+    check_all(results)
+    assert "on gone, not seen since " in results["wait far --timeout 0"]["err"]
+    for line in ("stop far", "edit far --max-minutes 5"):
+        assert results[line]["code"] == 2
+        assert results[line]["seconds"] < 8
+        for words in ("on gone, not seen since", "The request is recorded", "BACKPROP_HOST=gone", "remove --lost far"):
+            assert words in results[line]["err"]
+    assert "backprop-tui remove --lost far" in results["remove far --yes"]["err"]
+    assert results["stop queued-there"]["code"] == 0
+    assert results["remove --lost far --yes"]["out"].startswith("far far: removed\n")
+    assert "no run is lost" in results["remove --lost"]["err"]
+    assert "far " not in results["list"]["out"]
+
+
+def test_all_waits_only_for_hosts_that_are_seen(store: OddStore) -> None:
+    dead_host(store)
+    os.unlink(store.home.marker("queued"))
+    store.hand_over()
+    result = store.obey("wait --all")["wait --all"]
+    assert result["code"] == 0
+    assert "is not waited for" in result["err"]
+
+
+def test_a_host_that_was_just_seen_is_not_given_up(store: OddStore) -> None:
+    directory = dead_host(store)
+    os.utime(directory.live_path)
+    store.hand_over()
+    results = store.obey("remove --lost far --yes", "remove --lost queued --yes", "remove --lost ended --yes", "list")
+    assert [result["code"] for result in results.values()] == [2, 2, 2, 0]
+    assert "gone was seen" in results["remove --lost far --yes"]["err"]
+    assert "it belongs to this machine; stop it first" in results["remove --lost queued --yes"]["err"]
+    assert "it has ended (completed)" in results["remove --lost ended --yes"]["err"]
+    assert "on gone\n" in results["list"]["out"]
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "two words", "x" * 65])
+def test_a_host_that_cannot_name_a_directory_is_refused(store: OddStore, name: str) -> None:
+    store.environment["BACKPROP_HOST"] = name
+    result = store.obey("list", user=())["list"]
+    assert result["code"] == 2
+    assert f"BACKPROP_HOST={name!r}: use 1 to 64 characters" in result["err"]

@@ -85,6 +85,8 @@ def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
 
 def check_leftovers(home: Home) -> Iterator[Finding]:
     """Finds files that are closed to this user, as one command as root leaves them, and what was set aside for that."""
+    if not os.access(home.root, os.W_OK):
+        return  # the state directory as a whole is closed
     folders = (home.root, home.runs, home.active, home.new, home.keys, home.host_folder)
     closed = [path for folder in folders for path in _closed_in(folder)]
     for path in closed[:MAX_NAMED]:
