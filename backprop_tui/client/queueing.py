@@ -13,6 +13,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.users import user_name
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
@@ -108,10 +109,8 @@ def hold_queue(session: ClientSession) -> bool:
     home.require_own()
     if is_queue_held(home):
         return False
-    import getpass  # slow to import, and `list` needs this module too
-
     home.prepare()
-    content = f"{iso(time.time())} {getpass.getuser()}\n"
+    content = f"{iso(time.time())} {user_name(os.getuid())}\n"
     write_atomically(home.queue_held, content.encode("utf-8", "surrogateescape"), durable=False)
     session.supervisor.ring()
     return True

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -55,7 +56,11 @@ def record_of(home: Home, view: RunView) -> JsonObject:
 def record_elsewhere(home: Home, record: JsonObject, run: Run) -> JsonObject:
     """The public JSON of a run of another host: if that is silent, this is the reason, and no other is known."""
     if is_silent(home, run):
-        return record | {"reason": whereabouts(home, run), "hold_reasons": []}
+        from backprop_tui.domain.governor.reasons import Check, HoldReason  # seldom needed
+
+        message = whereabouts(home, run)
+        held = [asdict(HoldReason(check=Check.HOST, message=message))] if run.status is Status.QUEUED else []
+        return record | {"reason": message, "hold_reasons": held}
     return record if record["reason"] is not None else record | {"reason": whereabouts(home, run)}
 
 

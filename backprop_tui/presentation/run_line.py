@@ -92,7 +92,7 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     state = None if run.run is None else run.run.state
     reason = sanitize(str(run.record.get("reason") or ""))
     if isinstance(state, Queued):
-        reason = sanitize(str(run.record.get("reason") or state.reason or ""))
+        reason = sanitize(state.reason or "")
         if state.not_before is not None and state.not_before > moment.wall:
             reason = f"{reason or 'starts'} in {durations.remaining(state.not_before - moment.wall)}"
     ahead = ""

@@ -223,6 +223,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
     guardian.read_rest_of_log()
     guardian.check_outputs_at_end()
     run = guardian.handle_last_requests()
+    recorder.commit()  # shows whether the disk has room for what the script printed
     context = FailureContext(
         directory=directory,
         run=run,
@@ -230,6 +231,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         readings_path=supervisor.home.readings,
         memory_kill=memory_kill,
         memory_kills_counted=guardian.memory_kills.has_counter,
+        disk_full=recorder.disk_full,
     )
     outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
     _conclude(directory, run, recorder, with_refused_option(outcome, context))

@@ -49,6 +49,7 @@ class Facts:
     gpu_indices: tuple[int, ...] = ()  # the machine's indices, in the order in which the script counts them
     memory_kill: str | None = None  # describes an out-of-memory kill reported by the kernel or control group
     memory_kills_counted: bool = False  # whether the control group counts such kills
+    disk_full: str | None = None  # the system's message, if the run's own files found no room at its end
     gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite

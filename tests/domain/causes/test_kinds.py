@@ -365,3 +365,11 @@ def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> N
     assert (working.summary, working.evidence) == ("exit code 1", "epoch 3 loss 0.25")
     said = cause_of("a\nERROR: cannot reach the licence server\nbye\n", exit_code=7)
     assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the licence server", 2)
+
+
+def test_a_full_disk_explains_a_failure_without_a_message_and_no_other() -> None:
+    full = "/store/runs/a/live.json: No space left on device"
+    cause = cause_of("step 1 loss 0.5\nTraceback (most recent call last):\n", disk_full=full)
+    assert (cause.kind, cause.evidence) == ("disk_full", full)
+    assert cause_of(raised("ValueError: bad"), disk_full=full).kind == "python_error"
+    assert cause_of("step 1 loss 0.5\n").kind == "unknown"
