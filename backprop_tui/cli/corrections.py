@@ -97,9 +97,8 @@ def unknown_command(name: str, rest: Sequence[str]) -> UsageError:
     hint = _in_our_words(name, rest) or _without_quotes(name, rest)
     if hint is None:
         near = nearest(name, [*parser.COMMANDS, parser.HELP])
-        hint = (
-            f"did you mean {near}?" if near else _reordered([name, *rest]) or "backprop-tui --help lists all commands"
-        )
+        similar = f"did you mean {near}?" if near else None
+        hint = similar or _reordered([name, *rest]) or "backprop-tui --help lists all commands"
     return UsageError(f"unknown command {name!r}", hint)
 
 
@@ -109,7 +108,7 @@ def unknown_option_before(words: Sequence[str]) -> UsageError:
     if name in parser.COMMANDS or name in parser.SYNONYMS:
         hint: str | None = f"did you mean {_line([name, *words[1:]])}?"
     else:
-        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS, "")
+        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS)
     return UsageError(f"unknown option {words[0]} before a command", hint or "see: backprop-tui --help")
 
 
@@ -137,7 +136,7 @@ def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, st
     name = word.partition("=")[0]
     options = [option for action in refusing.actions() for option in action.option_strings]
     meant = _option_with_value(refusing, name.lstrip("-"))
-    hint = f"did you mean {meant}?" if meant else _option_hint(name, [*options, *parser.GLOBAL_OPTIONS], refusing.prog)
+    hint = f"did you mean {meant}?" if meant else _option_hint(name, [*options, *parser.GLOBAL_OPTIONS])
     return f"unknown option {name}", hint
 
 
@@ -203,20 +202,15 @@ def _without_quotes(name: str, rest: Sequence[str]) -> str | None:
     return None if line is None else f"the quotes make it one word, so type: {_line(line)}"
 
 
-def _option_hint(name: str, options: Collection[str], prog: str) -> str | None:
+def _option_hint(name: str, options: Collection[str]) -> str | None:
     """What to type instead of an option that is not among `options`."""
-    other = (
-        ours for ours, words in _OPTION_WORDS.items() if ours.split()[0].strip(",") in options and name in words.split()
-    )
-    near = next(other, None) or nearest(name, options)
+    meanings = ((text, words.split()) for text, words in _OPTION_WORDS.items())
+    meant = (text for text, words in meanings if name in words and re.split(r"[, ]", text)[0] in options)
+    near = next(meant, None) or nearest(name, options)
     if near is not None:
         return f"did you mean {near}?"
     commands = [command for command in parser.COMMANDS if name in _options_of(command)]
-    if not commands:
-        return None
-    if prog and commands == ["status"]:
-        return f"did you mean {_line(['status', name])}?"
-    return f"it is an option of {', '.join(commands)}"
+    return f"it is an option of {', '.join(commands)}" if commands else None
 
 
 def _options_of(command: str) -> Iterator[str]:

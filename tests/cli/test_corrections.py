@@ -138,7 +138,7 @@ def test_words_of_other_tools_are_answered_with_the_line(typed: str, answer: str
         ("compare", "type: backprop-tui compare RUN"),
         ("list --failed", "did you mean --status failed?"),
         ("ls --running", "did you mean --status running?"),
-        ("list --watch", "did you mean backprop-tui status --watch?"),
+        ("list --watch", "unknown option --watch; it is an option of status"),
         ("list -a", "did you mean --all?"),
         ("stop --force x", "did you mean --now?"),
         ("rm -f x", "did you mean --yes?"),
