@@ -94,12 +94,11 @@ _OPTION_WORDS = {
 
 def unknown_command(name: str, rest: Sequence[str]) -> UsageError:
     """The error for a word that is not a command; `rest` are the words after it, without global options."""
-    hint = _in_our_words(name, rest)
+    hint = _in_our_words(name, rest) or _without_quotes(name, rest)
     if hint is None:
         near = nearest(name, [*parser.COMMANDS, parser.HELP])
-        hint = (
-            f"did you mean {near}?" if near else _reordered([name, *rest]) or "backprop-tui --help lists all commands"
-        )
+        similar = f"did you mean {near}?" if near else None
+        hint = similar or _reordered([name, *rest]) or "backprop-tui --help lists all commands"
     return UsageError(f"unknown command {name!r}", hint)
 
 
@@ -109,7 +108,7 @@ def unknown_option_before(words: Sequence[str]) -> UsageError:
     if name in parser.COMMANDS or name in parser.SYNONYMS:
         hint: str | None = f"did you mean {_line([name, *words[1:]])}?"
     else:
-        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS, "")
+        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS)
     return UsageError(f"unknown option {words[0]} before a command", hint or "see: backprop-tui --help")
 
 
@@ -136,7 +135,18 @@ def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, st
         return f"unexpected argument {word}", None
     name = word.partition("=")[0]
     options = [option for action in refusing.actions() for option in action.option_strings]
-    return f"unknown option {name}", _option_hint(name, [*options, *parser.GLOBAL_OPTIONS], refusing.prog)
+    meant = _option_with_value(refusing, name.lstrip("-"))
+    hint = f"did you mean {meant}?" if meant else _option_hint(name, [*options, *parser.GLOBAL_OPTIONS])
+    return f"unknown option {name}", hint
+
+
+def _option_with_value(refusing: parser.CommandParser, value: str) -> str | None:
+    """`--format csv` for csv, if the command has an option that takes that value."""
+    for action in refusing.actions():
+        values = Status if "--status" in action.option_strings else action.choices
+        if action.option_strings and value in set(values or ()):
+            return f"{action.option_strings[-1]} {value}"
+    return None
 
 
 def _in_our_words(word: str, rest: Sequence[str] = (), command: str = "") -> str | None:
@@ -177,28 +187,30 @@ def _reordered(words: Sequence[str]) -> str | None:
     for index, word in enumerate(words):
         is_command = word in parser.COMMANDS or word in parser.SYNONYMS
         if is_command or parser.is_runnable(word):
-            line = [word, *words[:index], *words[index + 1 :]] if is_command else ["run", *words]
+            line = [word, *words[:index], *words[index + 1 :]] if is_command else [parser.RUN, *words]
             if _is_understood(line):
                 return f"the command comes first: {_line(line)}"
     return None
 
 
-def _option_hint(name: str, options: Collection[str], prog: str) -> str | None:
+def _without_quotes(name: str, rest: Sequence[str]) -> str | None:
+    """The line for a whole command line that was quoted, with the command or without."""
+    if re.search(r"\s", name) is None:
+        return None
+    lines = ([*name.split(), *rest], [parser.RUN, name, *rest])
+    line = next((line for line in lines if _is_understood(line)), None)
+    return None if line is None else f"the quotes make it one word, so type: {_line(line)}"
+
+
+def _option_hint(name: str, options: Collection[str]) -> str | None:
     """What to type instead of an option that is not among `options`."""
-    if "--status" in options and name.lstrip("-") in set(Status):
-        return f"did you mean --status {name.lstrip('-')}?"
-    other = (
-        ours for ours, words in _OPTION_WORDS.items() if ours.split()[0].strip(",") in options and name in words.split()
-    )
-    near = next(other, None) or nearest(name, options)
+    meanings = ((text, words.split()) for text, words in _OPTION_WORDS.items())
+    meant = (text for text, words in meanings if name in words and re.split(r"[, ]", text)[0] in options)
+    near = next(meant, None) or nearest(name, options)
     if near is not None:
         return f"did you mean {near}?"
     commands = [command for command in parser.COMMANDS if name in _options_of(command)]
-    if not commands:
-        return None
-    if prog and commands == ["status"]:
-        return f"did you mean {_line(['status', name])}?"
-    return f"it is an option of {', '.join(commands)}"
+    return f"it is an option of {', '.join(commands)}" if commands else None
 
 
 def _options_of(command: str) -> Iterator[str]:

@@ -36,15 +36,17 @@ def follow(
     *,
     starts: Mapping[str, FileSizes] | None = None,
     before: Run | None = None,
+    hint: str | None = None,
     wait_when_held: bool = True,
 ) -> int:
     """Follows runs to their ends; the exit code of the first that did not end well.
 
     `starts` says how much of each run's files is old; None: nothing. Without `wait_when_held`, a run that is held is
     taken out of the queue again, exit code 75; `before` is its record before it was resumed, None if it is new.
+    `hint` is what to say once, with the first start.
     """
     starts = {run_id: FileSizes() for run_id in run_ids} if starts is None else starts
-    following = Following(session, starts, presenter_for(session, run_ids), interrupts)
+    following = Following(session, starts, presenter_for(session, run_ids, hint=hint), interrupts)
     if not wait_when_held:
         from backprop_tui.client.queueing import withdraw
 

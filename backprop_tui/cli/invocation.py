@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
@@ -70,10 +71,9 @@ def _execute(
     try:
         return _carry_out(invocation, session)
     finally:
-        from backprop_tui.store.files import take_set_aside
+        from backprop_tui.store.files import set_aside_report
 
-        for message in take_set_aside():
-            diagnostics.complain(message)
+        diagnostics.complain(set_aside_report())
 
 
 def _carry_out(invocation: Invocation, session: Session) -> int:
@@ -120,9 +120,12 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
         from backprop_tui.cli.packages import missing_package
 
         return missing_package(package)
+    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED) and error.filename is not None:
+        from backprop_tui.store.files import failure
+
+        return failure(os.fsdecode(error.filename), error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return StorageFailed(f"{where}{error.strerror}")
+        return StorageFailed(str(error.strerror))
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"

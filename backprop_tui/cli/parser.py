@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # In the order of the overview; each is a module of its name in `cli/commands`.
 COMMANDS = (
     *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
-    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "report", "completion"),
+    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "service", "report", "completion"),
 )
 
 # Words of other tools that mean the same.
@@ -37,7 +37,7 @@ SYNONYMS = {
 HELP = "help"
 _UNDERSTOOD = "Also understood: ls, ps (list), cancel (stop), rm (remove), top (the dashboard), help COMMAND."
 
-_RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
+RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
@@ -213,16 +213,17 @@ def _run_line(words: Sequence[str]) -> _RunLine | None:
     """None for other commands. Global options are extracted later: after a program they are its arguments."""
     index = _command_index(words)
     name = "".join(words[index : index + 1])
-    if name != _RUN and not (name not in COMMANDS and is_runnable(name)):
+    is_script = name not in COMMANDS and is_runnable(name) and not _extract_global_options(words[:index])[1]
+    if name != RUN and not is_script:
         return None
     from backprop_tui.cli.run_words import RunWords
 
-    parser = command_parser(_RUN, load(_RUN))
-    before = (*words[:index], _RUN)
-    given = list(words[index + 1 if name == _RUN else index :])
+    parser = command_parser(RUN, load(RUN))
+    before = (*words[:index], RUN)
+    given = list(words[index + 1 if name == RUN else index :])
     typed = RunWords(before=before, option_length=parser.option_length, correction=parser.correction)
     completed = typed.complete(given)
-    if name != _RUN:
+    if name != RUN:
         raise UsageError(f"unknown command {name!r}", f"to run it: {typed.line(completed)}")
     understood = None if completed == given else typed.line(completed)
     trailing = typed.trailing_options(completed)
@@ -230,9 +231,11 @@ def _run_line(words: Sequence[str]) -> _RunLine | None:
 
 
 def is_runnable(name: str) -> bool:
+    """Whether a word looks like a script or a program that starts one."""
     from backprop_tui.domain.command_lines import is_launcher
 
-    return name.endswith((".py", ".sh")) or is_launcher(name) or os.path.isfile(name)
+    is_name = name.endswith((".py", ".sh")) and " " not in name
+    return is_name or is_launcher(name) or os.path.isfile(name)
 
 
 def load(name: str) -> Command:

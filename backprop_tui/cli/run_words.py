@@ -149,7 +149,7 @@ class RunWords:
         problem, meant = self.correction(words[0])
         meant = None if words[0].partition("=")[0] in defined_options(source_of(script)) else meant
         hint = f"arguments of {script} come after --, so type: {line}"
-        return UsageError(problem, hint if meant is None else f"{meant} {hint[0].upper()}{hint[1:]}")
+        return UsageError(problem, _joined(meant, hint))
 
     def _command(self, lead: list[str], command: list[str]) -> list[str]:
         """A program takes everything after it. Launchers accept a `--` after the script; Python passes it on."""
@@ -210,19 +210,25 @@ class TrailingOptions:
 
     def explain(self, error: BackpropError) -> None:
         """Adds the line that hands an option to the script to an error about that option or its value."""
-        subject = error.message.partition(": ")[0]
+        subject = re.split(r":? ", error.message, maxsplit=1)[0]
         for option in self.options:
             name, value = _option_name(option), option[0].partition("=")[2] or "".join(option[1:])
-            if value and (name in re.split("[/ ]", subject) or subject.startswith(os.path.abspath(value))):
+            if value and (name in subject.split("/") or subject.startswith(os.path.abspath(value))):
                 line = self._line_for_script([name])
                 hint = f"the script's own arguments come after --, so for {self.script} type: {line}"
-                BackpropError.__init__(error, error.message, hint)
+                other = error.hint if error.hint is not None and error.hint.endswith("?") else None
+                BackpropError.__init__(error, error.message, _joined(other, hint))
                 return
 
     def _line_for_script(self, names: Collection[str]) -> str:
         ours = [word for option in self.options if _option_name(option) not in names for word in option]
         theirs = [word for option in self.options if _option_name(option) in names for word in option]
         return self.line([*self.lead, *ours, "--", *theirs, *self.arguments])
+
+
+def _joined(meant: str | None, hint: str) -> str:
+    """Two hints as sentences."""
+    return hint if meant is None else f"{meant}{'' if meant.endswith('?') else '.'} {hint[0].upper()}{hint[1:]}"
 
 
 def _option_name(option: Sequence[str]) -> str:

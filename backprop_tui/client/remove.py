@@ -149,7 +149,8 @@ def remove(session: ClientSession, runs: Sequence[Removable], *, lost: bool = Fa
             freed += delete(aside)
     finally:
         # Last, since it needs room on a disk that may be full. A crash before leaves records, to be removed again.
-        index.update(home, {}, removed=removed)
+        if removed:
+            index.update(home, {}, removed=removed)
     return freed
 
 

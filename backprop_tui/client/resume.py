@@ -107,13 +107,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
-    return Resumption(
-        before=run,
-        run=queued,
-        environment=environment,
-        advice=resume_advice(queued, method),
-        rejected=choice.damaged,
-    )
+    advice = resume_advice(queued, method)
+    return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
 
 
 def _choose(run: Run) -> Choice:
@@ -205,10 +200,7 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if lock is not None:
             return lock
         if not isinstance(run.state, Ended):
-            raise UsageError(
-                f"run {run.id} is {run.status}; only ended runs can be resumed",
-                f"end it first: backprop-tui stop {run.id}",
-            )
+            raise _not_ended(run)
         if time.monotonic() > end:
             raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)

@@ -35,7 +35,8 @@ RUN_ID_LENGTH = 8
 # Without i, l, o and u: read aloud and typed again, no letter is mistaken for another. See Crockford's base 32.
 _LETTERS = "abcdefghjkmnpqrstvwxyz"
 _ALPHABET = "0123456789" + _LETTERS
-_POSITION_STEP = 1e-6  # seconds between the runs of a sweep, so that they keep their order in the queue
+# Seconds between the runs of a sweep, so that they keep their order: in the queue, and in JSON, which has milliseconds.
+_POSITION_STEP, _CREATED_STEP = 1e-6, 1e-3
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,7 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
             first,
             id=run_id,
             name=name_at(first.name, point),
+            created_at=first.created_at + number * _CREATED_STEP,
             position=first.position + number * _POSITION_STEP,
             spec=replace(first.spec, command=(*program.words, *arguments_at(program.arguments, point))),
         )

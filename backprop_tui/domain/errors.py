@@ -58,6 +58,13 @@ class StorageFailed(BackpropError):
     exit_code = 74
 
 
+class ServiceUnavailable(BackpropError):
+    """systemd is not there, or refused a command."""
+
+    kind = "service_unavailable"
+    exit_code = 69
+
+
 class HeldByGovernor(BackpropError):
     """The run would have to wait, and was not to."""
 

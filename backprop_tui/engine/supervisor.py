@@ -24,7 +24,7 @@ from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
-from backprop_tui.store.files import dump, take_set_aside, write_atomically
+from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -199,8 +199,8 @@ class Supervisor:
                 problem = str(error)
             else:
                 problem = None
-            for message in take_set_aside():
-                note(message)
+            if (report := set_aside_report()) is not None:
+                note(report)
             await _wait(self._done, seconds())
 
 

@@ -48,6 +48,8 @@ class SupervisorProcess:
         reap_ended()
         if self._belongs_to_guarded_run():
             return
+        if not os.access(self.home.host_folder, os.W_OK | os.X_OK):
+            raise StateUnavailable(f"{self.home.host_folder}: not writable")
         lock = try_lock(self.home.supervisor_lock)
         if lock is None:
             # One is starting, or ending: then it looks for work once more after giving up the lease.

@@ -38,25 +38,25 @@ def run_as(uid: int) -> str:
     return f"sudo -u {account}"
 
 
-def how_to_open(path: str) -> str:
-    """Which file or directory keeps this path closed to us, whose it is, and the command that opens it."""
-    closed = _outermost_closed(path)
-    try:
-        status = os.lstat(closed)
-    except OSError:
-        return f"{closed} cannot be examined"
+def why_closed(path: str) -> tuple[str, str]:
+    """What keeps us from reading or writing this path, and the command that opens it."""
+    closed = _closed_part(path)
+    status = os.lstat(closed)
+    subject = "it" if closed == path else closed
     if status.st_uid == os.geteuid():
-        return f"its mode is {stat.S_IMODE(status.st_mode):03o}: chmod -R u+rwX {closed}"
-    return f"it belongs to {user_name(status.st_uid)}: sudo chown -R {os.geteuid()} {closed}"
+        return f"{subject} has mode {stat.S_IMODE(status.st_mode):03o}", f"chmod -R u+rwX {closed}"
+    return f"{subject} belongs to {user_name(status.st_uid)}", f"sudo chown -R {os.geteuid()} {closed}"
 
 
-def _outermost_closed(path: str) -> str:
-    """The outermost directory above the path that we may not enter; the path itself if there is none."""
+def _closed_part(path: str) -> str:
+    """The outermost directory above the path that we may not enter; else the path, or the directory to make it in."""
     closed, folder = path, path
     while (above := os.path.dirname(folder)) != folder:
         folder = above
         if not os.access(folder, os.X_OK):
             closed = folder
+    while not os.path.lexists(closed):
+        closed = os.path.dirname(closed)
     return closed
 
 

@@ -94,6 +94,7 @@ class FailureContext:
     readings_path: str
     memory_kill: str | None = None
     memory_kills_counted: bool = False  # whether there is such a counter
+    disk_full: str | None = None  # the system's message, if there was no room for the run's files when it ended
 
     def clues(self, *, exit_code: int | None, signal: str | None) -> Clues:
         content, first_line_number = read_end(self.directory.log, self.live.attempt_log_offset)
@@ -128,6 +129,7 @@ class FailureContext:
             gpu_indices=tuple(gpu.index for gpu in self.run.attempt.gpus),
             memory_kill=memory_kill,
             memory_kills_counted=self.memory_kills_counted,
+            disk_full=self.disk_full,
             gpu_trouble=next(_gpu_problems(gpus), None),
             gpu_holders=tuple(holder for gpu in gpus for holder in self._holders(gpu)),
             nan_loss=self._nan_loss(),

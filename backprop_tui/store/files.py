@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
-from backprop_tui.processes.users import how_to_open, is_flocked, user_name
+from backprop_tui.processes.users import is_flocked, user_name, why_closed
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
@@ -26,7 +26,8 @@ def storage(path: str) -> Iterator[None]:
 def failure(path: str, error: OSError) -> StorageFailed:
     """The error of ours for an OSError: an AccessDenied says how to open the path."""
     if isinstance(error, PermissionError):
-        return AccessDenied(path, f"{error.strerror}; {how_to_open(path)}")
+        reason, command = why_closed(path)
+        return AccessDenied(path, f"{error.strerror}, {reason}; {command}")
     return StorageFailed(f"{path}: {error.strerror or error}")
 
 
@@ -81,13 +82,13 @@ def make_writable(path: str) -> None:
         set_aside(path)
 
 
-_unreported: list[str] = []  # what was set aside, in words
+_unreported: list[str] = []  # the new names of files that were set aside
 
 
-def take_set_aside() -> list[str]:
-    """What this process set aside since the last call, each in words."""
+def set_aside_report() -> str | None:
+    """Says which files this process set aside since the last report; None if none."""
     taken, _unreported[:] = _unreported[:], []
-    return taken
+    return f"files of another user that were closed to you were set aside: {', '.join(taken)}" if taken else None
 
 
 def set_aside(path: str) -> bool:
@@ -107,7 +108,7 @@ def set_aside(path: str) -> bool:
         os.rename(path, aside)
     except OSError:
         return False
-    _unreported.append(f"{path} belongs to {owner} and was closed to you: kept as {os.path.basename(aside)}")
+    _unreported.append(aside)
     return True
 
 

@@ -131,7 +131,7 @@ def test_the_hint_stands_after_the_message_and_on_its_own(
 def test_a_run_that_is_held_and_must_not_wait_is_an_error_after_its_event(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     event, error = map(json.loads, capsys.readouterr().out.splitlines())
     assert event["event"] == "held"
     assert error["error"]["kind"] == "held"
@@ -246,7 +246,7 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    assert run_program(["run", "-d", "-m", "5", "--run-id", "abc", "--", "true"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("abc\n", "")
 
@@ -281,6 +281,30 @@ def test_a_dry_run_of_a_sweep_counts_its_own_runs(session: Session, workplace: P
     printed = json.loads(capsys.readouterr().out)
     assert [preview["verdict"] for preview in printed] == ["start", "start", "held"]
     assert [reason["check"] for reason in printed[2]["reasons"]] == ["parallel"]
+
+
+def test_a_dry_run_of_a_sweep_says_once_what_its_runs_share(session: Session, workplace: Path, capsys: Capture) -> None:
+    Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
+    options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--env", "A=1"]
+    sweep = ["--sweep", "lr=0.1,0.2", "--sweep", "seed=1..3"]
+    assert run_program(["run", "--dry-run", *options, *sweep, "--", "sh", "-c", "true"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line[:12].strip(): line[13:] for line in lines if line[:12].strip()}
+    assert rows["sweep"] == "6 runs in one group"
+    assert rows["command"] == "sh -c true --lr ... --seed ..."
+    assert rows["environment"] == "A=1"
+    assert rows["verdict"] == "2 of 6: starts now"
+    assert lines[-7].strip() == "4 of 6: held: 2 runs active (max_parallel 2 of this run)"
+    assert lines[-6].startswith("runs ")
+    names = [f"true:lr={lr},seed={seed}" for lr in ("0.1", "0.2") for seed in (1, 2, 3)]
+    assert [line.split()[-1] for line in lines[-6:]] == names
+
+
+def test_a_queued_sweep_names_its_group_and_how_to_follow_it(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    run_program(["run", "-d", "--group", "mine", "--sweep", "x=1..2", "--", "true"])
+    assert capsys.readouterr().err == "2 runs in group mine; backprop-tui list mine shows them\n"
 
 
 def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(

@@ -14,7 +14,6 @@ from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import AUTO, NONE, Value
 from backprop_tui.config.load import Layer, merged, read_layers
 from backprop_tui.domain.errors import ConfigError, unknown_key
-from backprop_tui.domain.limits import MACHINE_SETTINGS
 
 SUMMARY = "show, check and change the settings"
 
@@ -115,14 +114,9 @@ def _set(arguments: argparse.Namespace, session: Session) -> int:
 
     value = (validate_assignment if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
-    message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}{_scope(arguments.key)}"
+    message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
+    message += "; runs that are queued already keep theirs" if KEYS[arguments.key].is_settled_when_queued else ""
     return _report(session, message, {"key": arguments.key, "value": value})
-
-
-def _scope(key: str) -> str:
-    """Says that queued runs keep their limits, where that is so."""
-    is_for_runs = key not in MACHINE_SETTINGS and KEYS[key].section not in ("dashboard", "notify")
-    return "; runs that are queued already keep theirs" if is_for_runs else ""
 
 
 def _report(session: Session, message: str, changed: dict[str, Value]) -> int:

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    findings = list(check_machine(session))
+    return print_findings(session, list(check_machine(session)))
+
+
+def print_findings(session: Session, findings: Sequence[Finding]) -> int:
+    """Prints the report, or the JSON; the exit code."""
     counts = Counter(finding.level for finding in findings)
     if session.json:
         output.json_value({"ok": not counts[Level.BAD], "checks": [asdict(finding) for finding in findings]})

@@ -17,7 +17,7 @@ from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
-from backprop_tui.processes.users import how_to_open, run_as, user_name
+from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here, is_silent
@@ -70,8 +70,9 @@ def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
             "state", f"{root} ({origin}) is on a read-only file system", "mount it writable, or set BACKPROP_HOME"
         )
     elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        message = f"{root} ({origin}) is not writable by you: {how_to_open(root)}"
-        yield bad("state", message, "do that, or set BACKPROP_HOME to a directory of your own")
+        reason, command = why_closed(root)
+        message = f"{root} ({origin}) is not writable by you: {reason}"
+        yield bad("state", message, f"{command}, or set BACKPROP_HOME to a directory of your own")
     elif status.st_uid != os.geteuid():
         yield warn(
             "state", f"{root} ({origin}) belongs to another user", "each user needs a state directory of their own"
@@ -84,10 +85,13 @@ def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
 
 def check_leftovers(home: Home) -> Iterator[Finding]:
     """Finds files that are closed to this user, as one command as root leaves them, and what was set aside for that."""
+    if not os.access(home.root, os.W_OK):
+        return  # the state directory as a whole is closed
     folders = (home.root, home.runs, home.active, home.new, home.keys, home.host_folder)
     closed = [path for folder in folders for path in _closed_in(folder)]
     for path in closed[:MAX_NAMED]:
-        yield warn("owner", f"{path} is closed to you: {how_to_open(path)}", "its command makes it yours again")
+        reason, command = why_closed(path)
+        yield warn("owner", f"{path} is closed to you: {reason}", command)
     if len(closed) > MAX_NAMED:
         command = f"sudo chown -R {os.geteuid()} {home.root}"
         yield warn("owner", f"{len(closed) - MAX_NAMED} more files are closed to you", command)

@@ -79,6 +79,9 @@ def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
 PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended", "machine_restarted"
 DEPENDENCY = "dependency"
 
+# Ends that are neither the script's nor a person's: a run with retries or slices continues after them.
+INTERRUPTIONS = frozenset({SESSION_ENDED, MACHINE_RESTARTED})
+
 # Ends that a person asked for: there is nothing to investigate.
 REQUESTED_ENDS = frozenset({PERSON})
 
@@ -100,7 +103,7 @@ def cause_of_stop(*, by: str, reason: str, kind: str | None) -> Cause:
     """Returns the cause of a requested stop; `reason` has the figures, `kind` is set if a guard gave one."""
     kind = kind or _KINDS_BY_REQUESTER.get(by, "unknown")
     advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, _ADVICE[PERSON])
-    return build_cause(kind, evidence=reason, summary=reason, advice=advice)
+    return build_cause(kind, evidence=reason, summary=reason, advice=advice, retryable=kind in INTERRUPTIONS)
 
 
 def cause_of_recorded_stop(stopping: Stopping) -> Cause | None:

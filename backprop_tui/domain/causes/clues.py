@@ -49,6 +49,7 @@ class Facts:
     gpu_indices: tuple[int, ...] = ()  # the machine's indices, in the order in which the script counts them
     memory_kill: str | None = None  # describes an out-of-memory kill reported by the kernel or control group
     memory_kills_counted: bool = False  # whether the control group counts such kills
+    disk_full: str | None = None  # the system's message, if the run's own files found no room at its end
     gpu_trouble: str | None = None  # describes a GPU of the run that was lost while it ran
     gpu_holders: tuple[GpuHolder, ...] = ()
     nan_loss: str | None = None  # describes the newest loss that was NaN or infinite
@@ -122,7 +123,7 @@ class Clues:
         indices: dict[str, int] = {}
         for index in reversed(range(len(self.lines))):
             line = self.lines[index]
-            if line.source not in indices and _is_progress(line):
+            if line.source not in indices and is_progress(line):
                 counts[line.source] += 1
                 if counts[line.source] == _SURVIVED_LINES:
                     indices[line.source] = index
@@ -157,7 +158,7 @@ class Clues:
             if not line.text.strip() or index in noise:
                 continue
             last.append(line)
-            progress += _is_progress(line)
+            progress += is_progress(line)
             if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
                 break
         return last[::-1]
@@ -256,7 +257,8 @@ def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
     return end
 
 
-def _is_progress(line: LogLine) -> bool:
+def is_progress(line: LogLine) -> bool:
+    """Whether a line reports a position in the training."""
     return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
 
 
