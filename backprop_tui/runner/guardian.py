@@ -95,6 +95,7 @@ class Guardian:
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self.session_ends = self._is_stopped_by_signal = False
+        self._contained: str | None = None  # the newest error that was logged
         self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
@@ -202,12 +203,15 @@ class Guardian:
 
     @contextmanager
     def _contain_errors(self, problem: str) -> Iterator[None]:
-        """Logs any error: none in reading what a script writes may leave it unguarded, or lose the end of a run."""
+        """Logs any new error: none in reading what a script writes may leave it unguarded, or lose the end of a run."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - see above
-            note_exception(error)
-            self.recorder.change(problem=f"{problem}: {error}")
+            message = f"{problem}: {error}"
+            if message != self._contained:  # five times a second, as long as it lasts
+                note_exception(error)
+            self._contained = message
+            self.recorder.change(problem=message)
 
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
         self._report_shared_directory()
