@@ -20,16 +20,16 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
         "add submit enqueue exec execute launch train new create sbatch srun qsub gbatch": "run SCRIPT",
         "start": {"a script": "run SCRIPT", "a run that has ended": "resume RUN", "a paused run": "continue RUN"},
         "restart rerun retry requeue": {"from its newest checkpoint": "resume RUN", "anew": "run SCRIPT"},
-        "kill abort terminate": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
+        "kill abort terminate -k": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
         "scancel gcancel qdel end dequeue": "stop RUN",
         "delete del purge": "remove RUN",
         "prune gc cleanup": "clean --older-than 30d",
         "suspend freeze": "pause RUN",
         "unpause cont fg bg": "continue RUN",
-        "attach tail follow": "logs -f RUN",
-        "log cat less output": "logs RUN",
-        "info inspect describe details": "status RUN",
-        "jobs runs history squeue qstat gqueue sacct": "list",
+        "attach tail follow -t": "logs -f RUN",
+        "log cat less output -c": "logs RUN",
+        "info inspect describe details -i": "status RUN",
+        "jobs runs history squeue qstat gqueue sacct -l": "list",
         "watch monitor": "status --watch",
         "dashboard tui ui gui open": "",
         "demo": "--demo",
@@ -61,7 +61,7 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
 # For our options those of other tools; it is suggested for a command that has it.
 _OPTION_WORDS = {
     "--now": "-f --force --kill -k -s --signal",
-    "--yes": "-f --force --assume-yes",
+    "--yes": "-f -rf --force --assume-yes",
     "--max-run-minutes": "-t --time --time-limit --timeout --walltime --duration --max-time --minutes --timebox",
     "--name": "-J --job-name --title",
     "--tag": "-l --label",
@@ -85,7 +85,7 @@ _OPTION_WORDS = {
     "--retries": "--retry --requeue",
     "--older-than": "--age --days --before",
     "--no-ui": "--headless --no-tui --no-dashboard --batch",
-    "--json": "--format -o --output",
+    "--json": "--format",
     "--dry-run": "--test --simulate --pretend",
     "--verbose": "--debug",
     "--verbose or --version": "-v",
@@ -108,7 +108,8 @@ def unknown_option_before(words: Sequence[str]) -> UsageError:
     if name in parser.COMMANDS or name in parser.SYNONYMS:
         hint: str | None = f"did you mean {_line([name, *words[1:]])}?"
     else:
-        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS)
+        known = _reordered(words) or _in_our_words(words[0], words[1:])
+        hint = known or _option_hint(words[0], parser.GLOBAL_OPTIONS)
     return UsageError(f"unknown option {words[0]} before a command", hint or "see: backprop-tui --help")
 
 

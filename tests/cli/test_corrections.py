@@ -92,6 +92,8 @@ def test_help_takes_a_command(typed: str, program: str, capsys: pytest.CaptureFi
         ("diff a b", "type: backprop-tui compare a b"),
         ("set max_parallel 3", "type: backprop-tui config set max_parallel 3"),
         ("rename x y", "type: backprop-tui edit RUN --name NAME"),
+        ("-l", "type: backprop-tui list"),
+        ("-k x", "at once: backprop-tui stop --now x"),
         ("queue list", "type: backprop-tui queue"),
         ("queue pause", "type: backprop-tui queue hold"),
         ("queue first x", "type: backprop-tui queue move RUN --to 1"),

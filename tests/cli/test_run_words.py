@@ -81,6 +81,7 @@ def test_complete_lines_are_unchanged(line: str) -> None:
         ("run --lr 0.1 train.py", "run train.py -- --lr 0.1"),
         ("run mine --lr 0.1", "run mine -- --lr 0.1"),
         ("run python3 train.py -- --lr 0.1", "run -- python3 train.py --lr 0.1"),
+        ("run -m 30 min train.py -d", "run -m 30min train.py -d"),
         ("run -m pkg.train --lr 1", "run -- python3 -m pkg.train --lr 1"),
         ("run 'cd x && python3 train.py' -d", "run -d -- bash -c 'cd x && python3 train.py'"),
         ("run 'python3 train.py > log'", "run -- bash -c 'python3 train.py > log'"),
