@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     _make_streams_writable()
     parsed: list[Invocation] = []
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while this was imported
         code = _execute(words, parsed, open_dashboard, open_demo)
         output.flush()
     except BrokenPipeError:

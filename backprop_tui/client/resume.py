@@ -66,12 +66,15 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
     raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options", f"instead: {advice}")
 
 
+def _not_ended(run: Run) -> UsageError:
+    problem = f"run {run.id} is {run.status}; only ended runs can be resumed"
+    return UsageError(problem, f"to end it: backprop-tui stop {run.id}")
+
+
 def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Resumption:
     """The next attempt that `resume` would queue; changes nothing. UsageError if the run has not ended."""
     if not isinstance(run.state, Ended):
-        raise UsageError(
-            f"run {run.id} is {run.status}; only ended runs can be resumed", f"end it first: backprop-tui stop {run.id}"
-        )
+        raise _not_ended(run)
     cwd = _directory(run, options)
     git = GitQuery(cwd)
     try:
@@ -137,9 +140,7 @@ def _updated_spec(
         spec = _with_interpreter(spec, script, options, environment)
         flags = find_original_flags(source_of(script))
     elif options.python is not None:
-        raise UsageError(
-            "--python is for scripts; this run is a command line, which names its program itself", "leave out --python"
-        )
+        raise UsageError("--python is for scripts, and this run is a command line", "leave out --python")
     source, method = find_training(find_target(spec.command), cwd, environment)
     spec = replace(spec, understood_flags=flags, found_resume_arg=method.template, resume_channel=method.channel)
     return replace(spec, cwd=cwd), script or source, method
@@ -200,10 +201,7 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if lock is not None:
             return lock
         if not isinstance(run.state, Ended):
-            raise UsageError(
-                f"run {run.id} is {run.status}; only ended runs can be resumed",
-                f"end it first: backprop-tui stop {run.id}",
-            )
+            raise _not_ended(run)
         if time.monotonic() > end:
             raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)

@@ -120,7 +120,7 @@ class Clues:
         indices: dict[str, int] = {}
         for index in reversed(range(len(self.lines))):
             line = self.lines[index]
-            if line.source not in indices and _is_progress(line):
+            if line.source not in indices and is_progress(line):
                 counts[line.source] += 1
                 if counts[line.source] == _SURVIVED_LINES:
                     indices[line.source] = index
@@ -155,7 +155,7 @@ class Clues:
             if not line.text.strip() or index in noise:
                 continue
             last.append(line)
-            progress += _is_progress(line)
+            progress += is_progress(line)
             if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
                 break
         return last[::-1]
@@ -254,7 +254,8 @@ def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
     return end
 
 
-def _is_progress(line: LogLine) -> bool:
+def is_progress(line: LogLine) -> bool:
+    """Whether a line reports a position in the training."""
     return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
 
 

@@ -11,7 +11,7 @@ from backprop_tui.domain.causes.python import nan_loss, python_error, unknown
 from backprop_tui.domain.causes.resources import disk, gpu_faults, gpu_memory, host_memory
 from backprop_tui.domain.causes.shared_machine import driver, keyboard, login, network, no_gpu, open_files, port, worker
 from backprop_tui.domain.causes.signals import interrupted, signals
-from backprop_tui.domain.causes.usage import imports, missing_file, syntax, usage
+from backprop_tui.domain.causes.usage import imports, missing_file, python_2, syntax, usage
 from backprop_tui.domain.run import Cause
 
 # Signals sent from outside: errors in the log were printed before, so they are not the cause.
@@ -32,6 +32,7 @@ _DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (
     # Errors that mostly happen again on every attempt.
     usage,
     interpreter,
+    python_2,
     syntax,
     imports,
     missing_file,

@@ -6,7 +6,7 @@ import re
 
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues, Hit
-from backprop_tui.domain.causes.tracebacks import SYNTAX_ERRORS
+from backprop_tui.domain.causes.tracebacks import SYNTAX_ERRORS, LoggedException
 from backprop_tui.domain.run import Cause
 
 _ARGPARSE = r"^[\w./ -]+: error: (.+)$"
@@ -38,13 +38,32 @@ def syntax(clues: Clues) -> Cause | None:
     root = clues.root
     if root is None or root.name not in SYNTAX_ERRORS:
         return None
-    where = "" if not root.frames else f" in {root.frames[-1][0]} line {root.frames[-1][1]}"
-    return build_cause(
-        "python_error",
-        at=root.line,
-        summary=re.sub(r"^(?:\w+\.)+", "", root.line.text) + where,
-        advice="fix the script, then resume; it may need a newer Python (--python)",
-    )
+    may_be_newer = re.search(r"invalid syntax|f-string", root.line.text) is not None
+    advice = "fix the script, then resume" + ("; it may need a newer Python (--python)" if may_be_newer else "")
+    return build_cause("python_error", at=root.line, summary=_with_place(root), advice=advice)
+
+
+def _with_place(error: LoggedException) -> str:
+    where = "" if not error.frames else f" in {error.frames[-1][0]} line {error.frames[-1][1]}"
+    return re.sub(r"^(?:\w+\.)+", "", error.line.text) + where
+
+
+_PYTHON_2 = (
+    r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types must be parenthesized"
+    r"|leading zeros in decimal integer literals)"
+    r"|^NameError: name '(?:xrange|raw_input|unicode|basestring|unichr|execfile|long)' is not defined"
+    r"|^AttributeError: 'dict' object has no attribute '(?:iter(?:items|keys|values)|has_key)'"
+    r"|^ModuleNotFoundError: No module named '(?:urllib2|urlparse|cPickle|ConfigParser|StringIO|Queue)'"
+)
+
+
+def python_2(clues: Clues) -> Cause | None:
+    """Recognises errors that Python 3 reports in code for Python 2."""
+    root = clues.root
+    if root is None or re.search(_PYTHON_2, root.line.text) is None:
+        return None
+    advice = "this looks like Python 2 code: convert it to Python 3, or name a Python 2 with --python"
+    return build_cause("python_error", at=root.line, summary=_with_place(root), advice=advice)
 
 
 _QUOTED_NAME = r"['\"]([^'\"\n]+)['\"]"

@@ -280,10 +280,34 @@ def test_native_code_that_aborts_prints_its_reason_before_the_signal() -> None:
     )
 
 
+def test_python_2_code_is_recognised() -> None:
+    for error in (
+        "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?",
+        "SyntaxError: multiple exception types must be parenthesized",
+        "NameError: name 'xrange' is not defined",
+        "AttributeError: 'dict' object has no attribute 'iteritems'. Did you mean: 'items'?",
+        "ModuleNotFoundError: No module named 'urllib2'",
+    ):
+        cause = cause_of(raised(error))
+        assert (cause.kind, cause.retryable) == ("python_error", False), error
+        assert (cause.summary or "").startswith(error)
+        assert "this looks like Python 2 code" in (cause.advice or "")
+
+
+def test_only_syntax_that_some_python_knows_may_need_a_newer_one() -> None:
+    for error in ("SyntaxError: invalid syntax", "SyntaxError: f-string: expecting '}'"):
+        assert "newer Python" in (cause_of(raised(error)).advice or "")
+    for error in ("IndentationError: unexpected indent", "SyntaxError: '(' was never closed"):
+        assert cause_of(raised(error)).advice == "fix the script, then resume"
+
+
 def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> None:
     silent = cause_of("", exit_code=7)
     assert (silent.kind, silent.evidence, silent.line) == ("unknown", "exit code 7", None)
     spoken = cause_of("step 9\nthe learning rate must be positive\n\n", exit_code=1)
-    assert (spoken.summary, spoken.evidence, spoken.line) == ("exit code 1", "the learning rate must be positive", 2)
+    message = "the learning rate must be positive"
+    assert (spoken.summary, spoken.evidence, spoken.line) == (f"exit code 1, last line: {message}", message, 2)
+    working = cause_of("loading\nepoch 3 loss 0.25\n", exit_code=1)
+    assert (working.summary, working.evidence) == ("exit code 1", "epoch 3 loss 0.25")
     said = cause_of("a\nERROR: cannot reach the licence server\nbye\n", exit_code=7)
     assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the licence server", 2)
