@@ -121,13 +121,10 @@ def explain(refusing: parser.CommandParser, message: str) -> UsageError:
         problem, hint = unknown_argument(refusing, message.removeprefix(unknown).split(maxsplit=1)[0])
         return UsageError(problem, hint or help_)
     if message.startswith(missing):
-        names = message.removeprefix(missing).split(", ")
-        problem = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
-        return UsageError(problem, f"type: {_required_line(refusing)}")
+        return UsageError(message, f"type: {_required_line(refusing)}")
     action = re.match(r"argument ACTION: invalid choice: '(.*?)' \(", message)
-    if action is not None:
-        return _unknown_action(refusing, action[1])
-    return UsageError(message.removeprefix("argument "), help_)
+    meant = None if action is None else _action_hint(refusing, action[1])
+    return UsageError(message.removeprefix("argument "), meant or help_)
 
 
 def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, str | None]:
@@ -228,14 +225,12 @@ def _required_line(refusing: parser.CommandParser) -> str:
     return " ".join(words)
 
 
-def _unknown_action(refusing: parser.CommandParser, word: str) -> UsageError:
-    """The error for a word after `queue` or `config` that is none of its actions."""
+def _action_hint(refusing: parser.CommandParser, word: str) -> str | None:
+    """What to type instead of a word after `queue` or `config` that is none of its actions."""
     command = refusing.prog.split()[-1]
-    (actions,) = (list(action.choices or ()) for action in refusing.actions() if action.dest == "action")
-    near = nearest(word, actions)
-    similar = f"did you mean {near}?" if near else f"use one of {', '.join(actions)}"
-    hint = _in_our_words(word, command=command) or _assignment(command, word) or similar
-    return UsageError(f"{command}: unknown action {word!r}", hint)
+    known = _in_our_words(word, command=command) or _assignment(command, word)
+    near = nearest(word, [name for action in refusing.actions() for name in action.choices or ()])
+    return known or (f"did you mean {near}?" if near else None)
 
 
 def _assignment(command: str, word: str) -> str | None:
