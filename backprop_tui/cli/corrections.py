@@ -208,7 +208,7 @@ def _option_hint(name: str, options: Collection[str]) -> str | None:
     if near is not None:
         return f"did you mean {near}?"
     commands = [command for command in parser.COMMANDS if name in _options_of(command)]
-    return f"it is an option of {', '.join(commands)}" if commands else None
+    return f"it is an option of backprop-tui {', '.join(commands)}" if commands else None
 
 
 def _options_of(command: str) -> Iterator[str]:

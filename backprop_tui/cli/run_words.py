@@ -110,7 +110,7 @@ class RunWords:
         """Standard input, an address on the web and the unit of the option before are no scripts."""
         if first == "-":
             line = self.line([*lead, "script.py"])
-            raise NotFound("a script cannot be read from standard input", f"save it to a file, then type: {line}")
+            raise NotFound("-: a script cannot be read from standard input", f"save it to a file, then type: {line}")
         if "://" in first:
             name = first.rstrip("/").rpartition("/")[2]
             line = self.line([*lead, name, *rest])
@@ -173,7 +173,9 @@ class RunWords:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise UsageError(f"{text!r}: {str(error).lower()}") from None
+            raise UsageError(
+                f"{text!r}: {str(error).lower()}", "close the quote, or escape it by a backslash"
+            ) from None
         count = self._count_options(rest)
         if not words:
             return [*lead, text, *rest]
