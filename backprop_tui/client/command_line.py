@@ -63,11 +63,11 @@ def script_program(
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
     """A command line, executed unchanged in the run's directory."""
     if not command or not command[0]:
-        raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
+        raise UsageError("expected a command after --", "type: backprop-tui run -- COMMAND ...")
     program = command[0]
     exists = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
     if not exists:
-        raise NotFound(_missing_command(program, cwd, environment))
+        raise _missing_command(program, cwd, environment)
     target = find_target(command)
     source, resume = find_training(target, cwd, environment)
     return Program(
@@ -98,14 +98,14 @@ def check_script(script: str) -> None:
     """Raises NotFound if a script does not exist or is not readable."""
     path = os.path.abspath(script)
     if os.path.isdir(path):
-        raise NotFound(f"script {script}: is a directory; name the file in it")
+        raise NotFound(f"script {script}: is a directory", "name the file in it")
     if not os.path.exists(path):
         near = nearest_file(path)
         similar = os.path.join(os.path.dirname(script), near) if near else ""
         advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
-        raise NotFound(f"script {script}: not found; {advice}")
+        raise NotFound(f"script {script}: not found", advice)
     if not os.access(path, os.R_OK):
-        raise NotFound(f"script {script}: not readable; its owner can change that with chmod")
+        raise NotFound(f"script {script}: not readable", "its owner can change that with chmod")
 
 
 def _executable_words(script: str, path: str) -> tuple[str, ...]:
@@ -116,20 +116,21 @@ def _executable_words(script: str, path: str) -> tuple[str, ...]:
     if executable:
         return (path,)
     raise NotFound(
-        f"script {script}: neither .py nor .sh nor executable; chmod +x {script}, or: run -- PROGRAM {script}"
+        f"script {script}: neither .py nor .sh nor executable",
+        f"chmod +x {script}, or: backprop-tui run -- PROGRAM {script}",
     )
 
 
-def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> str:
+def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> NotFound:
     if os.sep in program:
         path = os.path.join(cwd, program)
         if os.path.isfile(path):
-            return f"command {program}: not executable; chmod +x {program}"
+            return NotFound(f"command {program}: not executable", f"chmod +x {program}")
         near = nearest_file(os.path.normpath(path))
         advice = f"did you mean {os.path.join(os.path.dirname(program), near)}?" if near else f"there is no {path}"
-        return f"command {program}: not found; {advice}"
+        return NotFound(f"command {program}: not found", advice)
     near = _nearest(program, list({name for folder in path_folders(environment) for name in _names_in(folder)}))
-    return f"command {program}: not on PATH" + (f"; did you mean {near}?" if near else "")
+    return NotFound(f"command {program}: not on PATH", f"did you mean {near}?" if near else None)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:
