@@ -119,8 +119,9 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     if isinstance(error, BackpropError) and not isinstance(error, InternalError):
         return error
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return StorageFailed(f"{where}{error.strerror}")
+        from backprop_tui.store.files import failure
+
+        return failure(os.fsdecode(error.filename), error) if error.filename else StorageFailed(str(error.strerror))
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"

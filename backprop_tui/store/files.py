@@ -15,11 +15,31 @@ _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 @contextmanager
 def storage(path: str) -> Iterator[None]:
-    """Turns an OSError into a StorageFailed that names `path`."""
+    """Turns an OSError into a `failure`."""
     try:
         yield
     except OSError as error:
-        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+        raise failure(path, error) from error
+
+
+def failure(path: str, error: OSError) -> StorageFailed:
+    """The error of ours for an OSError; that of a full disk says how to go on."""
+    return StorageFailed(f"{path}: {error.strerror or error}", _full_disk_hint(path, error))
+
+
+def _full_disk_hint(path: str, error: OSError) -> str | None:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder) or "."
+    disk = os.statvfs(folder)
+    free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB free"
+    if error.errno == errno.EDQUOT:
+        free = f"your quota is used up ({free} on the disk)"
+    elif disk.f_files and not disk.f_favail:
+        free = f"no more files can be created there ({free})"
+    return f"{free}: `backprop-tui clean --older-than 30d` removes old runs; or set BACKPROP_HOME to another disk"
 
 
 def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
@@ -84,7 +104,7 @@ def read_bytes(path: str) -> bytes | None:
     except OSError as error:
         if error.errno in _MISSING:
             return None
-        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+        raise failure(path, error) from error
 
 
 def read_object(path: str) -> dict[str, object] | None:
