@@ -156,7 +156,8 @@ def run_directory_path(cwd: str | None) -> str:
         return current_directory()
     path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
     if not os.path.isdir(path):
-        raise UsageError(f"--cwd {cwd}: {'not a directory' if os.path.exists(path) else 'there is no such directory'}")
+        problem = "not a directory" if os.path.exists(path) else "there is no such directory"
+        raise UsageError(f"--cwd {cwd}: {problem}", "name a directory that exists")
     if not os.access(path, os.X_OK):
         raise UsageError(
             f"--cwd {cwd}: you may not enter it", f"name another directory, or: chmod u+x {shlex.quote(path)}"

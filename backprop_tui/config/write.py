@@ -130,7 +130,8 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
-        raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
+        hint = f"the value in force: backprop-tui config show {name}"
+        raise ConfigError("config set", f"{name} = {word!r}: {error}", hint) from error
     read_file(path)
     _text_with_key(path, KEYS[name], value)
     return value

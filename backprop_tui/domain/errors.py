@@ -100,8 +100,8 @@ class IllegalTransition(InternalError):
 class BrokenRecord(InternalError):
     """A file of the store has unexpected content."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
 
 
