@@ -9,6 +9,7 @@ from typing import Any
 
 from backprop_tui.client.command_line import Interpreter, Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
+from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
@@ -93,6 +94,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         visible_gpus=visible_gpus(environment),
     )
     _check(spec)
+    check_feasible(session, spec, options)
     return spec
 
 
