@@ -119,7 +119,7 @@ def _describe_library(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
 
 def _describe_relative(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     """A file that is started by its path belongs to no package; started as a module it does."""
-    frames = clues.root.frames if clues.root is not None else []
+    frames = [frame for frame in clues.root.frames if frame[0][0] != "<"] if clues.root is not None else []
     path, _, code = frames[-1] if frames else ("", 0, "")
     dots = re.match(r"from (\.+)", code)
     is_main = path == frames[0][0] if frames else False
