@@ -94,9 +94,8 @@ class Guardian:
         self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self.session_ends = self._is_stopped_by_signal = False
+        self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
         self._contained: str | None = None  # the newest error that was logged
-        self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process and what it left working are dead; returns how the script's ended.
