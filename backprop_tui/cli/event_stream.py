@@ -18,7 +18,7 @@ from backprop_tui.store.run_view import governor_record
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, signature_of
 
-HELD, PROGRESS, ENDED = "held", "progress", "ended"
+HELD, PROGRESS, ENDED, ATTEMPT_ENDED = "held", "progress", "ended", "attempt_ended"
 # The documented events; everything else in events.jsonl is only shown to people.
 PUBLIC_KINDS = frozenset({"queued", HELD, "started", PROGRESS, "checkpoint", "paused", "continued", "stopping", ENDED})
 

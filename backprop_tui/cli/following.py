@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, MAX_WAIT_SECONDS, EventStream, Pace
-from backprop_tui.cli.exit_codes import HELD as HELD_CODE
-from backprop_tui.cli.exit_codes import STOPPED, first_failure
+from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, MAX_WAIT_SECONDS, Event, EventStream, Pace
+from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.presenters import Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.runs import FileSizes, open_guardian
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, HeldByGovernor, Interrupted
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Run
@@ -27,6 +26,7 @@ ENSURE_SECONDS = 2.0
 URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted
 STOPPED_BY_CTRL_C = "stopped by Ctrl-C"
 _KILL, _LEAVE = 2, 3  # how often Ctrl-C was pressed
+_ENDS = frozenset({ENDED, ATTEMPT_ENDED})
 
 
 def follow(
@@ -62,27 +62,32 @@ class FollowedRun:
         self.urgent_until = time.monotonic() + URGENT_FOR_SECONDS
         self.held = False
         self.end: JsonObject | None = None
+        self._events: list[Event] = []  # read and not shown yet
 
     def show_news(self, now: float) -> bool:
+        """Shows what is new; the log is read after the events, and shown before an event that tells an end."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS
-        ended = self.stream.has_ended  # checked before the log is read, so that what is read then is all of it
+        self._events = self._events or [*self.stream.new_events(now)]
+        count = len(self._events)
+        while self._events and self._events[0].kind not in _ENDS:
+            self._show_event(self._events.pop(0))
         printed = self._show_output()
-        if ended and not self._presenter.room():
-            return printed  # the end is shown after the last output
-        events = [*self.stream.new_events(now)]
-        for event in events:
-            self.held = event.kind == HELD
-            if event.kind == ENDED:
-                self.end = event.values["run"]
-                self._presenter.finish(self.stream.run.id)
-                self.forget_guardian()
-            self._presenter.event(event)
+        while self._events and self._presenter.room():  # without room, output from before the end is still to be read
+            self._show_event(self._events.pop(0))
         if self.guardian is None and self.end is None and self.stream.run.status is Status.RUNNING:
             live = self.stream.live()
             self.guardian = None if live is None else open_guardian(self.stream.directory, live.runner_pid)
-        return changed or printed or bool(events)
+        return changed or printed or len(self._events) < count
+
+    def _show_event(self, event: Event) -> None:
+        self.held = event.kind == HELD
+        if event.kind == ENDED:
+            self.end = event.values["run"]
+            self._presenter.finish(self.stream.run.id)
+            self.forget_guardian()
+        self._presenter.event(event)
 
     def _show_output(self) -> bool:
         printed = False
@@ -115,7 +120,13 @@ class Following:
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
     def to_the_end(self) -> int:
-        """Returns the exit code; BrokenPipeError if nobody reads stdout any more, and the runs continue."""
+        """Returns the exit code.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more, and the runs continue.
+            Interrupted: Ctrl-C was pressed until this stopped following.
+            HeldByGovernor: a run was held, and taken out of the queue.
+        """
         pace = Pace(time.monotonic())
         while True:
             now = time.monotonic()
@@ -126,11 +137,10 @@ class Following:
             if not self._unfinished():
                 break
             if self._withdrew_held():
-                return HELD_CODE
+                raise HeldByGovernor("taken out of the queue again, held by the governor", "without --no-wait it waits")
             if self._interrupts.count >= _LEAVE:
                 run_ids = ", ".join(run.stream.run.id for run in self._unfinished())
-                diagnostics.say(f"no longer following, still running: {run_ids}")
-                return STOPPED
+                raise Interrupted(f"no longer following, still running: {run_ids}")
             self._stop_on_interrupt()
             self._ensure_supervisor(now)
             self._presenter.status([run.stream for run in self.runs], now)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
-from backprop_tui.cli.parser import Invocation, full_parser, parse
-from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
+from backprop_tui.cli.exit_codes import OK, READER_GONE
+from backprop_tui.cli.parser import full_parser, parse
+from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
 
 if TYPE_CHECKING:
+    from backprop_tui.cli.parser import Invocation
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -27,33 +28,31 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     If `open_dashboard` is None, every command works headless; if `open_demo` is None, there is no demo.
     """
     _make_streams_writable()
-    verbose = "--verbose" in words
+    parsed: list[Invocation] = []
     try:
-        code = _execute(words, open_dashboard, open_demo)
+        code = _execute(words, parsed, open_dashboard, open_demo)
         output.flush()
-    except BackpropError as error:
-        code = _report_error(error, verbose=verbose)
-    except KeyboardInterrupt:
-        diagnostics.clear_status()
-        code = STOPPED
     except BrokenPipeError:
         code = READER_GONE
-    except OSError as error:
-        if error.errno in _NO_SPACE or (error.errno in _REFUSED and error.filename is not None):
-            code = _report_error(_storage_failure(error), verbose=verbose)
-        else:
-            code = _report_fault(error, verbose=verbose)
-    except Exception as error:  # noqa: BLE001 - no command may end in a traceback
-        code = _report_fault(error, verbose=verbose)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no command may end in a traceback
+        # A command line that is not understood has its options all the same.
+        ours = words[: words.index("--")] if "--" in words else words
+        as_json = parsed[0].options.json if parsed else "--json" in ours
+        verbose = parsed[0].options.verbose if parsed else "--verbose" in ours
+        code = _report(error, as_json=as_json, verbose=verbose)
     output.leave(discard=code == READER_GONE)
     return code
 
 
-def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: Demo | None) -> int:
+def _execute(
+    words: Sequence[str], parsed: list[Invocation], open_dashboard: Dashboard | None, open_demo: Demo | None
+) -> int:
+    """Adds the command line to `parsed` as soon as it is understood: what follows may fail."""
     try:
         invocation = parse(words)
     except SystemExit:  # argparse printed the help that was asked for
         return OK
+    parsed.append(invocation)
     if invocation.options.version:
         output.line(f"backprop-tui {__version__}")
         return OK
@@ -105,30 +104,38 @@ def _make_streams_writable() -> None:
         reconfigure(errors="surrogateescape" if utf_8 else "replace")
 
 
-def _storage_failure(error: OSError) -> StorageFailed:
-    from backprop_tui.store.files import failure
+def _report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
+    """Says on stderr what failed, with --json also on stdout; returns the exit code."""
+    reported = _as_reported(error, verbose=verbose)
+    if isinstance(error, KeyboardInterrupt):
+        diagnostics.clear_status()
+    else:
+        diagnostics.complain(str(reported))
+        if verbose:
+            diagnostics.trace(error)
+    if as_json:
+        output.json_error(reported)
+    return reported.exit_code
 
-    return StorageFailed(str(error.strerror)) if error.filename is None else failure(os.fsdecode(error.filename), error)
 
+def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
+    """The error as users see it; the traceback of an error of this program is kept in a file."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted by Ctrl-C")
+    if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
+        return error
+    if isinstance(error, OSError) and error.errno in (_NO_SPACE if error.filename is None else _NO_SPACE + _REFUSED):
+        from backprop_tui.store.files import failure
 
-def _report_error(error: BackpropError, *, verbose: bool) -> int:
-    if error.exit_code == InternalError.exit_code:
-        return _report_fault(error, verbose=verbose)
-    diagnostics.complain(str(error))
-    if verbose:
-        diagnostics.trace(error)
-    return error.exit_code
-
-
-def _report_fault(error: Exception, *, verbose: bool) -> int:
-    """Reports an error of this program in one line, and keeps the traceback in a file."""
+        return (
+            StorageFailed(str(error.strerror))
+            if error.filename is None
+            else failure(os.fsdecode(error.filename), error)
+        )
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
-    hint = "" if verbose else f"; {f'the details are in {path}' if path else '--verbose shows the details'}"
-    diagnostics.complain(f"internal error: {kind}{error}{hint}")
-    if verbose:
-        diagnostics.trace(error)
-    return InternalError.exit_code
+    hint = f"the details are in {path}" if path else "--verbose shows the details"
+    return InternalError(f"internal error: {kind}{error}", None if verbose else hint)
 
 
 def _fault_log_path() -> str | None:

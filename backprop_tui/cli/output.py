@@ -7,6 +7,10 @@ import os
 import select
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backprop_tui.domain.errors import BackpropError
 
 USUAL_WIDTH = 80
 
@@ -23,6 +27,15 @@ def json_line(value: object) -> None:
     """Writes one JSON value on one line, and flushes, because somebody follows."""
     sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def json_error(error: BackpropError, **values: object) -> None:
+    """Writes `{"error": {...}}` on one line, with other values beside it; nothing if stdout does not take it."""
+    fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    try:
+        json_line({"error": fields} | values)
+    except OSError:
+        pass  # stdout may be what failed; the exit code says it as well
 
 
 def write_available(content: memoryview) -> int:

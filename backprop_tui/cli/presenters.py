@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
+from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.presentation.run_line import end_line, event_line, following_line
@@ -15,7 +15,7 @@ MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond th
 MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
 # The events that get a line of their own on a terminal, where the status line shows the rest.
-_SHOWN_ON_TERMINALS = frozenset({ENDED, "attempt_ended", "nan", "told", "warned", "guardian_failed", "adopted"})
+_SHOWN_ON_TERMINALS = frozenset({ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"})
 
 
 class Presenter:
@@ -64,6 +64,7 @@ class PlainOutput(Presenter):
     def __init__(self, titles: Mapping[str, str]) -> None:
         self._titles = titles
         self._pending = bytearray()
+        self._messages: list[str] = []  # they wait until what was printed before is written
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
@@ -75,8 +76,19 @@ class PlainOutput(Presenter):
         return len(self._pending) < MAX_PENDING_BYTES
 
     def flush(self) -> bool:
-        if not self._pending:
-            return True
+        if self._pending:
+            self._write_pending()
+        if self._pending:
+            return False
+        for message in self._messages:
+            if self._line_open:
+                self._line_open = False
+                diagnostics.say("")
+            diagnostics.say(message)
+        self._messages.clear()
+        return True
+
+    def _write_pending(self) -> None:
         if self._shares_terminal:
             diagnostics.clear_status()
         with memoryview(self._pending) as view:
@@ -84,17 +96,14 @@ class PlainOutput(Presenter):
             written = output.write_available(view)
         del self._pending[:written]
         self._line_open = self._shares_terminal and (bool(self._pending) or last != ord("\n"))
-        return not self._pending
 
     def event(self, event: Event) -> None:
-        """Prints a line, never in the middle of one of the script's."""
+        """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
         text = _event_text(event)
         if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
             return
-        if self._line_open:
-            self._line_open = False
-            diagnostics.say("")
-        diagnostics.say(f"{self._titles[event.run_id]}: {text}")
+        self._messages.append(f"{self._titles[event.run_id]}: {text}")
+        self.flush()
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():

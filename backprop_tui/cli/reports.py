@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.errors import HeldByGovernor
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
@@ -78,14 +78,16 @@ def print_outcomes(
     from backprop_tui.client.runs import current
 
     run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)]
+    errors = [outcome.error for outcome in outcomes if not isinstance(outcome, ControlOutcome)]
     if session.json:
-        output.json_value([current(session, run_id) for run_id in run_ids])
+        records = [current(session, run_id) for run_id in run_ids]
+        output.json_error(errors[0], runs=records) if errors else output.json_value(records)
     for outcome in outcomes:
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
         elif not session.json:
             output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_text(outcome, done, of_ended)}")
-    return OK if len(run_ids) == len(outcomes) else UsageError.exit_code
+    return errors[0].exit_code if errors else OK
 
 
 def _outcome_text(outcome: ControlOutcome, done: str, of_ended: str | None) -> str:
@@ -161,7 +163,7 @@ def print_previews(
     return OK if previews[0].starts else HELD
 
 
-def print_held(session: Session, preview: RunPreview) -> int:
+def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
     if session.json:
         import time
 
@@ -169,8 +171,8 @@ def print_held(session: Session, preview: RunPreview) -> int:
 
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
-    diagnostics.complain(f"not started, held by the governor: {'; '.join(preview.hold_messages)}")
-    return HELD
+    problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
+    raise HeldByGovernor(problem, "without --no-wait it waits in the queue")
 
 
 def _reasons(preview: RunPreview) -> list[JsonObject]:

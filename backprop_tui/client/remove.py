@@ -117,7 +117,8 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
     if view.status in UNFINISHED:
         elsewhere = "" if view.run.host == home.host else f" {whereabouts(home, view.run)}"
         lost = f"; if that host never comes back: backprop-tui remove --lost {run_id}" if elsewhere else ""
-        return UsageError(f"run {run_id} is {view.status}{elsewhere}; stop it first: backprop-tui stop {run_id}{lost}")
+        hint = f"stop it first: backprop-tui stop {run_id}{lost}"
+        return UsageError(f"run {run_id} is {view.status}{elsewhere}", hint)
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
 
 

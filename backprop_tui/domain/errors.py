@@ -6,37 +6,65 @@ from collections.abc import Iterable
 
 
 class BackpropError(Exception):
-    """An error that is shown to the user in one line; `exit_code` is the documented exit code."""
+    """An error that is shown to the user in one line; docs/json.md lists `kind` and `exit_code`.
 
+    `message` says what is wrong; `hint` what to do next, as a command to type where there is one; None: nothing.
+    """
+
+    kind = "internal"
     exit_code = 70
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message}; {hint}")
+        self.message, self.hint = message, hint
 
 
 class UsageError(BackpropError):
     """The command, an option or the configuration is wrong; the message says what to do."""
 
+    kind = "usage"
     exit_code = 2
 
 
 class UnknownRun(UsageError):
     """No run, or more than one, matches the handle."""
 
+    kind = "unknown_run"
+
 
 class NotFound(BackpropError):
     """The script or command does not exist or cannot be read."""
 
+    kind = "not_found"
     exit_code = 66
 
 
 class StateUnavailable(BackpropError):
     """The state directory cannot be created, written or locked."""
 
+    kind = "state_unavailable"
     exit_code = 73
 
 
 class StorageFailed(BackpropError):
     """Writing failed: disk full or another input/output error."""
 
+    kind = "storage"
     exit_code = 74
+
+
+class HeldByGovernor(BackpropError):
+    """The run would have to wait, and was not to."""
+
+    kind = "held"
+    exit_code = 75
+
+
+class Interrupted(BackpropError):
+    """Ctrl-C ended the command."""
+
+    kind = "interrupted"
+    exit_code = 130
 
 
 class InternalError(BackpropError):
@@ -60,16 +88,22 @@ class BrokenRecord(InternalError):
 
 
 class AccessDenied(BrokenRecord, StorageFailed):
-    """A file or directory of the store is closed to this user; the message says how to open it."""
+    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
 
-    exit_code = StateUnavailable.exit_code
+    kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
+
+    def __init__(self, path: str, problem: str, hint: str) -> None:
+        BackpropError.__init__(self, f"{path}: {problem}", hint)
+        self.path, self.problem = path, problem
 
 
 class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
+    kind = "configuration"
+
+    def __init__(self, where: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{where}: {problem}", hint)
         self.where, self.problem = where, problem
 
 
@@ -78,5 +112,5 @@ def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    advice = f"; did you mean {near[0]!r}?" if near else "; `backprop-tui config show` lists all keys"
-    return ConfigError(where, f"unknown key {name!r}{advice}")
+    hint = f"did you mean {near[0]!r}?" if near else "`backprop-tui config show` lists all keys"
+    return ConfigError(where, f"unknown key {name!r}", hint)

@@ -27,7 +27,7 @@ def failure(path: str, error: OSError) -> StorageFailed:
     """The error of ours for an OSError: an AccessDenied says how to open the path."""
     if isinstance(error, PermissionError):
         reason, command = why_closed(path)
-        return AccessDenied(path, f"{error.strerror}, {reason}; {command}")
+        return AccessDenied(path, f"{error.strerror}, {reason}", command)
     return StorageFailed(f"{path}: {error.strerror or error}")
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from backprop_tui.cli import diagnostics
-from backprop_tui.cli.event_stream import Pace
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.event_stream import Event, Pace
 from backprop_tui.cli.following import Following
-from backprop_tui.cli.presenters import presenter_for
+from backprop_tui.cli.presenters import PlainOutput, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.runs import FileSizes, current_sizes
+from backprop_tui.domain.errors import HeldByGovernor, Interrupted
 from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Cause
@@ -97,6 +100,37 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
         "abc (train): paused: GPU 0 at 91 C",
         "abc (train): failed with exit code 3 after 0s; ValueError: x; mend the script, then resume",
     ]
+
+
+def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
+    follower: Follower, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guardian = runs.guarded("abc", spec={"retries": 1})
+    guardian.prints(b"Traceback 1\n")
+    guardian.ends(Status.FAILED, exit_code=1)
+    guardian.tells("attempt_ended", "exit code 1")
+    second = Guardian(guardian.directory)
+    second.ends(Status.FAILED, exit_code=1)
+    guardian.prints(b"Traceback 2\n")
+    with open(tmp_path / "both", "w+", encoding="utf-8") as both:
+        monkeypatch.setattr(sys, "stdout", both)
+        monkeypatch.setattr(sys, "stderr", both)
+        follower.follow(lambda: None, "abc")
+    shown = (tmp_path / "both").read_text()
+    words = re.findall("Traceback .|attempt 1$|attempt ended|failed with", shown, re.MULTILINE)
+    assert words == ["attempt 1", "Traceback 1", "Traceback 2", "attempt ended", "failed with"]
+
+
+def test_a_message_waits_for_a_slow_reader_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    monkeypatch.setattr(diagnostics, "say", messages.append)
+    monkeypatch.setattr(output, "write_available", lambda _: 0)
+    shown = PlainOutput({"abc": "abc"})
+    shown.offer("abc", b"Traceback\n")
+    shown.event(Event(kind="warned", run_id="abc", time=None, message="soon"))
+    assert (shown.flush(), messages) == (False, [])
+    monkeypatch.setattr(output, "write_available", len)
+    assert (shown.flush(), messages) == (True, ["abc: warned: soon"])
 
 
 def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, runs: Runs, capfd: Capture) -> None:
@@ -195,11 +229,11 @@ def test_ctrl_c_takes_a_queued_run_out_of_the_queue(follower: Follower, runs: Ru
     assert directory.read().status is Status.STOPPED
 
 
-def test_a_third_ctrl_c_leaves_the_run_alone(follower: Follower, runs: Runs, capfd: Capture) -> None:
+def test_a_third_ctrl_c_leaves_the_run_alone(follower: Follower, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     follower.interrupts.count = 3
-    assert follower.follow(lambda: None, "abc") == 130
-    assert "still running: abc" in capfd.readouterr().err
+    with pytest.raises(Interrupted, match="still running: abc"):
+        follower.follow(lambda: None, "abc")
     guardian.ends()
 
 
@@ -233,7 +267,8 @@ def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Sessio
 
     following = Following(session, {"abc": FileSizes()}, presenter_for(session, ["abc"]), Interrupts())
     following.withdraw = withdraw
-    assert following.to_the_end() == 75
+    with pytest.raises(HeldByGovernor):
+        following.to_the_end()
     assert taken == ["abc"]
 
 

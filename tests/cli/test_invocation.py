@@ -14,8 +14,20 @@ import pytest
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.invocation import run_program
+from backprop_tui.cli.reports import print_outcomes
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.errors import BrokenRecord, NotFound, StateUnavailable, StorageFailed, UsageError
+from backprop_tui.client.control import Refusal, stop_requests, wait_for_all
+from backprop_tui.domain.errors import (
+    BrokenRecord,
+    ConfigError,
+    HeldByGovernor,
+    Interrupted,
+    NotFound,
+    StateUnavailable,
+    StorageFailed,
+    UnknownRun,
+    UsageError,
+)
 from backprop_tui.domain.status import Status
 from tests.support.runs import Runs
 
@@ -35,28 +47,105 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     return arrange
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
+ERRORS = pytest.mark.parametrize(
+    ("error", "code", "kind"),
     [
-        (UsageError("m"), 2),
-        (NotFound("m"), 66),
-        (StateUnavailable("m"), 73),
-        (StorageFailed("m"), 74),
-        (OSError(errno.ENOSPC, "No space left on device", "/some/file"), 74),
-        (KeyboardInterrupt(), 130),
-        (BrokenRecord("/run.json", "m"), 70),
-        (RuntimeError("m"), 70),
+        (UsageError("m"), 2, "usage"),
+        (UnknownRun("m"), 2, "unknown_run"),
+        (ConfigError("/config.toml:3", "m"), 2, "configuration"),
+        (NotFound("m"), 66, "not_found"),
+        (StateUnavailable("m"), 73, "state_unavailable"),
+        (StorageFailed("m"), 74, "storage"),
+        (OSError(errno.ENOSPC, "No space left on device", "/some/file"), 74, "storage"),
+        (HeldByGovernor("m"), 75, "held"),
+        (Interrupted("m"), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (BrokenRecord("/run.json", "m"), 70, "internal"),
+        (RuntimeError("m"), 70, "internal"),
     ],
 )
+
+
+@ERRORS
 def test_an_error_has_its_code(
-    session: Session, capsys: Capture, fails: Callable[[BaseException], None], error: BaseException, code: int
+    session: Session,
+    capsys: Capture,
+    fails: Callable[[BaseException], None],
+    error: BaseException,
+    code: int,
+    kind: str,
 ) -> None:
     fails(error)
     assert run_program(["wait", "x"]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.count("\n") == (0 if code == 130 else 1)
+    assert printed.err.count("\n") == (0 if isinstance(error, KeyboardInterrupt) else 1)
     assert "Traceback" not in printed.err
+
+
+@ERRORS
+def test_with_json_it_is_also_one_object_on_stdout(
+    session: Session,
+    capsys: Capture,
+    fails: Callable[[BaseException], None],
+    error: BaseException,
+    code: int,
+    kind: str,
+) -> None:
+    fails(error)
+    assert run_program(["--json", "wait", "x"]) == run_program(["wait", "x", "--json"]) == code
+    before, after = capsys.readouterr().out.splitlines()
+    assert json.loads(before)["error"].items() >= {"kind": kind, "exit_code": code}.items()
+    assert json.loads(after)["error"].keys() == {"kind", "message", "hint", "exit_code"}
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["--json", "lisst"], ["error"]),
+        (["stop", "--nonsense", "--json"], ["error"]),
+        (["run", "--json", "--", "nosuchprogram", "--verbose"], ["error"]),
+        (["run", "--", "nosuchprogram", "--json"], []),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_answered_in_json_if_json_is_ours(
+    session: Session, workplace: Path, capsys: Capture, words: list[str], keys: list[str]
+) -> None:
+    assert run_program(words) in (2, 66)
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert [key for line in printed.out.splitlines() for key in json.loads(line)] == keys
+
+
+def test_the_hint_stands_after_the_message_and_on_its_own(
+    capsys: Capture, fails: Callable[[BaseException], None]
+) -> None:
+    fails(UsageError("what is wrong", "what to do"))
+    run_program(["wait", "x", "--json"])
+    printed = capsys.readouterr()
+    assert printed.err == "backprop-tui: what is wrong; what to do\n"
+    assert json.loads(printed.out)["error"].items() >= {"message": "what is wrong", "hint": "what to do"}.items()
+
+
+def test_a_run_that_is_held_and_must_not_wait_is_an_error_after_its_event(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    event, error = map(json.loads, capsys.readouterr().out.splitlines())
+    assert event["event"] == "held"
+    assert error["error"]["kind"] == "held"
+
+
+def test_what_was_done_to_other_runs_stands_beside_the_error(session: Session, runs: Runs, capsys: Capture) -> None:
+    from dataclasses import replace
+
+    runs.queued("abc")
+    runs.queued("def")
+    outcomes = [Refusal("abc", UsageError("m")), *wait_for_all(stop_requests(session, ["def"]))]
+    assert print_outcomes(replace(session, json=True), outcomes, "stopped") == 2
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["error"]["message"] == "m"
+    assert [record["id"] for record in printed["runs"]] == ["def"]
 
 
 def test_a_full_disk_is_reported_with_the_file(

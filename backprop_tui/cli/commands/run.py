@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
-from backprop_tui.cli.reports import follow_queued, print_held, print_previews
+from backprop_tui.cli.reports import follow_queued, print_previews, refuse_held
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import earlier_runs, plan, queue_runs, submission_key
@@ -55,13 +55,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
-        if isinstance(run_ids, int):
-            return run_ids
         return follow_queued(session, arguments, run_ids, interrupts, as_array=bool(request.sweep))
 
 
-def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | int:
-    """The ids of the runs, or of those that the key made before; or the exit code if it would have to wait."""
+def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
+    """The ids of the runs, or of those that the key made before; HeldByGovernor if it would have to wait."""
     with submission_key(session, request.key) as key:
         run_ids = [] if key is None else earlier_runs(session, request, key)
         if not run_ids:
@@ -71,7 +69,7 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str] | 
 
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
-                    return print_held(session, preview)
+                    refuse_held(session, preview)
             diagnostics.complain(planned.advice)
             interpreter = planned.program.interpreter
             if session.verbose and interpreter is not None:
