@@ -54,6 +54,8 @@ def _poll_of(*descriptors: int | None) -> select.poll:
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
+    _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
+
     def __init__(
         self,
         directory: RunDirectory,
@@ -93,7 +95,6 @@ class Guardian:
         self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._contained: str | None = None  # the newest error that was logged
         self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
 
     def wait_for_end(self) -> Exit:
