@@ -185,7 +185,7 @@ def _write(path: str, content: str) -> None:
     owner = foreign_owner(folder)
     if owner is not None:
         problem = f"its directory belongs to {user_name(owner)}, and files of root would be closed to that user"
-        raise ConfigError(path, f"{problem}; run it as that user: {run_as(owner)} backprop-tui config ...")
+        raise ConfigError(path, problem, f"{run_as(owner)} backprop-tui config ...")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

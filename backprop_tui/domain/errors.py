@@ -106,7 +106,7 @@ class BrokenRecord(InternalError):
 
 
 class AccessDenied(BrokenRecord, StorageFailed):
-    """A file or directory of the store is closed to this user; the message says how to open it."""
+    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 

@@ -55,6 +55,8 @@ def _poll_of(*descriptors: int | None) -> select.poll:
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
+    _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
+
     def __init__(
         self,
         directory: RunDirectory,

@@ -63,8 +63,8 @@ class Home:
         owner = self.foreign_owner()
         if owner is not None:
             raise StateUnavailable(
-                f"state directory {self.root} belongs to {user_name(owner)}, and files of root would be closed to that "
-                f"user; run it as that user: {run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to one of root"
+                f"state directory {self.root} belongs to {user_name(owner)}, to whom files of root would be closed",
+                f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of root",
             )
 
     def prepare(self) -> None:
