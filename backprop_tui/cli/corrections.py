@@ -20,16 +20,16 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
         "add submit enqueue exec execute launch train new create sbatch srun qsub gbatch": "run SCRIPT",
         "start": {"a script": "run SCRIPT", "a run that has ended": "resume RUN", "a paused run": "continue RUN"},
         "restart rerun retry requeue": {"from its newest checkpoint": "resume RUN", "anew": "run SCRIPT"},
-        "kill abort terminate": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
+        "kill abort terminate -k": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
         "scancel gcancel qdel end dequeue": "stop RUN",
         "delete del purge": "remove RUN",
         "prune gc cleanup": "clean --older-than 30d",
         "suspend freeze": "pause RUN",
         "unpause cont fg bg": "continue RUN",
-        "attach tail follow": "logs -f RUN",
-        "log cat less output": "logs RUN",
-        "info inspect describe details": "status RUN",
-        "jobs runs history squeue qstat gqueue sacct": "list",
+        "attach tail follow -t": "logs -f RUN",
+        "log cat less output -c": "logs RUN",
+        "info inspect describe details -i": "status RUN",
+        "jobs runs history squeue qstat gqueue sacct -l": "list",
         "watch monitor": "status --watch",
         "dashboard tui ui gui open": "",
         "demo": "--demo",
@@ -61,7 +61,7 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
 # For our options those of other tools; it is suggested for a command that has it.
 _OPTION_WORDS = {
     "--now": "-f --force --kill -k -s --signal",
-    "--yes": "-f --force --assume-yes",
+    "--yes": "-f -rf --force --assume-yes",
     "--max-run-minutes": "-t --time --time-limit --timeout --walltime --duration --max-time --minutes --timebox",
     "--name": "-J --job-name --title",
     "--tag": "-l --label",
@@ -85,7 +85,7 @@ _OPTION_WORDS = {
     "--retries": "--retry --requeue",
     "--older-than": "--age --days --before",
     "--no-ui": "--headless --no-tui --no-dashboard --batch",
-    "--json": "--format -o --output",
+    "--json": "--format",
     "--dry-run": "--test --simulate --pretend",
     "--verbose": "--debug",
     "--verbose or --version": "-v",
@@ -108,7 +108,8 @@ def unknown_option_before(words: Sequence[str]) -> UsageError:
     if name in parser.COMMANDS or name in parser.SYNONYMS:
         hint: str | None = f"did you mean {_line([name, *words[1:]])}?"
     else:
-        hint = _reordered(words) or _option_hint(words[0], parser.GLOBAL_OPTIONS)
+        known = _reordered(words) or _in_our_words(words[0], words[1:])
+        hint = known or _option_hint(words[0], parser.GLOBAL_OPTIONS)
     return UsageError(f"unknown option {words[0]} before a command", hint or "see: backprop-tui --help")
 
 
@@ -120,13 +121,10 @@ def explain(refusing: parser.CommandParser, message: str) -> UsageError:
         problem, hint = unknown_argument(refusing, message.removeprefix(unknown).split(maxsplit=1)[0])
         return UsageError(problem, hint or help_)
     if message.startswith(missing):
-        names = message.removeprefix(missing).split(", ")
-        problem = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
-        return UsageError(problem, f"type: {_required_line(refusing)}")
+        return UsageError(message, f"type: {_required_line(refusing)}")
     action = re.match(r"argument ACTION: invalid choice: '(.*?)' \(", message)
-    if action is not None:
-        return _unknown_action(refusing, action[1])
-    return UsageError(message.removeprefix("argument "), help_)
+    meant = None if action is None else _action_hint(refusing, action[1])
+    return UsageError(message.removeprefix("argument "), meant or help_)
 
 
 def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, str | None]:
@@ -210,7 +208,7 @@ def _option_hint(name: str, options: Collection[str]) -> str | None:
     if near is not None:
         return f"did you mean {near}?"
     commands = [command for command in parser.COMMANDS if name in _options_of(command)]
-    return f"it is an option of {', '.join(commands)}" if commands else None
+    return f"it is an option of backprop-tui {', '.join(commands)}" if commands else None
 
 
 def _options_of(command: str) -> Iterator[str]:
@@ -227,14 +225,12 @@ def _required_line(refusing: parser.CommandParser) -> str:
     return " ".join(words)
 
 
-def _unknown_action(refusing: parser.CommandParser, word: str) -> UsageError:
-    """The error for a word after `queue` or `config` that is none of its actions."""
+def _action_hint(refusing: parser.CommandParser, word: str) -> str | None:
+    """What to type instead of a word after `queue` or `config` that is none of its actions."""
     command = refusing.prog.split()[-1]
-    (actions,) = (list(action.choices or ()) for action in refusing.actions() if action.dest == "action")
-    near = nearest(word, actions)
-    similar = f"did you mean {near}?" if near else f"use one of {', '.join(actions)}"
-    hint = _in_our_words(word, command=command) or _assignment(command, word) or similar
-    return UsageError(f"{command}: unknown action {word!r}", hint)
+    known = _in_our_words(word, command=command) or _assignment(command, word)
+    near = nearest(word, [name for action in refusing.actions() for name in action.choices or ()])
+    return known or (f"did you mean {near}?" if near else None)
 
 
 def _assignment(command: str, word: str) -> str | None:

@@ -66,7 +66,7 @@ def _execute(
     if options.demo:
         if session.dashboard is None or open_demo is None:
             problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
-            raise UsageError(problem, "run it in a terminal, without --no-ui, --json and --dry-run")
+            raise UsageError(problem, "use a terminal, and leave out --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
     try:
         return _carry_out(invocation, session)

@@ -97,7 +97,7 @@ def print_outcomes(
     errors = [outcome.error for outcome in outcomes if not isinstance(outcome, ControlOutcome)]
     if session.json:
         records = [current(session, run_id) for run_id in run_ids]
-        output.json_error(errors[0], runs=records) if errors else output.json_value(records)
+        output.json_error(errors[0], **({"runs": records} if records else {})) if errors else output.json_value(records)
     for outcome in outcomes:
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))

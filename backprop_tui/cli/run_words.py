@@ -14,6 +14,7 @@ from backprop_tui.domain.command_lines import TargetKind, find_target, is_launch
 from backprop_tui.domain.errors import BackpropError, NotFound, UsageError
 from backprop_tui.domain.invocation import ORIGINAL_FLAGS
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.quantities import SIZES, TIMES
 from backprop_tui.domain.resume_arguments import defined_options
 from backprop_tui.processes.programs import is_executable, on_path
 
@@ -106,15 +107,22 @@ class RunWords:
                 line = self.line([*completed, *arguments])
                 raise NotFound(f"command {first!r}: the quotes make it one word", f"type: {line}")
 
-    def _from_first(self, lead: list[str], rest: list[str]) -> list[str]:
-        first = rest[0]
+    def _refuse_no_file(self, lead: list[str], first: str, rest: list[str]) -> None:
+        """Standard input, an address on the web and the unit of the option before are no scripts."""
         if first == "-":
             line = self.line([*lead, "script.py"])
-            raise NotFound("a script cannot be read from standard input", f"save it to a file, then type: {line}")
+            raise NotFound("-: a script cannot be read from standard input", f"save it to a file, then type: {line}")
         if "://" in first:
             name = first.rstrip("/").rpartition("/")[2]
-            line = self.line([*lead, name, *rest[1:]])
+            line = self.line([*lead, name, *rest])
             raise NotFound(f"script {first}: not a file here", f"download it (curl -LO {first}), then type: {line}")
+        if lead and first.lower() in TIMES | SIZES and os.path.isfile("".join(rest[:1])):
+            line = self.line([*lead[:-1], lead[-1] + first, *rest])
+            raise UsageError(f"'{lead[-1]} {first}' must be one word", f"type: {line}")
+
+    def _from_first(self, lead: list[str], rest: list[str]) -> list[str]:
+        first = rest[0]
+        self._refuse_no_file(lead, first, rest[1:])
         if os.path.isfile(os.path.expanduser(first)) and not _is_path_of_launcher(first):
             return self._script(lead, first, rest[1:])
         if re.fullmatch(_VARIABLE, first) and len(rest) > 1 and not rest[1].startswith("-"):
@@ -166,7 +174,9 @@ class RunWords:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise UsageError(f"{text!r}: {str(error).lower()}") from None
+            raise UsageError(
+                f"{text!r}: {str(error).lower()}", "close the quote, or escape it by a backslash"
+            ) from None
         count = self._count_options(rest)
         if not words:
             return [*lead, text, *rest]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from backprop_tui.client.interpreters import Interpreter, find_interpreter, interpreter_advice
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import find_target, name_of_path
+from backprop_tui.domain.command_lines import find_target, is_python, name_of_path
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -43,8 +43,7 @@ def script_program(
     """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
     check_script(script)
-    if path.endswith(".ipynb"):
-        raise NotFound(f"script {script}: a notebook, not a script", _notebook_hint(script))
+    _refuse_notebook(script)
     interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
     words = (interpreter.path, path) if interpreter is not None else _executable_words(script, path)
     return Program(
@@ -63,12 +62,14 @@ def script_program(
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
     """A command line, executed unchanged in the run's directory."""
     if not command or not command[0]:
-        raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
+        raise UsageError("expected a command after --", "type: backprop-tui run -- COMMAND ...")
     program = command[0]
     exists = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
     if not exists:
-        raise NotFound(_missing_command(program, cwd, environment))
+        raise _missing_command(program, cwd, environment)
     target = find_target(command)
+    if is_python(program):
+        _refuse_notebook(target.word)
     source, resume = find_training(target, cwd, environment)
     return Program(
         words=(program,),
@@ -79,13 +80,16 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
     )
 
 
-def _notebook_hint(script: str) -> str:
+def _refuse_notebook(script: str) -> None:
+    if not script.endswith(".ipynb"):
+        return
     quoted = shlex.quote(script)
     converted = shlex.quote(os.path.splitext(script)[0] + ".py")
-    return (
+    hint = (
         f"jupyter nbconvert --to script {quoted} converts it, then: backprop-tui run {converted}; or, with its output "
         f"in the notebook alone: backprop-tui run -- jupyter execute --inplace {quoted}"
     )
+    raise NotFound(f"script {script}: a notebook, not a script", hint)
 
 
 def nearest_file(path: str) -> str | None:
@@ -97,15 +101,19 @@ def nearest_file(path: str) -> str | None:
 def check_script(script: str) -> None:
     """Raises NotFound if a script does not exist or is not readable."""
     path = os.path.abspath(script)
+    if os.path.isfile(os.path.join(path, "__main__.py")):
+        raise NotFound(f"script {script}: is a package", f"backprop-tui run -- python3 {shlex.quote(script)}")
     if os.path.isdir(path):
-        raise NotFound(f"script {script}: is a directory; name the file in it")
+        raise NotFound(f"script {script}: is a directory", "name the file in it")
     if not os.path.exists(path):
+        if os.path.isfile(f"{script.replace('.', os.sep)}.py"):
+            raise NotFound(f"script {script}: is a module", f"backprop-tui run -- python3 -m {shlex.quote(script)}")
         near = nearest_file(path)
         similar = os.path.join(os.path.dirname(script), near) if near else ""
         advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
-        raise NotFound(f"script {script}: not found; {advice}")
+        raise NotFound(f"script {script}: not found", advice)
     if not os.access(path, os.R_OK):
-        raise NotFound(f"script {script}: not readable; its owner can change that with chmod")
+        raise NotFound(f"script {script}: not readable", "its owner can change that with chmod")
 
 
 def _executable_words(script: str, path: str) -> tuple[str, ...]:
@@ -116,20 +124,21 @@ def _executable_words(script: str, path: str) -> tuple[str, ...]:
     if executable:
         return (path,)
     raise NotFound(
-        f"script {script}: neither .py nor .sh nor executable; chmod +x {script}, or: run -- PROGRAM {script}"
+        f"script {script}: neither .py nor .sh nor executable",
+        f"chmod +x {script}, or: backprop-tui run -- PROGRAM {script}",
     )
 
 
-def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> str:
+def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> NotFound:
     if os.sep in program:
         path = os.path.join(cwd, program)
         if os.path.isfile(path):
-            return f"command {program}: not executable; chmod +x {program}"
+            return NotFound(f"command {program}: not executable", f"chmod +x {program}")
         near = nearest_file(os.path.normpath(path))
         advice = f"did you mean {os.path.join(os.path.dirname(program), near)}?" if near else f"there is no {path}"
-        return f"command {program}: not found; {advice}"
+        return NotFound(f"command {program}: not found", advice)
     near = _nearest(program, list({name for folder in path_folders(environment) for name in _names_in(folder)}))
-    return f"command {program}: not on PATH" + (f"; did you mean {near}?" if near else "")
+    return NotFound(f"command {program}: not on PATH", f"did you mean {near}?" if near else None)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:

@@ -171,9 +171,9 @@ class ControlRequest(ABC, Generic[RequestT]):
         if live == self._live_when_asked and now - self._began > ANSWER_SECONDS:
             raise UsageError(
                 f"run {run.id} is {whereabouts(self._session.home, run)}, and nobody there answers. The request is "
-                "recorded: its guardian follows it if that host still runs. If this machine had that name before: "
-                f"BACKPROP_HOST={run.host} backprop-tui list. If the host never comes back: "
-                f"backprop-tui remove --lost {run.id}"
+                "recorded: its guardian follows it if that host still runs",
+                f"if this machine had that name before: BACKPROP_HOST={run.host} backprop-tui list; "
+                f"if that host never comes back: backprop-tui remove --lost {run.id}",
             )
 
     def _call_supervisor(self, now: float) -> None:

@@ -83,10 +83,9 @@ def _why_not_lost(home: Home, run: Run) -> str | None:
     """Why an unfinished run may still live, or will be ended by this machine; None if its host never answers."""
     if belongs_here(home, run):
         return f"it belongs to this machine; stop it first: backprop-tui stop {run.id}"
-    seen = seen_at(home, run)
-    if not is_silent(home, run) and seen is not None:
+    if not is_silent(home, run):
         wait = f"wait until it has been silent for {minutes(SILENT_SECONDS)} min"
-        return f"{run.host} was seen {ago(time.time() - seen)}; {wait}"
+        return f"{run.host} was seen {ago(time.time() - seen_at(home, run))}; {wait}"
     directory = RunDirectory(home.run_folder(run.id))
     is_here = run.status in ACTIVE and run.attempt.boot_id == boot_id()
     if is_here and (is_locked(directory.lock_path) or is_locked(directory.script_lock)):

@@ -9,7 +9,6 @@ from dataclasses import replace
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
 from backprop_tui.client.command_line import check_script
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
@@ -83,7 +82,6 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         environment = captured_environment(session.environment, restore_variables(run.spec.env, options.env), cwd)
         spec, source, method = _updated_spec(run.spec, cwd, options, environment)
         spec = apply_options(spec, options, session, environment)
-        check_feasible(session, spec, options)
         spec = spec if options.after else replace(spec, after=_unfinished(session.home, spec))
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)

@@ -68,8 +68,7 @@ def whereabouts(home: Home, run: Run) -> str:
     """`on gpu2`; if its host is silent, also when it was last seen."""
     if not is_silent(home, run):
         return f"on {run.host}"
-    seen = seen_at(home, run)
-    return f"on {run.host}, " + ("never seen" if seen is None else f"not seen since {clock_of_day(seen, time.time())}")
+    return f"on {run.host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:

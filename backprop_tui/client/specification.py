@@ -10,6 +10,7 @@ from typing import Any
 
 from backprop_tui.client.command_line import Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
+from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
@@ -95,6 +96,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         visible_gpus=visible_gpus(environment),
     )
     _check(spec)
+    check_feasible(session, spec, options)
     return spec
 
 
@@ -156,7 +158,8 @@ def run_directory_path(cwd: str | None) -> str:
         return current_directory()
     path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
     if not os.path.isdir(path):
-        raise UsageError(f"--cwd {cwd}: {'not a directory' if os.path.exists(path) else 'there is no such directory'}")
+        problem = "not a directory" if os.path.exists(path) else "there is no such directory"
+        raise UsageError(f"--cwd {cwd}: {problem}", "name a directory that exists")
     if not os.access(path, os.X_OK):
         raise UsageError(
             f"--cwd {cwd}: you may not enter it", f"name another directory, or: chmod u+x {shlex.quote(path)}"

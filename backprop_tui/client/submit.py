@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
-from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
@@ -65,7 +64,6 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
         settings = session.settings()
         program = _program(request, cwd, environment, asked_python(request, settings))
         spec = apply_options(spec_from_settings(settings, program, cwd), request, session, environment)
-        check_feasible(session, spec, request)
         resume_from = checkpoint_path(request.resume_from)
         code = code_of(program.script, (*program.words, *program.arguments, program.source or ""), cwd)
     finally:

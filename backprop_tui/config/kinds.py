@@ -234,6 +234,8 @@ def _float(raw: object, otherwise: str = "", unit: Unit | None = None) -> float:
     expected = "a number" if unit is None else f"a number of {unit.name} or {unit.examples}"
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise WrongValue(f"must be {expected}{otherwise}")
+    if unit is not None and isinstance(raw, str) and raw.lstrip().startswith("+"):
+        raise WrongValue(f"must be the whole amount and not what is added{otherwise}")
     amount = unit.parse(raw) if unit is not None and isinstance(raw, str) else None
     try:
         value = float(raw) if amount is None else amount

@@ -130,7 +130,8 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
-        raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
+        hint = f"the value in force: backprop-tui config show {name}"
+        raise ConfigError("config set", f"{name} = {word!r}: {error}", hint) from error
     read_file(path)
     _text_with_key(path, KEYS[name], value)
     return value
@@ -184,7 +185,7 @@ def _write(path: str, content: str) -> None:
     owner = foreign_owner(folder)
     if owner is not None:
         problem = f"its directory belongs to {user_name(owner)}, and files of root would be closed to that user"
-        raise ConfigError(path, f"{problem}; run it as that user: {run_as(owner)} backprop-tui config ...")
+        raise ConfigError(path, problem, f"{run_as(owner)} backprop-tui config ...")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

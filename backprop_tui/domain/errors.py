@@ -100,13 +100,13 @@ class IllegalTransition(InternalError):
 class BrokenRecord(InternalError):
     """A file of the store has unexpected content."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
 
 
 class AccessDenied(BrokenRecord, StorageFailed):
-    """A file or directory of the store is closed to this user; the message says how to open it."""
+    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 

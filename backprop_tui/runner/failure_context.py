@@ -9,6 +9,7 @@ import shlex
 import stat
 import time
 from collections.abc import Container, Iterator
+from itertools import pairwise
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
 from backprop_tui.domain.causes.shared_machine import worker_death
@@ -214,7 +215,9 @@ class FailureContext:
     def _as_module(self, file: str, levels: int) -> str | None:
         """The command that runs a file of the command line with `python -m`; it is at least `levels` packages deep."""
         spec = self.run.spec
-        paths = [os.path.normpath(os.path.join(spec.cwd, word)) for word in spec.command]
+        pairs = pairwise(("", *spec.command))
+        words = (f"{word.replace('.', os.sep)}.py" if before == "-m" else word for before, word in pairs)
+        paths = [os.path.normpath(os.path.join(spec.cwd, word)) for word in words]
         path = os.path.normpath(os.path.join(spec.cwd, file))
         folder, name = os.path.split(os.path.splitext(path)[0])
         names = [] if name == "__main__" else [name]
@@ -225,7 +228,8 @@ class FailureContext:
             return None
         index = paths.index(path)
         directory = [] if folder == spec.cwd else ["--cwd", folder]
-        command = [*spec.command[:index], "-m", ".".join(names), *spec.command[index + 1 :]]
+        before = spec.command[:index] if spec.command[index - 1] == "-m" else (*spec.command[:index], "-m")
+        command = [*before, ".".join(names), *spec.command[index + 1 :]]
         return shlex.join(["backprop-tui", "run", *directory, "--", *command])
 
     def _local_module(self, name: str) -> str | None:

@@ -55,6 +55,8 @@ def _poll_of(*descriptors: int | None) -> select.poll:
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
+    _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
+
     def __init__(
         self,
         directory: RunDirectory,
@@ -94,8 +96,8 @@ class Guardian:
         self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self.session_ends = self._is_stopped_by_signal = False
-        self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
+        self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
+        self._contained: str | None = None  # the newest error that was logged
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process and what it left working are dead; returns how the script's ended.
@@ -202,12 +204,15 @@ class Guardian:
 
     @contextmanager
     def _contain_errors(self, problem: str) -> Iterator[None]:
-        """Logs any error: none in reading what a script writes may leave it unguarded, or lose the end of a run."""
+        """Logs any new error: none in reading what a script writes may leave it unguarded, or lose the end of a run."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - see above
-            note_exception(error)
-            self.recorder.change(problem=f"{problem}: {error}")
+            message = f"{problem}: {error}"
+            if message != self._contained:  # five times a second, as long as it lasts
+                note_exception(error)
+            self._contained = message
+            self.recorder.change(problem=message)
 
     def _record_scan(self, results: Sequence[ScanResult], now: float) -> None:
         self._report_shared_directory()

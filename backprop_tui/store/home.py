@@ -15,7 +15,7 @@ def check_run_id(run_id: str) -> None:
     """Checks that an id can be the name of a directory on every file system. Raises: UsageError."""
     if not RUN_ID.fullmatch(run_id):
         rule = "use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
-        raise UsageError(f"--run-id {run_id!r}: {rule}")
+        raise UsageError(f"--run-id {run_id!r} cannot be the name of a directory", rule)
 
 
 class Home:
@@ -63,8 +63,8 @@ class Home:
         owner = self.foreign_owner()
         if owner is not None:
             raise StateUnavailable(
-                f"state directory {self.root} belongs to {user_name(owner)}, and files of root would be closed to that "
-                f"user; run it as that user: {run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to one of root"
+                f"state directory {self.root} belongs to {user_name(owner)}, to whom files of root would be closed",
+                f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of root",
             )
 
     def prepare(self) -> None:
@@ -80,7 +80,7 @@ class Home:
             problem = None if os.access(self.runs, os.W_OK | os.X_OK) else "not writable"
         if problem is not None:
             advice = "set BACKPROP_HOME to a directory you can write"
-            raise StateUnavailable(f"state directory {self.root}: {problem}; {advice}")
+            raise StateUnavailable(f"state directory {self.root}: {problem}", advice)
 
     def host_file(self, name: str) -> str:
         return os.path.join(self.host_folder, name)

@@ -50,19 +50,18 @@ def belongs_here(home: Home, run: Run) -> bool:
     return not is_locked(directory.script_lock)  # held by a script in another container: its process is not seen here
 
 
-def seen_at(home: Home, run: Run) -> float | None:
-    """When the run's host last wrote something about itself or this run, as a wall time; None if it never did."""
+def seen_at(home: Home, run: Run) -> float:
+    """When the run's host last wrote something about itself or this run, as a wall time."""
     host, directory = Home(home.root, run.host), RunDirectory(home.run_folder(run.id))
-    times = []
+    times = [run.created_at]
     for path in (host.governor, host.readings, host.supervisor_lock, directory.live_path, directory.resources_path):
         try:
             times.append(os.stat(path).st_mtime)
         except OSError:
             continue
-    return max(times, default=None)
+    return max(times)
 
 
 def is_silent(home: Home, run: Run) -> bool:
     """Whether the run's host has not been seen for minutes."""
-    seen = seen_at(home, run)
-    return seen is None or time.time() - seen > SILENT_SECONDS
+    return time.time() - seen_at(home, run) > SILENT_SECONDS

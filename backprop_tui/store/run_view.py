@@ -97,7 +97,7 @@ def marked_ids(home: Home) -> list[str]:
         return []
     except OSError as error:
         raise StateUnavailable(
-            f"{home.active}: {error.strerror}; set BACKPROP_HOME to a directory you can use"
+            f"{home.active}: {error.strerror}", "set BACKPROP_HOME to a directory you can use"
         ) from error
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.client.runs import record_elsewhere
 from backprop_tui.config.load import machine_limits
-from backprop_tui.domain.errors import BrokenRecord, ConfigError
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, ConfigError
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.metric_series import main_loss
@@ -22,6 +23,7 @@ from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.processes.users import user_name
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
@@ -145,6 +147,11 @@ class RunsReader:
         unindexed = [run for run in known if run.status in ENDED]
         return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
 
+    @property
+    def closed(self) -> int:
+        """How many runs are left out because this user may not read them."""
+        return sum(marked.is_closed for marked in self._marked.values())
+
     def total(self) -> int:
         if self._runs_folder.changed():
             try:
@@ -207,6 +214,7 @@ class _MarkedRun:
         self._signatures: tuple[Signature | None, Signature | None] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
+        self.is_closed = False  # whether this user may not read it
         self._curve = CurveReader(self._directory.metrics_path)
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
@@ -229,8 +237,10 @@ class _MarkedRun:
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
             run = self._directory.read()
-        except BrokenRecord:
+        except BrokenRecord as error:
+            self.is_closed = isinstance(error, AccessDenied)
             return None
+        self.is_closed = False
         live = self._directory.read_live() if run.status in ACTIVE else None
         if live is not None and live.attempt != run.attempt.number:
             live = None
@@ -293,6 +303,7 @@ class StoreReader:
 
     def __init__(self, home: Home, config_path: str) -> None:
         self._home = home
+        self._owner = home.foreign_owner()
         self._boot_id = boot_id()
         self._config = WatchedFile(config_path)
         self._limits = MachineLimits()
@@ -328,7 +339,15 @@ class StoreReader:
             limits=self._read_limits(),
             histories=self._machine.histories,
             opened=None if selected is None else self._read_events(selected),
+            problem=self._problem(),
         )
+
+    def _problem(self) -> str | None:
+        """What keeps this user from seeing or changing all of the store."""
+        if self._owner is not None:
+            return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
+        closed = self._runs.closed
+        return f"{counted(closed, 'run')} left out, closed to you: backprop-tui doctor" if closed else None
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():

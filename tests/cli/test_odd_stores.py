@@ -191,8 +191,8 @@ def dead_host(store: OddStore) -> RunDirectory:
     """A run that another boot of another host left running, and one that is queued there."""
     there = Runs(Home(store.home.root, "gone"))
     there.home.prepare()
-    there.queued("queued-there")
-    guardian = there.guarded("far")
+    there.queued("queued-there", created_at=LONG_AGO)
+    guardian = there.guarded("far", created_at=LONG_AGO)
     attempt = replace(guardian.run.attempt, boot_id="another")
     guardian.edits(guardian.run.with_attempt(attempt))
     guardian.dies()

@@ -52,7 +52,7 @@ GOOD: list[tuple[list[str], str, Any]] = [
 BAD: list[tuple[str, str]] = [
     *(
         ("--max-run-minutes", text)
-        for text in ("0", "-1", "ten", "nan", "inf", "", "0s", "1h1h", "1m1h", "1h30", "5 fortnights", "9" * 400)
+        for text in ("0", "-1", "ten", "nan", "inf", "", "0s", "1h1h", "1m1h", "1h30", "+30", "5 fortnights", "9" * 400)
     ),
     *(("--total-minutes", text) for text in ("0", "none", "x")),
     *(("--checkpoint-every-minutes", text) for text in ("0", "often")),

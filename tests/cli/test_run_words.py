@@ -81,6 +81,7 @@ def test_complete_lines_are_unchanged(line: str) -> None:
         ("run --lr 0.1 train.py", "run train.py -- --lr 0.1"),
         ("run mine --lr 0.1", "run mine -- --lr 0.1"),
         ("run python3 train.py -- --lr 0.1", "run -- python3 train.py --lr 0.1"),
+        ("run -m 30 min train.py -d", "run -m 30min train.py -d"),
         ("run -m pkg.train --lr 1", "run -- python3 -m pkg.train --lr 1"),
         ("run 'cd x && python3 train.py' -d", "run -d -- bash -c 'cd x && python3 train.py'"),
         ("run 'python3 train.py > log'", "run -- bash -c 'python3 train.py > log'"),
@@ -102,7 +103,10 @@ def test_ambiguous_lines_are_refused_with_the_line_to_type(typed: str, line: str
     ("typed", "message"),
     [
         ("run train.py --max-parralel 3", "did you mean --max-parallel? Arguments of train.py come after --, so"),
-        ("run train.py --older-than 3", "it is an option of clean. Arguments of train.py come after --, so"),
+        (
+            "run train.py --older-than 3",
+            "it is an option of backprop-tui clean. Arguments of train.py come after --, so",
+        ),
         ("run -m ten train.py", "'ten': must be a number of minutes or a duration such as 45s, 90m or 1h30m, or"),
         ("run 'python3 \"train.py'", "no closing quotation"),
         ("run torchrum --nproc 2 train.py", "torchrum: not found"),

@@ -110,5 +110,19 @@ def test_a_notebook_is_refused_with_the_commands_that_run_it(workplace: Path) ->
     with pytest.raises(NotFound) as refusal:
         script_program("fine tune.ipynb", (), cwd=os.getcwd(), python=None, environment=PATH)
     hint = refusal.value.hint or ""
+    with pytest.raises(NotFound, match="a notebook"):
+        command_program([sys.executable, "-u", "fine tune.ipynb"], cwd=os.getcwd(), environment=PATH)
     assert "nbconvert --to script 'fine tune.ipynb' converts it, then: backprop-tui run 'fine tune.py'" in hint
     assert "backprop-tui run -- jupyter execute --inplace 'fine tune.ipynb'" in hint
+
+
+@pytest.mark.parametrize(
+    ("script", "line"), [("pkg.train", "python3 -m pkg.train"), ("pkg", "python3 pkg"), ("./pkg", "python3 ./pkg")]
+)
+def test_a_module_or_package_comes_with_the_line_to_type(workplace: Path, script: str, line: str) -> None:
+    (workplace / "pkg").mkdir()
+    _written(workplace / "pkg/__main__.py")
+    _written(workplace / "pkg/train.py")
+    with pytest.raises(NotFound) as refusal:
+        script_program(script, (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    assert refusal.value.hint == f"backprop-tui run -- {line}"

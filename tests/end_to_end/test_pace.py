@@ -39,8 +39,8 @@ def typed(home: Path) -> Iterator[Typed]:
 
 def test_a_sweep_of_short_runs_fills_the_machine(typed: Typed) -> None:
     began = time.monotonic()
-    script = ("--", sys.executable, "-S", "-c", "import time; time.sleep(1)")
-    assert typed("run", "-d", "--sweep", "seed=1..12", *script).returncode == 0
+    second = (sys.executable, "-S", "-c", "import time; time.sleep(1)")
+    assert typed("run", "-d", "--sweep", "seed=1..12", "--", *second).returncode == 0
     assert typed("wait", "--all").returncode == 0
     assert time.monotonic() - began < SECONDS
     runs = json.loads(typed("list", "--all", "--json").stdout)

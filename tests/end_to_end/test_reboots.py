@@ -15,7 +15,7 @@ import pytest
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.domain.status import Status
-from backprop_tui.processes.identity import Identity, is_alive
+from backprop_tui.processes.identity import DEAD_STATES, Identity, is_alive, state_of
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, script
 from tests.support.waiting import wait_until
@@ -99,8 +99,11 @@ def test_a_script_that_dies_of_the_sessions_signal_counts_as_stopped(sandbox: Sa
     for process in (sandbox.fork_server(), sandbox.supervisor()):
         assert process is not None
         assert processes.kill(process)
+    os.kill(guardian.pid, signal.SIGSTOP)  # so that it finds the script dead when it looks at its own signal
     os.kill(named.pid, signal.SIGTERM)
+    wait_until(lambda: state_of(named.pid) in DEAD_STATES, "the end of the script")
     os.kill(guardian.pid, signal.SIGTERM)
+    os.kill(guardian.pid, signal.SIGCONT)
     wait_until(lambda: not is_alive(guardian), "the end of the guardian")
     assert sandbox.supervisor() is None, "it would start the next run only to have it killed"
     end = run.wait_for_end().state

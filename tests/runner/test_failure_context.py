@@ -226,6 +226,10 @@ def test_a_file_in_a_package_is_run_as_a_module_from_above_the_package(tmp_path:
     assert as_module(str(script), 1) == line
     assert as_module("src/pkg/sub/train.py", 2) == line
     assert as_module(str(package / "other.py"), 1) is None
+    inside = replace(run, spec=replace(run.spec, cwd=str(package), command=("python3", "-m", "sub.train", "--lr", "3")))
+    as_module_again = replace(failure, run=inside).clues(exit_code=1, signal=None).facts.as_module
+    line = f"backprop-tui run --cwd {tmp_path}/src -- python3 -m pkg.sub.train --lr 3"
+    assert as_module_again(str(script), 2) == line
     # A directory is a package without an __init__.py too.
     (package / "__init__.py").unlink()
     (package / "sub/__init__.py").unlink()

@@ -72,7 +72,7 @@ def imports(clues: Clues) -> Cause | None:
             return build_cause("import_error", at=hit.line, summary=summary, advice=advice)
     if root is None:
         return None
-    advice = f"repair the package in that interpreter, or choose another one with --python{_origin(clues)}"
+    advice = f"repair the package in that interpreter, or {_other_interpreter(clues)}"
     return build_cause("import_error", at=root.line, summary=root.line.text, advice=advice)
 
 
@@ -95,10 +95,8 @@ def _describe_module(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     if package is None and module != top:  # its package was imported
         return summary, _other_version(clues, top)
     if package is None and top in sys.stdlib_module_names:
-        advice = "it belongs to Python itself, and this one was built without it: choose another with --python"
-        return summary, f"{advice}{_origin(clues)}"
-    install = facts.install(package or top)
-    return summary, f"{install}, or choose another interpreter with --python{_origin(clues)}"
+        return summary, f"it belongs to Python itself, and this one was built without it: {_other_interpreter(clues)}"
+    return summary, f"{facts.install(package or top)}, or {_other_interpreter(clues)}"
 
 
 def _describe_name(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
@@ -121,13 +119,19 @@ def _describe_library(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
 
 def _describe_relative(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     """A file that is started by its path belongs to no package; started as a module it does."""
-    frames = clues.root.frames if clues.root is not None else []
+    frames = [frame for frame in clues.root.frames if frame[0][0] != "<"] if clues.root is not None else []
     path, _, code = frames[-1] if frames else ("", 0, "")
     dots = re.match(r"from (\.+)", code)
     is_main = path == frames[0][0] if frames else False
     line = clues.facts.as_module(path, len(dots[1]) if dots else 1) if is_main else None
     advice = line or "import it as PACKAGE.MODULE, and start it with: backprop-tui run -- python3 -m PACKAGE.MODULE"
     return f"{path.rpartition('/')[2] or 'the script'}: {match[0]}", advice
+
+
+def _other_interpreter(clues: Clues) -> str:
+    if clues.facts.python_origin is None:
+        return "name another interpreter in the command line"
+    return f"choose another interpreter with --python{_origin(clues)}"
 
 
 def _origin(clues: Clues) -> str:

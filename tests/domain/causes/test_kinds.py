@@ -157,7 +157,9 @@ def test_a_full_disk_is_named_with_its_free_space() -> None:
 def test_a_failed_import_comes_with_install_instructions() -> None:
     log = raised("ModuleNotFoundError: No module named 'cv2'")
     assert (cause_of(log).advice or "").startswith("/w/.venv/bin/python -m pip install opencv-python")
-    assert "used: a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
+    assert (cause_of(log).advice or "").endswith(", or name another interpreter in the command line")
+    with_origin = cause_of(log, python_origin="a .venv beside it").advice or ""
+    assert with_origin.endswith(", or choose another interpreter with --python (used: a .venv beside it)")
     local = cause_of(raised("ModuleNotFoundError: No module named 'src'"), local_module=lambda _: "/w/lib")
     assert "PYTHONPATH=/w/lib" in (local.advice or "")
     module = cause_of("/usr/bin/python3: No module named trainer\n")
