@@ -97,7 +97,6 @@ class Guardian:
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
-        self._contained: str | None = None  # the newest error that was logged
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process and what it left working are dead; returns how the script's ended.
