@@ -14,6 +14,7 @@ from backprop_tui.cli.doctor.machine import (
     check_kernel,
     check_logout,
     check_memory,
+    check_parallel,
     check_python,
     check_shared_memory,
     check_terminal,
@@ -29,6 +30,7 @@ from backprop_tui.cli.doctor.state import (
     file_system_of,
 )
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import Sample
@@ -298,3 +300,18 @@ def test_a_broken_probe_is_bad_and_no_probe_is_ok() -> None:
     assert only(check_gpus(machine(known=False), "auto")).level is Level.WARN
     assert only(check_gpus(machine(), "auto")).message == "no GPU found (amd: no card)"
     assert only(check_gpus(machine(), "none")).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("limit", "gpus", "message"),
+    [
+        (None, 8, "8 runs at a time (max_parallel = auto)"),
+        (3, 8, "3 runs at a time (max_parallel)"),
+        (0, 8, "no limit (max_parallel = 0)"),
+    ],
+)
+def test_it_says_how_many_runs_the_machine_takes_at_a_time(limit: int | None, gpus: int, message: str) -> None:
+    cards = tuple(GpuReading(index=index, uuid=f"GPU-{index}", name="Test") for index in range(gpus))
+    readings = Readings(time=0.0, host=HostReading(), gpus=cards)
+    (finding,) = check_parallel(MachineLimits(max_parallel=limit), readings)
+    assert (finding.level, finding.message) == (Level.OK, message)

@@ -57,6 +57,7 @@ def check_machine(session: ClientSession) -> Iterator[Finding]:
     yield from machine.check_cores(sample.readings.host)
     yield from machine.check_shared_memory()
     yield from machine.check_gpus(sample, settings.probe)
+    yield from machine.check_parallel(settings.limits, sample.readings)
     yield from machine.check_terminal(os.environ, size=machine.terminal_size())
 
 

@@ -85,7 +85,10 @@ def test_nothing_starts_on_a_gpu_in_the_warning_band(sandbox: Sandbox, gpus: Gpu
     gpus.set(0, celsius=82)
     gpus.set(1, celsius=90)
     run = sandbox.submit(*python(GPU_VARIABLES), limits=limits())
-    assert held_by(sandbox, run, "gpu_temperature")["message"] == "GPU 0 too hot, 82 °C, starts below 82 (gpu.max_temp_c 85)"
+    assert (
+        held_by(sandbox, run, "gpu_temperature")["message"]
+        == "GPU 0 too hot, 82 °C, starts below 82 (gpu.max_temp_c 85)"
+    )
     gpus.set(0, celsius=81)
     assert variables_of(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(0)
 
