@@ -258,7 +258,7 @@ def test_a_held_run_says_why_it_waits(
     assert follower.follow(wait_and_start, "abc") == 0
     assert [line for line in output if line.startswith("to change that")] == [
         "to change that: backprop-tui config set min_free_ram_gb N (for runs queued later)",
-        "to change that: backprop-tui config set governor.starts_per_minute N",
+        "to change that: backprop-tui config set governor.starts_per_minute N (and governor.start_burst, how many start at once)",
     ]
 
 
