@@ -94,3 +94,4 @@ def _actions(name: str) -> list[Any]:
 def test_the_parser_of_everything_has_every_command_with_a_summary() -> None:
     overview = full_parser().format_help()
     assert [name for name in COMMANDS if f"    {name} " not in overview] == []
+    assert "Also understood: ls, ps (list), " in " ".join(overview.split())
