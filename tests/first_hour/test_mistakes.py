@@ -136,7 +136,7 @@ MISTAKES = [
     # Options of other commands and tools
     Mistake("stop --force busy", 2, "unknown option --force", "--now"),
     Mistake("list --failed", 2, "unknown option --failed", "--status failed"),
-    Mistake("list --watch", 2, "unknown option --watch", "status --watch"),
+    Mistake("list --watch", 2, "unknown option --watch", "backprop-tui status"),
     Mistake("list --limit x", 2, "--limit: 'x'", "backprop-tui list --help"),
     Mistake("list --status bogus", 2, "'bogus' is not a status; use queued", "backprop-tui list --help"),
     Mistake("list --sort bogus", 2, "invalid choice: 'bogus'", "backprop-tui list --help"),
@@ -177,11 +177,28 @@ HARMLESS = {
     "list --all": "broke",
     "config path": "config.toml",
     "queue": "waits",
+    "run -d 'train.py --lr 1'": "",
+    "run -d python3 train.py --lr 1": "",
+    "run -d train.py --": "",
+    "ls": "waits",
+    "ps": "waits",
+    "cancel waits": "stopped",
+    "help": "usage: backprop-tui",
+    "help run": "usage: backprop-tui run",
+    "-V": "backprop-tui ",
+    "run -d -m 90s train.py": "",
+    "run -d -m 1h --total-minutes 12h train.py": "",
+    "edit waits -m 5": "a limit of 5 min",
 }
+PENDING_HARMLESS = ("ls", "ps", "cancel", "help", "-V", "run -d -m", "edit")
 
 
 @pytest.mark.parametrize(("typed", "printed"), HARMLESS.items())
-def test_what_does_no_harm_is_not_refused(obey: Commands, typed: str, printed: str) -> None:
+def test_what_does_no_harm_is_not_refused(
+    obey: Commands, request: pytest.FixtureRequest, typed: str, printed: str
+) -> None:
+    if typed.startswith(PENDING_HARMLESS):
+        request.applymarker(pytest.mark.xfail(reason=_UNTIL_MERGED, strict=False))
     result = obey(*shlex.split(typed))
     assert result.code == 0
     assert printed in result.out
