@@ -197,4 +197,5 @@ def _write(path: str, content: str) -> None:
     except OSError as error:
         if error.errno in _STORAGE_ERRORS:
             raise StorageFailed(f"{path}: cannot be written: {error.strerror}") from error
-        raise ConfigError(path, f"cannot be written: {error.strerror}") from error
+        hint = "XDG_CONFIG_HOME=DIR or --config FILE uses another place"
+        raise ConfigError(path, f"cannot be written: {error.strerror}", hint) from error
