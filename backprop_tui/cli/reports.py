@@ -14,7 +14,7 @@ from backprop_tui.domain.errors import HeldByGovernor
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, Run
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
@@ -47,15 +47,28 @@ def follow_queued(
     elif arguments.detach:
         for run_id in run_ids:
             output.line(run_id)
+        hint = _timebox_hint(session, arguments, run_ids)
+        if hint is not None:
+            diagnostics.say(f"timebox: {duration(DEFAULT_TIMEBOX_SECONDS)} from the start ({hint})")
     elif session.dashboard is None or arguments.no_wait:
         from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
 
-        wait = not arguments.no_wait
-        return follow(session, run_ids, interrupts, starts=starts, before=before, wait_when_held=wait)
+        wait, hint = not arguments.no_wait, _timebox_hint(session, arguments, run_ids)
+        return follow(session, run_ids, interrupts, starts=starts, before=before, hint=hint, wait_when_held=wait)
     else:
         interrupts.release()
         return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
+
+
+def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequence[str]) -> str | None:
+    """How to change the timebox, if nobody has set one."""
+    from backprop_tui.presentation.timebox import change_hint, uses_default
+
+    runs = [RunDirectory(session.home.run_folder(run_id)).read() for run_id in run_ids[:1]]
+    if arguments.max_run_seconds is not None or not all(map(uses_default, runs)):
+        return None
+    return change_hint(run_ids[0] if len(run_ids) == 1 else runs[0].group or run_ids[0])
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
@@ -84,7 +97,7 @@ def print_outcomes(
     errors = [outcome.error for outcome in outcomes if not isinstance(outcome, ControlOutcome)]
     if session.json:
         records = [current(session, run_id) for run_id in run_ids]
-        output.json_error(errors[0], runs=records) if errors else output.json_value(records)
+        output.json_error(errors[0], **({"runs": records} if records else {})) if errors else output.json_value(records)
     for outcome in outcomes:
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
@@ -118,7 +131,13 @@ def control_active(
 
 
 def remove_confirmed(
-    session: Session, runs: Sequence[Removable], names: str | None, *, leftovers: Sequence[str] = (), yes: bool
+    session: Session,
+    runs: Sequence[Removable],
+    names: str | None,
+    *,
+    leftovers: Sequence[str] = (),
+    lost: bool = False,
+    yes: bool,
 ) -> int:
     """Asks whether to remove the runs unless `yes`, removes them, and says which they were; the exit code."""
     from backprop_tui.client.remove import delete, remove, size_of
@@ -130,7 +149,7 @@ def remove_confirmed(
     if not diagnostics.confirm(question + (f": {names}?" if names else "?"), yes=yes):
         diagnostics.say("nothing was removed")
         return OK
-    return _print_removed(session, runs, remove(session, runs) + delete(leftovers))
+    return _print_removed(session, runs, remove(session, runs, lost=lost) + delete(leftovers))
 
 
 def _print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +20,7 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, shows_gpus_of
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
-from backprop_tui.probes.readings import Sample, read_sample
+from backprop_tui.probes.readings import Sample, decode_sample, read_sample, write_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.codec import decode
 from backprop_tui.store.fields import WrongField
@@ -29,7 +31,6 @@ NO_PROBE = "none"
 MIN_FRESH_SECONDS = 5.0
 CPU_SECONDS = 0.1  # how long the CPU load is measured if the sampler does not do it already
 SAMPLER_TIMEOUT_SECONDS = 2.5  # how long a driver may take to list its GPUs
-_POLL_SECONDS = 0.02
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,44 +51,41 @@ def machine_settings(config_path: str) -> MachineSettings:
 
 
 class OwnSampler:
-    """A sampler process that starts at once; ask it for one sample."""
+    """A sampler process that starts at once and prints its samples to this process; ask it for one."""
 
     def __init__(self, home: Home, *, probe: str, sample_seconds: float) -> None:
-        """Writes to the supervisor's file, so that the next reader has it; to a temporary one if that is not there."""
-        self._scratch: str | None = None
-        if not os.access(home.host_folder, os.W_OK | os.X_OK):
-            home = self._temporary_home(home.host)
-        self._path = home.readings
-        self._began, self._began_at = time.monotonic(), time.time()
-        self._process = SamplerProcess(home=home, probe=probe, interval_seconds=sample_seconds)
-        self._process.ensure(self._began)
-
-    def _temporary_home(self, host: str) -> Home:
-        import tempfile
-
-        self._scratch = tempfile.mkdtemp(prefix="backprop-")
-        home = Home(self._scratch, host)
-        os.makedirs(home.host_folder, mode=0o700)
-        return home
+        self._home = home
+        self._began = time.monotonic()
+        self._reading, writing = os.pipe2(os.O_CLOEXEC)
+        self._process = SamplerProcess(home=home, probe=probe, interval_seconds=sample_seconds, stream=writing)
+        try:
+            self._process.ensure(self._began)
+        finally:
+            os.close(writing)
 
     def sample(self) -> Sample | None:
         """The first sample that knows which GPUs there are; None if a driver takes too long."""
         try:
-            while time.monotonic() < self._began + SAMPLER_TIMEOUT_SECONDS:
-                sample = read_sample(self._path)
-                if sample is not None and sample.readings.time >= self._began_at and sample.gpus_known:
-                    return sample
-                time.sleep(_POLL_SECONDS)
-            return None
+            sample = self._first_known()
         finally:
-            self.stop()
+            self._process.stop()
+            os.close(self._reading)
+        if sample is not None and self._home.foreign_owner() is None:
+            with suppress(OSError):  # only so that the next reader has it
+                write_sample(self._home.readings, sample)
+        return sample
 
-    def stop(self) -> None:
-        self._process.stop()
-        if self._scratch is not None:
-            import shutil
-
-            shutil.rmtree(self._scratch, ignore_errors=True)
+    def _first_known(self) -> Sample | None:
+        poll, content = select.poll(), b""
+        poll.register(self._reading, select.POLLIN)
+        while (left := self._began + SAMPLER_TIMEOUT_SECONDS - time.monotonic()) > 0 and poll.poll(left * 1000):
+            chunk = os.read(self._reading, 1 << 16)
+            *lines, content = (content + chunk).split(b"\n")
+            samples = (sample for line in lines if (sample := decode_sample(line)) is not None)
+            known = next((sample for sample in samples if sample.gpus_known), None)
+            if known is not None or not chunk:
+                return known
+        return None
 
 
 def known_gpus(home: Home, config_path: str, probe: str) -> tuple[GpuReading, ...] | None:

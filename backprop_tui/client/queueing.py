@@ -13,6 +13,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.users import user_name
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
@@ -59,6 +60,7 @@ def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
     """Changes a queued run under its lock and returns it; UsageError if it is not queued, or no longer."""
+    session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     while True:
         lock = directory.try_lock()
@@ -75,7 +77,7 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
 def _read_queued(directory: RunDirectory) -> Run:
     run = directory.read()
     if not isinstance(run.state, Queued):
-        raise UsageError(f"run {run.id} is {run.status}, not queued")
+        raise UsageError(f"run {run.id} is {run.status}, not queued", "the queue: backprop-tui queue")
     return run
 
 
@@ -104,12 +106,11 @@ def is_queue_held(home: Home) -> bool:
 def hold_queue(session: ClientSession) -> bool:
     """Lets nothing new start on this machine; False if the queue was held already."""
     home = session.home
+    home.require_own()
     if is_queue_held(home):
         return False
-    import getpass  # slow to import, and `list` needs this module too
-
     home.prepare()
-    content = f"{iso(time.time())} {getpass.getuser()}\n"
+    content = f"{iso(time.time())} {user_name(os.getuid())}\n"
     write_atomically(home.queue_held, content.encode("utf-8", "surrogateescape"), durable=False)
     session.supervisor.ring()
     return True
@@ -120,6 +121,7 @@ def release_queue(session: ClientSession) -> bool:
     home = session.home
     if not is_queue_held(home):
         return False
+    home.require_own()
     path = home.queue_held
     with storage(path):
         os.unlink(path)

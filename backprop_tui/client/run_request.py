@@ -140,10 +140,10 @@ def grid(axes: Sequence[SweepAxis]) -> list[Point]:
     keys = [axis.key for axis in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise UsageError(f"--sweep {twice}: given twice; put all its values into one --sweep")
+        raise UsageError(f"--sweep {twice}: given twice", "put all its values into one --sweep")
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_RUNS:
-        raise UsageError(f"--sweep: makes {count} runs; at most {MAX_RUNS} are accepted at once")
+        raise UsageError(f"--sweep: makes {count} runs", f"at most {MAX_RUNS} are accepted at once: split it")
     return [tuple(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
 
 

@@ -6,6 +6,8 @@ from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MACHINE_SETTINGS
+from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Key:
 _ALL = (
     Key(
         "max_run_minutes",
-        kinds.number(above=0, optional=True),
-        10.0,
+        kinds.number(above=0, optional=True, unit=MINUTES),
+        DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
     ),
     Key(
@@ -71,13 +73,13 @@ _ALL = (
     Key("gpu_memory_limit", kinds.memory_limit(), None, 'GPU memory a run may use: "80%" of the GPU, or GB'),
     Key(
         "checkpoint_every_minutes",
-        kinds.number(above=0, optional=True),
+        kinds.number(above=0, optional=True, unit=MINUTES),
         None,
         "minutes between checkpoints, passed to the script as BACKPROP_CHECKPOINT_EVERY_SECONDS",
     ),
     Key(
         "min_free_ram_gb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=GIGABYTES),
         4.0,
         "free RAM in GB that a run needs to start; 0 switches it off",
         original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRam"),
@@ -91,7 +93,7 @@ _ALL = (
     ),
     Key(
         "gpu.min_free_vram_mb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=MEGABYTES),
         2500.0,
         "free GPU memory in MB that a run needs and claims; 0 switches it off",
         original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
@@ -117,11 +119,11 @@ _ALL = (
     ),
     Key(
         "governor.min_free_disk_gb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=GIGABYTES),
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
     ),
-    Key("governor.sample_seconds", kinds.number(least=0.1), 1.0, "seconds between two measurements"),
+    Key("governor.sample_seconds", kinds.number(least=0.1, unit=SECONDS), 1.0, "seconds between two measurements"),
     Key(
         "governor.on_overheat",
         kinds.choice("pause", "stop", "warn"),
@@ -131,14 +133,14 @@ _ALL = (
     Key("governor.on_nan", kinds.choice("warn", "stop"), "warn", "action when a loss is NaN or infinite"),
     Key(
         "governor.max_pause_minutes",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=MINUTES),
         60.0,
         "a run paused by the guard for this long is stopped, to be resumed; 0 switches it off",
     ),
     Key("run.stop_signal", kinds.signal_name(), "INT", "the first signal that stops a run"),
     Key(
         "run.grace_seconds",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=SECONDS),
         30.0,
         "seconds from the stop signal to SIGTERM; SIGKILL follows 5 seconds later",
     ),
@@ -161,7 +163,7 @@ _ALL = (
         "run.python",
         kinds.text(optional=True),
         None,
-        "interpreter for scripts; none: the active environment, a .venv above the script, or python3",
+        "interpreter for scripts; none: the active environment, else that of its project, else python3",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
     Key(
@@ -173,7 +175,12 @@ _ALL = (
     ),
     Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
-    Key("dashboard.refresh_seconds", kinds.number(least=0.5), 1.0, "seconds between two updates of the screen"),
+    Key(
+        "dashboard.refresh_seconds",
+        kinds.number(least=0.5, unit=SECONDS),
+        1.0,
+        "seconds between two updates of the screen",
+    ),
     Key("dashboard.ascii", kinds.choice("auto", "on", "off"), "auto", "plain ASCII only"),
     Key("dashboard.curves", kinds.choice("braille", "blocks", "ascii"), "braille", "how curves are drawn"),
     Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen"),
@@ -188,6 +195,7 @@ _ALL = (
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
+HELP_TEXTS = {key.name: key.help for key in _ALL}
 JSON_NAMES: dict[str, Key] = {name: key for key in _ALL for name in (*key.original, key.in_camel_case)}
 # Keys of the original tool's files that are arguments of `run` here.
 ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})

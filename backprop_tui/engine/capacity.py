@@ -173,7 +173,7 @@ class SavingRuns:
 
     def _read(self, run: Run, wall_time: float) -> tuple[Signature | None, SavingRun | None]:
         directory = RunDirectory(self._home.run_folder(run.id))
-        signature = _signature_or_none(directory.live_path)
+        signature = signature_of(directory.live_path)
         if signature is None:
             return None, None
         known = self._known.get(run.id)
@@ -182,14 +182,6 @@ class SavingRuns:
             return known
         live = directory.read_live() if age <= OLDEST_LIVE_SECONDS else None
         return signature, None if live is None else saving_run(run, live, passed_seconds=age)
-
-
-def _signature_or_none(path: str) -> Signature | None:
-    """The signature; None for a missing file, and for one that cannot be examined: reading it reports why."""
-    try:
-        return signature_of(path)
-    except OSError:
-        return None
 
 
 class Capacity:
@@ -267,7 +259,7 @@ class Capacity:
 
     def _reread_limits(self) -> None:
         """Reads the file if it changed; if it is not valid, the old limits stay in force and the log says why."""
-        signature = _signature_or_none(self._config_path)
+        signature = signature_of(self._config_path)
         if signature == self._config_signature:
             return
         self._config_signature = signature

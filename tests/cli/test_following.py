@@ -113,7 +113,7 @@ def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
     second = Guardian(guardian.directory)
     second.ends(Status.FAILED, exit_code=1)
     guardian.prints(b"Traceback 2\n")
-    with open(tmp_path / "both", "w+", encoding="utf-8") as both:  # noqa: PTH123
+    with open(tmp_path / "both", "w+", encoding="utf-8") as both:
         monkeypatch.setattr(sys, "stdout", both)
         monkeypatch.setattr(sys, "stderr", both)
         follower.follow(lambda: None, "abc")

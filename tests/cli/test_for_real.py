@@ -372,3 +372,33 @@ def test_a_lucky_minibatch_is_not_the_best(terminal: Terminal) -> None:
     best = _json(terminal, "status", "g@best")
     assert best["name"] == "train:level=0.45"
     assert 0.3 < best["objective"]["best"] < 0.5
+
+
+INTERRUPTED_WHILE_IMPORTING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+
+from backprop_tui.main import program
+
+moment = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupting())
+program()
+"""
+
+
+@pytest.mark.parametrize("module", ["backprop_tui.cli.invocation", "backprop_tui.cli.parser", "backprop_tui.client"])
+def test_ctrl_c_while_the_program_loads_leaves_no_traceback(terminal: Terminal, module: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_IMPORTING, module, "list", "--json"],
+        cwd=terminal.place,
+        env=terminal.environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (130, b"")
+    assert json.loads(process.stdout)["error"]["kind"] == "interrupted"

@@ -154,7 +154,7 @@ def test_a_full_disk_is_reported_with_the_file(
 ) -> None:
     fails(OSError(errno.ENOSPC, "No space left on device", "/some/file"))
     run_program(["wait", "x"])
-    assert capsys.readouterr().err == "backprop-tui: /some/file: No space left on device\n"
+    assert capsys.readouterr().err.startswith("backprop-tui: /some/file: No space left on device; ")
 
 
 def test_the_traceback_of_an_internal_error_is_kept_in_a_file(
@@ -180,17 +180,40 @@ def test_the_version_is_printed(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
-def test_without_a_command_it_lists_the_commands_and_counts_the_runs(
-    session: Session, runs: Runs, capsys: Capture
+@pytest.mark.parametrize(
+    ("words", "terminals", "term", "obstacle"),
+    [
+        ([], (), "xterm", "standard input is not a terminal"),
+        ([], (0,), "xterm", "standard output is not a terminal"),
+        ([], (0, 1), "dumb", "TERM is dumb"),
+        ([], (0, 1), "", "TERM is not set"),
+        (["--no-ui"], (0, 1), "xterm", "--no-ui was given"),
+        (["top", "--dry-run"], (0, 1), "xterm", "--dry-run was given"),
+    ],
+)
+def test_where_the_dashboard_cannot_open_it_says_why_and_what_to_use(
+    home: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    terminals: tuple[int, ...],
+    term: str,
+    obstacle: str,
 ) -> None:
-    assert run_program([]) == 0
-    assert "No run is active" in capsys.readouterr().out
-    runs.queued("waits")
-    runs.guarded("runs")
-    run_program([])
-    printed = capsys.readouterr().out
-    assert "1 active, 1 queued" in printed
-    assert "    resume " in printed
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda descriptor: descriptor in terminals)
+    assert run_program(words, lambda *_: 0) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"backprop-tui: the dashboard cannot open: {obstacle}")
+    assert "backprop-tui status" in printed.err
+
+
+@pytest.mark.parametrize("words", [[], ["top"]])
+def test_without_a_command_the_dashboard_opens(home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda _: True)
+    assert run_program(words, lambda *_: 7) == 7
 
 
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
@@ -223,7 +246,7 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    assert run_program(["run", "-d", "-m", "5", "--run-id", "abc", "--", "true"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("abc\n", "")
 

@@ -70,7 +70,10 @@ def test_positions_are_counted_from_1(obey: Commands, runs: Runs, place: str) ->
 def test_only_queued_runs_can_be_moved(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     result = obey("queue", "move", "busy", "--to", "1")
-    assert (result.code, result.err) == (2, "backprop-tui: run busy is running, not queued\n")
+    assert (result.code, result.err) == (
+        2,
+        "backprop-tui: run busy is running, not queued; the queue: backprop-tui queue\n",
+    )
     guardian.ends()
 
 
@@ -87,7 +90,10 @@ def test_priority_of_a_group_is_that_of_all_its_runs_that_wait(obey: Commands, r
 def test_priority_of_an_ended_run_is_refused(obey: Commands, runs: Runs) -> None:
     runs.ended("done")
     result = obey("queue", "priority", "done", "1")
-    assert (result.code, result.err) == (2, "backprop-tui: run done has ended (completed) and is not queued\n")
+    assert (result.code, result.err) == (
+        2,
+        "backprop-tui: run done has ended (completed) and is not queued; the queue: backprop-tui queue\n",
+    )
 
 
 def test_hold_and_release_ring_the_bell_and_may_be_repeated(

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
@@ -285,3 +287,19 @@ def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, run
     guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
     assert "warning     loss was not printed yet, only train_loss, lr" in obey("status", "busy").out
     guardian.ends()
+
+
+def test_watch_shows_the_status_again_until_ctrl_c(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.queued("waits")
+    sleeps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("backprop_tui.cli.output.time.sleep", sleep)
+    result = obey("status", "waits", "--watch")
+    assert result.code == 0
+    assert sleeps == [2.0, 2.0]
+    assert [line.split() for line in result.lines].count(["id", "waits"]) == 2

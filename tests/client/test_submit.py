@@ -131,6 +131,7 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
     [
         (["--cwd", "nowhere"], "--cwd nowhere"),
         (["--cwd", "train.py"], "not a directory"),
+        (["-r", "nothing"], r"--resume-from nothing: not found; the newest .*: backprop-tui resume RUN;"),
         (["-r", "tarin.py"], r"--resume-from tarin.py: not found; did you mean train.py\?"),
         (["--python", "/nothing/python"], "--python"),
         (["--after", "nobody"], "--after nobody"),

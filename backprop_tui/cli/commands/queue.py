@@ -80,7 +80,9 @@ def _set_priority(arguments: argparse.Namespace, session: Session) -> int:
     for run_id in run_ids:
         record = current(session, run_id)
         if record["status"] not in UNFINISHED:
-            raise UsageError(f"run {run_id} has ended ({record['status']}) and is not queued")
+            raise UsageError(
+                f"run {run_id} has ended ({record['status']}) and is not queued", "the queue: backprop-tui queue"
+            )
     change = f"priority {arguments.number}"
     if session.dry_run:
         return print_would(session, run_ids, f"given {change}")

@@ -30,6 +30,7 @@ from backprop_tui.store.run_view import RunView, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
+_WATCH_SECONDS = 2.0
 _MARGIN = 13
 _GPU_COLUMNS = (
     tables.Column(title="GPU"),
@@ -45,14 +46,26 @@ _GPU_COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", nargs="?", help=f"{HELP}; without it: the machine")
+    parser.add_argument("--watch", action="store_true", help="show it again every 2 seconds until Ctrl-C")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
+    try:
+        _show(arguments, session)
+        while arguments.watch:
+            output.next_screen(_WATCH_SECONDS)
+            _show(arguments, session)
+    except KeyboardInterrupt:
+        if not arguments.watch:
+            raise
+    return OK
+
+
+def _show(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.run is None:
         _show_machine(session)
     else:
         _show_runs(session, resolve(session, arguments.run))
-    return OK
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

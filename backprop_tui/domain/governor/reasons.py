@@ -15,6 +15,7 @@ class Check(StrEnum):
     First those that only a person can lift, then those that last until another run ends, then temporary ones.
     """
 
+    HOST = "host"  # it belongs to a machine that has not been seen for minutes
     QUEUE_HELD = "queue_held"
     DEPENDENCY = "dependency"
     PROBE = "probe"
