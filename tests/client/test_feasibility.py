@@ -68,7 +68,7 @@ ONE, TWO = (gpu(0),), (gpu(0), gpu(1, 24))
         (TWO, "--gpu-ids 0,7", "--gpu-ids 0,7: there is no GPU 7; this machine has GPU 0, 1"),
         (TWO, "--gpu-ids GPU-9", "--gpu-ids GPU-9: there is no GPU GPU-9; this machine has GPU 0, 1"),
         (TWO, "--gpu-ids 0,GPU-0", "--gpu-ids 0,GPU-0: names a GPU twice; give each once"),
-        (TWO, "--gpus 3 --gpu-ids 0,1", "--gpus 3: more than --gpu-ids names (0,1)"),
+        (TWO, "--gpus 3 --gpu-ids 0,1", "--gpus 3: more than --gpu-ids names (0,1); leave out --gpus"),
         (TWO, "--gpu-min-vram 90000", "--gpu-min-vram 90000: the largest GPU has 80000 MB (80 GB); give less"),
         (
             TWO,
