@@ -15,6 +15,9 @@ from backprop_tui.domain.run import Spec
 if TYPE_CHECKING:
     from backprop_tui.domain.telemetry import GpuReading
 
+_SHOW = "backprop-tui status shows its GPUs"
+_EXPLAIN = "backprop-tui doctor says where it looked for GPUs"
+
 
 def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> None:
     """Raises UsageError with what the machine has if it is too small for the run, however long that waits.
@@ -39,7 +42,7 @@ def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> N
     _check_ids(spec, gpus, eligible)
     required = required_gpu_count(candidate, gpus)
     if required > len(eligible):
-        advice = "ask for fewer" if eligible else "without --gpus the run uses the CPU"
+        advice = f"ask for fewer; {_SHOW}" if gpus else f"without --gpus the run uses the CPU; {_EXPLAIN}"
         raise UsageError(f"--gpus {required}: {_shown(spec, gpus, eligible)}", advice)
     if vram is not None:
         _check_memory(f"--gpu-min-vram {plain(vram / MEGABYTE)}", round(vram), required, eligible)
@@ -69,10 +72,11 @@ def _check_ids(spec: Spec, gpus: Sequence[GpuReading], eligible: Sequence[GpuRea
         if any(is_selected_by(selector, gpu) for gpu in eligible):
             continue
         if any(is_selected_by(selector, gpu) for gpu in gpus):
-            raise UsageError(f"{option}: CUDA_VISIBLE_DEVICES={','.join(spec.visible_gpus or ())} hides GPU {selector}")
+            hides = f"CUDA_VISIBLE_DEVICES={','.join(spec.visible_gpus or ())} hides GPU {selector}"
+            raise UsageError(f"{option}: {hides}", "unset it, or choose another GPU")
         indices = ", ".join(str(gpu.index) for gpu in gpus)
         has = f"GPU {indices}" if gpus else "no GPU"
-        raise UsageError(f"{option}: there is no GPU {selector}; this machine has {has}")
+        raise UsageError(f"{option}: there is no GPU {selector}; this machine has {has}", _SHOW if gpus else _EXPLAIN)
     if len(eligible) < len(spec.gpu_ids):
         raise UsageError(f"{option}: names a GPU twice", "give each once")
 
@@ -94,7 +98,7 @@ def _check_memory(option: str, needed: int, required: int, eligible: Sequence[Gp
         only = f"only {large} of {counted(len(eligible), 'GPU')} has that much memory"
         raise UsageError(f"{option}: {only}", "give less, or fewer --gpus")
     largest = f"{sizes[0] // MEGABYTE} MB ({gigabytes_down(sizes[0])} GB)"
-    raise UsageError(f"{option}: the largest GPU has {largest}", "give less")
+    raise UsageError(f"{option}: the largest GPU has {largest}", f"give less; {_SHOW}")
 
 
 def _unchecked(spec: Spec, required: int) -> str:
