@@ -7,23 +7,14 @@ import os
 import shlex
 
 from backprop_tui.domain.formatting import duration, from_iso, minutes
-from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE, is_sliced
-from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, TIMEBOX_END, ResumeChannel, Run
+from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE
+from backprop_tui.domain.run import TIMEBOX_END, ResumeChannel, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, newest_usable, running_seconds, slice_text
 from backprop_tui.store.fields import JsonObject
 
 MORE_SLICES = 5
-
-
-def uses_default(run: Run) -> bool:
-    """Whether the run has the timebox of a run for which nobody has set one."""
-    return run.spec.max_run_seconds == DEFAULT_TIMEBOX_SECONDS and not is_sliced(run.spec)
-
-
-def change_hint(handle: str) -> str:
-    return f"change: backprop-tui edit {shlex.quote(handle)} --max-minutes 60; for the next run: -m 60, -m none"
 
 
 def extend_text(run: KnownRun, moment: Moment) -> str:
