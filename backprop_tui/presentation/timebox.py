@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 
-from backprop_tui.domain.formatting import duration, from_iso, minutes
+from backprop_tui.domain.formatting import duration, from_iso, minutes, time_or_none
 from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE
 from backprop_tui.domain.run import TIMEBOX_END, ResumeChannel, Run
 from backprop_tui.domain.status import Status
@@ -27,7 +27,7 @@ def extend_text(run: KnownRun, moment: Moment) -> str:
 
 def ends_text(event: JsonObject, at: str | None, now: float) -> str:
     """`ends in 10m at 14:32`, from an event at that time with `ends_at`; empty without a timebox."""
-    ends_at, since = from_iso(event.get("ends_at")), from_iso(at)
+    ends_at, since = time_or_none(event.get("ends_at")), time_or_none(at)
     if ends_at is None or since is None:
         return ""
     return f"ends in {duration(round(ends_at - since))} at {durations.clock_of_day(ends_at, now)}"
