@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, MAX_WAIT_SECONDS, Event, EventStream, Pace
-from backprop_tui.cli.exit_codes import HELD as HELD_CODE
-from backprop_tui.cli.exit_codes import STOPPED, first_failure
+from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.presenters import Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.control import PERSON, StopControl
 from backprop_tui.client.runs import FileSizes, open_guardian
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, HeldByGovernor, Interrupted
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Run
@@ -120,11 +119,16 @@ class Following:
         self._all_written = True
         self._stops: list[StopControl] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
-        self._complaints: set[str] = set()
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
     def to_the_end(self) -> int:
-        """Returns the exit code; BrokenPipeError if nobody reads stdout any more, and the runs continue."""
+        """Returns the exit code.
+
+        Raises:
+            BrokenPipeError: nobody reads stdout any more, and the runs continue.
+            Interrupted: Ctrl-C was pressed until this stopped following.
+            HeldByGovernor: a run was held, and taken out of the queue.
+        """
         pace = Pace(time.monotonic())
         while True:
             now = time.monotonic()
@@ -135,11 +139,10 @@ class Following:
             if not self._unfinished():
                 break
             if self._withdrew_held():
-                return HELD_CODE
+                raise HeldByGovernor("taken out of the queue again, held by the governor", "without --no-wait it waits")
             if self._interrupts.count >= _LEAVE:
                 run_ids = ", ".join(run.stream.run.id for run in self._unfinished())
-                diagnostics.say(f"no longer following, still running: {run_ids}")
-                return STOPPED
+                raise Interrupted(f"no longer following, still running: {run_ids}")
             self._stop_on_interrupt()
             self._ensure_supervisor(now)
             self._presenter.status([run.stream for run in self.runs], now)
@@ -169,31 +172,28 @@ class Following:
             self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
             self._stops = [StopControl(self._session, run.stream.run.id, request) for run in self._unfinished()]
-            count = counted(len(self._stops), "run")
-            diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
+            diagnostics.say(self._stopping_line(kill=request.kill))
         for stop in [*self._stops]:
             try:
                 is_done = stop.poll() is not None
             except BackpropError as error:
-                self._complain_once(error)
+                self._session.warn_once(str(error))
                 is_done = True
             if is_done:
                 self._stops.remove(stop)
+
+    def _stopping_line(self, *, kill: bool) -> str:
+        unfinished = self._unfinished()
+        count = counted(len(unfinished), "run")
+        if all(run.stream.run.status is Status.QUEUED for run in unfinished):
+            return f"taking {count} out of the queue"
+        return f"killing {count}" if kill else f"stopping {count}; Ctrl-C again kills"
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:
             return
         self._ensure_at = now + ENSURE_SECONDS
-        try:
-            self._session.supervisor.ensure()
-        except (BackpropError, OSError) as error:
-            self._complain_once(error)
-
-    def _complain_once(self, error: Exception) -> None:
-        """The runs do not depend on this process, and the next attempt may succeed."""
-        if str(error) not in self._complaints:
-            self._complaints.add(str(error))
-            diagnostics.complain(str(error))
+        self._session.keep_supervisor()
 
     def _wait(self, pace: Pace, now: float) -> None:
         """Until the next read; a guardian's death and a closed reader are noticed at once."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.exit_codes import OK, READER_GONE, STOPPED
-from backprop_tui.cli.parser import full_parser, parse
-from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
+from backprop_tui.cli.exit_codes import OK, READER_GONE
+from backprop_tui.cli.parser import parse
+from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
 
 if TYPE_CHECKING:
+    from backprop_tui.cli.parser import Invocation
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
@@ -26,34 +29,32 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     If `open_dashboard` is None, every command works headless; if `open_demo` is None, there is no demo.
     """
     _make_streams_writable()
-    verbose = "--verbose" in words
+    parsed: list[Invocation] = []
     try:
-        code = _execute(words, open_dashboard, open_demo)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while this was imported
+        code = _execute(words, parsed, open_dashboard, open_demo)
         output.flush()
-    except BackpropError as error:
-        code = _report_error(error, verbose=verbose)
-    except KeyboardInterrupt:
-        diagnostics.clear_status()
-        code = STOPPED
     except BrokenPipeError:
         code = READER_GONE
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-            code = _report_error(StorageFailed(f"{where}{error.strerror}"), verbose=verbose)
-        else:
-            code = _report_fault(error, verbose=verbose)
-    except Exception as error:  # noqa: BLE001 - no command may end in a traceback
-        code = _report_fault(error, verbose=verbose)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no command may end in a traceback
+        # A command line that is not understood has its options all the same.
+        ours = words[: words.index("--")] if "--" in words else words
+        as_json = parsed[0].options.json if parsed else "--json" in ours
+        verbose = parsed[0].options.verbose if parsed else "--verbose" in ours
+        code = _report(error, as_json=as_json, verbose=verbose)
     output.leave(discard=code == READER_GONE)
     return code
 
 
-def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: Demo | None) -> int:
+def _execute(
+    words: Sequence[str], parsed: list[Invocation], open_dashboard: Dashboard | None, open_demo: Demo | None
+) -> int:
+    """Adds the command line to `parsed` as soon as it is understood: what follows may fail."""
     try:
         invocation = parse(words)
     except SystemExit:  # argparse printed the help that was asked for
         return OK
+    parsed.append(invocation)
     if invocation.options.version:
         output.line(f"backprop-tui {__version__}")
         return OK
@@ -64,26 +65,24 @@ def _execute(words: Sequence[str], open_dashboard: Dashboard | None, open_demo: 
     session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
     if options.demo:
         if session.dashboard is None or open_demo is None:
-            raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+            problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
+            raise UsageError(problem, "use a terminal, and leave out --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
+    try:
+        return _carry_out(invocation, session)
+    finally:
+        from backprop_tui.store.files import set_aside_report
+
+        diagnostics.complain(set_aside_report())
+
+
+def _carry_out(invocation: Invocation, session: Session) -> int:
     if invocation.execute is None:
-        return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
+        if session.dashboard is None:
+            instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
+            raise UsageError(f"the dashboard cannot open: {session.dashboard_obstacle}", instead)
+        return session.dashboard(session.home, session.config_path, None)
     return invocation.execute(invocation.arguments, session)
-
-
-def _overview(session: Session) -> int:
-    from backprop_tui.domain.status import Status
-    from backprop_tui.store.run_view import unfinished_views
-
-    full_parser().print_help()
-    output.line()
-    statuses = [view.status for view in unfinished_views(session.home)]
-    waiting = statuses.count(Status.QUEUED)
-    if statuses:
-        output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")
-    else:
-        output.line("No run is active or queued. Start one with: backprop-tui run train.py")
-    return OK
 
 
 def _make_streams_writable() -> None:
@@ -96,24 +95,41 @@ def _make_streams_writable() -> None:
         reconfigure(errors="surrogateescape" if utf_8 else "replace")
 
 
-def _report_error(error: BackpropError, *, verbose: bool) -> int:
-    if isinstance(error, InternalError):
-        return _report_fault(error, verbose=verbose)
-    diagnostics.complain(str(error))
-    if verbose:
-        diagnostics.trace(error)
-    return error.exit_code
+def _report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
+    """Says on stderr what failed, with --json also on stdout; returns the exit code."""
+    reported = _as_reported(error, verbose=verbose)
+    if isinstance(error, KeyboardInterrupt):
+        diagnostics.clear_status()
+    else:
+        diagnostics.complain(str(reported))
+        if verbose:
+            diagnostics.trace(error)
+    if as_json:
+        output.json_error(reported)
+    return reported.exit_code
 
 
-def _report_fault(error: Exception, *, verbose: bool) -> int:
-    """Reports an error of this program in one line, and keeps the traceback in a file."""
+def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
+    """The error as users see it; the traceback of an error of this program is kept in a file."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("interrupted by Ctrl-C")
+    if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
+        return error
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package != "backprop_tui":
+        from backprop_tui.cli.packages import missing_package
+
+        return missing_package(package)
+    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED) and error.filename is not None:
+        from backprop_tui.store.files import failure
+
+        return failure(os.fsdecode(error.filename), error)
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return StorageFailed(str(error.strerror))
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
-    hint = "" if verbose else f"; {f'the details are in {path}' if path else '--verbose shows the details'}"
-    diagnostics.complain(f"internal error: {kind}{error}{hint}")
-    if verbose:
-        diagnostics.trace(error)
-    return InternalError.exit_code
+    hint = f"the details are in {path}" if path else "--verbose shows the details"
+    return InternalError(f"internal error: {kind}{error}", None if verbose else hint)
 
 
 def _fault_log_path() -> str | None:
@@ -121,6 +137,7 @@ def _fault_log_path() -> str | None:
     from backprop_tui.store.home import Home
 
     try:
-        return Home(state_directory(), host="").faults
+        home = Home(state_directory(), host="")
+        return home.faults if home.foreign_owner() is None else None
     except Exception:  # noqa: BLE001 - this may be what failed
         return None

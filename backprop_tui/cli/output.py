@@ -6,9 +6,15 @@ import json
 import os
 import select
 import sys
+import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backprop_tui.domain.errors import BackpropError
 
 USUAL_WIDTH = 80
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def line(text: str = "") -> None:
@@ -23,6 +29,15 @@ def json_line(value: object) -> None:
     """Writes one JSON value on one line, and flushes, because somebody follows."""
     sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def json_error(error: BackpropError, **values: object) -> None:
+    """Writes `{"error": {...}}` on one line, with other values beside it; nothing if stdout does not take it."""
+    fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    try:
+        json_line({"error": fields} | values)
+    except OSError:
+        pass  # stdout may be what failed; the exit code says it as well
 
 
 def write_available(content: memoryview) -> int:
@@ -55,6 +70,13 @@ def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> lis
 
 def is_terminal() -> bool:
     return sys.stdout.isatty()
+
+
+def next_screen(seconds: float) -> None:
+    """Waits, then clears a terminal for what is shown next; elsewhere it is separated by an empty line."""
+    flush()
+    time.sleep(seconds)
+    sys.stdout.write(_CLEAR_SCREEN if is_terminal() else "\n")
 
 
 def flush() -> None:

@@ -10,7 +10,7 @@ from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.run_line import end_line, event_line, following_line
+from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
 from backprop_tui.presentation.timebox import ends_text, reached_timebox, resume_command, slice_end_text, start_text
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -82,6 +82,7 @@ class PlainOutput(Presenter):
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
+        self._advised: set[str] = set()  # commands that were named
 
     def offer(self, run_id: str, content: bytes) -> None:
         self._pending += content
@@ -114,16 +115,27 @@ class PlainOutput(Presenter):
     def event(self, event: Event) -> None:
         """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
         text = _event_text(event)
-        if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
+        is_shown = event.kind in _SHOWN_ON_TERMINALS or (event.kind == HELD and len(self._titles) == 1)
+        if text is None or (diagnostics.is_terminal() and not is_shown):
             return
         if event.kind == STARTED and self._hint is not None:
             text, self._hint = f"{text} ({self._hint})", None
-        self.say(f"{self._titles[event.run_id]}: {text}")
+        self._messages.append(f"{self._titles[event.run_id]}: {text}")
+        if event.kind == HELD:
+            self._advise(how_to_change(event.values["reasons"]))
+        self.flush()
 
     def say(self, message: str) -> None:
         """Prints a message of our own, after what was offered before."""
         self._messages.append(message)
         self.flush()
+
+    def _advise(self, commands: Sequence[str]) -> None:
+        """Says each command once."""
+        for command in commands:
+            if command not in self._advised:
+                self._advised.add(command)
+                self._messages.append(f"to change that: {command}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():

@@ -6,12 +6,12 @@ import argparse
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.errors import HeldByGovernor
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.remove import Removable
     from backprop_tui.client.runs import FileSizes
+
+
+_PER_RUN = ("run", "command", "verdict")  # rows of a preview that a sweep shows in another way
 
 
 def follow_queued(
@@ -92,14 +95,16 @@ def print_outcomes(
     from backprop_tui.client.runs import current
 
     run_ids = [outcome.run.id for outcome in outcomes if isinstance(outcome, ControlOutcome)]
+    errors = [outcome.error for outcome in outcomes if not isinstance(outcome, ControlOutcome)]
     if session.json:
-        output.json_value([current(session, run_id) for run_id in run_ids])
+        records = [current(session, run_id) for run_id in run_ids]
+        output.json_error(errors[0], **({"runs": records} if records else {})) if errors else output.json_value(records)
     for outcome in outcomes:
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
         elif not session.json:
             output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_text(outcome, done, of_ended)}")
-    return OK if len(run_ids) == len(outcomes) else UsageError.exit_code
+    return errors[0].exit_code if errors else OK
 
 
 def _outcome_text(outcome: ControlOutcome, done: str, of_ended: str | None) -> str:
@@ -127,7 +132,13 @@ def control_active(
 
 
 def remove_confirmed(
-    session: Session, runs: Sequence[Removable], names: str | None, *, leftovers: Sequence[str] = (), yes: bool
+    session: Session,
+    runs: Sequence[Removable],
+    names: str | None,
+    *,
+    leftovers: Sequence[str] = (),
+    lost: bool = False,
+    yes: bool,
 ) -> int:
     """Asks whether to remove the runs unless `yes`, removes them, and says which they were; the exit code."""
     from backprop_tui.client.remove import delete, remove, size_of
@@ -139,7 +150,7 @@ def remove_confirmed(
     if not diagnostics.confirm(question + (f": {names}?" if names else "?"), yes=yes):
         diagnostics.say("nothing was removed")
         return OK
-    return _print_removed(session, runs, remove(session, runs) + delete(leftovers))
+    return _print_removed(session, runs, remove(session, runs, lost=lost) + delete(leftovers))
 
 
 def _print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:
@@ -164,12 +175,14 @@ def print_previews(
         values = [_preview_json(session, preview, captured) for preview in previews]
         output.json_value(values[0] if len(values) == 1 else values)
     else:
-        for preview in previews:
-            _print_preview(session, preview, added)
+        rows = [_preview_rows(session, preview, added) for preview in previews]
+        _print_rows(rows[0] if len(rows) == 1 else _rows_of_sweep(previews, rows))
     return OK if previews[0].starts else HELD
 
 
-def print_held(session: Session, preview: RunPreview) -> int:
+def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
+    from backprop_tui.presentation.run_line import how_to_change
+
     if session.json:
         import time
 
@@ -177,8 +190,9 @@ def print_held(session: Session, preview: RunPreview) -> int:
 
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
-    diagnostics.complain(f"not started, held by the governor: {'; '.join(preview.hold_messages)}")
-    return HELD
+    problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
+    changes = [f"to change that: {command}" for command in how_to_change(_reasons(preview))]
+    raise HeldByGovernor(problem, "; ".join(["without --no-wait it waits in the queue", *changes]))
 
 
 def _reasons(preview: RunPreview) -> list[JsonObject]:
@@ -200,7 +214,31 @@ def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str
     }
 
 
-def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> None:
+def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and values; a name that is that of the row before is left out."""
+    previous = ""
+    for name, value in rows:
+        output.line(f"{'' if name == previous else name:<12} {value}")
+        previous = name
+
+
+def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """What all runs have in common, the decisions about them, and the names, which tell them apart."""
+    from collections import Counter
+
+    words = zip(*(preview.command() for preview in previews), strict=True)
+    command = " ".join(shlex.quote(word[0]) if len(set(word)) == 1 else "..." for word in words)
+    verdicts = Counter(map(_verdict, previews))
+    return [
+        ("sweep", f"{len(previews)} runs in one group"),
+        ("command", command),
+        *(row for row in rows[0] if row[0] not in _PER_RUN and all(row in others for others in rows)),
+        *(("verdict", f"{count} of {len(previews)}: {verdict}") for verdict, count in verdicts.items()),
+        *(("runs", preview.run.name) for preview in previews),
+    ]
+
+
+def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     from backprop_tui.presentation.run_line import slice_line
 
     run = preview.run
@@ -210,8 +248,7 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
         rows.append(("interpreter", f"{run.spec.command[0]}: {run.spec.python_origin}"))
     rows.append(("directory", run.spec.cwd))
     variables = preview.variables(session, {}) | dict(added)
-    rows += [("", f"{name}={value}") for name, value in sorted(variables.items())]
-    rows[-len(variables)] = ("environment", rows[-len(variables)][1])
+    rows += [("environment", f"{name}={value}") for name, value in sorted(variables.items())]
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
         rows.append(("slice", slice_line(run)))
@@ -220,8 +257,7 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
         rows.append(("resumes by", method))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
-    for name, value in rows:
-        output.line(f"{name:<12} {value}")
+    return rows
 
 
 def _timebox(run: Run) -> str:

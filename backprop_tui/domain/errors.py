@@ -2,41 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+
+from backprop_tui.domain.similar import nearest
 
 
 class BackpropError(Exception):
-    """An error that is shown to the user in one line; `exit_code` is the documented exit code."""
+    """An error that is shown to the user in one line; docs/json.md lists `kind` and `exit_code`.
 
+    `message` says what is wrong; `hint` what to do next, as a command to type where there is one; None: nothing.
+    """
+
+    kind = "internal"
     exit_code = 70
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message if hint is None else f"{message}; {hint}")
+        self.message, self.hint = message, hint
 
 
 class UsageError(BackpropError):
     """The command, an option or the configuration is wrong; the message says what to do."""
 
+    kind = "usage"
     exit_code = 2
 
 
 class UnknownRun(UsageError):
     """No run, or more than one, matches the handle."""
 
+    kind = "unknown_run"
+
+    def __init__(self, message: str, hint: str | None = "backprop-tui list shows the newest") -> None:
+        super().__init__(message, hint)
+
 
 class NotFound(BackpropError):
     """The script or command does not exist or cannot be read."""
 
+    kind = "not_found"
     exit_code = 66
 
 
 class StateUnavailable(BackpropError):
     """The state directory cannot be created, written or locked."""
 
+    kind = "state_unavailable"
     exit_code = 73
 
 
 class StorageFailed(BackpropError):
     """Writing failed: disk full or another input/output error."""
 
+    kind = "storage"
     exit_code = 74
+
+
+class ServiceUnavailable(BackpropError):
+    """systemd is not there, or refused a command."""
+
+    kind = "service_unavailable"
+    exit_code = 69
+
+
+class HeldByGovernor(BackpropError):
+    """The run would have to wait, and was not to."""
+
+    kind = "held"
+    exit_code = 75
+
+
+class Interrupted(BackpropError):
+    """Ctrl-C ended the command."""
+
+    kind = "interrupted"
+    exit_code = 130
+
+
+class PackageMissing(BackpropError):
+    """A Python package that this program needs is not installed."""
+
+    kind = "package_missing"
 
 
 class InternalError(BackpropError):
@@ -54,23 +100,38 @@ class IllegalTransition(InternalError):
 class BrokenRecord(InternalError):
     """A file of the store has unexpected content."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
+
+
+class AccessDenied(BrokenRecord, StorageFailed):
+    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
+
+    kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 
 
 class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
+    kind = "configuration"
+
+    def __init__(self, where: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{where}: {problem}", hint)
         self.where, self.problem = where, problem
 
 
-def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Builds the error for an unknown key, with the most similar known key."""
-    from difflib import get_close_matches
+def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:
+    """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts."""
+    leaves = {key.rpartition(".")[2]: key for key in known}
+    near = nearest(name, known) or leaves.get(nearest(name.rpartition(".")[2], leaves) or "")
+    related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
+    if near is None and related:
+        hint = f"perhaps {' or '.join(related[:3])}; `backprop-tui config show` lists all keys"
+    else:
+        hint = f"did you mean {near!r}?" if near else "`backprop-tui config show` lists all keys"
+    return ConfigError(where, f"unknown key {name!r}", hint)
 
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    advice = f"; did you mean {near[0]!r}?" if near else "; `backprop-tui config show` lists all keys"
-    return ConfigError(where, f"unknown key {name!r}{advice}")
+
+def _parts(name: str) -> set[str]:
+    return set(name.lower().replace(".", " ").replace("_", " ").split())

@@ -28,7 +28,7 @@ from backprop_tui.presentation.known_run import (
     share_done,
 )
 from backprop_tui.presentation.objective import objective_lines
-from backprop_tui.presentation.run_line import output_text, progress_clauses, slice_line
+from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
 from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
 from backprop_tui.presentation.timebox import extend_text, go_on_text, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
@@ -182,6 +182,8 @@ def _queue(run: KnownRun) -> Iterator[NamedValue]:
         yield "place", f"#{run.queue_position} in the queue of {run.record['host']}"
     for number, reason in enumerate(run.record["hold_reasons"]):
         yield "" if number else "waits for", str(reason["message"])
+    for number, command in enumerate(how_to_change(run.record["hold_reasons"])):
+        yield "" if number else "to change", command
 
 
 def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:

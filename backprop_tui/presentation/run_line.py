@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import continue_below_celsius
+from backprop_tui.domain.limits import MACHINE_SETTINGS, continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import unprinted
@@ -99,6 +99,20 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     if run.queue_position is not None:
         ahead = f"behind {counted(run.queue_position - 1, 'run')}" if run.queue_position > 1 else "starts next"
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
+
+
+def how_to_change(reasons: Iterable[JsonObject]) -> list[str]:
+    """What to type to change what holds runs; it applies at once unless it says otherwise."""
+    return list(dict.fromkeys(filter(None, map(_how_to_change, reasons))))
+
+
+def _how_to_change(reason: JsonObject) -> str | None:
+    setting = reason.get("setting")
+    if reason.get("check") == "queue_held":
+        return "backprop-tui queue release"
+    if setting is None:
+        return None
+    return f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:

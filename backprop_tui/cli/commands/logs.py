@@ -137,4 +137,4 @@ class LogFollowing:
     def _ensure_supervisor(self, now: float) -> None:
         if now >= self._ensure_at:
             self._ensure_at = now + ENSURE_SECONDS
-            self._session.supervisor.ensure()
+            self._session.keep_supervisor()

@@ -7,7 +7,7 @@ import argparse
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
-from backprop_tui.cli.reports import follow_queued, print_held, print_previews, print_would
+from backprop_tui.cli.reports import follow_queued, print_previews, print_would, refuse_held
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) -> int | None:
-    """The exit code if nothing is to be queued: with --dry-run, or if it would be held and must not wait."""
+    """The exit code with --dry-run, which queues nothing; HeldByGovernor if it would be held and must not wait."""
     if not session.dry_run and not no_wait:
         return None
     from backprop_tui.client.dry_run import preview_runs
@@ -61,7 +61,9 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
     if session.dry_run:
         diagnostics.complain(resumption.advice)
         return print_previews(session, [preview], resumption.environment, options.env)
-    return None if preview.starts else print_held(session, preview)
+    if not preview.starts:
+        refuse_held(session, preview)
+    return None
 
 
 def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
@@ -69,9 +71,9 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
     from backprop_tui.client.runs import current
 
     if arguments.resume_from is not None or arguments.name is not None:
-        raise UsageError("--failed is for several runs: --resume-from and --name are for one of them")
+        raise UsageError("--failed is for several runs", "leave out --resume-from and --name")
     if arguments.no_wait:
-        raise UsageError("--failed is for several runs, and --no-wait for one")
+        raise UsageError("--failed is for several runs, and --no-wait for one", "leave out --no-wait")
     records = [current(session, run_id) for run_id in resolve(session, arguments.run)]
     run_ids = [str(record["id"]) for record in records if record["status"] in _RETRIED]
     if session.dry_run:

@@ -10,7 +10,7 @@ Input: Textual turns an escape sequence that it does not know into key presses, 
 #570): a late answer to our question for the background colour would press a dozen keys.
 
 Partial updates: Textual crops what it sends at the right end only (since its pull request #2318). A row whose last
-column changes each second would be sent as a whole each second. A test fails when Textual changes the method.
+column changes each second would be sent as a whole each second.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import asyncio
 import re
 import termios
 import tty
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.control import Control
@@ -30,27 +30,19 @@ from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-# SHA-256 of the source of `ChopsUpdate.render_segments`, for the test that watches it.
-REPLACED_SOURCE = "4c1cdb567e0b8354bd70cb129da78a42314c39eb8aacd5bf21951cbd5aaba0ef"
+from backprop_tui.tui.textual_patches import Patch, apply_patches
+
 _disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
 _continue = LinuxDriver._sigcont_application  # noqa: SLF001
 _ANSWERS = re.compile("\x1b\\]11;[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
-_IDENTITY_END = "c"
 # The start of an answer. No key sends it, so the parser can wait for the rest.
 _PARTIAL_ANSWER = re.compile("(?:\x1b\\]11;[^\x07\x1b]*\x1b?|\x1b\\[\\?[0-9;]*)$")
 
 
-def apply(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
-    """Patch Textual in this process; `typed` are the bytes typed before the start.
-
-    `note_answer` is called when the device attributes, the last answer to our question, arrive.
-    """
-    LinuxDriver._disable_mouse_support = _disable_mouse_and_pixels  # type: ignore[method-assign, assignment] # noqa: SLF001
-    LinuxDriver._sigcont_application = _on_continue  # type: ignore[method-assign, assignment] # noqa: SLF001
+def apply(typed: bytes) -> None:
+    """Patch Textual in this process; `typed` are the bytes typed before the start."""
     FilteredParser.typed = typed.decode(errors="ignore")
-    FilteredParser.note_answer = note_answer
-    linux_driver.XTermParser = FilteredParser  # type: ignore[attr-defined]
-    ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign]
+    apply_patches(PATCHES)
 
 
 def _disable_mouse_and_pixels(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included
@@ -71,14 +63,17 @@ def _on_continue(driver: Any, *signal_arguments: Any) -> None:  # noqa: ANN401 -
         loop = asyncio.get_running_loop()
     except (termios.error, RuntimeError):  # no terminal, or the application is not running yet
         return
-    loop.call_soon_threadsafe(driver._app.post_message, driver.SignalResume())  # noqa: SLF001
+    loop.call_soon_threadsafe(_repaint, driver._app)  # noqa: SLF001
+
+
+def _repaint(app: Any) -> None:  # noqa: ANN401 - as above
+    app.screen.refresh(repaint=True, layout=True)
 
 
 class FilteredParser(XTermParser):
     """Parser of terminal input; `typed` is handled as if it were the first input."""
 
     typed = ""
-    note_answer: ClassVar[Callable[[], None] | None] = None
 
     def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - Textual's signature
         super().__init__(debug)
@@ -95,7 +90,7 @@ class FilteredParser(XTermParser):
     def feed(self, data: str) -> Iterable[Message]:
         """Yields the messages of everything but answers; empty data means the end of the input."""
         if data:
-            data = _ANSWERS.sub(self._drop, self._early + self._partial + data)
+            data = _ANSWERS.sub("", self._early + self._partial + data)
             self._early = ""
             match = _PARTIAL_ANSWER.search(data)
             self._partial = match[0] if match else ""
@@ -103,11 +98,6 @@ class FilteredParser(XTermParser):
             if not data:
                 return
         yield from super().feed(data)
-
-    def _drop(self, answer: re.Match[str]) -> str:
-        if answer[0].endswith(_IDENTITY_END) and FilteredParser.note_answer is not None:
-            FilteredParser.note_answer()
-        return ""
 
 
 def render_segments(self: ChopsUpdate, console: Console) -> str:
@@ -125,3 +115,34 @@ def render_segments(self: ChopsUpdate, console: Console) -> str:
         if y != last_y:
             sequences.append("\n")
     return "".join(sequences)
+
+
+PATCHES = (
+    Patch(
+        owner=LinuxDriver,
+        name="_disable_mouse_support",
+        replacement=_disable_mouse_and_pixels,
+        builds_on=("_enable_mouse_pixels",),
+        sha256="7aa636d72c4e198e863fc5407c28359161132cffcbe5b111f6b512d6ecf09e42",
+    ),
+    Patch(
+        owner=LinuxDriver,
+        name="_sigcont_application",
+        replacement=_on_continue,
+        builds_on=("__init__", "_patch_lflag", "_patch_iflag"),
+        sha256="3cd78e5f77e808a3e9477333b4e2f841752daf3a4d189bddc3c10a9822234bf5",
+    ),
+    Patch(
+        owner=linux_driver,
+        name="XTermParser",
+        replacement=FilteredParser,
+        sha256="fc1e32fb7a4ae5a008629a8fc7b6b1cc4a4f98280156ad6b171d16027eecd926",
+    ),
+    Patch(
+        owner=ChopsUpdate,
+        name="render_segments",
+        replacement=render_segments,
+        builds_on=("__init__",),
+        sha256="5af7a09d19e8c3d3dcf8a865544b02e51b4f1da6d29c6ea7510e6298fb66c40a",
+    ),
+)
