@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, NoReturn
@@ -62,13 +63,13 @@ def follow_queued(
 
 
 def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequence[str]) -> str | None:
-    """How to change the timebox, if nobody has set one."""
-    from backprop_tui.presentation.timebox import change_hint, uses_default
-
-    runs = [RunDirectory(session.home.run_folder(run_id)).read() for run_id in run_ids[:1]]
-    if arguments.max_run_seconds is not None or not all(map(uses_default, runs)):
+    """How to change the timebox, if it is the default and nobody has asked for that."""
+    run = RunDirectory(session.home.run_folder(run_ids[0])).read()
+    is_default = run.spec.max_run_seconds == DEFAULT_TIMEBOX_SECONDS and not is_sliced(run.spec)
+    if arguments.max_run_seconds is not None or not is_default:
         return None
-    return change_hint(run_ids[0] if len(run_ids) == 1 else runs[0].group or run_ids[0])
+    handle = run.id if len(run_ids) == 1 else run.group or run.id
+    return f"change: backprop-tui edit {shlex.quote(handle)} --max-minutes 60; for the next run: -m 60, -m none"
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
@@ -223,7 +224,6 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
     """What all runs have in common, the decisions about them, and the names, which tell them apart."""
-    import shlex
     from collections import Counter
 
     words = zip(*(preview.command() for preview in previews), strict=True)
@@ -239,8 +239,6 @@ def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple
 
 
 def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    import shlex
-
     from backprop_tui.presentation.run_line import slice_line
 
     run = preview.run

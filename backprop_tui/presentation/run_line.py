@@ -267,7 +267,9 @@ def end_line(record: JsonObject) -> str:
     reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
     if not reached_timebox(record):
         return "; ".join([" ".join(parts), *reasons])
-    return "\n  ".join(["; ".join([" ".join(parts), *reasons, *saved_clauses(record)]), go_on_text(record)])
+    text = "; ".join([" ".join(parts), *reasons, *saved_clauses(record)])
+    # The original tool's runs have no log, and cannot be resumed.
+    return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

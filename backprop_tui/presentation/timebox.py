@@ -6,24 +6,15 @@ import math
 import os
 import shlex
 
-from backprop_tui.domain.formatting import duration, from_iso, minutes
-from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE, is_sliced
-from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, TIMEBOX_END, ResumeChannel, Run
+from backprop_tui.domain.formatting import duration, from_iso, minutes, time_or_none
+from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE
+from backprop_tui.domain.run import TIMEBOX_END, ResumeChannel, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, newest_usable, running_seconds, slice_text
 from backprop_tui.store.fields import JsonObject
 
 MORE_SLICES = 5
-
-
-def uses_default(run: Run) -> bool:
-    """Whether the run has the timebox of a run for which nobody has set one."""
-    return run.spec.max_run_seconds == DEFAULT_TIMEBOX_SECONDS and not is_sliced(run.spec)
-
-
-def change_hint(handle: str) -> str:
-    return f"change: backprop-tui edit {shlex.quote(handle)} --max-minutes 60; for the next run: -m 60, -m none"
 
 
 def extend_text(run: KnownRun, moment: Moment) -> str:
@@ -36,7 +27,7 @@ def extend_text(run: KnownRun, moment: Moment) -> str:
 
 def ends_text(event: JsonObject, at: str | None, now: float) -> str:
     """`ends in 10m at 14:32`, from an event at that time with `ends_at`; empty without a timebox."""
-    ends_at, since = from_iso(event.get("ends_at")), from_iso(at)
+    ends_at, since = time_or_none(event.get("ends_at")), time_or_none(at)
     if ends_at is None or since is None:
         return ""
     return f"ends in {duration(round(ends_at - since))} at {durations.clock_of_day(ends_at, now)}"

@@ -87,6 +87,10 @@ def test_a_run_that_reached_its_goal_is_not_said_to_be_incomplete() -> None:
     assert end_line(reached) == "timeboxed after 10m01s at step 9,500; step 9,500 reached"
 
 
+def test_a_run_of_the_original_tool_cannot_be_resumed() -> None:
+    assert "to go on" not in end_line(timeboxed() | {"log_path": None})
+
+
 def test_the_end_is_named_by_the_clock() -> None:
     event = {"ends_at": iso(NOW.wall + 599.8)}
     assert ends_text(event, iso(NOW.wall), NOW.wall).startswith("ends in 10m at ")
