@@ -17,9 +17,10 @@ from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import Invocation
-    from backprop_tui.cli.session import Dashboard, Demo
+    from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
@@ -67,6 +68,15 @@ def _execute(
             problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
             raise UsageError(problem, "use a terminal, and leave out --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
+    try:
+        return _carry_out(invocation, session)
+    finally:
+        from backprop_tui.store.files import set_aside_report
+
+        diagnostics.complain(set_aside_report())
+
+
+def _carry_out(invocation: Invocation, session: Session) -> int:
     if invocation.execute is None:
         if session.dashboard is None:
             instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
@@ -103,11 +113,19 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     """The error as users see it; the traceback of an error of this program is kept in a file."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted by Ctrl-C")
-    if isinstance(error, BackpropError) and not isinstance(error, InternalError):
+    if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
         return error
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package != "backprop_tui":
+        from backprop_tui.cli.packages import missing_package
+
+        return missing_package(package)
+    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED) and error.filename is not None:
+        from backprop_tui.store.files import failure
+
+        return failure(os.fsdecode(error.filename), error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return StorageFailed(f"{where}{error.strerror}")
+        return StorageFailed(str(error.strerror))
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"
@@ -119,6 +137,7 @@ def _fault_log_path() -> str | None:
     from backprop_tui.store.home import Home
 
     try:
-        return Home(state_directory(), host="").faults
+        home = Home(state_directory(), host="")
+        return home.faults if home.foreign_owner() is None else None
     except Exception:  # noqa: BLE001 - this may be what failed
         return None

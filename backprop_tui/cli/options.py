@@ -8,8 +8,17 @@ from dataclasses import fields
 from typing import Any
 
 from backprop_tui.cli import values
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
-from backprop_tui.config.kinds import number, parse_memory_limit, parse_signal, parse_warning, signal_name, warning
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
+from backprop_tui.config.kinds import (
+    AUTO,
+    integer,
+    number,
+    parse_memory_limit,
+    parse_signal,
+    parse_warning,
+    signal_name,
+    warning,
+)
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
@@ -30,6 +39,9 @@ def _warning_signal(text: str | None) -> WarningSignal:
 # Minutes above 0 in seconds; `none` is NO_LIMIT.
 minutes_or_none: Callable[[str], float] = values.parser_of(
     number(above=0, optional=True, unit=MINUTES), lambda minutes: NO_LIMIT if minutes is None else minutes * 60
+)
+max_parallel: Callable[[str], int] = values.parser_of(
+    integer(least=0, auto=True), lambda value: MACHINES_LIMIT if value == AUTO else value
 )
 stop_signal: Callable[[str], str] = values.parser_of(signal_name(), parse_signal)
 warn_signal: Callable[[str], WarningSignal] = values.parser_of(warning(), _warning_signal)
@@ -148,8 +160,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "-p",
         "--max-parallel",
         metavar="N",
-        type=values.whole(least=0),
-        help="start only while fewer than N runs are active; 0: no limit (default: the machine's)",
+        type=max_parallel,
+        help="start only while fewer than N runs are active; 0: no limit, auto: the machine's limit (default: auto)",
     )
     group.add_argument(
         "--min-free-ram",
@@ -226,7 +238,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--python",
         metavar="PATH",
-        help="an interpreter or environment's directory (default: the active environment, else .venv, else python3)",
+        help="an interpreter or environment's directory (default: the active one, else the project's, else python3)",
     )
     group.add_argument("--cwd", metavar="DIR", help="working directory of the run (default: this one)")
     group.add_argument(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # In the order of the overview; each is a module of its name in `cli/commands`.
 COMMANDS = (
     *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
-    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "completion"),
+    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "service", "report", "completion"),
 )
 
 # Words of other tools that mean the same.
@@ -41,6 +41,7 @@ RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
+GLOBAL_GROUP = "global options"  # the title of their group in the help
 _SWITCHES = {
     "--no-ui": "work without the dashboard",
     "--json": "answer in JSON",
@@ -273,7 +274,7 @@ def full_parser() -> argparse.ArgumentParser:
 
 
 def _describe_global_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("global options")
+    group = parser.add_argument_group(GLOBAL_GROUP)
     for option, text in _SWITCHES.items():
         group.add_argument(option, action="store_true", help=text)
     group.add_argument(_CONFIG, metavar="PATH", help="the configuration file to use instead of the user's config.toml")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
-from backprop_tui.client.command_line import check_script, is_executable, on_path
+from backprop_tui.client.command_line import check_script
 from backprop_tui.client.training_source import source_of
 from backprop_tui.domain.command_lines import TargetKind, find_target, is_launcher, is_python
 from backprop_tui.domain.errors import BackpropError, NotFound, UsageError
@@ -16,6 +16,7 @@ from backprop_tui.domain.invocation import ORIGINAL_FLAGS
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.quantities import SIZES, TIMES
 from backprop_tui.domain.resume_arguments import defined_options
+from backprop_tui.processes.programs import is_executable, on_path
 
 PROGRAM = "backprop-tui"
 _VARIABLE = r"(?s)[A-Za-z_]\w*=.*"

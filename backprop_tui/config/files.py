@@ -172,8 +172,8 @@ def parse_toml(path: str, content: str) -> Tree:
     except ValueError as error:  # not only TOMLDecodeError: a number of thousands of digits raises ValueError itself
         line = _line_in_message(str(error), content)
         is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
-        advice = "; a key or a table is defined twice" if is_duplicate else ""
-        raise ConfigError(_location(path, line), f"not valid TOML: {error}{advice}") from error
+        hint = "a key or a table is defined twice" if is_duplicate else None
+        raise ConfigError(_location(path, line), f"not valid TOML: {error}", hint) from error
     except RecursionError as error:
         raise ConfigError(path, "not valid TOML: nested too deeply") from error
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MACHINE_SETTINGS
 from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Key:
         return "BACKPROP_" + self.name.replace(".", "_").upper()
 
     @property
+    def is_settled_when_queued(self) -> bool:
+        """Whether a run keeps the value that it was queued with."""
+        return self.name not in MACHINE_SETTINGS and self.section not in ("dashboard", "notify")
+
+    @property
     def in_camel_case(self) -> str:
         """The name in JSON: "governor.startBurst" for "governor.start_burst"."""
         first, *others = self.leaf.split("_")
@@ -48,10 +55,15 @@ _ALL = (
     Key(
         "max_run_minutes",
         kinds.number(above=0, optional=True, unit=MINUTES),
-        10.0,
+        DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
     ),
-    Key("max_parallel", kinds.integer(least=0), 2, "runs that may run at the same time; 0 means no limit"),
+    Key(
+        "max_parallel",
+        kinds.integer(least=0, auto=True),
+        kinds.AUTO,
+        'runs at the same time; "auto": one per GPU, without GPUs one per 4 cores, at least 2; 0 means no limit',
+    ),
     Key(
         "framework",
         kinds.choice("auto", "pytorch", "tensorflow"),
@@ -151,7 +163,7 @@ _ALL = (
         "run.python",
         kinds.text(optional=True),
         None,
-        "interpreter for scripts; none: the active environment, a .venv above the script, or python3",
+        "interpreter for scripts; none: the active environment, else that of its project, else python3",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
     Key(

@@ -13,6 +13,7 @@ from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.quantities import GIGABYTES, SECONDS, Unit
 
 NONE = "none"
+AUTO = "auto"
 MAX_PATTERN_LENGTH = 1000
 MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
 # Signals that only suspend a script, or that it ignores.
@@ -51,11 +52,16 @@ def number(
     return Kind(read)
 
 
-def integer(*, least: int | None = None) -> Kind:
+def integer(*, least: int | None = None, auto: bool = False) -> Kind:
+    """A whole number; `auto` accepts that word too."""
+    otherwise = f', or "{AUTO}"' if auto else ""
+
     def read(raw: object) -> Value:
-        value = _float(raw)
+        if auto and isinstance(raw, str) and raw.strip().lower() == AUTO:
+            return AUTO
+        value = _float(raw, otherwise)
         if value != int(value) or (least is not None and value < least):
-            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}"))
+            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}") + otherwise)
         return int(value)
 
     return Kind(read)

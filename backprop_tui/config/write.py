@@ -11,6 +11,7 @@ from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, r
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
+from backprop_tui.processes.users import foreign_owner, run_as, user_name
 
 # A key whose value ends on the same line, and a comment after it.
 _TEXT = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
@@ -129,7 +130,8 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
-        raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
+        hint = f"the value in force: backprop-tui config show {name}"
+        raise ConfigError("config set", f"{name} = {word!r}: {error}", hint) from error
     read_file(path)
     _text_with_key(path, KEYS[name], value)
     return value
@@ -180,6 +182,10 @@ def _write(path: str, content: str) -> None:
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
     temporary = f"{path}.tmp-{os.getpid()}"
+    owner = foreign_owner(folder)
+    if owner is not None:
+        problem = f"its directory belongs to {user_name(owner)}, and files of root would be closed to that user"
+        raise ConfigError(path, problem, f"{run_as(owner)} backprop-tui config ...")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

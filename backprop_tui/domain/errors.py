@@ -58,6 +58,13 @@ class StorageFailed(BackpropError):
     exit_code = 74
 
 
+class ServiceUnavailable(BackpropError):
+    """systemd is not there, or refused a command."""
+
+    kind = "service_unavailable"
+    exit_code = 69
+
+
 class HeldByGovernor(BackpropError):
     """The run would have to wait, and was not to."""
 
@@ -70,6 +77,12 @@ class Interrupted(BackpropError):
 
     kind = "interrupted"
     exit_code = 130
+
+
+class PackageMissing(BackpropError):
+    """A Python package that this program needs is not installed."""
+
+    kind = "package_missing"
 
 
 class InternalError(BackpropError):
@@ -87,9 +100,15 @@ class IllegalTransition(InternalError):
 class BrokenRecord(InternalError):
     """A file of the store has unexpected content."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
+
+
+class AccessDenied(BrokenRecord, StorageFailed):
+    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
+
+    kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 
 
 class ConfigError(UsageError):

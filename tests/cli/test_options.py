@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.parser import parse
-from backprop_tui.client.run_request import NO_LIMIT, SweepAxis, WarningSignal
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, SweepAxis, WarningSignal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.limits import MemoryLimit
 
@@ -22,6 +22,7 @@ GOOD: list[tuple[list[str], str, Any]] = [
     (["-c", "1.5"], "checkpoint_every_seconds", 90.0),
     (["-c", "90s"], "checkpoint_every_seconds", 90.0),
     (["-p", "0"], "max_parallel", 0),
+    (["-p", "auto"], "max_parallel", MACHINES_LIMIT),
     (["--min-free-ram", "0.5"], "min_free_ram_bytes", 5e8),
     (["--min-free-ram", "0"], "min_free_ram_bytes", 0.0),
     (["--min-free-ram", "8G"], "min_free_ram_bytes", 8e9),

@@ -166,3 +166,4 @@ def test_the_runs_of_a_sweep_are_in_the_order_of_its_numbers(runs: Runs, session
     for number in (10, 9, 1):
         runs.queued(f"r{number}", group="sweep", name=f"train:seed={number}", created_at=1_800_000_000.0)
     assert resolve(session, "sweep") == ["r1", "r9", "r10"]
+    assert resolve(session, "@last") == ["r10"]

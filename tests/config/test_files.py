@@ -139,7 +139,7 @@ def test_errors_name_line_key_and_remedy(machine: Machine, content: str, message
         ('{"gpu": {\n"maxTemp": 3}}', ":2: unknown key 'gpu.maxTemp'; did you mean 'gpu.maxTempC'?"),
         ('{"maxParallel": null}', ":1: maxParallel = None: must be a number"),
         ('{"gpu": {"probe": "eye"}}', ":1: gpu.probe = 'eye': must be one of auto, nvml"),
-        ('{"maxParallel": 1,\n}', ":2: not valid JSON: "),
+        ('{"maxParallel": 1\n"gpu": {}}', ":2: not valid JSON: "),
         ("[1]", ": must be a JSON object"),
         ("[" * 100_000, ": not valid JSON"),
         (f'{{"maxParallel": {"9" * 5000}}}', ": not valid JSON: Exceeds the limit"),

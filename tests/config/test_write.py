@@ -185,7 +185,7 @@ ALL_KEYS = "`backprop-tui config show` lists all keys"
         ("timebox", "2", f"config set: unknown key 'timebox'; perhaps max_run_minutes; {ALL_KEYS}"),
         ("load", "2", f"config set: unknown key 'load'; perhaps governor.max_load_per_core; {ALL_KEYS}"),
         ("nosuch", "2", f"config set: unknown key 'nosuch'; {ALL_KEYS}"),
-        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number"),
+        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number, or \"auto\""),
         ("run.python", "\udcff", "config set: run.python = '\\udcff': must be UTF-8 text"),
     ],
 )
