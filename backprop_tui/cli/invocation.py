@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE
-from backprop_tui.cli.parser import parse
+from backprop_tui.cli.parser import COMMANDS, parse
 from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
 
 if TYPE_CHECKING:
-    from backprop_tui.cli.parser import Invocation
+    from backprop_tui.cli.parser import GlobalOptions, Invocation
     from backprop_tui.cli.session import Dashboard, Demo, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -37,11 +37,7 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     except BrokenPipeError:
         code = READER_GONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no command may end in a traceback
-        # A command line that is not understood has its options all the same.
-        ours = words[: words.index("--")] if "--" in words else words
-        as_json = parsed[0].options.json if parsed else "--json" in ours
-        verbose = parsed[0].options.verbose if parsed else "--verbose" in ours
-        code = _report(error, as_json=as_json, verbose=verbose)
+        code = _report(error, words, parsed[0].options if parsed else None)
     output.leave(discard=code == READER_GONE)
     return code
 
@@ -95,9 +91,17 @@ def _make_streams_writable() -> None:
         reconfigure(errors="surrogateescape" if utf_8 else "replace")
 
 
-def _report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
-    """Says on stderr what failed, with --json also on stdout; returns the exit code."""
+def _report(error: BaseException, words: Sequence[str], options: GlobalOptions | None) -> int:
+    """Says on stderr what failed, with --json also on stdout; returns the exit code.
+
+    `options` is None if the command line was not understood; it has its options all the same.
+    """
+    ours = words[: words.index("--")] if "--" in words else words
+    as_json, verbose = ("--json" in ours, "--verbose" in ours) if options is None else (options.json, options.verbose)
     reported = _as_reported(error, verbose=verbose)
+    if reported.kind == UsageError.kind and reported.hint is None:
+        command = [word for word in ours if word in COMMANDS][:1]
+        reported = UsageError(reported.message, " ".join(["see: backprop-tui", *command, "--help"]))
     if isinstance(error, KeyboardInterrupt):
         diagnostics.clear_status()
     else:

@@ -15,7 +15,10 @@ _DOCUMENTED = Path(__file__).parents[2] / "docs/json.md"
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a command answered that could not do what was asked; `text` is the whole line on stderr."""
+    """What a command answered that could not do what was asked; `text` is the whole line on stderr.
+
+    A hint that repeats the words of the command is given as it is without `--json`.
+    """
 
     kind: str
     message: str
@@ -44,7 +47,8 @@ def check(plain: CommandOutput, as_json: CommandOutput) -> Refusal:
     assert (error["kind"], plain.code) in documented_kinds()
     both = error["message"] if error["hint"] is None else f"{error['message']}; {error['hint']}"
     assert as_json.err.splitlines()[-1] == f"{PROGRAM}{both}"
-    return Refusal(error["kind"], error["message"], error["hint"], plain.code, text)
+    hint = error["hint"] and error["hint"].replace("backprop-tui --json ", "backprop-tui ")
+    return Refusal(error["kind"], error["message"], hint, plain.code, text)
 
 
 def documented_kinds() -> set[tuple[str, int]]:

@@ -35,7 +35,7 @@ MISTAKES = [
     Mistake("--demo", 2, "--demo needs a terminal", "leave out"),
     Mistake("queue bogus", 2, "invalid choice: 'bogus'", "backprop-tui queue --help"),
     Mistake("doctor now", 2, "unexpected argument now", "backprop-tui doctor --help"),
-    Mistake("completion", 2, "required", "backprop-tui completion --help"),
+    Mistake("completion", 2, "required", "backprop-tui completion"),
     Mistake("completion powershell", 2, "'powershell'", "backprop-tui completion --help"),
     # Scripts and commands
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),
@@ -84,13 +84,13 @@ MISTAKES = [
     Mistake("run --run-id 'a b' train.py", 2, "--run-id 'a b'", "1 to 64 letters"),
     Mistake("run --run-id done train.py", 2, "--run-id done: taken", "backprop-tui resume done"),
     Mistake("run --name", 2, "--name: expected one argument", "backprop-tui run --help"),
-    Mistake("run --python nowhere train.py", 2, "--python nowhere: no interpreter", "which -a python3"),
-    Mistake("run --python ./nowhere train.py", 2, "--python ./nowhere: no interpreter", "which -a python3"),
-    Mistake("run --python /nowhere/python train.py", 2, "/nowhere/python: no interpreter", "which -a python3"),
-    Mistake("run --python folder train.py", 2, "folder is a directory without bin/python", "which -a python3"),
-    Mistake("run --python notes train.py", 2, "notes is not executable", "which -a python3"),
-    Mistake("run -d --gpus 99 train.py", 2, "--gpus 99", "backprop-tui"),
-    Mistake("run -d --gpu-ids 7 train.py", 2, "--gpu-ids 7", "backprop-tui"),
+    Mistake("run --python nowhere train.py", 2, "--python nowhere: no interpreter", "backprop-tui run --help"),
+    Mistake("run --python ./nowhere train.py", 2, "--python ./nowhere: no interpreter", "backprop-tui run --help"),
+    Mistake("run --python /nowhere/python train.py", 2, "/nowhere/python: no interpreter", "backprop-tui run --help"),
+    Mistake("run --python folder train.py", 2, "folder is a directory without bin/python", "backprop-tui run --help"),
+    Mistake("run --python notes train.py", 2, "notes is not executable", "backprop-tui run --help"),
+    Mistake("run -d --gpus 99 train.py", 2, "--gpus 99", "without --gpus"),
+    Mistake("run -d --gpu-ids 7 train.py", 2, "--gpu-ids 7", "backprop-tui run --help"),
     # Sweeps
     Mistake("run --sweep lr train.py", 2, "--sweep: 'lr' is not KEY=V1,V2", "backprop-tui run --help"),
     Mistake("run --sweep lr= train.py", 2, "--sweep: 'lr=' has an empty value", "backprop-tui run --help"),
@@ -131,12 +131,12 @@ MISTAKES = [
     Mistake("show a@best", 2, "no run 'a'", "backprop-tui list"),
     Mistake("stop", 2, "RUN is missing", "--all for every unfinished run"),
     Mistake("stop --all busy", 2, "--all is every unfinished run", "give it or RUN, not both"),
-    Mistake("remove", 2, "required: RUN", "backprop-tui remove"),
+    Mistake("remove", 2, "RUN", "backprop-tui remove"),
     Mistake("export --metrics", 2, "--metrics needs the runs", "@last"),
     # Options of other commands and tools
     Mistake("stop --force busy", 2, "unknown option --force", "--now"),
     Mistake("list --failed", 2, "unknown option --failed", "--status failed"),
-    Mistake("list --watch", 2, "unknown option --watch", "backprop-tui"),
+    Mistake("list --watch", 2, "unknown option --watch", "backprop-tui status"),
     Mistake("list --limit x", 2, "--limit: 'x'", "backprop-tui list --help"),
     Mistake("list --status bogus", 2, "'bogus' is not a status; use queued", "backprop-tui list --help"),
     Mistake("list --sort bogus", 2, "invalid choice: 'bogus'", "backprop-tui list --help"),
@@ -144,7 +144,7 @@ MISTAKES = [
     Mistake("logs done --lines x", 2, "--lines: 'x'", "backprop-tui logs --help"),
     Mistake("clean --older-than soon", 2, "--older-than: 'soon'", "backprop-tui clean --help"),
     # Settings
-    Mistake("config", 2, "required: ACTION", "backprop-tui config --help"),
+    Mistake("config", 2, "required: ACTION", "backprop-tui config"),
     Mistake("config edit", 2, "'edit'", "backprop-tui config"),
     Mistake("config set nosuch 1", 2, "unknown key 'nosuch'", "backprop-tui config show"),
     Mistake("config set max_temp 80", 2, "unknown key 'max_temp'", "did you mean 'gpu.max_temp_c'?"),
@@ -156,7 +156,7 @@ MISTAKES = [
 _UNTIL_MERGED = "an answer that is improved elsewhere at the same time"
 PENDING = re.compile(
     r"run (nb\.ipynb|-- |-$|https|'train|train\.py --(env|config)|--grace|-d --gpu|--resume-from)|(stop|list) --[fw]"
-    r"|config (edit|set nosuch)|run train\.py|stop buzy|run -m ten|run --$|run --python|run [tdn.f]"
+    r"|config (edit|set nosuch)|run train\.py|stop buzy|run -m ten|run --$|run [tdn.f]"
 )
 
 
@@ -177,11 +177,28 @@ HARMLESS = {
     "list --all": "broke",
     "config path": "config.toml",
     "queue": "waits",
+    "run -d 'train.py --lr 1'": "",
+    "run -d python3 train.py --lr 1": "",
+    "run -d train.py --": "",
+    "ls": "waits",
+    "ps": "waits",
+    "cancel waits": "stopped",
+    "help": "usage: backprop-tui",
+    "help run": "usage: backprop-tui run",
+    "-V": "backprop-tui ",
+    "run -d -m 90s train.py": "",
+    "run -d -m 1h --total-minutes 12h train.py": "",
+    "edit waits -m 5": "a limit of 5 min",
 }
+PENDING_HARMLESS = ("ls", "ps", "cancel", "help", "-V", "run -d -m", "edit")
 
 
 @pytest.mark.parametrize(("typed", "printed"), HARMLESS.items())
-def test_what_does_no_harm_is_not_refused(obey: Commands, typed: str, printed: str) -> None:
+def test_what_does_no_harm_is_not_refused(
+    obey: Commands, request: pytest.FixtureRequest, typed: str, printed: str
+) -> None:
+    if typed.startswith(PENDING_HARMLESS):
+        request.applymarker(pytest.mark.xfail(reason=_UNTIL_MERGED, strict=False))
     result = obey(*shlex.split(typed))
     assert result.code == 0
     assert printed in result.out
