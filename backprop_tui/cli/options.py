@@ -104,7 +104,7 @@ def _add_following(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-wait",
         action="store_true",
-        help="start now or not at all: if it would be held, exit with 75, no record",
+        help="start now or not at all: if the run would have to wait, exit with 75 and leave no record",
     )
 
 
@@ -185,7 +185,7 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         "--gpus",
         metavar="N",
         type=values.whole(least=0),
-        help="number of GPUs for the run; 0 hides all from it (default: 1 if the machine has any)",
+        help="number of GPUs for the run; 0 hides all GPUs from it (default: 1 if the machine has any)",
     )
     group.add_argument(
         "--gpu-ids", metavar="IDS", type=values.gpu_ids, help="use only these: indices or UUIDs, separated by commas"

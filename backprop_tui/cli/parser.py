@@ -94,6 +94,15 @@ class _HelpFormatter(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=(output.width() or output.USUAL_WIDTH) - 2)
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """As argparse does it, but no option is broken at its hyphens, so that it can be copied."""
+        import textwrap  # as argparse: only for a help text
+
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
+
 
 class CommandParser(argparse.ArgumentParser):
     """Raises UsageError instead of exiting, accepts no abbreviations, and prints through `output`."""

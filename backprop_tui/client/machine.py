@@ -109,14 +109,11 @@ def known_gpus(home: Home, config_path: str, probe: str) -> tuple[GpuReading, ..
 
 def max_parallel_here(home: Home, config_path: str) -> int:
     """How many runs may be active at a time on this machine; 0 means no limit. Measures the GPUs if need be."""
-    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
+    from backprop_tui.domain.governor.snapshot import parallel_limit
 
-    limit = machine_settings(config_path).limits.max_parallel
-    if limit is not None:
-        return limit
     host = HostProbe(disk_path=existing_directory(home.root)).read()
     gpus = known_gpus(home, config_path, "auto") or ()
-    return automatic_max_parallel(Readings(time=time.time(), host=host, gpus=gpus))
+    return parallel_limit(machine_settings(config_path).limits, Readings(time=time.time(), host=host, gpus=gpus))
 
 
 class MachineProbe:
@@ -196,7 +193,7 @@ def governor_now(
 
 
 def _without_supervisor(home: Home, limits: MachineLimits, readings: Readings) -> GovernorState:
-    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
+    from backprop_tui.domain.governor.snapshot import parallel_limit
     from backprop_tui.domain.governor.tokens import is_limited
     from backprop_tui.engine.capacity import read_tokens, settle_loans
 
@@ -208,6 +205,6 @@ def _without_supervisor(home: Home, limits: MachineLimits, readings: Readings) -
         start_tokens=bucket.tokens if is_limited(limits) else None,
         start_burst=limits.start_burst,
         active=0,
-        max_parallel=automatic_max_parallel(readings) if limits.max_parallel is None else limits.max_parallel,
+        max_parallel=parallel_limit(limits, readings),
         waiting=0,
     )

@@ -49,7 +49,7 @@ class SupervisorProcess:
         if self._belongs_to_guarded_run():
             return
         if not os.access(self.home.host_folder, os.W_OK | os.X_OK):
-            raise StateUnavailable(f"{self.home.host_folder}: not writable")
+            raise StateUnavailable(f"{self.home.host_folder}: not writable", "backprop-tui doctor says why")
         lock = try_lock(self.home.supervisor_lock)
         if lock is None:
             # One is starting, or ending: then it looks for work once more after giving up the lease.

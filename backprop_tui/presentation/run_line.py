@@ -112,7 +112,10 @@ def _how_to_change(reason: JsonObject) -> str | None:
         return "backprop-tui queue release"
     if setting is None:
         return None
-    return f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
+    note = "" if setting in MACHINE_SETTINGS else " (for runs queued later)"
+    if setting == "governor.starts_per_minute":
+        note = " (and governor.start_burst, how many start at once)"
+    return f"backprop-tui config set {setting} N{note}"
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:

@@ -105,11 +105,14 @@ def _age(seconds: float) -> str:
 
 def key_to_go_on(record: JsonObject) -> str:
     """`saved step 9,000, r resumes`, for the dashboard."""
-    newest = newest_usable(record)
+    newest, total = newest_usable(record), record.get("total_run_minutes")
     if newest is None:
         return "no checkpoint, r starts over"
     step = newest.get("step")
-    return "saved, r resumes" if step is None else f"saved step {numbers.count(step)}, r resumes"
+    saved = "saved" if step is None else f"saved step {numbers.count(step)}"
+    if total is not None and _is_total_used(record, total):
+        return f"{saved}, its {duration(60 * total)} are used up"  # which `r` cannot change
+    return f"{saved}, r resumes"
 
 
 def resume_command(record: JsonObject) -> str:
@@ -122,7 +125,7 @@ def resume_command(record: JsonObject) -> str:
     if record.get("resumes_by") is None:
         command += " --resume-arg '--your-flag {path}'"
     total = record.get("total_run_minutes")
-    if total is not None and total - _used_minutes(record) <= MIN_SLICE_SHARE * (record.get("max_run_minutes") or 0):
+    if total is not None and _is_total_used(record, total):
         command += f" --total-minutes {minutes(120 * total)}"
     return command
 
@@ -147,6 +150,10 @@ def go_on_text(record: JsonObject) -> str:
         return text
     total = limit * (round(_used_minutes(record) / limit) + MORE_SLICES)
     return f"{text} ({duration(60 * limit)} more; -m none: no limit; --total-minutes {minutes(60 * total)}: in slices)"
+
+
+def _is_total_used(record: JsonObject, total: float) -> bool:
+    return total - _used_minutes(record) <= MIN_SLICE_SHARE * float(record.get("max_run_minutes") or 0.0)
 
 
 def _used_minutes(record: JsonObject) -> float:

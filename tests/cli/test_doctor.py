@@ -15,6 +15,7 @@ from backprop_tui.cli.doctor.machine import (
     check_kernel,
     check_logout,
     check_memory,
+    check_parallel,
     check_python,
     check_shared_memory,
     check_temporary_folder,
@@ -31,6 +32,7 @@ from backprop_tui.cli.doctor.state import (
     file_system_of,
 )
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import Sample
@@ -340,3 +342,18 @@ def test_a_supervisor_of_another_version_is_reported(
     assert f"kill {os.getpid()}" in str(finding.advice)
     write_atomically(session.home.governor, dump(record | {"version": __version__}), durable=False)
     assert only(check_work(session.home)).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("limit", "gpus", "message"),
+    [
+        (None, 8, "8 runs at a time (max_parallel = auto)"),
+        (3, 8, "3 runs at a time (max_parallel)"),
+        (0, 8, "no limit (max_parallel = 0)"),
+    ],
+)
+def test_it_says_how_many_runs_the_machine_takes_at_a_time(limit: int | None, gpus: int, message: str) -> None:
+    cards = tuple(GpuReading(index=index, uuid=f"GPU-{index}", name="Test") for index in range(gpus))
+    readings = Readings(time=0.0, host=HostReading(), gpus=cards)
+    (finding,) = check_parallel(MachineLimits(max_parallel=limit), readings)
+    assert (finding.level, finding.message) == (Level.OK, message)

@@ -29,6 +29,7 @@ from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
 
 Capture = pytest.CaptureFixture[str]
+PACE = "backprop-tui config set governor.starts_per_minute N (and governor.start_burst, how many start at once)"
 
 
 class Follower:
@@ -258,7 +259,7 @@ def test_a_held_run_says_why_it_waits(
     assert follower.follow(wait_and_start, "abc") == 0
     assert [line for line in output if line.startswith("to change that")] == [
         "to change that: backprop-tui config set min_free_ram_gb N (for runs queued later)",
-        "to change that: backprop-tui config set governor.starts_per_minute N",
+        f"to change that: {PACE}",
     ]
 
 

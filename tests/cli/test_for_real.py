@@ -301,8 +301,9 @@ def test_a_run_is_stopped_in_the_queue_by_ctrl_c(terminal: Terminal) -> None:
     while b"waits: RAM" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert b"taking 1 run out of the queue" in err
     assert RunDirectory(terminal.home.run_folder(run_id)).read().status is Status.STOPPED
 
 

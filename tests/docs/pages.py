@@ -18,7 +18,9 @@ _ID_ON_PAGE = re.compile(r"\b(?=[a-z]*\d)[a-z][a-z0-9]{7}\b")
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?Z?|\b\d+:\d\d(:\d\d)?\b|\b\d+(\.\d+)? ?(ms|s|m|h|min)( \d+(s|m))?\b"
 )
-_ANYTHING = {"...": ".*", "\n...": "(\n.*)?"}
+_ANYTHING = {"...": ".*", "\n...": "(\n.*)?", "...\n": "(.*\n)?"}  # a line of its own may stand for no line
+
+_WILDCARDS = re.compile(r"(\n\.\.\.(?=\n|$)|^\.\.\.\n|\.\.\.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def matches(shown: str, printed: str, ids: Sequence[str]) -> bool:
     if ids:
         printed = re.sub("|".join(map(re.escape, ids)), "ID", printed)
     shown, printed = (_normalised(text) for text in (shown, printed))
-    pattern = "".join(_ANYTHING.get(part) or re.escape(part) for part in re.split(r"(\n\.\.\.(?=\n|$)|\.\.\.)", shown))
+    pattern = "".join(_ANYTHING.get(part) or re.escape(part) for part in _WILDCARDS.split(shown))
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
 
 

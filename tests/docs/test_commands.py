@@ -98,7 +98,8 @@ def _run(page: str, steps: list[pages.Step], home: Path, environment: dict[str, 
         place = f"{page}:{step.line}: {step.command}\n"
         assert int(code) in step.codes, f"{place}exit code {code}\n{output}"
         if step.output is not None:
-            assert pages.matches(step.output, output, ids), f"{place}{output}\n---- is not as shown:\n{step.output}"
+            end = "".join(output.splitlines(keepends=True)[-20:])
+            assert pages.matches(step.output, output, ids), f"{place}{end}\n---- is not as shown:\n{step.output}"
     assert len(printed) == 2 * len(steps) + 1, f"{page}: the shell ended early:\n{printed[-1]}"
 
 

@@ -11,7 +11,7 @@ from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.run_line import end_line
-from backprop_tui.presentation.timebox import ends_text, reached_timebox
+from backprop_tui.presentation.timebox import ends_text, key_to_go_on, reached_timebox
 from tests.tui.snapshots import NOW, ended
 
 LIMIT = "reached its limit of 10 min"
@@ -75,6 +75,8 @@ def test_of_files_that_were_saved_together_one_is_to_be_chosen() -> None:
 def test_a_total_that_is_used_up_must_grow() -> None:
     assert lines(timeboxed(saved(), total_seconds=600.0, **RESUMES))[-1] == "--total-minutes 20"
     assert lines(timeboxed(saved(), total_seconds=6000.0, **RESUMES))[-1] == ""
+    assert key_to_go_on(timeboxed(saved(), total_seconds=600.0)) == "saved step 9,000, its 10m are used up"
+    assert key_to_go_on(timeboxed(saved(), total_seconds=6000.0)) == "saved step 9,000, r resumes"
 
 
 def test_a_run_that_reached_its_goal_is_not_said_to_be_incomplete() -> None:

@@ -11,7 +11,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.remove import Removable, leftovers, removable_before
 from backprop_tui.domain.quantities import TIMES, parse_amount
 
-SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints are kept"
+SUMMARY = "remove all runs that ended longer ago than AGE, with their logs; their checkpoints are kept"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

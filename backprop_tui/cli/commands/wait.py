@@ -28,13 +28,15 @@ ENSURE_SECONDS = 2.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
     parser.add_argument(
-        "--all", action="store_true", help="every run that is unfinished now, but for machines not seen"
+        "--all",
+        action="store_true",
+        help="every run that is unfinished now, except those of machines that were not seen for minutes",
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
         type=values.at_least_zero(),
-        help="wait at most so long; exit code 124 if a run is unfinished then",
+        help="wait at most that long; exit with 124 if a run is still unfinished",
     )
 
 

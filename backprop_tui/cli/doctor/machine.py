@@ -13,8 +13,10 @@ from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.cli.packages import install_command, installed_version, missing_requirements
 from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
-from backprop_tui.domain.formatting import plain
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.domain.formatting import counted, plain
+from backprop_tui.domain.governor.snapshot import parallel_limit
+from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_effect
@@ -147,6 +149,13 @@ def check_gpus(sample: Sample, configured: str) -> Iterator[Finding]:
         yield ok("gpu probe", "no GPU found" + (f" ({others})" if others else ""))
     for gpu in readings.gpus:
         yield _check_gpu(gpu)
+
+
+def check_parallel(limits: MachineLimits, readings: Readings) -> Iterator[Finding]:
+    """Says how many runs may be active at a time, which depends on the machine."""
+    limit = parallel_limit(limits, readings)
+    setting = "max_parallel = auto" if limits.max_parallel is None else "max_parallel"
+    yield ok("parallel", f"{counted(limit, 'run')} at a time ({setting})" if limit else "no limit (max_parallel = 0)")
 
 
 def _check_gpu(gpu: GpuReading) -> Finding:

@@ -146,6 +146,11 @@ def automatic_max_parallel(readings: Readings) -> int:
     return max(MIN_PARALLEL, int((readings.host.cores or 0) // CORES_PER_RUN))
 
 
+def parallel_limit(limits: MachineLimits, readings: Readings) -> int:
+    """How many runs may be active at a time; 0 means no limit."""
+    return automatic_max_parallel(readings) if limits.max_parallel is None else limits.max_parallel
+
+
 def claims_of(run: ActiveRun, claimed_bytes: int, *, since: float) -> Iterable[Claim]:
     """Builds the claims of a run on each of its GPUs: at its start, or when a new supervisor takes it over."""
     return (

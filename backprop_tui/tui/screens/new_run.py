@@ -29,7 +29,7 @@ _ROWS = (
     (Field(name="name", label="Name", placeholder="name of the script"),),
     (
         Field(name=_MINUTES, label="Timebox", width=9, placeholder="default", suffix="min, or none"),
-        Field(name="total", label="  total", width=9, suffix="min, split into slices"),
+        Field(name="total", label="  total", width=9, suffix="min, in slices"),
     ),
     (
         Field(name="gpus", label="GPUs", width=9, placeholder="default"),
