@@ -7,10 +7,8 @@ import os
 import select
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 
 USUAL_WIDTH = 80
 
@@ -71,7 +69,13 @@ def is_terminal() -> bool:
 
 
 def flush() -> None:
-    sys.stdout.flush()
+    """Raises: BrokenPipeError, StorageFailed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageFailed(f"standard output: {error.strerror}", "write it elsewhere, or free some space") from error
 
 
 def leave(*, discard: bool) -> None:

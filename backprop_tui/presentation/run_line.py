@@ -237,16 +237,16 @@ def event_line(kind: str, message: str) -> str:
 def end_line(record: JsonObject) -> str:
     """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
     parts = [str(record["status"])]
+    exited = exit_text(record)
     if record["status"] == Status.FAILED:
-        exited = exit_text(record)
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
         parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
     if record.get("step") is not None:
         parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
-    reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
-    return "; ".join([" ".join(parts), *reasons])
+    reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
+    return "; ".join(filter(None, [" ".join(parts), reason, cause.get("advice")]))
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:
