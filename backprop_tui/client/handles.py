@@ -7,12 +7,12 @@ that the handle of a recent run does not read the whole history.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from backprop_tui.client.runs import all_records, created, status_of
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import RUN_ID, Home
@@ -115,7 +115,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
     if not any(record.get("group") == handle for record in records.values()):
         return []
     members = [record for record in all_records(home).values() if record.get("group") == handle]
-    return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
+    return [str(record["id"]) for record in sorted(members, key=created)]
 
 
 def _ended(home: Home, records: Records, handle: str) -> list[str]:
@@ -141,20 +141,14 @@ def _directories(home: Home) -> list[str]:
 
 
 def _refuse(home: Home, handle: str) -> list[str]:
-    import difflib  # only needed to correct a mistake
-
+    problem, word = f"no run {handle!r}", handle.lower()
+    if word in set(Status) - {Status.RUNNING}:  # for which there is a handle
+        raise UnknownRun(problem, f"runs by status: backprop-tui list --status {word}")
+    if word == "all":
+        raise UnknownRun(problem, "list, logs, stop and wait take --all")
     records = recent_records(home) | {view.run.id: view.record for view in marked_views(home)}
-    known = {str(record["name"]) for record in records.values()} | set(records)
-    near = difflib.get_close_matches(handle, known, n=1)
-    problem = f"no run {handle!r}"
-    raise UnknownRun(problem, f"did you mean {near[0]}?") if near else UnknownRun(problem)
-
-
-def _place_in_group(record: JsonObject) -> tuple[str, list[tuple[bool, int, str]], str]:
-    """By age, then by name with numbers as numbers: the runs of a sweep are queued at the same moment."""
-    parts = re.split(r"(\d+)", str(record["name"]))
-    created_at, run_id = created(record)
-    return created_at, [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], run_id
+    near = nearest(handle, {LAST, RUNNING} | {str(record["name"]) for record in records.values()} | set(records))
+    raise UnknownRun(problem, f"did you mean {near}?") if near else UnknownRun(problem)
 
 
 def _newest(records: Iterable[JsonObject]) -> str:

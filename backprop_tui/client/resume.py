@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
-from backprop_tui.client.command_line import check_script, find_interpreter
+from backprop_tui.client.command_line import check_script
 from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
@@ -104,13 +105,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
-    return Resumption(
-        before=run,
-        run=queued,
-        environment=environment,
-        advice=resume_advice(queued, method),
-        rejected=choice.damaged,
-    )
+    advice = resume_advice(queued, method)
+    return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
 
 
 def _choose(run: Run) -> Choice:
@@ -179,6 +175,7 @@ def _check_goals(run: Run, spec: Spec) -> None:
 
 def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
     """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next."""
+    session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.client.command_line import Interpreter, Program, nearest_file
+from backprop_tui.client.command_line import Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions
+from backprop_tui.client.feasibility import check_feasible
+from backprop_tui.client.interpreters import Interpreter
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
@@ -94,6 +96,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         visible_gpus=visible_gpus(environment),
     )
     _check(spec)
+    check_feasible(session, spec, options)
     return spec
 
 
@@ -109,10 +112,11 @@ def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:
 
 def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
     ram, vram = options.min_free_ram_bytes, options.gpu_min_free_vram_bytes
+    parallel = limits.max_parallel if options.max_parallel is None else options.max_parallel
     return replace(
         limits,
+        max_parallel=None if parallel == MACHINES_LIMIT else parallel,
         **_given(
-            max_parallel=options.max_parallel,
             gpu_max_temp_celsius=options.gpu_max_temp_celsius,
             gpu_memory_limit=options.gpu_memory_limit,
             min_free_ram_bytes=None if ram is None else round(ram),
@@ -170,7 +174,6 @@ def checkpoint_path(path: str | None) -> str | None:
     absolute = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(absolute):
         near = nearest_file(absolute)
-        raise UsageError(
-            f"--resume-from {path}: not found", f"did you mean {near}?" if near else "give the path of a checkpoint"
-        )
+        known = "the newest checkpoint of a run: backprop-tui resume RUN; all of them: backprop-tui status RUN"
+        raise UsageError(f"--resume-from {path}: not found", f"did you mean {near}?" if near else known)
     return absolute

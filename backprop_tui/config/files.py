@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
+from backprop_tui.config.keys import HELP_TEXTS, JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -142,7 +142,8 @@ def _toml_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         elif name in SECTIONS:
             yield ConfigError(where, f"{name} is a table", f"its keys belong below a line [{name}]")
         else:
-            yield unknown_key(where, name, SECTIONS if isinstance(raw, dict) and "." not in name else KEYS)
+            is_table = isinstance(raw, dict) and "." not in name
+            yield unknown_key(where, name, dict.fromkeys(SECTIONS, "") if is_table else HELP_TEXTS)
 
 
 def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
@@ -153,7 +154,7 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         where = _location(path, line_in_json(content, name))
         key = key_in_json(name)
         if key is None:
-            yield unknown_key(where, name, JSON_NAMES)
+            yield unknown_key(where, name, {name: key.help for name, key in JSON_NAMES.items()})
         elif key.name in names:
             yield ConfigError(where, f"{name} sets the same as {names[key.name]!r}", "keep one of the two")
         else:

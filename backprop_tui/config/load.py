@@ -170,7 +170,7 @@ def run_limits(settings: Settings) -> RunLimits:
         min_free_ram_bytes=int(settings.number("min_free_ram_gb") * GIGABYTE),
         max_load_per_core=settings.number("governor.max_load_per_core"),
         min_free_disk_bytes=int(settings.number("governor.min_free_disk_gb") * GIGABYTE),
-        max_parallel=int(settings.number("max_parallel")) if is_run_limit else None,
+        max_parallel=_max_parallel(settings) if is_run_limit else None,
         gpu_min_free_vram_bytes=int(settings.number("gpu.min_free_vram_mb") * MEGABYTE),
         gpu_max_temp_celsius=settings.number("gpu.max_temp_c"),
         gpu_resume_margin_celsius=settings.number("gpu.resume_margin_c"),
@@ -179,6 +179,12 @@ def run_limits(settings: Settings) -> RunLimits:
         on_nan=settings.text("governor.on_nan"),
         max_pause_seconds=settings.number("governor.max_pause_minutes") * 60,
     )
+
+
+def _max_parallel(settings: Settings) -> int | None:
+    """None for "auto": the machine's limit for a run, and for the machine a number that depends on it."""
+    value = settings["max_parallel"]
+    return value if isinstance(value, int) else None
 
 
 def _is_from_user_file(settings: Settings, name: str) -> bool:
@@ -206,7 +212,7 @@ def machine_limits(path: str) -> MachineLimits:
     """Returns the user's limits for all runs of this machine together; raises ConfigError if the file has an error."""
     settings = _user_settings(path)
     return MachineLimits(
-        max_parallel=int(settings.number("max_parallel")),
+        max_parallel=_max_parallel(settings),
         start_burst=int(settings.number("governor.start_burst")),
         starts_per_minute=settings.number("governor.starts_per_minute"),
         sample_seconds=settings.number("governor.sample_seconds"),

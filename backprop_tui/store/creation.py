@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Self
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
@@ -60,7 +61,8 @@ def mark(home: Home, run_id: str) -> None:
     """Makes supervisors look at the run; marking twice is harmless. Raises: StorageFailed."""
     marker = home.marker(run_id)
     with storage(marker):
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         sync_folder(home.active)
 
 

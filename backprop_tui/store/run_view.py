@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StateUnavailable, UnknownRun
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.run import Run
@@ -20,6 +20,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import signature_of
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ _Governors = dict[str, JsonObject | None]  # the decisions of each host's govern
 def read_view(home: Home, run_id: str, governors: _Governors | None = None) -> RunView:
     """Reads one run, with a cache for reading several. Raises: FileNotFoundError, BrokenRecord."""
     directory = RunDirectory(home.run_folder(run_id))
-    if not os.path.exists(directory.record_path):
+    if signature_of(directory.record_path) is None:
         raise FileNotFoundError(directory.path)
     run = directory.read()
     # Between attempts and after the end, the record knows more than the last live record.
@@ -73,6 +74,19 @@ def marked_views(home: Home) -> list[RunView]:
         with suppress(FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
             views.append(read_view(home, run_id, governors))
     return views
+
+
+def closed_runs(home: Home) -> Iterator[AccessDenied]:
+    """Why runs with a marker are left out that this user may not read, such as those that root queued."""
+    for run_id in marked_ids(home):
+        directory = RunDirectory(home.run_folder(run_id))
+        if not os.access(directory.record_path, os.R_OK):
+            try:
+                directory.read()
+            except AccessDenied as error:
+                yield error
+            except BrokenRecord:
+                continue
 
 
 def marked_ids(home: Home) -> list[str]:

@@ -25,7 +25,17 @@ def test_every_key_is_shown_with_value_and_origin(
     lines = {line.split()[0]: line.split()[1:] for line in obey("config", "show").lines}
     assert lines["gpu.max_temp_c"] == ["80", "environment", "BACKPROP_GPU_MAX_TEMP_C"]
     assert lines["run.python"] == ["none", "default"]
-    assert obey("config", "show", "max_parallel").lines[1:] == ["max_parallel  2      default"]
+
+
+def test_automatic_max_parallel_is_shown_with_what_it_means_here(obey: Commands, workplace: Path) -> None:
+    here = obey.json("config", "show", "max_parallel")["max_parallel"]
+    assert here == {"value": "auto", "origin": "default", "here": here["here"]}
+    assert here["here"] >= 2
+    line = f"max_parallel  auto ({here['here']} here)  default"
+    assert obey("config", "show", "max_parallel").lines[1:] == [line]
+    obey("config", "set", "max_parallel", "3")
+    (workplace / "backprop.toml").write_text('max_parallel = "auto"\n')
+    assert obey.json("config", "show", "max_parallel")["max_parallel"]["here"] == 3
 
 
 def test_the_path_is_printed_whether_the_file_exists_or_not(obey: Commands, session: Session) -> None:
@@ -37,7 +47,7 @@ def test_init_set_and_show_agree(obey: Commands, session: Session) -> None:
     assert obey("config", "init").lines == [f"{session.config_path}: written"]
     assert obey("config", "init").code == 2
     assert obey("config", "set", "gpu.max_temp_c", "80").lines == [
-        f"gpu.max_temp_c = 80: written to {session.config_path}"
+        f"gpu.max_temp_c = 80: written to {session.config_path}; runs that are queued already keep theirs"
     ]
     assert obey.json("config", "show", "gpu.max_temp_c")["gpu.max_temp_c"]["value"] == 80.0
     assert obey.json("config", "set", "run.checkpoint_globs", "a,b")["value"] == ["a", "b"]

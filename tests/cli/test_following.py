@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from backprop_tui.cli import diagnostics
-from backprop_tui.cli.event_stream import Pace
+from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli.event_stream import Event, Pace
 from backprop_tui.cli.following import Following
-from backprop_tui.cli.presenters import presenter_for
+from backprop_tui.cli.presenters import PlainOutput, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.domain.errors import HeldByGovernor, Interrupted
@@ -106,6 +108,37 @@ def test_the_end_says_the_exit_code_once(follower: Follower, runs: Runs, capfd: 
     cause = Cause(kind="unknown", evidence="no images", advice="read the end of the log")
     assert follower.follow(lambda: guardian.ends(Status.FAILED, exit_code=3, reason=reason, cause=cause), "abc") == 3
     assert "failed with exit code 3 after 0s; last line: no images; read the end of the log" in capfd.readouterr().err
+
+
+def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
+    follower: Follower, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guardian = runs.guarded("abc", spec={"retries": 1})
+    guardian.prints(b"Traceback 1\n")
+    guardian.ends(Status.FAILED, exit_code=1)
+    guardian.tells("attempt_ended", "exit code 1")
+    second = Guardian(guardian.directory)
+    second.ends(Status.FAILED, exit_code=1)
+    guardian.prints(b"Traceback 2\n")
+    with open(tmp_path / "both", "w+", encoding="utf-8") as both:
+        monkeypatch.setattr(sys, "stdout", both)
+        monkeypatch.setattr(sys, "stderr", both)
+        follower.follow(lambda: None, "abc")
+    shown = (tmp_path / "both").read_text()
+    words = re.findall("Traceback .|attempt 1$|attempt ended|failed with", shown, re.MULTILINE)
+    assert words == ["attempt 1", "Traceback 1", "Traceback 2", "attempt ended", "failed with"]
+
+
+def test_a_message_waits_for_a_slow_reader_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    monkeypatch.setattr(diagnostics, "say", messages.append)
+    monkeypatch.setattr(output, "write_available", lambda _: 0)
+    shown = PlainOutput({"abc": "abc"})
+    shown.offer("abc", b"Traceback\n")
+    shown.event(Event(kind="warned", run_id="abc", time=None, message="soon"))
+    assert (shown.flush(), messages) == (False, [])
+    monkeypatch.setattr(output, "write_available", len)
+    assert (shown.flush(), messages) == (True, ["abc: warned: soon"])
 
 
 def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, runs: Runs, capfd: Capture) -> None:
@@ -216,7 +249,10 @@ def test_a_held_run_says_why_it_waits(
     follower: Follower, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = runs.queued("abc")
-    reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
+    reasons = [
+        {"check": "ram", "message": "RAM 1 GB free, keeps 4", "setting": "min_free_ram_gb"},
+        {"check": "starts", "message": "next in 41s", "setting": "governor.starts_per_minute"},
+    ]
     with open(session.home.governor, "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
     output: list[str] = []
@@ -228,6 +264,10 @@ def test_a_held_run_says_why_it_waits(
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0
+    assert [line for line in output if line.startswith("to change that")] == [
+        "to change that: backprop-tui config set min_free_ram_gb N (for runs queued later)",
+        "to change that: backprop-tui config set governor.starts_per_minute N",
+    ]
 
 
 def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Session, runs: Runs) -> None:

@@ -18,6 +18,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+from tests.support.commands import ALL_RAM
 from tests.support.processes import kill_processes_of_store
 from tests.support.waiting import wait_until
 
@@ -252,7 +253,7 @@ def test_a_held_run_with_no_wait_exits_with_75_and_leaves_no_record(terminal: Te
     terminal.wait_for_output(b"1\n")
     code, out, err = terminal.type("run", "--no-wait", "-p", "1", "train.py")
     assert (code, out) == (75, b"")
-    assert "1 run active (max_parallel 1)" in err
+    assert "1 run active (max_parallel 1 of this run)" in err
     assert os.listdir(terminal.home.runs) == os.listdir(terminal.home.active) == [terminal.run_id()]
 
 
@@ -294,7 +295,7 @@ def test_a_script_that_changed_since_it_was_queued_is_reported(terminal: Termina
 
 
 def test_a_run_is_stopped_in_the_queue_by_ctrl_c(terminal: Terminal) -> None:
-    process = terminal.start("run", "--min-free-ram", "100000", "--", "true")
+    process = terminal.start("run", "--min-free-ram", ALL_RAM, "--", "true")
     run_id = terminal.run_id()
     assert process.stderr is not None
     while b"waits: RAM" not in process.stderr.readline():

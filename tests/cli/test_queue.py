@@ -49,10 +49,12 @@ def test_a_moved_run_takes_the_priority_that_its_position_needs(obey: Commands, 
     for run_id, priority in (("a", 2), ("b", 2), ("c", 0), ("d", 0)):
         runs.queued(run_id, priority=priority)
     result = obey("queue", "move", "d", "--to", "1")
-    assert result.lines == ["d d: number 1 of 4, priority 2"]
+    assert result.lines == ["d d: number 1 of 4, priority 2 instead of 0"]
     assert order(obey) == ["d", "a", "b", "c"]
     assert rings(bell)
-    assert obey("queue", "move", "d", "--to", "99").lines == ["d d: number 4 of 4, priority 0"]
+    assert obey("queue", "move", "d", "--to", "99").lines == ["d d: number 4 of 4, priority 0 instead of 2"]
+    assert obey("queue", "move", "d", "--to", "3").lines == ["d d: number 3 of 4"]
+    obey("queue", "move", "d", "--to", "4")
     assert order(obey) == ["a", "b", "c", "d"]
     os.close(bell)
 

@@ -74,7 +74,7 @@ def test_an_empty_variable_is_ignored(machine: Machine) -> None:
 
 def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Machine) -> None:
     message = machine.refusal({"BACKPROP_MAX_PARALLEL": "many"})
-    assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number"
+    assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number, or \"auto\""
 
 
 def test_every_wrong_variable_is_found_and_the_valid_ones_remain(machine: Machine) -> None:
@@ -111,6 +111,15 @@ def test_max_parallel_outside_the_user_file_is_the_runs(machine: Machine) -> Non
     assert run_limits(machine.load(options={"max_parallel": ("8", "-p")})).max_parallel == 8
     (machine.directory / ".backprop.json").write_text('{"maxParallel": 9}')
     assert run_limits(machine.load()).max_parallel == 9
+
+
+def test_automatic_max_parallel_is_resolved_by_the_machine(machine: Machine) -> None:
+    machine.user_file.write_text("max_parallel = 3")
+    assert run_limits(machine.load({"BACKPROP_MAX_PARALLEL": "AUTO"})).max_parallel is None
+    machine.user_file.write_text('max_parallel = "auto"')
+    assert machine_limits(str(machine.user_file)).max_parallel is None
+    (machine.directory / ".backprop.json").write_text('{"maxParallel": "auto"}')
+    assert machine.load()["max_parallel"] == "auto"
 
 
 def test_without_a_file_the_limits_are_the_defaults_of_the_domain(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ SUMMARY = "change a run's name, tags, note, timebox, priority or objective; for 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=HELP)
-    parser.add_argument("--name", type=values.handle_label, help="new name")
+    parser.add_argument("-n", "--name", type=values.handle_label, help="new name")
     parser.add_argument(
         "--tag",
         dest="tags",
@@ -33,13 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new tags, in place of the old ones; repeatable, '' for none",
     )
     parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="new note, '' for none")
-    parser.add_argument(
-        "--max-minutes",
-        dest="max_run_seconds",
-        metavar="MIN",
-        type=options.minutes_or_none,
-        help="new timebox, counted from the start of the attempt; none: no limit",
-    )
+    options.add_timebox(parser, "new timebox (1h30m), counted from the start of the attempt; none: no limit")
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
     options.add_objective(parser, "metric that decides which run of its group is best")
 
