@@ -8,27 +8,41 @@ import select
 import sys
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 
 USUAL_WIDTH = 80
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def line(text: str = "") -> None:
-    sys.stdout.write(text + "\n")
+    _write(text + "\n")
 
 
 def json_value(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    _write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def json_line(value: object) -> None:
     """Writes one JSON value on one line, and flushes, because somebody follows."""
-    sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
-    sys.stdout.flush()
+    _write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
+    flush()
+
+
+def flush() -> None:
+    """Raises: BrokenPipeError, StorageFailed."""
+    _write("", at_once=True)
+
+
+def _write(text: str, *, at_once: bool = False) -> None:
+    try:
+        sys.stdout.write(text)
+        if at_once:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageFailed(f"standard output: {error.strerror}", "write it elsewhere, or free some space") from error
 
 
 def json_error(error: BackpropError, **values: object) -> None:
@@ -36,7 +50,7 @@ def json_error(error: BackpropError, **values: object) -> None:
     fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
     try:
         json_line({"error": fields} | values)
-    except OSError:
+    except (OSError, StorageFailed):
         pass  # stdout may be what failed; the exit code says it as well
 
 
@@ -77,10 +91,6 @@ def next_screen(seconds: float) -> None:
     flush()
     time.sleep(seconds)
     sys.stdout.write(_CLEAR_SCREEN if is_terminal() else "\n")
-
-
-def flush() -> None:
-    sys.stdout.flush()
 
 
 def leave(*, discard: bool) -> None:

@@ -256,20 +256,22 @@ def event_line(kind: str, message: str) -> str:
 def end_line(record: JsonObject) -> str:
     """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
     parts = ["timeboxed, not completed," if reached_timebox(record) else str(record["status"])]
+    exited = exit_text(record)
     if record["status"] == Status.FAILED:
-        exited = exit_text(record)
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
         parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
     if record.get("step") is not None:
         parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
-    reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
+    reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
+    clauses = [" ".join(parts), reason, cause.get("advice") or ""]
     if not reached_timebox(record):
-        return "; ".join([" ".join(parts), *reasons])
-    text = "; ".join([" ".join(parts), *reasons, *saved_clauses(record)])
+        return "; ".join(filter(None, clauses))
+    text = "; ".join(filter(None, [*clauses, *saved_clauses(record)]))
     # The original tool's runs have no log, and cannot be resumed.
-    return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
+    return f"{text}
+  {go_on_text(record)}" if record.get("log_path") else text
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

@@ -103,6 +103,14 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
     ]
 
 
+def test_the_end_says_the_exit_code_once(follower: Follower, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc", name="train")
+    reason = "exit code 3, last line: no images"
+    cause = Cause(kind="unknown", evidence="no images", advice="read the end of the log")
+    assert follower.follow(lambda: guardian.ends(Status.FAILED, exit_code=3, reason=reason, cause=cause), "abc") == 3
+    assert "failed with exit code 3 after 0s; last line: no images; read the end of the log" in capfd.readouterr().err
+
+
 def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
     follower: Follower, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,13 +49,10 @@ FAILURES = {
         "raise ValueError('environment variable RANK expected, but not set')\n", "RANK", "torch.distributed.run"
     ),
 }
-PENDING = ("a relative import", "distributed without torchrun")
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_the_cause_of_a_failing_script(tmp_path: Path, request: pytest.FixtureRequest, name: str) -> None:
-    if name in PENDING:
-        request.applymarker(pytest.mark.xfail(reason="a cause that is added elsewhere at the same time", strict=False))
+def test_the_cause_of_a_failing_script(tmp_path: Path, name: str) -> None:
     failure = FAILURES[name]
     (tmp_path / "train.py").write_text(failure.script)
     command = (sys.executable, "train.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import NamedTuple
 
@@ -41,7 +40,7 @@ MISTAKES = [
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),
     Mistake("run --", 2, "a command after --", "backprop-tui run -- COMMAND"),
     Mistake("run trian.py", 66, "script trian.py: not found", "did you mean train.py?"),
-    Mistake("run train", 66, "script train: not found", "did you mean train.py?"),
+    Mistake("run train", 66, "script train: is a module", "backprop-tui run -- python3 -m train"),
     Mistake("run deep.py", 66, "script deep.py: not found", "there is no such file in"),
     Mistake("run .", 66, "script .: is a directory", "name the file in it"),
     Mistake("run folder", 66, "script folder: is a directory", "name the file in it"),
@@ -153,17 +152,9 @@ MISTAKES = [
     Mistake("--config nosuch.toml run train.py", 2, "nosuch.toml: there is no such file", "config init"),
 ]
 
-_UNTIL_MERGED = "an answer that is improved elsewhere at the same time"
-PENDING = re.compile(
-    r"run (nb\.ipynb|-- |-$|https|'train|train\.py --(env|config)|--grace|-d --gpu|--resume-from)|(stop|list) --[fw]"
-    r"|config (edit|set nosuch)|run train\.py|stop buzy|run -m ten|run --$|run [tdn.f]"
-)
-
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.typed)
-def test_a_mistake_is_answered(refuses: Refuses, request: pytest.FixtureRequest, mistake: Mistake) -> None:
-    if PENDING.match(mistake.typed):
-        request.applymarker(pytest.mark.xfail(reason=_UNTIL_MERGED, strict=False))
+def test_a_mistake_is_answered(refuses: Refuses, mistake: Mistake) -> None:
     refusal = refuses(*shlex.split(mistake.typed))
     assert refusal.code == mistake.code
     assert mistake.message in refusal.message
@@ -190,15 +181,10 @@ HARMLESS = {
     "run -d -m 1h --total-minutes 12h train.py": "",
     "edit waits -m 5": "a limit of 5 min",
 }
-PENDING_HARMLESS = ("ls", "ps", "cancel", "help", "-V", "run -d -m", "edit")
 
 
 @pytest.mark.parametrize(("typed", "printed"), HARMLESS.items())
-def test_what_does_no_harm_is_not_refused(
-    obey: Commands, request: pytest.FixtureRequest, typed: str, printed: str
-) -> None:
-    if typed.startswith(PENDING_HARMLESS):
-        request.applymarker(pytest.mark.xfail(reason=_UNTIL_MERGED, strict=False))
+def test_what_does_no_harm_is_not_refused(obey: Commands, typed: str, printed: str) -> None:
     result = obey(*shlex.split(typed))
     assert result.code == 0
     assert printed in result.out

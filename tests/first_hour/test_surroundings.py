@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -113,3 +115,12 @@ def test_a_removed_directory_is_named(refuses: Refuses, workplace: Path) -> None
     os.chdir(gone)
     gone.rmdir()
     assert refuses(*RUN).hint == "go to another one: cd"
+
+
+def test_output_that_cannot_be_written_is_named(obey: Commands) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "backprop_tui", "list", "--json"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 74
+    assert ended.stderr.startswith("backprop-tui: standard output: No space left on device; ")
+    assert ended.stderr.count("\n") == 1
