@@ -44,7 +44,7 @@ def follow_queued(
     elif arguments.detach:
         for run_id in run_ids:
             output.line(run_id)
-    elif session.dashboard is None or arguments.no_wait:
+    elif session.dashboard is None or arguments.no_wait or not _has_textual():
         from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
 
         wait = not arguments.no_wait
@@ -53,6 +53,16 @@ def follow_queued(
         interrupts.release()
         return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
+
+
+def _has_textual() -> bool:
+    """Whether the dashboard can be opened; says so if not, since a run that is queued is followed all the same."""
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec("textual") is not None:
+        return True
+    diagnostics.complain("no dashboard: Textual is not installed; backprop-tui doctor says how to install it")
+    return False
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
