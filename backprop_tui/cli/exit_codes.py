@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 
-OK, NOT_FOUND, LOST, HELD, STOPPED, READER_GONE = 0, 66, 71, 75, 130, 141
+OK, NOT_FOUND, LOST, HELD, TIMED_OUT, STOPPED, READER_GONE = 0, 66, 71, 75, 124, 130, 141
 _SIGNALLED = 128
 
 # For the manual page; a test compares it with docs/commands.md.

@@ -36,15 +36,17 @@ def follow(
     *,
     starts: Mapping[str, FileSizes] | None = None,
     before: Run | None = None,
+    hint: str | None = None,
     wait_when_held: bool = True,
 ) -> int:
     """Follows runs to their ends; the exit code of the first that did not end well.
 
     `starts` says how much of each run's files is old; None: nothing. Without `wait_when_held`, a run that is held is
     taken out of the queue again, exit code 75; `before` is its record before it was resumed, None if it is new.
+    `hint` is what to say once, with the first start.
     """
     starts = {run_id: FileSizes() for run_id in run_ids} if starts is None else starts
-    following = Following(session, starts, presenter_for(session, run_ids), interrupts)
+    following = Following(session, starts, presenter_for(session, run_ids, hint=hint), interrupts)
     if not wait_when_held:
         from backprop_tui.client.queueing import withdraw
 
@@ -117,7 +119,6 @@ class Following:
         self._all_written = True
         self._stops: list[StopControl] = []
         self._ensure_at = time.monotonic() + ENSURE_SECONDS
-        self._complaints: set[str] = set()
         self.runs = [FollowedRun(session.home, run_id, presenter, start) for run_id, start in starts.items()]
 
     def to_the_end(self) -> int:
@@ -171,31 +172,28 @@ class Following:
             self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
             self._stops = [StopControl(self._session, run.stream.run.id, request) for run in self._unfinished()]
-            count = counted(len(self._stops), "run")
-            diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
+            diagnostics.say(self._stopping_line(kill=request.kill))
         for stop in [*self._stops]:
             try:
                 is_done = stop.poll() is not None
             except BackpropError as error:
-                self._complain_once(error)
+                self._session.warn_once(str(error))
                 is_done = True
             if is_done:
                 self._stops.remove(stop)
+
+    def _stopping_line(self, *, kill: bool) -> str:
+        unfinished = self._unfinished()
+        count = counted(len(unfinished), "run")
+        if all(run.stream.run.status is Status.QUEUED for run in unfinished):
+            return f"taking {count} out of the queue"
+        return f"killing {count}" if kill else f"stopping {count}; Ctrl-C again kills"
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:
             return
         self._ensure_at = now + ENSURE_SECONDS
-        try:
-            self._session.supervisor.ensure()
-        except (BackpropError, OSError) as error:
-            self._complain_once(error)
-
-    def _complain_once(self, error: Exception) -> None:
-        """The runs do not depend on this process, and the next attempt may succeed."""
-        if str(error) not in self._complaints:
-            self._complaints.add(str(error))
-            diagnostics.complain(str(error))
+        self._session.keep_supervisor()
 
     def _wait(self, pace: Pace, now: float) -> None:
         """Until the next read; a guardian's death and a closed reader are noticed at once."""

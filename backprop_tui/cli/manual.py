@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from backprop_tui import __version__
 from backprop_tui.cli.exit_codes import MEANINGS
-from backprop_tui.cli.parser import GLOBAL_OPTIONS, full_parser
+from backprop_tui.cli.parser import GLOBAL_GROUP, full_parser
 
 _ENVIRONMENT = {
     "BACKPROP_HOME": "the state directory",
@@ -60,14 +60,14 @@ def _commands(parser: argparse.ArgumentParser, above: tuple[str, ...]) -> Iterat
             yield from _usage(subparser)
             yield ".PP"
             yield _text(summaries.get(name))
-            yield from _options(subparser, skip=GLOBAL_OPTIONS)
+            yield from _options(subparser, skip=GLOBAL_GROUP)
             yield from _commands(subparser, names)
 
 
 def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
     """The usage line by line, without the global options."""
     formatter = parser._get_formatter()  # noqa: SLF001 - argparse formats parts of the help only in private methods
-    own = [group for group in parser._action_groups if group.title != GLOBAL_OPTIONS]  # noqa: SLF001
+    own = [group for group in parser._action_groups if group.title != GLOBAL_GROUP]  # noqa: SLF001
     actions = [action for group in own for action in group._group_actions]  # noqa: SLF001
     formatter.add_usage(parser.usage, actions, parser._mutually_exclusive_groups, prefix="")  # noqa: SLF001
     text = formatter.format_help()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
@@ -14,7 +14,8 @@ from backprop_tui.client.session import ClientSession, state_directory, user_con
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_view import RunView, unfinished_views
+from backprop_tui.store.hosts import this_host
+from backprop_tui.store.run_view import unfinished_views
 
 # Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
 Dashboard = Callable[[Home, str, str | None], int]
@@ -32,14 +33,26 @@ class Session(ClientSession):
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """Opens the dashboard; None if an option rules it out or there is no terminal to show it."""
-        if self.no_ui or self.json or self.dry_run or os.environ.get("TERM", "dumb") == "dumb":
-            return None
-        return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
+        """Opens the dashboard; None if something prevents it."""
+        return self.open_dashboard if self.dashboard_obstacle is None else None
 
-    def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
+    @property
+    def dashboard_obstacle(self) -> str | None:
+        """Why the dashboard cannot be opened; None if it can."""
+        options = {"--no-ui": self.no_ui, "--json": self.json, "--dry-run": self.dry_run}
+        for option, is_given in options.items():
+            if is_given:
+                return f"{option} was given"
+        if not (os.isatty(0) and os.isatty(1)):
+            return f"standard {'output' if os.isatty(0) else 'input'} is not a terminal"
+        kind = os.environ.get("TERM", "")
+        if kind in ("", "dumb"):
+            return f"TERM is {kind or 'not set'} (if the terminal can draw: export TERM=xterm-256color)"
+        return None if self.open_dashboard is not None else "this program has none"
+
+    def keep_supervisor(self) -> None:
         if not self.dry_run:
-            ClientSession.ensure_supervisor(self, unfinished)
+            ClientSession.keep_supervisor(self)
 
     def warn(self, message: str) -> None:
         diagnostics.complain(message)
@@ -47,8 +60,7 @@ class Session(ClientSession):
 
 def open_session(*, config: str | None, open_dashboard: Dashboard | None = None, **flags: Any) -> Session:  # noqa: ANN401
     """Finds the state directory; creates nothing."""
-    host = os.environ.get("BACKPROP_HOST") or os.uname().nodename  # two machines may have the same name
-    home = Home(str(state_directory()), host)
+    home = Home(str(state_directory()), this_host())
     path = os.path.abspath(config) if config is not None else user_config_path()
     return Session(home=home, config_path=path, config_named=config is not None, open_dashboard=open_dashboard, **flags)
 
@@ -76,9 +88,9 @@ class Interrupts:
 
 def require_named_or_all(arguments: argparse.Namespace) -> None:
     if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
+        raise UsageError("--all is every unfinished run", "give it or RUN, not both")
     if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
+        raise UsageError("RUN is missing", "name runs, or give --all for every unfinished run")
 
 
 def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:

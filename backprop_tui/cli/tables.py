@@ -137,7 +137,7 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
     rows = []
     for record in (record_of(home, view) for view in queued):
         reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
-        elsewhere = "" if record["host"] == home.host else f" (on {record['host']})"
-        position = str(positions[record["id"]])
-        rows.append((position, record["id"], record["name"], str(record["priority"]), reasons + elsewhere))
+        if record["host"] != home.host and record["hold_reasons"] and record["host"] not in reasons:
+            reasons += f" (on {record['host']})"
+        rows.append((str(positions[record["id"]]), record["id"], record["name"], str(record["priority"]), reasons))
     show(QUEUE_COLUMNS, rows)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from backprop_tui.client.runs import status_of, terminate, wake_guardian
+from backprop_tui.client.runs import status_of, terminate, wake_guardian, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
@@ -32,6 +32,7 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.creation import mark
+from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_directory import RunDirectory
 
 PERSON = "person"  # a guard continues only its own pauses, a person any
@@ -40,6 +41,7 @@ POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
 SLOW_SECONDS = 10.0
+ANSWER_SECONDS = 3.0  # a guardian answers within half a second, a network file system shows it within seconds
 PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run before a request is appended instead
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -63,12 +65,14 @@ class ControlRequest(ABC, Generic[RequestT]):
     """A request to a run; call `poll` until it returns an outcome."""
 
     def __init__(self, session: ClientSession, run_id: str, request: RequestT) -> None:
+        session.home.require_own()
         self._session = session
         self.run_id = run_id
         self.request = request
         self.directory = RunDirectory(session.home.run_folder(run_id))
         self._began = self._call_at = time.monotonic()
         self._asked_at: float | None = None
+        self._live_when_asked: Live | None = None
         self._warned = False
 
     @property
@@ -90,6 +94,9 @@ class ControlRequest(ABC, Generic[RequestT]):
                 run = self.directory.read()
                 if isinstance(run.state, Queued):
                     return self._apply_to_queued(run)
+        if not belongs_here(self._session.home, run):
+            self._ask_elsewhere(run, live, now)
+        elif lock is not None:
             self._call_supervisor(now)  # it has ended meanwhile, or has no guardian and needs one
         elif run.status is not Status.QUEUED or now - self._began > PASS_SECONDS:
             self._append(live, now)
@@ -156,6 +163,19 @@ class ControlRequest(ABC, Generic[RequestT]):
             if not (isinstance(self.request, StopRequest) and live is not None and terminate(self.directory, live)):
                 raise
 
+    def _ask_elsewhere(self, run: Run, live: Live | None, now: float) -> None:
+        """Makes the request of a run of another host; UsageError if nobody there answers."""
+        if self._asked_at is None:
+            self._live_when_asked = live
+        self._append(live, now)
+        if live == self._live_when_asked and now - self._began > ANSWER_SECONDS:
+            raise UsageError(
+                f"run {run.id} is {whereabouts(self._session.home, run)}, and nobody there answers. The request is "
+                "recorded: its guardian follows it if that host still runs",
+                f"if this machine had that name before: BACKPROP_HOST={run.host} backprop-tui list; "
+                f"if that host never comes back: backprop-tui remove --lost {run.id}",
+            )
+
     def _call_supervisor(self, now: float) -> None:
         if now >= self._call_at:
             self._call_at = now + ENSURE_SECONDS
@@ -164,10 +184,10 @@ class ControlRequest(ABC, Generic[RequestT]):
     def _keep_waiting(self, run: Run, live: Live | None, now: float) -> None:
         if now >= self._call_at:
             self._call_at = now + ENSURE_SECONDS
-            self._session.supervisor.ensure()
+            self._session.keep_supervisor()
         if not self._warned and now - self._began > SLOW_SECONDS:
             self._warned = True
-            where = "" if run.host == self._session.home.host else f" on {run.host}"
+            where = "" if run.host == self._session.home.host else f" {whereabouts(self._session.home, run)}"
             reason = None if live is None else live.problem
             if live is not None and reason is None and live.postponed is not None:
                 reason = "it continues until its next checkpoint is saved; stop --now does not wait for that"
@@ -190,14 +210,21 @@ class PauseControl(ControlRequest[PauseRequest]):
 
     def is_done(self, run: Run, live: Live | None) -> bool:
         if live is not None and live.stopping is not None:
-            raise UsageError(f"run {run.id} is stopping; it cannot be paused")
+            raise UsageError(
+                f"run {run.id} is stopping and cannot be paused", f"wait for its end: backprop-tui wait {run.id}"
+            )
         return live is not None and live.pause is not None and live.pause.by in (self.request.by, PERSON)
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(f"run {run.id} is queued; only running runs can be paused (queue hold starts nothing new)")
+        raise UsageError(
+            f"run {run.id} is queued; only running runs can be paused", "to start nothing new: backprop-tui queue hold"
+        )
 
     def on_ended(self, run: Run) -> Run | None:
-        raise UsageError(f"run {run.id} has ended ({run.status}); it cannot be paused")
+        raise UsageError(
+            f"run {run.id} has ended ({run.status}) and cannot be paused",
+            f"to start it again: backprop-tui resume {run.id}",
+        )
 
 
 class ContinueControl(ControlRequest[ContinueRequest]):
@@ -209,10 +236,10 @@ class ContinueControl(ControlRequest[ContinueRequest]):
         return live is not None and live.pause is None
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(f"run {run.id} is queued, not paused; queue release lets the queue continue")
+        raise UsageError(f"run {run.id} is queued, not paused", "if the queue is held: backprop-tui queue release")
 
     def on_ended(self, run: Run) -> Run | None:
-        raise UsageError(f"run {run.id} has ended ({run.status}); to start it again: backprop-tui resume {run.id}")
+        raise UsageError(f"run {run.id} has ended ({run.status})", f"to start it again: backprop-tui resume {run.id}")
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
@@ -221,8 +248,8 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
     def on_ended(self, run: Run) -> Run | None:
         raise UsageError(
-            f"--max-minutes: run {run.id} has ended ({run.status}); "
-            f"to start it again with another timebox: backprop-tui resume {run.id} -m MINUTES"
+            f"--max-minutes: run {run.id} has ended ({run.status})",
+            f"to start it again with another timebox: backprop-tui resume {run.id} -m MINUTES",
         )
 
 

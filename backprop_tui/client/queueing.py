@@ -13,6 +13,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.users import user_name
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
@@ -30,6 +31,15 @@ class MovedRun:
     run: Run
     queue_position: int | None
     queue_length: int
+    priority_before: int
+
+    def __str__(self) -> str:
+        """`number 1 of 3, priority 2 instead of 0`; the priority only if it changed."""
+        if self.queue_position is None:
+            return "moved, and started"
+        priority, before = self.run.priority, self.priority_before
+        changed = "" if priority == before else f", priority {priority} instead of {before}"
+        return f"number {self.queue_position} of {self.queue_length}{changed}"
 
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
@@ -50,6 +60,7 @@ def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
     """Changes a queued run under its lock and returns it; UsageError if it is not queued, or no longer."""
+    session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     while True:
         lock = directory.try_lock()
@@ -66,16 +77,25 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
 def _read_queued(directory: RunDirectory) -> Run:
     run = directory.read()
     if not isinstance(run.state, Queued):
-        raise UsageError(f"run {run.id} is {run.status}, not queued")
+        raise UsageError(f"run {run.id} is {run.status}, not queued", "the queue: backprop-tui queue")
     return run
 
 
 def move(session: ClientSession, run_id: str, position: int) -> MovedRun:
     """Moves a queued run to a position in its queue, 1 being the first; it takes the priority it needs there."""
-    run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), position))
+    before: list[Run] = []
+
+    def moved(run: Run) -> Run:
+        before.append(run)
+        return move_in_queue(run, waiting_runs(session, run.host), position)
+
+    run = edit_queued(session, run_id, moved)
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(
-        run=run, queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids)
+        run=run,
+        queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None,
+        queue_length=len(run_ids),
+        priority_before=before[-1].priority,
     )
 
 
@@ -86,12 +106,11 @@ def is_queue_held(home: Home) -> bool:
 def hold_queue(session: ClientSession) -> bool:
     """Lets nothing new start on this machine; False if the queue was held already."""
     home = session.home
+    home.require_own()
     if is_queue_held(home):
         return False
-    import getpass  # slow to import, and `list` needs this module too
-
     home.prepare()
-    content = f"{iso(time.time())} {getpass.getuser()}\n"
+    content = f"{iso(time.time())} {user_name(os.getuid())}\n"
     write_atomically(home.queue_held, content.encode("utf-8", "surrogateescape"), durable=False)
     session.supervisor.ring()
     return True
@@ -102,6 +121,7 @@ def release_queue(session: ClientSession) -> bool:
     home = session.home
     if not is_queue_held(home):
         return False
+    home.require_own()
     path = home.queue_held
     with storage(path):
         os.unlink(path)

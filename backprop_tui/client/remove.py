@@ -10,17 +10,22 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from backprop_tui.client.runs import all_records, created
+from backprop_tui.client.runs import all_records, created, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.formatting import from_iso, minutes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.status import ENDED, UNFINISHED
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED
+from backprop_tui.presentation.durations import ago
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import index
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import SILENT_SECONDS, belongs_here, is_silent, seen_at
+from backprop_tui.store.locks import is_locked
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import marked_views, public_record, read_view
+from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view
 
 INDEXED_WITHIN_SECONDS = 5.0
 LEFT_OVER_AFTER_SECONDS = 86400.0
@@ -49,6 +54,45 @@ def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Remov
     return runs
 
 
+def lost_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
+    """Unfinished runs of hosts that have not been seen for minutes; without ids all of them.
+
+    Raises:
+        UsageError: one of the runs has ended, or may still live.
+    """
+    session.home.require_own()
+    views = [view for view in marked_views(session.home) if view.status in UNFINISHED]
+    if run_ids:
+        views = [_lost(session, run_id) for run_id in run_ids]
+    else:
+        views = [view for view in views if _why_not_lost(session.home, view.run) is None]
+    return [Removable(view.run.id, view.run.name, size_of(session.home.run_folder(view.run.id))) for view in views]
+
+
+def _lost(session: ClientSession, run_id: str) -> RunView:
+    view = read_view(session.home, run_id)
+    reason = f"it has ended ({view.status}): remove it without --lost"
+    if view.status in UNFINISHED:
+        reason = _why_not_lost(session.home, view.run) or ""
+    if reason:
+        raise UsageError(f"run {run_id} is not lost: {reason}")
+    return view
+
+
+def _why_not_lost(home: Home, run: Run) -> str | None:
+    """Why an unfinished run may still live, or will be ended by this machine; None if its host never answers."""
+    if belongs_here(home, run):
+        return f"it belongs to this machine; stop it first: backprop-tui stop {run.id}"
+    if not is_silent(home, run):
+        wait = f"wait until it has been silent for {minutes(SILENT_SECONDS)} min"
+        return f"{run.host} was seen {ago(time.time() - seen_at(home, run))}; {wait}"
+    directory = RunDirectory(home.run_folder(run.id))
+    is_here = run.status in ACTIVE and run.attempt.boot_id == boot_id()
+    if is_here and (is_locked(directory.lock_path) or is_locked(directory.script_lock)):
+        return f"its script or guardian holds a lock, so it lives on this machine as {run.host}"
+    return None
+
+
 def removable_before(session: ClientSession, time_limit: float) -> Iterator[Removable | UsageError]:
     """The runs that ended before a wall time, oldest first, and why those that another run needs cannot go."""
     needed = _needed_runs(session.home)
@@ -62,7 +106,9 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
 def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Removable | UsageError:
     home = session.home
     if needed_by is not None:
-        return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
+        return UsageError(
+            f"run {run_id} cannot be removed: run {needed_by} waits for it", f"first: backprop-tui stop {needed_by}"
+        )
     try:
         view = read_view(home, run_id)
     except FileNotFoundError:  # only the index knows it
@@ -71,7 +117,10 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
         session.warn(str(error))
         return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
     if view.status in UNFINISHED:
-        return UsageError(f"run {run_id} is {view.status}; stop it first: backprop-tui stop {run_id}")
+        elsewhere = "" if view.run.host == home.host else f" {whereabouts(home, view.run)}"
+        lost = f"; if that host never comes back: backprop-tui remove --lost {run_id}" if elsewhere else ""
+        hint = f"stop it first: backprop-tui stop {run_id}{lost}"
+        return UsageError(f"run {run_id} is {view.status}{elsewhere}", hint)
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
 
 
@@ -81,20 +130,27 @@ def _needed_runs(home: Home) -> dict[str, str]:
     return {dependency.run: view.run.id for view in waiting for dependency in view.run.spec.after}
 
 
-def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
-    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile."""
+def remove(session: ClientSession, runs: Sequence[Removable], *, lost: bool = False) -> int:
+    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile.
+
+    With `lost` the runs are unfinished, and no guardian will end them.
+    """
     home = session.home
-    _wait_until_indexed(session, [run.run_id for run in runs])
+    home.require_own()
+    if not lost:
+        _wait_until_indexed(session, [run.run_id for run in runs])
     removed: list[str] = []
-    aside: list[str] = []
+    freed = 0
     try:
         for run in runs:
-            aside += _put_aside_ended(home, run.run_id)
+            aside = [put_aside(home, run.run_id)] if lost else _put_aside_ended(home, run.run_id)
             removed.append(run.run_id)
+            freed += delete(aside)
     finally:
-        # A crash before this leaves records of runs, which can be removed again; one after it leaves files for `clean`.
-        index.update(home, {}, removed=removed)
-    return delete(aside)
+        # Last, since it needs room on a disk that may be full. A crash before leaves records, to be removed again.
+        if removed:
+            index.update(home, {}, removed=removed)
+    return freed
 
 
 def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> None:
@@ -115,7 +171,7 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     except FileNotFoundError:
         return []
     if lock is None:
-        raise UsageError(f"run {run_id} is in use; try again")
+        raise UsageError(f"run {run_id} is in use", "try again")
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")

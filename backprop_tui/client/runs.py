@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import time
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, UNFINISHED, Status
 from backprop_tui.launchers.lease import holds_open
+from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.identity import signal_and_close, state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import belongs_here, is_silent, seen_at
 from backprop_tui.store.index import Records, read_all
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view, sorted_views
 from backprop_tui.store.tail import size_of
 
 _STOPPED = (b"T", b"t")
+_DIGITS = 20  # to which numbers in a name are filled up, so that they are sorted as numbers
 
 
 def split(home: Home) -> tuple[list[RunView], list[RunView]]:
@@ -41,7 +48,27 @@ def status_of(session: ClientSession, run_id: str) -> Status | None:
 def record_of(home: Home, view: RunView) -> JsonObject:
     """The public JSON of a run; a problem of its guardian is the reason if there is no other."""
     record = view.record
+    if not belongs_here(home, view.run) and view.status in UNFINISHED:
+        return record_elsewhere(home, record, view.run)
     return record if record["reason"] is not None else record | {"reason": guardian_problem(home, view)}
+
+
+def record_elsewhere(home: Home, record: JsonObject, run: Run) -> JsonObject:
+    """The public JSON of a run of another host: if that is silent, this is the reason, and no other is known."""
+    if is_silent(home, run):
+        from backprop_tui.domain.governor.reasons import Check, HoldReason  # seldom needed
+
+        message = whereabouts(home, run)
+        held = [asdict(HoldReason(check=Check.HOST, message=message))] if run.status is Status.QUEUED else []
+        return record | {"reason": message, "hold_reasons": held}
+    return record if record["reason"] is not None else record | {"reason": whereabouts(home, run)}
+
+
+def whereabouts(home: Home, run: Run) -> str:
+    """`on gpu2`; if its host is silent, also when it was last seen."""
+    if not is_silent(home, run):
+        return f"on {run.host}"
+    return f"on {run.host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:
@@ -68,9 +95,13 @@ def ended_newest_first(
     return sorted(records.values(), key=created, reverse=True)
 
 
-def created(record: JsonObject) -> tuple[str, str]:
-    """A sort key: when it was queued, then its id."""
-    return str(record.get("created_at") or ""), str(record["id"])
+def created(record: JsonObject) -> tuple[str, str, str]:
+    """A sort key: when it was queued, then its name with numbers as numbers, then its id.
+
+    Earlier versions recorded the same moment for all runs of a sweep, whose names have its values.
+    """
+    name = re.sub(r"\d+", lambda number: number[0].zfill(_DIGITS), str(record.get("name")))
+    return str(record.get("created_at") or ""), name, str(record["id"])
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +130,8 @@ def guardian_problem(home: Home, view: RunView) -> str | None:
 
 
 def terminate(directory: RunDirectory, live: Live) -> bool:
-    """Sends SIGTERM, which a guardian takes as a request to stop its run; returns whether the guardian was there."""
-    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGTERM)
+    """Sends SIGUSR1, which a guardian takes as a person's request to stop; returns whether the guardian was there."""
+    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGUSR1)
 
 
 def wake_guardian(directory: RunDirectory, live: Live) -> bool:

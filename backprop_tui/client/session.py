@@ -11,6 +11,8 @@ from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.run_view import closed_runs
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
@@ -53,10 +55,12 @@ class ClientSession:
     config_path: str  # the user's config.toml, or the file that --config names; it may not exist
     config_named: bool = False  # whether --config named it
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)  # passed on to the runs queued here
+    warnings: set[str] = field(default_factory=set)  # those of `warn_once` so far
 
     @property
     def supervisor(self) -> SupervisorProcess:
-        """The supervisor of this user and machine."""
+        """The supervisor of this user and machine. Raises: StateUnavailable, if we are root and the store is not."""
+        self.home.require_own()
         if os.path.isdir(self.home.root) and not os.path.isdir(self.home.host_folder):
             self.home.prepare()  # another machine made this store: add the folders that this machine needs
         return SupervisorProcess(home=self.home, config_path=self.config_path)
@@ -65,18 +69,34 @@ class ClientSession:
         """The settings in force in the current directory."""
         from backprop_tui.config.load import load
 
-        if self.config_named and not os.path.exists(self.config_path):
-            raise UsageError(f"--config {self.config_path}: there is no such file")
-        return load(options={}, environment=self.environment, directory=current_directory(), user_file=self.config_path)
+        return load(
+            options={},
+            environment=self.environment,
+            directory=current_directory(),
+            user_file=self.config_path,
+            named=self.config_named,
+        )
 
     def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
-        """Starts a supervisor if runs of this machine are unfinished and none is alive; warns if that fails."""
-        if not any(view.run.host == self.home.host for view in unfinished):
-            return
+        """Starts a supervisor if runs of this machine are unfinished and none is alive; says which cannot be read."""
+        for problem in closed_runs(self.home):
+            self.warn_once(f"a run is left out: {problem}")
+        if any(belongs_here(self.home, view.run) for view in unfinished):
+            self.keep_supervisor()
+
+    def keep_supervisor(self) -> None:
+        """Starts a supervisor unless one is alive. If that fails it warns once: runs do not depend on this process."""
+        if self.home.foreign_owner() is not None:
+            return  # root only looks at the store of another user
         try:
             self.supervisor.ensure()
         except (BackpropError, OSError) as error:
-            self.warn(f"no supervisor could be started: {error}")
+            self.warn_once(f"no supervisor could be started: {error}")
+
+    def warn_once(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.add(message)
+            self.warn(message)
 
     def warn(self, message: str) -> None:
         """Takes a warning that stops nothing; ignored unless a front end shows it."""
@@ -86,4 +106,4 @@ def current_directory() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError as error:
-        raise UsageError("the directory you are in was removed; go to another one") from error
+        raise UsageError("the directory you are in was removed", "go to another one: cd") from error

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from backprop_tui import __version__
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
@@ -23,7 +24,7 @@ from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
-from backprop_tui.store.files import dump, write_atomically
+from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -60,6 +61,7 @@ def write_governor(home: Home, result: PassResult, time: float) -> None:
     content = {
         "time": iso(time),
         "pid": os.getpid(),
+        "version": __version__,
         "state": state.state,
         "reasons": [asdict(reason) for reason in state.reasons],
         "start_tokens": state.start_tokens,
@@ -187,11 +189,18 @@ class Supervisor:
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
         """Does the work in a thread, at this interval, until the supervisor is done."""
+        problem = None
         while not self._done.is_set():
             try:
                 await asyncio.to_thread(work)
             except BackpropError as error:
-                note(str(error))
+                if str(error) != problem:
+                    note(str(error))
+                problem = str(error)
+            else:
+                problem = None
+            if (report := set_aside_report()) is not None:
+                note(report)
             await _wait(self._done, seconds())
 
 

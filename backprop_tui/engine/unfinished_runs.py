@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
@@ -25,15 +29,16 @@ class LoadedRun:
 
 
 class UnfinishedRuns:
-    """The runs of this host that have a marker in `active/`; runs of other hosts are left out."""
+    """The runs that have a marker in `active/` and belong to this host."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._loaded: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
+        self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
 
     def refresh(self) -> None:
-        """Reads what changed; a record that cannot be read is left out and logged once."""
+        """Reads what changed."""
         try:
             run_ids = os.listdir(self._home.active)
         except FileNotFoundError:
@@ -51,15 +56,23 @@ class UnfinishedRuns:
         is_unchanged = loaded is not None and loaded.signature == signature
         if is_unchanged or self._broken.get(run_id) == signature:
             return
-        try:
+        self._loaded.pop(run_id, None)
+        self._broken[run_id] = signature
+        with self.skipping(run_id):
             run = self.directory(run_id).read()
-        except BackpropError as error:
-            self._broken[run_id] = signature
-            self._loaded.pop(run_id, None)
-            note(f"skipping run {run_id}: {error}")
-            return
-        if run.host == self._home.host:
-            self._loaded[run_id] = LoadedRun(run, signature)
+            del self._broken[run_id]
+            if belongs_here(self._home, run):
+                self._loaded[run_id] = LoadedRun(run, signature)
+
+    @contextmanager
+    def skipping(self, run_id: str) -> Iterator[None]:
+        """Leaves out a run of which a file is broken or closed to us, and logs it once: the others continue."""
+        try:
+            yield
+        except BrokenRecord as error:
+            if self._skipped.get(run_id) != str(error):
+                self._skipped[run_id] = str(error)
+                note(f"skipping run {run_id}: {error}")
 
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of any run, finished ones included."""
@@ -68,6 +81,16 @@ class UnfinishedRuns:
     def put(self, run: Run) -> None:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
+
+    def take_over(self, run: Run) -> Run:
+        """The run as one of this host; its record is changed if the machine had another name. Needs the run's lock."""
+        if run.host == self._home.host:
+            return run
+        directory, message = self.directory(run.id), f"its host was {run.host} and is now {self._home.host}"
+        run = replace(run, host=self._home.host)
+        directory.write(run, durable=True)
+        directory.append_event("host_changed", message, time=time.time())
+        return run
 
     def find(self, run_id: str) -> Run | None:
         """Any run, finished ones included; None if there is none, or its record cannot be read."""

@@ -48,7 +48,7 @@ def lease_owner(home: Home) -> tuple[int, str] | None:
     try:
         with open(home.supervisor_lock, encoding="ascii") as file:
             parts = file.read().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     return (int(parts[0]), parts[1]) if len(parts) == 2 and parts[0].isdigit() else None
 

@@ -9,6 +9,7 @@ import time
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
+from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
@@ -18,11 +19,15 @@ RESTART_SECONDS = 5.0
 
 @lazy_dataclass(slots=True)
 class SamplerProcess:
-    """A sampler started by this process, which ends with it."""
+    """A sampler started by this process, which ends with it; it writes readings.json.
+
+    With `stream`, a descriptor, it prints its samples there and writes no file.
+    """
 
     home: Home
     probe: str
     interval_seconds: float
+    stream: int | None = None
     _identity: Identity | None = None
     _started_at: float = -RESTART_SECONDS
 
@@ -55,22 +60,22 @@ class SamplerProcess:
 
     def _spawn(self) -> Identity | None:
         """Starts it with site-packages, for the driver's bindings; it inherits no descriptor but the log's."""
-        log = self.home.sampler_log
         command = [
             *(sys.executable, _PROGRAM, "--out", self.home.readings, "--disk-path", self.home.root),
             *("--probe", self.probe, "--interval", f"{self.interval_seconds:g}", "--parent", str(os.getpid())),
         ]
-        pid = os.posix_spawn(
-            sys.executable,
-            command,
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        if self.stream is not None:
+            command += ("--stream", "1")
+            outputs = [(os.POSIX_SPAWN_DUP2, self.stream, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+        else:
+            log = self.home.sampler_log
+            make_writable(log)
+            outputs = [
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-        )
-        return identify(pid)
+            ]
+        return identify(os.posix_spawn(sys.executable, command, os.environ, file_actions=[*outputs, nothing]))
 
 
 def _end(sampler: Identity) -> None:

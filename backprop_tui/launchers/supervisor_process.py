@@ -11,6 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import STARTING, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
+from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -47,6 +48,8 @@ class SupervisorProcess:
         reap_ended()
         if self._belongs_to_guarded_run():
             return
+        if not os.access(self.home.host_folder, os.W_OK | os.X_OK):
+            raise StateUnavailable(f"{self.home.host_folder}: not writable")
         lock = try_lock(self.home.supervisor_lock)
         if lock is None:
             # One is starting, or ending: then it looks for work once more after giving up the lease.
@@ -61,7 +64,7 @@ class SupervisorProcess:
         try:
             descriptor = os.open(self.home.bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno in (errno.ENXIO, errno.ENOENT):
+            if error.errno in (errno.ENXIO, errno.ENOENT, errno.EACCES):  # EACCES: left by a supervisor of root
                 return False
             raise
         try:
@@ -82,6 +85,7 @@ class SupervisorProcess:
     def _spawn(self, lock: Lock) -> None:
         """Starts it in its own session, without the variables that would make it part of a run."""
         log = self.home.supervisor_log
+        make_writable(log)
         pid = os.posix_spawn(
             sys.executable,
             self.command,
@@ -129,7 +133,7 @@ def start_supervisor_if_dead(supervisor: SupervisorProcess) -> bool:
     finally:
         become_subreaper()
     if code != 0:
-        raise StateUnavailable("the supervisor could not be started; see supervisor.log")
+        raise StateUnavailable("the supervisor could not be started", f"see {supervisor.home.supervisor_log}")
     return True
 
 

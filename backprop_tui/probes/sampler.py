@@ -1,7 +1,9 @@
 """The sampler process, which measures the host and the GPUs. It is disposable: a driver that hangs blocks only it.
 
     python -m backprop_tui.probes.sampler --out FILE --disk-path DIR [--probe auto] [--interval 1.0] [--parent PID]
+        [--stream 1]
 
+With `--stream` the samples are printed, one per line, and FILE is only read, for what an earlier sampler saw.
 It holds no locks or file descriptors of its parent and ends with its parent. It is the leader of a process group that
 contains the commands it runs, so that killing the group leaves nothing behind.
 """
@@ -22,12 +24,13 @@ from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, pro
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
-from backprop_tui.probes.readings import Sample, read_sample, remove_leftovers, write_sample
+from backprop_tui.probes.readings import Sample, encode_sample, read_sample, remove_leftovers, write_sample
 from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
+from backprop_tui.store.files import write_all
 
 MIN_INTERVAL_SECONDS = 0.1
 _REQUIRED = {"--out", "--disk-path"}
-_OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent"}
+_OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent", "--stream"}
 GPU_TIME_SHARE = 0.8  # of the interval, for which a reading waits for the GPUs
 MAX_GPU_SECONDS = 2.0
 # Measure a hot GPU more often, since the guard acts on the second reading that is too hot.
@@ -46,12 +49,16 @@ PreviousGpus = dict[int, tuple[GpuReading, float]]
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerOptions:
-    """What to measure and where to write it; `disk_path` is a path on the disk whose free space is measured."""
+    """What to measure and where to write it; `disk_path` is a path on the disk whose free space is measured.
+
+    `stream` is the descriptor to which the samples are printed; None: they are written to `out`.
+    """
 
     out: str
     disk_path: str
     probe: str = "auto"
     interval_seconds: float = 1.0
+    stream: int | None = None
 
 
 class Sampler:
@@ -68,7 +75,8 @@ class Sampler:
     @classmethod
     def for_this_machine(cls, options: SamplerOptions) -> Sampler:
         """Creates a sampler with the real probes; unresponsive GPUs keep the names that an earlier sampler saw."""
-        remove_leftovers(options.out)
+        if options.stream is None:
+            remove_leftovers(options.out)
         last_sample = read_sample(options.out)
         previous = {} if last_sample is None else _previous_gpus(last_sample, options.probe)
         factories = probe_factories(options.probe, sample_seconds=options.interval_seconds, previous=previous)
@@ -119,7 +127,10 @@ class Sampler:
     def _write(self, sample: Sample) -> None:
         # An error is reported only once, but every sample is tried.
         try:
-            write_sample(self._options.out, sample)
+            if self._options.stream is None:
+                write_sample(self._options.out, sample)
+            else:
+                write_all(self._options.stream, encode_sample(sample) + b"\n")
         except OSError as error:
             if not self._write_failed:
                 sys.stderr.write(f"sampler: {self._options.out}: {error.strerror}\n")
@@ -152,7 +163,7 @@ def main(arguments: Sequence[str]) -> None:
     die_with_parent(signal.SIGTERM)
     if expected_parent not in (None, parent) or os.getppid() != parent:
         return  # the parent ended before die_with_parent took effect
-    _detach()
+    _detach(options.stream)
     rename_process("bp-sampler")
     Sampler.for_this_machine(options).run(lambda: os.getppid() == parent)
     _end_group(signal.SIGTERM, None)
@@ -165,6 +176,7 @@ def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | No
         raise SystemExit(__doc__)
     try:
         interval, parent = float(named.get("--interval", "1.0")), int(named.get("--parent", "0"))
+        stream = int(named["--stream"]) if "--stream" in named else None
     except ValueError as error:
         raise SystemExit(f"sampler: {error}") from error
     options = SamplerOptions(
@@ -172,12 +184,13 @@ def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | No
         disk_path=os.path.abspath(named["--disk-path"]),
         probe=named.get("--probe", "auto"),
         interval_seconds=max(MIN_INTERVAL_SECONDS, interval),
+        stream=stream,
     )
     return options, parent or None
 
 
-def _detach() -> None:
-    """Releases everything inherited from the parent, and ignores the signals of its terminal."""
+def _detach(stream: int | None) -> None:
+    """Releases everything inherited from the parent but the stream, and ignores the signals of its terminal."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
     os.chdir("/")
@@ -189,8 +202,8 @@ def _detach() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.closerange(3, max(int(name) for name in os.listdir("/proc/self/fd")) + 1)
     null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
+    for descriptor in {0, 1} - {stream}:
+        os.dup2(null, descriptor)
     os.close(null)
 
 

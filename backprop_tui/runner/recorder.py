@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ class Recorder:
         self.live = live
         self._dirty = True
         self._written = 0.0
+        self.disk_full: str | None = None  # the system's message, if the newest write of the record found no room
 
     def change(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Live, checked by its constructor
         """Changes fields of the live record, which is written within a second."""
@@ -45,10 +47,14 @@ class Recorder:
         self.live = replace(self.live, time=time.time())
         try:
             self._directory.write_live(self.live)
-        except StorageFailed:
+        except StorageFailed as error:
             # The live record may be lost at any time, so a full disk must not end the run. The next write reports it.
+            cause = error.__cause__
+            is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+            self.disk_full = str(error) if is_full else None
             self.live = replace(self.live, problem="live.json cannot be written: disk full?")
             return
+        self.disk_full = None
         self._dirty = False
 
     def record_event(self, kind: str, message: str, **details: object) -> None:

@@ -8,18 +8,42 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
+from backprop_tui.processes.users import is_flocked, user_name, why_closed
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 @contextmanager
 def storage(path: str) -> Iterator[None]:
-    """Turns an OSError into a StorageFailed that names `path`."""
+    """Turns an OSError into a `failure`."""
     try:
         yield
     except OSError as error:
-        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+        raise failure(path, error) from error
+
+
+def failure(path: str, error: OSError) -> StorageFailed:
+    """The error of ours for an OSError: that of a closed path or a full disk says how to go on."""
+    if isinstance(error, PermissionError):
+        reason, command = why_closed(path)
+        return AccessDenied(path, f"{error.strerror}, {reason}", command)
+    return StorageFailed(f"{path}: {error.strerror or error}", _full_disk_hint(path, error))
+
+
+def _full_disk_hint(path: str, error: OSError) -> str | None:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder) or "."
+    disk = os.statvfs(folder)
+    free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB free"
+    if error.errno == errno.EDQUOT:
+        free = f"your quota is used up ({free} on the disk)"
+    elif disk.f_files and not disk.f_favail:
+        free = f"no more files can be created there ({free})"
+    return f"{free}: `backprop-tui clean --older-than 30d` removes old runs; or set BACKPROP_HOME to another disk"
 
 
 def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
@@ -34,7 +58,7 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.tmp")
     with storage(path):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = _create(temporary)
         try:
             write_all(descriptor, content)
             if durable:
@@ -44,6 +68,63 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
         os.rename(temporary, path)
         if durable:
             sync_folder(folder)
+
+
+def _create(path: str) -> int:
+    """Creates a file that nobody else opened before; what a killed writer left there is removed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
+def open_own(path: str, flags: int) -> int:
+    """Opens a file of ours, or creates it; one that is closed to us is made readable or set aside."""
+    flags |= os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except PermissionError:
+        if not set_aside(path):
+            raise
+        return os.open(path, flags, 0o600)
+
+
+def make_writable(path: str) -> None:
+    """Makes sure that a file of ours can be opened for writing, as a child that we start will do."""
+    if os.path.lexists(path) and not os.access(path, os.W_OK):
+        set_aside(path)
+
+
+_unreported: list[str] = []  # the new names of files that were set aside
+
+
+def set_aside_report() -> str | None:
+    """Says which files this process set aside since the last report; None if none."""
+    taken, _unreported[:] = _unreported[:], []
+    return f"files of another user that were closed to you were set aside: {', '.join(taken)}" if taken else None
+
+
+def set_aside(path: str) -> bool:
+    """Renames a file in our directory that is closed to us, as `sudo` leaves it; returns whether that was possible.
+
+    A file of our own is made readable instead. A locked one is in use and stays.
+    """
+    try:
+        status = os.lstat(path)
+        if status.st_uid == os.geteuid():
+            os.chmod(path, 0o600)
+            return True
+        if is_flocked(path):
+            return False
+        owner = user_name(status.st_uid)
+        aside = f"{path}.of-{owner.replace(' ', '-')}"
+        os.rename(path, aside)
+    except OSError:
+        return False
+    _unreported.append(aside)
+    return True
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -67,7 +148,7 @@ def append_line(path: str, line: bytes) -> None:
     If the last line was cut by a full disk, a newline is written first. Raises: StorageFailed.
     """
     with storage(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        descriptor = open_own(path, os.O_RDWR | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
             is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -77,14 +158,14 @@ def append_line(path: str, line: bytes) -> None:
 
 
 def read_bytes(path: str) -> bytes | None:
-    """Returns the content of a file; None if it does not exist. Raises: StorageFailed."""
+    """Returns the content of a file; None if it does not exist. Raises: AccessDenied, StorageFailed."""
     try:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
         if error.errno in _MISSING:
             return None
-        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+        raise failure(path, error) from error
 
 
 def read_object(path: str) -> dict[str, object] | None:
@@ -107,3 +188,11 @@ def parse_object(path: str, content: bytes) -> dict[str, object]:
 def dump(value: object) -> bytes:
     """Returns compact ASCII JSON: undecodable bytes of names and paths survive as lone surrogates."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def folders_upward(folder: str) -> Iterator[str]:
+    """The directory and every one above it."""
+    yield folder
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        yield folder

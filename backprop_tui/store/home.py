@@ -6,6 +6,7 @@ import os
 import re
 
 from backprop_tui.domain.errors import StateUnavailable, UsageError
+from backprop_tui.processes.users import foreign_owner, run_as, user_name
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -14,7 +15,7 @@ def check_run_id(run_id: str) -> None:
     """Checks that an id can be the name of a directory on every file system. Raises: UsageError."""
     if not RUN_ID.fullmatch(run_id):
         rule = "use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
-        raise UsageError(f"--run-id {run_id!r}: {rule}")
+        raise UsageError(f"--run-id {run_id!r} cannot be the name of a directory", rule)
 
 
 class Home:
@@ -48,8 +49,27 @@ class Home:
         self.last_seen = self.host_file("looked-at")  # modified when somebody last looked at a dashboard; empty
         self.notified_ends = self.host_file("told-ends")  # ends for which the notification command was started
 
+    def foreign_owner(self) -> int | None:
+        """The user whose store this is, if we are root and it is not root's: then nothing is written into it.
+
+        A store that does not exist yet would be made in that user's home, unless BACKPROP_HOME says where.
+        """
+        if "BACKPROP_HOME" in os.environ and not os.path.isdir(self.root):
+            return None
+        return foreign_owner(self.root)
+
+    def require_own(self) -> None:
+        """Raises: StateUnavailable, if we are root and the store is another user's."""
+        owner = self.foreign_owner()
+        if owner is not None:
+            raise StateUnavailable(
+                f"state directory {self.root} belongs to {user_name(owner)}, to whom files of root would be closed",
+                f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of root",
+            )
+
     def prepare(self) -> None:
         """Creates the directories, accessible to their owner only. Raises: StateUnavailable."""
+        self.require_own()
         folders = (self.root, self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder))
         try:
             for folder in (*folders, self.host_folder):
@@ -60,7 +80,7 @@ class Home:
             problem = None if os.access(self.runs, os.W_OK | os.X_OK) else "not writable"
         if problem is not None:
             advice = "set BACKPROP_HOME to a directory you can write"
-            raise StateUnavailable(f"state directory {self.root}: {problem}; {advice}")
+            raise StateUnavailable(f"state directory {self.root}: {problem}", advice)
 
     def host_file(self, name: str) -> str:
         return os.path.join(self.host_folder, name)

@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from itertools import count
 
-from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import dump, parse_object, read_bytes, write_atomically
+from backprop_tui.store.files import dump, parse_object, read_bytes, set_aside, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.original import original_records
@@ -99,7 +99,7 @@ def _index_lock(home: Home) -> Lock:
 
 def _read_or_rebuild(home: Home) -> Records:
     """Returns the index for an update; a broken one, or one of the original tool, is kept as a copy."""
-    content = read_bytes(home.index)
+    content = _content(home.index)
     if content is None:
         return scan_runs(home)
     original = original_records(content)
@@ -113,6 +113,16 @@ def _read_or_rebuild(home: Home) -> Records:
         return scan_runs(home)
 
 
+def _content(path: str) -> bytes | None:
+    """The content of a file of the index; one that is closed to us is set aside, since it can be rebuilt."""
+    try:
+        return read_bytes(path)
+    except AccessDenied:
+        if not set_aside(path):
+            raise
+        return read_bytes(path)
+
+
 def _keep_copy(home: Home, reason: str) -> None:
     """Makes a hard link, so that experiments.json exists at all times."""
     names = (home.replaced_index(reason if number == 1 else f"{reason}-{number}") for number in count(1))
@@ -124,7 +134,7 @@ def _keep_copy(home: Home, reason: str) -> None:
 
 
 def _read(path: str) -> Records | None:
-    content = read_bytes(path)
+    content = _content(path)
     if content is None:
         return None
     original = original_records(content)

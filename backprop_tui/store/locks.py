@@ -13,6 +13,8 @@ import time
 from typing import Self
 
 from backprop_tui.domain.errors import StateUnavailable
+from backprop_tui.processes.users import is_flocked
+from backprop_tui.store.files import failure, open_own
 
 
 class Lock:
@@ -52,9 +54,17 @@ def try_lock(path: str) -> Lock | None:
     Raises:
         FileNotFoundError: the directory is gone.
         StateUnavailable: this file system has no locks.
+        StorageFailed: the file cannot be opened.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = open_own(path, os.O_RDWR)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if is_flocked(path):
+                return None  # by a process of another user
+            raise failure(path, error) from error
         try:
             if not _flock(path, descriptor):
                 os.close(descriptor)
@@ -84,6 +94,8 @@ def is_locked(path: str) -> bool:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return is_flocked(path)
     try:
         return not _flock(path, descriptor)
     finally:
@@ -98,7 +110,8 @@ def _flock(path: str, descriptor: int) -> bool:
             return False
         if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise StateUnavailable(
-                f"{path}: this file system has no file locks ({error.strerror}); set BACKPROP_HOME to a local directory"
+                f"{path}: this file system has no file locks ({error.strerror})",
+                "set BACKPROP_HOME to a local directory",
             ) from error
         raise
     return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, UnknownRun
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StateUnavailable, UnknownRun
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.run import Run
@@ -20,6 +20,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import signature_of
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ _Governors = dict[str, JsonObject | None]  # the decisions of each host's govern
 def read_view(home: Home, run_id: str, governors: _Governors | None = None) -> RunView:
     """Reads one run, with a cache for reading several. Raises: FileNotFoundError, BrokenRecord."""
     directory = RunDirectory(home.run_folder(run_id))
-    if not os.path.exists(directory.record_path):
+    if signature_of(directory.record_path) is None:
         raise FileNotFoundError(directory.path)
     run = directory.read()
     # Between attempts and after the end, the record knows more than the last live record.
@@ -61,7 +62,7 @@ def public_record(home: Home, run_id: str) -> JsonObject:
     except FileNotFoundError:
         record = read_newest(home).get(run_id) or read_all(home).get(run_id)
     if record is None:
-        raise UnknownRun(f"no run {run_id!r}; backprop-tui list shows the newest")
+        raise UnknownRun(f"no run {run_id!r}")
     return record
 
 
@@ -75,6 +76,19 @@ def marked_views(home: Home) -> list[RunView]:
     return views
 
 
+def closed_runs(home: Home) -> Iterator[AccessDenied]:
+    """Why runs with a marker are left out that this user may not read, such as those that root queued."""
+    for run_id in marked_ids(home):
+        directory = RunDirectory(home.run_folder(run_id))
+        if not os.access(directory.record_path, os.R_OK):
+            try:
+                directory.read()
+            except AccessDenied as error:
+                yield error
+            except BrokenRecord:
+                continue
+
+
 def marked_ids(home: Home) -> list[str]:
     """Returns the ids of all markers; fast, however long the history. Raises: StateUnavailable."""
     try:
@@ -83,7 +97,7 @@ def marked_ids(home: Home) -> list[str]:
         return []
     except OSError as error:
         raise StateUnavailable(
-            f"{home.active}: {error.strerror}; set BACKPROP_HOME to a directory you can use"
+            f"{home.active}: {error.strerror}", "set BACKPROP_HOME to a directory you can use"
         ) from error
 
 

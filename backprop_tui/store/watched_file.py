@@ -14,12 +14,17 @@ class Signature(NamedTuple):
     inode: int
 
 
+UNKNOWN = Signature(0, 0, 0)
+
+
 def signature_of(path: str) -> Signature | None:
-    """Returns the signature of a file; None if there is none."""
+    """Returns the signature of a file; None if there is none, `UNKNOWN` if it cannot be examined: reading says why."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return UNKNOWN
     return Signature(status.st_mtime_ns, status.st_size, status.st_ino)
 
 

@@ -131,7 +131,8 @@ def dashboard(
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
     _patch_textual(answer.typed)
     prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
-    home.prepare()
+    if home.foreign_owner() is None:
+        home.prepare()
     focus = absence.WindowFocus()
     end_command = notifications.EndCommand(home, prefs.end_command)
     source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)

@@ -16,6 +16,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import open_own
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.snapshot import Snapshot
@@ -127,7 +128,7 @@ class LastSeen:
     """
 
     def __init__(self, home: Home) -> None:
-        self._path = home.last_seen
+        self._home, self._path = home, home.last_seen
         self._noted_at = float("-inf")
 
     def last(self) -> float | None:
@@ -144,8 +145,10 @@ class LastSeen:
 
     def note(self, now: float) -> None:
         self._noted_at = now
+        if self._home.foreign_owner() is not None:
+            return
         try:
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_own(self._path, os.O_WRONLY))
             os.utime(self._path, (now, now))
         except OSError:
             return

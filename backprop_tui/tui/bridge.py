@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from backprop_tui.config.load import machine_probe
-from backprop_tui.domain.errors import BackpropError, ConfigError, StorageFailed
+from backprop_tui.domain.errors import BackpropError, ConfigError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import belongs_here
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
@@ -180,7 +181,7 @@ class Bridge:
         if self._end_command is not None and self._focus.is_unseen:
             try:
                 problem = self._end_command.run(ends)
-            except StorageFailed as error:  # the ends are shown nevertheless
+            except BackpropError as error:  # the ends are shown nevertheless
                 problem = f"notify.command: {error}"
         yield RunsEnded(ends, problem=problem)
 
@@ -189,7 +190,10 @@ class Bridge:
         now = snapshot.moment.monotonic
         if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
             return
-        if any(run.status in UNFINISHED and run.record["host"] == self._home.host for run in snapshot.runs):
+        if self._home.foreign_owner() is not None:
+            return
+        unfinished = (run.run for run in snapshot.runs if run.status in UNFINISHED and run.run is not None)
+        if any(belongs_here(self._home, run) for run in unfinished):
             self._ensured_at = now
             self._supervisor.ensure()
 
@@ -199,6 +203,8 @@ class Bridge:
             if self._sampler is not None:
                 self._sampler.stop()
                 self._sampler = None
+            return
+        if self._home.foreign_owner() is not None:
             return
         if self._sampler is None:
             self._home.prepare()
@@ -234,8 +240,9 @@ class Bridge:
     def _save_traceback(self) -> str:
         path = self._home.faults
         try:
+            self._home.require_own()
             with open(path, "a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
-        except OSError:
+        except (BackpropError, OSError):
             return "no file: it cannot be written"
         return path

@@ -129,7 +129,7 @@ class EndCommand:
     """
 
     def __init__(self, home: Home, command: str | None) -> None:
-        self._path = home.notified_ends
+        self._home, self._path = home, home.notified_ends
         self._command = command
         self._started: list[int] = []  # pids of children that are not reaped yet
 
@@ -153,7 +153,9 @@ class EndCommand:
 
     def _claim(self, ends: tuple[RunEnd, ...]) -> list[RunEnd]:
         """The ends that no dashboard of this machine handled; they are recorded as handled."""
-        lock = wait_for_lock(self._path + ".lock", seconds=_LOCK_SECONDS) if ends else None
+        if not ends or self._home.foreign_owner() is not None:
+            return []
+        lock = wait_for_lock(self._path + ".lock", seconds=_LOCK_SECONDS)
         if lock is None:
             return []  # another dashboard holds it: better no notification than several
         with lock:

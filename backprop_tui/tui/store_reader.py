@@ -10,8 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from backprop_tui.client.machine import decode_governor
+from backprop_tui.client.runs import record_elsewhere
 from backprop_tui.config.load import machine_limits
-from backprop_tui.domain.errors import BrokenRecord, ConfigError
+from backprop_tui.domain.errors import AccessDenied, BrokenRecord, ConfigError
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.metric_series import main_loss
@@ -21,9 +23,11 @@ from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.processes.users import user_name
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import is_silent
 from backprop_tui.store.index import read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory, read_lines
@@ -136,12 +140,17 @@ class RunsReader:
             StorageFailed: the state directory cannot be read.
         """
         run_ids = marked_ids(self._home)
-        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home.run_folder(id_)) for id_ in run_ids}
+        self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home, id_) for id_ in run_ids}
         runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
         known = [run for run in runs if run is not None]
         unfinished = [run for run in known if run.status not in ENDED]
         unindexed = [run for run in known if run.status in ENDED]
         return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
+
+    @property
+    def closed(self) -> int:
+        """How many runs are left out because this user may not read them."""
+        return sum(marked.is_closed for marked in self._marked.values())
 
     def total(self) -> int:
         if self._runs_folder.changed():
@@ -199,11 +208,13 @@ def _ended_at(known: KnownRun) -> tuple[str, str]:
 class _MarkedRun:
     """A run that has a marker, with its files as they were last read."""
 
-    def __init__(self, folder: str) -> None:
-        self._directory = RunDirectory(folder)
+    def __init__(self, home: Home, run_id: str) -> None:
+        self._home = home
+        self._directory = RunDirectory(home.run_folder(run_id))
         self._signatures: tuple[Signature | None, Signature | None] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
+        self.is_closed = False  # whether this user may not read it
         self._curve = CurveReader(self._directory.metrics_path)
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
@@ -212,15 +223,24 @@ class _MarkedRun:
         if signatures != self._signatures or holds != self._holds:
             self._signatures, self._holds = signatures, holds
             self._known = self._read_records(holds)
-        if self._known is None or self._known.status not in ACTIVE:
-            return self._known
-        return replace(self._known, curve=self._curve.read(), written_at=self._log_written_at())
+        known = self._known
+        if known is None or known.status in ENDED:
+            return known
+        if known.run is not None and known.run.host != self._home.host and is_silent(self._home, known.run):
+            record = record_elsewhere(self._home, known.record, known.run)
+            live = None if known.live is None else replace(known.live, problem=record["reason"])
+            known = replace(known, record=record, live=live)
+        if known.status not in ACTIVE:
+            return known
+        return replace(known, curve=self._curve.read(), written_at=self._log_written_at())
 
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
             run = self._directory.read()
-        except BrokenRecord:
+        except BrokenRecord as error:
+            self.is_closed = isinstance(error, AccessDenied)
             return None
+        self.is_closed = False
         live = self._directory.read_live() if run.status in ACTIVE else None
         if live is not None and live.attempt != run.attempt.number:
             live = None
@@ -283,6 +303,7 @@ class StoreReader:
 
     def __init__(self, home: Home, config_path: str) -> None:
         self._home = home
+        self._owner = home.foreign_owner()
         self._boot_id = boot_id()
         self._config = WatchedFile(config_path)
         self._limits = MachineLimits()
@@ -318,7 +339,15 @@ class StoreReader:
             limits=self._read_limits(),
             histories=self._machine.histories,
             opened=None if selected is None else self._read_events(selected),
+            problem=self._problem(),
         )
+
+    def _problem(self) -> str | None:
+        """What keeps this user from seeing or changing all of the store."""
+        if self._owner is not None:
+            return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
+        closed = self._runs.closed
+        return f"{counted(closed, 'run')} left out, closed to you: backprop-tui doctor" if closed else None
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, Level
 from backprop_tui.cli.doctor.machine import (
     check_gpus,
@@ -16,6 +17,7 @@ from backprop_tui.cli.doctor.machine import (
     check_memory,
     check_python,
     check_shared_memory,
+    check_temporary_folder,
     check_terminal,
     colours,
 )
@@ -32,13 +34,15 @@ from backprop_tui.cli.session import Session
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.readings import Sample
+from backprop_tui.store.files import dump, write_atomically
+from backprop_tui.store.home import Home
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
 GB = 10**9
 CHECKS = {
     *("python", "scripts", "kernel", "state", "locks", "file system", "disk", "index", "settings", "supervisor"),
-    *("logout", "memory", "cores", "shm", "gpu probe", "terminal", "characters"),
+    *("logout", "memory", "cores", "shm", "temp", "gpu probe", "terminal", "characters"),
 }
 
 
@@ -162,22 +166,24 @@ class TestLogout:
 
 
 def test_a_missing_state_directory_is_ok(tmp_path: Path) -> None:
-    findings = {finding.check: finding for finding in check_state(str(tmp_path / "a" / "b"), min_free_bytes=0)}
+    findings = {
+        finding.check: finding for finding in check_state(Home(str(tmp_path / "a" / "b"), "h"), min_free_bytes=0)
+    }
     assert findings["state"].level is Level.OK
     assert not (tmp_path / "a").exists()
 
 
 def test_a_file_in_its_place_is_bad(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
-    assert levels(check_state(str(tmp_path / "state"), min_free_bytes=0))["state"] is Level.BAD
+    assert levels(check_state(Home(str(tmp_path / "state"), "h"), min_free_bytes=0))["state"] is Level.BAD
 
 
 def test_a_state_directory_that_others_may_read_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    findings = {finding.check: finding for finding in check_state(str(tmp_path), min_free_bytes=0)}
+    findings = {finding.check: finding for finding in check_state(Home(str(tmp_path), "h"), min_free_bytes=0)}
     assert (findings["state"].level, findings["state"].advice) == (Level.WARN, f"chmod 700 {tmp_path}")
     tmp_path.chmod(0o700)
-    assert levels(check_state(str(tmp_path), min_free_bytes=0))["state"] is Level.OK
+    assert levels(check_state(Home(str(tmp_path), "h"), min_free_bytes=0))["state"] is Level.OK
 
 
 def test_locks_are_tried_and_nothing_is_left(tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, kind: str,
         f"23 21 0:41 / {tmp_path}-other rw - proc proc rw\n"
     )
     (tmp_path / "state").mkdir(mode=0o700)
-    findings = levels(check_state(str(tmp_path / "state"), min_free_bytes=0, mounts=str(mounts)))
+    findings = levels(check_state(Home(str(tmp_path / "state"), "h"), min_free_bytes=0, mounts=str(mounts)))
     assert findings["file system"] is level
     assert file_system_of("/usr", str(mounts)) == "xfs"
     assert file_system_of("/usr", str(tmp_path / "none")) is None
@@ -298,3 +304,39 @@ def test_a_broken_probe_is_bad_and_no_probe_is_ok() -> None:
     assert only(check_gpus(machine(known=False), "auto")).level is Level.WARN
     assert only(check_gpus(machine(), "auto")).message == "no GPU found (amd: no card)"
     assert only(check_gpus(machine(), "none")).level is Level.OK
+
+
+def test_a_missing_temporary_directory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gettempdir() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    assert only(check_temporary_folder()).level is Level.OK
+    monkeypatch.setattr("tempfile.gettempdir", gettempdir)
+    assert "set TMPDIR" in str(only(check_temporary_folder()).advice)
+
+
+def test_a_check_that_fails_is_a_finding(obey: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_kernel(_: str) -> Iterator[Finding]:
+        yield Finding(check="kernel", level=Level.OK, message="begins well")
+        raise OSError("no such kernel")
+
+    monkeypatch.setattr("backprop_tui.cli.doctor.machine.check_kernel", check_kernel)
+    result = obey("doctor")
+    assert result.code == 1
+    assert "bad   kernel       cannot be checked: no such kernel" in result.out
+    assert "terminal" in result.out
+
+
+@pytest.mark.parametrize(("version", "named"), [("0.0.1", "of version 0.0.1"), (None, "of an earlier version")])
+def test_a_supervisor_of_another_version_is_reported(
+    session: Session, monkeypatch: pytest.MonkeyPatch, version: str | None, named: str
+) -> None:
+    monkeypatch.setattr("backprop_tui.cli.doctor.state.supervisor_pid", lambda _: os.getpid())
+    record = {"pid": os.getpid()} | ({} if version is None else {"version": version})
+    write_atomically(session.home.governor, dump(record), durable=False)
+    finding = only(check_work(session.home))
+    assert finding.level is Level.WARN
+    assert named in finding.message
+    assert f"kill {os.getpid()}" in str(finding.advice)
+    write_atomically(session.home.governor, dump(record | {"version": __version__}), durable=False)
+    assert only(check_work(session.home)).level is Level.OK

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.client.remove import removable_runs, remove
+from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
@@ -84,6 +86,9 @@ def test_an_end_on_a_full_disk_is_written_when_there_is_space_again(small: Sandb
     state = run.wait_for_end().state
     assert isinstance(state, Ended)
     assert (state.status, state.exit_code) == (Status.FAILED, 6)
+    assert state.cause is not None
+    assert state.cause.kind == "disk_full"
+    assert "live.json: No space left on device" in (state.cause.evidence or "")
     assert [line["step"] for line in run.metrics()] == [1]
     small.wait_until_all_is_indexed()
 
@@ -111,6 +116,17 @@ def test_metrics_read_on_a_full_disk_are_written_when_there_is_space_again(small
     run.wait(lambda: len(run.metrics()) >= 399, "every step in metrics.jsonl")
     assert [line["step"] for line in run.metrics()] == list(range(1, 400))
     assert run.run().step == 399
+
+
+def test_runs_can_be_removed_from_a_full_disk(small: Sandbox) -> None:
+    run = small.submit(*python("print('x' * 100_000)"))
+    run.wait_for_end()
+    small.wait_until_all_is_indexed()
+    fill(small)
+    session = ClientSession(home=small.home, config_path=small.config_path)
+    assert remove(session, removable_runs(session, [run.id])) > 100_000
+    assert os.listdir(small.home.runs) == []
+    assert small.index() == {}
 
 
 def test_submitting_on_a_full_disk_fails_clearly_and_leaves_nothing(small: Sandbox) -> None:

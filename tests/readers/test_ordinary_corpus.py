@@ -1,4 +1,4 @@
-"""A quarter of a million lines of builds, installers, version control, tests, servers and shells yield nothing.
+"""Lines of builds, installers, version control, tests, servers, shells and tracebacks yield nothing: 250,000 of them.
 
 `ordinary/` holds what such programs really printed (`handmade.log`: lines as others print them, and sentences that come
 close). They are those lines again and again, with other digits and in another order, the same in each run.

@@ -148,3 +148,27 @@ def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:
     assert [watched.changed(), watched.changed()] == [True, False]
     path.unlink()
     assert watched.changed()
+
+
+def test_a_run_of_a_host_that_is_not_seen_says_so(store: Home) -> None:
+    there = Home(store.root, "gone")
+    there.prepare()
+    guardian = Runs(there).guarded("far", created_at=1_700_000_000.0)
+    Runs(there).queued("next", created_at=1_700_000_000.0)
+    os.utime(guardian.directory.live_path, (1_700_000_000, 1_700_000_000))
+    guardian.dies()
+    running, queued = _reader(store).read(None).runs
+    assert running.live is not None
+    for text in (running.live.problem, running.record["reason"], queued.record["hold_reasons"][0]["message"]):
+        assert str(text).startswith("on gone, not seen since ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_run_that_is_closed_to_this_user_is_counted(store: Home, runs: Runs) -> None:
+    runs.queued("open")
+    closed = runs.queued("closed")
+    os.chmod(closed.path, 0)
+    snapshot = _reader(store).read(None)
+    os.chmod(closed.path, 0o700)
+    assert [run.id for run in snapshot.runs] == ["open"]
+    assert snapshot.problem == "1 run left out, closed to you: backprop-tui doctor"

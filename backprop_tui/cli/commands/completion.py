@@ -58,7 +58,7 @@ def _content(what: str) -> str:
 
     if what not in shtab.SUPPORTED_SHELLS:
         known = ", ".join(shtab.SUPPORTED_SHELLS)
-        raise UsageError(f"completion: shtab {shtab.__version__} supports {known}; pip install -U shtab supports more")
+        raise UsageError(f"completion: shtab {shtab.__version__} supports {known}", "for more: pip install -U shtab")
     parser = full_parser()
     values = dict.fromkeys(_FILES, shtab.FILE) | dict.fromkeys(_FOLDERS, shtab.DIRECTORY)
     if hasattr(shtab, "cmd"):  # shtab 1.10

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from backprop_tui.cli import output, tables
-from backprop_tui.cli.doctor import Finding, Level, machine, state
+from backprop_tui.cli.doctor import Finding, Level, bad, machine, state
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.load import run_limits
-from backprop_tui.domain.errors import ConfigError
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.probes.logout import user_name
@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    findings = list(check_machine(session))
+    return print_findings(session, list(check_machine(session)))
+
+
+def print_findings(session: Session, findings: Sequence[Finding]) -> int:
+    """Prints the report, or the JSON; the exit code."""
     counts = Counter(finding.level for finding in findings)
     if session.json:
         output.json_value({"ok": not counts[Level.BAD], "checks": [asdict(finding) for finding in findings]})
@@ -42,30 +46,47 @@ def execute(_arguments: argparse.Namespace, session: Session) -> int:
 
 
 def check_machine(session: ClientSession) -> Iterator[Finding]:
+    """Every finding; a check that fails itself is one, too, since other commands fail in the same way."""
+    for name, check in _checks(session):
+        try:
+            yield from check()
+        except Exception as error:  # noqa: BLE001 - this command is for when others fail
+            yield bad(name, f"cannot be checked: {error}", "fix this first: other commands fail in the same way")
+
+
+def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable[Finding]]]]:
+    """The checks in their order; GPUs are measured while the first of them are made."""
+    home, environment = session.home, os.environ
     settings = machine_settings(session.config_path)
-    probe = MachineProbe(session.home, settings)
+    probe = MachineProbe(home, settings)
     limits = _limits(session)
-    yield from machine.check_python(current_directory(), os.environ)
-    yield from machine.check_packages()
-    yield from machine.check_kernel(os.uname().release)
-    yield from state.check_state(session.home.root, min_free_bytes=limits.min_free_disk_bytes)
-    yield from state.check_index(session.home)
-    yield from state.check_settings(session.config_path, current_directory(), os.environ, named=session.config_named)
-    yield from state.check_work(session.home)
-    yield from machine.check_logout(user_name())
+    yield "python", lambda: machine.check_python(current_directory(), environment)
+    yield "packages", machine.check_packages
+    yield "kernel", lambda: machine.check_kernel(os.uname().release)
+    yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
+    yield "owner", lambda: state.check_leftovers(home)
+    yield "index", lambda: state.check_index(home)
+    yield (
+        "settings",
+        lambda: state.check_settings(session.config_path, current_directory(), environment, named=session.config_named),
+    )
+    yield "supervisor", lambda: state.check_work(home)
+    yield "host", lambda: state.check_elsewhere(home)
+    yield "logout", lambda: machine.check_logout(user_name())
     sample = probe.sample()
-    yield from machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
-    yield from machine.check_cores(sample.readings.host)
-    yield from machine.check_shared_memory()
-    yield from machine.check_gpus(sample, settings.probe)
-    yield from machine.check_terminal(os.environ, size=machine.terminal_size())
+    yield "memory", lambda: machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
+    yield "cores", lambda: machine.check_cores(sample.readings.host)
+    yield "shm", machine.check_shared_memory
+    yield "temp", machine.check_temporary_folder
+    yield "gpu probe", lambda: machine.check_gpus(sample, settings.probe)
+    yield "terminal", lambda: machine.check_terminal(environment, size=machine.terminal_size())
 
 
 def _limits(session: ClientSession) -> RunLimits:
-    """The limits of a run queued here; if the settings are wrong, their own check says so."""
+    """The limits of a run queued here; if the settings cannot be read, their own check says so."""
     try:
         return run_limits(session.settings())
-    except ConfigError:
+    except (BackpropError, OSError):
         return RunLimits()
 
 

@@ -10,8 +10,9 @@ from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session, require_named_or_all
 from backprop_tui.client.control import stop_requests, wait_for_all
 from backprop_tui.client.handles import HELP, resolve_in
-from backprop_tui.client.runs import split, status_of
+from backprop_tui.client.runs import split, status_of, whereabouts
 from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.store.hosts import belongs_here
 
 SUMMARY = "stop runs gracefully and return when they have ended; a queued run leaves the queue"
 
@@ -58,10 +59,11 @@ def _with_directory(session: Session, handles: Sequence[str]) -> list[str]:
 
 def _all(session: Session) -> list[str]:
     unfinished, _ = split(session.home)
-    run_ids = [view.run.id for view in unfinished if view.run.host == session.home.host]
-    elsewhere = len(unfinished) - len(run_ids)
+    run_ids = [view.run.id for view in unfinished if belongs_here(session.home, view.run)]
+    elsewhere = [view for view in unfinished if view.run.id not in run_ids]
     if elsewhere:
-        diagnostics.say(f"{elsewhere} on other machines continue; name them to stop them")
+        places = "; ".join(f"{view.run.id} {whereabouts(session.home, view.run)}" for view in elsewhere)
+        diagnostics.say(f"runs of other machines continue: {places}; name them to stop them")
     if not run_ids:
         diagnostics.say("nothing is unfinished on this machine")
     return run_ids

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 
-from backprop_tui.cli import diagnostics, output
+from backprop_tui.cli import diagnostics, output, values
 from backprop_tui.cli.event_stream import EventStream, Pace
-from backprop_tui.cli.exit_codes import first_failure
+from backprop_tui.cli.exit_codes import TIMED_OUT, first_failure
 from backprop_tui.cli.session import Session, named_or_all
 from backprop_tui.client.handles import HELP
+from backprop_tui.client.runs import current, whereabouts
 from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.run_view import public_record
+from backprop_tui.store.hosts import belongs_here, is_silent
+from backprop_tui.store.run_view import public_record, unfinished_views
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -24,18 +27,46 @@ ENSURE_SECONDS = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="*", help=HELP)
-    parser.add_argument("--all", action="store_true", help="every run that is unfinished now")
+    parser.add_argument(
+        "--all", action="store_true", help="every run that is unfinished now, but for machines not seen"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=values.at_least_zero(),
+        help="wait at most so long; exit code 124 if a run is unfinished then",
+    )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    run_ids = named_or_all(arguments, session)
-    records = _wait(session, run_ids)
+    run_ids = _without_silent(session, named_or_all(arguments, session), leave_out=arguments.all)
+    records = _wait(session, run_ids, math.inf if arguments.timeout is None else arguments.timeout)
+    unfinished = [run_id for run_id in run_ids if run_id not in records]
     if session.json:
-        output.json_value([records[run_id] for run_id in run_ids])
+        output.json_value([records.get(run_id) or current(session, run_id) for run_id in run_ids])
+    if unfinished:
+        diagnostics.say(f"still unfinished after {arguments.timeout:g} s: {', '.join(unfinished)}")
+        return TIMED_OUT
     return first_failure(records.values())
 
 
-def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
+def _without_silent(session: Session, run_ids: Sequence[str], *, leave_out: bool) -> list[str]:
+    """Says which runs are on hosts that have not been seen for minutes; without them, if they are to be left out."""
+    silent: dict[str, str] = {}
+    for view in unfinished_views(session.home):
+        run = view.run
+        if run.id in run_ids and not belongs_here(session.home, run) and is_silent(session.home, run):
+            silent[run.id] = whereabouts(session.home, run)
+    for run_id, place in silent.items():
+        consequence = "is not waited for" if leave_out else "may never end; --timeout SECONDS limits the wait"
+        lost = f"if that host never comes back: backprop-tui remove --lost {run_id}"
+        diagnostics.say(f"run {run_id} is {place}, and {consequence}; {lost}")
+    return [run_id for run_id in run_ids if not (leave_out and run_id in silent)]
+
+
+def _wait(session: Session, run_ids: Sequence[str], seconds: float) -> dict[str, JsonObject]:
+    """The records of the runs that ended within this time, by id."""
+    end = time.monotonic() + seconds
     waiting: dict[str, EventStream | None] = dict.fromkeys(run_ids)
     records: dict[str, JsonObject] = {}
     pace = Pace(time.monotonic())
@@ -47,13 +78,13 @@ def _wait(session: Session, run_ids: Sequence[str]) -> dict[str, JsonObject]:
             records[record["id"]] = record
             if not session.json:
                 diagnostics.say(f"{record['id']} ({record['name']}): {end_line(record)}")
-        if not waiting:
+        if not waiting or now >= end:
             return records
         if now >= ensure_at:
             ensure_at = now + ENSURE_SECONDS
-            session.supervisor.ensure()
+            session.keep_supervisor()
         diagnostics.status(f"waiting for {len(waiting)} of {len(run_ids)}")
-        time.sleep(pace.seconds(now, urgent=False))
+        time.sleep(min(pace.seconds(now, urgent=False), max(0.0, end - now)))
 
 
 def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[JsonObject]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from backprop_tui import TESTED_TEXTUAL
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.cli.packages import install_command, installed_version, missing_requirements
-from backprop_tui.client.command_line import default_interpreter
+from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
@@ -117,6 +117,17 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         yield warn("shm", f"{path} has {numbers.size(total)}", advice)
     else:
         yield ok("shm", f"{path} has {numbers.size(total)}")
+
+
+def check_temporary_folder() -> Iterator[Finding]:
+    """Checks that files can be made in a temporary directory, as most training scripts do."""
+    import tempfile
+
+    try:
+        yield ok("temp", tempfile.gettempdir())
+    except FileNotFoundError:
+        message = "no directory for temporary files can be written (TMPDIR, /tmp, /var/tmp)"
+        yield warn("temp", message, "many scripts need one: mount a tmpfs on /tmp, or set TMPDIR")
 
 
 def check_gpus(sample: Sample, configured: str) -> Iterator[Finding]:

@@ -8,31 +8,38 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
+from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.machine import existing_directory
-from backprop_tui.client.runs import guardian_problem, split
-from backprop_tui.config.load import checked_layers
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.client.runs import guardian_problem, split, whereabouts
+from backprop_tui.config.load import read_layers
+from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
+from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import belongs_here, is_silent
+from backprop_tui.store.run_view import governor_record
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
 _VOLATILE = ("tmpfs", "ramfs")
 MIN_FREE_FILES = 10_000
+MAX_NAMED = 5  # closed files; more are counted
 
 
-def check_state(root: str, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
+def check_state(home: Home, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
     """Checks the state directory; leaves nothing behind in it."""
+    root = home.root
     origin = "BACKPROP_HOME" if os.environ.get("BACKPROP_HOME") else "the default"
     if not os.path.isdir(root):
         yield from _check_missing(root, origin)
     else:
-        yield from _check_directory(root, origin)
-        yield from check_locks(root)
+        yield from _check_directory(home, origin)
+        if home.foreign_owner() is None:
+            yield from check_locks(root)
     folder = existing_directory(root)
     yield _check_file_system(folder, mounts)
     yield from check_space(folder, min_free_bytes=min_free_bytes)
@@ -48,11 +55,24 @@ def _check_missing(root: str, origin: str) -> Iterator[Finding]:
         yield bad("state", f"{root} ({origin}) cannot be created: {above} is not writable", "set BACKPROP_HOME")
 
 
-def _check_directory(root: str, origin: str) -> Iterator[Finding]:
+def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
+    root = home.root
     status = os.stat(root)
     mode = stat.S_IMODE(status.st_mode)
-    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        yield bad("state", f"{root} ({origin}) is not writable by you", "chown or chmod it, or set BACKPROP_HOME")
+    owner = home.foreign_owner()
+    if owner is not None:
+        message = f"{root} ({origin}) belongs to {user_name(owner)}; as root you can look, and change nothing"
+        yield bad(
+            "state", message, f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of your own"
+        )
+    elif os.statvfs(root).f_flag & os.ST_RDONLY:
+        yield bad(
+            "state", f"{root} ({origin}) is on a read-only file system", "mount it writable, or set BACKPROP_HOME"
+        )
+    elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        reason, command = why_closed(root)
+        message = f"{root} ({origin}) is not writable by you: {reason}"
+        yield bad("state", message, f"{command}, or set BACKPROP_HOME to a directory of your own")
     elif status.st_uid != os.geteuid():
         yield warn(
             "state", f"{root} ({origin}) belongs to another user", "each user needs a state directory of their own"
@@ -61,6 +81,35 @@ def _check_directory(root: str, origin: str) -> Iterator[Finding]:
         yield warn("state", f"{root} ({origin}) is open to others (mode {mode:03o})", f"chmod 700 {root}")
     else:
         yield ok("state", f"{root} ({origin})")
+
+
+def check_leftovers(home: Home) -> Iterator[Finding]:
+    """Finds files that are closed to this user, as one command as root leaves them, and what was set aside for that."""
+    if not os.access(home.root, os.W_OK):
+        return  # the state directory as a whole is closed
+    folders = (home.root, home.runs, home.active, home.new, home.keys, home.host_folder)
+    closed = [path for folder in folders for path in _closed_in(folder)]
+    for path in closed[:MAX_NAMED]:
+        reason, command = why_closed(path)
+        yield warn("owner", f"{path} is closed to you: {reason}", command)
+    if len(closed) > MAX_NAMED:
+        command = f"sudo chown -R {os.geteuid()} {home.root}"
+        yield warn("owner", f"{len(closed) - MAX_NAMED} more files are closed to you", command)
+
+
+def _closed_in(folder: str) -> Iterator[str]:
+    """The files in a directory that cannot be read and written, and the directories that cannot be entered."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        needed = os.R_OK | os.W_OK | (os.X_OK if entry.is_dir() else 0)
+        if ".of-" not in entry.name and not os.access(entry.path, needed) and os.path.lexists(entry.path):
+            yield entry.path
 
 
 def check_locks(root: str) -> Iterator[Finding]:
@@ -141,7 +190,7 @@ def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
 
 
 def check_settings(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> Iterator[Finding]:
-    for layer in checked_layers(user_file, directory, environment, named=named):
+    for layer in read_layers(user_file, directory, environment, named=named):
         for problem in layer.problems:
             yield bad("settings", str(problem), "fix it there; backprop-tui config check lists all problems")
         for remark in layer.remarks:
@@ -156,7 +205,7 @@ def check_work(home: Home) -> Iterator[Finding]:
     pid = supervisor_pid(home)
     waiting = counted(len(here), "unfinished run")
     if pid is not None:
-        yield ok("supervisor", f"alive, pid {pid}, {waiting}")
+        yield _check_supervisor(home, pid, waiting)
     elif not here:
         yield ok("supervisor", "none, and nothing is unfinished; the next run starts one")
     elif is_signed_elsewhere(home) and any(view.live is not None for view in here):
@@ -172,11 +221,37 @@ def check_work(home: Home) -> Iterator[Finding]:
             )
 
 
+def _check_supervisor(home: Home, pid: int, waiting: str) -> Finding:
+    alive = f"alive, pid {pid}, {waiting}"
+    version = (governor_record(home) or {"version": __version__}).get("version")
+    if version == __version__:
+        return ok("supervisor", alive)
+    of = "an earlier version" if version is None else f"version {version}"
+    advice = f"it ends with its last run; to replace it now, while runs go on: kill {pid}, then backprop-tui list"
+    return warn("supervisor", f"{alive}; it is of {of}, and {__version__} is installed", advice)
+
+
+def check_elsewhere(home: Home) -> Iterator[Finding]:
+    """Finds unfinished runs of hosts that have not been seen for minutes."""
+    unfinished, _ = split(home)
+    for view in unfinished:
+        run = view.run
+        if not belongs_here(home, run) and is_silent(home, run):
+            advice = (
+                f"if this machine had that name: BACKPROP_HOST={run.host} backprop-tui list; "
+                f"if that host never comes back: backprop-tui remove --lost {run.id}"
+            )
+            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", advice)
+
+
 def check_index(home: Home) -> Iterator[Finding]:
     try:
         content = read_bytes(home.index)
         if content is not None:
             parse_object(home.index, content)
+    except AccessDenied as error:
+        yield warn("index", str(error), "nothing is lost: the next run that ends sets it aside and builds another")
+        return
     except BackpropError as error:
         yield warn("index", str(error), "nothing is lost: it is rebuilt when the next run ends")
         return

@@ -182,6 +182,19 @@ def disk(clues: Clues) -> Cause | None:
     return None
 
 
+def cut_output(clues: Clues) -> Cause | None:
+    """Recognises a full disk by the run's own files, where it also kept the script's message out of the log."""
+    full = clues.facts.disk_full
+    if full is None:
+        return None
+    return build_cause(
+        "disk_full",
+        evidence=full,
+        summary="disk full: there was no room for the end of its output",
+        advice="free some space where the runs are kept (backprop-tui clean --older-than 30d), then resume",
+    )
+
+
 def _disk_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     system = clues.facts.file_system(path)
     if path == SHARED_MEMORY:

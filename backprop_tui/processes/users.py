@@ -1,0 +1,73 @@
+"""Users of this machine: their names, whose directory this is, and how a file that is closed to us can be opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+ROOT = 0
+
+
+def user_name(uid: int) -> str:
+    """The name of a user; `uid N` for one without an account, as in a container."""
+    import pwd  # only for messages
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def foreign_owner(folder: str) -> int | None:
+    """The user whose directory this is, or would be made in, if we are root and it is not root's; otherwise None.
+
+    What root writes there would be closed to its owner. Other users are kept out by the permissions alone.
+    """
+    if os.geteuid() != ROOT:
+        return None
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    owner = os.stat(folder).st_uid
+    return None if owner == ROOT else owner
+
+
+def run_as(uid: int) -> str:
+    """The beginning of a command line that runs a program as that user."""
+    name = user_name(uid)
+    account = f"'#{uid}'" if " " in name else name
+    return f"sudo -u {account}"
+
+
+def why_closed(path: str) -> tuple[str, str]:
+    """What keeps us from reading or writing this path, and the command that opens it."""
+    closed = _closed_part(path)
+    status = os.lstat(closed)
+    subject = "it" if closed == path else closed
+    if status.st_uid == os.geteuid():
+        return f"{subject} has mode {stat.S_IMODE(status.st_mode):03o}", f"chmod -R u+rwX {closed}"
+    return f"{subject} belongs to {user_name(status.st_uid)}", f"sudo chown -R {os.geteuid()} {closed}"
+
+
+def _closed_part(path: str) -> str:
+    """The outermost directory above the path that we may not enter; else the path, or the directory to make it in."""
+    closed, folder = path, path
+    while (above := os.path.dirname(folder)) != folder:
+        folder = above
+        if not os.access(folder, os.X_OK):
+            closed = folder
+    while not os.path.lexists(closed):
+        closed = os.path.dirname(closed)
+    return closed
+
+
+def is_flocked(path: str) -> bool:
+    """Whether some process holds a lock on a file that we may not open; only those of this machine are known.
+
+    See proc(5), /proc/locks: the sixth field ends with the inode.
+    """
+    try:
+        inode = str(os.lstat(path).st_ino)
+        with open("/proc/locks", encoding="ascii") as file:
+            return any(line.split()[5].rpartition(":")[2] == inode for line in file if " FLOCK " in line)
+    except (OSError, IndexError):
+        return False

@@ -1,0 +1,67 @@
+"""Runs of other hosts in this store: whether they are this machine's under another name, and when a host was seen."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import ACTIVE
+from backprop_tui.processes.identity import Identity, is_alive
+from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import is_locked
+from backprop_tui.store.run_directory import RunDirectory
+
+SILENT_SECONDS = 120.0  # a supervisor writes every second; clocks of machines differ, and networks pause
+_HOST = re.compile(r"[^\s/.][^\s/]{0,63}")
+
+
+def this_host() -> str:
+    """The name of this machine in the store: BACKPROP_HOST, else its host name. Raises: UsageError."""
+    chosen = os.environ.get("BACKPROP_HOST")
+    host = chosen or os.uname().nodename
+    if _HOST.fullmatch(host) and host.isprintable():
+        return host
+    rule = "1 to 64 characters without blanks and slashes, not starting with a dot"
+    if chosen:
+        raise UsageError(f"BACKPROP_HOST={chosen!r}: use {rule}")
+    raise UsageError(f"the host name {host!r} cannot name a directory: set BACKPROP_HOST to another ({rule})")
+
+
+def belongs_here(home: Home, run: Run) -> bool:
+    """Whether the supervisor of this machine looks after the run.
+
+    That is also so if the machine had another name when the run was started, as each start of a container has: within
+    one boot the locks and the process of the script show that no other supervisor does, and whether the script lives.
+    """
+    if run.host == home.host:
+        return True
+    if run.status not in ACTIVE or run.attempt.boot_id != boot_id():
+        return False
+    if is_locked(Home(home.root, run.host).supervisor_lock):
+        return False
+    directory = RunDirectory(home.run_folder(run.id))
+    script = directory.script_identity()
+    if script is not None and is_alive(Identity(script[1], script[2])):
+        return True
+    return not is_locked(directory.script_lock)  # held by a script in another container: its process is not seen here
+
+
+def seen_at(home: Home, run: Run) -> float:
+    """When the run's host last wrote something about itself or this run, as a wall time."""
+    host, directory = Home(home.root, run.host), RunDirectory(home.run_folder(run.id))
+    times = [run.created_at]
+    for path in (host.governor, host.readings, host.supervisor_lock, directory.live_path, directory.resources_path):
+        try:
+            times.append(os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+def is_silent(home: Home, run: Run) -> bool:
+    """Whether the run's host has not been seen for minutes."""
+    return time.time() - seen_at(home, run) > SILENT_SECONDS
