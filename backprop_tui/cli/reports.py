@@ -51,7 +51,7 @@ def follow_queued(
         hint = _timebox_hint(session, arguments, run_ids)
         if hint is not None:
             diagnostics.say(f"timebox: {duration(DEFAULT_TIMEBOX_SECONDS)} from the start ({hint})")
-    elif session.dashboard is None or arguments.no_wait:
+    elif session.dashboard is None or arguments.no_wait or not _has_textual():
         from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
 
         wait, hint = not arguments.no_wait, _timebox_hint(session, arguments, run_ids)
@@ -60,6 +60,16 @@ def follow_queued(
         interrupts.release()
         return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
+
+
+def _has_textual() -> bool:
+    """Whether the dashboard can be opened; says so if not, since a run that is queued is followed all the same."""
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec("textual") is not None:
+        return True
+    diagnostics.complain("no dashboard: Textual is not installed; backprop-tui doctor says how to install it")
+    return False
 
 
 def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ from backprop_tui import TESTED_TEXTUAL
 from backprop_tui.cli import packages
 from backprop_tui.cli.doctor import Level
 from backprop_tui.cli.doctor.machine import check_packages
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = ["textual<8.3,>=8.2.8", "tomli-w>=1.0", "pytest<9,>=8.4; extra == 'dev'"]
@@ -31,23 +32,44 @@ def _without(monkeypatch: pytest.MonkeyPatch, *missing: str, textual: str = TEST
     monkeypatch.setattr(metadata, "requires", lambda _: REQUIRED)
 
 
-def test_the_dashboard_without_textual_is_one_sentence() -> None:
+def _on_a_terminal(*words: str) -> tuple[subprocess.CompletedProcess[str], bytes]:
+    """Runs the program without site-packages, thus without Textual; returns also what the terminal was sent."""
     ours, theirs = os.openpty()
-    # -S: without site-packages, thus without Textual.
-    program = [sys.executable, "-S", "-m", "backprop_tui"]
+    program = [sys.executable, "-S", "-m", "backprop_tui", *words]
     environment = dict(os.environ) | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
     finished = subprocess.run(
         program, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment, text=True, check=False
     )
+    os.set_blocking(ours, False)
+    try:
+        sent = os.read(ours, 1 << 16)
+    except BlockingIOError:
+        sent = b""
     os.close(theirs)
-    assert finished.returncode == 70
+    os.close(ours)
+    return finished, sent
+
+
+def test_the_dashboard_without_textual_is_one_sentence() -> None:
+    finished, sent = _on_a_terminal()
+    assert (finished.returncode, sent) == (70, b"")
     assert "no module textual in " in finished.stderr
     assert "pip install" in finished.stderr
     assert finished.stderr.count("\n") == 1
-    os.set_blocking(ours, False)
-    with pytest.raises(OSError, match=r"Input/output error|temporarily"):  # nothing was written to the terminal
-        os.read(ours, 100)
-    os.close(ours)
+
+
+def test_a_run_is_followed_where_no_dashboard_can_be_opened(home: Path) -> None:
+    script, config = home / "train.py", home / "config" / "backprop" / "config.toml"
+    script.write_text("print('step 1')\n")
+    config.parent.mkdir(parents=True)
+    config.write_text('min_free_ram_gb = 0\n[gpu]\nprobe = "none"\n[governor]\nmax_load_per_core = 0\n')
+    try:
+        finished, sent = _on_a_terminal("run", str(script))
+    finally:
+        processes.kill_processes_of_store(str(home / "backprop"))
+    assert finished.returncode == 0
+    assert b"step 1" in sent
+    assert "no dashboard: Textual is not installed" in finished.stderr
 
 
 def test_the_advice_installs_all_that_is_missing_for_use(monkeypatch: pytest.MonkeyPatch) -> None:
