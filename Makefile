@@ -1,9 +1,9 @@
 # The common tasks; each installs what it needs into .venv.
 BIN := .venv/bin
 
-.PHONY: test quick check bench hooks demo-example
+.PHONY: test quick check docs bench hooks demo-example
 
-test: .venv/installed  ## all tests (about 8 minutes on 2 cores)
+test: .venv/installed  ## all tests (about 10 minutes on 2 cores)
 	$(BIN)/pytest -n 2
 
 quick: .venv/installed  ## the tests that start no processes and no dashboard (under a minute)
@@ -14,6 +14,10 @@ check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed  ## the site, in build/site; a broken link is an error
+	$(BIN)/pip install -q -e '.[docs]'
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/site
 
 bench: .venv/installed  ## the figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks

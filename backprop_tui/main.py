@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+
+TYPE_CHECKING = False  # of `typing`, whose import takes longer than everything else before Ctrl-C is held back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from backprop_tui.client.run_request import RunRequest
     from backprop_tui.client.session import ClientSession
@@ -65,7 +68,13 @@ def _open_demo(host: str, config_path: str) -> int:
 
 def program() -> NoReturn:
     """Runs `main` as a whole process, without Python's clean-up, which takes longer than most commands."""
-    # Loading modules creates no garbage, and looking for some takes a tenth of a short command's time.
-    gc.set_threshold(100_000)
+    try:
+        # While modules are imported, Ctrl-C waits: `run_program` lets it in where it is answered without a traceback.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Loading modules creates no garbage, and looking for some takes a tenth of a short command's time.
+        gc.set_threshold(100_000)
+        code = main()
+    except KeyboardInterrupt:  # once more, while the first was being answered
+        code = 128 + signal.SIGINT
     # All output is flushed by now; Python would only free memory.
-    os._exit(main())
+    os._exit(code)

@@ -12,7 +12,7 @@
 
 Outside a run of backprop-tui, all functions do nothing, and disk errors never end a training. This is a single file
 that needs only the standard library and Python 3.8 or newer: if backprop-tui is not installed in the training's
-environment, copy the file under any name. In a distributed training, only rank 0 reports.
+environment, `backprop-tui report DIR` copies it there. In a distributed training, only rank 0 reports.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ _numbers = count()
 MARKERS = {
     "end_to_end": "e2e",
     "frameworks": "frameworks",
-    **dict.fromkeys(("cli", "client", "demo", "examples", "launchers", "model", "probes", "runner"), "slow"),
+    **dict.fromkeys(
+        ("cli", "client", "demo", "examples", "launchers", "model", "packaging", "probes", "runner"), "slow"
+    ),
     **dict.fromkeys(("tui/screens", "tui/log", "tui/test_bridge.py", "tui/test_snapshots.py"), "slow"),
     **dict.fromkeys(("domain/governor/test_admission_properties", "domain/governor/test_guard_properties"), "slow"),
     **dict.fromkeys(("readers/test_captured.py", "readers/test_ordinary_corpus.py"), "slow"),

@@ -29,7 +29,7 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if sys.stdin is None or not sys.stdin.isatty() or not is_terminal():
         raise UsageError(
-            f"{question} There is no terminal to ask on: give --yes, or --dry-run to see what would be removed"
+            f"{question} There is no terminal to ask on", "give --yes, or --dry-run to see what would be removed"
         )
     clear_status()
     _write(f"{question} [y/N] ")

@@ -55,6 +55,7 @@ class Event:
     time: str | None
     message: str = ""
     values: JsonObject = field(default_factory=dict)
+    run: Run | None = None  # the record when the event was read
 
 
 class EventStream:
@@ -104,12 +105,23 @@ class EventStream:
             if line.get("event") != ENDED:
                 values = {name: value for name, value in line.items() if name not in ("event", "time")}
                 kind, message = str(line.get("event")), str(line.get("message") or "")
-                yield Event(kind=kind, run_id=self.run.id, time=line.get("time"), message=message, values=values)
+                if kind == ATTEMPT_ENDED:
+                    values |= {"run": self.record(), "position": self._position()}
+                yield Event(
+                    kind=kind, run_id=self.run.id, time=line.get("time"), message=message, values=values, run=self.run
+                )
         yield from self._hold_events(now)
         yield from self._progress_events(now, at_once=ended)
         if ended:
             record = self.record()
             yield Event(kind=ENDED, run_id=self.run.id, time=record["ended_at"], values={"run": record})
+
+    def _position(self) -> int | None:
+        """The position in the queue, counted from 1; None if the run is not queued."""
+        from backprop_tui.client.queueing import queue_positions
+        from backprop_tui.store.run_view import unfinished_views
+
+        return queue_positions(self._home, unfinished_views(self._home)).get(self.run.id)
 
     def _hold_events(self, now: float) -> Iterator[Event]:
         """An event when the checks that hold the run change, not each time a value does."""

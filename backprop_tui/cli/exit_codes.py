@@ -11,6 +11,23 @@ from backprop_tui.store.fields import JsonObject
 OK, NOT_FOUND, LOST, HELD, TIMED_OUT, STOPPED, READER_GONE = 0, 66, 71, 75, 124, 130, 141
 _SIGNALLED = 128
 
+# For the manual page; a test compares it with docs/commands.md.
+MEANINGS = {
+    "0": "completed, or ended at the end of its timebox",
+    "1": "`doctor` found a problem; otherwise the script's own exit code",
+    "N": "the script's own exit code",
+    "128+N": "ended by a signal that did not come from backprop-tui",
+    "2": "wrong usage, a wrong setting, or no such run",
+    "66": "script or command not found",
+    "70": "a fault of backprop-tui, or a Python package that it needs is missing",
+    "71": "lost: exit status unknown",
+    "73": "the state directory cannot be created or written",
+    "74": "disk full, or another input/output error",
+    "75": "held by the governor (`--no-wait`, `--dry-run`)",
+    "130": "stopped by a person or by the guard, or the command was interrupted by Ctrl-C",
+    "141": "the reader of the output closed it (as `head` does)",
+}
+
 
 def exit_code_of(record: JsonObject) -> int:
     match record["status"]:

@@ -36,15 +36,17 @@ def follow(
     *,
     starts: Mapping[str, FileSizes] | None = None,
     before: Run | None = None,
+    hint: str | None = None,
     wait_when_held: bool = True,
 ) -> int:
     """Follows runs to their ends; the exit code of the first that did not end well.
 
     `starts` says how much of each run's files is old; None: nothing. Without `wait_when_held`, a run that is held is
     taken out of the queue again, exit code 75; `before` is its record before it was resumed, None if it is new.
+    `hint` is what to say once, with the first start.
     """
     starts = {run_id: FileSizes() for run_id in run_ids} if starts is None else starts
-    following = Following(session, starts, presenter_for(session, run_ids), interrupts)
+    following = Following(session, starts, presenter_for(session, run_ids, hint=hint), interrupts)
     if not wait_when_held:
         from backprop_tui.client.queueing import withdraw
 
@@ -170,8 +172,7 @@ class Following:
             self._handled_interrupts = self._interrupts.count
             request = StopRequest(by=PERSON, reason=STOPPED_BY_CTRL_C, kill=self._interrupts.count >= _KILL)
             self._stops = [StopControl(self._session, run.stream.run.id, request) for run in self._unfinished()]
-            count = counted(len(self._stops), "run")
-            diagnostics.say(f"killing {count}" if request.kill else f"stopping {count}; Ctrl-C again kills")
+            diagnostics.say(self._stopping_line(kill=request.kill))
         for stop in [*self._stops]:
             try:
                 is_done = stop.poll() is not None
@@ -180,6 +181,13 @@ class Following:
                 is_done = True
             if is_done:
                 self._stops.remove(stop)
+
+    def _stopping_line(self, *, kill: bool) -> str:
+        unfinished = self._unfinished()
+        count = counted(len(unfinished), "run")
+        if all(run.stream.run.status is Status.QUEUED for run in unfinished):
+            return f"taking {count} out of the queue"
+        return f"killing {count}" if kill else f"stopping {count}; Ctrl-C again kills"
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE
-from backprop_tui.cli.parser import full_parser, parse
+from backprop_tui.cli.parser import parse
 from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     _make_streams_writable()
     parsed: list[Invocation] = []
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while this was imported
         code = _execute(words, parsed, open_dashboard, open_demo)
         output.flush()
     except BrokenPipeError:
@@ -63,7 +65,8 @@ def _execute(
     session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
     if options.demo:
         if session.dashboard is None or open_demo is None:
-            raise UsageError("--demo needs a terminal to show its dashboard on, and no --no-ui, --json or --dry-run")
+            problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"
+            raise UsageError(problem, "use a terminal, and leave out --no-ui, --json and --dry-run")
         return open_demo(session.home.host, session.config_path)
     try:
         return _carry_out(invocation, session)
@@ -75,23 +78,11 @@ def _execute(
 
 def _carry_out(invocation: Invocation, session: Session) -> int:
     if invocation.execute is None:
-        return session.dashboard(session.home, session.config_path, None) if session.dashboard else _overview(session)
+        if session.dashboard is None:
+            instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
+            raise UsageError(f"the dashboard cannot open: {session.dashboard_obstacle}", instead)
+        return session.dashboard(session.home, session.config_path, None)
     return invocation.execute(invocation.arguments, session)
-
-
-def _overview(session: Session) -> int:
-    from backprop_tui.domain.status import Status
-    from backprop_tui.store.run_view import unfinished_views
-
-    full_parser().print_help()
-    output.line()
-    statuses = [view.status for view in unfinished_views(session.home)]
-    waiting = statuses.count(Status.QUEUED)
-    if statuses:
-        output.line(f"{len(statuses) - waiting} active, {waiting} queued; for more: backprop-tui status")
-    else:
-        output.line("No run is active or queued. Start one with: backprop-tui run train.py")
-    return OK
 
 
 def _make_streams_writable() -> None:
@@ -124,14 +115,17 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
         return Interrupted("interrupted by Ctrl-C")
     if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
         return error
-    if isinstance(error, OSError) and error.errno in (_NO_SPACE if error.filename is None else _NO_SPACE + _REFUSED):
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and package != "backprop_tui":
+        from backprop_tui.cli.packages import missing_package
+
+        return missing_package(package)
+    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED) and error.filename is not None:
         from backprop_tui.store.files import failure
 
-        return (
-            StorageFailed(str(error.strerror))
-            if error.filename is None
-            else failure(os.fsdecode(error.filename), error)
-        )
+        return failure(os.fsdecode(error.filename), error)
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return StorageFailed(str(error.strerror))
     kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"

@@ -8,11 +8,20 @@ from dataclasses import fields
 from typing import Any
 
 from backprop_tui.cli import values
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
-from backprop_tui.config.kinds import number, parse_memory_limit, parse_signal, parse_warning, signal_name, warning
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
+from backprop_tui.config.kinds import (
+    AUTO,
+    integer,
+    number,
+    parse_memory_limit,
+    parse_signal,
+    parse_warning,
+    signal_name,
+    warning,
+)
 from backprop_tui.domain.goals import parse_goal
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.domain.objective import parse_objective
+from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
 LEFTOVERS = ("auto", "wait", "kill")
@@ -29,7 +38,10 @@ def _warning_signal(text: str | None) -> WarningSignal:
 
 # Minutes above 0 in seconds; `none` is NO_LIMIT.
 minutes_or_none: Callable[[str], float] = values.parser_of(
-    number(above=0, optional=True), lambda minutes: NO_LIMIT if minutes is None else minutes * 60
+    number(above=0, optional=True, unit=MINUTES), lambda minutes: NO_LIMIT if minutes is None else minutes * 60
+)
+max_parallel: Callable[[str], int] = values.parser_of(
+    integer(least=0, auto=True), lambda value: MACHINES_LIMIT if value == AUTO else value
 )
 stop_signal: Callable[[str], str] = values.parser_of(signal_name(), parse_signal)
 warn_signal: Callable[[str], WarningSignal] = values.parser_of(warning(), _warning_signal)
@@ -116,26 +128,24 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_timebox(parser: argparse._ActionsContainer, text: str) -> None:
+    names = ("-m", "--max-run-minutes", "--max-minutes")
+    parser.add_argument(*names, dest="max_run_seconds", metavar="MIN", type=minutes_or_none, help=text)
+
+
 def add_objective(parser: argparse._ActionsContainer, text: str) -> None:
     parser.add_argument("--objective", metavar="METRIC[:min|max]", type=values.parser_by(parse_objective), help=text)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
-    group.add_argument(
-        "-m",
-        "--max-run-minutes",
-        dest="max_run_seconds",
-        metavar="MIN",
-        type=minutes_or_none,
-        help="timebox of one attempt, fractions allowed; none: no limit (default: 10)",
-    )
+    add_timebox(group, "timebox of one attempt: minutes, or 45s, 1h30m, 2d; none: no limit (default: 10)")
     group.add_argument(
         "--total-minutes",
         dest="total_seconds",
         metavar="MIN",
         type=values.minutes,
-        help="total time in several timeboxes, each resumed from the last checkpoint and queued behind other runs",
+        help="total time (12h) in timeboxes, each resumed from the last checkpoint and queued behind other runs",
     )
     group.add_argument(
         "--until",
@@ -150,15 +160,15 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "-p",
         "--max-parallel",
         metavar="N",
-        type=values.whole(least=0),
-        help="start only while fewer than N runs are active; 0: no limit (default: the machine's)",
+        type=max_parallel,
+        help="start only while fewer than N runs are active; 0: no limit, auto: the machine's limit (default: auto)",
     )
     group.add_argument(
         "--min-free-ram",
         dest="min_free_ram_bytes",
         metavar="GB",
-        type=values.at_least_zero(scale=GIGABYTE),
-        help="start only while that much memory is free; 0: do not check (default: 4)",
+        type=values.at_least_zero(GIGABYTES),
+        help="start only while that much memory is free, also as 500MB; 0: do not check (default: 4)",
     )
 
 
@@ -185,13 +195,13 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         "--gpu-memory-limit",
         metavar="LIMIT",
         type=values.parser_by(parse_memory_limit),
-        help="how much memory of a GPU the run may use: 80%%, or 8 for 8 GB (default: no limit)",
+        help="how much memory of a GPU the run may use: 80%%, 8 for 8 GB, or 500MB (default: no limit)",
     )
     group.add_argument(
         "--gpu-min-vram",
         dest="gpu_min_free_vram_bytes",
         metavar="MB",
-        type=values.at_least_zero(scale=MEGABYTE),
+        type=values.at_least_zero(MEGABYTES),
         help="start only on a GPU with that much free memory; 0: do not check (default: 2500)",
     )
     group.add_argument(
@@ -228,7 +238,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--python",
         metavar="PATH",
-        help="an interpreter or environment's directory (default: the active environment, else .venv, else python3)",
+        help="an interpreter or environment's directory (default: the active one, else the project's, else python3)",
     )
     group.add_argument("--cwd", metavar="DIR", help="working directory of the run (default: this one)")
     group.add_argument(
@@ -253,14 +263,14 @@ def _add_stopping(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--grace-seconds",
         metavar="S",
-        type=values.at_least_zero(),
+        type=values.at_least_zero(SECONDS),
         help="time from the stop signal to TERM; KILL comes 5 s later (default: 30)",
     )
     group.add_argument(
         "--warn-signal",
         metavar="SIGNAL@SECONDS",
         type=warn_signal,
-        help="a signal that many seconds before the timebox ends, such as USR1@60 (default: none)",
+        help="a signal that many seconds before the timebox ends, such as USR1@60 or USR1@2m (default: none)",
     )
     group.add_argument(
         "--leftovers",

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from backprop_tui.domain.errors import BackpropError
 
 USUAL_WIDTH = 80
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def line(text: str = "") -> None:
@@ -68,6 +70,13 @@ def wait(seconds: float, *, for_reader: bool, others: Iterable[int] = ()) -> lis
 
 def is_terminal() -> bool:
     return sys.stdout.isatty()
+
+
+def next_screen(seconds: float) -> None:
+    """Waits, then clears a terminal for what is shown next; elsewhere it is separated by an empty line."""
+    flush()
+    time.sleep(seconds)
+    sys.stdout.write(_CLEAR_SCREEN if is_terminal() else "\n")
 
 
 def flush() -> None:

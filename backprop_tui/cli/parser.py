@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
@@ -15,18 +16,32 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 if TYPE_CHECKING:
+    from backprop_tui.cli.run_words import TrailingOptions
     from backprop_tui.cli.session import Session
 
 # In the order of the overview; each is a module of its name in `cli/commands`.
 COMMANDS = (
     *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
-    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "completion"),
+    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "service", "report", "completion"),
 )
 
-_RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
+# Words of other tools that mean the same.
+SYNONYMS = {
+    "ls": ("list",),
+    "ps": ("list",),
+    "cancel": ("stop",),
+    "rm": ("remove",),
+    "top": (),
+    "version": ("--version",),
+}
+HELP = "help"
+_UNDERSTOOD = "Also understood: ls, ps (list), cancel (stop), rm (remove), top (the dashboard), help COMMAND."
+
+RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
 
 DESCRIPTION = "Queue, watch and time-box machine-learning training runs from the terminal, and never lose one."
 
+GLOBAL_GROUP = "global options"  # the title of their group in the help
 _SWITCHES = {
     "--no-ui": "work without the dashboard",
     "--json": "answer in JSON",
@@ -36,6 +51,9 @@ _SWITCHES = {
 _RESUME_ARG = "--resume-arg"
 _DEMO = "--demo"
 _CONFIG = "--config"
+_VERSION = ("-V", "--version")
+_HELP_OPTIONS = ("-h", "--help")
+GLOBAL_OPTIONS = (*_SWITCHES, *_VERSION, _DEMO, _CONFIG)
 
 
 class Command(Protocol):
@@ -108,24 +126,16 @@ class CommandParser(argparse.ArgumentParser):
                 return 1 if end < len(word) else 2
         return 1 if len(word) > 1 else None
 
+    def correction(self, word: str) -> tuple[str, str | None]:
+        """What is wrong with a word that is not understood, and what to type instead if that is known."""
+        from backprop_tui.cli.corrections import unknown_argument
+
+        return unknown_argument(self, word)
+
     def error(self, message: str) -> NoReturn:
-        unknown = "unrecognized arguments: "
-        if message.startswith(unknown):
-            message = self.correction(message.removeprefix(unknown))
-        raise UsageError(f"{message.removeprefix('argument ')} (see: {self.prog} --help)")
+        from backprop_tui.cli.corrections import explain
 
-    def correction(self, unknown: str) -> str:
-        """What is wrong with words that are not understood, with the most similar option."""
-        word = unknown.split(maxsplit=1)[0]
-        if not word.startswith("-"):
-            return f"unexpected argument {unknown}"
-        import difflib  # only needed to correct a mistake
-
-        known = [
-            option for option in (*self._option_string_actions, *_SWITCHES, _CONFIG, _DEMO) if option.startswith("--")
-        ]
-        near = difflib.get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.75)
-        return f"unknown option {unknown}" + (f"; did you mean {near[0]}?" if near else "")
+        raise explain(self, message)
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as in argparse
         output.line(message.rstrip("\n"))
@@ -133,72 +143,103 @@ class CommandParser(argparse.ArgumentParser):
 
 def parse(words: Sequence[str]) -> Invocation:
     """Parses a command line without the program's name; SystemExit if it asks for help, which is printed."""
+    words = _without_synonym(words)
     run = _run_line(words)
     words = words if run is None else run.words
     index = words.index("--") if "--" in words else len(words)
     after_dashes = list(words[index + 1 :]) if "--" in words else None
     options, rest = _extract_global_options(words[:index])
-    if options.demo and rest and rest[0] not in ("-h", "--help"):
-        raise UsageError(f"--demo shows a dashboard of its own; leave out {rest[0]!r}")
+    if options.demo and rest and rest[0] not in _HELP_OPTIONS:
+        raise UsageError("--demo shows a dashboard of its own", f"leave out {rest[0]!r}")
     if options.version:
         return Invocation(options=options, arguments=argparse.Namespace())
     if not rest or rest[0].startswith("-"):
         return _without_command(options, rest, after_dashes)
     name, *rest = rest
-    module = load(name)
-    parser = command_parser(name, module) if run is None else run.parser
     if run is None and after_dashes is not None:
         rest = [*rest, "--", *after_dashes]
-    arguments = _parse_command(parser, rest)
-    arguments.after_dashes = after_dashes
+    if name not in COMMANDS:
+        from backprop_tui.cli.corrections import unknown_command
+
+        raise unknown_command(name, rest)
+    module = load(name)
+    parser = command_parser(name, module) if run is None else run.parser
+    trailing = None if run is None else run.trailing
+    try:
+        arguments = _parse_command(parser, rest)
+    except UsageError as error:
+        if trailing is not None:
+            trailing.explain(error)
+        raise
+    arguments.after_dashes, arguments.trailing = after_dashes, trailing
     arguments.understood = None if run is None else run.understood
     return Invocation(options=options, arguments=arguments, execute=module.execute)
 
 
+def _command_index(words: Sequence[str]) -> int:
+    """The index of the first word that is no global option."""
+    index = 0
+    while index < len(words) and words[index].startswith("-") and words[index] != "--":
+        index += 2 if words[index] == _CONFIG else 1
+    return min(index, len(words))
+
+
+def _without_synonym(words: Sequence[str]) -> Sequence[str]:
+    """The words with a synonym replaced by the command; `help COMMAND` and `--help COMMAND` become `COMMAND --help`."""
+    index = _command_index(words)
+    before, name, after = words[:index], "".join(words[index : index + 1]), words[index + 1 :]
+    asked = [word for word in before if word in _HELP_OPTIONS]
+    if name == HELP or (asked and name):
+        before = [word for word in before if word not in asked]
+        named = after if name == HELP else words[index:]
+        return _without_synonym([*before, *named, "--help"]) if named else [*before, "--help"]
+    return [*before, *SYNONYMS[name], *after] if name in SYNONYMS else words
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _RunLine:
-    """The words of `run` with the missing `--`; `understood` is the line to show if one was added."""
+    """The words of `run` with the missing `--`; `understood` is the line to show if one was added.
+
+    `trailing` are our options after the script, if there are any.
+    """
 
     words: Sequence[str]
     parser: CommandParser
     understood: str | None
+    trailing: TrailingOptions | None
 
 
 def _run_line(words: Sequence[str]) -> _RunLine | None:
     """None for other commands. Global options are extracted later: after a program they are its arguments."""
-    index = 0
-    while index < len(words) and words[index].startswith("-") and words[index] != "--":
-        index += 2 if words[index] == _CONFIG else 1
+    index = _command_index(words)
     name = "".join(words[index : index + 1])
-    if name != _RUN and not (name not in COMMANDS and _is_runnable(name)):
+    is_script = name not in COMMANDS and is_runnable(name) and not _extract_global_options(words[:index])[1]
+    if name != RUN and not is_script:
         return None
     from backprop_tui.cli.run_words import RunWords
 
-    parser = command_parser(_RUN, load(_RUN))
-    before = (*words[:index], _RUN)
-    given = list(words[index + 1 if name == _RUN else index :])
+    parser = command_parser(RUN, load(RUN))
+    before = (*words[:index], RUN)
+    given = list(words[index + 1 if name == RUN else index :])
     typed = RunWords(before=before, option_length=parser.option_length, correction=parser.correction)
     completed = typed.complete(given)
-    if name != _RUN:
-        raise UsageError(f"unknown command {name!r}; to run it: {typed.line(completed)}")
+    if name != RUN:
+        raise UsageError(f"unknown command {name!r}", f"to run it: {typed.line(completed)}")
     understood = None if completed == given else typed.line(completed)
-    return _RunLine(words=[*before, *completed], parser=parser, understood=understood)
+    trailing = typed.trailing_options(completed)
+    return _RunLine(words=[*before, *completed], parser=parser, understood=understood, trailing=trailing)
 
 
-def _is_runnable(name: str) -> bool:
+def is_runnable(name: str) -> bool:
+    """Whether a word looks like a script or a program that starts one."""
     from backprop_tui.domain.command_lines import is_launcher
 
-    return name.endswith((".py", ".sh")) or is_launcher(name)
+    is_name = name.endswith((".py", ".sh")) and " " not in name
+    return is_name or is_launcher(name) or os.path.isfile(name)
 
 
 def load(name: str) -> Command:
-    """The module of a command; a UsageError names a similar command if there is none."""
-    if name not in COMMANDS:
-        import difflib
-
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        advice = f"did you mean {near[0]}?" if near else "backprop-tui --help lists them"
-        raise UsageError(f"unknown command {name!r}; {advice}")
+    """The module of a command."""
     module = "continue_" if name == "continue" else name  # a keyword cannot name a module
     return cast("Command", importlib.import_module(f"backprop_tui.cli.commands.{module}"))
 
@@ -214,10 +255,12 @@ def command_parser(name: str, module: Command) -> CommandParser:
 def full_parser() -> argparse.ArgumentParser:
     """The parser of all commands and options, for the overview and for completion; imports every command."""
     parser = CommandParser(
-        prog="backprop-tui", description=DESCRIPTION, epilog="backprop-tui COMMAND --help describes a command."
+        prog="backprop-tui",
+        description=DESCRIPTION,
+        epilog=f"backprop-tui COMMAND --help describes a command. {_UNDERSTOOD}",
     )
     _describe_global_options(parser)
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument(*_VERSION, action="store_true", help="print the version")
     parser.add_argument(
         _DEMO, action="store_true", help="show the dashboard with real runs on simulated GPUs; leaves nothing behind"
     )
@@ -231,7 +274,7 @@ def full_parser() -> argparse.ArgumentParser:
 
 
 def _describe_global_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("global options")
+    group = parser.add_argument_group(GLOBAL_GROUP)
     for option, text in _SWITCHES.items():
         group.add_argument(option, action="store_true", help=text)
     group.add_argument(_CONFIG, metavar="PATH", help="the configuration file to use instead of the user's config.toml")
@@ -243,7 +286,9 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
     rest: list[str] = []
     remaining = iter(words)
     for word in remaining:
-        if word in _SWITCHES or word in ("--version", _DEMO):
+        if word in _VERSION:
+            options["version"] = True
+        elif word in _SWITCHES or word == _DEMO:
             options[word[2:].replace("-", "_")] = True
         elif word == _CONFIG:
             options["config"] = next(remaining, "")
@@ -252,18 +297,20 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
         else:
             rest.append(word)
     if options.get("config") == "":
-        raise UsageError("--config needs a path")
+        raise UsageError("--config needs a path", "the user's own: backprop-tui config path")
     return GlobalOptions(**options), rest
 
 
 def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list[str] | None) -> Invocation:
-    if rest and rest[0] in ("-h", "--help"):
+    if rest and rest[0] in _HELP_OPTIONS:
         full_parser().print_help()
         raise SystemExit(0)
     if rest:
-        raise UsageError(f"unknown option {rest[0]} before a command (see: backprop-tui --help)")
+        from backprop_tui.cli.corrections import unknown_option_before
+
+        raise unknown_option_before(rest)
     if after_dashes is not None:
-        raise UsageError("'--' before a command; to run a command line: backprop-tui run -- COMMAND ...")
+        raise UsageError("'--' before a command", "to run a command line: backprop-tui run -- COMMAND ...")
     return Invocation(options=options, arguments=argparse.Namespace())
 
 

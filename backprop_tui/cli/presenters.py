@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.run_line import end_line, event_line, following_line
+from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
+from backprop_tui.presentation.timebox import ends_text, reached_timebox, resume_command, slice_end_text, start_text
 from backprop_tui.store.run_directory import RunDirectory
 
 MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
 MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
 # The events that get a line of their own on a terminal, where the status line shows the rest.
-_SHOWN_ON_TERMINALS = frozenset({ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"})
+STARTED, EXTENDED = "started", "extended"
+_SHOWN_ON_TERMINALS = frozenset(
+    {STARTED, EXTENDED, ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"}
+)
 
 
 class Presenter:
@@ -53,7 +59,13 @@ class JsonEvents(Presenter):
     def event(self, event: Event) -> None:
         if event.kind in PUBLIC_KINDS:
             message = {"message": event.message} if event.kind == HELD else {}
-            output.json_line({"event": event.kind, "time": event.time, "run": event.run_id} | message | event.values)
+            extra = {"resume_command": resume_command(event.values["run"])} if _reached_timebox(event) else {}
+            line = {"event": event.kind, "time": event.time, "run": event.run_id} | message | event.values | extra
+            output.json_line(line)
+
+
+def _reached_timebox(event: Event) -> bool:
+    return event.kind == ENDED and reached_timebox(event.values["run"])
 
 
 class PlainOutput(Presenter):
@@ -61,13 +73,16 @@ class PlainOutput(Presenter):
 
     wants_output = True
 
-    def __init__(self, titles: Mapping[str, str]) -> None:
+    def __init__(self, titles: Mapping[str, str], *, hint: str | None = None) -> None:
+        """`hint` is added to the first start."""
         self._titles = titles
+        self._hint = hint
         self._pending = bytearray()
         self._messages: list[str] = []  # they wait until what was printed before is written
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
+        self._advised: set[str] = set()  # commands that were named
 
     def offer(self, run_id: str, content: bytes) -> None:
         self._pending += content
@@ -100,10 +115,27 @@ class PlainOutput(Presenter):
     def event(self, event: Event) -> None:
         """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
         text = _event_text(event)
-        if text is None or (diagnostics.is_terminal() and event.kind not in _SHOWN_ON_TERMINALS):
+        is_shown = event.kind in _SHOWN_ON_TERMINALS or (event.kind == HELD and len(self._titles) == 1)
+        if text is None or (diagnostics.is_terminal() and not is_shown):
             return
+        if event.kind == STARTED and self._hint is not None:
+            text, self._hint = f"{text} ({self._hint})", None
         self._messages.append(f"{self._titles[event.run_id]}: {text}")
+        if event.kind == HELD:
+            self._advise(how_to_change(event.values["reasons"]))
         self.flush()
+
+    def say(self, message: str) -> None:
+        """Prints a message of our own, after what was offered before."""
+        self._messages.append(message)
+        self.flush()
+
+    def _advise(self, commands: Sequence[str]) -> None:
+        """Says each command once."""
+        for command in commands:
+            if command not in self._advised:
+                self._advised.add(command)
+                self._messages.append(f"to change that: {command}")
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
         if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
@@ -117,7 +149,14 @@ def _event_text(event: Event) -> str | None:
         return None
     if event.kind == ENDED:
         return end_line(event.values["run"])
-    return event_line("waits" if event.kind == HELD else event.kind, event.message)
+    message, now = event.message, time.time()
+    if event.run is not None and event.kind == STARTED:
+        message = start_text(event.values, message, event.time, event.run, now)
+    elif event.run is not None and event.kind == ATTEMPT_ENDED and event.values.get("status") == Status.TIMEBOXED:
+        return slice_end_text(event.values["run"], message, event.run, event.values["position"])
+    elif event.kind == EXTENDED:
+        message = ", ".join(filter(None, (message, ends_text(event.values, event.time, now))))
+    return event_line("waits" if event.kind == HELD else event.kind, message)
 
 
 class PrefixedOutput(PlainOutput):
@@ -126,8 +165,8 @@ class PrefixedOutput(PlainOutput):
     A carriage return ends a line as well, and is kept: a progress bar writes its lines over each other.
     """
 
-    def __init__(self, titles: Mapping[str, str], labels: Mapping[str, str]) -> None:
-        super().__init__(titles)
+    def __init__(self, titles: Mapping[str, str], labels: Mapping[str, str], *, hint: str | None = None) -> None:
+        super().__init__(titles, hint=hint)
         self._partial: dict[str, bytes] = {}
         self._prefixes: dict[str, bytes] = {}
         self.set_labels(labels)
@@ -156,12 +195,13 @@ class PrefixedOutput(PlainOutput):
             self._pending += self._prefixes[run_id] + partial + b"\n"
 
 
-def presenter_for(session: Session, run_ids: Sequence[str]) -> Presenter:
+def presenter_for(session: Session, run_ids: Sequence[str], *, hint: str | None = None) -> Presenter:
+    """`hint` is what to say once, with the first start."""
     if session.json:
         return JsonEvents()
     names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}
     titles = {run_id: f"{run_id} ({name})" for run_id, name in names.items()}
-    return PlainOutput(titles) if len(names) == 1 else PrefixedOutput(titles, labels(names))
+    return PlainOutput(titles, hint=hint) if len(names) == 1 else PrefixedOutput(titles, labels(names), hint=hint)
 
 
 def labels(names: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from backprop_tui.domain.errors import HeldByGovernor
 from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, Run
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.remove import Removable
     from backprop_tui.client.runs import FileSizes
+
+
+_PER_RUN = ("run", "command", "verdict")  # rows of a preview that a sweep shows in another way
 
 
 def follow_queued(
@@ -44,15 +47,28 @@ def follow_queued(
     elif arguments.detach:
         for run_id in run_ids:
             output.line(run_id)
+        hint = _timebox_hint(session, arguments, run_ids)
+        if hint is not None:
+            diagnostics.say(f"timebox: {duration(DEFAULT_TIMEBOX_SECONDS)} from the start ({hint})")
     elif session.dashboard is None or arguments.no_wait:
         from backprop_tui.cli.following import follow  # loaded while the supervisor starts the run
 
-        wait = not arguments.no_wait
-        return follow(session, run_ids, interrupts, starts=starts, before=before, wait_when_held=wait)
+        wait, hint = not arguments.no_wait, _timebox_hint(session, arguments, run_ids)
+        return follow(session, run_ids, interrupts, starts=starts, before=before, hint=hint, wait_when_held=wait)
     else:
         interrupts.release()
         return session.dashboard(session.home, session.config_path, run_ids[0])
     return OK
+
+
+def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequence[str]) -> str | None:
+    """How to change the timebox, if nobody has set one."""
+    from backprop_tui.presentation.timebox import change_hint, uses_default
+
+    runs = [RunDirectory(session.home.run_folder(run_id)).read() for run_id in run_ids[:1]]
+    if arguments.max_run_seconds is not None or not all(map(uses_default, runs)):
+        return None
+    return change_hint(run_ids[0] if len(run_ids) == 1 else runs[0].group or run_ids[0])
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
@@ -81,7 +97,7 @@ def print_outcomes(
     errors = [outcome.error for outcome in outcomes if not isinstance(outcome, ControlOutcome)]
     if session.json:
         records = [current(session, run_id) for run_id in run_ids]
-        output.json_error(errors[0], runs=records) if errors else output.json_value(records)
+        output.json_error(errors[0], **({"runs": records} if records else {})) if errors else output.json_value(records)
     for outcome in outcomes:
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
@@ -158,12 +174,14 @@ def print_previews(
         values = [_preview_json(session, preview, captured) for preview in previews]
         output.json_value(values[0] if len(values) == 1 else values)
     else:
-        for preview in previews:
-            _print_preview(session, preview, added)
+        rows = [_preview_rows(session, preview, added) for preview in previews]
+        _print_rows(rows[0] if len(rows) == 1 else _rows_of_sweep(previews, rows))
     return OK if previews[0].starts else HELD
 
 
 def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
+    from backprop_tui.presentation.run_line import how_to_change
+
     if session.json:
         import time
 
@@ -172,7 +190,8 @@ def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
     problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
-    raise HeldByGovernor(problem, "without --no-wait it waits in the queue")
+    changes = [f"to change that: {command}" for command in how_to_change(_reasons(preview))]
+    raise HeldByGovernor(problem, "; ".join(["without --no-wait it waits in the queue", *changes]))
 
 
 def _reasons(preview: RunPreview) -> list[JsonObject]:
@@ -194,7 +213,32 @@ def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str
     }
 
 
-def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> None:
+def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and values; a name that is that of the row before is left out."""
+    previous = ""
+    for name, value in rows:
+        output.line(f"{'' if name == previous else name:<12} {value}")
+        previous = name
+
+
+def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """What all runs have in common, the decisions about them, and the names, which tell them apart."""
+    import shlex
+    from collections import Counter
+
+    words = zip(*(preview.command() for preview in previews), strict=True)
+    command = " ".join(shlex.quote(word[0]) if len(set(word)) == 1 else "..." for word in words)
+    verdicts = Counter(map(_verdict, previews))
+    return [
+        ("sweep", f"{len(previews)} runs in one group"),
+        ("command", command),
+        *(row for row in rows[0] if row[0] not in _PER_RUN and all(row in others for others in rows)),
+        *(("verdict", f"{count} of {len(previews)}: {verdict}") for verdict, count in verdicts.items()),
+        *(("runs", preview.run.name) for preview in previews),
+    ]
+
+
+def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     import shlex
 
     from backprop_tui.presentation.run_line import slice_line
@@ -206,8 +250,7 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
         rows.append(("interpreter", f"{run.spec.command[0]}: {run.spec.python_origin}"))
     rows.append(("directory", run.spec.cwd))
     variables = preview.variables(session, {}) | dict(added)
-    rows += [("", f"{name}={value}") for name, value in sorted(variables.items())]
-    rows[-len(variables)] = ("environment", rows[-len(variables)][1])
+    rows += [("environment", f"{name}={value}") for name, value in sorted(variables.items())]
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
         rows.append(("slice", slice_line(run)))
@@ -216,8 +259,7 @@ def _print_preview(session: Session, preview: RunPreview, added: Sequence[tuple[
         rows.append(("resumes by", method))
     rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
-    for name, value in rows:
-        output.line(f"{name:<12} {value}")
+    return rows
 
 
 def _timebox(run: Run) -> str:

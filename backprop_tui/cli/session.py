@@ -33,10 +33,22 @@ class Session(ClientSession):
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """Opens the dashboard; None if an option rules it out or there is no terminal to show it."""
-        if self.no_ui or self.json or self.dry_run or os.environ.get("TERM", "dumb") == "dumb":
-            return None
-        return self.open_dashboard if os.isatty(0) and os.isatty(1) else None
+        """Opens the dashboard; None if something prevents it."""
+        return self.open_dashboard if self.dashboard_obstacle is None else None
+
+    @property
+    def dashboard_obstacle(self) -> str | None:
+        """Why the dashboard cannot be opened; None if it can."""
+        options = {"--no-ui": self.no_ui, "--json": self.json, "--dry-run": self.dry_run}
+        for option, is_given in options.items():
+            if is_given:
+                return f"{option} was given"
+        if not (os.isatty(0) and os.isatty(1)):
+            return f"standard {'output' if os.isatty(0) else 'input'} is not a terminal"
+        kind = os.environ.get("TERM", "")
+        if kind in ("", "dumb"):
+            return f"TERM is {kind or 'not set'} (if the terminal can draw: export TERM=xterm-256color)"
+        return None if self.open_dashboard is not None else "this program has none"
 
     def keep_supervisor(self) -> None:
         if not self.dry_run:
@@ -76,9 +88,9 @@ class Interrupts:
 
 def require_named_or_all(arguments: argparse.Namespace) -> None:
     if arguments.all and arguments.runs:
-        raise UsageError("--all is every unfinished run: give it or RUN, not both")
+        raise UsageError("--all is every unfinished run", "give it or RUN, not both")
     if not arguments.all and not arguments.runs:
-        raise UsageError("RUN is missing; or --all for every unfinished run")
+        raise UsageError("RUN is missing", "name runs, or give --all for every unfinished run")
 
 
 def named_or_all(arguments: argparse.Namespace, session: Session) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from backprop_tui.config.kinds import Kind, WrongValue, integer, number
+from backprop_tui.domain.quantities import MINUTES, Unit
 
 ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"[^=\0]+")
@@ -34,12 +35,14 @@ def parser_by(parse: Callable[[str], ValueT]) -> Callable[[str], ValueT]:
     return read
 
 
-minutes: Callable[[str], float] = parser_of(number(above=0), lambda value: value * 60)
+minutes: Callable[[str], float] = parser_of(number(above=0, unit=MINUTES), lambda value: value * 60)
 """Minutes above 0, in seconds."""
 
 
-def at_least_zero(*, scale: float = 1.0) -> Callable[[str], float]:
-    return parser_of(number(least=0), lambda value: float(value * scale))
+def at_least_zero(unit: Unit | None = None) -> Callable[[str], float]:
+    """A number of at least 0; with a unit, in seconds or bytes."""
+    scale = 1.0 if unit is None else unit.size
+    return parser_of(number(least=0, unit=unit), lambda value: float(value * scale))
 
 
 def whole(*, least: int | None = None) -> Callable[[str], int]:

@@ -1,28 +1,22 @@
-"""What a run executes: a script, by itself or by an interpreter, or a command line; and which Python that is."""
+"""What a run executes: a script, by itself or by an interpreter, or a command line."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 
-from backprop_tui.client.environment import folders_upward
+from backprop_tui.client.interpreters import Interpreter, find_interpreter, interpreter_advice
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import find_target, name_of_path
+from backprop_tui.domain.command_lines import find_target, is_python, name_of_path
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.invocation import find_original_flags
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import ResumeMethod
+from backprop_tui.domain.similar import nearest
+from backprop_tui.processes.programs import is_executable, on_path, path_folders
 
 SHELL = "bash"
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
-    """`origin` says where it was named or found: by `--python`, in a configuration file, in the environment."""
-
-    path: str
-    origin: str
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +34,7 @@ class Program:
     understood_flags: tuple[str, ...] = ()
     source: str | None = None
     resume: ResumeMethod = ResumeMethod()
+    advice: str | None = None  # what is wrong with its Python environment
 
 
 def script_program(
@@ -48,6 +43,7 @@ def script_program(
     """A script file: a .py is run by an interpreter, a .sh by bash, anything executable by itself."""
     path = os.path.abspath(script)
     check_script(script)
+    _refuse_notebook(script)
     interpreter = find_interpreter(path, python, environment) if path.endswith(".py") else None
     words = (interpreter.path, path) if interpreter is not None else _executable_words(script, path)
     return Program(
@@ -59,18 +55,21 @@ def script_program(
         interpreter=interpreter,
         understood_flags=find_original_flags(source_of(path)),
         resume=find_training(find_target((*words, *arguments)), cwd, environment)[1],
+        advice=None if interpreter is None else interpreter_advice(path, tuple(arguments), interpreter),
     )
 
 
 def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[str, str]) -> Program:
     """A command line, executed unchanged in the run's directory."""
     if not command or not command[0]:
-        raise UsageError("expected a command after --: backprop-tui run -- COMMAND ...")
+        raise UsageError("expected a command after --", "type: backprop-tui run -- COMMAND ...")
     program = command[0]
     exists = is_executable(os.path.join(cwd, program)) if os.sep in program else any(on_path(program, environment))
     if not exists:
-        raise NotFound(_missing_command(program, cwd, environment))
+        raise _missing_command(program, cwd, environment)
     target = find_target(command)
+    if is_python(program):
+        _refuse_notebook(target.word)
     source, resume = find_training(target, cwd, environment)
     return Program(
         words=(program,),
@@ -79,6 +78,18 @@ def command_program(command: Sequence[str], *, cwd: str, environment: Mapping[st
         source=source,
         resume=resume,
     )
+
+
+def _refuse_notebook(script: str) -> None:
+    if not script.endswith(".ipynb"):
+        return
+    quoted = shlex.quote(script)
+    converted = shlex.quote(os.path.splitext(script)[0] + ".py")
+    hint = (
+        f"jupyter nbconvert --to script {quoted} converts it, then: backprop-tui run {converted}; or, with its output "
+        f"in the notebook alone: backprop-tui run -- jupyter execute --inplace {quoted}"
+    )
+    raise NotFound(f"script {script}: a notebook, not a script", hint)
 
 
 def nearest_file(path: str) -> str | None:
@@ -90,15 +101,19 @@ def nearest_file(path: str) -> str | None:
 def check_script(script: str) -> None:
     """Raises NotFound if a script does not exist or is not readable."""
     path = os.path.abspath(script)
+    if os.path.isfile(os.path.join(path, "__main__.py")):
+        raise NotFound(f"script {script}: is a package", f"backprop-tui run -- python3 {shlex.quote(script)}")
     if os.path.isdir(path):
-        raise NotFound(f"script {script}: is a directory; name the file in it")
+        raise NotFound(f"script {script}: is a directory", "name the file in it")
     if not os.path.exists(path):
+        if os.path.isfile(f"{script.replace('.', os.sep)}.py"):
+            raise NotFound(f"script {script}: is a module", f"backprop-tui run -- python3 -m {shlex.quote(script)}")
         near = nearest_file(path)
         similar = os.path.join(os.path.dirname(script), near) if near else ""
         advice = f"did you mean {similar}?" if near else f"there is no such file in {os.path.dirname(path)}"
-        raise NotFound(f"script {script}: not found; {advice}")
+        raise NotFound(f"script {script}: not found", advice)
     if not os.access(path, os.R_OK):
-        raise NotFound(f"script {script}: not readable; its owner can change that with chmod")
+        raise NotFound(f"script {script}: not readable", "its owner can change that with chmod")
 
 
 def _executable_words(script: str, path: str) -> tuple[str, ...]:
@@ -109,27 +124,28 @@ def _executable_words(script: str, path: str) -> tuple[str, ...]:
     if executable:
         return (path,)
     raise NotFound(
-        f"script {script}: neither .py nor .sh nor executable; chmod +x {script}, or: run -- PROGRAM {script}"
+        f"script {script}: neither .py nor .sh nor executable",
+        f"chmod +x {script}, or: backprop-tui run -- PROGRAM {script}",
     )
 
 
-def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> str:
+def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> NotFound:
     if os.sep in program:
         path = os.path.join(cwd, program)
         if os.path.isfile(path):
-            return f"command {program}: not executable; chmod +x {program}"
+            return NotFound(f"command {program}: not executable", f"chmod +x {program}")
         near = nearest_file(os.path.normpath(path))
         advice = f"did you mean {os.path.join(os.path.dirname(program), near)}?" if near else f"there is no {path}"
-        return f"command {program}: not found; {advice}"
+        return NotFound(f"command {program}: not found", advice)
     near = _nearest(program, list({name for folder in path_folders(environment) for name in _names_in(folder)}))
-    return f"command {program}: not on PATH" + (f"; did you mean {near}?" if near else "")
+    return NotFound(f"command {program}: not on PATH", f"did you mean {near}?" if near else None)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:
-    import difflib  # only needed to correct a mistake
-
-    matches = difflib.get_close_matches(name, names, n=1)
-    return matches[0] if matches else None
+    """The name without its extension counts too: train for train.py."""
+    return next((known for known in sorted(names) if name and known.startswith(f"{name}.")), None) or nearest(
+        name, names
+    )
 
 
 def _names_in(folder: str) -> list[str]:
@@ -137,84 +153,3 @@ def _names_in(folder: str) -> list[str]:
         return os.listdir(folder)
     except OSError:
         return []
-
-
-def find_interpreter(script: str, asked: Interpreter | None, environment: Mapping[str, str]) -> Interpreter:
-    if asked is not None:
-        return asked_interpreter(asked.path, asked.origin, environment)
-    return default_interpreter(script, environment)
-
-
-def asked_interpreter(asked: str, origin: str, environment: Mapping[str, str]) -> Interpreter:
-    """The interpreter that the user named in `origin`: a path, an environment's directory, or a program on PATH."""
-    path = os.path.abspath(os.path.expanduser(asked))
-    if os.path.isdir(path):
-        python = _python_of(path)
-        if python is None:
-            raise UsageError(f"{origin}: {path} is a directory without bin/python")
-        return Interpreter(path=python, origin=origin)
-    if os.sep not in asked:
-        for program in on_path(asked, environment):
-            return Interpreter(path=program, origin=origin)
-    if not os.path.exists(path):
-        where = "" if os.sep in asked else " here or on PATH"
-        raise UsageError(f"{origin}: no interpreter {asked}{where}")
-    if not os.access(path, os.X_OK):
-        raise UsageError(f"{origin}: {path} is not executable")
-    return Interpreter(path=path, origin=origin)
-
-
-def default_interpreter(script: str, environment: Mapping[str, str]) -> Interpreter:
-    for interpreter in _candidates(script, environment):
-        return interpreter
-    raise NotFound("no Python found for the script: activate its environment, or name one with --python")
-
-
-def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpreter]:
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        prefix = environment.get(variable)
-        python = None if not prefix else _python_of(prefix)
-        if python is not None:
-            yield Interpreter(path=python, origin=f"the active environment ({variable})")
-    for folder in folders_upward(os.path.dirname(script)):
-        venv = os.path.join(folder, ".venv")
-        python = _python_of(venv)
-        if python is not None:
-            yield Interpreter(path=python, origin=f"{venv}, found upward from the script")
-    for path in on_path("python3", environment):
-        if not _is_ours_alone(path):
-            yield Interpreter(path=path, origin="python3 on PATH")
-
-
-def _is_ours_alone(path: str) -> bool:
-    """Whether it is the interpreter of a virtual environment that holds this program but nothing to train with.
-
-    Tools such as uvx and pipx create one and put it first on PATH. Every training needs numpy, and this program does
-    not: if numpy is there, the environment is shared with us on purpose.
-    """
-    if sys.prefix == sys.base_prefix or os.path.dirname(path) != os.path.join(sys.prefix, "bin"):
-        return False
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return not os.path.exists(os.path.join(sys.prefix, "lib", version, "site-packages", "numpy"))
-
-
-def _python_of(prefix: str) -> str | None:
-    path = os.path.abspath(os.path.join(prefix, "bin", "python"))
-    return path if is_executable(path) else None
-
-
-def on_path(program: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """The absolute path of every executable of that name in the directories of PATH, in their order."""
-    for folder in path_folders(environment):
-        path = os.path.join(folder, program)
-        if is_executable(path):
-            yield path
-
-
-def path_folders(environment: Mapping[str, str]) -> list[str]:
-    """The directories of PATH, absolute; an empty entry is the current directory."""
-    return [os.path.abspath(folder or ".") for folder in environment.get("PATH", os.defpath).split(os.pathsep)]
-
-
-def is_executable(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)

@@ -210,14 +210,21 @@ class PauseControl(ControlRequest[PauseRequest]):
 
     def is_done(self, run: Run, live: Live | None) -> bool:
         if live is not None and live.stopping is not None:
-            raise UsageError(f"run {run.id} is stopping; it cannot be paused")
+            raise UsageError(
+                f"run {run.id} is stopping and cannot be paused", f"wait for its end: backprop-tui wait {run.id}"
+            )
         return live is not None and live.pause is not None and live.pause.by in (self.request.by, PERSON)
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(f"run {run.id} is queued; only running runs can be paused (queue hold starts nothing new)")
+        raise UsageError(
+            f"run {run.id} is queued; only running runs can be paused", "to start nothing new: backprop-tui queue hold"
+        )
 
     def on_ended(self, run: Run) -> Run | None:
-        raise UsageError(f"run {run.id} has ended ({run.status}); it cannot be paused")
+        raise UsageError(
+            f"run {run.id} has ended ({run.status}) and cannot be paused",
+            f"to start it again: backprop-tui resume {run.id}",
+        )
 
 
 class ContinueControl(ControlRequest[ContinueRequest]):
@@ -229,10 +236,10 @@ class ContinueControl(ControlRequest[ContinueRequest]):
         return live is not None and live.pause is None
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(f"run {run.id} is queued, not paused; queue release lets the queue continue")
+        raise UsageError(f"run {run.id} is queued, not paused", "if the queue is held: backprop-tui queue release")
 
     def on_ended(self, run: Run) -> Run | None:
-        raise UsageError(f"run {run.id} has ended ({run.status}); to start it again: backprop-tui resume {run.id}")
+        raise UsageError(f"run {run.id} has ended ({run.status})", f"to start it again: backprop-tui resume {run.id}")
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
@@ -241,8 +248,8 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
     def on_ended(self, run: Run) -> Run | None:
         raise UsageError(
-            f"--max-minutes: run {run.id} has ended ({run.status}); "
-            f"to start it again with another timebox: backprop-tui resume {run.id} -m MINUTES"
+            f"--max-minutes: run {run.id} has ended ({run.status})",
+            f"to start it again with another timebox: backprop-tui resume {run.id} -m MINUTES",
         )
 
 

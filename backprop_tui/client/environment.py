@@ -6,10 +6,11 @@ import os
 import resource
 import select
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from backprop_tui.domain.run import Git, Process
 from backprop_tui.store.code_state import commit_of
+from backprop_tui.store.files import folders_upward
 
 GIT_SECONDS = 2.0  # a huge repository on a slow disk must not keep a run from starting
 _LIMITS = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
@@ -112,14 +113,6 @@ class GitQuery:
                 return output
             output += chunk
         return None
-
-
-def folders_upward(folder: str) -> Iterator[str]:
-    """The directory and every one above it."""
-    yield folder
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        yield folder
 
 
 def _parse(output: bytes) -> Git | None:

@@ -7,12 +7,12 @@ that the handle of a recent run does not read the whole history.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from backprop_tui.client.runs import all_records, created, status_of
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import RUN_ID, Home
@@ -72,7 +72,7 @@ def resolve_one(session: ClientSession, handle: str, *, advice: str = "") -> str
     """The id of the only run that a handle means; `advice` says what to do if it means several."""
     run_ids = resolve(session, handle)
     if len(run_ids) > 1:
-        raise UnknownRun(f"{handle!r} means {len(run_ids)} runs: {advice or f'name one of {_listed(run_ids)}'}")
+        raise UnknownRun(f"{handle!r} means {len(run_ids)} runs", advice or f"name one of {_listed(run_ids)}")
     return run_ids[0]
 
 
@@ -80,14 +80,14 @@ def _special(home: Home, handle: str) -> list[str]:
     if handle == LAST:
         records = {view.run.id: view.record for view in unfinished_views(home)} | recent_records(home)
         if not records:
-            raise UnknownRun("@last: there is no run yet")
+            raise UnknownRun("@last: there is no run yet", "start one: backprop-tui run train.py")
         return [_newest(records.values())]
     if handle == RUNNING:
         run_ids = [view.run.id for view in unfinished_views(home) if view.status in ACTIVE]
         if not run_ids:
-            raise UnknownRun("@running: no run is running")
+            raise UnknownRun("@running: no run is running", "all unfinished runs: backprop-tui list")
         return run_ids
-    raise UnknownRun(f"{handle!r}: use @last or @running, or GROUP@best")
+    raise UnknownRun(f"{handle!r} is not a run", "use @last or @running, or GROUP@best")
 
 
 def _best_of(session: ClientSession, group: str) -> str:
@@ -96,7 +96,7 @@ def _best_of(session: ClientSession, group: str) -> str:
 
     runs = [read_compared_run(session, run_id) for run_id in resolve(session, group)]
     if len(runs) == 1 and runs[0].record["group"] != group:
-        raise UnknownRun(f"{group}{BEST}: {group!r} is not a group but run {runs[0].record['id']}")
+        raise UnknownRun(f"{group}{BEST}: {group!r} is not a group but a run", f"its id is {runs[0].record['id']}")
     ranking = ranked(runs, None)
     if ranking.best is None:
         raise UnknownRun(f"{group}{BEST}: {ranking.problem}")
@@ -106,7 +106,7 @@ def _best_of(session: ClientSession, group: str) -> str:
 def _unfinished_by_name(unfinished: Records, handle: str) -> list[str]:
     run_ids = [run_id for run_id, record in unfinished.items() if record["name"] == handle]
     if len(run_ids) > 1:
-        raise UnknownRun(f"{handle!r} is the name of {len(run_ids)} unfinished runs; give an id: {_listed(run_ids)}")
+        raise UnknownRun(f"{handle!r} is the name of {len(run_ids)} unfinished runs", f"give an id: {_listed(run_ids)}")
     return run_ids
 
 
@@ -115,7 +115,7 @@ def _group(home: Home, records: Records, handle: str) -> list[str]:
     if not any(record.get("group") == handle for record in records.values()):
         return []
     members = [record for record in all_records(home).values() if record.get("group") == handle]
-    return [str(record["id"]) for record in sorted(members, key=_place_in_group)]
+    return [str(record["id"]) for record in sorted(members, key=created)]
 
 
 def _ended(home: Home, records: Records, handle: str) -> list[str]:
@@ -129,7 +129,7 @@ def _ended(home: Home, records: Records, handle: str) -> list[str]:
 def _by_beginning(run_ids: Iterable[str], handle: str) -> list[str]:
     matches = sorted(run_id for run_id in run_ids if run_id.startswith(handle)) if handle else []
     if len(matches) > 1:
-        raise UnknownRun(f"{handle!r} is the beginning of {len(matches)} ids: {_listed(matches)}")
+        raise UnknownRun(f"{handle!r} is the beginning of {len(matches)} ids", f"give more of one: {_listed(matches)}")
     return matches
 
 
@@ -141,20 +141,14 @@ def _directories(home: Home) -> list[str]:
 
 
 def _refuse(home: Home, handle: str) -> list[str]:
-    import difflib  # only needed to correct a mistake
-
+    problem, word = f"no run {handle!r}", handle.lower()
+    if word in set(Status) - {Status.RUNNING}:  # for which there is a handle
+        raise UnknownRun(problem, f"runs by status: backprop-tui list --status {word}")
+    if word == "all":
+        raise UnknownRun(problem, "list, logs, stop and wait take --all")
     records = recent_records(home) | {view.run.id: view.record for view in marked_views(home)}
-    known = {str(record["name"]) for record in records.values()} | set(records)
-    near = difflib.get_close_matches(handle, known, n=1)
-    advice = f"did you mean {near[0]}?" if near else "backprop-tui list shows the newest"
-    raise UnknownRun(f"no run {handle!r}; {advice}")
-
-
-def _place_in_group(record: JsonObject) -> tuple[str, list[tuple[bool, int, str]], str]:
-    """By age, then by name with numbers as numbers: the runs of a sweep are queued at the same moment."""
-    parts = re.split(r"(\d+)", str(record["name"]))
-    created_at, run_id = created(record)
-    return created_at, [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], run_id
+    near = nearest(handle, {LAST, RUNNING} | {str(record["name"]) for record in records.values()} | set(records))
+    raise UnknownRun(problem, f"did you mean {near}?") if near else UnknownRun(problem)
 
 
 def _newest(records: Iterable[JsonObject]) -> str:

@@ -17,7 +17,7 @@ from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorSt
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, Readings
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, shows_gpus_of
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import Sample, decode_sample, read_sample, write_sample
@@ -88,6 +88,37 @@ class OwnSampler:
         return None
 
 
+def known_gpus(home: Home, config_path: str, probe: str) -> tuple[GpuReading, ...] | None:
+    """The GPUs of this machine, measured if need be; None if the probe cannot tell: it is off, broken or too slow.
+
+    `auto` means the probe of the configuration file. A living sampler is not replaced by one with another probe.
+    """
+    settings = machine_settings(config_path)
+    probe = settings.probe if probe == "auto" else probe
+    if probe == NO_PROBE:
+        return None
+    seconds = settings.limits.sample_seconds
+    sample = read_sample(home.readings)
+    is_known = _has_no_gpu(sample) and sample is not None and shows_gpus_of(probe, sample.readings.probe)
+    if not is_known and (sample is None or not _is_fresh(sample, seconds)):
+        sample = OwnSampler(home, probe=probe, sample_seconds=seconds).sample()
+    if sample is None or not sample.gpus_known or sample.readings.probe_problem is not None:
+        return None
+    return sample.readings.gpus if shows_gpus_of(probe, sample.readings.probe) else None
+
+
+def max_parallel_here(home: Home, config_path: str) -> int:
+    """How many runs may be active at a time on this machine; 0 means no limit. Measures the GPUs if need be."""
+    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
+
+    limit = machine_settings(config_path).limits.max_parallel
+    if limit is not None:
+        return limit
+    host = HostProbe(disk_path=existing_directory(home.root)).read()
+    gpus = known_gpus(home, config_path, "auto") or ()
+    return automatic_max_parallel(Readings(time=time.time(), host=host, gpus=gpus))
+
+
 class MachineProbe:
     """Starts measuring when it is created, so that the caller can do other work until the sample is there."""
 
@@ -140,19 +171,20 @@ def existing_directory(path: str) -> str:
 
 def decode_governor(record: Mapping[str, Any]) -> GovernorState | None:
     """The state in governor.json; None if a later version wrote it in another form."""
-    limits = MachineLimits()
-    defaults = {"start_burst": limits.start_burst, "max_parallel": limits.max_parallel, "active": 0, "waiting": 0}
+    defaults = {"start_burst": MachineLimits().start_burst, "max_parallel": 0, "active": 0, "waiting": 0}
     try:
         return decode(GovernorState, defaults | dict(record))
     except WrongField:
         return None
 
 
-def governor_now(home: Home, limits: MachineLimits, *, is_supervised: bool, active: int) -> GovernorState:
+def governor_now(
+    home: Home, limits: MachineLimits, readings: Readings, *, is_supervised: bool, active: int
+) -> GovernorState:
     """What the living supervisor decided last, else what it would start with; `active` runs count as started."""
     record = governor_record(home) if is_supervised else None
     state = None if record is None else decode_governor(record)
-    state = replace(state or _without_supervisor(home, limits), active=active)
+    state = replace(state or _without_supervisor(home, limits, readings), active=active)
     # The supervisor writes that the queue is held only while runs wait, and not before its next pass.
     reasons = tuple(reason for reason in state.reasons if reason.check is not Check.QUEUE_HELD)
     if is_queue_held(home):
@@ -163,17 +195,19 @@ def governor_now(home: Home, limits: MachineLimits, *, is_supervised: bool, acti
     return replace(state, state=mode, reasons=reasons)
 
 
-def _without_supervisor(home: Home, limits: MachineLimits) -> GovernorState:
+def _without_supervisor(home: Home, limits: MachineLimits, readings: Readings) -> GovernorState:
+    from backprop_tui.domain.governor.snapshot import automatic_max_parallel
     from backprop_tui.domain.governor.tokens import is_limited
-    from backprop_tui.engine.capacity import read_tokens
+    from backprop_tui.engine.capacity import read_tokens, settle_loans
 
     now = time.monotonic()
+    bucket = settle_loans(home, read_tokens(home, now, limits), limits, {}).refilled(now, limits)
     return GovernorState(
         state=GovernorMode.OPEN,
         reasons=(),
-        start_tokens=read_tokens(home, now, limits).refilled(now, limits).tokens if is_limited(limits) else None,
+        start_tokens=bucket.tokens if is_limited(limits) else None,
         start_burst=limits.start_burst,
         active=0,
-        max_parallel=limits.max_parallel,
+        max_parallel=automatic_max_parallel(readings) if limits.max_parallel is None else limits.max_parallel,
         waiting=0,
     )

@@ -31,6 +31,15 @@ class MovedRun:
     run: Run
     queue_position: int | None
     queue_length: int
+    priority_before: int
+
+    def __str__(self) -> str:
+        """`number 1 of 3, priority 2 instead of 0`; the priority only if it changed."""
+        if self.queue_position is None:
+            return "moved, and started"
+        priority, before = self.run.priority, self.priority_before
+        changed = "" if priority == before else f", priority {priority} instead of {before}"
+        return f"number {self.queue_position} of {self.queue_length}{changed}"
 
 
 def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
@@ -68,16 +77,25 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
 def _read_queued(directory: RunDirectory) -> Run:
     run = directory.read()
     if not isinstance(run.state, Queued):
-        raise UsageError(f"run {run.id} is {run.status}, not queued")
+        raise UsageError(f"run {run.id} is {run.status}, not queued", "the queue: backprop-tui queue")
     return run
 
 
 def move(session: ClientSession, run_id: str, position: int) -> MovedRun:
     """Moves a queued run to a position in its queue, 1 being the first; it takes the priority it needs there."""
-    run = edit_queued(session, run_id, lambda run: move_in_queue(run, waiting_runs(session, run.host), position))
+    before: list[Run] = []
+
+    def moved(run: Run) -> Run:
+        before.append(run)
+        return move_in_queue(run, waiting_runs(session, run.host), position)
+
+    run = edit_queued(session, run_id, moved)
     run_ids = [other.id for other in waiting_runs(session, run.host)]
     return MovedRun(
-        run=run, queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None, queue_length=len(run_ids)
+        run=run,
+        queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None,
+        queue_length=len(run_ids),
+        priority_before=before[-1].priority,
     )
 
 

@@ -106,7 +106,9 @@ def removable_before(session: ClientSession, time_limit: float) -> Iterator[Remo
 def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Removable | UsageError:
     home = session.home
     if needed_by is not None:
-        return UsageError(f"run {run_id} cannot be removed: run {needed_by} waits for it")
+        return UsageError(
+            f"run {run_id} cannot be removed: run {needed_by} waits for it", f"first: backprop-tui stop {needed_by}"
+        )
     try:
         view = read_view(home, run_id)
     except FileNotFoundError:  # only the index knows it
@@ -169,7 +171,7 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     except FileNotFoundError:
         return []
     if lock is None:
-        raise UsageError(f"run {run_id} is in use; try again")
+        raise UsageError(f"run {run_id} is in use", "try again")
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")

@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
-from backprop_tui.client.command_line import check_script, find_interpreter
+from backprop_tui.client.command_line import check_script
 from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
@@ -63,13 +64,18 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
     record = public_record(session.home, run_id)
     last = record["checkpoints"][-1]["path"] if record["checkpoints"] else None
     advice = f"backprop-tui run {record['script'] or 'SCRIPT'}" + (f" -r {last}" if last else "")
-    raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options; instead: {advice}")
+    raise UsageError(f"run {run_id} was recorded by the original Backprop, which kept no options", f"instead: {advice}")
+
+
+def _not_ended(run: Run) -> UsageError:
+    problem = f"run {run.id} is {run.status}; only ended runs can be resumed"
+    return UsageError(problem, f"to end it: backprop-tui stop {run.id}")
 
 
 def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Resumption:
     """The next attempt that `resume` would queue; changes nothing. UsageError if the run has not ended."""
     if not isinstance(run.state, Ended):
-        raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
+        raise _not_ended(run)
     cwd = _directory(run, options)
     git = GitQuery(cwd)
     try:
@@ -99,13 +105,8 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     if start is not None:
         resume_step(changed, start)  # fails if --resume-arg needs a step that is not known
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
-    return Resumption(
-        before=run,
-        run=queued,
-        environment=environment,
-        advice=resume_advice(queued, method),
-        rejected=choice.damaged,
-    )
+    advice = resume_advice(queued, method)
+    return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
 
 
 def _choose(run: Run) -> Choice:
@@ -120,7 +121,7 @@ def _directory(run: Run, options: RunOptions) -> str:
     if options.cwd is not None:
         return run_directory_path(options.cwd)
     if not os.path.isdir(run.spec.cwd):
-        raise UsageError(f"the directory of run {run.id} is gone ({run.spec.cwd}); --cwd DIR names another")
+        raise UsageError(f"the directory of run {run.id} is gone ({run.spec.cwd})", "--cwd DIR names another")
     return run.spec.cwd
 
 
@@ -135,7 +136,7 @@ def _updated_spec(
         spec = _with_interpreter(spec, script, options, environment)
         flags = find_original_flags(source_of(script))
     elif options.python is not None:
-        raise UsageError("--python is for scripts; this run is a command line, which names its program itself")
+        raise UsageError("--python is for scripts, and this run is a command line", "leave out --python")
     source, method = find_training(find_target(spec.command), cwd, environment)
     spec = replace(spec, understood_flags=flags, found_resume_arg=method.template, resume_channel=method.channel)
     return replace(spec, cwd=cwd), script or source, method
@@ -164,11 +165,12 @@ def _has_ended(home: Home, run_id: str) -> bool:
 def _check_goals(run: Run, spec: Spec) -> None:
     if spec.total_seconds is not None and used_seconds(run) >= spec.total_seconds:
         raise UsageError(
-            f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in total; --total-minutes gives it more"
+            f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in total",
+            f"for more: backprop-tui resume {run.id} --total-minutes N",
         )
     for goal in spec.until:
         if goal.name in COUNTERS and goal.reached(step=run.step, epoch=run.epoch, metrics={}):
-            raise UsageError(f"run {run.id} has reached {goal}; --until gives it another goal")
+            raise UsageError(f"run {run.id} has reached {goal}", "--until gives it another goal")
 
 
 def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
@@ -196,7 +198,7 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if lock is not None:
             return lock
         if not isinstance(run.state, Ended):
-            raise UsageError(f"run {run.id} is {run.status}; only ended runs can be resumed")
+            raise _not_ended(run)
         if time.monotonic() > end:
             raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)

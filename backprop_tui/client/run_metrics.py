@@ -43,7 +43,7 @@ def ranked(runs: Sequence[ComparedRun], asked: str | None) -> Ranking:
     names = compare.metric_names(runs)
     if asked is not None and asked not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
-        raise UsageError(f"--metric {asked}: no run has such a metric; {known}")
+        raise UsageError(f"--metric {asked}: no run has such a metric", known)
     return compare.ranking_of(runs, asked)
 
 

@@ -14,9 +14,13 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
+MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a limit that was not given
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
+# Ranges and lists as others write them: 1-3, 1:3, 1...3, {1..3}; [1,2,3]; 1 2 3, 1;2;3.
+_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
+_OTHER_LIST = re.compile(r"[\[({](.*,.*)[\])}]|(-?[\d.][^\s;,]*(?:\s*[\s;]\s*-?[\d.][^\s;,]*)+)")
 
 Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
 
@@ -48,7 +52,7 @@ class RunOptions:
     max_run_seconds: float | None = None  # may be NO_LIMIT
     total_seconds: float | None = None
     until: tuple[Goal, ...] = ()
-    max_parallel: int | None = None
+    max_parallel: int | None = None  # may be MACHINES_LIMIT
     min_free_ram_bytes: float | None = None
     # GPUs
     gpus: int | None = None
@@ -94,10 +98,23 @@ def parse_axis(text: str) -> SweepAxis:
     key, equals, listed = text.partition("=")
     if not equals or not _KEY.fullmatch(key):
         raise ValueError(f"{text!r} is not KEY=V1,V2 or KEY=A..B, such as lr=1e-3,1e-4 or seed=1..3")
+    meant = _in_our_notation(listed)
+    if meant is not None:
+        raise ValueError(f"{text!r} is not KEY=V1,V2 or KEY=A..B; write {key}={meant}")
     values = tuple(value for part in listed.split(",") for value in _axis_values(text, part.strip()))
     if len(set(values)) < len(values):
         raise ValueError(f"{text!r} has a value twice")
     return SweepAxis(key=key, values=values)
+
+
+def _in_our_notation(listed: str) -> str | None:
+    """The values as we write them, if they are a range or a list in another notation."""
+    if _RANGE.fullmatch(listed):
+        return None
+    range_, list_ = _OTHER_RANGE.fullmatch(listed), _OTHER_LIST.fullmatch(listed)
+    if range_ is not None:
+        return f"{range_[1]}..{range_[2]}"
+    return None if list_ is None else ",".join(re.split(r"\s*[\s;,]\s*", (list_[1] or list_[2]).strip()))
 
 
 def _axis_values(text: str, part: str) -> Iterator[str]:
@@ -105,6 +122,9 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
     if match is None:
         if not part:
             raise ValueError(f"{text!r} has an empty value")
+        if ".." in part and part != ".." and "/" not in part:
+            key = text.partition("=")[0]
+            raise ValueError(f"{text!r}: A..B is for whole numbers; list other values, such as {key}=0.1,0.2,0.3")
         yield part
         return
     first, last = int(match["first"]), int(match["last"])
@@ -120,10 +140,10 @@ def grid(axes: Sequence[SweepAxis]) -> list[Point]:
     keys = [axis.key for axis in axes]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise UsageError(f"--sweep {twice}: given twice; put all its values into one --sweep")
+        raise UsageError(f"--sweep {twice}: given twice", "put all its values into one --sweep")
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_RUNS:
-        raise UsageError(f"--sweep: makes {count} runs; at most {MAX_RUNS} are accepted at once")
+        raise UsageError(f"--sweep: makes {count} runs", f"at most {MAX_RUNS} are accepted at once: split it")
     return [tuple(zip(keys, values, strict=True)) for values in product(*(axis.values for axis in axes))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from backprop_tui.store.run_view import RunView, marked_views, public_record, re
 from backprop_tui.store.tail import size_of
 
 _STOPPED = (b"T", b"t")
+_DIGITS = 20  # to which numbers in a name are filled up, so that they are sorted as numbers
 
 
 def split(home: Home) -> tuple[list[RunView], list[RunView]]:
@@ -93,9 +95,13 @@ def ended_newest_first(
     return sorted(records.values(), key=created, reverse=True)
 
 
-def created(record: JsonObject) -> tuple[str, str]:
-    """A sort key: when it was queued, then its id."""
-    return str(record.get("created_at") or ""), str(record["id"])
+def created(record: JsonObject) -> tuple[str, str, str]:
+    """A sort key: when it was queued, then its name with numbers as numbers, then its id.
+
+    Earlier versions recorded the same moment for all runs of a sweep, whose names have its values.
+    """
+    name = re.sub(r"\d+", lambda number: number[0].zfill(_DIGITS), str(record.get("name")))
+    return str(record.get("created_at") or ""), name, str(record["id"])
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +130,8 @@ def guardian_problem(home: Home, view: RunView) -> str | None:
 
 
 def terminate(directory: RunDirectory, live: Live) -> bool:
-    """Sends SIGTERM, which a guardian takes as a request to stop its run; returns whether the guardian was there."""
-    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGTERM)
+    """Sends SIGUSR1, which a guardian takes as a person's request to stop; returns whether the guardian was there."""
+    return signal_and_close(open_guardian(directory, live.runner_pid), signal.SIGUSR1)
 
 
 def wake_guardian(directory: RunDirectory, live: Live) -> bool:

@@ -69,9 +69,13 @@ class ClientSession:
         """The settings in force in the current directory."""
         from backprop_tui.config.load import load
 
-        if self.config_named and not os.path.exists(self.config_path):
-            raise UsageError(f"--config {self.config_path}: there is no such file")
-        return load(options={}, environment=self.environment, directory=current_directory(), user_file=self.config_path)
+        return load(
+            options={},
+            environment=self.environment,
+            directory=current_directory(),
+            user_file=self.config_path,
+            named=self.config_named,
+        )
 
     def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
         """Starts a supervisor if runs of this machine are unfinished and none is alive; says which cannot be read."""
@@ -102,4 +106,4 @@ def current_directory() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError as error:
-        raise UsageError("the directory you are in was removed; go to another one") from error
+        raise UsageError("the directory you are in was removed", "go to another one: cd") from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.client.command_line import Interpreter, Program, nearest_file
+from backprop_tui.client.command_line import Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions
+from backprop_tui.client.feasibility import check_feasible
+from backprop_tui.client.interpreters import Interpreter
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
@@ -93,6 +96,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         visible_gpus=visible_gpus(environment),
     )
     _check(spec)
+    check_feasible(session, spec, options)
     return spec
 
 
@@ -108,10 +112,11 @@ def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:
 
 def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
     ram, vram = options.min_free_ram_bytes, options.gpu_min_free_vram_bytes
+    parallel = limits.max_parallel if options.max_parallel is None else options.max_parallel
     return replace(
         limits,
+        max_parallel=None if parallel == MACHINES_LIMIT else parallel,
         **_given(
-            max_parallel=options.max_parallel,
             gpu_max_temp_celsius=options.gpu_max_temp_celsius,
             gpu_memory_limit=options.gpu_memory_limit,
             min_free_ram_bytes=None if ram is None else round(ram),
@@ -131,18 +136,20 @@ def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Depen
         try:
             run_ids = resolve(session, handle.removesuffix(_ANY_END))
         except UnknownRun as error:
-            raise UnknownRun(f"--after {handle}: {error}") from error
+            raise UnknownRun(f"--after {handle}: {error.message}", error.hint) from error
         dependencies |= {run_id: Dependency(run=run_id, any_end=any_end) for run_id in run_ids}
     return tuple(dependencies.values())
 
 
 def _check(spec: Spec) -> None:
     if spec.launcher != "local":
-        raise UsageError(f"--launcher {spec.launcher}: not in this version; use --launcher local")
+        raise UsageError(f"--launcher {spec.launcher}: not in this version", "use --launcher local")
     if spec.gpu_ids and spec.gpus is not None and spec.gpus > len(spec.gpu_ids):
-        raise UsageError(f"--gpus {spec.gpus}: more than --gpu-ids names ({','.join(spec.gpu_ids)})")
+        raise UsageError(
+            f"--gpus {spec.gpus}: more than --gpu-ids names ({','.join(spec.gpu_ids)})", "leave out --gpus"
+        )
     if spec.gpu_ids and spec.gpus == 0:
-        raise UsageError("--gpus 0 hides all GPUs, and --gpu-ids names some: give only one of the two")
+        raise UsageError("--gpus 0 hides all GPUs, and --gpu-ids names some", "give only one of the two")
 
 
 def run_directory_path(cwd: str | None) -> str:
@@ -151,9 +158,12 @@ def run_directory_path(cwd: str | None) -> str:
         return current_directory()
     path = os.path.abspath(os.path.join(current_directory(), os.path.expanduser(cwd)))
     if not os.path.isdir(path):
-        raise UsageError(f"--cwd {cwd}: {'not a directory' if os.path.exists(path) else 'there is no such directory'}")
+        problem = "not a directory" if os.path.exists(path) else "there is no such directory"
+        raise UsageError(f"--cwd {cwd}: {problem}", "name a directory that exists")
     if not os.access(path, os.X_OK):
-        raise UsageError(f"--cwd {cwd}: you may not enter it")
+        raise UsageError(
+            f"--cwd {cwd}: you may not enter it", f"name another directory, or: chmod u+x {shlex.quote(path)}"
+        )
     return path
 
 
@@ -164,5 +174,6 @@ def checkpoint_path(path: str | None) -> str | None:
     absolute = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(absolute):
         near = nearest_file(absolute)
-        raise UsageError(f"--resume-from {path}: not found" + (f"; did you mean {near}?" if near else ""))
+        known = "the newest checkpoint of a run: backprop-tui resume RUN; all of them: backprop-tui status RUN"
+        raise UsageError(f"--resume-from {path}: not found", f"did you mean {near}?" if near else known)
     return absolute

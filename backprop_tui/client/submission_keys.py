@@ -36,7 +36,8 @@ def check_same_request(
     """
     if before and len(before) != len(runs):
         raise UsageError(
-            f"--key {key}: used before for {counted(len(before), 'run')}, and this makes {len(runs)}: use another key"
+            f"--key {key}: used before for {counted(len(before), 'run')}, and this makes {len(runs)}",
+            "use another key",
         )
     for run_id, there, run in zip(run_ids, before, runs, strict=False):
         here = requested_options(run)
@@ -45,7 +46,8 @@ def check_same_request(
             differences = ", ".join(_difference(name, there.get(name), here.get(name)) for name in names[:_MAX_NAMED])
             more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
             raise UsageError(
-                f"--key {key}: used for run {run_id} with {_what(names)}: {differences}{more}; use another key for this"
+                f"--key {key}: used for run {run_id} with {_what(names)}: {differences}{more}",
+                "use another key for this",
             )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.client.command_line import Interpreter, Program, command_program, script_program
+from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
+from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (
@@ -33,7 +34,8 @@ RUN_ID_LENGTH = 8
 # Without i, l, o and u: read aloud and typed again, no letter is mistaken for another. See Crockford's base 32.
 _LETTERS = "abcdefghjkmnpqrstvwxyz"
 _ALPHABET = "0123456789" + _LETTERS
-_POSITION_STEP = 1e-6  # seconds between the runs of a sweep, so that they keep their order in the queue
+# Seconds between the runs of a sweep, so that they keep their order: in the queue, and in JSON, which has milliseconds.
+_POSITION_STEP, _CREATED_STEP = 1e-6, 1e-3
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,9 @@ class SubmissionPlan:
 
     @property
     def advice(self) -> str | None:
-        """What to do if no known way passes the script its checkpoint; None if it needs none."""
-        return resume_advice(self.runs[0], self.program.resume)
+        """What to do about the Python environment, or if no known way passes the script its checkpoint."""
+        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume))
+        return ". ".join(filter(None, parts)) or None
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
@@ -95,6 +98,7 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
             first,
             id=run_id,
             name=name_at(first.name, point),
+            created_at=first.created_at + number * _CREATED_STEP,
             position=first.position + number * _POSITION_STEP,
             spec=replace(first.spec, command=(*program.words, *arguments_at(program.arguments, point))),
         )
@@ -106,16 +110,19 @@ def _check(request: RunRequest) -> None:
     if request.run_id is not None:
         check_run_id(request.run_id)
         if request.sweep:
-            raise UsageError("--run-id names one run, and --sweep makes several: use --group or --key")
+            raise UsageError("--run-id names one run, and --sweep makes several", "use --group or --key")
     if request.script is None and request.command is None:
-        raise UsageError("SCRIPT is missing; a script: run train.py [-- ARGS], a command line: run -- COMMAND ...")
+        raise UsageError(
+            "SCRIPT is missing",
+            "backprop-tui run train.py [-- ARGS], or for a command line: backprop-tui run -- COMMAND ...",
+        )
 
 
 def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
     if request.script is not None:
         return script_program(request.script, request.arguments, cwd=cwd, python=python, environment=environment)
     if request.python is not None:
-        raise UsageError("--python is for scripts; a command line names its program itself")
+        raise UsageError("--python is for scripts; a command line names its program itself", "leave out --python")
     return command_program(request.command or (), cwd=cwd, environment=environment)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.keys import JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
+from backprop_tui.config.keys import HELP_TEXTS, JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -75,19 +75,25 @@ class _Entry:
 
 def read_file(path: str) -> dict[str, Setting]:
     """Reads the settings in a file by key, none if it is missing; raises ConfigError for the first error in it."""
-    settings: dict[str, Setting] = {}
-    for item in _settings_in(path):
-        if isinstance(item, ConfigError):
-            raise item
-        settings[item[0]] = item[1]
+    settings, errors = read_valid(path)
+    if errors:
+        raise errors[0]
     return settings
 
 
-def find_problems(path: str) -> list[ConfigError]:
+def read_valid(path: str) -> tuple[dict[str, Setting], list[ConfigError]]:
+    """Reads the valid settings in a file by key, and all errors in it; no settings if it is unreadable as a whole."""
+    settings: dict[str, Setting] = {}
+    errors: list[ConfigError] = []
     try:
-        return [item for item in _settings_in(path) if isinstance(item, ConfigError)]
+        for item in _settings_in(path):
+            if isinstance(item, ConfigError):
+                errors.append(item)
+            else:
+                settings[item[0]] = item[1]
     except ConfigError as error:
-        return [error]
+        errors.append(error)
+    return settings, errors
 
 
 def original_arguments_in(path: str) -> list[str]:
@@ -123,7 +129,7 @@ def read_text(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+        raise ConfigError(path, f"cannot be read: {error.strerror}", "make it readable, or move it away") from error
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
 
@@ -134,9 +140,10 @@ def _toml_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         if name in KEYS:
             yield _Entry(KEYS[name], name, raw, where)
         elif name in SECTIONS:
-            yield ConfigError(where, f"{name} is a table: its keys belong below a line [{name}]")
+            yield ConfigError(where, f"{name} is a table", f"its keys belong below a line [{name}]")
         else:
-            yield unknown_key(where, name, SECTIONS if isinstance(raw, dict) and "." not in name else KEYS)
+            is_table = isinstance(raw, dict) and "." not in name
+            yield unknown_key(where, name, dict.fromkeys(SECTIONS, "") if is_table else HELP_TEXTS)
 
 
 def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
@@ -147,9 +154,9 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         where = _location(path, line_in_json(content, name))
         key = key_in_json(name)
         if key is None:
-            yield unknown_key(where, name, JSON_NAMES)
+            yield unknown_key(where, name, {name: key.help for name, key in JSON_NAMES.items()})
         elif key.name in names:
-            yield ConfigError(where, f"{name} sets the same as {names[key.name]!r}; keep one of the two")
+            yield ConfigError(where, f"{name} sets the same as {names[key.name]!r}", "keep one of the two")
         else:
             names[key.name] = name
             value = ORIGINAL_VALUES.get(key.name, {}).get(raw, raw) if isinstance(raw, str) else raw
@@ -165,8 +172,8 @@ def parse_toml(path: str, content: str) -> Tree:
     except ValueError as error:  # not only TOMLDecodeError: a number of thousands of digits raises ValueError itself
         line = _line_in_message(str(error), content)
         is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
-        advice = "; a key or a table is defined twice" if is_duplicate else ""
-        raise ConfigError(_location(path, line), f"not valid TOML: {error}{advice}") from error
+        hint = "a key or a table is defined twice" if is_duplicate else None
+        raise ConfigError(_location(path, line), f"not valid TOML: {error}", hint) from error
     except RecursionError as error:
         raise ConfigError(path, "not valid TOML: nested too deeply") from error
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MACHINE_SETTINGS
+from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Key:
         return "BACKPROP_" + self.name.replace(".", "_").upper()
 
     @property
+    def is_settled_when_queued(self) -> bool:
+        """Whether a run keeps the value that it was queued with."""
+        return self.name not in MACHINE_SETTINGS and self.section not in ("dashboard", "notify")
+
+    @property
     def in_camel_case(self) -> str:
         """The name in JSON: "governor.startBurst" for "governor.start_burst"."""
         first, *others = self.leaf.split("_")
@@ -46,11 +54,16 @@ class Key:
 _ALL = (
     Key(
         "max_run_minutes",
-        kinds.number(above=0, optional=True),
-        10.0,
+        kinds.number(above=0, optional=True, unit=MINUTES),
+        DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
     ),
-    Key("max_parallel", kinds.integer(least=0), 2, "runs that may run at the same time; 0 means no limit"),
+    Key(
+        "max_parallel",
+        kinds.integer(least=0, auto=True),
+        kinds.AUTO,
+        'runs at the same time; "auto": one per GPU, without GPUs one per 4 cores, at least 2; 0 means no limit',
+    ),
     Key(
         "framework",
         kinds.choice("auto", "pytorch", "tensorflow"),
@@ -60,13 +73,13 @@ _ALL = (
     Key("gpu_memory_limit", kinds.memory_limit(), None, 'GPU memory a run may use: "80%" of the GPU, or GB'),
     Key(
         "checkpoint_every_minutes",
-        kinds.number(above=0, optional=True),
+        kinds.number(above=0, optional=True, unit=MINUTES),
         None,
         "minutes between checkpoints, passed to the script as BACKPROP_CHECKPOINT_EVERY_SECONDS",
     ),
     Key(
         "min_free_ram_gb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=GIGABYTES),
         4.0,
         "free RAM in GB that a run needs to start; 0 switches it off",
         original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRam"),
@@ -80,7 +93,7 @@ _ALL = (
     ),
     Key(
         "gpu.min_free_vram_mb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=MEGABYTES),
         2500.0,
         "free GPU memory in MB that a run needs and claims; 0 switches it off",
         original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
@@ -106,11 +119,11 @@ _ALL = (
     ),
     Key(
         "governor.min_free_disk_gb",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=GIGABYTES),
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
     ),
-    Key("governor.sample_seconds", kinds.number(least=0.1), 1.0, "seconds between two measurements"),
+    Key("governor.sample_seconds", kinds.number(least=0.1, unit=SECONDS), 1.0, "seconds between two measurements"),
     Key(
         "governor.on_overheat",
         kinds.choice("pause", "stop", "warn"),
@@ -120,14 +133,14 @@ _ALL = (
     Key("governor.on_nan", kinds.choice("warn", "stop"), "warn", "action when a loss is NaN or infinite"),
     Key(
         "governor.max_pause_minutes",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=MINUTES),
         60.0,
         "a run paused by the guard for this long is stopped, to be resumed; 0 switches it off",
     ),
     Key("run.stop_signal", kinds.signal_name(), "INT", "the first signal that stops a run"),
     Key(
         "run.grace_seconds",
-        kinds.number(least=0),
+        kinds.number(least=0, unit=SECONDS),
         30.0,
         "seconds from the stop signal to SIGTERM; SIGKILL follows 5 seconds later",
     ),
@@ -150,7 +163,7 @@ _ALL = (
         "run.python",
         kinds.text(optional=True),
         None,
-        "interpreter for scripts; none: the active environment, a .venv above the script, or python3",
+        "interpreter for scripts; none: the active environment, else that of its project, else python3",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
     Key(
@@ -162,7 +175,12 @@ _ALL = (
     ),
     Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
-    Key("dashboard.refresh_seconds", kinds.number(least=0.5), 1.0, "seconds between two updates of the screen"),
+    Key(
+        "dashboard.refresh_seconds",
+        kinds.number(least=0.5, unit=SECONDS),
+        1.0,
+        "seconds between two updates of the screen",
+    ),
     Key("dashboard.ascii", kinds.choice("auto", "on", "off"), "auto", "plain ASCII only"),
     Key("dashboard.curves", kinds.choice("braille", "blocks", "ascii"), "braille", "how curves are drawn"),
     Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen"),
@@ -177,6 +195,7 @@ _ALL = (
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}
+HELP_TEXTS = {key.name: key.help for key in _ALL}
 JSON_NAMES: dict[str, Key] = {name: key for key in _ALL for name in (*key.original, key.in_camel_case)}
 # Keys of the original tool's files that are arguments of `run` here.
 ORIGINAL_ARGUMENTS = frozenset({"trainingScriptPath", "runId", "resumeFrom", "experimentName"})

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
 from backprop_tui.domain.objective import parse_objective
+from backprop_tui.domain.quantities import GIGABYTES, SECONDS, Unit
 
 NONE = "none"
+AUTO = "auto"
 MAX_PATTERN_LENGTH = 1000
 MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
 # Signals that only suspend a script, or that it ignores.
@@ -30,13 +32,18 @@ class Kind:
     read: Callable[[object], Value]
 
 
-def number(*, above: float | None = None, least: float | None = None, optional: bool = False) -> Kind:
-    """A number; `above` is an exclusive and `least` an inclusive lower bound; `optional` accepts "none"."""
+def number(
+    *, above: float | None = None, least: float | None = None, optional: bool = False, unit: Unit | None = None
+) -> Kind:
+    """A number; `above` is an exclusive and `least` an inclusive lower bound; `optional` accepts "none".
+
+    `unit` is the unit of a plain number; a text may have others, as 1h30m.
+    """
 
     def read(raw: object) -> Value:
         if optional and _is_none(raw):
             return None
-        value = _float(raw, ', or "none"' if optional else "")
+        value = _float(raw, ', or "none"' if optional else "", unit)
         if (above is not None and value <= above) or (least is not None and value < least):
             bound = f"more than {above:g}" if above is not None else f"at least {least:g}"
             raise WrongValue(f"must be {bound}" + (', or "none"' if optional else ""))
@@ -45,11 +52,16 @@ def number(*, above: float | None = None, least: float | None = None, optional: 
     return Kind(read)
 
 
-def integer(*, least: int | None = None) -> Kind:
+def integer(*, least: int | None = None, auto: bool = False) -> Kind:
+    """A whole number; `auto` accepts that word too."""
+    otherwise = f', or "{AUTO}"' if auto else ""
+
     def read(raw: object) -> Value:
-        value = _float(raw)
+        if auto and isinstance(raw, str) and raw.strip().lower() == AUTO:
+            return AUTO
+        value = _float(raw, otherwise)
         if value != int(value) or (least is not None and value < least):
-            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}"))
+            raise WrongValue("must be a whole number" + ("" if least is None else f", at least {least}") + otherwise)
         return int(value)
 
     return Kind(read)
@@ -189,16 +201,19 @@ def parse_warning(word: str) -> tuple[str, float]:
     name, at, seconds = word.partition("@")
     if not at:
         raise WrongValue('must be SIGNAL@SECONDS, as "USR1@60", or "none"')
-    return parse_signal(name), _positive(seconds)
+    return parse_signal(name), _positive(seconds, SECONDS)
 
 
 def parse_memory_limit(word: str) -> MemoryLimit:
-    """Parses a limit, as "80%" (of the GPU) or "8" (GB); raises WrongValue for any other text."""
-    match = re.fullmatch(r"\s*([0-9.]+)\s*(%|GB?|)\s*", word, re.IGNORECASE)
-    amount = _positive(match.group(1)) if match else 0.0
-    if match is None or (match.group(2) == "%" and amount > 100):
-        raise WrongValue('must be a share of the GPU as "80%" or GB as "8"')
-    return MemoryLimit(fraction=amount / 100) if match.group(2) == "%" else MemoryLimit(bytes=int(amount * GIGABYTE))
+    """Parses a limit, as "80%" (of the GPU), "8" (GB) or "500MB"; raises WrongValue for any other text."""
+    number_, percent, rest = word.partition("%")
+    if not percent:
+        amount = _positive(word, GIGABYTES, ", or a share of the GPU such as 80%")
+        return MemoryLimit(bytes=int(amount * GIGABYTE))
+    share = _positive(number_)
+    if share > 100 or rest.strip():
+        raise WrongValue("must be a share of the GPU of at most 100%")
+    return MemoryLimit(fraction=share / 100)
 
 
 def _short_signal_name(name: str) -> str:
@@ -207,25 +222,32 @@ def _short_signal_name(name: str) -> str:
     return name.removeprefix("SIG")
 
 
-def _positive(word: str) -> float:
-    value = _float(word)
+def _positive(word: str, unit: Unit | None = None, otherwise: str = "") -> float:
+    value = _float(word, otherwise, unit)
     if value <= 0:
         raise WrongValue("must be more than 0")
     return value
 
 
-def _float(raw: object, otherwise: str = "") -> float:
+def _float(raw: object, otherwise: str = "", unit: Unit | None = None) -> float:
     """Converts a number; `otherwise` is appended to the message, to name other allowed values."""
+    expected = "a number" if unit is None else f"a number of {unit.name} or {unit.examples}"
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        raise WrongValue(f"must be a number{otherwise}")
+        raise WrongValue(f"must be {expected}{otherwise}")
+    if unit is not None and isinstance(raw, str) and raw.lstrip().startswith("+"):
+        raise WrongValue(f"must be the whole amount and not what is added{otherwise}")
+    amount = unit.parse(raw) if unit is not None and isinstance(raw, str) else None
     try:
-        value = float(raw)
-    except (ValueError, OverflowError):
-        raise WrongValue(f"must be a number{otherwise}") from None
-    if not math.isfinite(value):
+        value = float(raw) if amount is None else amount
+    except OverflowError:
+        value = math.inf if int(raw) > 0 else -math.inf
+    except ValueError:
+        raise WrongValue(f"must be {expected}{otherwise}") from None
+    if math.isnan(value) or (isinstance(raw, str) and "inf" in raw.lower()):
         raise WrongValue(f"must be a finite number{otherwise}")
-    if value > MAX_NUMBER:
-        raise WrongValue(f"must be at most {MAX_NUMBER:.0f}{otherwise}")
+    if abs(value) > MAX_NUMBER:
+        bound = f"at most {MAX_NUMBER:.0f}" if value > 0 else f"at least -{MAX_NUMBER:.0f}"
+        raise WrongValue(f"must be {bound}{'' if unit is None else f' {unit.name}'}{otherwise}")
     return value
 
 

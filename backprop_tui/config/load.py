@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from backprop_tui.config.files import PROJECT_FILES, Setting, find_problems, original_arguments_in, read_file
+from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.errors import ConfigError
@@ -13,6 +13,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MachineLimits, RunLimits
 
 DEFAULT = "default"
+CHECK_HINT = "`backprop-tui config check` lists all problems"
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -50,55 +51,101 @@ class Settings:
 
 
 def load(
-    *, options: Mapping[str, tuple[object, str]], environment: Mapping[str, str], directory: str, user_file: str
+    *,
+    options: Mapping[str, tuple[object, str]],
+    environment: Mapping[str, str],
+    directory: str,
+    user_file: str,
+    named: bool = False,
 ) -> Settings:
     """Loads and merges all layers; `options` are values from the command line with the option's name, by key.
 
     Empty variables are ignored, and so are BACKPROP_ variables that match no key, since scripts get variables with the
-    same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or that of --config.
-    Raises ConfigError if a layer has an error.
+    same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or with `named` that of
+    --config, which must exist. Raises ConfigError if a layer has an error.
     """
-    settings = _defaults() | read_file(user_file)
-    project = project_file(directory)
-    if project is not None and project != os.path.abspath(user_file):
-        project_settings = read_file(project)
-        for error in user_only_errors(project_settings):
-            raise error
-        settings.update(project_settings)
-    settings.update((name, _setting(name, raw, origin)) for name, raw, origin in _set_variables(environment))
+    layers = read_layers(user_file, directory, environment, named=named)
+    for problem in (problem for layer in layers for problem in layer.problems):
+        raise ConfigError(problem.where, problem.problem, problem.hint or CHECK_HINT)
+    settings = dict(merged(layers).settings)
     for name, (raw, option) in options.items():
         settings[name] = _setting(name, raw, f"option {option}")
     return Settings(settings)
 
 
+@lazy_dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings: those that are valid, and the errors in the others."""
+
+    name: str
+    settings: Mapping[str, Setting]
+    problems: Sequence[ConfigError]
+    remarks: Sequence[str] = ()
+
+
+def read_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
+    """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
+    layers = [_user_layer(user_file, named=named)]
+    project = project_file(directory)
+    if project is not None and project != os.path.abspath(user_file):
+        layers.append(_project_layer(project))
+    return [*layers, _environment_layer(environment)]
+
+
+def merged(layers: Iterable[Layer]) -> Settings:
+    """The settings in force: the last layer that sets a key wins. What is wrong in a layer is left out."""
+    settings = _defaults()
+    for layer in layers:
+        settings |= layer.settings
+    return Settings(settings)
+
+
+def _user_layer(path: str, *, named: bool) -> Layer:
+    layer = _file_layer(path)
+    if layer.problems or os.path.exists(path):
+        return layer
+    if named:
+        hint = f"to create it: backprop-tui --config {path} config init"
+        return Layer(path, {}, [ConfigError(f"--config {path}", "there is no such file", hint)])
+    return Layer(f"{path} (there is none, so the defaults apply)", {}, ())
+
+
+def _project_layer(path: str) -> Layer:
+    """A project's file; only the user's own may set what concerns the whole machine."""
+    layer = _file_layer(path)
+    allowed = {name: setting for name, setting in layer.settings.items() if not KEYS[name].user_only}
+    advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
+    refused = [
+        ConfigError(setting.origin, f"{name} {advice}")
+        for name, setting in layer.settings.items()
+        if name not in allowed
+    ]
+    return Layer(path, allowed, [*layer.problems, *refused], layer.remarks)
+
+
+def _file_layer(path: str) -> Layer:
+    settings, problems = read_valid(path)
+    ignored = [] if problems else original_arguments_in(path)
+    remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
+    return Layer(path, settings, problems, remarks)
+
+
+def _environment_layer(environment: Mapping[str, str]) -> Layer:
+    settings: dict[str, Setting] = {}
+    problems: list[ConfigError] = []
+    for name, key in KEYS.items():
+        raw = environment.get(key.variable)
+        if not raw:
+            continue
+        try:
+            settings[name] = _setting(name, raw, f"environment {key.variable}")
+        except ConfigError as error:
+            problems.append(error)
+    return Layer("environment", settings, problems)
+
+
 def _defaults() -> dict[str, Setting]:
     return {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
-
-
-def user_only_errors(settings: Mapping[str, Setting]) -> list[ConfigError]:
-    """Returns the errors for settings of a project's file that only the user's file may set."""
-    advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
-    return [
-        ConfigError(setting.origin, f"{name} {advice}") for name, setting in settings.items() if KEYS[name].user_only
-    ]
-
-
-def invalid_variables(environment: Mapping[str, str]) -> list[ConfigError]:
-    """Returns the errors in environment variables that set a key."""
-    errors: list[ConfigError] = []
-    for name, raw, origin in _set_variables(environment):
-        try:
-            _setting(name, raw, origin)
-        except ConfigError as error:
-            errors.append(error)
-    return errors
-
-
-def _set_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yields key, value and origin of each environment variable that sets a key."""
-    for name, key in KEYS.items():
-        if environment.get(key.variable):
-            yield name, environment[key.variable], f"environment {key.variable}"
 
 
 def project_file(directory: str) -> str | None:
@@ -123,7 +170,7 @@ def run_limits(settings: Settings) -> RunLimits:
         min_free_ram_bytes=int(settings.number("min_free_ram_gb") * GIGABYTE),
         max_load_per_core=settings.number("governor.max_load_per_core"),
         min_free_disk_bytes=int(settings.number("governor.min_free_disk_gb") * GIGABYTE),
-        max_parallel=int(settings.number("max_parallel")) if is_run_limit else None,
+        max_parallel=_max_parallel(settings) if is_run_limit else None,
         gpu_min_free_vram_bytes=int(settings.number("gpu.min_free_vram_mb") * MEGABYTE),
         gpu_max_temp_celsius=settings.number("gpu.max_temp_c"),
         gpu_resume_margin_celsius=settings.number("gpu.resume_margin_c"),
@@ -132,6 +179,12 @@ def run_limits(settings: Settings) -> RunLimits:
         on_nan=settings.text("governor.on_nan"),
         max_pause_seconds=settings.number("governor.max_pause_minutes") * 60,
     )
+
+
+def _max_parallel(settings: Settings) -> int | None:
+    """None for "auto": the machine's limit for a run, and for the machine a number that depends on it."""
+    value = settings["max_parallel"]
+    return value if isinstance(value, int) else None
 
 
 def _is_from_user_file(settings: Settings, name: str) -> bool:
@@ -159,47 +212,8 @@ def machine_limits(path: str) -> MachineLimits:
     """Returns the user's limits for all runs of this machine together; raises ConfigError if the file has an error."""
     settings = _user_settings(path)
     return MachineLimits(
-        max_parallel=int(settings.number("max_parallel")),
+        max_parallel=_max_parallel(settings),
         start_burst=int(settings.number("governor.start_burst")),
         starts_per_minute=settings.number("governor.starts_per_minute"),
         sample_seconds=settings.number("governor.sample_seconds"),
     )
-
-
-@lazy_dataclass(frozen=True, slots=True)
-class CheckedLayer:
-    name: str
-    problems: Sequence[ConfigError]
-    remarks: Sequence[str] = ()
-
-
-def checked_layers(
-    user_file: str, directory: str, environment: Mapping[str, str], *, named: bool
-) -> list[CheckedLayer]:
-    """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
-    layers = [_user_layer(user_file, named=named)]
-    project = project_file(directory)
-    if project is not None and project != os.path.abspath(user_file):
-        layers.append(_project_layer(project))
-    layers.append(CheckedLayer("environment", invalid_variables(environment)))
-    return layers
-
-
-def _user_layer(path: str, *, named: bool) -> CheckedLayer:
-    if os.path.exists(path):
-        return _file_layer(path)
-    if named:
-        return CheckedLayer(path, [ConfigError(f"--config {path}", "there is no such file")])
-    return CheckedLayer(f"{path} (there is none, so the defaults apply)", ())
-
-
-def _project_layer(path: str) -> CheckedLayer:
-    layer = _file_layer(path)
-    return layer if layer.problems else CheckedLayer(path, user_only_errors(read_file(path)), layer.remarks)
-
-
-def _file_layer(path: str) -> CheckedLayer:
-    problems = find_problems(path)
-    ignored = [] if problems else original_arguments_in(path)
-    remarks = [f"{', '.join(ignored)}: not a setting; give it to `run`"] if ignored else []
-    return CheckedLayer(path, problems, remarks)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
-from backprop_tui.config.keys import KEYS, Key
+from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
 from backprop_tui.processes.users import foreign_owner, run_as, user_name
@@ -116,7 +116,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
     content = read_text(path) or ""
     edited = with_key(content, key, value)
     if edited is None and "#" in content:
-        raise ConfigError(path, f"{key.name} cannot be set without losing comments; change it with an editor")
+        raise ConfigError(path, f"{key.name} cannot be set without losing comments", "change it with an editor")
     values = {name: setting.value for name, setting in read_file(path).items()}
     return _toml(values | {key.name: value}) if edited is None else edited
 
@@ -124,13 +124,14 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
 def validate_assignment(path: str, name: str, word: str) -> Value:
     """Returns the value that `set_key` would write, without changing anything; raises the same ConfigErrors."""
     if path.endswith(".json"):
-        raise ConfigError(path, "files of the original tool are read-only; set keys in a .toml file")
+        raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
     if name not in KEYS:
-        raise unknown_key("config set", name, KEYS)
+        raise unknown_key("config set", name, HELP_TEXTS)
     try:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
-        raise ConfigError("config set", f"{name} = {word!r}: {error}") from error
+        hint = f"the value in force: backprop-tui config show {name}"
+        raise ConfigError("config set", f"{name} = {word!r}: {error}", hint) from error
     read_file(path)
     _text_with_key(path, KEYS[name], value)
     return value
@@ -145,12 +146,15 @@ def init(path: str) -> None:
 def require_absent(path: str) -> None:
     """Raises ConfigError if the file exists already."""
     if os.path.lexists(path):
-        raise ConfigError(path, "already exists; change it with `backprop-tui config set KEY VALUE` or an editor")
+        raise ConfigError(path, "already exists", "change it with `backprop-tui config set KEY VALUE` or an editor")
 
 
 def example() -> str:
     """Returns the content of config.example.toml: every key with its help text and default."""
-    lines = ["# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`."]
+    lines = [
+        "# Settings of backprop-tui, with their defaults. Location of this file: `backprop-tui config path`.",
+        '# Durations and sizes may have a unit: max_run_minutes = "1h30m", min_free_ram_gb = "500MB".',
+    ]
     section = ""
     for key in KEYS.values():
         if key.section != section:
@@ -197,5 +201,5 @@ def _write(path: str, content: str) -> None:
     except OSError as error:
         if error.errno in _STORAGE_ERRORS:
             raise StorageFailed(f"{path}: cannot be written: {error.strerror}") from error
-        hint = "XDG_CONFIG_HOME=DIR or --config FILE uses another place"
+        hint = "set XDG_CONFIG_HOME to a directory you can write, or name another file with --config"
         raise ConfigError(path, f"cannot be written: {error.strerror}", hint) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+
+from backprop_tui.domain.similar import nearest
 
 
 class BackpropError(Exception):
@@ -31,6 +33,9 @@ class UnknownRun(UsageError):
 
     kind = "unknown_run"
 
+    def __init__(self, message: str, hint: str | None = "backprop-tui list shows the newest") -> None:
+        super().__init__(message, hint)
+
 
 class NotFound(BackpropError):
     """The script or command does not exist or cannot be read."""
@@ -53,6 +58,13 @@ class StorageFailed(BackpropError):
     exit_code = 74
 
 
+class ServiceUnavailable(BackpropError):
+    """systemd is not there, or refused a command."""
+
+    kind = "service_unavailable"
+    exit_code = 69
+
+
 class HeldByGovernor(BackpropError):
     """The run would have to wait, and was not to."""
 
@@ -65,6 +77,12 @@ class Interrupted(BackpropError):
 
     kind = "interrupted"
     exit_code = 130
+
+
+class PackageMissing(BackpropError):
+    """A Python package that this program needs is not installed."""
+
+    kind = "package_missing"
 
 
 class InternalError(BackpropError):
@@ -82,8 +100,8 @@ class IllegalTransition(InternalError):
 class BrokenRecord(InternalError):
     """A file of the store has unexpected content."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
 
 
@@ -91,10 +109,6 @@ class AccessDenied(BrokenRecord, StorageFailed):
     """A file or directory of the store is closed to this user; the hint is the command that opens it."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
-
-    def __init__(self, path: str, problem: str, hint: str) -> None:
-        BackpropError.__init__(self, f"{path}: {problem}", hint)
-        self.path, self.problem = path, problem
 
 
 class ConfigError(UsageError):
@@ -107,10 +121,17 @@ class ConfigError(UsageError):
         self.where, self.problem = where, problem
 
 
-def unknown_key(where: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Builds the error for an unknown key, with the most similar known key."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "`backprop-tui config show` lists all keys"
+def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:
+    """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts."""
+    leaves = {key.rpartition(".")[2]: key for key in known}
+    near = nearest(name, known) or leaves.get(nearest(name.rpartition(".")[2], leaves) or "")
+    related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
+    if near is None and related:
+        hint = f"perhaps {' or '.join(related[:3])}; `backprop-tui config show` lists all keys"
+    else:
+        hint = f"did you mean {near!r}?" if near else "`backprop-tui config show` lists all keys"
     return ConfigError(where, f"unknown key {name!r}", hint)
+
+
+def _parts(name: str) -> set[str]:
+    return set(name.lower().replace(".", " ").replace("_", " ").split())

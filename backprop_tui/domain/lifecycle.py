@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from backprop_tui.domain.causes.cause import INTERRUPTIONS
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -89,10 +90,10 @@ def next_slice(
 
 
 def _idle_slices(attempts: tuple[Attempt, ...]) -> int:
-    """Counts the newest attempts in a row that ended at their timebox without saving anything new."""
+    """Counts the newest attempts in a row that ended at their timebox, or early, without saving anything new."""
     count = 0
     for attempt in reversed(attempts):
-        if attempt.status is not Status.TIMEBOXED or attempt.saved_new is not False:
+        if attempt.status not in (Status.TIMEBOXED, *_INTERRUPTED) or attempt.saved_new is not False:
             break
         count += 1
     return count
@@ -102,6 +103,7 @@ BACKOFF_SECONDS = 5.0
 MAX_BACKOFF_SECONDS = 300.0
 QUICK_SECONDS = 10.0  # of running time: a script that fails so soon has done no work
 MAX_QUICK_FAILURES = 2
+_INTERRUPTED = (Status.LOST, Status.STOPPED)  # of attempts that another one followed without a request
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -124,18 +126,19 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
 
     A failure whose cause is unknown may be retried.
     """
-    failures = _count_newest_failures(attempts, lambda _: True)
+    failures = _count_newest(attempts, (Status.FAILED, *_INTERRUPTED), lambda _: True)
     if failures > retries:
         return None
     if cause is not None and not cause.retryable:
         return NoRetry(f"not retried: {cause.kind.replace('_', ' ')} would happen again")
-    if _count_newest_failures(attempts, lambda attempt: attempt.running_seconds < QUICK_SECONDS) >= MAX_QUICK_FAILURES:
+    quick = _count_newest(attempts, (Status.FAILED,), lambda attempt: attempt.running_seconds < QUICK_SECONDS)
+    if quick >= MAX_QUICK_FAILURES:
         return NoRetry(f"not retried: it failed within {QUICK_SECONDS:.0f} s twice")
     return Retry(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), MAX_BACKOFF_SECONDS))
 
 
-def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attempt], bool]) -> int:
-    """Counts matching failures in a row, newest first, back to the last attempt that the user requested.
+def _count_newest(attempts: Sequence[Attempt], statuses: tuple[Status, ...], matches: Callable[[Attempt], bool]) -> int:
+    """Counts attempts in a row that ended so and match, newest first, back to the last that the user requested.
 
     An attempt that refused an option that this program added does not count.
     """
@@ -143,7 +146,7 @@ def _count_newest_failures(attempts: Sequence[Attempt], matches: Callable[[Attem
     for attempt in reversed(attempts):
         if attempt.refused_option is not None:
             continue
-        if attempt.status is not Status.FAILED or not matches(attempt):
+        if attempt.status not in statuses or not matches(attempt):
             break
         count += 1
         if attempt.by_request:
@@ -160,6 +163,11 @@ class Outcome:
     cause: Cause | None = None
     is_final: bool = False  # it reached its goal or a person stopped it: no slice or retry follows
     refused_option: str | None = None  # added by this program, and the script refused it
+
+    @property
+    def is_interruption(self) -> bool:
+        """Whether the attempt ended because the session or the machine did."""
+        return self.status in _INTERRUPTED and self.cause is not None and self.cause.kind in INTERRUPTIONS
 
 
 def begin_attempt(
@@ -239,7 +247,8 @@ def finish_attempt(
         run = replace(run, spec=replace(run.spec, refused_options=(*earlier, refused)))
         if not outcome.is_final:
             return run.to(_again_without(refused, attempt, now))
-    if outcome.status is Status.TIMEBOXED and is_sliced(run.spec) and not outcome.is_final:
+    ends_slice = outcome.status is Status.TIMEBOXED or outcome.is_interruption
+    if ends_slice and is_sliced(run.spec) and not outcome.is_final:
         queued = next_slice(run, now, resume_from, used_seconds=used_seconds(run), advice=advice)
         if isinstance(queued, Run):
             return queued
@@ -271,8 +280,8 @@ def _again_without(option: str, attempt: Attempt, now: float) -> Queued:
 
 
 def retry_decision(run: Run, outcome: Outcome) -> Retry | NoRetry | None:
-    """Decides whether to retry after the newest attempt, whose end is in the record; None if it did not fail."""
-    if outcome.status is not Status.FAILED or outcome.refused_option is not None:
+    """Decides whether to retry after the newest attempt, whose end is in the record; None if nothing went wrong."""
+    if outcome.refused_option is not None or not (outcome.status is Status.FAILED or outcome.is_interruption):
         return None
     decision = decide_retry(run.attempts, outcome.cause, run.spec.retries)
     if isinstance(decision, Retry) and outcome.is_final:

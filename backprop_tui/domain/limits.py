@@ -33,11 +33,24 @@ class RunLimits:
     max_pause_seconds: float = 3600.0
 
 
+# The settings that the supervisor reads from the user's config.toml only, and again when they change. The others about
+# starts and runs are settled when a run is queued.
+MACHINE_SETTINGS = frozenset(
+    {
+        "max_parallel",
+        "gpu.probe",
+        "governor.start_burst",
+        "governor.starts_per_minute",
+        "governor.sample_seconds",
+    }
+)
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MachineLimits:
-    """Limits that the supervisor reads from the user's config.toml only."""
+    """Limits of the machine, by those settings."""
 
-    max_parallel: int = 2
+    max_parallel: int | None = None  # None: automatic; 0: no limit
     start_burst: int = 4
     starts_per_minute: float = 1.0
     sample_seconds: float = 1.0

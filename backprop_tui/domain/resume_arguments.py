@@ -105,6 +105,11 @@ def _flag_template(flag: str, definition: str) -> str:
     return f"{flag} {{path}}"
 
 
+def defined_options(source: str) -> frozenset[str]:
+    """The options of its command line that a source defines, with their dashes."""
+    return frozenset(flag for flag, _ in _option_definitions(source))
+
+
 def _option_definitions(source: str) -> Iterator[tuple[str, str]]:
     """Each option that the source defines and the arguments of its definition; commented-out lines are skipped."""
     for call in islice(re.finditer(_CALL, source), _MAX_DEFINITIONS):

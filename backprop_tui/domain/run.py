@@ -16,6 +16,9 @@ from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 
+DEFAULT_TIMEBOX_SECONDS = 600.0
+TIMEBOX_END = "reached its limit of"  # the reason for the end begins so, then come the minutes
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
@@ -58,7 +61,7 @@ class Spec:
     cwd: str
     framework: str = "auto"
     launcher: str = "local"
-    max_run_seconds: float | None = 600.0
+    max_run_seconds: float | None = DEFAULT_TIMEBOX_SECONDS
     total_seconds: float | None = None  # limit of all slices together; None: no such limit
     objective: Objective | None = None  # as given; None: chosen among the metrics that are printed
     until: tuple[Goal, ...] = ()  # the first goal reached ends the run; a run with goals is trained in slices

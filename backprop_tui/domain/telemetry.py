@@ -17,6 +17,9 @@ class GpuHealth(StrEnum):
     UNKNOWN = "unknown"  # it has never answered
 
 
+GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuProcess:
     """A process that holds memory of a GPU; `run` is the id of the run it belongs to, None for other processes."""
@@ -67,6 +70,13 @@ class Readings:
     gpus: tuple[GpuReading, ...] = ()
     probe: str = "none"
     probe_problem: str | None = None
+
+
+def shows_gpus_of(requested: str, measured: str) -> bool:
+    """Whether the readings of one probe show the GPUs of the requested one: real ones, or simulated ones."""
+    if "simulated" in (requested, measured):
+        return requested == measured
+    return requested == "auto" or measured != "none"
 
 
 STALE_AFTER_SAMPLES = 3

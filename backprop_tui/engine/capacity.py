@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
-from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, MachineSnapshot, PendingDependency, claims_of
-from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
+from backprop_tui.domain.governor.snapshot import (
+    ActiveRun,
+    Candidate,
+    MachineSnapshot,
+    PendingDependency,
+    automatic_max_parallel,
+    claims_of,
+)
+from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import Readings
+from backprop_tui.domain.telemetry import Readings, shows_gpus_of
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import boot_id, mount_point_of, mount_points
-from backprop_tui.store.codec import decode
+from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
-AUTO, NONE, SIMULATED = "auto", "none", "simulated"
+AUTO, NONE = "auto", "none"
 MAX_COMMANDS = 1000  # in the VRAM history
 OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
@@ -44,15 +52,9 @@ def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> Mac
     if probe == NONE:
         readings = replace(snapshot.readings, gpus=(), probe_problem=None)
         return replace(snapshot, readings=readings, gpus_known=True)
-    if _is_equivalent(probe, snapshot.readings.probe):
+    if shows_gpus_of(probe, snapshot.readings.probe):
         return snapshot
     return replace(snapshot, readings=replace(snapshot.readings, gpus=(), probe_problem=None), gpus_known=False)
-
-
-def _is_equivalent(requested: str, measured: str) -> bool:
-    if SIMULATED in (requested, measured):
-        return requested == measured
-    return requested == AUTO or measured != NONE
 
 
 def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
@@ -86,8 +88,29 @@ def read_tokens(home: Home, now: float, limits: MachineLimits) -> TokenBucket:
 
 def write_tokens(home: Home, bucket: TokenBucket) -> None:
     """Stores the bucket for the next supervisor, which after a StorageFailed may grant the same start again."""
-    content = dump({"tokens": bucket.tokens, "as_of": bucket.as_of, "boot_id": boot_id()})
-    write_atomically(home.start_tokens, content, durable=False)
+    write_atomically(home.start_tokens, dump({**encode(bucket), "boot_id": boot_id()}), durable=False)
+
+
+def settle_loans(home: Home, bucket: TokenBucket, limits: MachineLimits, active: Mapping[str, Run]) -> TokenBucket:
+    """The bucket with the tokens that attempts have given back since it was stored; `active` saves reading records.
+
+    Nothing is written: until the next start, another supervisor finds the same in the records.
+    """
+    lasted = {loan: _seconds_of(home, loan, active.get(loan.run_id)) for loan in bucket.loans}
+    ended = {loan: seconds for loan, seconds in lasted.items() if seconds is not None}
+    return bucket.settled(ended, limits) if ended else bucket
+
+
+def _seconds_of(home: Home, loan: Loan, run: Run | None) -> float | None:
+    """How long an attempt lasted, 0 if its script was never started; None while it is active."""
+    try:
+        run = run or RunDirectory(home.run_folder(loan.run_id)).read()
+    except BackpropError:
+        return math.inf  # removed or damaged: a token is only given back for an attempt that is known to be short
+    attempt = next((attempt for attempt in run.attempts if attempt.number == loan.attempt), None)
+    if attempt is None:
+        return 0.0
+    return None if attempt.ended_at is None else attempt.running_seconds + attempt.paused_seconds
 
 
 class VramHistory:
@@ -185,12 +208,14 @@ class Capacity:
         self._reread_limits()
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
-        self._bucket = self._bucket.refilled(now, self.limits)
+        bucket = settle_loans(self._home, self._bucket, self.limits, {run.id: run for run in active})
+        self._bucket = bucket.refilled(now, self.limits)
         return MachineSnapshot(
             now=now,
             readings=readings,
             bucket=self._bucket,
             limits=self.limits,
+            automatic_parallel=automatic_max_parallel(readings),
             active=tuple(active_of(run, None, wall_time) for run in active),
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),
@@ -200,12 +225,12 @@ class Capacity:
             probe_broken_since=self._readings_source.broken_since,
         )
 
-    def record_start(self, snapshot: MachineSnapshot) -> None:
-        """Spends the token of the run that was started last, for later supervisors too, and keeps its claims."""
-        self._bucket = snapshot.bucket
-        newest = snapshot.active[-1].id
-        self._claims[newest] = tuple(claim for claim in snapshot.claims if claim.run_id == newest)
+    def record_start(self, run: Run, snapshot: MachineSnapshot) -> MachineSnapshot:
+        """Lends the token that the start of this run took, for later supervisors too, and keeps its claims."""
+        self._bucket = snapshot.bucket.lent(Loan(run_id=run.id, attempt=run.attempt.number), self.limits)
+        self._claims[run.id] = tuple(claim for claim in snapshot.claims if claim.run_id == run.id)
         write_tokens(self._home, self._bucket)
+        return replace(snapshot, bucket=self._bucket)
 
     def candidate(self, run: Run, dependencies: tuple[PendingDependency, ...]) -> Candidate:
         """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""

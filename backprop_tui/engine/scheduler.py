@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import field, replace
+from functools import partial
 
-from backprop_tui.checkpoints.choice import NO_CHOICE, choose
+from backprop_tui.checkpoints.choice import NO_CHOICE, choose, choose_without_disk
 from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
@@ -19,7 +20,14 @@ from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, r
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency, Placement
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt, merge_live, requeue_unstarted
+from backprop_tui.domain.lifecycle import (
+    Outcome,
+    begin_attempt,
+    finish_attempt,
+    is_sliced,
+    merge_live,
+    requeue_unstarted,
+)
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, sort_queue, with_timebox
 from backprop_tui.domain.status import ENDED, Status
@@ -27,9 +35,12 @@ from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
+from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
+
+CHECKPOINT_SECONDS = 5.0
 
 
 def recover(directory: RunDirectory, run: Run) -> Run | None:
@@ -43,7 +54,8 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
         StorageFailed: the record could not be written; nothing else was done.
     """
     if run.attempt.boot_id != boot_id():
-        return _record_loss(directory, run, "the machine went down while it ran", cause_of_machine_restart)
+        doing = "started" if run.status is Status.STARTING else "ran"
+        return _record_loss(directory, run, f"the machine went down while it {doing}", cause_of_machine_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
         return None
@@ -66,7 +78,10 @@ def _requeue_or_record_loss(directory: RunDirectory, run: Run) -> Run:
 
 
 def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause]) -> Run:
-    """Records an end without a known exit status: lost, unless the stop of the run had begun."""
+    """Records an end without a known exit status: lost, unless the stop of the run had begun.
+
+    The run is queued again if it has retries left or a further slice, and the machine went down.
+    """
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
     if stopping is None:
@@ -75,13 +90,19 @@ def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Calla
         is_final, cause = live is not None and live.is_final, cause_of_recorded_stop(stopping)
         outcome = Outcome(status=stopping.status, reason=stopping.reason, cause=cause, is_final=is_final)
     run = merge_live(run, live)
-    # Only a slice is continued. For a lost run no checkpoint is checked: its disk may not answer after a reboot.
-    choice = choose(run.checkpoints) if outcome.status is Status.TIMEBOXED else NO_CHOICE
+    # Its disk may not answer after a reboot.
+    may_continue = run.spec.retries or is_sliced(run.spec)
+    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) if may_continue else NO_CHOICE
+    choice = choice or choose_without_disk(run.checkpoints)
     now = time.time()
     concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=choice.advice())
     directory.write(concluded, durable=True)
-    directory.append_event("ended", outcome.reason or outcome.status, time=now, status=outcome.status)
-    if concluded.status is not Status.QUEUED:
+    state, message = concluded.state, outcome.reason or outcome.status
+    event = "attempt_ended" if isinstance(state, Queued) else "ended"
+    directory.append_event(event, message, time=now, status=outcome.status)
+    if isinstance(state, Queued):
+        directory.append_event("queued", f"{state.reason or 'queued again'}{choice.message()}", time=now)
+    else:
         directory.delete_environment()
     return concluded
 
@@ -148,33 +169,36 @@ class Scheduler:
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
         watched_ids = set(watched)
-        result = PassResult(snapshot=self._capacity.snapshot(self._unfinished.active()))
+        guardians: dict[str, GuardianHandle] = {}
+        guarded: list[str] = []
         for run in self._unfinished.active():
             if run.id not in watched_ids:
                 with self._unfinished.skipping(run.id):
-                    self._recover(run, result)
-        if result.guardians or result.unwatched:
-            result.snapshot = self._capacity.snapshot(self._unfinished.active())
+                    if not self._recover(run, guardians):
+                        guarded.append(run.id)
+        snapshot = self._capacity.snapshot(self._unfinished.active())
+        result = PassResult(snapshot=snapshot, guardians=guardians, unwatched=guarded)
         self._admit(result, explain=explain)
         result.runs = self._unfinished.runs()
         return result
 
-    def _recover(self, run: Run, result: PassResult) -> None:
+    def _recover(self, run: Run, guardians: dict[str, GuardianHandle]) -> bool:
+        """Takes care of an active run, adding a guardian if it needs one; False if another process guards it."""
         directory = self._unfinished.directory(run.id)
         lock = try_lock_run(directory)
         if lock is None:
-            result.unwatched.append(run.id)
-            return
+            return False
         with lock:
             run = directory.read()
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
-                return
+                return True
             recovered = recover(directory, self._unfinished.take_over(run))
             if recovered is not None:
                 self._unfinished.put(recovered)
             else:
-                result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+                guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+        return True
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
@@ -247,8 +271,8 @@ class Scheduler:
             directory.write(starting, durable=True)
             directory.append_event("admitted", _admission_message(placement), time=time.time())
             self._unfinished.put(starting)
-            result.snapshot = result.snapshot.with_started(candidate, placement)
-            self._capacity.record_start(result.snapshot)
+            started = result.snapshot.with_started(candidate, placement)
+            result.snapshot = self._capacity.record_start(starting, started)
             result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:

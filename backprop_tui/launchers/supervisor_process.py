@@ -133,7 +133,7 @@ def start_supervisor_if_dead(supervisor: SupervisorProcess) -> bool:
     finally:
         become_subreaper()
     if code != 0:
-        raise StateUnavailable("the supervisor could not be started; see supervisor.log")
+        raise StateUnavailable("the supervisor could not be started", f"see {supervisor.home.supervisor_log}")
     return True
 
 

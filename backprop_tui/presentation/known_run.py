@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import slice_number, timebox_seconds
+from backprop_tui.domain.lifecycle import is_sliced, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.run import Run
@@ -77,6 +77,14 @@ def limit_seconds(run: KnownRun) -> float | None:
     return None if minutes is None else float(minutes) * 60
 
 
+def exceeds_timebox(run: KnownRun, moment: Moment) -> bool:
+    """Whether the training will not be complete when the timebox ends and no further slice follows."""
+    limit, eta = limit_seconds(run), None if run.live is None else run.live.eta_seconds
+    if run.run is None or run.live is None or limit is None or eta is None or is_sliced(run.run.spec):
+        return False
+    return eta > limit - running_seconds(run.live, moment)
+
+
 def share_done(live: Live) -> float | None:
     """How much of its steps, else of its epochs, is done; None if the script does not tell their number."""
     if live.step is not None and live.total_steps:
@@ -121,6 +129,15 @@ def usable_checkpoints(record: JsonObject) -> list[JsonObject]:
         for checkpoint in record.get("checkpoints") or ()
         if checkpoint.get("sound") is not False and checkpoint.get("written") is not False
     ]
+
+
+def newest_usable(record: JsonObject) -> JsonObject | None:
+    """The checkpoint that a resume continues from, as far as is known: a "best" one only if there is no other."""
+    from backprop_tui.domain.checkpoint_names import parse_checkpoint_name  # `list` does not need it
+
+    usable = usable_checkpoints(record)
+    others = [checkpoint for checkpoint in usable if not parse_checkpoint_name(str(checkpoint["path"])).is_best]
+    return next(reversed(others or usable), None)
 
 
 def slice_text(run: Run) -> str:

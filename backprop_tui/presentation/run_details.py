@@ -21,14 +21,16 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
+    exceeds_timebox,
     limit_seconds,
     progress_of,
     running_seconds,
     share_done,
 )
 from backprop_tui.presentation.objective import objective_lines
-from backprop_tui.presentation.run_line import output_text, progress_clauses, slice_line
+from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
 from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
+from backprop_tui.presentation.timebox import extend_text, go_on_text, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 NamedValue = tuple[str, str]
@@ -73,6 +75,8 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     yield from _progress(run, moment)
     if run.run is not None and run.status not in ENDED:
         yield from _plan(run, run.run, moment)
+    if reached_timebox(record):
+        yield "resume", "; ".join((*saved_clauses(record), go_on_text(record)))
     if run.live is not None and run.live.disk_warning is not None:
         yield "warning", run.live.disk_warning
     if run.live is None and record["duration_seconds"] is not None:
@@ -141,12 +145,19 @@ def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:
         left = durations.remaining(max(0.0, limit - used))
         seconds = 0.0 if run.live is None else run.live.clock.paused_seconds
         paused = f", paused for {durations.elapsed(seconds)}" if seconds else ""
-        yield "timebox", f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{paused}"
+        text = f"{durations.elapsed(used)} of {durations.elapsed(limit)}, {left} left{paused}"
+        yield "timebox", text + (_end_of_timebox(run, limit - used, moment) if run.status is Status.RUNNING else "")
     if is_sliced(record.spec):
         yield "slice", slice_line(record)
     doubt = unreported_metric(record.spec.until, run.record["metrics"])
     if doubt is not None:
         yield "warning", doubt
+
+
+def _end_of_timebox(run: KnownRun, left: float, moment: Moment) -> str:
+    """When it ends, and how to extend it if the training will not be complete by then."""
+    text = f", ends at {durations.clock_of_day(moment.wall + max(0.0, left), moment.wall)}"
+    return f"{text}, before the ETA; {extend_text(run, moment)}" if exceeds_timebox(run, moment) else text
 
 
 def _cause(record: JsonObject) -> Iterator[NamedValue]:
@@ -171,6 +182,8 @@ def _queue(run: KnownRun) -> Iterator[NamedValue]:
         yield "place", f"#{run.queue_position} in the queue of {run.record['host']}"
     for number, reason in enumerate(run.record["hold_reasons"]):
         yield "" if number else "waits for", str(reason["message"])
+    for number, command in enumerate(how_to_change(run.record["hold_reasons"])):
+        yield "" if number else "to change", command
 
 
 def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:

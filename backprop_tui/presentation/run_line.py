@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import continue_below_celsius
+from backprop_tui.domain.limits import MACHINE_SETTINGS, continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import unprinted
@@ -22,12 +22,13 @@ from backprop_tui.presentation.known_run import (
     Moment,
     last_loss,
     limit_seconds,
+    newest_usable,
     running_seconds,
     slice_text,
-    usable_checkpoints,
 )
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
+from backprop_tui.presentation.timebox import go_on_text, key_to_go_on, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
@@ -100,6 +101,20 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
 
 
+def how_to_change(reasons: Iterable[JsonObject]) -> list[str]:
+    """What to type to change what holds runs; it applies at once unless it says otherwise."""
+    return list(dict.fromkeys(filter(None, map(_how_to_change, reasons))))
+
+
+def _how_to_change(reason: JsonObject) -> str | None:
+    setting = reason.get("setting")
+    if reason.get("check") == "queue_held":
+        return "backprop-tui queue release"
+    if setting is None:
+        return None
+    return f"backprop-tui config set {setting} N" + ("" if setting in MACHINE_SETTINGS else " (for runs queued later)")
+
+
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:
     live = run.live
     if live is not None and live.problem is not None:
@@ -162,12 +177,13 @@ def _ended(run: KnownRun) -> RunLine:
     reason = _end_reason(run)
     if is_problem(run):
         return RunLine(clauses=(reason or run.status.value,), tone=Tone.PLAIN)
-    clauses = [reason] if reason else []
+    is_timebox = reached_timebox(record)
+    clauses = [reason] if reason and not is_timebox else []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
-    clauses += _results(run)
+    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run)]
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []
     return RunLine(clauses=tuple(clauses) or ("no metrics",))
@@ -177,7 +193,7 @@ def _end_reason(run: KnownRun) -> str:
     """Why the run ended, if its status does not say it all."""
     if is_problem(run):
         return cause_text(run.record)
-    if run.status is Status.TIMEBOXED:
+    if reached_timebox(run.record):
         limit = limit_seconds(run)
         return "reached its limit" + (f" of {durations.elapsed(limit)}" if limit is not None else "")
     if run.status is Status.STOPPED:
@@ -188,11 +204,11 @@ def _end_reason(run: KnownRun) -> str:
 def _results(run: KnownRun) -> list[str]:
     """Where a resume would continue comes first; for a completed run its metrics come first."""
     record = run.record
-    checkpoints = [] if run.status is Status.COMPLETED else usable_checkpoints(record)
+    newest = None if run.status is Status.COMPLETED or reached_timebox(record) else newest_usable(record)
     step = [f"step {numbers.count(record['step'])}"] if record.get("step") is not None else []
-    if not checkpoints:
+    if newest is None:
         return [*_losses(run), *step]
-    at = checkpoints[-1].get("step")
+    at = newest.get("step")
     checkpoint = "checkpoint" + ("" if at is None else f" {numbers.count(at)}")
     return [*step, checkpoint, "r resume", *_losses(run)]
 
@@ -236,7 +252,7 @@ def event_line(kind: str, message: str) -> str:
 
 def end_line(record: JsonObject) -> str:
     """How a run ended, why, and what to do: `failed with exit code 3 after 12m04s at step 9,500; ValueError: x`."""
-    parts = [str(record["status"])]
+    parts = ["timeboxed, not completed," if reached_timebox(record) else str(record["status"])]
     if record["status"] == Status.FAILED:
         exited = exit_text(record)
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
@@ -246,7 +262,9 @@ def end_line(record: JsonObject) -> str:
         parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
     reasons = [str(reason) for reason in (record.get("reason"), cause.get("advice")) if reason]
-    return "; ".join([" ".join(parts), *reasons])
+    if not reached_timebox(record):
+        return "; ".join([" ".join(parts), *reasons])
+    return "\n  ".join(["; ".join([" ".join(parts), *reasons, *saved_clauses(record)]), go_on_text(record)])
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

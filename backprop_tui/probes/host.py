@@ -24,7 +24,7 @@ class HostProbe:
         self._ticks: tuple[int, int] | None = None
 
     def read(self) -> HostReading:
-        total, available = self._ram()
+        total, available = self.ram()
         return HostReading(
             cpu_percent=self._cpu_percent(),
             load_1m=self._load(),
@@ -34,7 +34,7 @@ class HostProbe:
             disk_free_bytes=self._disk_free(),
         )
 
-    def _ram(self) -> tuple[int | None, int | None]:
+    def ram(self) -> tuple[int | None, int | None]:
         """Returns total and available bytes, of the machine or of the tightest cgroup."""
         fields = self._meminfo()
         total, available = fields.get("MemTotal"), fields.get("MemAvailable")

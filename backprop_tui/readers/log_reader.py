@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -57,7 +58,7 @@ class LogReader:
         self._merger = EventMerger(totals)
         self._bar_states = BarStates()
         self._ranks = RankFilter()
-        self._any_mark = _pattern_of_marks(self._readers)
+        self._any_mark = _pattern_of_marks(frozenset(mark for reader in self._readers for mark in reader.marks))
         if memory is not None:
             self._remember(memory)
         elif previous_state is not None:
@@ -161,12 +162,12 @@ class LogReader:
                     reader.remember_previous_start(memory["readers"][reader.tag])
 
 
-def _pattern_of_marks(readers: Sequence[Reader]) -> re.Pattern[bytes]:
+@cache
+def _pattern_of_marks(all_marks: frozenset[bytes]) -> re.Pattern[bytes]:
     """A pattern for any mark of any reader, so that lines without one (most lines) are skipped by a single search.
 
     Marks with the same first byte are grouped, since `re` tries every branch at each byte that could start one.
     """
-    all_marks = {mark for reader in readers for mark in reader.marks}
     marks = sorted(mark for mark in all_marks if not any(other != mark and other in mark for other in all_marks))
     branches = (
         re.escape(first) + b"(?:" + b"|".join(re.escape(mark[1:]) for mark in group) + b")"

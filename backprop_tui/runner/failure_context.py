@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import stat
 import time
 from collections.abc import Container, Iterator
+from itertools import pairwise
 
 from backprop_tui.domain.causes.clues import Clues, Facts, FileSystem, GpuHolder
 from backprop_tui.domain.causes.shared_machine import worker_death
@@ -21,6 +23,7 @@ from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.descriptors import open_descriptors
 from backprop_tui.processes.users import user_name
 from backprop_tui.runner.resources import SAMPLE_SECONDS
+from backprop_tui.store.python_environments import install_command, interpreter_of
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, read_end, size_of
 
@@ -114,7 +117,7 @@ class FailureContext:
         if readings is not None and time.time() - readings.time >= _FRESH_SECONDS:
             readings = None
         gpus = [] if readings is None else list(self._gpus_of_run(readings))
-        is_python = os.path.basename(spec.command[0]).startswith("python")
+        environment = self._environment()
         newest_checkpoints = self.live.checkpoints[-5:]
         return Facts(
             exit_code=exit_code,
@@ -122,7 +125,7 @@ class FailureContext:
             command=spec.command,
             cwd=spec.cwd,
             written_folders=tuple(dict.fromkeys(os.path.dirname(saved.path) for saved in newest_checkpoints)),
-            interpreter=spec.command[0] if is_python else None,
+            interpreter=interpreter_of(spec.command, spec.cwd, environment),
             python_origin=spec.python_origin,
             gpu_indices=tuple(gpu.index for gpu in self.run.attempt.gpus),
             memory_kill=memory_kill,
@@ -136,9 +139,19 @@ class FailureContext:
             open_files=next((soft for name, soft, _ in spec.process.rlimits if name == "RLIMIT_NOFILE"), None),
             file_system=file_system,
             local_module=self._local_module,
+            install=lambda package: install_command(
+                package, spec.command, script=spec.script, cwd=spec.cwd, environment=environment
+            ),
+            as_module=self._as_module,
             port_holder=self._port_holder,
             first_line=lambda path: first_line(os.path.join(spec.cwd, path)),
         )
+
+    def _environment(self) -> dict[str, str]:
+        try:
+            return self.directory.read_environment()
+        except BackpropError:
+            return {}
 
     def _gpus_of_run(self, readings: Readings) -> Iterator[GpuReading]:
         uuids = {gpu.uuid for gpu in self.run.attempt.gpus}
@@ -198,6 +211,26 @@ class FailureContext:
     def _started_at(self) -> float:
         clock = self.live.clock  # monotonic
         return clock.mark - clock.running_seconds - clock.paused_seconds
+
+    def _as_module(self, file: str, levels: int) -> str | None:
+        """The command that runs a file of the command line with `python -m`; it is at least `levels` packages deep."""
+        spec = self.run.spec
+        pairs = pairwise(("", *spec.command))
+        words = (f"{word.replace('.', os.sep)}.py" if before == "-m" else word for before, word in pairs)
+        paths = [os.path.normpath(os.path.join(spec.cwd, word)) for word in words]
+        path = os.path.normpath(os.path.join(spec.cwd, file))
+        folder, name = os.path.split(os.path.splitext(path)[0])
+        names = [] if name == "__main__" else [name]
+        while folder != "/" and (len(names) <= levels or os.path.exists(os.path.join(folder, "__init__.py"))):
+            folder, name = os.path.split(folder)
+            names.insert(0, name)
+        if path not in paths or len(names) <= levels or not all(map(str.isidentifier, names)):
+            return None
+        index = paths.index(path)
+        directory = [] if folder == spec.cwd else ["--cwd", folder]
+        before = spec.command[:index] if spec.command[index - 1] == "-m" else (*spec.command[:index], "-m")
+        command = [*before, ".".join(names), *spec.command[index + 1 :]]
+        return shlex.join(["backprop-tui", "run", *directory, "--", *command])
 
     def _local_module(self, name: str) -> str | None:
         """A directory near the script that contains a module of this name but is not on Python's search path."""

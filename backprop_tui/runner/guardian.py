@@ -15,7 +15,7 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Clock
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import TIMEBOX_END, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
@@ -33,13 +33,14 @@ from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
+from backprop_tui.runner.stop_sequence import PERSON, UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
 
 TICK_SECONDS = 0.2
 CHECK_SUPERVISOR_SECONDS = 2.0
+SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
 TIMEBOX = "timebox"
 
 
@@ -95,7 +96,7 @@ class Guardian:
         self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
-        self._session_ends = self._more_to_read = self._is_sharing_reported = False  # more to read: of the log
+        self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
 
     def wait_for_end(self) -> Exit:
         """Guards until the script's process and what it left working are dead; returns how the script's ended.
@@ -106,6 +107,10 @@ class Guardian:
         if self._script.pidfd is not None:
             self._poll.unregister(self._script.pidfd)
         exit_ = self._collect()
+        if self.stop_sequence.stopping is None and signal.SIGTERM in (exit_.signal, (exit_.code or 0) - 128):
+            # At the end of a session the script gets the signal too, and may die before this process gets its own.
+            self._wait(SESSION_SECONDS)
+            self._check_signals(time.monotonic())
         now = time.monotonic()
         if self.leftovers.begin(exit_, self._clock(now).running_seconds, now):
             self._own_log.output.is_urgent = True
@@ -124,9 +129,7 @@ class Guardian:
     def _tick(self, now: float) -> None:
         self.tree.reap()
         self._check_figures_end()
-        if self._session_ends:
-            reason = "the session or machine is ending"
-            self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
+        self._check_signals(now)
         self._handle_requests(now)
         self._read_log()
         if not self._more_to_read:
@@ -140,6 +143,13 @@ class Guardian:
         self.memory_kills.sample(now)
         self._check_supervisor(now)
         self.recorder.flush(now)
+
+    def _check_signals(self, now: float) -> None:
+        if self._is_stopped_by_signal:
+            self.stop_sequence.begin(Status.STOPPED, by=PERSON, reason="stopped by you", now=now)
+        elif self.session_ends:
+            reason = "the session or machine is ending"
+            self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
 
     def _handle_requests(self, now: float) -> None:
         try:
@@ -292,13 +302,15 @@ class Guardian:
             self.recorder.record_event("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            reason = f"reached its limit of {minutes(limit)} min"
+            reason = f"{TIMEBOX_END} {minutes(limit)} min"
             self._checkpoint_wait.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:
         if now < self._check_supervisor_at:
             return
         self._check_supervisor_at = now + CHECK_SUPERVISOR_SECONDS
+        if self.session_ends:
+            return
         try:
             if start_supervisor_if_dead(self._supervisor):
                 self.tree.search_everywhere()
@@ -312,9 +324,10 @@ class Guardian:
 
     def _wait(self, seconds: float) -> None:
         for descriptor, _ in self._poll.poll(seconds * 1000):
-            if descriptor == self._wake and signal.SIGTERM in os.read(self._wake, 512):
-                # SIGTERM: the session or machine is ending, or the disk is too full to write a request.
-                self._session_ends = True
+            if descriptor == self._wake:
+                signals = os.read(self._wake, 512)
+                self.session_ends |= signal.SIGTERM in signals
+                self._is_stopped_by_signal |= signal.SIGUSR1 in signals  # the disk is too full to write a request
 
     def _collect(self) -> Exit:
         """Waits for the exit status: an adopted script's is readable only once the subreaper reaps it."""

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import partial
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import Outcome
+from backprop_tui.domain.lifecycle import Outcome, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
 from backprop_tui.domain.status import Status
@@ -45,6 +46,7 @@ from backprop_tui.runner.start import (
 )
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -67,14 +69,16 @@ def run_guardian(assignment: Assignment) -> None:
     wake = _become_guardian()
     directory = RunDirectory(assignment.folder)
     lock = Lock(directory.file("lock"), assignment.lock_descriptor)
+    session_ends = False
     try:
-        _guard(directory, assignment, wake)
+        session_ends = _guard(directory, assignment, wake)
     except BackpropError as error:
         _record_failure(directory, str(error))
         raise
     finally:
         lock.close()
-        _ensure_supervisor(assignment.supervisor)
+        if not session_ends:  # a supervisor would start the next run only to have it killed
+            _ensure_supervisor(assignment.supervisor)
 
 
 def _ensure_supervisor(supervisor: SupervisorProcess) -> None:
@@ -95,7 +99,8 @@ def _become_guardian() -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    for waking in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(waking, lambda _number, _frame: None)
     signal.set_wakeup_fd(writing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
@@ -103,7 +108,8 @@ def _become_guardian() -> int:
     return reading
 
 
-def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
+def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> bool:
+    """Guards the run until its end is written; returns whether the session or machine is ending."""
     run = directory.read()
     earlier = directory.read_live()
     checkpoint_change = None
@@ -111,7 +117,7 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
         run, checkpoint_change = verify_resume_checkpoint(directory, run)
     result = (adopt if assignment.adopting else start)(directory, run)
     if isinstance(result, NeverStarted):
-        return
+        return False
     script = result if isinstance(result, ScriptProcess) else None
     recorder = Recorder(directory, initial_live(run, script, earlier))
     run = _record_start(directory, run, recorder, script)
@@ -119,12 +125,13 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> None:
         recorder.record_event("torn_checkpoint", checkpoint_change)
     if not isinstance(result, ScriptProcess):
         _end_without_script(directory, run, recorder, result, assignment.supervisor)
-        return
+        return False
     log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
     guardian = Guardian(directory, run, result, recorder, log, assignment.supervisor, wake)
     if result.adopted:
         apply_recorded_state(result, guardian.tree, guardian.stop_sequence, recorder.live)
     _finish(directory, guardian, guardian.wait_for_end(), assignment.supervisor)
+    return guardian.session_ends
 
 
 def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
@@ -146,10 +153,19 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
     if script.adopted:
         recorder.record_event("adopted", "its guardian died; another one took over", pid=pid)
     else:
-        recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number)
+        recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number, **_plan(run))
         if attempt.code_changes is not None:
             recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)
     return run
+
+
+def _plan(run: Run) -> JsonObject:
+    """When the attempt ends if nothing pauses it, and which slice it is; None for what it has not."""
+    limit, number = timebox_seconds(run), slice_number(run)
+    return {
+        "ends_at": None if limit is None else iso(time.time() + limit),
+        "slice": None if number is None else {"number": number.number, "of": number.of},
+    }
 
 
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import iso, minutes
+from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -106,6 +107,12 @@ class RequestHandler:
         self._recorder.record_event("continued", request.reason, by=request.by)
         self._tree.thaw()
 
+    def _ends_at(self, run: Run) -> str | None:
+        """When the timebox ends if nothing pauses the run; None without one."""
+        limit, live = timebox_seconds(run), self._recorder.live
+        used = live.clock.at(time.monotonic(), paused=live.pause is not None).running_seconds
+        return None if limit is None else iso(time.time() + max(0.0, limit - used))
+
     def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
         run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else apply_edit(run, request)
         try:
@@ -115,5 +122,5 @@ class RequestHandler:
         if isinstance(request, TimeboxRequest):
             limit = request.max_run_seconds
             message = "no limit" if limit is None else f"timebox is now {minutes(limit)} min"
-            self._recorder.record_event("extended", message)
+            self._recorder.record_event("extended", message, ends_at=self._ends_at(run))
         return run

@@ -11,7 +11,7 @@ from typing import Self
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.run import Run
-from backprop_tui.store.files import read_bytes, storage, sync_folder, write_atomically
+from backprop_tui.store.files import failure, read_bytes, storage, sync_folder, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -24,7 +24,7 @@ class IdTaken(UsageError):
     """A run with that id exists already."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"--run-id {run_id}: taken by another run; to continue that one: backprop-tui resume {run_id}")
+        super().__init__(f"--run-id {run_id}: taken by another run", f"to continue that: backprop-tui resume {run_id}")
         self.run_id = run_id
 
 
@@ -74,7 +74,7 @@ def _move_into_place(draft: str, folder: str, run_id: str) -> None:
     except OSError as error:
         if os.path.lexists(folder):
             raise IdTaken(run_id) from error
-        raise StorageFailed(f"{folder}: {error.strerror}") from error
+        raise failure(folder, error) from error
 
 
 def delete_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:

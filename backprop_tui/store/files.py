@@ -25,11 +25,26 @@ def storage(path: str) -> Iterator[None]:
 
 
 def failure(path: str, error: OSError) -> StorageFailed:
-    """The error of ours for an OSError: an AccessDenied says how to open the path."""
+    """The error of ours for an OSError: that of a closed path or a full disk says how to go on."""
     if isinstance(error, PermissionError):
         reason, command = why_closed(path)
         return AccessDenied(path, f"{error.strerror}, {reason}", command)
-    return StorageFailed(f"{path}: {error.strerror or error}")
+    return StorageFailed(f"{path}: {error.strerror or error}", _full_disk_hint(path, error))
+
+
+def _full_disk_hint(path: str, error: OSError) -> str | None:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder) or "."
+    disk = os.statvfs(folder)
+    free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB free"
+    if error.errno == errno.EDQUOT:
+        free = f"your quota is used up ({free} on the disk)"
+    elif disk.f_files and not disk.f_favail:
+        free = f"no more files can be created there ({free})"
+    return f"{free}: `backprop-tui clean --older-than 30d` removes old runs; or set BACKPROP_HOME to another disk"
 
 
 def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
@@ -174,3 +189,11 @@ def parse_object(path: str, content: bytes) -> dict[str, object]:
 def dump(value: object) -> bytes:
     """Returns compact ASCII JSON: undecodable bytes of names and paths survive as lone surrogates."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def folders_upward(folder: str) -> Iterator[str]:
+    """The directory and every one above it."""
+    yield folder
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        yield folder

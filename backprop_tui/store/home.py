@@ -17,7 +17,7 @@ def check_run_id(run_id: str) -> None:
     """Checks that an id can be the name of a directory on every file system. Raises: UsageError."""
     if not RUN_ID.fullmatch(run_id):
         rule = "use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
-        raise UsageError(f"--run-id {run_id!r}: {rule}")
+        raise UsageError(f"--run-id {run_id!r} cannot be the name of a directory", rule)
 
 
 class Home:

@@ -110,7 +110,8 @@ def _flock(path: str, descriptor: int) -> bool:
             return False
         if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise StateUnavailable(
-                f"{path}: this file system has no file locks ({error.strerror}); set BACKPROP_HOME to a local directory"
+                f"{path}: this file system has no file locks ({error.strerror})",
+                "set BACKPROP_HOME to a local directory",
             ) from error
         raise
     return True

@@ -62,7 +62,7 @@ def public_record(home: Home, run_id: str) -> JsonObject:
     except FileNotFoundError:
         record = read_newest(home).get(run_id) or read_all(home).get(run_id)
     if record is None:
-        raise UnknownRun(f"no run {run_id!r}; backprop-tui list shows the newest")
+        raise UnknownRun(f"no run {run_id!r}")
     return record
 
 
@@ -97,7 +97,7 @@ def marked_ids(home: Home) -> list[str]:
         return []
     except OSError as error:
         raise StateUnavailable(
-            f"{home.active}: {error.strerror}; set BACKPROP_HOME to a directory you can use"
+            f"{home.active}: {error.strerror}", "set BACKPROP_HOME to a directory you can use"
         ) from error
 
 

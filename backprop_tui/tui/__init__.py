@@ -42,9 +42,11 @@ def run_dashboard(
     Raises:
         ConfigError: a setting is invalid.
         StateUnavailable, StorageFailed: the state directory cannot be created or read.
+        ModuleNotFoundError: Textual is not installed.
     """
     import os
 
+    _require_textual()
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
@@ -56,6 +58,14 @@ def run_dashboard(
         demo_code = 0 if demo is None else demo()
         if demo_code:  # a signal ended the demo and is meant to end the whole program
             return demo_code
+
+
+def _require_textual() -> None:
+    """Raises ModuleNotFoundError before the terminal is asked anything: the shell would get its answers."""
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec("textual") is None:
+        raise ModuleNotFoundError("No module named 'textual'", name="textual")
 
 
 def load_asyncio() -> None:
@@ -115,12 +125,11 @@ def dashboard(
 
     from backprop_tui.tui import absence, app, bridge, commands, notifications, terminal, theme
     from backprop_tui.tui.charts.source import ChartReader
-    from backprop_tui.tui.textual_patches import terminal_io
 
     # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
-    terminal_io.apply(answer.typed)
+    _patch_textual(answer.typed)
     prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
     if home.foreign_owner() is None:
         home.prepare()
@@ -129,3 +138,11 @@ def dashboard(
     source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
     runner = runner or commands.CommandRunner(home, config_path)
     return app.Dashboard(source, runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
+
+
+def _patch_textual(typed: bytes) -> None:
+    try:
+        from backprop_tui.tui.textual_patches import terminal_io
+    except (ImportError, AttributeError):
+        return  # another Textual, without the private parts that are patched; it works as it is
+    terminal_io.apply(typed)

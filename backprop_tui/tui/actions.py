@@ -116,7 +116,7 @@ _ANYWHERE = _group(
     _action("settings", "comma", "settings", "settings", "Change settings", shown=","),
     _action("theme", "T", "theme", "next theme", "Use the next theme"),
     _action("redraw", "ctrl+l", "redraw", "redraw the screen"),
-    _action("suspend", "ctrl+z", "suspend", "suspend", "Suspend the dashboard", method="app.suspend_process"),
+    _action("suspend", "", "suspend", "suspend", "Suspend the dashboard", shown="ctrl+z", method="app.suspend_process"),
     _action("leave", "q", "leave", "leave, runs continue"),
 )
 _MOVE = _group(

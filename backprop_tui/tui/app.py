@@ -38,7 +38,8 @@ class Dashboard(App[int]):
     TITLE = "backprop"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue")
+        Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),  # in dialogs too
     ]
 
     def __init__(
@@ -99,7 +100,12 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()
+        self.app_resume_signal.subscribe(self, self._repaint)
         self._main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
+
+    def _repaint(self, _: App[int]) -> None:
+        """After a suspension the terminal shows nothing of what was painted before."""
+        self.screen.refresh(repaint=True, layout=True)
 
     def _follow_store(self) -> None:
         self.run_worker(self._bridge.follow(self.post_message), name="bridge", group="bridge", exit_on_error=True)

@@ -184,12 +184,7 @@ class CommandRunner:
             from backprop_tui.client.queueing import move
 
             moved = move(self._session, run_id, position)
-            where = (
-                "has started"
-                if moved.queue_position is None
-                else f"number {moved.queue_position} of {moved.queue_length}"
-            )
-            return CommandResult(done=True, message=f"{moved.run.name}: {where}")
+            return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
 
         return await self._run(work)
 

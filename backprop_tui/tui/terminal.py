@@ -2,7 +2,8 @@
 
 The question is sent first and answered while Textual is loaded, so asking costs no time. A terminal that does not
 answer costs at most `LIMIT_SECONDS` after the question. Keys typed meanwhile are kept for the application; later
-answers are removed from its input by `textual_patches.terminal_io`.
+answers are removed from its input by `textual_patches.terminal_io`. Answers that are still missing when the dashboard
+is left would be read by the shell, so `TerminalProbe.close` waits for them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent terminal costs little
+# An answer may come until so long after the question, and closing waits for it; without SSH at most LEAVE_SECONDS.
+ANSWER_SECONDS = 2.5
+LEAVE_SECONDS = 0.3
 BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers
 # On the alternate screen, so that it leaves no trace: a horizontal line and the cursor position after it (CPR); then
 # the background (OSC 11); last the device attributes (DA1), which almost every terminal answers.
@@ -29,6 +33,8 @@ QUESTION = b"\x1b[?1049h\x1b[1;1H\xe2\x94\x80\x1b[6n\r \r\x1b[?1049l\x1b]11;?\x1
 _POSITION = re.compile(rb"\x1b\[(\d+);(\d+)R")
 _BACKGROUND = re.compile(rb"\x1b\]11;([^\x07\x1b]*)(?:\x07|\x1b\\)")
 _IDENTITY = re.compile(rb"\x1b\[\?[\d;]*c")
+# Textual asks for this mode last, after our question.
+_LAST_ANSWER = re.compile(rb"\x1b\[\?2048;\d\$y")
 _COLOUR = re.compile(rb"rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 PATIENCE_SECONDS = 3.0  # then the process exits without the application, which may hang on a terminal nobody reads
@@ -57,6 +63,7 @@ class TerminalProbe:
     def __init__(self, input_fd: int = 0, output_fd: int = 1) -> None:
         self._input, self._output = input_fd, output_fd
         self._asked_at = 0.0
+        self._is_answered = True
         self.attributes: list[Any] | None = None  # to restore; None when nothing was changed
 
     def ask(self) -> None:
@@ -77,33 +84,52 @@ class TerminalProbe:
         except (OSError, termios.error):
             self.close()
             return
+        self._is_answered = False
         self._asked_at = time.monotonic()
 
     def answer(self, *, wait: bool = True) -> Terminal:
         """Reads the answers; with `wait`, waits for missing ones until `LIMIT_SECONDS` after the question."""
         if self.attributes is None:
             return UNKNOWN_TERMINAL
+        received = self._read_until(_IDENTITY, self._asked_at + LIMIT_SECONDS if wait else 0.0)
+        if _IDENTITY.search(received):
+            self.note_answer()
+            self.close()
+        return parse_answers(received)
+
+    def note_answer(self) -> None:
+        """Records that the last answer has come; the application may be the one that reads it."""
+        self._is_answered = True
+
+    def close(self) -> None:
+        """Restores the terminal, after the missing answers have come; may be called again."""
+        if self.attributes is not None:
+            if not self._is_answered:
+                self._discard_answers()
+            try:
+                termios.tcsetattr(self._input, termios.TCSANOW, self.attributes)
+            except termios.error:  # the terminal is gone
+                pass
+            self.attributes = None
+
+    def _discard_answers(self) -> None:
+        self._is_answered = True
+        deadline = self._asked_at + ANSWER_SECONDS
+        if "SSH_CONNECTION" not in os.environ:
+            deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
+        with suppress(OSError):  # the terminal is gone
+            self._read_until(_LAST_ANSWER, deadline)
+
+    def _read_until(self, end: re.Pattern[bytes], deadline: float) -> bytes:
         received = b""
-        deadline = self._asked_at + LIMIT_SECONDS if wait else 0.0
-        while not _IDENTITY.search(received):
+        while not end.search(received):
             if not select.select([self._input], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 break
             chunk = os.read(self._input, 1 << 12)
             if not chunk:
                 break
             received += chunk
-        else:
-            self.close()
-        return parse_answers(received)
-
-    def close(self) -> None:
-        """Restores the terminal; may be called again."""
-        if self.attributes is not None:
-            try:
-                termios.tcsetattr(self._input, termios.TCSANOW, self.attributes)
-            except termios.error:  # the terminal is gone
-                pass
-            self.attributes = None
+        return received
 
 
 def parse_answers(received: bytes) -> Terminal:

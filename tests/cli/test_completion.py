@@ -1,4 +1,4 @@
-"""Completion scripts are what their shells understand, and complete commands, options, choices and runs."""
+"""Completion scripts and the manual page are what shells and man understand, and are installed where they look."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.cli.exit_codes import MEANINGS
 from backprop_tui.cli.parser import COMMANDS
 from tests.support.commands import Commands
 
@@ -48,3 +49,66 @@ def test_other_shells_are_refused_by_name(obey: Commands) -> None:
     result = obey("completion", "ksh")
     assert result.code == 2
     assert "'bash', 'zsh', 'fish'" in result.err
+
+
+def test_the_manual_has_every_command_and_option(obey: Commands) -> None:
+    page = obey("completion", "man").out.replace("\\-", "-")
+    assert all(f'.SS "{name}"' in page for name in (*COMMANDS, "queue move", "config set"))
+    assert all(option in page for option in ("--total-minutes", "--older-than", "--dry-run", "-m "))
+    assert page.count("work without the dashboard") == 1  # the global options are described once
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")
+def test_groff_has_no_complaint_about_the_manual(obey: Commands) -> None:
+    page = obey("completion", "man").out
+    command = ["groff", "-man", "-ww", "-Tascii", "-P-c"]
+    formatted = subprocess.run(command, input=page, capture_output=True, text=True, check=True)
+    assert formatted.stderr == ""
+    assert "queue, supervise and watch training runs" in formatted.stdout
+    assert "--resume={path}" in formatted.stdout.replace("\n", "")
+
+
+def test_the_exit_codes_of_the_manual_are_those_of_the_docs() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = docs.partition("| code | meaning |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert dict(line.strip("| ").split(" | ") for line in table.splitlines()) == MEANINGS
+
+
+@pytest.fixture
+def shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with bash, zsh and fish."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "zsh", "fish"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(programs))
+
+
+@pytest.mark.usefixtures("shells")
+def test_all_are_installed_where_programs_look(obey: Commands, home: Path) -> None:
+    data, config = home / "data", home / "config"
+    paths = [
+        data / "bash-completion" / "completions" / "backprop-tui",
+        data / "zsh" / "site-functions" / "_backprop-tui",
+        config / "fish" / "completions" / "backprop-tui.fish",
+        data / "man" / "man1" / "backprop-tui.1",
+    ]
+    would = obey("completion", "install", "--dry-run")
+    assert not any(path.exists() for path in paths)
+    result = obey("completion", "install")
+    assert result.lines == would.lines == [str(path) for path in paths]
+    assert [path.read_text() for path in paths] == [
+        obey("completion", what).out for what in ("bash", "zsh", "fish", "man")
+    ]
+    assert f"fpath+=({data}/zsh/site-functions)" in result.err
+    assert f'export MANPATH="{data}/man:$MANPATH"' in result.err
+    assert f"rm {paths[0]} " in result.err
+    assert obey.json("completion", "install") == {"files": result.lines, "written": True}
+
+
+@pytest.mark.usefixtures("shells")
+def test_a_home_that_cannot_be_written_is_named(obey: Commands, home: Path) -> None:
+    (home / "data").write_text("")
+    result = obey("completion", "install")
+    assert result.code == 74
+    assert str(home / "data") in result.err

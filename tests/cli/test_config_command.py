@@ -25,7 +25,17 @@ def test_every_key_is_shown_with_value_and_origin(
     lines = {line.split()[0]: line.split()[1:] for line in obey("config", "show").lines}
     assert lines["gpu.max_temp_c"] == ["80", "environment", "BACKPROP_GPU_MAX_TEMP_C"]
     assert lines["run.python"] == ["none", "default"]
-    assert obey("config", "show", "max_parallel").lines[1:] == ["max_parallel  2      default"]
+
+
+def test_automatic_max_parallel_is_shown_with_what_it_means_here(obey: Commands, workplace: Path) -> None:
+    here = obey.json("config", "show", "max_parallel")["max_parallel"]
+    assert here == {"value": "auto", "origin": "default", "here": here["here"]}
+    assert here["here"] >= 2
+    line = f"max_parallel  auto ({here['here']} here)  default"
+    assert obey("config", "show", "max_parallel").lines[1:] == [line]
+    obey("config", "set", "max_parallel", "3")
+    (workplace / "backprop.toml").write_text('max_parallel = "auto"\n')
+    assert obey.json("config", "show", "max_parallel")["max_parallel"]["here"] == 3
 
 
 def test_the_path_is_printed_whether_the_file_exists_or_not(obey: Commands, session: Session) -> None:
@@ -37,7 +47,7 @@ def test_init_set_and_show_agree(obey: Commands, session: Session) -> None:
     assert obey("config", "init").lines == [f"{session.config_path}: written"]
     assert obey("config", "init").code == 2
     assert obey("config", "set", "gpu.max_temp_c", "80").lines == [
-        f"gpu.max_temp_c = 80: written to {session.config_path}"
+        f"gpu.max_temp_c = 80: written to {session.config_path}; runs that are queued already keep theirs"
     ]
     assert obey.json("config", "show", "gpu.max_temp_c")["gpu.max_temp_c"]["value"] == 80.0
     assert obey.json("config", "set", "run.checkpoint_globs", "a,b")["value"] == ["a", "b"]
@@ -52,7 +62,8 @@ def test_dry_runs_write_nothing(obey: Commands, session: Session) -> None:
 
 def test_a_named_config_file_is_read_and_written(obey: Commands, workplace: Path) -> None:
     mine = str(workplace / "mine.toml")
-    assert obey("--config", mine, "config", "show").err == f"backprop-tui: --config {mine}: there is no such file\n"
+    refusal = obey("--config", mine, "run", "--", "true").err
+    assert f"{mine}: there is no such file; to create it: backprop-tui --config {mine} config init" in refusal
     assert obey("config", "set", "max_parallel", "9", "--config", mine).code == 0
     assert obey.json("config", "show", "max_parallel", "--config", mine)["max_parallel"]["origin"] == f"{mine}:1"
 
@@ -95,3 +106,55 @@ def test_check_lists_keys_of_the_original_that_have_no_effect(obey: Commands, wo
     result = obey("config", "check")
     assert result.code == 0
     assert "trainingScriptPath: not a setting" in result.out
+
+
+@pytest.mark.parametrize(
+    ("content", "problem", "max_parallel"),
+    [
+        ("max_parallel = 7\nzzz = 1\n", ":2: unknown key 'zzz'", 7),
+        ("max_parallel = 7\nmax_run_minutes = 'ten'\n", ":2: max_run_minutes = 'ten'", 7),
+        ("max_parallel = 7\n[gpu\n", ":2: not valid TOML", KEYS["max_parallel"].default),
+        ("max_parallel = 7 # \xff\n", ": not UTF-8 text", KEYS["max_parallel"].default),
+    ],
+)
+def test_show_shows_what_is_valid_and_names_what_is_wrong(
+    obey: Commands,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    problem: str,
+    max_parallel: object,
+) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="latin-1")
+    monkeypatch.setenv("BACKPROP_FRAMEWORK", "jax")
+    result = obey("config", "show")
+    assert result.code == 2
+    assert [line.split()[0] for line in result.lines[1:]] == list(KEYS)
+    assert f"{path}{problem}" in result.err
+    assert "environment BACKPROP_FRAMEWORK: framework = 'jax'" in result.err
+    answer = obey("config", "show", "max_parallel", "--json").json
+    assert answer["error"]["kind"] == "configuration"
+    assert answer["settings"]["max_parallel"]["value"] == max_parallel
+
+
+def test_only_what_needs_the_settings_refuses_a_wrong_file(obey: Commands, session: Session) -> None:
+    obey("config", "init")
+    with open(session.config_path, "a", encoding="ascii") as file:
+        file.write("zzz = 1\n")
+    assert obey("config", "path").code == obey("list").code == 0
+    assert "unknown key 'notify.zzz'" in obey("run", "--", "true").err
+    assert "unknown key 'notify.zzz'" in obey("doctor").out
+    Path(session.config_path).unlink()
+    assert obey("config", "init").code == 0
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_another_way(
+    obey: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc")  # read-only, even for root
+    for command in (("config", "init"), ("config", "set", "max_parallel", "3")):
+        result = obey(*command)
+        assert result.code == 2
+        assert "set XDG_CONFIG_HOME to a directory you can write" in result.err

@@ -69,10 +69,10 @@ def test_a_timebox_for_an_ended_run_is_refused_with_advice(obey: Commands, runs:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "nothing to change: give --name"),
+        ((), "nothing to change; give --name"),
         (("--name", "@x"), "--name"),
         (("--max-minutes", "0"), "--max-minutes: '0': must be more than 0, or"),
-        (("--max-minutes", "soon"), "--max-minutes: 'soon': must be a number, or"),
+        (("--max-minutes", "soon"), "--max-minutes: 'soon': must be a number of minutes or a duration such as"),
         (("--priority", "high"), "--priority: 'high': must be a number"),
         (("--note", "two\nlines"), "--note"),
         (("--nmae", "x"), "unknown option --nmae"),

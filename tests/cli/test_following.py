@@ -241,7 +241,10 @@ def test_a_held_run_says_why_it_waits(
     follower: Follower, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = runs.queued("abc")
-    reasons = [{"check": "ram", "message": "RAM 1 GB free, keeps 4"}]
+    reasons = [
+        {"check": "ram", "message": "RAM 1 GB free, keeps 4", "setting": "min_free_ram_gb"},
+        {"check": "starts", "message": "next in 41s", "setting": "governor.starts_per_minute"},
+    ]
     with open(session.home.governor, "wb") as file:
         file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": reasons}}))
     output: list[str] = []
@@ -253,6 +256,10 @@ def test_a_held_run_says_why_it_waits(
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0
+    assert [line for line in output if line.startswith("to change that")] == [
+        "to change that: backprop-tui config set min_free_ram_gb N (for runs queued later)",
+        "to change that: backprop-tui config set governor.starts_per_minute N",
+    ]
 
 
 def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Session, runs: Runs) -> None:

@@ -18,6 +18,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+from tests.support.commands import ALL_RAM
 from tests.support.processes import kill_processes_of_store
 from tests.support.waiting import wait_until
 
@@ -252,7 +253,7 @@ def test_a_held_run_with_no_wait_exits_with_75_and_leaves_no_record(terminal: Te
     terminal.wait_for_output(b"1\n")
     code, out, err = terminal.type("run", "--no-wait", "-p", "1", "train.py")
     assert (code, out) == (75, b"")
-    assert "1 run active (max_parallel 1)" in err
+    assert "1 run active (max_parallel 1 of this run)" in err
     assert os.listdir(terminal.home.runs) == os.listdir(terminal.home.active) == [terminal.run_id()]
 
 
@@ -294,7 +295,7 @@ def test_a_script_that_changed_since_it_was_queued_is_reported(terminal: Termina
 
 
 def test_a_run_is_stopped_in_the_queue_by_ctrl_c(terminal: Terminal) -> None:
-    process = terminal.start("run", "--min-free-ram", "100000", "--", "true")
+    process = terminal.start("run", "--min-free-ram", ALL_RAM, "--", "true")
     run_id = terminal.run_id()
     assert process.stderr is not None
     while b"waits: RAM" not in process.stderr.readline():
@@ -370,3 +371,33 @@ def test_a_lucky_minibatch_is_not_the_best(terminal: Terminal) -> None:
     best = _json(terminal, "status", "g@best")
     assert best["name"] == "train:level=0.45"
     assert 0.3 < best["objective"]["best"] < 0.5
+
+
+INTERRUPTED_WHILE_IMPORTING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+
+from backprop_tui.main import program
+
+moment = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupting())
+program()
+"""
+
+
+@pytest.mark.parametrize("module", ["backprop_tui.cli.invocation", "backprop_tui.cli.parser", "backprop_tui.client"])
+def test_ctrl_c_while_the_program_loads_leaves_no_traceback(terminal: Terminal, module: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_IMPORTING, module, "list", "--json"],
+        cwd=terminal.place,
+        env=terminal.environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (130, b"")
+    assert json.loads(process.stdout)["error"]["kind"] == "interrupted"

@@ -29,6 +29,7 @@ from backprop_tui.domain.errors import (
     UsageError,
 )
 from backprop_tui.domain.status import Status
+from tests.support.commands import ALL_RAM
 from tests.support.runs import Runs
 
 Capture = pytest.CaptureFixture[str]
@@ -130,7 +131,7 @@ def test_the_hint_stands_after_the_message_and_on_its_own(
 def test_a_run_that_is_held_and_must_not_wait_is_an_error_after_its_event(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--json", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     event, error = map(json.loads, capsys.readouterr().out.splitlines())
     assert event["event"] == "held"
     assert error["error"]["kind"] == "held"
@@ -153,7 +154,7 @@ def test_a_full_disk_is_reported_with_the_file(
 ) -> None:
     fails(OSError(errno.ENOSPC, "No space left on device", "/some/file"))
     run_program(["wait", "x"])
-    assert capsys.readouterr().err == "backprop-tui: /some/file: No space left on device\n"
+    assert capsys.readouterr().err.startswith("backprop-tui: /some/file: No space left on device; ")
 
 
 def test_the_traceback_of_an_internal_error_is_kept_in_a_file(
@@ -179,17 +180,40 @@ def test_the_version_is_printed(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"backprop-tui {__version__}\n"
 
 
-def test_without_a_command_it_lists_the_commands_and_counts_the_runs(
-    session: Session, runs: Runs, capsys: Capture
+@pytest.mark.parametrize(
+    ("words", "terminals", "term", "obstacle"),
+    [
+        ([], (), "xterm", "standard input is not a terminal"),
+        ([], (0,), "xterm", "standard output is not a terminal"),
+        ([], (0, 1), "dumb", "TERM is dumb"),
+        ([], (0, 1), "", "TERM is not set"),
+        (["--no-ui"], (0, 1), "xterm", "--no-ui was given"),
+        (["top", "--dry-run"], (0, 1), "xterm", "--dry-run was given"),
+    ],
+)
+def test_where_the_dashboard_cannot_open_it_says_why_and_what_to_use(
+    home: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    terminals: tuple[int, ...],
+    term: str,
+    obstacle: str,
 ) -> None:
-    assert run_program([]) == 0
-    assert "No run is active" in capsys.readouterr().out
-    runs.queued("waits")
-    runs.guarded("runs")
-    run_program([])
-    printed = capsys.readouterr().out
-    assert "1 active, 1 queued" in printed
-    assert "    resume " in printed
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda descriptor: descriptor in terminals)
+    assert run_program(words, lambda *_: 0) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"backprop-tui: the dashboard cannot open: {obstacle}")
+    assert "backprop-tui status" in printed.err
+
+
+@pytest.mark.parametrize("words", [[], ["top"]])
+def test_without_a_command_the_dashboard_opens(home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("backprop_tui.cli.session.os.isatty", lambda _: True)
+    assert run_program(words, lambda *_: 7) == 7
 
 
 def test_wrong_usage_is_2_and_names_the_option(capsys: Capture) -> None:
@@ -222,7 +246,7 @@ def test_a_state_directory_that_cannot_be_made_is_73(
 
 
 def test_a_held_queue_submits_and_prints_the_id_alone(session: Session, workplace: Path, capsys: Capture) -> None:
-    assert run_program(["run", "-d", "--run-id", "abc", "--", "true"]) == 0
+    assert run_program(["run", "-d", "-m", "5", "--run-id", "abc", "--", "true"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("abc\n", "")
 
@@ -259,12 +283,36 @@ def test_a_dry_run_of_a_sweep_counts_its_own_runs(session: Session, workplace: P
     assert [reason["check"] for reason in printed[2]["reasons"]] == ["parallel"]
 
 
+def test_a_dry_run_of_a_sweep_says_once_what_its_runs_share(session: Session, workplace: Path, capsys: Capture) -> None:
+    Path("backprop.toml").write_text("[governor]\nmax_load_per_core = 0\nmin_free_disk_gb = 0\n")
+    options = ["--gpus", "0", "--min-free-ram", "0", "-p", "2", "--env", "A=1"]
+    sweep = ["--sweep", "lr=0.1,0.2", "--sweep", "seed=1..3"]
+    assert run_program(["run", "--dry-run", *options, *sweep, "--", "sh", "-c", "true"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line[:12].strip(): line[13:] for line in lines if line[:12].strip()}
+    assert rows["sweep"] == "6 runs in one group"
+    assert rows["command"] == "sh -c true --lr ... --seed ..."
+    assert rows["environment"] == "A=1"
+    assert rows["verdict"] == "2 of 6: starts now"
+    assert lines[-7].strip() == "4 of 6: held: 2 runs active (max_parallel 2 of this run)"
+    assert lines[-6].startswith("runs ")
+    names = [f"true:lr={lr},seed={seed}" for lr in ("0.1", "0.2") for seed in (1, 2, 3)]
+    assert [line.split()[-1] for line in lines[-6:]] == names
+
+
+def test_a_queued_sweep_names_its_group_and_how_to_follow_it(
+    session: Session, workplace: Path, capsys: Capture
+) -> None:
+    run_program(["run", "-d", "--group", "mine", "--sweep", "x=1..2", "--", "true"])
+    assert capsys.readouterr().err == "2 runs in group mine; backprop-tui list mine shows them\n"
+
+
 def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--dry-run", "--min-free-ram", "100000", "--", "true"]) == 75
-    assert "needs 100000" in capsys.readouterr().out
-    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--dry-run", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
+    assert "(min_free_ram_gb" in capsys.readouterr().out
+    assert run_program(["run", "--dry-run", "--json", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     printed = json.loads(capsys.readouterr().out)
     assert printed["verdict"] == "held"
     assert "ram" in [reason["check"] for reason in printed["reasons"]]
@@ -273,7 +321,7 @@ def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(
 def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
-    assert run_program(["run", "--no-wait", "--min-free-ram", "100000", "--", "true"]) == 75
+    assert run_program(["run", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
     assert "held by the governor" in capsys.readouterr().err
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
@@ -283,7 +331,7 @@ def test_a_dry_run_of_resume_changes_nothing(session: Session, runs: Runs, capsy
     run_program(["resume", "abc", "--dry-run"])
     assert "verdict" in capsys.readouterr().out
     assert directory.read().status is Status.FAILED
-    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", "100000"]) == 75
+    assert run_program(["resume", "abc", "--no-wait", "--min-free-ram", ALL_RAM]) == 75
     assert directory.read().status is Status.FAILED
 
 

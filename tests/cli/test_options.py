@@ -9,18 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.parser import parse
-from backprop_tui.client.run_request import NO_LIMIT, SweepAxis, WarningSignal
+from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, SweepAxis, WarningSignal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.limits import MemoryLimit
 
 GOOD: list[tuple[list[str], str, Any]] = [
     (["-m", "0.5"], "max_run_seconds", 30.0),
     (["--max-run-minutes", "none"], "max_run_seconds", NO_LIMIT),
+    (["--max-minutes", "1h"], "max_run_seconds", 3600.0),
     (["--total-minutes", "120"], "total_seconds", 7200.0),
+    (["--total-minutes", "12h"], "total_seconds", 43200.0),
     (["-c", "1.5"], "checkpoint_every_seconds", 90.0),
+    (["-c", "90s"], "checkpoint_every_seconds", 90.0),
     (["-p", "0"], "max_parallel", 0),
+    (["-p", "auto"], "max_parallel", MACHINES_LIMIT),
     (["--min-free-ram", "0.5"], "min_free_ram_bytes", 5e8),
     (["--min-free-ram", "0"], "min_free_ram_bytes", 0.0),
+    (["--min-free-ram", "8G"], "min_free_ram_bytes", 8e9),
     (["--gpus", "2"], "gpus", 2),
     (["--gpu-ids", "0, GPU-abc"], "gpu_ids", ("0", "GPU-abc")),
     (["-g", "80%"], "gpu_memory_limit", MemoryLimit(fraction=0.8)),
@@ -32,8 +37,10 @@ GOOD: list[tuple[list[str], str, Any]] = [
     (["--stop-signal", "term"], "stop_signal", "SIGTERM"),
     (["--stop-signal", "10"], "stop_signal", "SIGUSR1"),
     (["--grace-seconds", "0"], "grace_seconds", 0.0),
+    (["--grace-seconds", "2m"], "grace_seconds", 120.0),
     (["--leftovers", "kill"], "leftovers", "kill"),
     (["--warn-signal", "USR1@60"], "warn_signal", WarningSignal(name="SIGUSR1", seconds=60.0)),
+    (["--warn-signal", "USR1@90s"], "warn_signal", WarningSignal(name="SIGUSR1", seconds=90.0)),
     (["--warn-signal", "none"], "warn_signal", WarningSignal(name=None, seconds=0.0)),
     (["--env", "A=b=c", "--env", "D="], "env", [("A", "b=c"), ("D", "")]),
     (["--tag", "one", "--tag", "two"], "tags", ["one", "two"]),
@@ -43,11 +50,14 @@ GOOD: list[tuple[list[str], str, Any]] = [
 ]
 
 BAD: list[tuple[str, str]] = [
-    *(("--max-run-minutes", text) for text in ("0", "-1", "ten", "nan", "inf", "")),
+    *(
+        ("--max-run-minutes", text)
+        for text in ("0", "-1", "ten", "nan", "inf", "", "0s", "1h1h", "1m1h", "1h30", "+30", "5 fortnights", "9" * 400)
+    ),
     *(("--total-minutes", text) for text in ("0", "none", "x")),
     *(("--checkpoint-every-minutes", text) for text in ("0", "often")),
     *(("--max-parallel", text) for text in ("-1", "1.5", "two")),
-    *(("--min-free-ram", text) for text in ("-1", "4GB", "nan")),
+    *(("--min-free-ram", text) for text in ("-1", "4 parsecs", "nan", "1e308")),
     *(("--gpus", text) for text in ("-1", "all")),
     *(("--gpu-ids", text) for text in ("", "0,,1", "1,1")),
     *(("--gpu-memory-limit", text) for text in ("0", "101%", "half", "-8", "1.2.3")),

@@ -54,7 +54,7 @@ def test_two_dashes_before_other_commands_keep_their_usual_meaning() -> None:
         (["run", "train.py", "--lr", "3"], "unknown option --lr"),
         (["run", "train.py", "more.py"], "unexpected argument more.py"),
         (["run", "train.py", "--config"], "--config needs a path"),
-        (["run", "train.py", "-m"], "-m/--max-run-minutes: expected one argument"),
+        (["run", "train.py", "-m"], "-m/--max-run-minutes/--max-minutes: expected one argument"),
         (["--", "python", "train.py"], "backprop-tui run -- COMMAND"),
         (["resume"], "RUN"),
     ],

@@ -49,10 +49,12 @@ def test_a_moved_run_takes_the_priority_that_its_position_needs(obey: Commands, 
     for run_id, priority in (("a", 2), ("b", 2), ("c", 0), ("d", 0)):
         runs.queued(run_id, priority=priority)
     result = obey("queue", "move", "d", "--to", "1")
-    assert result.lines == ["d d: number 1 of 4, priority 2"]
+    assert result.lines == ["d d: number 1 of 4, priority 2 instead of 0"]
     assert order(obey) == ["d", "a", "b", "c"]
     assert rings(bell)
-    assert obey("queue", "move", "d", "--to", "99").lines == ["d d: number 4 of 4, priority 0"]
+    assert obey("queue", "move", "d", "--to", "99").lines == ["d d: number 4 of 4, priority 0 instead of 2"]
+    assert obey("queue", "move", "d", "--to", "3").lines == ["d d: number 3 of 4"]
+    obey("queue", "move", "d", "--to", "4")
     assert order(obey) == ["a", "b", "c", "d"]
     os.close(bell)
 
@@ -68,7 +70,10 @@ def test_positions_are_counted_from_1(obey: Commands, runs: Runs, place: str) ->
 def test_only_queued_runs_can_be_moved(obey: Commands, runs: Runs) -> None:
     guardian = runs.guarded("busy")
     result = obey("queue", "move", "busy", "--to", "1")
-    assert (result.code, result.err) == (2, "backprop-tui: run busy is running, not queued\n")
+    assert (result.code, result.err) == (
+        2,
+        "backprop-tui: run busy is running, not queued; the queue: backprop-tui queue\n",
+    )
     guardian.ends()
 
 
@@ -85,7 +90,10 @@ def test_priority_of_a_group_is_that_of_all_its_runs_that_wait(obey: Commands, r
 def test_priority_of_an_ended_run_is_refused(obey: Commands, runs: Runs) -> None:
     runs.ended("done")
     result = obey("queue", "priority", "done", "1")
-    assert (result.code, result.err) == (2, "backprop-tui: run done has ended (completed) and is not queued\n")
+    assert (result.code, result.err) == (
+        2,
+        "backprop-tui: run done has ended (completed) and is not queued; the queue: backprop-tui queue\n",
+    )
 
 
 def test_hold_and_release_ring_the_bell_and_may_be_repeated(

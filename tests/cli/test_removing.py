@@ -100,7 +100,8 @@ def test_an_unfinished_run_is_kept_and_so_are_all_others_named_with_it(
 def test_a_run_that_a_queued_run_waits_for_is_kept(obey: Commands, old: RunDirectory, runs: Runs) -> None:
     runs.queued("next", spec={"after": (Dependency(run="old"),)})
     result = obey("remove", "old", "--yes")
-    assert (result.code, result.err) == (2, "backprop-tui: run old cannot be removed: run next waits for it\n")
+    message = "run old cannot be removed: run next waits for it; first: backprop-tui stop next"
+    assert (result.code, result.err) == (2, f"backprop-tui: {message}\n")
     assert obey("clean", "--older-than", "1d", "--yes").out.startswith("0 runs removed")
     assert os.path.isdir(old.path)
 

@@ -42,7 +42,7 @@ def test_a_run_in_slices_warns_if_its_script_takes_no_checkpoint(
     )
     assert result.err.startswith(expected)
     assert (REMEDY in result.err) == (resumes_by is None)
-    assert obey("run", "train.py", "-d").err == ""  # one timebox
+    assert obey("run", "train.py", "-d", "-m", "1").err == ""  # one timebox
 
 
 def test_a_shell_script_that_does_not_pass_on_its_arguments_is_the_reason(obey: Commands, workplace: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_resume_warns_before_it_starts(obey: Commands, runs: Runs, workplace: 
     for name in ("quiet", "clear"):
         command = ("python3", "-m", name)
         runs.ended(name, Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
-    assert obey("resume", "clear", "-d", "-r", "c.pt").err == ""
+    assert obey("resume", "clear", "-d", "-r", "c.pt", "-m", "1").err == ""
     dry = obey("resume", "quiet", "--dry-run", "-r", "c.pt")
     queued = obey("resume", "quiet", "-d", "-r", "c.pt", "--json")
     assert ADVICE in dry.err

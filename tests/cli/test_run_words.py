@@ -9,7 +9,7 @@ import pytest
 
 from backprop_tui.cli.parser import Invocation, parse
 from backprop_tui.client.submit import plan
-from backprop_tui.domain.errors import BackpropError, UsageError
+from backprop_tui.domain.errors import BackpropError, NotFound, UsageError
 from tests.support.commands import Commands
 
 NO_START = ("--no-ui", "--dry-run")
@@ -81,6 +81,7 @@ def test_complete_lines_are_unchanged(line: str) -> None:
         ("run --lr 0.1 train.py", "run train.py -- --lr 0.1"),
         ("run mine --lr 0.1", "run mine -- --lr 0.1"),
         ("run python3 train.py -- --lr 0.1", "run -- python3 train.py --lr 0.1"),
+        ("run -m 30 min train.py -d", "run -m 30min train.py -d"),
         ("run -m pkg.train --lr 1", "run -- python3 -m pkg.train --lr 1"),
         ("run 'cd x && python3 train.py' -d", "run -d -- bash -c 'cd x && python3 train.py'"),
         ("run 'python3 train.py > log'", "run -- bash -c 'python3 train.py > log'"),
@@ -101,7 +102,12 @@ def test_ambiguous_lines_are_refused_with_the_line_to_type(typed: str, line: str
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("run train.py --max-parralel 3", "did you mean --max-parallel?"),
+        ("run train.py --max-parralel 3", "did you mean --max-parallel? Arguments of train.py come after --, so"),
+        (
+            "run train.py --older-than 3",
+            "it is an option of backprop-tui clean. Arguments of train.py come after --, so",
+        ),
+        ("run -m ten train.py", "'ten': must be a number of minutes or a duration such as 45s, 90m or 1h30m, or"),
         ("run 'python3 \"train.py'", "no closing quotation"),
         ("run torchrum --nproc 2 train.py", "torchrum: not found"),
         ("run --lr 0.1 nothing.py", "unknown option --lr"),
@@ -110,6 +116,109 @@ def test_ambiguous_lines_are_refused_with_the_line_to_type(typed: str, line: str
 def test_other_mistakes_are_named(typed: str, message: str) -> None:
     with pytest.raises(BackpropError, match=message.replace("?", r"\?")):
         _parsed(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("run -- train.py", "run train.py"),
+        ("run -m 5 -- train.py --lr '1 2'", "run -m 5 train.py -- --lr '1 2'"),
+        ("run -- 'python3 train.py' --lr 1", "run -- python3 train.py --lr 1"),
+        ("run -- 'train.py --lr 1'", "run train.py -- --lr 1"),
+        ("run -n x -", "run -n x script.py"),
+        ("run https://example.org/code/train.py -m 5", "run train.py -m 5"),
+    ],
+)
+def test_what_is_no_program_and_no_script_is_not_found(typed: str, line: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        _parsed(typed)
+    assert str(refused.value).endswith(f": backprop-tui {line}")
+
+
+def test_an_option_that_the_script_defines_is_no_misspelling(workplace: Path) -> None:
+    (workplace / "train.py").write_text("parser.add_argument('--nam')\n")
+    with pytest.raises(UsageError, match=r"^unknown option --nam; arguments of train.py come after --"):
+        _parsed("run train.py --nam x")
+
+
+SOURCE = """
+parser.add_argument("-n", "--name")
+parser.add_argument("--json", action="store_true")
+# parser.add_argument("--tag")
+parser.add_argument("--max-minutes")
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "shared", "line"),
+    [
+        ("run train.py --name foo", "--name was", "run train.py -- --name foo"),
+        ("run train.py -n foo -p 2 --json -- --lr 1", "-n, --json were", "run train.py -p 2 -- -n foo --json --lr 1"),
+        ("run -d train.py --name=foo", "--name was", "run -d train.py -- --name=foo"),
+    ],
+)
+def test_an_option_that_the_script_has_too_is_taken_with_a_warning(
+    workplace: Path, typed: str, shared: str, line: str
+) -> None:
+    (workplace / "train.py").write_text(SOURCE)
+    warning = _parsed(typed).arguments.trailing.warning()
+    assert warning.startswith(f"{shared} read as an option of backprop-tui; for train.py")
+    assert warning.endswith(f": backprop-tui {line}")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "run --name foo train.py",
+        "run train.py -- --name foo",
+        "run train.py --tag x",
+        "run train.py --max-minutes 5",  # is passed to the script too
+    ],
+)
+def test_there_is_no_warning_for_other_options(workplace: Path, typed: str) -> None:
+    (workplace / "train.py").write_text(SOURCE)
+    trailing = _parsed(typed).arguments.trailing
+    assert trailing is None or trailing.warning() is None
+
+
+def test_the_warning_is_shown_with_the_run(obey: Commands, workplace: Path) -> None:
+    (workplace / "train.py").write_text(SOURCE)
+    result = obey("run", *NO_START, "train.py", "--name", "foo")
+    line = "backprop-tui run --no-ui --dry-run train.py -- --name foo"
+    assert result.err == (
+        "backprop-tui: --name was read as an option of backprop-tui; for train.py, which has it too, type: "
+        + line
+        + "\n"
+    )
+    assert "run          foo\n" in result.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("--env CartPole-v1", "--env: 'CartPole-v1' is not NAME=VALUE"),
+        ("--config base.yaml", "base.yaml:1: not valid TOML"),
+        ("--config nowhere.yaml", "nowhere.yaml: there is no such file"),
+        ("--python nosuch", "--python nosuch: no interpreter"),
+        ("--cwd data", "--cwd data: there is no such directory"),
+        ("-m medium", "-m/--max-run-minutes/--max-minutes: 'medium'"),
+        ("--resume-from best", "--resume-from best: not found"),
+        ("--launcher slurm", "--launcher slurm: not in this version"),
+        ("--framework jax", "-f/--framework: invalid choice: 'jax'"),
+        ("--after=warmup", "--after warmup: no run 'warmup'"),
+    ],
+)
+def test_a_wrong_value_after_the_script_may_be_meant_for_it(
+    obey: Commands, workplace: Path, typed: str, problem: str
+) -> None:
+    (workplace / "base.yaml").write_text("lr: 3\n")
+    after = obey("run", *NO_START, "train.py", *typed.split())
+    assert after.code == 2
+    assert problem in after.err
+    assert after.err.endswith(f" type: backprop-tui run --no-ui --dry-run train.py -- {typed}\n")
+    before = obey("run", *NO_START, *typed.split(), "train.py")
+    assert problem in before.err or "-m is the timebox" in before.err
+    assert "train.py -- " not in before.err
 
 
 @pytest.mark.parametrize("word", ["", " ", "-", "'", "a b"])

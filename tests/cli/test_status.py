@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
@@ -42,7 +44,7 @@ def supervised(session: Session, governor: dict[str, object]) -> Iterator[None]:
 def no_gpus(session: Session) -> None:
     os.makedirs(os.path.dirname(session.config_path), exist_ok=True)
     with open(session.config_path, "w", encoding="ascii") as file:
-        file.write('[gpu]\nprobe = "none"\n')
+        file.write('max_parallel = 2\n[gpu]\nprobe = "none"\n')
 
 
 def test_the_json_has_the_shape_of_the_interface(obey: Commands, session: Session, runs: Runs) -> None:
@@ -54,7 +56,7 @@ def test_the_json_has_the_shape_of_the_interface(obey: Commands, session: Sessio
     assert set(shown["host"]) == HOST_KEYS
     assert shown["host"]["cpu_percent"] is not None
     assert shown["gpus"] == []
-    assert shown["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0}
+    assert shown["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0, "max_parallel": 2}
     assert shown["supervisor"] == {"alive": False, "pid": None}
     assert [run["id"] for run in shown["active"]] == ["busy"]
     assert [run["id"] for run in shown["queued"]] == ["waits"]
@@ -108,11 +110,13 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
 def test_the_state_of_the_governor_is_shown_with_every_reason(obey: Commands, session: Session, runs: Runs) -> None:
     no_gpus(session)
     reasons = [{"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None}]
+    reasons[0]["setting"] = "min_free_ram_gb"
     result = {"state": "holding", "reasons": reasons, "start_tokens": 2.5, "start_burst": 4, "max_parallel": 3}
     runs.queued("waits")
     with supervised(session, {**result, "held": {"waits": reasons}}):
         shown = obey.json("status")
-        assert shown["governor"] == {"state": "holding", "reasons": reasons, "start_tokens": 2.5}
+        limits = {"start_tokens": 2.5, "max_parallel": 3}
+        assert shown["governor"] == {"state": "holding", "reasons": reasons, **limits}
         assert shown["supervisor"] == {"alive": True, "pid": os.getpid()}
         text = obey("status").out
     assert "waiting: 0 of 3 slots used, 2 starts left" in text
@@ -135,7 +139,7 @@ def test_a_held_queue_is_shown_at_once_and_without_a_supervisor(obey: Commands, 
     governor = obey.json("status")["governor"]
     assert (governor["state"], [reason["check"] for reason in governor["reasons"]]) == ("holding", ["queue_held"])
     obey("queue", "release")
-    assert obey.json("status")["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0}
+    assert obey.json("status")["governor"] == {"state": "open", "reasons": [], "start_tokens": 4.0, "max_parallel": 2}
 
 
 def test_a_wrong_configuration_is_reported_and_hides_nothing(obey: Commands, session: Session) -> None:
@@ -283,3 +287,19 @@ def test_a_goal_in_a_metric_that_is_not_printed_is_a_warning(obey: Commands, run
     guardian.says(step=5, metrics={"train_loss": 2.0, "lr": 0.1})
     assert "warning     loss was not printed yet, only train_loss, lr" in obey("status", "busy").out
     guardian.ends()
+
+
+def test_watch_shows_the_status_again_until_ctrl_c(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.queued("waits")
+    sleeps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("backprop_tui.cli.output.time.sleep", sleep)
+    result = obey("status", "waits", "--watch")
+    assert result.code == 0
+    assert sleeps == [2.0, 2.0]
+    assert [line.split() for line in result.lines].count(["id", "waits"]) == 2

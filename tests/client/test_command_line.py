@@ -1,4 +1,4 @@
-"""What a run executes, and which Python runs a script."""
+"""What a run executes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.client.command_line import (
-    Interpreter,
-    asked_interpreter,
-    command_program,
-    default_interpreter,
-    script_program,
-)
+from backprop_tui.client.command_line import command_program, script_program
+from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.domain.errors import NotFound, UsageError
 
 PYTHON = Interpreter(path=sys.executable, origin="--python")
@@ -63,6 +58,10 @@ def test_a_missing_script_is_refused_with_the_nearest_name(workplace: Path) -> N
     _written(workplace / "train.py")
     with pytest.raises(NotFound, match=r"trian\.py: not found; did you mean train\.py\?"):
         script_program("trian.py", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    with pytest.raises(NotFound, match=r"train: not found; did you mean train\.py\?"):
+        script_program("train", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    with pytest.raises(NotFound, match=r"nothing\.py: not found; there is no such file"):
+        script_program("nothing.py", (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
 
 
 @pytest.mark.parametrize("script", ["nothing/like.this", "folder", "notes.txt"])
@@ -106,91 +105,24 @@ def test_an_empty_command_line_is_a_usage_error(workplace: Path) -> None:
         command_program([], cwd=str(workplace), environment=PATH)
 
 
-def _executable(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
-    path.chmod(0o755)
-    return str(path)
+def test_a_notebook_is_refused_with_the_commands_that_run_it(workplace: Path) -> None:
+    _written(workplace / "fine tune.ipynb", "{}", 0o755)
+    with pytest.raises(NotFound) as refusal:
+        script_program("fine tune.ipynb", (), cwd=os.getcwd(), python=None, environment=PATH)
+    hint = refusal.value.hint or ""
+    with pytest.raises(NotFound, match="a notebook"):
+        command_program([sys.executable, "-u", "fine tune.ipynb"], cwd=os.getcwd(), environment=PATH)
+    assert "nbconvert --to script 'fine tune.ipynb' converts it, then: backprop-tui run 'fine tune.py'" in hint
+    assert "backprop-tui run -- jupyter execute --inplace 'fine tune.ipynb'" in hint
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> str:
-    (tmp_path / "project/deep").mkdir(parents=True)
-    return str(tmp_path / "project/deep/train.py")
-
-
-def test_the_active_environment_comes_before_a_venv_beside_the_script(tmp_path: Path, script: str) -> None:
-    active = _executable(tmp_path / "active/bin/python")
-    _executable(tmp_path / "project/.venv/bin/python")
-    found = default_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "active")})
-    assert (found.path, found.origin) == (active, "the active environment (VIRTUAL_ENV)")
-
-
-def test_a_virtual_environment_inside_of_conda_is_the_active_one(tmp_path: Path, script: str) -> None:
-    inner = _executable(tmp_path / "inner/bin/python")
-    conda = _executable(tmp_path / "conda/bin/python")
-    both = {"VIRTUAL_ENV": str(tmp_path / "inner"), "CONDA_PREFIX": str(tmp_path / "conda")}
-    assert default_interpreter(script, both).path == inner
-    assert default_interpreter(script, {"CONDA_PREFIX": str(tmp_path / "conda")}).path == conda
-
-
-def test_an_environment_that_was_removed_does_not_count(tmp_path: Path, script: str) -> None:
-    beside = _executable(tmp_path / "project/.venv/bin/python")
-    assert default_interpreter(script, {"VIRTUAL_ENV": str(tmp_path / "gone")}).path == beside
-
-
-def test_a_venv_is_found_upward_from_the_script(tmp_path: Path, script: str) -> None:
-    far = _executable(tmp_path / ".venv/bin/python")
-    assert default_interpreter(script, {}).path == far
-    near = _executable(tmp_path / "project/.venv/bin/python")
-    assert default_interpreter(script, {}).path == near
-
-
-def test_the_default_is_python3_on_path(tmp_path: Path, script: str) -> None:
-    on_path = _executable(tmp_path / "bin/python3")
-    found = default_interpreter(script, {"PATH": f"{tmp_path}/nothing:{tmp_path}/bin"})
-    assert (found.path, found.origin) == (on_path, "python3 on PATH")
-
-
-def test_an_environment_made_for_this_program_alone_is_ignored(
-    tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours = tmp_path / "tools/backprop-tui"
-    _executable(ours / "bin/python3")
-    monkeypatch.setattr(sys, "prefix", str(ours))
-    theirs = _executable(tmp_path / "bin/python3")
-    assert default_interpreter(script, {"PATH": f"{ours}/bin:{tmp_path}/bin"}).path == theirs
-    with pytest.raises(NotFound, match="--python"):
-        default_interpreter(script, {"PATH": f"{ours}/bin"})
-
-
-def test_an_environment_used_for_training_counts_even_if_this_program_is_in_it(
-    tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shared = tmp_path / "opt/venv"
-    python = _executable(shared / "bin/python3")
-    monkeypatch.setattr(sys, "prefix", str(shared))
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (shared / "lib" / version / "site-packages/numpy").mkdir(parents=True)
-    assert default_interpreter(script, {"PATH": f"{shared}/bin"}).path == python
-
-
-def test_the_interpreter_asked_for_may_be_a_path_a_directory_or_a_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    python = _executable(tmp_path / "env/bin/python")
-    monkeypatch.chdir(tmp_path)
-    assert asked_interpreter("env/bin/python", "--python", {}).path == python
-    assert asked_interpreter("env", "--python", {}).path == python
-    assert asked_interpreter("python", "--python", {"PATH": str(tmp_path / "env/bin")}).path == python
-
-
-@pytest.mark.parametrize("asked", ["nowhere/python", "python9", "empty", "plain"])
-def test_a_wrong_interpreter_is_refused_and_its_origin_named(
-    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "plain").write_text("")
-    with pytest.raises(UsageError, match="--python"):
-        asked_interpreter(asked, "--python", {"PATH": os.defpath})
+@pytest.mark.parametrize(
+    ("script", "line"), [("pkg.train", "python3 -m pkg.train"), ("pkg", "python3 pkg"), ("./pkg", "python3 ./pkg")]
+)
+def test_a_module_or_package_comes_with_the_line_to_type(workplace: Path, script: str, line: str) -> None:
+    (workplace / "pkg").mkdir()
+    _written(workplace / "pkg/__main__.py")
+    _written(workplace / "pkg/train.py")
+    with pytest.raises(NotFound) as refusal:
+        script_program(script, (), cwd=os.getcwd(), python=PYTHON, environment=PATH)
+    assert refusal.value.hint == f"backprop-tui run -- {line}"

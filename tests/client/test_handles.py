@@ -120,6 +120,22 @@ def test_a_mistyped_name_is_answered_with_the_nearest(session: ClientSession, ru
         resolve(session, "basline")
 
 
+@pytest.mark.parametrize(
+    ("handle", "hint"),
+    [
+        ("last", "did you mean @last?"),
+        ("running", "did you mean @running?"),
+        ("Failed", "runs by status: backprop-tui list --status failed"),
+        ("all", "list, logs, stop and wait take --all"),
+        ("frob", "backprop-tui list shows the newest"),
+    ],
+)
+def test_a_word_that_is_no_run_is_answered_with_what_is_meant(session: ClientSession, handle: str, hint: str) -> None:
+    with pytest.raises(UnknownRun) as refused:
+        resolve(session, handle)
+    assert refused.value.hint == hint
+
+
 def test_several_handles_mean_each_run_once(session: ClientSession, runs: Runs) -> None:
     runs.queued("a", group="g")
     runs.queued("b", group="g")
@@ -150,3 +166,4 @@ def test_the_runs_of_a_sweep_are_in_the_order_of_its_numbers(runs: Runs, session
     for number in (10, 9, 1):
         runs.queued(f"r{number}", group="sweep", name=f"train:seed={number}", created_at=1_800_000_000.0)
     assert resolve(session, "sweep") == ["r1", "r9", "r10"]
+    assert resolve(session, "@last") == ["r10"]

@@ -209,7 +209,7 @@ def test_a_run_that_has_used_its_time_needs_more(session: ClientSession, runs: R
     directory = runs.ended("abc", spec={"total_seconds": 60.0})
     run = directory.read()
     directory.write(run.with_attempt(replace(run.attempt, running_seconds=61.0)), durable=False)
-    with pytest.raises(UsageError, match="--total-minutes gives it more"):
+    with pytest.raises(UsageError, match="resume abc --total-minutes N"):
         _resumed(session, "abc")
     assert _resumed(session, "abc", "--total-minutes", "2")[0].spec.total_seconds == 120.0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,26 @@ def test_the_last_key_changes_fastest() -> None:
 
 def test_ranges_and_values_may_stand_side_by_side() -> None:
     assert parse_axis("seed=-1..1,7").values == ("-1", "0", "1", "7")
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        *((f"seed={other}", "write seed=1..3") for other in ("1-3", "1:3", "1...3", "{1..3}", "[1-3]", "1 to 3")),
+        *((f"lr={other}", "write lr=0.1,0.2") for other in ("[0.1,0.2]", "(0.1, 0.2)", "0.1 0.2", "0.1;0.2")),
+        *((f"lr={other}", "list other values, such as lr=0.1,0.2,0.3") for other in ("1..x", "0.1..0.5", "1,2,...,9")),
+    ],
+)
+def test_another_notation_is_refused_with_ours(typed: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        parse_axis(typed)
+
+
+@pytest.mark.parametrize(
+    "values", ["1e-3", "1.5", "1/2", "64x64", "2026-01-31", "3-4,5-6", "..", "../a,../b", "a b", "3 cats", "-1"]
+)
+def test_values_that_only_resemble_another_notation_stay_as_they_are(values: str) -> None:
+    assert parse_axis(f"x={values}").values == tuple(values.split(","))
 
 
 def test_a_value_comes_after_the_arguments_as_an_option() -> None:

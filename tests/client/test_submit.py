@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from backprop_tui.cli.commands.run import parse_request
+from backprop_tui.client.control import StopControl
+from backprop_tui.client.handles import resolve
+from backprop_tui.client.runs import current, ended_newest_first
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.submit import RUN_ID_LENGTH, SubmissionPlan, new_run_id, plan, run_id_of_key, submit
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MemoryLimit
+from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Dependency, Queued, Run, StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.store import creation
 from backprop_tui.store.home import RUN_ID
+from backprop_tui.store.index import read_all
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 
@@ -126,6 +131,7 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
     [
         (["--cwd", "nowhere"], "--cwd nowhere"),
         (["--cwd", "train.py"], "not a directory"),
+        (["-r", "nothing"], r"--resume-from nothing: not found; the newest .*: backprop-tui resume RUN;"),
         (["-r", "tarin.py"], r"--resume-from tarin.py: not found; did you mean train.py\?"),
         (["--python", "/nothing/python"], "--python"),
         (["--after", "nobody"], "--after nobody"),
@@ -168,6 +174,20 @@ def test_a_sweep_is_a_group_of_runs_in_order(session: ClientSession, script: Pat
     assert group.startswith("train-")
     assert sorted(found, key=lambda run: run.position) == list(found)
     assert len({run.id for run in found}) == 4
+
+
+@pytest.mark.parametrize("axis", ["lr=1e-3,1e-4,0.1", "seed=9..12", "name=b,a"])
+def test_a_sweep_stays_in_order_wherever_it_is_listed(session: ClientSession, script: Path, axis: str) -> None:
+    run_ids = _submitted(session, "--python", sys.executable, "train.py", "--sweep", axis)
+    records = [current(session, run_id) for run_id in run_ids]
+    assert len({record["created_at"] for record in records}) == len(run_ids), "JSON tells them apart"
+    assert resolve(session, "@last") == [run_ids[-1]]
+    assert resolve(session, str(records[0]["group"])) == run_ids
+    for run_id in run_ids:
+        StopControl(session, run_id, StopRequest(by="person", reason="stopped")).poll()
+    indexed = read_all(session.home) | {run_id: current(session, run_id) for run_id in run_ids}
+    ended = ended_newest_first(indexed, [], [])
+    assert [record["id"] for record in ended] == run_ids[::-1]
 
 
 def test_a_submitted_run_is_queued_with_its_environment_and_a_marker(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.config.load import Settings, load
+from backprop_tui.config.load import CHECK_HINT, Settings, load
 from backprop_tui.domain.errors import ConfigError
 
 
@@ -36,8 +36,8 @@ class Machine:
         )
 
     def refusal(self, environment: Mapping[str, str] | None = None) -> str:
-        """What is said when the settings cannot be loaded."""
+        """What is said when the settings cannot be loaded, without the usual hint."""
         with pytest.raises(ConfigError) as caught:
             self.load(environment)
         assert caught.value.exit_code == 2
-        return str(caught.value)
+        return str(caught.value).removesuffix(f"; {CHECK_HINT}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.config.files import find_problems, original_arguments_in, read_file
+from backprop_tui.config.files import original_arguments_in, read_file, read_valid
 from backprop_tui.config.keys import JSON_NAMES, KEYS, key_in_json
 from tests.config.settings_files import Machine
 
@@ -92,11 +92,14 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("max_temp_c = 80", ":1: unknown key 'max_temp_c'; did you mean 'gpu.max_temp_c'?"),
         ("[governer]\nstart_burst = 2", ":1: unknown key 'governer'; did you mean 'governor'?"),
         ("zzz = 1", ":1: unknown key 'zzz'; `backprop-tui config show` lists all keys"),
-        ("gpu = 5", ":1: gpu is a table: its keys belong below a line [gpu]"),
-        ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table: its keys belong below a line [gpu]"),
+        ("gpu = 5", ":1: gpu is a table; its keys belong below a line [gpu]"),
+        ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table; its keys belong below a line [gpu]"),
         ("max_parallel = 1.5", ":1: max_parallel = 1.5: must be a whole number, at least 0"),
         ("# x\nmax_run_minutes = 0", ':2: max_run_minutes = 0: must be more than 0, or "none"'),
-        ("max_run_minutes = 'long'", ":1: max_run_minutes = 'long': must be a number, or \"none\""),
+        (
+            "max_run_minutes = 'long'",
+            ":1: max_run_minutes = 'long': must be a number of minutes or a duration such as 45s",
+        ),
         ("framework = 'jax'", ":1: framework = 'jax': must be one of auto, pytorch, tensorflow"),
         ("[run]\nstop_signal = 'STOP'", ":2: run.stop_signal = 'STOP': SIGSTOP does not stop a script; use INT"),
         ("[run]\nstop_signal = 'INTERRUPT'", ":2: run.stop_signal = 'INTERRUPT': 'INTERRUPT' is not a signal"),
@@ -136,7 +139,7 @@ def test_errors_name_line_key_and_remedy(machine: Machine, content: str, message
         ('{"gpu": {\n"maxTemp": 3}}', ":2: unknown key 'gpu.maxTemp'; did you mean 'gpu.maxTempC'?"),
         ('{"maxParallel": null}', ":1: maxParallel = None: must be a number"),
         ('{"gpu": {"probe": "eye"}}', ":1: gpu.probe = 'eye': must be one of auto, nvml"),
-        ('{"maxParallel": 1,\n}', ":2: not valid JSON: "),
+        ('{"maxParallel": 1\n"gpu": {}}', ":2: not valid JSON: "),
         ("[1]", ": must be a JSON object"),
         ("[" * 100_000, ": not valid JSON"),
         (f'{{"maxParallel": {"9" * 5000}}}', ": not valid JSON: Exceeds the limit"),
@@ -156,7 +159,7 @@ def test_a_file_that_is_not_text_or_unreadable_is_named(machine: Machine) -> Non
     assert machine.refusal() == f"{machine.user_file}: not UTF-8 text: invalid start byte at byte 19"
     machine.user_file.unlink()
     machine.user_file.mkdir()
-    assert machine.refusal() == f"{machine.user_file}: cannot be read: Is a directory"
+    assert machine.refusal().startswith(f"{machine.user_file}: cannot be read: Is a directory; make it readable")
 
 
 @pytest.mark.parametrize("content", ["max_parallel = 1\nmax_parallel = 2", "[gpu]\n[gpu]"])
@@ -172,6 +175,6 @@ def test_a_byte_order_mark_does_no_harm(machine: Machine) -> None:
 
 def test_every_problem_of_a_file_is_reported(tmp_path: Path) -> None:
     path = _written(tmp_path, "config.toml", "max_parallel = -1\nframework = 'auto'\n[gpu]\nprobe = 1\nprob = 2\n")
-    assert [error.where for error in find_problems(path)] == [f"{path}:1", f"{path}:4", f"{path}:5"]
-    assert find_problems(str(tmp_path / "none.toml")) == []
-    assert len(find_problems(_written(tmp_path, "bad.toml", "="))) == 1
+    assert [error.where for error in read_valid(path)[1]] == [f"{path}:1", f"{path}:4", f"{path}:5"]
+    assert read_valid(str(tmp_path / "none.toml")) == ({}, [])
+    assert len(read_valid(_written(tmp_path, "bad.toml", "="))[1]) == 1

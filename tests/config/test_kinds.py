@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import WrongValue, parse_memory_limit, parse_signal, parse_warning
+from backprop_tui.config.kinds import MAX_NUMBER, WrongValue, parse_memory_limit, parse_signal, parse_warning
 from backprop_tui.domain.limits import MemoryLimit
 
 anything = st.one_of(
@@ -55,10 +55,11 @@ def test_a_warning_is_a_signal_and_when_before_the_limit() -> None:
 
 def test_a_memory_limit_is_a_share_or_gigabytes() -> None:
     assert parse_memory_limit("80%") == MemoryLimit(fraction=0.8)
+    assert parse_memory_limit("500MB") == MemoryLimit(bytes=500_000_000)
     assert parse_memory_limit("100 %") == MemoryLimit(fraction=1.0)
     for word in ("8", "8GB", "8 g", "8.0"):
         assert parse_memory_limit(word) == MemoryLimit(bytes=8_000_000_000)
-    for word in ("", "0", "0%", "101%", "-8", "8 MB", "1.2.3", "eight", "nan"):
+    for word in ("", "0", "0%", "101%", "8 parsecs", "8%8", "-8", "1.2.3", "eight", "nan"):
         with pytest.raises(WrongValue):
             parse_memory_limit(word)
 
@@ -66,6 +67,32 @@ def test_a_memory_limit_is_a_share_or_gigabytes() -> None:
 def test_a_limit_too_large_to_count_in_bytes_is_refused() -> None:
     with pytest.raises(WrongValue, match="at most"):
         parse_memory_limit("1" + "0" * 305)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [
+        ("max_run_minutes", "1h30m", 90.0),
+        ("max_run_minutes", "45 s", 0.75),
+        ("checkpoint_every_minutes", "2 hours", 120.0),
+        ("governor.max_pause_minutes", "0s", 0.0),
+        ("run.grace_seconds", "1m30s", 90.0),
+        ("run.warn_signal", "USR1@2m", "USR1@120"),
+        ("dashboard.refresh_seconds", "2sec", 2.0),
+        ("min_free_ram_gb", "500MB", 0.5),
+        ("governor.min_free_disk_gb", "1 GiB", 1.073741824),
+        ("gpu.min_free_vram_mb", "4G", 4000.0),
+    ],
+)
+def test_durations_and_sizes_have_units(name: str, raw: str, value: object) -> None:
+    assert KEYS[name].kind.read(raw) == value
+
+
+@pytest.mark.parametrize("name", ["max_run_minutes", "run.grace_seconds", "min_free_ram_gb", "max_parallel"])
+@pytest.mark.parametrize("raw", [1e308, "1e308", "9" * 400, 10**400])
+def test_a_huge_number_is_refused_with_the_bound(name: str, raw: object) -> None:
+    with pytest.raises(WrongValue, match=f"at most {MAX_NUMBER:.0f}"):
+        KEYS[name].kind.read(raw)
 
 
 def test_none_is_read_where_there_may_be_no_value() -> None:

@@ -13,10 +13,10 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import (
     DEFAULT,
     Settings,
-    invalid_variables,
     load,
     machine_limits,
     machine_probe,
+    read_layers,
     run_limits,
 )
 from backprop_tui.domain.errors import ConfigError
@@ -70,19 +70,21 @@ def test_variables_that_match_no_key_are_ignored(machine: Machine) -> None:
 
 def test_an_empty_variable_is_ignored(machine: Machine) -> None:
     assert machine.load({"BACKPROP_MAX_PARALLEL": ""}).origin("max_parallel") == DEFAULT
-    assert invalid_variables({"BACKPROP_MAX_PARALLEL": ""}) == []
 
 
 def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Machine) -> None:
     message = machine.refusal({"BACKPROP_MAX_PARALLEL": "many"})
-    assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number"
+    assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number, or \"auto\""
 
 
-def test_every_wrong_variable_is_found(machine: Machine) -> None:
-    wrong = invalid_variables(
-        {"BACKPROP_MAX_PARALLEL": "many", "BACKPROP_GPU_PROBE": "eye", "BACKPROP_FRAMEWORK": "auto"}
-    )
-    assert [error.where for error in wrong] == ["environment BACKPROP_MAX_PARALLEL", "environment BACKPROP_GPU_PROBE"]
+def test_every_wrong_variable_is_found_and_the_valid_ones_remain(machine: Machine) -> None:
+    environment = {"BACKPROP_MAX_PARALLEL": "many", "BACKPROP_GPU_PROBE": "eye", "BACKPROP_MAX_RUN_MINUTES": "7"}
+    layer = read_layers(str(machine.user_file), str(machine.directory), environment, named=False)[-1]
+    assert [error.where for error in layer.problems] == [
+        "environment BACKPROP_MAX_PARALLEL",
+        "environment BACKPROP_GPU_PROBE",
+    ]
+    assert {name: setting.value for name, setting in layer.settings.items()} == {"max_run_minutes": 7.0}
 
 
 def test_the_limits_of_a_run_are_the_defaults_of_the_domain(machine: Machine) -> None:
@@ -109,6 +111,15 @@ def test_max_parallel_outside_the_user_file_is_the_runs(machine: Machine) -> Non
     assert run_limits(machine.load(options={"max_parallel": ("8", "-p")})).max_parallel == 8
     (machine.directory / ".backprop.json").write_text('{"maxParallel": 9}')
     assert run_limits(machine.load()).max_parallel == 9
+
+
+def test_automatic_max_parallel_is_resolved_by_the_machine(machine: Machine) -> None:
+    machine.user_file.write_text("max_parallel = 3")
+    assert run_limits(machine.load({"BACKPROP_MAX_PARALLEL": "AUTO"})).max_parallel is None
+    machine.user_file.write_text('max_parallel = "auto"')
+    assert machine_limits(str(machine.user_file)).max_parallel is None
+    (machine.directory / ".backprop.json").write_text('{"maxParallel": "auto"}')
+    assert machine.load()["max_parallel"] == "auto"
 
 
 def test_without_a_file_the_limits_are_the_defaults_of_the_domain(tmp_path: Path) -> None:

@@ -173,11 +173,19 @@ def test_an_existing_file_is_not_overwritten_by_init(tmp_path: Path) -> None:
     assert path.read_text() == "max_parallel = 2\n"
 
 
+ALL_KEYS = "`backprop-tui config show` lists all keys"
+
+
 @pytest.mark.parametrize(
     ("name", "word", "message"),
     [
         ("max_paralell", "2", "config set: unknown key 'max_paralell'; did you mean 'max_parallel'?"),
-        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number"),
+        ("theme", "dark", "config set: unknown key 'theme'; did you mean 'dashboard.theme'?"),
+        ("retrys", "2", "config set: unknown key 'retrys'; did you mean 'run.retries'?"),
+        ("timebox", "2", f"config set: unknown key 'timebox'; perhaps max_run_minutes; {ALL_KEYS}"),
+        ("load", "2", f"config set: unknown key 'load'; perhaps governor.max_load_per_core; {ALL_KEYS}"),
+        ("nosuch", "2", f"config set: unknown key 'nosuch'; {ALL_KEYS}"),
+        ("max_parallel", "two", "config set: max_parallel = 'two': must be a number, or \"auto\""),
         ("run.python", "\udcff", "config set: run.python = '\\udcff': must be UTF-8 text"),
     ],
 )

@@ -76,6 +76,36 @@ def test_a_stop_is_never_retried() -> None:
     assert stopped.status is Status.STOPPED
 
 
+def interrupted(status: Status, kind: str) -> Outcome:
+    return Outcome(status=status, cause=Cause(kind=kind, retryable=True))
+
+
+INTERRUPTED = [interrupted(Status.LOST, "machine_restarted"), interrupted(Status.STOPPED, "session_ended")]
+
+
+@pytest.mark.parametrize("outcome", INTERRUPTED)
+def test_an_interruption_is_retried_from_the_checkpoint_as_often_as_a_failure(outcome: Outcome) -> None:
+    run = queued(retries=2)
+    for _ in range(2):
+        run = finish_attempt(running(run), outcome, now=200.0, resume_from="/c.pt")  # at once: it is not the script's
+        assert isinstance(run.state, Queued)
+        assert run.state.resume_from == "/c.pt"
+    assert finish_attempt(running(run), outcome, now=300.0, resume_from="/c.pt").status is outcome.status
+    assert finish_attempt(running(), outcome, now=300.0, resume_from="/c.pt").status is outcome.status
+
+
+@pytest.mark.parametrize("outcome", INTERRUPTED)
+def test_a_run_in_slices_continues_after_an_interruption_while_it_saves(outcome: Outcome) -> None:
+    run = running(queued(max_run_seconds=600.0, total_seconds=6000.0))
+    again = finish_attempt(run, outcome, now=500.0, resume_from="/c.pt")
+    assert (again.status, again.position) == (Status.QUEUED, 500.0)
+    twice = finish_attempt(running(again), outcome, now=600.0, resume_from="/c.pt")
+    assert twice.status is outcome.status
+    assert isinstance(twice.state, Ended)
+    assert "saved nothing new" in (twice.state.reason or "")
+    assert finish_attempt(run, replace(outcome, is_final=True), now=500.0, resume_from="/c.pt").status is outcome.status
+
+
 def test_a_slice_is_queued_behind_the_others_until_the_total_is_used() -> None:
     run = queued(max_run_seconds=60.0, total_seconds=100.0)
     first = finish_attempt(used(running(run), 60.0), TIMEBOXED, now=500.0, resume_from="/c.pt")

@@ -102,7 +102,9 @@ def test_a_cause_names_the_line_of_an_exception_and_the_signal_of_a_crash(sandbo
     crashing = sandbox.submit(*python("import ctypes; ctypes.string_at(0)"))
     shell = sandbox.submit("/bin/sh", "-c", "kill -9 $$; true")
     cause = cause_of(raising.wait_for_end())
-    assert (cause.kind, cause.summary, cause.line) == ("python_error", "ValueError: bad shape", 5)
+    assert (cause.kind, cause.summary) == ("python_error", "ValueError: bad shape")
+    # Which line that is depends on the Python: since 3.13 a traceback shows the source of -c.
+    assert raising.log().splitlines()[(cause.line or 0) - 1].startswith(b"ValueError: bad ")
     cause = cause_of(missing.wait_for_end())
     assert cause.kind == "import_error"
     assert "pip install a_package_that_is_nowhere" in (cause.advice or "")

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Ended, Queued, Run, StopPlan
 from backprop_tui.domain.status import Status
+from backprop_tui.store.run_directory import read_lines
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, python, script
 from tests.support.waiting import wait_until
@@ -60,6 +62,9 @@ def test_a_run_ends_at_its_timebox_or_goal_whichever_comes_first(sandbox: Sandbo
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
     assert "minutes is used up" in (end.reason or "")
+    first = next(event for event in read_lines(run.directory.file("events.jsonl")) if event["event"] == "started")
+    assert first["slice"]["number"] == 1
+    assert from_iso(first["ends_at"]) == pytest.approx((from_iso(first["time"]) or 0.0) + 0.8, abs=0.8)
 
 
 def test_a_metric_can_be_a_goal_and_the_script_is_stopped_gracefully(sandbox: Sandbox) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Gpu, Peak, Run
+from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
-from backprop_tui.engine.capacity import MAX_COMMANDS, Capacity, VramHistory, active_of, snapshot_for
+from backprop_tui.engine.capacity import MAX_COMMANDS, Capacity, VramHistory, active_of, read_tokens, snapshot_for
+from backprop_tui.processes.linux import boot_id
 from tests.engine.machines import Host, gpu
 
 
@@ -74,6 +81,126 @@ def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
     assert list(held) == ["c"]
     next_one = Capacity(host.home, host.config_path, host.readings_source)
     assert next_one.snapshot(()).bucket.tokens < 1
+
+
+@pytest.fixture
+def rationed(host: Host) -> Host:
+    """Two starts, and practically no more."""
+    touch(host, "max_parallel = 0\n[governor]\nstart_burst = 2\nstarts_per_minute = 0.001")
+    restart(host)
+    return host
+
+
+def restart(host: Host) -> None:
+    """Another supervisor, which knows what is on disk."""
+    host.capacity = Capacity(host.home, host.config_path, host.readings_source)
+    host.scheduler._capacity = host.capacity
+
+
+def end(host: Host, run_id: str, *, running: float = 0.0, paused: float = 0.0, retries: int = 0) -> None:
+    directory = host.unfinished.directory(run_id)
+    run = directory.read()
+    run = replace(run, spec=replace(run.spec, retries=retries))
+    run = run.with_attempt(replace(run.attempt, running_seconds=running, paused_seconds=paused))
+    failed = Outcome(status=Status.FAILED, exit_code=1)
+    directory.write(finish_attempt(run, failed, now=time.time(), resume_from=None), durable=False)
+
+
+def tokens(host: Host) -> int:
+    return round(host.capacity.snapshot(()).bucket.tokens)
+
+
+def test_an_attempt_of_less_than_a_minute_gives_its_token_back(rationed: Host) -> None:
+    for run_id in "abcd":
+        rationed.runs.queued(run_id)
+    assert list(rationed.passes().holds) == ["c", "d"]
+    end(rationed, "a", running=59.0)
+    end(rationed, "b", running=59.0, paused=1.0)
+    assert list(rationed.passes().holds) == ["d"]
+
+
+def test_the_next_supervisor_gives_a_token_back_if_the_last_one_did_not(rationed: Host) -> None:
+    for run_id in "ab":
+        rationed.runs.queued(run_id)
+    rationed.passes()
+    end(rationed, "a", running=1.0)
+    restart(rationed)
+    assert tokens(rationed) == 1
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+def test_no_token_is_given_back_twice(rationed: Host, *, noticed: bool) -> None:
+    """Each supervisor is killed at once, whether it had started a run with the token or not."""
+    rationed.runs.queued("a")
+    rationed.passes()
+    end(rationed, "a", running=1.0)
+    if noticed:
+        assert tokens(rationed) == 2
+    restart(rationed)
+    for run_id in "bc":
+        rationed.runs.queued(run_id)
+    assert not rationed.passes().holds
+    for _ in range(3):
+        restart(rationed)
+        assert tokens(rationed) == 0
+
+
+def test_an_attempt_whose_script_was_never_started_gives_its_token_back(rationed: Host) -> None:
+    """Its guardian died, so the run is queued again, and starts again at once."""
+    rationed.runs.queued("a")
+    rationed.passes()
+    rationed.launches.adopting.clear()
+    rationed.passes()
+    assert rationed.unfinished.directory("a").read().attempt.number == 1
+    assert tokens(rationed) == 1
+
+
+def test_a_retried_run_does_not_hide_that_its_earlier_attempt_was_short(rationed: Host) -> None:
+    rationed.runs.queued("a")
+    rationed.passes()
+    end(rationed, "a", running=1.0, retries=1)
+    assert tokens(rationed) == 2
+
+
+def test_a_removed_run_gives_nothing_back(rationed: Host) -> None:
+    rationed.runs.queued("a")
+    rationed.passes()
+    shutil.rmtree(rationed.home.run_folder("a"))
+    restart(rationed)
+    assert tokens(rationed) == 1
+
+
+def test_a_start_that_took_no_token_gives_none_back(rationed: Host) -> None:
+    touch(rationed, "max_parallel = 0\n[governor]\nstart_burst = 2\nstarts_per_minute = 0")
+    for run_id in "abc":
+        rationed.runs.queued(run_id)
+    assert not rationed.passes().holds
+    touch(rationed, "max_parallel = 0\n[governor]\nstart_burst = 9\nstarts_per_minute = 0.001")
+    end(rationed, "a", running=1.0)
+    assert tokens(rationed) == 2
+
+
+def test_a_dry_run_gives_nothing_back_for_others(rationed: Host) -> None:
+    """Looking changes no file."""
+    rationed.runs.queued("a")
+    rationed.passes()
+    end(rationed, "a", running=1.0)
+    before = Path(rationed.home.start_tokens).read_bytes()
+    restart(rationed)
+    tokens(rationed)
+    assert Path(rationed.home.start_tokens).read_bytes() == before
+
+
+def test_tokens_of_an_earlier_version_are_read(host: Host) -> None:
+    written = {"tokens": 1.0, "as_of": time.monotonic(), "boot_id": boot_id()}
+    Path(host.home.start_tokens).write_text(json.dumps(written))
+    assert read_tokens(host.home, time.monotonic(), host.capacity.limits).loans == ()
+
+
+def test_automatic_max_parallel_goes_by_the_gpus(host: Host) -> None:
+    touch(host, 'max_parallel = "auto"')
+    host.readings_source.readings = replace(host.readings_source.readings, gpus=(gpu(0), gpu(1), gpu(2)))
+    assert host.capacity.snapshot(()).max_parallel == 3
 
 
 def test_the_queue_is_held_by_a_file(host: Host) -> None:

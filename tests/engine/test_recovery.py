@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 
 import pytest
 
 from backprop_tui.domain.live import Stopping
-from backprop_tui.domain.run import Checkpoint, Ended, Run, Starting
+from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine import scheduler
 from backprop_tui.engine.scheduler import recover
@@ -104,5 +105,34 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
 
     monkeypatch.setattr(scheduler, "choose", never_answers)
     guardian = host.runs.guarded("a")
-    guardian.edits(replace(guardian.run, attempts=(replace(guardian.run.attempt, boot_id="another"),)))
+    guardian.edits(of_earlier_boot(guardian.run))
     assert recovered(guardian).status is Status.LOST
+
+
+def of_earlier_boot(run: Run) -> Run:
+    return replace(run, attempts=(replace(run.attempt, boot_id="another"),))
+
+
+def test_a_run_with_retries_continues_after_a_reboot(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    saved = guardian.directory.file("step_1.npy")
+    with open(saved, "wb") as file:
+        file.write(b"weights")
+    guardian.edits(of_earlier_boot(replace(guardian.run, spec=replace(guardian.run.spec, retries=1))))
+    guardian.says(checkpoints=(Checkpoint(path=saved, step=1, saved_at=guardian.run.attempt.started_at + 1),))
+    guardian.directory.write_environment({"KEY": "secret"})
+    run = recovered(guardian)
+    assert isinstance(run.state, Queued)
+    assert (run.state.resume_from, run.state.reason) == (saved, "retry 1 of 1")
+    assert run.attempt.status is Status.LOST
+    assert guardian.directory.read_environment() == {"KEY": "secret"}
+    with open(guardian.directory.events_path, encoding="utf-8") as file:
+        assert [json.loads(line)["event"] for line in file][-2:] == ["attempt_ended", "queued"]
+
+
+def test_a_run_that_was_starting_at_a_reboot_says_so(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    guardian.edits(of_earlier_boot(replace(guardian.run, state=Starting(since=1.0))))
+    state = recovered(guardian).state
+    assert isinstance(state, Ended)
+    assert state.reason == "the machine went down while it started"

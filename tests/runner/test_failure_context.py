@@ -211,3 +211,40 @@ def test_the_end_is_not_lost_when_the_search_for_the_cause_hangs_or_fails(
             assert outcome.cause.kind == "unknown"
     finally:
         release.set()
+
+
+def test_a_file_in_a_package_is_run_as_a_module_from_above_the_package(tmp_path: Path) -> None:
+    package = tmp_path / "src/pkg"
+    (package / "sub").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "sub/__init__.py").touch()
+    script = package / "sub/train.py"
+    failure = context(tmp_path, "")
+    run = replace(failure.run, spec=replace(failure.run.spec, command=("/v/bin/python", str(script), "--lr", "3")))
+    as_module = replace(failure, run=run).clues(exit_code=1, signal=None).facts.as_module
+    line = f"backprop-tui run --cwd {tmp_path}/src -- /v/bin/python -m pkg.sub.train --lr 3"
+    assert as_module(str(script), 1) == line
+    assert as_module("src/pkg/sub/train.py", 2) == line
+    assert as_module(str(package / "other.py"), 1) is None
+    inside = replace(run, spec=replace(run.spec, cwd=str(package), command=("python3", "-m", "sub.train", "--lr", "3")))
+    as_module_again = replace(failure, run=inside).clues(exit_code=1, signal=None).facts.as_module
+    line = f"backprop-tui run --cwd {tmp_path}/src -- python3 -m pkg.sub.train --lr 3"
+    assert as_module_again(str(script), 2) == line
+    # A directory is a package without an __init__.py too.
+    (package / "__init__.py").unlink()
+    (package / "sub/__init__.py").unlink()
+    assert " -m sub.train " in (as_module(str(script), 1) or "")
+    assert " -m pkg.sub.train " in (as_module(str(script), 2) or "")
+
+
+def test_a_package_is_installed_for_the_python_that_the_run_found_on_its_path(tmp_path: Path) -> None:
+    python = tmp_path / "v/bin/python3"
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+    (tmp_path / "v/pyvenv.cfg").write_text("uv = 0.9\n")
+    failure = context(tmp_path, raised("ModuleNotFoundError: No module named 'sklearn'"))
+    failure.directory.write_environment({"PATH": str(python.parent)})
+    cause = outcome_of(Exit(code=1), None, failure).cause
+    assert cause is not None
+    assert (cause.advice or "").startswith(f"uv pip install --python {python} scikit-learn")
+    assert cause.summary == f"no module sklearn in {python}"

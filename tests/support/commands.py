@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 
 from backprop_tui.cli.invocation import run_program
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.probes.host import HostProbe
+
+ALL_RAM = str((HostProbe(disk_path="/").ram()[0] or 0) / GIGABYTE)  # in GB: a run that needs it free always waits
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
 _KEYBOARD = re.compile(rb"\x1b\[([<>])\d*u")
 # What pyte takes for text: the keyboard protocol, and questions about modes.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=][\d;]*[a-zA-Z]|\x1b\[\?[\d;]*\$p")
+_ENTERS_ALTERNATE_SCREEN = b"\x1b[?1049h"
+_CLEARS_SCREEN = b"\x1b[2J"
 _IN_A_DIRECTORY = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 
 
@@ -83,6 +85,8 @@ class Terminal:
                 return
             with self._lock:
                 self.written += some
+                # Terminals clear the alternate screen, which pyte does not have.
+                some = some.replace(_ENTERS_ALTERNATE_SCREEN, _ENTERS_ALTERNATE_SCREEN + _CLEARS_SCREEN)
                 self._stream.feed(_UNKNOWN.sub(b"", some))
 
     def stop_reading(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.tui.terminal import LIMIT_SECONDS, QUESTION, Terminal, parse_answers
+from backprop_tui.tui.terminal import LEAVE_SECONDS, LIMIT_SECONDS, QUESTION, Terminal, parse_answers
 
 NARROW, WIDE = b"\x1b[1;2R", b"\x1b[1;3R"
 LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
@@ -50,7 +50,7 @@ probe.ask()
 from textual.app import App
 from textual.widgets import Static
 from backprop_tui.tui.textual_patches import terminal_io
-terminal_io.apply(probe.answer().typed)
+terminal_io.apply(probe.answer().typed, probe.note_answer)
 
 class Listener(App):
     keys = []
@@ -62,8 +62,13 @@ class Listener(App):
             self.exit()
 
 Listener().run()
+began = time.monotonic()
 probe.close()
-open(sys.argv[1], "w").write(json.dumps(Listener.keys))
+waited = time.monotonic() - began
+import os, select, termios, tty
+tty.setcbreak(0, termios.TCSANOW)  # reads at once, as a shell does
+left = os.read(0, 1000).decode() if select.select([0], [], [], 0.5)[0] else ""
+open(sys.argv[1], "w").write(json.dumps({"keys": Listener.keys, "waited": waited, "left": left}))
 """
 
 
@@ -171,7 +176,7 @@ def test_the_application_gets_the_keys_typed_before_it_started(tmp_path: Path) -
         talker.say(b"ab" + NARROW + DARK + IDENTITY)
         talker.wait_for(b"listener is there")
         talker.say(b"q")
-        assert talker.result() == ["a", "b", "q"]
+        assert talker.result()["keys"] == ["a", "b", "q"]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,38 @@ def test_late_answers_are_not_keys(tmp_path: Path, pieces: list[bytes]) -> None:
             talker.say(piece)
             time.sleep(0.02)  # so that each is read separately
         talker.say(b"q")
-        assert [key for key in talker.result() if key != "a"] == ["q"]
+        result = talker.result()
+    assert [key for key in result["keys"] if key != "a"] == ["q"]
+    assert result["waited"] < LEAVE_SECONDS  # no answer is missing
+
+
+@pytest.mark.parametrize("connection", ["", "1.2.3.4 5 6.7.8.9 22"], ids=["local", "remote"])
+def test_answers_that_come_after_the_dashboard_was_left_are_not_input_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: str
+) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    if connection:
+        monkeypatch.setenv("SSH_CONNECTION", connection)
+    with talking_to(LISTENS, tmp_path / "result", limit_seconds=0.0) as talker:
+        talker.wait_for(b"listener is there")
+        talker.say(b"q")
+        talker.wait_for(b"\x1b[?1004l")  # the last that Textual writes
+        time.sleep(1.3 * LEAVE_SECONDS if connection else 0.0)
+        talker.say(NARROW + DARK + IDENTITY)
+        talker.say(b"\x1b[?2026;2$y\x1b[?2048;0$y")
+        result = talker.result()
+    assert result["left"] == ""
+    assert result["keys"] == ["q"]
+
+
+def test_a_terminal_that_never_answers_delays_the_shell_only_briefly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    with talking_to(LISTENS, tmp_path / "result", limit_seconds=0.0) as talker:
+        talker.wait_for(b"listener is there")
+        talker.say(b"q")
+        assert talker.result()["waited"] < LEAVE_SECONDS + 1.0  # the second is for a loaded machine
 
 
 def test_nothing_is_asked_without_a_terminal(tmp_path: Path) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.reports import remove_confirmed
 from backprop_tui.cli.session import Session
 from backprop_tui.client.remove import Removable, leftovers, removable_before
+from backprop_tui.domain.quantities import TIMES, parse_amount
 
 SUMMARY = "remove all runs that ended longer ago than given, with their logs; their checkpoints are kept"
-
-_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _age(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mhdw])", text.strip().lower())
-    if match is None:
+    seconds = parse_amount(text, TIMES)
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an age: a number and m, h, d or w, such as 30d")
-    return float(match[1]) * _UNITS[match[2]]
+    return seconds
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:

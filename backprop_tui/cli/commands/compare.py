@@ -77,7 +77,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
     resolved = [resolve(session, handle) for handle in arguments.runs]
     run_ids = list(dict.fromkeys(run_id for of_handle in resolved for run_id in of_handle))
     if len(run_ids) < 2:
-        raise UsageError("compare needs at least two runs; use show for one")
+        raise UsageError("compare needs at least two runs", "for one: backprop-tui show RUN")
     runs = [read_compared_run(session, run_id) for run_id in run_ids]
     ranking = ranked(runs, arguments.metric)
     if not any(len(of_handle) > 1 for of_handle in resolved):

@@ -1,41 +1,64 @@
-"""`completion`: prints what a shell needs to complete commands, options, choices and files."""
+"""`completion`: the completion scripts of the shells and the manual page, printed or installed for this user."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from backprop_tui.cli import output
+from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.parser import full_parser
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.store.files import storage
 
-SUMMARY = "print the completion script of a shell"
+SUMMARY = "install tab completion and the manual page, or print them"
 
 _SHELLS = ("bash", "zsh", "fish")
-_HOW = """to use it, once:
-  bash: backprop-tui completion bash > ~/.local/share/bash-completion/completions/backprop-tui
-  zsh:  backprop-tui completion zsh > ~/.zfunc/_backprop-tui   (with `fpath+=~/.zfunc` before compinit in ~/.zshrc)
-  fish: backprop-tui completion fish > ~/.config/fish/completions/backprop-tui.fish"""
+_MANUAL, _INSTALL = "man", "install"
+# Where bash-completion, fish and man look; zsh has no folder of its own for users.
+_FILES_IN_DATA = {
+    "bash": "bash-completion/completions/backprop-tui",
+    "zsh": "zsh/site-functions/_backprop-tui",
+    _MANUAL: "man/man1/backprop-tui.1",
+}
+_FISH_FILE = "fish/completions/backprop-tui.fish"
 # The kind of an argument's value, by its name in the help.
 _FILES, _FOLDERS, _RUNS = frozenset({"SCRIPT", "PATH"}), frozenset({"DIR"}), frozenset({"RUN", "RUN[:any]"})
 _RUNS_COMMAND = "backprop-tui list --handles 2>/dev/null"
+_MANPATH_SECONDS = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=_SHELLS, help="the shell")
-    parser.epilog = _HOW
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "what",
+        choices=(_INSTALL, *_SHELLS, _MANUAL),
+        help="install: write all of them to your home, for the shells that are installed; others: print one",
+    )
 
 
-def execute(arguments: argparse.Namespace, _session: Session) -> int:
+def execute(arguments: argparse.Namespace, session: Session) -> int:
+    if arguments.what == _INSTALL:
+        return _install(session)
+    output.line(_content(arguments.what).rstrip("\n"))
+    return OK
+
+
+def _content(what: str) -> str:
+    if what == _MANUAL:
+        from backprop_tui.cli.manual import manual
+
+        return manual()
     import shtab
 
-    if arguments.shell not in shtab.SUPPORTED_SHELLS:
+    if what not in shtab.SUPPORTED_SHELLS:
         known = ", ".join(shtab.SUPPORTED_SHELLS)
-        raise UsageError(f"completion: shtab {shtab.__version__} supports {known}; pip install -U shtab supports more")
+        raise UsageError(f"completion: shtab {shtab.__version__} supports {known}", "for more: pip install -U shtab")
     parser = full_parser()
     values = dict.fromkeys(_FILES, shtab.FILE) | dict.fromkeys(_FOLDERS, shtab.DIRECTORY)
     if hasattr(shtab, "cmd"):  # shtab 1.10
@@ -43,8 +66,7 @@ def execute(arguments: argparse.Namespace, _session: Session) -> int:
     for action in _actions(parser):
         if action.metavar in values:
             action.complete = values[action.metavar]  # an attribute that shtab reads
-    output.line(str(shtab.complete(parser, shell=arguments.shell)).rstrip("\n"))
-    return OK
+    return str(shtab.complete(parser, shell=what)).rstrip("\n") + "\n"
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[Any]:
@@ -53,3 +75,56 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[Any]:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for subparser in action.choices.values():
                 yield from _actions(subparser)
+
+
+def _install(session: Session) -> int:
+    paths = {what: _path(what) for what in (*filter(shutil.which, _SHELLS), _MANUAL)}
+    for what, path in paths.items():
+        content = _content(what)
+        if not session.dry_run:
+            with storage(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(content)
+    if session.json:
+        output.json_value({"files": list(paths.values()), "written": not session.dry_run})
+        return OK
+    for path in paths.values():
+        output.line(path)
+    diagnostics.say("would be written" if session.dry_run else "written; new shells complete backprop-tui")
+    for advice in _advice(paths):
+        diagnostics.say(advice)
+    diagnostics.say(f"to remove them: rm {shlex.join(paths.values())}")
+    return OK
+
+
+def _path(what: str) -> str:
+    if what == "fish":
+        return os.path.join(_folder("XDG_CONFIG_HOME", "~/.config"), _FISH_FILE)
+    return os.path.join(_folder("XDG_DATA_HOME", "~/.local/share"), _FILES_IN_DATA[what])
+
+
+def _folder(variable: str, usual: str) -> str:
+    chosen = os.environ.get(variable, "")
+    return chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
+
+
+def _advice(paths: dict[str, str]) -> Iterator[str]:
+    """What is to be done where a program does not look into the folder by itself."""
+    if "bash" in paths:
+        yield "bash: needs the package bash-completion"
+    if "zsh" in paths:
+        folder = shlex.quote(os.path.dirname(paths["zsh"]))
+        yield f"zsh: add this to ~/.zshrc, before compinit: fpath+=({folder})"
+    folder = os.path.dirname(os.path.dirname(paths[_MANUAL]))
+    if folder not in _manual_folders():
+        yield f'man: add this to ~/.profile: export MANPATH="{folder}:$MANPATH"'
+
+
+def _manual_folders() -> list[str]:
+    """Where man(1) looks; empty if it cannot be asked."""
+    try:
+        asked = subprocess.run(["manpath", "-q"], capture_output=True, text=True, timeout=_MANPATH_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return asked.stdout.strip().split(":")

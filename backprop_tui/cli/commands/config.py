@@ -6,14 +6,14 @@ import argparse
 import os
 from collections.abc import Callable
 
-from backprop_tui.cli import output, tables
+from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
-from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import NONE, Value
-from backprop_tui.config.load import checked_layers
-from backprop_tui.domain.errors import ConfigError
+from backprop_tui.config.keys import HELP_TEXTS, KEYS
+from backprop_tui.config.kinds import AUTO, NONE, Value
+from backprop_tui.config.load import Layer, merged, read_layers
+from backprop_tui.domain.errors import ConfigError, unknown_key
 
 SUMMARY = "show, check and change the settings"
 
@@ -44,18 +44,36 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> int:
-    settings = session.settings()
-    from backprop_tui.domain.errors import unknown_key
-
+    """Shows what is valid in spite of errors elsewhere, because it is the way to find the right key."""
     for name in arguments.keys:
         if name not in KEYS:
-            raise unknown_key("config show", name, KEYS)
+            raise unknown_key("config show", name, HELP_TEXTS)
+    layers = _layers(session)
+    settings = merged(layers)
+    problems = [problem for layer in layers for problem in layer.problems]
     names = arguments.keys or list(KEYS)
-    if session.json:
-        output.json_value({name: {"value": settings[name], "origin": settings.origin(name)} for name in names})
-        return OK
-    tables.show(_COLUMNS, [(name, shown(settings[name]), settings.origin(name)) for name in names])
-    return OK
+    values = {name: {"value": settings[name], "origin": settings.origin(name)} for name in names}
+    words = {name: shown(settings[name]) for name in names}
+    if settings["max_parallel"] == AUTO and "max_parallel" in values:
+        from backprop_tui.client.machine import max_parallel_here
+
+        values["max_parallel"]["here"] = here = max_parallel_here(session.home, session.config_path)
+        words["max_parallel"] = f"{AUTO} ({here} here)"
+    if not session.json:
+        tables.show(_COLUMNS, [(name, words[name], settings.origin(name)) for name in names])
+    elif problems:
+        output.json_error(problems[0], settings=values)
+    else:
+        output.json_value(values)
+    for problem in problems:
+        diagnostics.complain(str(problem))
+    if problems:
+        diagnostics.say("shown is what applies without that; no run can be queued until it is fixed")
+    return ConfigError.exit_code if problems else OK
+
+
+def _layers(session: Session) -> list[Layer]:
+    return read_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
 
 
 def shown(value: Value) -> str:
@@ -97,6 +115,7 @@ def _set(arguments: argparse.Namespace, session: Session) -> int:
     value = (validate_assignment if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
     message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
+    message += "; runs that are queued already keep theirs" if KEYS[arguments.key].is_settled_when_queued else ""
     return _report(session, message, {"key": arguments.key, "value": value})
 
 
@@ -109,7 +128,7 @@ def _report(session: Session, message: str, changed: dict[str, Value]) -> int:
 
 
 def _check(_arguments: argparse.Namespace, session: Session) -> int:
-    layers = checked_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
+    layers = _layers(session)
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
         shown_problems = [{"where": problem.where, "problem": problem.problem} for problem in problems]

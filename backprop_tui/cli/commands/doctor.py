@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    findings = list(check_machine(session))
+    return print_findings(session, list(check_machine(session)))
+
+
+def print_findings(session: Session, findings: Sequence[Finding]) -> int:
+    """Prints the report, or the JSON; the exit code."""
     counts = Counter(finding.level for finding in findings)
     if session.json:
         output.json_value({"ok": not counts[Level.BAD], "checks": [asdict(finding) for finding in findings]})
@@ -57,6 +61,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     probe = MachineProbe(home, settings)
     limits = _limits(session)
     yield "python", lambda: machine.check_python(current_directory(), environment)
+    yield "packages", machine.check_packages
     yield "kernel", lambda: machine.check_kernel(os.uname().release)
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)

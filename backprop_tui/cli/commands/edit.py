@@ -23,7 +23,7 @@ SUMMARY = "change a run's name, tags, note, timebox, priority or objective; for 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=HELP)
-    parser.add_argument("--name", type=values.handle_label, help="new name")
+    parser.add_argument("-n", "--name", type=values.handle_label, help="new name")
     parser.add_argument(
         "--tag",
         dest="tags",
@@ -33,13 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new tags, in place of the old ones; repeatable, '' for none",
     )
     parser.add_argument("--note", metavar="TEXT", type=_label_or_nothing, help="new note, '' for none")
-    parser.add_argument(
-        "--max-minutes",
-        dest="max_run_seconds",
-        metavar="MIN",
-        type=options.minutes_or_none,
-        help="new timebox, counted from the start of the attempt; none: no limit",
-    )
+    options.add_timebox(parser, "new timebox (1h30m), counted from the start of the attempt; none: no limit")
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
     options.add_objective(parser, "metric that decides which run of its group is best")
 
@@ -81,16 +75,16 @@ def _check(
 ) -> None:
     """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
-        raise UsageError("nothing to change: give --name, --tag, --note, --max-minutes, --priority or --objective")
+        raise UsageError("nothing to change", "give --name, --tag, --note, --max-minutes, --priority or --objective")
     if arguments.name is not None and len(run_ids) > 1:
-        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs; a name is for one run")
+        raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
     for run_id in run_ids:
         status = status_of(session, run_id)
         if status is None:
             raise UsageError(f"run {run_id} was recorded by the original Backprop; its records are read-only")
         if status in ACTIVE and arguments.objective is not None:
-            raise UsageError(f"--objective: run {run_id} is {status}; set it after the run has ended")
+            raise UsageError(f"--objective: run {run_id} is {status}", "set it after the run has ended")
         if status in ENDED and timebox is not None:
             limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
             advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"
-            raise UsageError(f"--max-minutes: run {run_id} has ended ({status}); {advice}")
+            raise UsageError(f"--max-minutes: run {run_id} has ended ({status})", advice)

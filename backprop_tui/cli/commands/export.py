@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     as_json = (arguments.format or ("json" if session.json else "csv")) == "json"
     if arguments.metrics:
         if not arguments.runs:
-            raise UsageError("--metrics needs the runs whose metrics to write: RUN..., a group, or @last")
+            raise UsageError("--metrics needs the runs whose metrics to write", "name runs, a group, or @last")
         run_ids = resolve_all(session, arguments.runs)
         (_write_metrics_json if as_json else _write_metrics_csv)(session, run_ids)
         return OK

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", metavar="NAME", help="only the runs of this group")
     parser.add_argument("--host", metavar="HOST", help="only runs of this machine")
     parser.add_argument(
-        "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
+        "-n", "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
     )
     parser.add_argument(
         "--sort",

@@ -15,7 +15,7 @@ from backprop_tui.cli.session import Session, named_or_all
 from backprop_tui.client.handles import HELP
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
-from backprop_tui.presentation.run_line import output_text
+from backprop_tui.presentation.run_line import end_line, output_text
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
@@ -58,6 +58,7 @@ class LogStream:
         self.events = EventStream(session.home, run_id, metrics_offset=None)
         self._tail = Tail(self.events.directory.log, offset)
         self.is_over = False
+        self._shows_end = not self.events.has_ended  # of a run that ends while it is followed
 
     def pass_on(self, presenter: PlainOutput) -> bool:
         """Passes on what is new while there is room; returns whether there was anything."""
@@ -73,6 +74,9 @@ class LogStream:
             presenter.offer(self.events.run.id, content)
         if self.is_over:
             presenter.finish(self.events.run.id)
+            if self._shows_end:
+                run = self.events.run
+                presenter.say(f"{run.id} ({run.name}): {end_line(self.events.record())}")
         return passed
 
 

@@ -65,15 +65,10 @@ def _move(arguments: argparse.Namespace, session: Session) -> int:
     if session.dry_run:
         return print_would(session, [run_id], f"moved to position {arguments.to}")
     moved = move(session, run_id, arguments.to)
-    run = moved.run
     if session.json:
         output.json_value(current(session, run_id))
-    elif moved.queue_position is not None:
-        output.line(
-            f"{run.id} {run.name}: number {moved.queue_position} of {moved.queue_length}, priority {run.priority}"
-        )
     else:
-        output.line(f"{run.id} {run.name}: moved, and started")
+        output.line(f"{run_id} {moved.run.name}: {moved}")
     return OK
 
 
@@ -85,7 +80,9 @@ def _set_priority(arguments: argparse.Namespace, session: Session) -> int:
     for run_id in run_ids:
         record = current(session, run_id)
         if record["status"] not in UNFINISHED:
-            raise UsageError(f"run {run_id} has ended ({record['status']}) and is not queued")
+            raise UsageError(
+                f"run {run_id} has ended ({record['status']}) and is not queued", "the queue: backprop-tui queue"
+            )
     change = f"priority {arguments.number}"
     if session.dry_run:
         return print_would(session, run_ids, f"given {change}")

@@ -71,9 +71,9 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
     from backprop_tui.client.runs import current
 
     if arguments.resume_from is not None or arguments.name is not None:
-        raise UsageError("--failed is for several runs: --resume-from and --name are for one of them")
+        raise UsageError("--failed is for several runs", "leave out --resume-from and --name")
     if arguments.no_wait:
-        raise UsageError("--failed is for several runs, and --no-wait for one")
+        raise UsageError("--failed is for several runs, and --no-wait for one", "leave out --no-wait")
     records = [current(session, run_id) for run_id in resolve(session, arguments.run)]
     run_ids = [str(record["id"]) for record in records if record["status"] in _RETRIED]
     if session.dry_run:

@@ -12,6 +12,7 @@ from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import counted
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
 
@@ -34,7 +35,7 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
     ours = words[: words.index("--")] if "--" in words else words
     if "-h" in ours or "--help" in ours:
-        raise UsageError("for help, type backprop-tui run --help in a shell")
+        raise UsageError("help is not shown here", "type in a shell: backprop-tui run --help")
     invocation = parse(["run", *words])
     if invocation.options != GlobalOptions() or invocation.arguments.no_wait:
         raise UsageError("global options and --no-wait only work in a shell")
@@ -42,11 +43,22 @@ def parse_request(words: Sequence[str]) -> RunRequest:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
+    try:
+        return _execute(arguments, session)
+    except UsageError as error:
+        if arguments.trailing is not None:
+            arguments.trailing.explain(error)
+        raise
+
+
+def _execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.no_wait and arguments.sweep:
-        raise UsageError("--no-wait starts one run at once, and --sweep makes several: give only one of the two")
+        raise UsageError("--no-wait starts one run at once, and --sweep makes several", "give only one of the two")
     request = run_request(arguments)
     if arguments.understood is not None:
         diagnostics.say(f"understood as: {arguments.understood}")
+    if arguments.trailing is not None:
+        diagnostics.complain(arguments.trailing.warning())
     if session.dry_run:
         from backprop_tui.client.dry_run import preview_runs
 
@@ -75,5 +87,10 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
             if session.verbose and interpreter is not None:
                 diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")
             run_ids = queue_runs(session, planned, key)
+            if request.sweep:
+                group = planned.runs[0].group
+                diagnostics.say(
+                    f"{counted(len(run_ids), 'run')} in group {group}; backprop-tui list {group} shows them"
+                )
     session.supervisor.call()
     return run_ids

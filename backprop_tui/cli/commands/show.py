@@ -137,7 +137,7 @@ def _plotted(metrics: Mapping[str, MetricSeries], names: Sequence[str], run_id: 
     for name in names:
         if name not in metrics:
             known = f"it has {', '.join(metrics)}" if metrics else "it has none"
-            raise UsageError(f"--metric {name}: run {run_id} has no such metric; {known}")
+            raise UsageError(f"--metric {name}: run {run_id} has no such metric", known)
     loss = main_loss(metrics)
     default = [loss] if loss is not None else list(metrics)[:1]
     return [metrics[name] for name in (list(dict.fromkeys(names)) or default)]

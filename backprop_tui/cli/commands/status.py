@@ -23,12 +23,14 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu_note, status_clauses
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
+from backprop_tui.presentation.run_line import how_to_change
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_view import RunView, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
+_WATCH_SECONDS = 2.0
 _MARGIN = 13
 _GPU_COLUMNS = (
     tables.Column(title="GPU"),
@@ -44,14 +46,26 @@ _GPU_COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", nargs="?", help=f"{HELP}; without it: the machine")
+    parser.add_argument("--watch", action="store_true", help="show it again every 2 seconds until Ctrl-C")
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
+    try:
+        _show(arguments, session)
+        while arguments.watch:
+            output.next_screen(_WATCH_SECONDS)
+            _show(arguments, session)
+    except KeyboardInterrupt:
+        if not arguments.watch:
+            raise
+    return OK
+
+
+def _show(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.run is None:
         _show_machine(session)
     else:
         _show_runs(session, resolve(session, arguments.run))
-    return OK
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +98,9 @@ def read_status(session: ClientSession) -> MachineStatus:
     active_here = sum(view.status is not Status.QUEUED and view.run.host == session.home.host for view in unfinished)
     return MachineStatus(
         sample=sample,
-        governor=governor_now(session.home, settings.limits, is_supervised=pid is not None, active=active_here),
+        governor=governor_now(
+            session.home, settings.limits, sample.readings, is_supervised=pid is not None, active=active_here
+        ),
         supervisor_pid=pid,
         unfinished=unfinished,
         problem=None if settings.wrong is None else str(settings.wrong),
@@ -115,6 +131,7 @@ def _show_machine(session: Session) -> None:
     _print_gpus(session, status.sample, unfinished)
     first, *reasons = status_clauses(status.governor)
     _print_lines([("governor", first), *(("", reason) for reason in reasons)])
+    _print_lines(("to change", command) for command in how_to_change(map(asdict, status.governor.reasons)))
     _print_lines([("supervisor", _supervisor_text(session, status.supervisor_pid, unfinished))])
     if status.active:
         output.line(f"\nactive {len(status.active)}")
@@ -134,7 +151,12 @@ def _gpu_json(gpu: GpuReading) -> JsonObject:
 
 def _governor_json(governor: GovernorState) -> JsonObject:
     reasons = [asdict(reason) for reason in governor.reasons]
-    return {"state": governor.state, "reasons": reasons, "start_tokens": governor.start_tokens}
+    return {
+        "state": governor.state,
+        "reasons": reasons,
+        "start_tokens": governor.start_tokens,
+        "max_parallel": governor.max_parallel,
+    }
 
 
 def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView]) -> None:

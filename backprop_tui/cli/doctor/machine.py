@@ -8,8 +8,10 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 
+from backprop_tui import TESTED_TEXTUAL
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.client.command_line import default_interpreter
+from backprop_tui.cli.packages import install_command, installed_version, missing_requirements
+from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import plain
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
@@ -34,6 +36,18 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
         yield warn("scripts", str(error), "activate the environment to train in, or set run.python")
     else:
         yield ok("scripts", f"in this directory run with {interpreter.path}: {interpreter.origin}")
+
+
+def check_packages() -> Iterator[Finding]:
+    """Checks the packages that this program needs, and whether Textual is the version that the tests ran with."""
+    missing = missing_requirements()
+    if missing:
+        message = f"missing: {', '.join(missing)}; the dashboard or some commands do not work"
+        yield warn("packages", message, install_command(missing))
+    version = installed_version("textual")
+    if version is not None:
+        untested = f": not the version that the tests ran with ({TESTED_TEXTUAL})"
+        yield ok("textual", version + ("" if version == TESTED_TEXTUAL else untested))
 
 
 def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:

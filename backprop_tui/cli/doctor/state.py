@@ -12,7 +12,7 @@ from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.machine import existing_directory
 from backprop_tui.client.runs import guardian_problem, split, whereabouts
-from backprop_tui.config.load import checked_layers
+from backprop_tui.config.load import read_layers
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
@@ -186,7 +186,7 @@ def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
 
 
 def check_settings(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> Iterator[Finding]:
-    for layer in checked_layers(user_file, directory, environment, named=named):
+    for layer in read_layers(user_file, directory, environment, named=named):
         for problem in layer.problems:
             yield bad("settings", str(problem), "fix it there; backprop-tui config check lists all problems")
         for remark in layer.remarks:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
 
 _MAX_TEXT_LENGTH = 300
+_MAX_ADVICE_LENGTH = 1_000  # a command line must stay whole
 _MAX_EVIDENCE_LENGTH = 4_000
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
 
@@ -34,7 +35,7 @@ def build_cause(
     return Cause(
         kind=kind,
         evidence=None if text is None else _shortened(text, _MAX_EVIDENCE_LENGTH),
-        advice=_shortened(advice, _MAX_TEXT_LENGTH),
+        advice=_shortened(advice, _MAX_ADVICE_LENGTH),
         summary=_shortened(summary, _MAX_TEXT_LENGTH),
         line=None if at is None else at.number,
         retryable=retryable,
@@ -78,6 +79,9 @@ def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
 PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended", "machine_restarted"
 DEPENDENCY = "dependency"
 
+# Ends that are neither the script's nor a person's: a run with retries or slices continues after them.
+INTERRUPTIONS = frozenset({SESSION_ENDED, MACHINE_RESTARTED})
+
 # Ends that a person asked for: there is nothing to investigate.
 REQUESTED_ENDS = frozenset({PERSON})
 
@@ -99,7 +103,7 @@ def cause_of_stop(*, by: str, reason: str, kind: str | None) -> Cause:
     """Returns the cause of a requested stop; `reason` has the figures, `kind` is set if a guard gave one."""
     kind = kind or _KINDS_BY_REQUESTER.get(by, "unknown")
     advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, _ADVICE[PERSON])
-    return build_cause(kind, evidence=reason, summary=reason, advice=advice)
+    return build_cause(kind, evidence=reason, summary=reason, advice=advice, retryable=kind in INTERRUPTIONS)
 
 
 def cause_of_recorded_stop(stopping: Stopping) -> Cause | None:

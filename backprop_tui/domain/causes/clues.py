@@ -58,6 +58,8 @@ class Facts:
     open_files: int | None = None  # the limit of open files
     file_system: Callable[[str], FileSystem | None] = lambda _path: None
     local_module: Callable[[str], str | None] = lambda _name: None  # its folder near the script
+    install: Callable[[str], str] = lambda package: f"python3 -m pip install {package}"  # the command for a package
+    as_module: Callable[[str, int], str | None] = lambda _path, _levels: None  # runs a file as part of its package
     port_holder: Callable[[int], str | None] = lambda _port: None  # describes the process that listens on a TCP port
     first_line: Callable[[str], bytes | None] = lambda _path: None  # of a file; relative paths start at `cwd`
 
@@ -121,7 +123,7 @@ class Clues:
         indices: dict[str, int] = {}
         for index in reversed(range(len(self.lines))):
             line = self.lines[index]
-            if line.source not in indices and _is_progress(line):
+            if line.source not in indices and is_progress(line):
                 counts[line.source] += 1
                 if counts[line.source] == _SURVIVED_LINES:
                     indices[line.source] = index
@@ -156,7 +158,7 @@ class Clues:
             if not line.text.strip() or index in noise:
                 continue
             last.append(line)
-            progress += _is_progress(line)
+            progress += is_progress(line)
             if len(last) == LAST_LINES or progress == _SURVIVED_LINES:
                 break
         return last[::-1]
@@ -255,7 +257,8 @@ def _end_of_report(lines: Sequence[LogLine], chain: ExceptionChain) -> int:
     return end
 
 
-def _is_progress(line: LogLine) -> bool:
+def is_progress(line: LogLine) -> bool:
+    """Whether a line reports a position in the training."""
     return re.search(PROGRESS, line.text) is not None and not line.text.startswith("wandb:")
 
 

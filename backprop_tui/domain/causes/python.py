@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from backprop_tui.domain.causes.cause import NAN_ADVICE, build_cause
-from backprop_tui.domain.causes.clues import Clues
+from backprop_tui.domain.causes.clues import Clues, is_progress
 from backprop_tui.domain.causes.tracebacks import LoggedException
 from backprop_tui.domain.run import Cause
 
@@ -161,7 +161,9 @@ def unknown(clues: Clues) -> Cause:
         if re.search(_ERROR_LINE, line.text):
             summary = f"{ended}: {line.text.strip()}"
             return build_cause("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
-    last = clues.last[-1] if clues.last else None  # such as the message of sys.exit
+    last = clues.last[-1] if clues.last else None
+    if last is not None and not is_progress(last):  # such as the message of sys.exit
+        ended = f"{ended}, last line: {last.text.strip()}"
     return build_cause(
         "unknown", at=last, evidence=ended, summary=ended, advice="read the end of the log", retryable=True
     )

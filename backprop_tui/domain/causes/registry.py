@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from backprop_tui.domain.causes.cause import build_cause
 from backprop_tui.domain.causes.clues import Clues
+from backprop_tui.domain.causes.imports import imports
 from backprop_tui.domain.causes.interpreters import interpreter
 from backprop_tui.domain.causes.python import nan_loss, python_error, unknown
 from backprop_tui.domain.causes.resources import cut_output, disk, gpu_faults, gpu_memory, host_memory
 from backprop_tui.domain.causes.shared_machine import driver, keyboard, login, network, no_gpu, open_files, port, worker
 from backprop_tui.domain.causes.signals import interrupted, signals
-from backprop_tui.domain.causes.usage import imports, missing_file, syntax, usage
+from backprop_tui.domain.causes.usage import launcher, missing_file, python_2, syntax, usage
 from backprop_tui.domain.run import Cause
 
 # Signals sent from outside: errors in the log were printed before, so they are not the cause.
@@ -31,7 +32,9 @@ _DETECTORS: tuple[Callable[[Clues], Cause | None], ...] = (
     nan_loss,
     # Errors that mostly happen again on every attempt.
     usage,
+    launcher,
     interpreter,
+    python_2,
     syntax,
     imports,
     missing_file,

@@ -7,6 +7,7 @@ are not checked if they cannot be read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages
@@ -75,17 +76,22 @@ def conservative_hold(reason: str, active: int) -> HoldReason:
 
 def _check_parallel(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     own, active = candidate.limits.max_parallel, len(snapshot.active)
-    limit = snapshot.limits.max_parallel if own is None else own
-    if 0 < limit <= active:
-        message = f"{counted(active, 'run')} active (max_parallel {limit})"
-        yield HoldReason(check=Check.PARALLEL, figure=active, limit=limit, message=message)
+    limit = snapshot.max_parallel if own is None else own
+    if not 0 < limit <= active:
+        return
+    reason = HoldReason(check=Check.PARALLEL, figure=active, limit=limit, message=f"{counted(active, 'run')} active")
+    if own is not None:
+        yield replace(reason, message=f"{reason.message} (max_parallel {limit} of this run)")
+    else:
+        yield reason.by("max_parallel", f"auto: {limit}" if snapshot.limits.max_parallel is None else limit)
 
 
 def _check_ram(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reserve, free = candidate.limits.min_free_ram_bytes, snapshot.readings.host.ram_available_bytes
     if reserve > 0 and free is not None and free < reserve:
-        message = f"RAM {gigabytes_down(free)} GB free, needs {gigabytes_up(reserve)}"
-        yield HoldReason(check=Check.RAM, figure=free, limit=reserve, message=message)
+        message = f"RAM {gigabytes_down(free)} GB free"
+        reason = HoldReason(check=Check.RAM, figure=free, limit=reserve, message=message)
+        yield reason.by("min_free_ram_gb", gigabytes_up(reserve))
 
 
 def _check_load(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
@@ -94,15 +100,16 @@ def _check_load(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[Hol
         return
     load = host.load_1m / host.cores
     if load >= limit:
-        message = f"load {plain(load)} per core, starts below {plain(limit)}"
-        yield HoldReason(check=Check.LOAD, figure=load, limit=limit, message=message)
+        reason = HoldReason(check=Check.LOAD, figure=load, limit=limit, message=f"load {plain(load)} per core")
+        yield reason.by("governor.max_load_per_core", plain(limit))
 
 
 def _check_disk(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reserve, free = candidate.limits.min_free_disk_bytes, snapshot.readings.host.disk_free_bytes
     if reserve > 0 and free is not None and free < reserve:
-        message = f"disk {gigabytes_down(free)} GB free, needs {gigabytes_up(reserve)}"
-        yield HoldReason(check=Check.DISK, figure=free, limit=reserve, message=message)
+        message = f"disk {gigabytes_down(free)} GB free"
+        reason = HoldReason(check=Check.DISK, figure=free, limit=reserve, message=message)
+        yield reason.by("governor.min_free_disk_gb", gigabytes_up(reserve))
 
 
 def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
@@ -113,15 +120,16 @@ def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Ite
     for shortage in forecast_shortages(snapshot.saving, reserve):
         if candidate.mount in (None, shortage.mount):
             limit = shortage.needed_bytes + reserve
-            yield HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)
+            reason = HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)
+            yield reason.by("governor.min_free_disk_gb", gigabytes_up(reserve))
 
 
 def _check_start_rate(_candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     seconds = snapshot.bucket.seconds_to_next(snapshot.limits)
     if seconds > 0:
-        rate = plain(snapshot.limits.starts_per_minute)
-        message = f"start limit, next in {duration(seconds)} (starts_per_minute {rate})"
-        yield HoldReason(check=Check.STARTS, figure=snapshot.bucket.tokens, limit=1, message=message)
+        message = f"start limit, next in {duration(seconds)}"
+        reason = HoldReason(check=Check.STARTS, figure=snapshot.bucket.tokens, limit=1, message=message)
+        yield reason.by("governor.starts_per_minute", plain(snapshot.limits.starts_per_minute))
 
 
 HOST_CHECKS: tuple[Callable[[Candidate, MachineSnapshot], Iterator[HoldReason]], ...] = (

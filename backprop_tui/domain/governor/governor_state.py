@@ -54,7 +54,7 @@ def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting:
         start_tokens=snapshot.bucket.tokens if is_limited(limits) else None,
         start_burst=limits.start_burst,
         active=len(snapshot.active),
-        max_parallel=limits.max_parallel,
+        max_parallel=snapshot.max_parallel,
         waiting=waiting,
         queue_held=snapshot.queue_held,
     )

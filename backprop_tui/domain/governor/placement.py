@@ -10,10 +10,10 @@ from backprop_tui.domain.governor.claims import free_after_claims, outstanding_b
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement, Reservation
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import continue_below_celsius, start_below_celsius
+from backprop_tui.domain.limits import MEGABYTE, continue_below_celsius, start_below_celsius
 from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.run import Gpu
-from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
+from backprop_tui.domain.telemetry import GONE, GpuHealth, GpuProcess, GpuReading
 
 
 def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[GpuReading, ...]:
@@ -22,7 +22,7 @@ def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[Gpu
     if candidate.visible_gpus is not None:
         eligible = _visible(candidate.visible_gpus, eligible)
     if candidate.gpu_ids:
-        eligible = [gpu for gpu in eligible if any(_matches(selector, gpu) for selector in candidate.gpu_ids)]
+        eligible = [gpu for gpu in eligible if any(is_selected_by(selector, gpu) for selector in candidate.gpu_ids)]
     return tuple(eligible)
 
 
@@ -38,15 +38,15 @@ def _visible(selectors: Iterable[str], gpus: list[GpuReading]) -> list[GpuReadin
     """Applies CUDA_VISIBLE_DEVICES: the first entry that matches no GPU hides itself and all entries after it."""
     visible: list[GpuReading] = []
     for selector in selectors:
-        matching = [gpu for gpu in gpus if _matches(selector, gpu)]
+        matching = [gpu for gpu in gpus if is_selected_by(selector, gpu)]
         if not matching:
             break
         visible.extend(matching)
     return [gpu for gpu in gpus if gpu in visible]
 
 
-def _matches(selector: str, gpu: GpuReading) -> bool:
-    """Whether an index, a UUID or a prefix of one selects this GPU."""
+def is_selected_by(selector: str, gpu: GpuReading) -> bool:
+    """Whether a selector means this GPU: its index, its UUID or a prefix of that."""
     selector = selector.strip()
     if selector.isdecimal():
         return int(selector) == gpu.index
@@ -119,21 +119,24 @@ def _check_temperature(candidate: Candidate, snapshot: MachineSnapshot, gpu: Gpu
         limit=below,
         gpu=gpu.index,
         message=f"GPU {gpu.index} too hot, {plain(temperature)} °C, starts below {plain(below)}",
-    )
+    ).by("gpu.max_temp_c", plain(limits.gpu_max_temp_celsius))
 
 
 def _check_memory(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
     free = free_after_claims(gpu, snapshot.claims)
     needed = _needed_vram_bytes(candidate, snapshot, gpu)
-    if candidate.limits.gpu_min_free_vram_bytes <= 0 or free is None or free >= needed:
+    minimum = candidate.limits.gpu_min_free_vram_bytes
+    if minimum <= 0 or free is None or free >= needed:
         return None
-    return HoldReason(
+    reason = HoldReason(
         check=Check.GPU_MEMORY,
         figure=max(0, free),
         limit=needed,
         gpu=gpu.index,
         message=f"GPU {gpu.index}{_memory_obstacle(snapshot, gpu, free, needed)}",
     )
+    # If more is needed than the minimum, an earlier run of the same command used it.
+    return reason.by("gpu.min_free_vram_mb", plain(minimum / MEGABYTE)) if needed == minimum else reason
 
 
 def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, needed: int) -> str:
@@ -213,9 +216,8 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     elif candidate.visible_gpus is not None:
         available = f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
     else:
-        available = f"machine has {eligible or 'none'}"
-    prefix = "" if eligible >= required else "can never start: "
-    message = f"{prefix}needs {counted(required, 'GPU')}, {available}"
+        available = f"machine has {eligible}" if eligible else "the GPU probe finds none"
+    message = f"needs {counted(required, 'GPU')}, {available}"
     return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)
 
 
@@ -224,8 +226,6 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
 # run first. Nothing is reserved for a run that does not fit on this machine at all, that waits for another run, or that
 # is held for other reasons than GPUs.
 RESERVE_AFTER_SECONDS = 300.0
-
-_GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +285,7 @@ def _large_enough(candidate: Candidate, snapshot: MachineSnapshot) -> list[GpuRe
     return [
         gpu
         for gpu in eligible_gpus(candidate, snapshot.readings.gpus)
-        if gpu.health not in _GONE and _has_room(snapshot, gpu, needed)
+        if gpu.health not in GONE and _has_room(snapshot, gpu, needed)
     ]
 
 

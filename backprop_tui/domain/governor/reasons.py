@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -38,7 +39,8 @@ class HoldReason:
 
     `figure` and `limit` are in bytes, degrees Celsius, load per core, tokens or a count, depending on the check; for a
     dependency the status of the other run, for a GPU's health its value. None: there is no figure. `gpu` is the index
-    of the GPU concerned, None for the host. `message` describes the reason.
+    of the GPU concerned, None for the host. `message` describes the reason and ends with the setting behind it;
+    `setting` is that one's key if setting it changes the limit of this run, or of runs queued later.
     """
 
     check: Check
@@ -46,6 +48,11 @@ class HoldReason:
     figure: float | str | None = None
     limit: float | str | None = None
     gpu: int | None = None
+    setting: str | None = None
+
+    def by(self, setting: str, value: object) -> HoldReason:
+        """Returns the reason with the setting behind it: `load 2.3 per core (governor.max_load_per_core 2)`."""
+        return replace(self, message=f"{self.message} ({setting} {value})", setting=setting)
 
 
 def most_blocking_first(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:

@@ -11,7 +11,7 @@ from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
-from backprop_tui.domain.telemetry import GpuReading, Readings, answers
+from backprop_tui.domain.telemetry import GONE, GpuReading, Readings, answers
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +87,16 @@ class Placement:
 class MachineSnapshot:
     """The machine at the monotonic time `now`.
 
-    `bucket` is refilled up to `now`. `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is
-    False until the probe has answered for the first time. `probe_broken_since` is a formatted clock time.
+    `automatic_parallel` is the number of runs at a time if the limits name none. `bucket` is refilled up to `now`.
+    `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is False until the probe has answered
+    for the first time. `probe_broken_since` is a formatted clock time.
     """
 
     now: float
     readings: Readings
     bucket: TokenBucket
     limits: MachineLimits = field(default_factory=MachineLimits)
+    automatic_parallel: int = 2
     active: tuple[ActiveRun, ...] = ()
     claims: tuple[Claim, ...] = ()
     saving: tuple[SavingRun, ...] = ()
@@ -103,6 +105,12 @@ class MachineSnapshot:
     readings_age_seconds: float = 0.0
     gpus_known: bool = True
     probe_broken_since: str | None = None
+
+    @property
+    def max_parallel(self) -> int:
+        """How many runs may be active at a time; 0 means no limit."""
+        limit = self.limits.max_parallel
+        return self.automatic_parallel if limit is None else limit
 
     def answers(self, gpu: GpuReading) -> bool:
         return answers(gpu, readings_age_seconds=self.readings_age_seconds, sample_seconds=self.limits.sample_seconds)
@@ -122,6 +130,20 @@ class MachineSnapshot:
             claims=(*self.claims, *claims_of(run, placement.claim_bytes, since=self.now)),
             bucket=self.bucket.take(self.limits),
         )
+
+
+MIN_PARALLEL = 2
+CORES_PER_RUN = 4
+
+
+def automatic_max_parallel(readings: Readings) -> int:
+    """How many runs may be active at a time by `max_parallel = "auto"`.
+
+    One for each GPU that is there, on a machine without GPUs one for every four usable cores, and two at least.
+    """
+    if readings.gpus:
+        return max(MIN_PARALLEL, sum(gpu.health not in GONE for gpu in readings.gpus))
+    return max(MIN_PARALLEL, int((readings.host.cores or 0) // CORES_PER_RUN))
 
 
 def claims_of(run: ActiveRun, claimed_bytes: int, *, since: float) -> Iterable[Claim]:

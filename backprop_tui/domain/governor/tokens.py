@@ -1,22 +1,40 @@
 """The token bucket that limits starts: a burst, then a number of starts per minute.
 
-One bucket serves all processes of the machine; it is stored on disk, with its fractions, for the next supervisor.
+An attempt that lasts less than a minute gives its token back. One bucket serves all processes of the machine; it is
+stored on disk, with its fractions, for the next supervisor.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 
 ROUNDING = 1e-9  # tolerance for the rounding error of many small refills
+SHORT_SECONDS = 60.0  # an attempt that lasts less gives its token back
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """The token of an attempt that is not known to have ended."""
+
+    run_id: str
+    attempt: int
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBucket:
-    """Start tokens at the monotonic time `as_of`; each start takes one."""
+    """Start tokens at the monotonic time `as_of`; each start takes one.
+
+    `loans` are the tokens that may still be given back. A token is given back and its loan removed in the same step, so
+    it is given back at most once, however often the bucket is stored and read again.
+    """
 
     tokens: float
     as_of: float
+    loans: tuple[Loan, ...] = ()
 
     def refilled(self, now: float, limits: MachineLimits) -> TokenBucket:
         """Returns the bucket refilled up to `now`, including fractions, up to the burst.
@@ -24,7 +42,7 @@ class TokenBucket:
         A `now` before `as_of` means that the machine was rebooted: nothing is added, and time counts from there.
         """
         gained = max(0.0, now - self.as_of) * limits.starts_per_minute / 60
-        return TokenBucket(tokens=min(float(limits.start_burst), self.tokens + gained), as_of=now)
+        return replace(self, tokens=min(float(limits.start_burst), self.tokens + gained), as_of=now)
 
     def seconds_to_next(self, limits: MachineLimits) -> float:
         """Seconds from `as_of` until the next start is allowed; 0 if one is allowed now or starts are not limited."""
@@ -38,7 +56,20 @@ class TokenBucket:
             return self
         if self.seconds_to_next(limits) > 0:
             raise ValueError(f"no start is allowed: {self.tokens} tokens")
-        return TokenBucket(tokens=max(0.0, self.tokens - 1), as_of=self.as_of)
+        return replace(self, tokens=max(0.0, self.tokens - 1))
+
+    def lent(self, loan: Loan, limits: MachineLimits) -> TokenBucket:
+        """Returns the bucket with the token that was just taken recorded as a loan."""
+        return replace(self, loans=(*self.loans, loan)) if is_limited(limits) else self
+
+    def settled(self, lasted: Mapping[Loan, float], limits: MachineLimits) -> TokenBucket:
+        """Returns the bucket after these loans have ended; `lasted` are the seconds that each attempt took."""
+        returned = sum(lasted[loan] < SHORT_SECONDS for loan in self.loans if loan in lasted)
+        return replace(
+            self,
+            tokens=min(float(limits.start_burst), self.tokens + returned),
+            loans=tuple(loan for loan in self.loans if loan not in lasted),
+        )
 
 
 def is_limited(limits: MachineLimits) -> bool:

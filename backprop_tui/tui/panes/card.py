@@ -13,7 +13,7 @@ from backprop_tui.domain.requests import BY_HEAT, BY_RAM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.states import cause_text, evidence_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
@@ -53,10 +53,9 @@ def _failure_card(run: KnownRun) -> Card:
 
 def _resume_text(record: JsonObject) -> str:
     """What a resume continues from, and how much work it repeats."""
-    usable = usable_checkpoints(record)
-    if not usable:
+    newest = newest_usable(record)
+    if newest is None:
         return "no checkpoint: r starts over, N edits and reruns"
-    newest = usable[-1]
     step = newest.get("step")
     name = sanitize(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
     intact = ", intact" if newest.get("sound") else ""

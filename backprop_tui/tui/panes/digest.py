@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -17,9 +18,10 @@ from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, usable_checkpoints
+from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
+from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
@@ -65,10 +67,6 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     # Failed runs before lost ones, then those that a guard stopped.
     order = (Status.FAILED, Status.LOST, Status.STOPPED)
     problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
-    failures = [_failure(run) for run in problems[:_MAX_FAILURES]]
-    if len(problems) > _MAX_FAILURES:
-        more = f"{len(problems) - _MAX_FAILURES} more"
-        failures.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
     rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
     rows += [*_paused(digest), *_longest_wait(digest)]
     if digest.unread:
@@ -77,7 +75,7 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     return DigestView(
         title="The last day" if digest.back_at is None else "While you were away",
         when=_when(digest),
-        failures=tuple(failures),
+        failures=tuple(_failures(problems)),
         rows=tuple(rows),
         first_failure=problems[0].id if problems else None,
         retry=tuple(run.id for run in problems if _may_succeed(run, snapshot)),
@@ -93,18 +91,35 @@ def _when(digest: AbsenceDigest) -> str:
     return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"
 
 
-def _failure(run: KnownRun) -> DigestRow:
-    cause = run.record.get("cause") or {}
+def _failures(problems: Sequence[KnownRun]) -> list[DigestRow]:
+    """One row for each cause, with all runs that ended for it: those of a sweep often fail alike."""
+    by_cause: dict[object, list[KnownRun]] = {}
+    for run in problems:
+        cause = run.record.get("cause") or {}
+        key = (run.status, cause.get("kind"), cause.get("advice"), re.sub(r"[\d.,]+", "#", cause_text(run.record)))
+        by_cause.setdefault(key, []).append(run)
+    groups = list(by_cause.values())
+    rows = [_failure(runs) for runs in groups[:_MAX_FAILURES]]
+    if len(groups) > _MAX_FAILURES:
+        more = f"{sum(map(len, groups[_MAX_FAILURES:]))} more"
+        rows.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
+    return rows
+
+
+def _failure(runs: Sequence[KnownRun]) -> DigestRow:
+    """Of one run, or of several with the same cause, whose figures may differ."""
+    record = runs[0].record
+    cause = record.get("cause") or {}
     advice = [] if cause.get("advice") is None else [sanitize(str(cause["advice"]))]
-    checkpoints = usable_checkpoints(run.record)
-    if checkpoints and checkpoints[-1].get("step") is not None:
-        advice.append(f"checkpoint at step {numbers.count(checkpoints[-1]['step'])}")
-    return DigestRow(
-        state=run.status.value,
-        subject=_name(run),
-        story=cause_text(run.record) or run.status.value,
-        advice="; ".join(advice) or None,
-    )
+    newest = [checkpoint for checkpoint in (newest_usable(run.record) for run in runs) if checkpoint is not None]
+    if newest and len(runs) > 1:
+        advice.append(f"{len(newest)} of them have a checkpoint")
+    elif newest and newest[0].get("step") is not None:
+        advice.append(f"checkpoint at step {numbers.count(newest[0]['step'])}")
+    story = cause_text(record) or runs[0].status.value
+    if len({cause_text(run.record) for run in runs}) > 1:
+        story += " (one of them)"
+    return DigestRow(state=runs[0].status.value, subject=_subject(runs), story=story, advice="; ".join(advice) or None)
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -133,11 +148,7 @@ def _result(runs: Sequence[KnownRun]) -> str:
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
     runs = [run for run in ended if run.status is Status.TIMEBOXED]
     for run in runs[:_MAX_TIMEBOXED]:
-        checkpoints = usable_checkpoints(run.record)
-        step = checkpoints[-1].get("step") if checkpoints else None
-        story = "no checkpoint, r starts over"
-        if checkpoints:
-            story = "r resumes" + ("" if step is None else f" from step {numbers.count(step)}")
+        story = key_to_go_on(run.record) if reached_timebox(run.record) else sanitize(str(run.record["reason"]))
         yield DigestRow(state="timeboxed", subject=_name(run), story=story)
     yield from _more_timeboxed(runs, "r resumes each")
 
@@ -228,7 +239,11 @@ def _may_succeed(run: KnownRun, snapshot: Snapshot) -> bool:
 
 
 def _subject(runs: Sequence[KnownRun]) -> str:
-    return _name(runs[0]) if len(runs) == 1 else counted(len(runs), "run")
+    if len(runs) == 1:
+        return _name(runs[0])
+    groups = {run.record.get("group") for run in runs}
+    group = groups.pop() if len(groups) == 1 else None
+    return counted(len(runs), "run") + ("" if group is None else f" of {sanitize(str(group))}")
 
 
 def _name(run: KnownRun) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
@@ -17,6 +16,7 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
+    exceeds_timebox,
     last_loss,
     limit_seconds,
     running_seconds,
@@ -110,8 +110,7 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
     left = None if limit is None else limit - seconds
     loss = last_loss(run)
     eta = live.eta_seconds
-    sliced = run.run is not None and is_sliced(run.run.spec)
-    warns = eta is not None and left is not None and eta > left and not sliced
+    warns = exceeds_timebox(run, moment)
     checkpoint = next(reversed(live.usable_checkpoints), None)
     return replace(
         row,

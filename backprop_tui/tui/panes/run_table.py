@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
 from backprop_tui.tui.lines import (
     STATE_TOKENS,
@@ -35,7 +36,7 @@ HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
 _ADDITIONS = (
     ("trend", 10, 12),
-    ("eta", 6, 6),
+    ("eta", 7, 7),
     ("name", 22, 6),
     ("timebox", 6, 7),
     ("bar", 12, 4),
@@ -46,6 +47,8 @@ _ADDITIONS = (
     ("name", 40, 12),
 )
 _LEAST = 77
+_LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
+_EXTEND = BY_ID["time"].shown
 _NARROW = 46
 
 
@@ -136,7 +139,10 @@ def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumn
             break
         shown[column] = size
         used += cost
-    space = min(_MAX_SPACE, max(0, width - MARGIN - used))
+    spare = max(0, width - MARGIN - used)
+    if "timebox" not in shown and spare >= _SPARE:
+        shown["left"] = _LEFT_AND_KEY
+    space = min(_MAX_SPACE, spare)
     return RunColumns(width=width, line_from_step="trend" not in shown or width < 100, space=space, **shown)
 
 
@@ -246,11 +252,17 @@ def _step_and_loss(builder: LineBuilder, row: RunRow, columns: RunColumns, glyph
 
 
 def _time(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
-    if columns.timebox and row.timebox is not None:
+    if columns.timebox and row.eta_warns:
+        builder.at(columns.timebox_at).put(_EXTEND, Token.ACCENT, bold=True).put(" more", Token.WARN)
+    elif columns.timebox and row.timebox is not None:
         filled, track = bar(row.timebox, columns.timebox, glyphs)
         builder.at(columns.timebox_at).put(filled, Token.VIOLET).put(track, Token.FAINT)
     if columns.left:
-        builder.at(columns.left_at).put(right(row.left, columns.left, glyphs))
+        has_room = row.eta_warns and not columns.timebox and len(row.left) + 2 < columns.left
+        builder.at(columns.left_at + columns.left - len(row.left) - 2)
+        builder.put(f"{_EXTEND} " if has_room else "", Token.ACCENT, bold=True)
+        builder.at(columns.left_at + columns.left - len(row.left))
+        builder.put(row.left, Token.WARN if row.eta_warns else Token.FG)
     if columns.eta:
         eta = Token.WARN if row.eta_warns else Token.MUTED
         builder.at(columns.eta_at).put(right(row.eta, columns.eta, glyphs), eta)

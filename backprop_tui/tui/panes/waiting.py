@@ -13,6 +13,7 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, limit_seconds, running_seconds
+from backprop_tui.presentation.run_line import how_to_change
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -46,12 +47,16 @@ class CheckRow:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingView:
-    """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none."""
+    """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none.
+
+    `changes` are the commands that change the limits.
+    """
 
     title: str
     note: str
     rows: Sequence[CheckRow]
     earliest: str = ""
+    changes: Sequence[str] = ()
 
 
 def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
@@ -65,6 +70,7 @@ def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
         note=", ".join(_note(run, snapshot)),
         rows=(*map(_failing_check, reasons), *_passing_checks(run, snapshot, failing)),
         earliest=_earliest_start(reasons, snapshot),
+        changes=how_to_change(reasons),
     )
 
 
@@ -99,7 +105,8 @@ def _failing_check(reason: JsonObject) -> CheckRow:
     if values is None or (check is Check.GPU_MEMORY and "claimed" in message):
         text = message.removeprefix(name).lstrip(" :")
         return CheckRow(name=name, now=text or message, limit="", is_failing=True)
-    return CheckRow(name=name, now=values[0], limit=values[1], is_failing=True)
+    setting = f" ({reason['setting']})" if reason.get("setting") else ""
+    return CheckRow(name=name, now=values[0], limit=values[1] + setting, is_failing=True)
 
 
 def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, str] | None:
@@ -217,4 +224,7 @@ def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
             (),
             (Piece("  Earliest start ", Token.MUTED), Piece(view.earliest), Piece(" (estimate)", Token.MUTED)),
         ]
+    lines += [()] if view.changes else []
+    for command in view.changes:
+        lines.append((Piece("  To change it ", Token.MUTED), Piece(clip(command, width - 15, glyphs))))
     return lines

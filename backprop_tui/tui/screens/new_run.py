@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import on, work
@@ -22,12 +23,12 @@ from backprop_tui.tui.screens.path_completion import Completions, PathCompletion
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
-_RESUME = "resume"
+_RESUME, _MINUTES = "resume", "minutes"
 _ROWS = (
     (Field(name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line"),),
     (Field(name="name", label="Name", placeholder="name of the script"),),
     (
-        Field(name="minutes", label="Timebox", width=9, placeholder="default", suffix="min"),
+        Field(name=_MINUTES, label="Timebox", width=9, placeholder="default", suffix="min, or none"),
         Field(name="total", label="  total", width=9, suffix="min, split into slices"),
     ),
     (
@@ -108,7 +109,15 @@ class NewRun(Form):
         super().on_mount()
         self._changed.set()
         self.run_worker(self._follow_verdict(), group="verdict")
+        self.run_worker(self._show_default_timebox(), group="default")
         self.draw_status()
+
+    async def _show_default_timebox(self) -> None:
+        """What applies if nothing is given; a setting that is wrong is reported by the dry run."""
+        with suppress(BackpropError):
+            minutes = (await self._commands.settings()).optional_number("max_run_minutes")
+            for entry in self.query(f"#field-{_MINUTES}").results(FieldInput):  # none while the dialog is being closed
+                entry.placeholder = "none" if minutes is None else f"{minutes:g}"
 
     def status(self) -> Sequence[Line]:
         """Returns interpreter, equivalent shell command, verdict, and the last error or result."""

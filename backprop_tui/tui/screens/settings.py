@@ -283,4 +283,5 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _written_message(self, written: Sequence[str]) -> Piece:
         at_next_start = any(key.startswith(_DASHBOARD) for key in written)
         hint = "; the dashboard reads its own settings when it starts" if at_next_start else ""
+        hint += "; queued runs keep theirs" if any(KEYS[key].is_settled_when_queued for key in written) else ""
         return Piece(f"{self._glyphs.state('done')} {', '.join(written)}: written{hint}", Token.OK)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from textual import work
 from textual.command import CommandList, CommandPalette
 from textual.css.query import NoMatches
 
+from backprop_tui.tui.textual_patches import Patch, apply_patches
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 
-# The wrapped method is private to Textual; the exact version that is required has it.
-_gather = inspect.unwrap(CommandPalette._gather_commands)  # noqa: SLF001
-_GROUP = CommandPalette._GATHER_COMMANDS_GROUP  # noqa: SLF001
+_original: Any = getattr(CommandPalette, "_gather_commands", None)
 
 
 class Palette(DismissOnce, CommandPalette):
@@ -24,9 +24,21 @@ class Palette(DismissOnce, CommandPalette):
         if self.query_one(CommandList).scrollable_content_region:  # paging a list without rows divides by zero
             super()._action_command_list(action)
 
-    @work(exclusive=True, group=_GROUP)
-    async def _gather_commands(self, search_value: str) -> None:
-        try:
-            await _gather(self, search_value)
-        except NoMatches:
-            return  # closed meanwhile: there is no list to add to
+
+@work(exclusive=True, group=getattr(CommandPalette, "_GATHER_COMMANDS_GROUP", ""))
+async def _gather_until_closed(palette: CommandPalette, search_value: str) -> None:
+    try:
+        await inspect.unwrap(_original)(palette, search_value)
+    except NoMatches:
+        return  # closed meanwhile: there is no list to add to
+
+
+PATCHES = (
+    Patch(
+        owner=Palette,
+        name="_gather_commands",
+        replacement=_gather_until_closed,
+        sha256="b91ff7feae77d521921715bb922583c8f425a0c576fd0cb89cbb5a5ca98d9fda",
+    ),
+)
+apply_patches(PATCHES)

@@ -10,7 +10,7 @@ Input: Textual turns an escape sequence that it does not know into key presses, 
 #570): a late answer to our question for the background colour would press a dozen keys.
 
 Partial updates: Textual crops what it sends at the right end only (since its pull request #2318). A row whose last
-column changes each second would be sent as a whole each second. A test fails when Textual changes the method.
+column changes each second would be sent as a whole each second.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-# SHA-256 of the source of `ChopsUpdate.render_segments`, for the test that watches it.
-REPLACED_SOURCE = "4c1cdb567e0b8354bd70cb129da78a42314c39eb8aacd5bf21951cbd5aaba0ef"
+from backprop_tui.tui.textual_patches import Patch, apply_patches
+
 _disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
 _continue = LinuxDriver._sigcont_application  # noqa: SLF001
 _ANSWERS = re.compile("\x1b\\]11;[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
@@ -41,11 +41,8 @@ _PARTIAL_ANSWER = re.compile("(?:\x1b\\]11;[^\x07\x1b]*\x1b?|\x1b\\[\\?[0-9;]*)$
 
 def apply(typed: bytes) -> None:
     """Patch Textual in this process; `typed` are the bytes typed before the start."""
-    LinuxDriver._disable_mouse_support = _disable_mouse_and_pixels  # type: ignore[method-assign, assignment] # noqa: SLF001
-    LinuxDriver._sigcont_application = _on_continue  # type: ignore[method-assign, assignment] # noqa: SLF001
     FilteredParser.typed = typed.decode(errors="ignore")
-    linux_driver.XTermParser = FilteredParser  # type: ignore[attr-defined]
-    ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign]
+    apply_patches(PATCHES)
 
 
 def _disable_mouse_and_pixels(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included
@@ -118,3 +115,34 @@ def render_segments(self: ChopsUpdate, console: Console) -> str:
         if y != last_y:
             sequences.append("\n")
     return "".join(sequences)
+
+
+PATCHES = (
+    Patch(
+        owner=LinuxDriver,
+        name="_disable_mouse_support",
+        replacement=_disable_mouse_and_pixels,
+        builds_on=("_enable_mouse_pixels",),
+        sha256="7aa636d72c4e198e863fc5407c28359161132cffcbe5b111f6b512d6ecf09e42",
+    ),
+    Patch(
+        owner=LinuxDriver,
+        name="_sigcont_application",
+        replacement=_on_continue,
+        builds_on=("__init__", "_patch_lflag", "_patch_iflag"),
+        sha256="3cd78e5f77e808a3e9477333b4e2f841752daf3a4d189bddc3c10a9822234bf5",
+    ),
+    Patch(
+        owner=linux_driver,
+        name="XTermParser",
+        replacement=FilteredParser,
+        sha256="fc1e32fb7a4ae5a008629a8fc7b6b1cc4a4f98280156ad6b171d16027eecd926",
+    ),
+    Patch(
+        owner=ChopsUpdate,
+        name="render_segments",
+        replacement=render_segments,
+        builds_on=("__init__",),
+        sha256="5af7a09d19e8c3d3dcf8a865544b02e51b4f1da6d29c6ea7510e6298fb66c40a",
+    ),
+)

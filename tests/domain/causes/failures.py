@@ -10,7 +10,14 @@ from backprop_tui.domain.causes.registry import cause_of_failure
 from backprop_tui.domain.causes.tracebacks import split_log_lines
 from backprop_tui.domain.run import Cause
 
-FACTS = Facts(exit_code=1, command=("python3", "train.py"), cwd="/w", interpreter="/w/.venv/bin/python")
+PYTHON = "/w/.venv/bin/python"
+FACTS = Facts(
+    exit_code=1,
+    command=("python3", "train.py"),
+    cwd="/w",
+    interpreter=PYTHON,
+    install=lambda package: f"{PYTHON} -m pip install {package}",
+)
 
 
 def clues_of(log: str | bytes, **facts: Any) -> Clues:

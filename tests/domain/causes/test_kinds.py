@@ -155,9 +155,11 @@ def test_a_full_disk_is_named_with_its_free_space() -> None:
 
 
 def test_a_failed_import_comes_with_install_instructions() -> None:
-    log = raised("ModuleNotFoundError: No module named 'cv2.aruco'")
+    log = raised("ModuleNotFoundError: No module named 'cv2'")
     assert (cause_of(log).advice or "").startswith("/w/.venv/bin/python -m pip install opencv-python")
-    assert "used: a .venv" in (cause_of(log, python_origin="a .venv beside it").advice or "")
+    assert (cause_of(log).advice or "").endswith(", or name another interpreter in the command line")
+    with_origin = cause_of(log, python_origin="a .venv beside it").advice or ""
+    assert with_origin.endswith(", or choose another interpreter with --python (used: a .venv beside it)")
     local = cause_of(raised("ModuleNotFoundError: No module named 'src'"), local_module=lambda _: "/w/lib")
     assert "PYTHONPATH=/w/lib" in (local.advice or "")
     module = cause_of("/usr/bin/python3: No module named trainer\n")
@@ -166,11 +168,65 @@ def test_a_failed_import_comes_with_install_instructions() -> None:
     assert cause_of(log).summary == "no module a in /w/.venv/bin/python"
 
 
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        ("sklearn", "pip install scikit-learn"),
+        ("google.protobuf", "pip install protobuf"),
+        ("pkg_resources", "pip install 'setuptools<81'"),
+        ("transformers.models.new", "another version of transformers is needed, or a local file or directory hides it"),
+        ("_bz2", "it belongs to Python itself, and this one was built without it"),
+    ],
+)
+def test_what_provides_a_module(module: str, word: str) -> None:
+    assert word in (cause_of(raised(f"ModuleNotFoundError: No module named '{module}'")).advice or "")
+
+
+def test_the_report_module_comes_with_the_command_that_copies_it() -> None:
+    cause = cause_of(raised("ModuleNotFoundError: No module named 'backprop_tui'", path="/w/a b/train.py"))
+    assert cause.advice == "backprop-tui report '/w/a b', then there: import backprop_report as report"
+
+
+def test_a_relative_import_of_the_script_comes_with_the_line_that_starts_its_module() -> None:
+    log = raised("ImportError: attempted relative import with no known parent package", code="from ..nets import x")
+    asked: list[tuple[str, int]] = []
+
+    def as_module(path: str, levels: int) -> str:
+        asked.append((path, levels))
+        return "run -- python3 -m a.b.train"
+
+    cause = cause_of(log, as_module=as_module)
+    assert asked == [("/w/train.py", 2)]
+    assert (cause.kind, cause.advice) == ("import_error", "run -- python3 -m a.b.train")
+    assert cause.summary == "train.py: attempted relative import with no known parent package"
+    assert "python3 -m PACKAGE.MODULE" in (cause_of(log).advice or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "variable"),
+    [
+        (
+            "ValueError: Error initializing torch.distributed: environment variable RANK expected, but not set",
+            "RANK",
+        ),
+        ("KeyError: 'LOCAL_RANK'", "LOCAL_RANK"),
+    ],
+)
+def test_a_distributed_script_without_its_launcher_comes_with_the_line_to_type(error: str, variable: str) -> None:
+    cause = cause_of(raised(error), command=("python3", "-u", "/w/train.py", "--lr", "3"), gpu_indices=(0, 1))
+    assert cause.summary == f"{variable} is not set: the script expects to be started by torchrun"
+    launcher = "/w/.venv/bin/python -m torch.distributed.run --standalone --nproc-per-node=2"
+    assert cause.advice == f"backprop-tui run -- {launcher} /w/train.py --lr 3"
+    module = cause_of(raised(error), command=("python3", "-m", "pkg.train"))
+    assert (module.advice or "").endswith("--nproc-per-node=1 -m pkg.train")
+
+
 def test_a_missing_file_names_the_expected_path() -> None:
     log = raised("FileNotFoundError: [Errno 2] No such file or directory: 'data/a.bin'")
     assert "/w/data/a.bin" in (cause_of(log).advice or "")
     script = cause_of("python3: can't open file '/w/trian.py': [Errno 2] No such file or directory\n", exit_code=2)
     assert (script.kind, script.summary) == ("file_not_found", "FileNotFoundError: /w/trian.py")
+    assert "it was expected at /w/trian.py; --cwd" in (script.advice or "")
     shell = cause_of("job.sh: line 3: torchrum: command not found\n", exit_code=127)
     assert (shell.kind, shell.summary) == ("file_not_found", "command not found: torchrum")
 
@@ -280,11 +336,35 @@ def test_native_code_that_aborts_prints_its_reason_before_the_signal() -> None:
     )
 
 
+def test_python_2_code_is_recognised() -> None:
+    for error in (
+        "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?",
+        "SyntaxError: multiple exception types must be parenthesized",
+        "NameError: name 'xrange' is not defined",
+        "AttributeError: 'dict' object has no attribute 'iteritems'. Did you mean: 'items'?",
+        "ModuleNotFoundError: No module named 'urllib2'",
+    ):
+        cause = cause_of(raised(error))
+        assert (cause.kind, cause.retryable) == ("python_error", False), error
+        assert (cause.summary or "").startswith(error)
+        assert "this looks like Python 2 code" in (cause.advice or "")
+
+
+def test_only_syntax_that_some_python_knows_may_need_a_newer_one() -> None:
+    for error in ("SyntaxError: invalid syntax", "SyntaxError: f-string: expecting '}'"):
+        assert "newer Python" in (cause_of(raised(error)).advice or "")
+    for error in ("IndentationError: unexpected indent", "SyntaxError: '(' was never closed"):
+        assert cause_of(raised(error)).advice == "fix the script, then resume"
+
+
 def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> None:
     silent = cause_of("", exit_code=7)
     assert (silent.kind, silent.evidence, silent.line) == ("unknown", "exit code 7", None)
     spoken = cause_of("step 9\nthe learning rate must be positive\n\n", exit_code=1)
-    assert (spoken.summary, spoken.evidence, spoken.line) == ("exit code 1", "the learning rate must be positive", 2)
+    message = "the learning rate must be positive"
+    assert (spoken.summary, spoken.evidence, spoken.line) == (f"exit code 1, last line: {message}", message, 2)
+    working = cause_of("loading\nepoch 3 loss 0.25\n", exit_code=1)
+    assert (working.summary, working.evidence) == ("exit code 1", "epoch 3 loss 0.25")
     said = cause_of("a\nERROR: cannot reach the licence server\nbye\n", exit_code=7)
     assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the licence server", 2)
 

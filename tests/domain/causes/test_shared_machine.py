@@ -228,7 +228,7 @@ def test_words_in_ordinary_output_are_no_cause() -> None:
         "WARNING: 401 Client Error for telemetry",
     ):
         cause = cause_of(f"{line}\nstep 1\nno data left\n", exit_code=3)
-        assert (cause.kind, cause.summary) == ("unknown", "exit code 3"), line
+        assert (cause.kind, cause.summary) == ("unknown", "exit code 3, last line: no data left"), line
 
 
 def test_a_prompt_of_click_or_getpass_is_recognised() -> None:

@@ -107,7 +107,7 @@ calm_limits = st.builds(
 )
 machine_limits = st.builds(
     MachineLimits,
-    max_parallel=st.integers(0, 4),
+    max_parallel=st.none() | st.integers(0, 4),
     start_burst=st.integers(0, 5),
     starts_per_minute=st.sampled_from([0.0, 0.25, 1.0, 60.0]),
 )

@@ -8,10 +8,15 @@ import pytest
 
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import MachineSnapshot, PendingDependency, Placement
+from backprop_tui.domain.governor.snapshot import (
+    MachineSnapshot,
+    PendingDependency,
+    Placement,
+    automatic_max_parallel,
+)
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
-from backprop_tui.domain.telemetry import HostReading
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from tests.domain.governor.machines import CALM_HOST, active_run, candidate, gb, gpu, snapshot, uuid_of
 
 NO_PLACE = Admit(placement=Placement(gpus=None))
@@ -45,13 +50,13 @@ def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
     assert messages(decide(run, replace(machine, queue_held=True))) == [
         "queue held by you, nothing new starts",
         "after nano-lm-768",
-        "disk 0.5 GB free, needs 1",
+        "disk 0.5 GB free (governor.min_free_disk_gb 1)",
         "2 runs active (max_parallel 2)",
-        "GPU 0: 0.9 GB free, needs 2.5",
-        "RAM 3.1 GB free, needs 4",
-        "load 2.5 per core, starts below 2",
-        "GPU 0 too hot, 84 °C, starts below 82",
-        "start limit, next in 41s (starts_per_minute 1)",
+        "GPU 0: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
+        "RAM 3.1 GB free (min_free_ram_gb 4)",
+        "load 2.5 per core (governor.max_load_per_core 2)",
+        "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)",
+        "start limit, next in 41s (governor.starts_per_minute 1)",
     ]
 
 
@@ -102,6 +107,34 @@ def test_the_parallel_limit_is_the_runs_own_or_the_machines(
     )
     decision = decide(candidate(limits=RunLimits(max_parallel=own)), machine)
     assert checks(decision) == ([Check.PARALLEL] if held else [])
+
+
+def test_the_message_says_whose_limit_of_active_runs_it_is() -> None:
+    active = (active_run("a"), active_run("b"))
+    automatic = replace(snapshot(limits=MachineLimits(), active=active), automatic_parallel=2)
+    assert messages(decide(candidate(), automatic)) == ["2 runs active (max_parallel auto: 2)"]
+    own = decide(candidate(limits=RunLimits(max_parallel=1)), snapshot(active=active))
+    assert messages(own) == ["2 runs active (max_parallel 1 of this run)"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "most"),
+    [
+        ((), 2.0, 2),
+        ((), 16.0, 4),
+        ((), 11.5, 2),
+        ((), None, 2),
+        ((gpu(0),), 64.0, 2),
+        (tuple(gpu(index) for index in range(8)), 4.0, 8),
+        ((gpu(0), gpu(1), gpu(2), gpu(3, health=GpuHealth.LOST)), 64.0, 3),
+        ((gpu(0), gpu(1), gpu(2, health=GpuHealth.STALE)), 64.0, 3),
+    ],
+)
+def test_automatic_is_a_run_for_each_gpu_or_for_every_four_cores(
+    gpus: tuple[GpuReading, ...], cores: float | None, most: int
+) -> None:
+    host = replace(CALM_HOST, cores=cores)
+    assert automatic_max_parallel(snapshot(*gpus, host=host).readings) == most
 
 
 def test_without_a_start_limit_an_empty_bucket_holds_no_run() -> None:

@@ -38,7 +38,7 @@ def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: Ma
     if isinstance(decide(run, machine), Hold):
         return
     host, limits, active = machine.readings.host, run.limits, len(machine.active)
-    most = machine.limits.max_parallel if limits.max_parallel is None else limits.max_parallel
+    most = machine.max_parallel if limits.max_parallel is None else limits.max_parallel
     assert not machine.queue_held
     assert not run.awaited
     assert most == 0 or active < most

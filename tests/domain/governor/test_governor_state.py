@@ -38,17 +38,17 @@ def test_an_open_governor_has_free_slots_and_starts() -> None:
     [
         (
             snapshot(gpu(1, celsius=84.0), active=(active_run("vit", 1, paused_by="heat"),)),
-            "GPU 1 too hot, 84 °C, starts below 80",
+            "GPU 1 too hot, 84 °C, starts below 80 (gpu.max_temp_c 85)",
         ),
-        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free, needs 4"),
-        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 41s (starts_per_minute 1)"),
+        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free (min_free_ram_gb 4)"),
+        (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 41s (governor.starts_per_minute 1)"),
         (
             snapshot(
                 gpu(3, used_gb=8),
                 active=(active_run("wav2vec-ft", 3),),
                 claims=(claim(active_run("wav2vec-ft"), 15, index=3),),
             ),
-            "GPU 3 claimed by wav2vec-ft, still loading",
+            "GPU 3 claimed by wav2vec-ft, still loading (gpu.min_free_vram_mb 2500)",
         ),
     ],
 )
@@ -80,7 +80,10 @@ def test_each_check_is_named_once_for_each_gpu_however_many_runs_it_holds() -> N
     larger = candidate("larger", limits=RunLimits(gpu_min_free_vram_bytes=gb(5)))
     assert clauses(machine, candidate(), larger) == (
         "holding",
-        ("GPU 0: 1.5 GB free, needs 2.5", "GPU 1: 1 GB free, needs 2.5"),
+        (
+            "GPU 0: 1.5 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
+            "GPU 1: 1 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
+        ),
     )
 
 

@@ -81,8 +81,8 @@ class TestWithoutGpus:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
     def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
-        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["can never start: needs 2 GPUs, machine has none"]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
+        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["needs 2 GPUs, the GPU probe finds none"]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["needs 2 GPUs, machine has 1"]
 
 
 class TestChoice:
@@ -100,14 +100,12 @@ class TestChoice:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
-        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
-            "can never start: needs 1 GPU, none of those chosen (7) here"
-        ]
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["needs 1 GPU, none of those chosen (7) here"]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
         assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
-            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+            "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
         ]
 
     def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
@@ -120,10 +118,10 @@ class TestUnfit:
     @pytest.mark.parametrize(
         ("unfit", "message"),
         [
-            (gpu(celsius=84.0), "GPU 0 too hot, 84 °C, starts below 82"),
-            (gpu(celsius=82.0), "GPU 0 too hot, 82 °C, starts below 82"),
-            (gpu(used_gb=23.1), "GPU 0: 0.9 GB free, needs 2.5"),
-            (gpu(total_gb=2.0), "GPU 0 has 2 GB in total, needs 2.5"),
+            (gpu(celsius=84.0), "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)"),
+            (gpu(celsius=82.0), "GPU 0 too hot, 82 °C, starts below 82 (gpu.max_temp_c 85)"),
+            (gpu(used_gb=23.1), "GPU 0: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)"),
+            (gpu(total_gb=2.0), "GPU 0 has 2 GB in total, needs 2.5 (gpu.min_free_vram_mb 2500)"),
             (
                 gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
                 "GPU 0 lost: Xid 79, fallen off the bus",
@@ -145,7 +143,7 @@ class TestUnfit:
     def test_a_start_waits_for_the_same_temperature_as_a_run_paused_for_heat(self) -> None:
         paused = active_run("vit-b16", 0, paused_by="heat")
         assert reasons(candidate(), snapshot(gpu(celsius=81.0), active=(paused,))) == [
-            "GPU 0 too hot, 81 °C, starts below 80"
+            "GPU 0 too hot, 81 °C, starts below 80 (gpu.max_temp_c 85)"
         ]
         assert indices(candidate(), snapshot(gpu(celsius=81.0), active=(active_run("a", 0),))) == [0]
 
@@ -165,21 +163,23 @@ class TestUnfit:
     def test_a_blocking_claim_is_named(self) -> None:
         loading, other = active_run("wav2vec-ft", 0), active_run("tiny", 0)
         machine = snapshot(gpu(used_gb=8), active=(loading, other), claims=(claim(other, 1), claim(loading, 15)))
-        assert reasons(candidate(), machine) == ["GPU 0 claimed by wav2vec-ft, still loading"]
+        assert reasons(candidate(), machine) == [
+            "GPU 0 claimed by wav2vec-ft, still loading (gpu.min_free_vram_mb 2500)"
+        ]
 
     def test_a_foreign_process_is_named_by_pid_and_owner(self) -> None:
         foreign = GpuProcess(pid=40412, memory_bytes=gb(21.3), owner="mika")
         ours = process("a", 2.0)
         assert reasons(candidate(), snapshot(gpu(used_gb=23.3, processes=(ours, foreign)))) == [
-            "GPU 0: 0.7 GB free, needs 2.5, pid 40412 (mika) holds 21.3"
+            "GPU 0: 0.7 GB free, needs 2.5, pid 40412 (mika) holds 21.3 (gpu.min_free_vram_mb 2500)"
         ]
 
     def test_several_gpus_that_do_not_fit_are_counted_and_each_named(self) -> None:
         machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
         assert reasons(candidate(gpus_wanted=2), machine) == [
             "needs 2 GPUs, 0 free",
-            "GPU 0 too hot, 84 °C, starts below 82",
-            "GPU 1: 0.9 GB free, needs 2.5",
+            "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)",
+            "GPU 1: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
         ]
 
 

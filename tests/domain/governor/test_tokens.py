@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.tokens import TokenBucket, full_bucket
+from backprop_tui.domain.governor.tokens import SHORT_SECONDS, Loan, TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
 
 FOUR_THEN_ONE_A_MINUTE = MachineLimits(start_burst=4, starts_per_minute=1.0)
@@ -49,6 +49,25 @@ def test_a_clock_that_restarts_at_boot_adds_nothing() -> None:
 @given(buckets, rates, st.floats(0.0, 1e5))
 def test_there_is_never_more_than_the_burst(bucket: TokenBucket, limits: MachineLimits, later: float) -> None:
     assert 0 <= bucket.refilled(bucket.as_of + later, limits).tokens <= limits.start_burst
+
+
+def loan(name: str) -> Loan:
+    return Loan(run_id=name, attempt=1)
+
+
+def test_a_token_is_given_back_once_for_a_short_attempt_and_never_for_a_long_one() -> None:
+    bucket = full_bucket(0.0, FOUR_THEN_ONE_A_MINUTE)
+    for name in "abc":
+        bucket = bucket.take(FOUR_THEN_ONE_A_MINUTE).lent(loan(name), FOUR_THEN_ONE_A_MINUTE)
+    lasted = {loan("a"): SHORT_SECONDS - 1, loan("b"): SHORT_SECONDS}
+    after = bucket.settled(lasted, FOUR_THEN_ONE_A_MINUTE)
+    assert (after.tokens, after.loans) == (2.0, (loan("c"),))
+    assert after.settled(lasted, FOUR_THEN_ONE_A_MINUTE) == after
+
+
+def test_a_token_that_comes_back_to_a_full_bucket_is_dropped() -> None:
+    bucket = full_bucket(0.0, FOUR_THEN_ONE_A_MINUTE).lent(loan("a"), FOUR_THEN_ONE_A_MINUTE)
+    assert bucket.settled({loan("a"): 0.0}, FOUR_THEN_ONE_A_MINUTE) == full_bucket(0.0, FOUR_THEN_ONE_A_MINUTE)
 
 
 @given(st.floats(0.0, 1.0), rates, st.lists(st.floats(0.0, 1.0), min_size=1, max_size=50))

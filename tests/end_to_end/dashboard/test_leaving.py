@@ -91,7 +91,7 @@ def test_after_sigkill_the_next_dashboard_shows_the_same_run(sandbox: Sandbox, o
     assert_still_printing(run)
 
 
-def test_ctrl_z_suspends_to_the_shell_and_fg_returns(sandbox: Sandbox) -> None:
+def test_ctrl_z_suspends_to_the_shell_and_fg_paints_everything_again(sandbox: Sandbox) -> None:
     run = training(sandbox)
     bash = shutil.which("bash")
     if bash is None:
@@ -101,15 +101,28 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_returns(sandbox: Sandbox) -> None:
         screen.wait_for("shell>")
         screen.type(" ".join(PROGRAM) + "\n")
         screen.wait_for("running")
-        screen.type("\x1a")
-        screen.wait_for("Stopped")
-        assert_terminal_restored(screen)
-        assert_still_printing(run)
-        screen.type("echo the shell $((40 + 2))\n")
-        screen.wait_for("the shell 42")
-        screen.type("fg\n")
-        wait_until(lambda: ALTERNATE_SCREEN in screen.modes(), "the alternate screen again", report=screen.state)
-        screen.wait_for("running")
+        screen.type("p")
+        run.wait_for(Status.PAUSED)  # so that nothing but a full repaint changes the screen
+        screen.wait_for("Paused")
+        for opens, text in (("", "1 Log"), ("?", "Anywhere"), ("n", "queue and keep open")):
+            screen.type(opens)
+            screen.wait_for(text)
+            screen.type("\x1a")
+            screen.wait_for("Stopped")
+            assert_terminal_restored(screen)
+            screen.type("echo the shell $((40 + 2))\n")
+            screen.wait_for("the shell 42")
+            screen.type("fg\n")
+            wait_until(lambda: ALTERNATE_SCREEN in screen.modes(), "the alternate screen again", report=screen.state)
+            screen.wait_for(text)
+            screen.wait_until_gone("the shell 42")
+            if opens == "?":
+                screen.type("\x1b")
+            screen.wait_for("Paused")  # behind the dialog too
+        screen.type("\x1b")
+        screen.wait_until_gone("queue and keep open")
+        screen.type("p")
+        run.wait_for(Status.RUNNING)
         screen.type("q")
         screen.wait_for("when this window closes")
         screen.type("\r")

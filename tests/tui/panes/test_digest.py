@@ -49,6 +49,18 @@ def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
     assert row.advice == "use a smaller batch; checkpoint at step 2"
 
 
+def test_runs_that_failed_alike_share_a_row() -> None:
+    saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
+    loads = Cause(kind="python_error", summary="ValueError: shape 3", advice="fix train.py line 7")
+    alike = [ended(f"g-{number}", Status.FAILED, cause=loads, group="grid", checkpoints=saved) for number in range(5)]
+    other = Cause(kind="python_error", summary="ValueError: shape 4", advice="fix train.py line 7")
+    view = digest(*alike, ended("g-5", Status.FAILED, cause=other, group="grid"), ended("x", Status.FAILED, cause=OOM))
+    grid, single = view.failures
+    assert (grid.subject, grid.story) == ("6 runs of grid", "ValueError: shape 3 (one of them)")
+    assert grid.advice == "fix train.py line 7; 5 of them have a checkpoint"
+    assert (single.subject, single.advice) == ("x", "use a smaller batch")
+
+
 def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() -> None:
     heat = Cause(kind="overheated", evidence="GPU 1 at 91 C")
     view = digest(
@@ -68,7 +80,7 @@ def _done(name: str, metric: str, value: float, **fields: Any) -> KnownRun:
 
 def test_the_best_of_a_group_is_named_with_its_metric() -> None:
     runs = [_done("one", "val_acc", 0.5, group="g"), _done("two", "val_acc", 0.75, group="g"), ended("x", group="g")]
-    assert told(digest(*runs))["completed"] == "3 runs: best val_acc 0.7500, two"
+    assert told(digest(*runs))["completed"] == "3 runs of g: best val_acc 0.7500, two"
 
 
 def test_different_trainings_are_not_compared() -> None:
@@ -90,7 +102,9 @@ def test_an_unknown_direction_has_no_best() -> None:
 
 def test_a_timeboxed_run_says_whether_it_resumes() -> None:
     saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
-    assert told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: r resumes from step 41,000"
+    assert (
+        told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: saved step 41,000, r resumes"
+    )
     assert "no checkpoint" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
 
 
@@ -161,7 +175,8 @@ def test_it_fits_a_narrow_screen_and_ascii() -> None:
 
 
 def test_what_is_too_much_is_counted() -> None:
-    failed = [ended(f"run-{number}", Status.FAILED, cause=OOM) for number in range(20)]
+    causes = [Cause(kind="python_error", summary=f"Error{chr(65 + number)}") for number in range(20)]
+    failed = [ended(cause.summary or "", Status.FAILED, cause=cause) for cause in causes]
     view = digest(*failed, unread=3)
     assert view.failures[-1].subject == "8 more"
     assert view.rows[-1].subject == "3 runs"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.causes.cause import cause_of_stop
+from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Cause
+from backprop_tui.domain.run import Cause, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
@@ -51,6 +53,29 @@ def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
     assert _row(running("a", **late)).eta_warns
     assert not _row(running("a", **late, spec={"total_seconds": 90_000.0})).eta_warns
     assert not _row(running("a", step=10, total_steps=100, eta_seconds=90.0)).eta_warns
+
+
+def test_the_row_of_such_a_run_names_the_key_that_extends_it() -> None:
+    late = running("a", step=10, total_steps=10_000, eta_seconds=9990.0, metrics={"loss": 1.0}, seconds=50)
+    in_time = running("b", step=10, total_steps=100, eta_seconds=90.0, metrics={"loss": 1.0}, seconds=50)
+    assert re.search(r" t more +9m10s +2h47m!", _text(late))
+    for width in (76, 80, 99):
+        assert " t 9m10s" in _text(late, width)
+        assert " 9m10s" in _text(in_time, width)
+    assert not re.search(r" t( more| 9m10s)", _text(in_time) + _text(in_time, 80))
+
+
+def test_a_timeboxed_run_first_says_what_is_saved_and_the_key_to_go_on() -> None:
+    saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
+    assert "saved step 41,000, r resumes · reached its limit" in _text(ended("a", Status.TIMEBOXED, checkpoints=saved))
+    assert "no checkpoint, r starts over" in _text(ended("a", Status.TIMEBOXED), 80)
+
+
+def test_a_run_that_reached_its_goal_did_not_reach_its_limit() -> None:
+    run = ended("a", Status.TIMEBOXED, spec={"until": (parse_goal("step=100"),)}, step=100)
+    reached = KnownRun(record=run.record | {"reason": "step 100 reached"})
+    assert "step 100 reached" in _text(reached)
+    assert "r starts over" not in _text(reached)
 
 
 def test_a_run_without_figures_says_how_long_it_has_been_silent() -> None:

@@ -52,6 +52,11 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
             "keeps 4 GB",
         ),
         (
+            {"check": "load", "figure": 2.5, "limit": 2.0, "message": "load", "setting": "governor.max_load_per_core"},
+            "2.50 per core",
+            "below 2 (governor.max_load_per_core)",
+        ),
+        (
             {"check": "parallel", "figure": 2, "limit": 2, "message": "2 active"},
             "2 used",
             "at most 2",
@@ -86,6 +91,14 @@ def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     alone = waiting_view(held, snapshot(soon, held))
     assert alone is not None
     assert alone.earliest == ""
+
+
+def test_the_card_says_how_to_change_what_holds_the_run() -> None:
+    pace = {"check": "starts", "message": "start limit, next in 41s", "setting": "governor.starts_per_minute"}
+    view = waiting_view(queued("a", holds=(pace, COUNT)), snapshot())
+    assert view is not None
+    lines = [text_of(line) for line in draw_details((), 80, UNICODE, waiting=view).lines]
+    assert "  To change it backprop-tui config set governor.starts_per_minute N" in lines
 
 
 def test_who_overtook_is_counted() -> None:

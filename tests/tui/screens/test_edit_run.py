@@ -47,6 +47,16 @@ async def test_an_emptied_field_removes_its_value() -> None:
         assert commands.calls == [("edit", "first", {"tags": [], "max_run_seconds": math.inf, "priority": 0})]
 
 
+async def test_the_timebox_may_have_a_unit() -> None:
+    commands = FakeCommands()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
+        await stage.pilot.press("e")
+        dialog(stage).field("minutes").value = "1h30m"
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(commands.calls))
+        assert commands.calls == [("edit", "first", {"max_run_seconds": 5400.0})]
+
+
 async def test_a_refusal_is_shown_in_the_dialog() -> None:
     commands = FakeCommands(CommandResult(done=False, message="first: the disk is full"))
     async with staged(snapshot(*RUNS), commands=commands) as stage:

@@ -60,8 +60,8 @@ async def test_a_changed_key_has_the_file_as_its_origin() -> None:
     commands = FakeConfig()
     async with staged(commands=commands) as stage:
         await opened(stage)
-        await stage.pilot.press("j", "enter", "backspace", "6", "enter")
-        await until(stage, lambda: "2 → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
+        await stage.pilot.press("j", "enter", *["backspace"] * len("auto"), "6", "enter")
+        await until(stage, lambda: "auto → 6" in shown(stage) and "1 changed" in shown(stage, "settings-heading"))
         assert commands.values == {}
         await stage.pilot.press("ctrl+s")
         await until(stage, lambda: "written" in shown(stage, "settings-message"))
