@@ -61,8 +61,8 @@ class ClientSession:
     def supervisor(self) -> SupervisorProcess:
         """The supervisor of this user and machine. Raises: StateUnavailable, if we are root and the store is not."""
         self.home.require_own()
-        if os.path.isdir(self.home.root) and not os.path.isdir(self.home.host_folder):
-            self.home.prepare()  # another machine made this store: add the folders that this machine needs
+        if os.path.isdir(self.home.root) and not os.access(self.home.host_folder, os.W_OK | os.X_OK):
+            self.home.prepare()  # another machine made this store, or root: add the folders that this machine needs
         return SupervisorProcess(home=self.home, config_path=self.config_path)
 
     def settings(self) -> Settings:

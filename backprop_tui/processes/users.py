@@ -39,9 +39,11 @@ def run_as(uid: int) -> str:
 
 
 def why_closed(path: str) -> tuple[str, str]:
-    """What keeps us from reading or writing this path, and the command that opens it."""
+    """What keeps us from reading or writing this path, and the command that opens it, or what else does."""
     closed = _closed_part(path)
     status = os.lstat(closed)
+    if os.statvfs(os.path.dirname(closed) if stat.S_ISLNK(status.st_mode) else closed).f_flag & os.ST_RDONLY:
+        return "its file system is read-only", "mount it writable"
     subject = "it" if closed == path else closed
     if status.st_uid == os.geteuid():
         return f"{subject} has mode {stat.S_IMODE(status.st_mode):03o}", f"chmod -R u+rwX {closed}"

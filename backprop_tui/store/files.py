@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -107,14 +108,14 @@ def set_aside_report() -> str | None:
 
 
 def set_aside(path: str) -> bool:
-    """Renames a file in our directory that is closed to us, as `sudo` leaves it; returns whether that was possible.
+    """Renames what is closed to us in a directory of ours, as `sudo` leaves it; returns whether that was possible.
 
-    A file of our own is made readable instead. A locked one is in use and stays.
+    What is our own is made accessible instead. A locked file is in use and stays.
     """
     try:
         status = os.lstat(path)
         if status.st_uid == os.geteuid():
-            os.chmod(path, 0o600)
+            os.chmod(path, 0o700 if stat.S_ISDIR(status.st_mode) else 0o600)
             return True
         if is_flocked(path):
             return False

@@ -6,8 +6,10 @@ import os
 import re
 
 from backprop_tui.domain.errors import StateUnavailable, UsageError
-from backprop_tui.processes.users import foreign_owner, run_as, user_name
+from backprop_tui.processes.users import foreign_owner, run_as, user_name, why_closed
+from backprop_tui.store.files import set_aside
 
+_ELSEWHERE = "set BACKPROP_HOME to a directory you can write"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -70,17 +72,18 @@ class Home:
     def prepare(self) -> None:
         """Creates the directories, accessible to their owner only. Raises: StateUnavailable."""
         self.require_own()
-        folders = (self.root, self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder))
-        try:
-            for folder in (*folders, self.host_folder):
+        shared = (self.root, self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder))
+        for folder in (*shared, self.host_folder):
+            try:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
-        except OSError as error:
-            problem = error.strerror
-        else:
-            problem = None if os.access(self.runs, os.W_OK | os.X_OK) else "not writable"
-        if problem is not None:
-            advice = "set BACKPROP_HOME to a directory you can write"
-            raise StateUnavailable(f"state directory {self.root}: {problem}", advice)
+                if folder in (self.new, self.host_folder) and not _is_writable(folder) and set_aside(folder):
+                    os.makedirs(folder, mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise StateUnavailable(f"state directory {self.root}: {error.strerror}", _ELSEWHERE) from error
+            if not _is_writable(folder):
+                reason, command = why_closed(folder)
+                problem = f"state directory {self.root}: {folder} is not writable by you, {reason}"
+                raise StateUnavailable(problem, f"{command}, or {_ELSEWHERE}")
 
     def host_file(self, name: str) -> str:
         return os.path.join(self.host_folder, name)
@@ -99,3 +102,7 @@ class Home:
     def replaced_index(self, reason: str) -> str:
         """Where an index is kept before a new one replaces it."""
         return os.path.join(self.root, f"experiments.{reason}.json")
+
+
+def _is_writable(folder: str) -> bool:
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK)

@@ -355,3 +355,20 @@ def test_a_host_that_cannot_name_a_directory_is_refused(store: OddStore, name: s
     result = store.obey("list", user=())["list"]
     assert result["code"] == 2
     assert f"BACKPROP_HOST={name!r}: use 1 to 64 characters" in result["err"]
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can make a directory of root")
+def test_a_directory_of_root_that_can_be_made_again_is_set_aside(store: OddStore) -> None:
+    store.hand_over()
+    store.environment["BACKPROP_HOST"] = "fresh"
+    home = Home(store.home.root, "fresh")
+    os.mkdir(home.host_folder, 0o700)
+    os.chown(home.new, 0, 0)
+    result = store.obey("queue hold")["queue hold"]
+    assert result["code"] == 0
+    assert f"set aside: {home.new}.of-root, {home.host_folder}.of-root" in result["err"]
+    assert os.stat(home.host_folder).st_uid == USER
+    os.chown(home.keys, 0, 0)
+    result = store.obey("run --detach -- true")["run --detach -- true"]
+    assert result["code"] == 73
+    assert f"{home.keys} is not writable by you, it belongs to root; sudo chown -R {USER} {home.keys}" in result["err"]

@@ -65,10 +65,6 @@ def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
         yield bad(
             "state", message, f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of your own"
         )
-    elif os.statvfs(root).f_flag & os.ST_RDONLY:
-        yield bad(
-            "state", f"{root} ({origin}) is on a read-only file system", "mount it writable, or set BACKPROP_HOME"
-        )
     elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         reason, command = why_closed(root)
         message = f"{root} ({origin}) is not writable by you: {reason}"
