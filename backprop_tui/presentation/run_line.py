@@ -270,8 +270,7 @@ def end_line(record: JsonObject) -> str:
         return "; ".join(filter(None, clauses))
     text = "; ".join(filter(None, [*clauses, *saved_clauses(record)]))
     # The original tool's runs have no log, and cannot be resumed.
-    return f"{text}
-  {go_on_text(record)}" if record.get("log_path") else text
+    return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:
