@@ -106,7 +106,7 @@ def check_script(script: str) -> None:
     if os.path.isdir(path):
         raise NotFound(f"script {script}: is a directory", "name the file in it")
     if not os.path.exists(path):
-        if os.path.isfile(f"{script.replace('.', os.sep)}.py"):
+        if "." in script and os.path.isfile(f"{script.replace('.', os.sep)}.py"):
             raise NotFound(f"script {script}: is a module", f"backprop-tui run -- python3 -m {shlex.quote(script)}")
         near = nearest_file(path)
         similar = os.path.join(os.path.dirname(script), near) if near else ""

@@ -304,7 +304,7 @@ def test_a_queued_sweep_names_its_group_and_how_to_follow_it(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
     run_program(["run", "-d", "--group", "mine", "--sweep", "x=1..2", "--", "true"])
-    assert "2 runs in group mine; backprop-tui list mine shows them\n" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("2 runs in group mine; backprop-tui list mine shows them\n")
 
 
 def test_a_dry_run_that_would_be_held_exits_with_75_and_says_why(

@@ -89,7 +89,7 @@ MISTAKES = [
     Mistake("run --python folder train.py", 2, "folder is a directory without bin/python", "backprop-tui run --help"),
     Mistake("run --python notes train.py", 2, "notes is not executable", "backprop-tui run --help"),
     Mistake("run -d --gpus 99 train.py", 2, "--gpus 99", "without --gpus"),
-    Mistake("run -d --gpu-ids 7 train.py", 2, "--gpu-ids 7", "backprop-tui run --help"),
+    Mistake("run -d --gpu-ids 7 train.py", 2, "--gpu-ids 7", "backprop-tui doctor"),
     # Sweeps
     Mistake("run --sweep lr train.py", 2, "--sweep: 'lr' is not KEY=V1,V2", "backprop-tui run --help"),
     Mistake("run --sweep lr= train.py", 2, "--sweep: 'lr=' has an empty value", "backprop-tui run --help"),
