@@ -40,7 +40,7 @@ MISTAKES = [
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),
     Mistake("run --", 2, "a command after --", "backprop-tui run -- COMMAND"),
     Mistake("run trian.py", 66, "script trian.py: not found", "did you mean train.py?"),
-    Mistake("run train", 66, "script train: is a module", "backprop-tui run -- python3 -m train"),
+    Mistake("run train", 66, "script train: not found", "did you mean train.py?"),
     Mistake("run deep.py", 66, "script deep.py: not found", "there is no such file in"),
     Mistake("run .", 66, "script .: is a directory", "name the file in it"),
     Mistake("run folder", 66, "script folder: is a directory", "name the file in it"),
