@@ -14,16 +14,18 @@ _SIGNALLED = 128
 # For the manual page; a test compares it with docs/commands.md.
 MEANINGS = {
     "0": "completed, or ended at the end of its timebox",
-    "1": "`doctor` found a problem; otherwise the script's own exit code",
+    "1": "`doctor` or `service status` found a problem; otherwise the script's own exit code",
     "N": "the script's own exit code",
     "128+N": "ended by a signal that did not come from backprop-tui",
-    "2": "wrong usage, a wrong setting, or no such run",
+    "2": "wrong usage, a wrong setting, or no such run; `backprop-tui` alone where the dashboard cannot open",
     "66": "script or command not found",
+    "69": "`service`: there is no systemd, or it refused",
     "70": "a fault of backprop-tui, or a Python package that it needs is missing",
     "71": "lost: exit status unknown",
-    "73": "the state directory cannot be created or written",
+    "73": "the state directory cannot be created or written, or belongs to another user",
     "74": "disk full, or another input/output error",
     "75": "held by the governor (`--no-wait`, `--dry-run`)",
+    "124": "`wait --timeout`: a run was still unfinished",
     "130": "stopped by a person or by the guard, or the command was interrupted by Ctrl-C",
     "141": "the reader of the output closed it (as `head` does)",
 }
