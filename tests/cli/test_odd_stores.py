@@ -227,6 +227,7 @@ def test_every_command_ends_in_words_and_nothing_is_lost(
     results = store.obey(*LOOKING, *CHANGING)
     check_all(results)
     assert results["doctor"]["code"] in (0, 1)
+    subprocess.run(["chmod", "-R", "u+rwX", store.home.root], check=True)
     for run_id in ("ended", "queued"):
         assert os.stat(RunDirectory(store.home.run_folder(run_id)).record_path).st_size > 0
 
