@@ -129,7 +129,7 @@ def dashboard(
     # A key passes through four threads until it is painted; each waits this long while another thread is busy.
     sys.setswitchinterval(SWITCH_SECONDS)
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
-    _patch_textual(answer.typed)
+    _patch_textual(answer.typed, None if probe is None else probe.note_answer)
     prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
     if home.foreign_owner() is None:
         home.prepare()
@@ -140,9 +140,9 @@ def dashboard(
     return app.Dashboard(source, runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
 
 
-def _patch_textual(typed: bytes) -> None:
+def _patch_textual(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
     try:
         from backprop_tui.tui.textual_patches import terminal_io
     except (ImportError, AttributeError):
         return  # another Textual, without the private parts that are patched; it works as it is
-    terminal_io.apply(typed)
+    terminal_io.apply(typed, note_answer)

@@ -19,8 +19,8 @@ import asyncio
 import re
 import termios
 import tty
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.control import Control
@@ -35,13 +35,18 @@ from backprop_tui.tui.textual_patches import Patch, apply_patches
 _disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
 _continue = LinuxDriver._sigcont_application  # noqa: SLF001
 _ANSWERS = re.compile("\x1b\\]11;[^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b\\[\\?[0-9;]*c")
+_IDENTITY_END = "c"
 # The start of an answer. No key sends it, so the parser can wait for the rest.
 _PARTIAL_ANSWER = re.compile("(?:\x1b\\]11;[^\x07\x1b]*\x1b?|\x1b\\[\\?[0-9;]*)$")
 
 
-def apply(typed: bytes) -> None:
-    """Patch Textual in this process; `typed` are the bytes typed before the start."""
+def apply(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
+    """Patch Textual in this process; `typed` are the bytes typed before the start.
+
+    `note_answer` is called when the device attributes, the last answer to our question, arrive.
+    """
     FilteredParser.typed = typed.decode(errors="ignore")
+    FilteredParser.note_answer = note_answer
     apply_patches(PATCHES)
 
 
@@ -63,17 +68,14 @@ def _on_continue(driver: Any, *signal_arguments: Any) -> None:  # noqa: ANN401 -
         loop = asyncio.get_running_loop()
     except (termios.error, RuntimeError):  # no terminal, or the application is not running yet
         return
-    loop.call_soon_threadsafe(_repaint, driver._app)  # noqa: SLF001
-
-
-def _repaint(app: Any) -> None:  # noqa: ANN401 - as above
-    app.screen.refresh(repaint=True, layout=True)
+    loop.call_soon_threadsafe(driver._app.post_message, driver.SignalResume())  # noqa: SLF001
 
 
 class FilteredParser(XTermParser):
     """Parser of terminal input; `typed` is handled as if it were the first input."""
 
     typed = ""
+    note_answer: ClassVar[Callable[[], None] | None] = None
 
     def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - Textual's signature
         super().__init__(debug)
@@ -90,7 +92,7 @@ class FilteredParser(XTermParser):
     def feed(self, data: str) -> Iterable[Message]:
         """Yields the messages of everything but answers; empty data means the end of the input."""
         if data:
-            data = _ANSWERS.sub("", self._early + self._partial + data)
+            data = _ANSWERS.sub(self._drop, self._early + self._partial + data)
             self._early = ""
             match = _PARTIAL_ANSWER.search(data)
             self._partial = match[0] if match else ""
@@ -98,6 +100,11 @@ class FilteredParser(XTermParser):
             if not data:
                 return
         yield from super().feed(data)
+
+    def _drop(self, answer: re.Match[str]) -> str:
+        if answer[0].endswith(_IDENTITY_END) and FilteredParser.note_answer is not None:
+            FilteredParser.note_answer()
+        return ""
 
 
 def render_segments(self: ChopsUpdate, console: Console) -> str:
