@@ -113,10 +113,13 @@ class TerminalProbe:
             self.attributes = None
 
     def _discard_answers(self) -> None:
+        """Reads what arrives in time to be an answer; what is typed later is for the shell."""
         self._is_answered = True
-        deadline = self._asked_at + ANSWER_SECONDS
+        now, deadline = time.monotonic(), self._asked_at + ANSWER_SECONDS
+        if now >= deadline:
+            return
         if "SSH_CONNECTION" not in os.environ:
-            deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
+            deadline = min(deadline, now + LEAVE_SECONDS)
         with suppress(OSError):  # the terminal is gone
             self._read_until(_LAST_ANSWER, deadline)
 

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,15 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.tui.terminal import LEAVE_SECONDS, LIMIT_SECONDS, QUESTION, Terminal, parse_answers
+from backprop_tui.tui.terminal import (
+    ANSWER_SECONDS,
+    LEAVE_SECONDS,
+    LIMIT_SECONDS,
+    QUESTION,
+    Terminal,
+    TerminalProbe,
+    parse_answers,
+)
 
 NARROW, WIDE = b"\x1b[1;2R", b"\x1b[1;3R"
 LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
@@ -223,6 +232,21 @@ def test_a_terminal_that_never_answers_delays_the_shell_only_briefly(
         talker.wait_for(b"listener is there")
         talker.say(b"q")
         assert talker.result()["waited"] < LEAVE_SECONDS + 1.0  # the second is for a loaded machine
+
+
+def test_what_is_typed_too_late_for_an_answer_is_for_the_shell() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        probe = TerminalProbe(theirs, theirs)
+        probe.attributes = termios.tcgetattr(theirs)
+        probe._asked_at, probe._is_answered = time.monotonic() - ANSWER_SECONDS, False
+        os.write(ours, b"ls\n")
+        probe.close()
+        assert select.select([theirs], [], [], PATIENCE_SECONDS)[0]
+        assert os.read(theirs, 100) == b"ls\n"
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_nothing_is_asked_without_a_terminal(tmp_path: Path) -> None:
