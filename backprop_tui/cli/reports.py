@@ -79,7 +79,7 @@ def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequ
     if arguments.max_run_seconds is not None or not is_default:
         return None
     handle = run.id if len(run_ids) == 1 else run.group or run.id
-    return f"change: backprop-tui edit {shlex.quote(handle)} --max-minutes 60; for the next run: -m 60, -m none"
+    return f"change: backprop-tui edit {shlex.quote(handle)} -m 60; for the next run: -m 60, -m none"
 
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:

@@ -17,7 +17,7 @@ from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
 
 DEFAULT_TIMEBOX_SECONDS = 600.0
-TIMEBOX_END = "reached its limit of"  # the reason for the end begins so, then come the minutes
+TIMEBOX_END = "reached its limit of"  # the reason for the end begins so, then comes the duration
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

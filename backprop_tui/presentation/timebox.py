@@ -22,7 +22,7 @@ def extend_text(run: KnownRun, moment: Moment) -> str:
     used = 0.0 if run.live is None else running_seconds(run.live, moment)
     eta = 0.0 if run.live is None else run.live.eta_seconds or 0.0
     needed = 10 * math.ceil((used + eta) / 600)
-    return f"to extend it: backprop-tui edit {run.id} --max-minutes {needed}"
+    return f"to extend it: backprop-tui edit {run.id} -m {needed}"
 
 
 def ends_text(event: JsonObject, at: str | None, now: float) -> str:
@@ -44,7 +44,7 @@ def start_text(event: JsonObject, message: str, at: str | None, run: Run, now: f
 
 
 def slice_end_text(record: JsonObject, message: str, run: Run, position: int | None) -> str:
-    """`slice ended: reached its limit of 10 min; checkpoint at step 900, ...; next: slice 2 of 6, 50m of 1h left`.
+    """`slice ended: reached its limit of 10m; checkpoint at step 900, ...; next: slice 2 of 6, 50m of 1h left`.
 
     `position` is that of the run in the queue, counted from 1; None: unknown.
     """

@@ -12,7 +12,7 @@ from functools import partial
 
 from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.errors import BackpropError, StorageFailed
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Clock
 from backprop_tui.domain.run import TIMEBOX_END, Run
@@ -302,7 +302,7 @@ class Guardian:
             self.recorder.record_event("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
-            reason = f"{TIMEBOX_END} {minutes(limit)} min"
+            reason = f"{TIMEBOX_END} {duration(limit)}"
             self._checkpoint_wait.stop(Status.TIMEBOXED, by=TIMEBOX, reason=reason, now=now)
 
     def _check_supervisor(self, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.formatting import iso, minutes
+from backprop_tui.domain.formatting import duration, iso
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
@@ -121,6 +121,6 @@ class RequestHandler:
             self._recorder.change(problem=str(error))  # the edit applies anyway, and is written with the end
         if isinstance(request, TimeboxRequest):
             limit = request.max_run_seconds
-            message = "no limit" if limit is None else f"timebox is now {minutes(limit)} min"
+            message = "no limit" if limit is None else f"timebox is now {duration(limit)}"
             self._recorder.record_event("extended", message, ends_at=self._ends_at(run))
         return run

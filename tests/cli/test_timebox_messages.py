@@ -23,7 +23,7 @@ from tests.support.commands import Commands
 from tests.support.runs import Guardian, Runs
 
 Capture = pytest.CaptureFixture[str]
-HINT = "change: backprop-tui edit {} --max-minutes 60; for the next run: -m 60, -m none"
+HINT = "change: backprop-tui edit {} -m 60; for the next run: -m 60, -m none"
 
 
 @pytest.mark.usefixtures("workplace")
@@ -64,7 +64,7 @@ def test_the_start_says_when_it_ends_and_how_to_change_that_once(session: Sessio
     guardians = [runs.guarded(name) for name in ("a", "b")]
     clocks = [started(guardian, 600) for guardian in guardians]
     for guardian in guardians:
-        guardian.tells("extended", "timebox is now 60 min", ends_at=iso(time.time() + 3000))
+        guardian.tells("extended", "timebox is now 1h", ends_at=iso(time.time() + 3000))
         guardian.ends()
     followed(session, "a", "b", hint="change: x")
     lines = capfd.readouterr().err.splitlines()
@@ -72,7 +72,7 @@ def test_the_start_says_when_it_ends_and_how_to_change_that_once(session: Sessio
     ends = [f"started: attempt 1, ends in 10m at {clock}" for clock in clocks]
     assert [line.removesuffix(" (change: x)").split(": ", 1)[1] for line in shown] == ends
     assert sum("(change: x)" in line for line in lines) == 1
-    assert any("timebox is now 60 min, ends in 50m at " in line for line in lines)
+    assert any("timebox is now 1h, ends in 50m at " in line for line in lines)
 
 
 def test_between_slices_the_next_one_is_announced(session: Session, runs: Runs, capfd: Capture) -> None:
@@ -81,9 +81,9 @@ def test_between_slices_the_next_one_is_announced(session: Session, runs: Runs, 
     started(guardian, 600, slice_={"number": 1, "of": 6})
     run = replace(guardian.run, checkpoints=(saved,))
     run = run.with_attempt(replace(run.attempt, running_seconds=600.0))
-    outcome = Outcome(status=Status.TIMEBOXED, reason="reached its limit of 10 min")
+    outcome = Outcome(status=Status.TIMEBOXED, reason="reached its limit of 10m")
     guardian.edits(finish_attempt(run, outcome, now=time.time(), resume_from="/c/5.pt"))
-    guardian.tells("attempt_ended", "reached its limit of 10 min", status="timeboxed")
+    guardian.tells("attempt_ended", "reached its limit of 10m", status="timeboxed")
 
     def second() -> None:
         time.sleep(0.3)
@@ -99,7 +99,7 @@ def test_between_slices_the_next_one_is_announced(session: Session, runs: Runs, 
     shown = capfd.readouterr().err
     assert "started: attempt 1, slice 1 of 6, " in shown
     assert (
-        "slice ended: reached its limit of 10 min; checkpoint at step 5, saved 30s before the end; "
+        "slice ended: reached its limit of 10m; checkpoint at step 5, saved 30s before the end; "
         "next: slice 2 of 6, 50m of 1h left, starts next" in shown
     )
     assert "started: attempt 2, slice 2 of 6, 50m of 1h left, ends in 10m at " in shown
@@ -109,7 +109,7 @@ def test_wait_and_logs_say_how_to_go_on(session: Session, runs: Runs, capfd: Cap
     obey = Commands(capfd)
 
     def end(guardian: Guardian) -> None:
-        guardian.ends(Status.TIMEBOXED, exit_code=None, reason="reached its limit of 10 min")
+        guardian.ends(Status.TIMEBOXED, exit_code=None, reason="reached its limit of 10m")
 
     for words in (("wait",), ("logs", "-f")):
         name = words[0]
@@ -118,7 +118,7 @@ def test_wait_and_logs_say_how_to_go_on(session: Session, runs: Runs, capfd: Cap
         threading.Timer(0.3, end, [guardian]).start()
         result = obey(*words, name)
         assert result.code == 0
-        assert f"{name} ({name}): timeboxed, not completed, after 0s; reached its limit of 10 min; " in result.err
+        assert f"{name} ({name}): timeboxed, not completed, after 0s; reached its limit of 10m; " in result.err
         assert f"so a resume begins again\n  to go on: backprop-tui resume {name} -m none\n" in result.err
     assert obey("logs", "-f", "logs").err == ""  # it had ended before
 

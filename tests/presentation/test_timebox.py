@@ -14,7 +14,7 @@ from backprop_tui.presentation.run_line import end_line
 from backprop_tui.presentation.timebox import ends_text, key_to_go_on, reached_timebox
 from tests.tui.snapshots import NOW, ended
 
-LIMIT = "reached its limit of 10 min"
+LIMIT = "reached its limit of 10m"
 RESUMES: dict[str, Any] = {"found_resume_arg": "--resume {path}"}
 
 

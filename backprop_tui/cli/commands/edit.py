@@ -75,7 +75,7 @@ def _check(
 ) -> None:
     """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
-        raise UsageError("nothing to change", "give --name, --tag, --note, --max-minutes, --priority or --objective")
+        raise UsageError("nothing to change", "give --name, --tag, --note, -m, --priority or --objective")
     if arguments.name is not None and len(run_ids) > 1:
         raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
     for run_id in run_ids:

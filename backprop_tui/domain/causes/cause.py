@@ -85,10 +85,11 @@ INTERRUPTIONS = frozenset({SESSION_ENDED, MACHINE_RESTARTED})
 # Ends that a person asked for: there is nothing to investigate.
 REQUESTED_ENDS = frozenset({PERSON})
 
+RESUME = "resume starts it again, from its newest checkpoint if it saved one"
 _ADVICE = {
-    PERSON: "resume continues from the newest checkpoint",
+    PERSON: RESUME,
     SESSION_ENDED: "resume it; backprop-tui doctor checks whether runs survive logout here (linger)",
-    MACHINE_RESTARTED: "resume continues from the newest checkpoint",
+    MACHINE_RESTARTED: RESUME,
     DEPENDENCY: "resume starts it anyway; --after RUN:any accepts any end of the other run",
     "overheated": "let the GPU cool and check its fans; --gpu-max-temp sets the limit, on_overheat the action",
     "memory_limit": "use a smaller batch, or raise --gpu-memory-limit",
@@ -102,7 +103,7 @@ _RAM_ADVICE = "resume it when RAM is free; limit runs that share the machine wit
 def cause_of_stop(*, by: str, reason: str, kind: str | None) -> Cause:
     """Returns the cause of a requested stop; `reason` has the figures, `kind` is set if a guard gave one."""
     kind = kind or _KINDS_BY_REQUESTER.get(by, "unknown")
-    advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, _ADVICE[PERSON])
+    advice = _RAM_ADVICE if by == BY_RAM else _ADVICE.get(kind, RESUME)
     return build_cause(kind, evidence=reason, summary=reason, advice=advice, retryable=kind in INTERRUPTIONS)
 
 
@@ -122,4 +123,4 @@ def cause_of_machine_restart(reason: str) -> Cause:
 
 
 def cause_of_unknown_end(reason: str) -> Cause:
-    return build_cause("unknown", evidence=reason, summary=reason, advice=_ADVICE[MACHINE_RESTARTED], retryable=True)
+    return build_cause("unknown", evidence=reason, summary=reason, advice=RESUME, retryable=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backprop_tui.domain.causes.cause import build_cause
+from backprop_tui.domain.causes.cause import RESUME, build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.imports import imports
 from backprop_tui.domain.causes.interpreters import interpreter
@@ -75,6 +75,6 @@ def cause_of_loss(reason: str, clues: Clues) -> Cause:
         at=last,
         evidence=reason,
         summary=reason,
-        advice="dmesg or last -x may show more; resume continues from the newest checkpoint",
+        advice=f"dmesg or last -x may show more; {RESUME}",
         retryable=True,
     )
