@@ -162,7 +162,7 @@ def unknown(clues: Clues) -> Cause:
             summary = f"{ended}: {line.text.strip()}"
             return build_cause("unknown", at=line, summary=summary, advice="read the end of the log", retryable=True)
     last = clues.last[-1] if clues.last else None
-    if last is not None and not is_progress(last):  # such as the message of sys.exit
+    if last is not None and not is_progress(last) and "\ufffd" not in last.text:  # such as the message of sys.exit
         ended = f"{ended}, last line: {last.text.strip()}"
     return build_cause(
         "unknown", at=last, evidence=ended, summary=ended, advice="read the end of the log", retryable=True
