@@ -36,6 +36,7 @@ def _refusal(line: str) -> str:
         ("rm x --yes", "remove x --yes"),
         ("-V", "--version"),
         ("version", "--version"),
+        ("run train.py -V", "--version"),
         ("edit x -m 1h", "edit x --max-minutes 60"),
         ("edit x -n new", "edit x --name new"),
         ("run train.py --max-minutes 5", "run -m 5 train.py"),
