@@ -71,6 +71,16 @@ def whereabouts(home: Home, run: Run) -> str:
     return f"on {run.host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
 
 
+def lost_hint(run_id: str) -> str:
+    return f"if that host never comes back: backprop-tui remove --lost {run_id}"
+
+
+def host_hint(run: Run) -> str:
+    """What to do about a run of another host that does not answer."""
+    renamed = f"if this machine had that name before: BACKPROP_HOST={run.host} backprop-tui list"
+    return f"{renamed}; {lost_hint(run.id)}"
+
+
 def current(session: ClientSession, run_id: str) -> JsonObject:
     try:
         return record_of(session.home, read_view(session.home, run_id))

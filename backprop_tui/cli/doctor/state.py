@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.machine import existing_directory
-from backprop_tui.client.runs import guardian_problem, split, whereabouts
+from backprop_tui.client.runs import guardian_problem, host_hint, split, whereabouts
 from backprop_tui.config.load import read_layers
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
@@ -233,11 +233,7 @@ def check_elsewhere(home: Home) -> Iterator[Finding]:
     for view in unfinished:
         run = view.run
         if not belongs_here(home, run) and is_silent(home, run):
-            advice = (
-                f"if this machine had that name: BACKPROP_HOST={run.host} backprop-tui list; "
-                f"if that host never comes back: backprop-tui remove --lost {run.id}"
-            )
-            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", advice)
+            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", host_hint(run))
 
 
 def check_index(home: Home) -> Iterator[Finding]:
