@@ -8,14 +8,18 @@ import stat
 ROOT = 0
 
 
-def user_name(uid: int) -> str:
-    """The name of a user; `uid N` for one without an account, as in a container."""
+def account_name(uid: int) -> str | None:
+    """The name of a user's account; None for a user without one, as in a container."""
     import pwd  # only for messages
 
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return None
+
+
+def user_name(uid: int) -> str:
+    return account_name(uid) or f"uid {uid}"
 
 
 def foreign_owner(folder: str) -> int | None:
@@ -33,8 +37,7 @@ def foreign_owner(folder: str) -> int | None:
 
 def run_as(uid: int) -> str:
     """The beginning of a command line that runs a program as that user."""
-    name = user_name(uid)
-    account = f"'#{uid}'" if " " in name else name
+    account = account_name(uid) or f"'#{uid}'"
     return f"sudo -u {account}"
 
 
