@@ -158,8 +158,8 @@ def _systemctl(*words: str) -> None:
         detail = result.stderr.strip() or f"exit code {result.returncode}"
         raise ServiceUnavailable(
             f"systemctl --user {shlex.join(words)}: {detail}",
-            "log in as this user directly (with ssh, not with su or sudo), or: loginctl enable-linger "
-            + logout.login_name(),
+            "log in as this user directly (with ssh, not with su or sudo), "
+            f"or: loginctl enable-linger {logout.login_name()}",
         )
 
 
