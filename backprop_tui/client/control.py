@@ -22,6 +22,8 @@ from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
+    PERSON,
+    STOPPED_BY_YOU,
     ContinueRequest,
     EditRequest,
     PauseRequest,
@@ -35,8 +37,6 @@ from backprop_tui.store.creation import mark
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_directory import RunDirectory
 
-PERSON = "person"  # a guard continues only its own pauses, a person any
-STOPPED_BY_YOU = "stopped by you"
 POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
