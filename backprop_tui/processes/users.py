@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from backprop_tui.processes.linux import existing_directory
+
 ROOT = 0
 
 
@@ -29,9 +31,7 @@ def foreign_owner(folder: str) -> int | None:
     """
     if os.geteuid() != ROOT:
         return None
-    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    owner = os.stat(folder).st_uid
+    owner = os.stat(existing_directory(folder)).st_uid
     return None if owner == ROOT else owner
 
 
@@ -63,16 +63,3 @@ def _closed_part(path: str) -> str:
     while not os.path.lexists(closed):
         closed = os.path.dirname(closed)
     return closed
-
-
-def is_flocked(path: str) -> bool:
-    """Whether some process holds a lock on a file that we may not open; only those of this machine are known.
-
-    See proc(5), /proc/locks: the sixth field ends with the inode.
-    """
-    try:
-        inode = str(os.lstat(path).st_ino)
-        with open("/proc/locks", encoding="ascii") as file:
-            return any(line.split()[5].rpartition(":")[2] == inode for line in file if " FLOCK " in line)
-    except (OSError, IndexError):
-        return False

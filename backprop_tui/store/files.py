@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
-from backprop_tui.processes.users import is_flocked, user_name, why_closed
+from backprop_tui.processes.linux import existing_directory, is_flocked
+from backprop_tui.processes.users import user_name, why_closed
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
@@ -35,10 +36,7 @@ def failure(path: str, error: OSError) -> StorageFailed:
 def _full_disk_hint(path: str, error: OSError) -> str | None:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
-    folder = os.path.dirname(path)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder) or "."
-    disk = os.statvfs(folder)
+    disk = os.statvfs(existing_directory(path))
     free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB free"
     if error.errno == errno.EDQUOT:
         free = f"your quota is used up ({free} on the disk)"

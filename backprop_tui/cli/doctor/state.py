@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.client.machine import existing_directory
 from backprop_tui.client.runs import guardian_problem, host_hint, split, whereabouts
 from backprop_tui.config.load import read_layers
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
+from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
