@@ -67,7 +67,7 @@ class FollowedRun:
         self._events: list[Event] = []  # read and not shown yet
 
     def show_news(self, now: float) -> bool:
-        """Shows what is new; the log is read after the events, and shown before an event that tells an end."""
+        """Shows what is new; the log is read after the events, and shown before the event of an end."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS

@@ -13,7 +13,7 @@ _ENVIRONMENT = {
     "BACKPROP_HOME": "the state directory",
     "BACKPROP_HOST": "the name of this machine, instead of its hostname",
     "BACKPROP_MAX_PARALLEL, BACKPROP_GPU_MAX_TEMP_C, ...": "a setting: its name in capital letters, after BACKPROP_",
-    "NO_COLOR": "if it is set, output has no colours",
+    "NO_COLOR": "if it is set, output has no colors",
 }
 _FILES = {
     "~/.local/share/backprop": "the state directory: runs, logs and the queue; ~/.backprop instead if it exists",

@@ -56,7 +56,7 @@ def record_of(home: Home, view: RunView) -> JsonObject:
 def record_elsewhere(home: Home, record: JsonObject, run: Run) -> JsonObject:
     """The public JSON of a run of another host: if that is silent, this is the reason, and no other is known."""
     if is_silent(home, run):
-        from backprop_tui.domain.governor.reasons import Check, HoldReason  # seldom needed
+        from backprop_tui.domain.governor.reasons import Check, HoldReason  # rarely needed
 
         message = whereabouts(home, run)
         held = [asdict(HoldReason(check=Check.HOST, message=message))] if run.status is Status.QUEUED else []

@@ -22,9 +22,9 @@ _ANSWER_SECONDS = 10.0
 # What decides where state and settings are, and where programs such as nvidia-smi are found.
 _KEPT = ("BACKPROP_HOME", "BACKPROP_HOST", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PATH")
 
-# systemd ends what a user manager runs at the user's last logout, unless linger is on: hence the condition. In a scope
-# of their own, supervisor and runs outlive a stop of the unit; at a shutdown they get SIGTERM and time to save, which
-# they would not get in the unit with KillMode=process (user@.service has KillMode=mixed). See systemd.kill(5),
+# systemd ends what a user manager runs at the user's last logout, unless linger is on, which the condition checks. In a
+# scope of their own, supervisor and runs outlive a stop of the unit; at a shutdown they get SIGTERM and time to save,
+# which they would not get in the unit with KillMode=process (user@.service has KillMode=mixed). See systemd.kill(5),
 # systemd.scope(5).
 _TEMPLATE = """\
 [Unit]

@@ -109,7 +109,7 @@ class BrokenRecord(InternalError):
 
 
 class AccessDenied(BrokenRecord, StorageFailed):
-    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
+    """A file or directory of the store is not accessible to this user; the hint is the command that changes that."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 

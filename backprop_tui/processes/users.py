@@ -1,4 +1,4 @@
-"""Users of this machine: their names, whose directory this is, and how a file that is closed to us can be opened."""
+"""Users of this machine: their names, whose directory this is, and how an inaccessible file is made accessible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def user_name(uid: int) -> str:
 def foreign_owner(folder: str) -> int | None:
     """The user whose directory this is, or would be made in, if we are root and it is not root's; otherwise None.
 
-    What root writes there would be closed to its owner. Other users are kept out by the permissions alone.
+    What root writes there would not be accessible to its owner. Other users are kept out by the permissions alone.
     """
     if os.geteuid() != ROOT:
         return None

@@ -74,7 +74,7 @@ def test_help_takes_a_command(typed: str, program: str, capsys: pytest.CaptureFi
         ("kill -9 x", "at once: backprop-tui stop --now x"),
         ("sweep train.py", "type: backprop-tui run train.py --sweep KEY=V1,V2"),
         ("priority x 5", "type: backprop-tui queue priority x 5"),
-        ("restart x", "from its newest checkpoint: backprop-tui resume x; anew: backprop-tui run SCRIPT"),
+        ("restart x", "from its newest checkpoint: backprop-tui resume x; from the start: backprop-tui run SCRIPT"),
         ("start train.py", "a script: backprop-tui run train.py"),
         ("start x", "a run that has ended: backprop-tui resume x; a paused run: backprop-tui continue x"),
         ("add train.py -- --lr 3", "type: backprop-tui run train.py -- --lr 3"),

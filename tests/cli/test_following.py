@@ -88,7 +88,7 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
     guardian = runs.guarded("abc", name="train")
 
     def train() -> None:
-        guardian.tells("paused", "GPU 0 at 91 C")
+        guardian.records("paused", "GPU 0 at 91 C")
         cause = Cause(kind="python_error", evidence="ValueError: x", advice="mend the script, then resume")
         guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
 
@@ -111,13 +111,13 @@ def test_the_end_says_the_exit_code_once(follower: Follower, runs: Runs, capfd: 
     assert "failed with exit code 3 after 0s; last line: no images; read the end of the log" in capfd.readouterr().err
 
 
-def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
+def test_what_the_script_printed_is_shown_before_its_end_and_after_its_start(
     follower: Follower, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})
     guardian.prints(b"Traceback 1\n")
     guardian.ends(Status.FAILED, exit_code=1)
-    guardian.tells("attempt_ended", "exit code 1")
+    guardian.records("attempt_ended", "exit code 1")
     second = Guardian(guardian.directory)
     second.ends(Status.FAILED, exit_code=1)
     guardian.prints(b"Traceback 2\n")
@@ -149,9 +149,9 @@ def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, 
 
     def train() -> None:
         guardian.prints(b"not shown\n")
-        guardian.tells("warned", "for people only")
+        guardian.records("warned", "for people only")
         guardian.measures(1, loss=0.5)
-        guardian.tells("checkpoint", "saved", path="/c", step=1)
+        guardian.records("checkpoint", "saved", path="/c", step=1)
         guardian.ends()
 
     assert Follower(replace(session, json=True)).follow(train, "abc") == 0

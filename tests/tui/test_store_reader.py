@@ -104,7 +104,7 @@ def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> 
 def test_the_events_of_the_selected_run_are_read(store: Home, runs: Runs) -> None:
     guardian = runs.guarded("a")
     reader = _reader(store)
-    guardian.tells("checkpoint", "saved x.pt")
+    guardian.records("checkpoint", "saved x.pt")
     opened = reader.read("a").opened
     assert opened is not None
     assert [event["event"] for event in opened.events][-1] == "checkpoint"
@@ -171,4 +171,4 @@ def test_a_run_that_is_closed_to_this_user_is_counted(store: Home, runs: Runs) -
     snapshot = _reader(store).read(None)
     os.chmod(closed.path, 0o700)
     assert [run.id for run in snapshot.runs] == ["open"]
-    assert snapshot.problem == "1 run left out, closed to you: backprop-tui doctor"
+    assert snapshot.problem == "1 run left out, not accessible to you: backprop-tui doctor"
