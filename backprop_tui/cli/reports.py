@@ -64,9 +64,9 @@ def follow_queued(
 
 def _has_textual() -> bool:
     """Whether the dashboard can be opened; says so if not, since a run that is queued is followed all the same."""
-    from importlib.machinery import PathFinder
+    from backprop_tui.processes.programs import is_installed
 
-    if PathFinder.find_spec("textual") is not None:
+    if is_installed("textual"):
         return True
     diagnostics.complain("no dashboard: Textual is not installed; backprop-tui doctor says how to install it")
     return False
