@@ -36,7 +36,7 @@ def test_each_event_is_reported_once(session: Session, runs: Runs) -> None:
     listener = Listener(session, "abc")
     assert _kinds(listener.hear()) == ["queued", "started"]
     assert listener.hear() == []
-    guardian.records("checkpoint", "at step 5", path="/c", step=5)
+    guardian.tells("checkpoint", "at step 5", path="/c", step=5)
     (new_event,) = listener.hear()
     assert (new_event.kind, new_event.values["path"], new_event.values["step"]) == ("checkpoint", "/c", 5)
 
@@ -45,7 +45,7 @@ def test_the_end_comes_last_with_the_whole_run(session: Session, runs: Runs) -> 
     guardian = runs.guarded("abc")
     listener = Listener(session, "abc")
     listener.hear()
-    guardian.records("stopping", "stopped by you: SIGINT")
+    guardian.tells("stopping", "stopped by you: SIGINT")
     guardian.measures(3, loss=0.5)
     guardian.ends(Status.STOPPED, exit_code=1)
     events = listener.hear()
@@ -99,7 +99,7 @@ def test_a_hold_is_reported_when_its_checks_change_and_not_when_a_number_does(se
 def test_earlier_events_are_not_reported_again(session: Session, runs: Runs) -> None:
     guardian = runs.guarded("abc")
     size = os.stat(guardian.directory.events_path).st_size
-    guardian.records("paused", "by you")
+    guardian.tells("paused", "by you")
     story = EventStream(session.home, "abc", events_offset=size)
     assert _kinds(list(story.new_events(1.0))) == ["paused"]
 

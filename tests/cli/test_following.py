@@ -88,7 +88,7 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
     guardian = runs.guarded("abc", name="train")
 
     def train() -> None:
-        guardian.records("paused", "GPU 0 at 91 C")
+        guardian.tells("paused", "GPU 0 at 91 C")
         cause = Cause(kind="python_error", evidence="ValueError: x", advice="mend the script, then resume")
         guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
 
@@ -117,7 +117,7 @@ def test_what_the_script_printed_is_shown_before_its_end_and_after_its_start(
     guardian = runs.guarded("abc", spec={"retries": 1})
     guardian.prints(b"Traceback 1\n")
     guardian.ends(Status.FAILED, exit_code=1)
-    guardian.records("attempt_ended", "exit code 1")
+    guardian.tells("attempt_ended", "exit code 1")
     second = Guardian(guardian.directory)
     second.ends(Status.FAILED, exit_code=1)
     guardian.prints(b"Traceback 2\n")
@@ -149,9 +149,9 @@ def test_json_events_are_lines_and_the_last_has_the_whole_run(session: Session, 
 
     def train() -> None:
         guardian.prints(b"not shown\n")
-        guardian.records("warned", "for people only")
+        guardian.tells("warned", "for people only")
         guardian.measures(1, loss=0.5)
-        guardian.records("checkpoint", "saved", path="/c", step=1)
+        guardian.tells("checkpoint", "saved", path="/c", step=1)
         guardian.ends()
 
     assert Follower(replace(session, json=True)).follow(train, "abc") == 0

@@ -56,7 +56,7 @@ def followed(session: Session, *run_ids: str, hint: str | None = None) -> None:
 def started(guardian: Guardian, seconds: float, attempt: int = 1, slice_: dict[str, Any] | None = None) -> str:
     """Appends the event of a start as a guardian does; returns the clock at its end."""
     end = time.time() + seconds
-    guardian.records("started", f"attempt {attempt}", attempt=attempt, ends_at=iso(end), slice=slice_)
+    guardian.tells("started", f"attempt {attempt}", attempt=attempt, ends_at=iso(end), slice=slice_)
     return durations.clock_of_day(end, time.time())
 
 
@@ -64,7 +64,7 @@ def test_the_start_says_when_it_ends_and_how_to_change_that_once(session: Sessio
     guardians = [runs.guarded(name) for name in ("a", "b")]
     clocks = [started(guardian, 600) for guardian in guardians]
     for guardian in guardians:
-        guardian.records("extended", "timebox is now 60 min", ends_at=iso(time.time() + 3000))
+        guardian.tells("extended", "timebox is now 60 min", ends_at=iso(time.time() + 3000))
         guardian.ends()
     followed(session, "a", "b", hint="change: x")
     lines = capfd.readouterr().err.splitlines()
@@ -83,7 +83,7 @@ def test_between_slices_the_next_one_is_announced(session: Session, runs: Runs, 
     run = run.with_attempt(replace(run.attempt, running_seconds=600.0))
     outcome = Outcome(status=Status.TIMEBOXED, reason="reached its limit of 10 min")
     guardian.edits(finish_attempt(run, outcome, now=time.time(), resume_from="/c/5.pt"))
-    guardian.records("attempt_ended", "reached its limit of 10 min", status="timeboxed")
+    guardian.tells("attempt_ended", "reached its limit of 10 min", status="timeboxed")
 
     def second() -> None:
         time.sleep(0.3)

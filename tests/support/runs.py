@@ -86,7 +86,7 @@ class Guardian:
         self.run = run
         self.directory.write(run, durable=False)
 
-    def records(self, kind: str, message: str, **figures: object) -> None:
+    def tells(self, kind: str, message: str, **figures: object) -> None:
         """Appends an event."""
         self.directory.append_event(kind, message, time=time.time(), **figures)
 
@@ -118,7 +118,7 @@ class Guardian:
         self.run = finish_attempt(self.run, outcome, now=time.time(), resume_from=None)
         self.directory.write(self.run, durable=False)
         if isinstance(self.run.state, Ended):
-            self.records("ended", reason or status)
+            self.tells("ended", reason or status)
             self.directory.delete_environment()
         self._lock.close()
         return self.run

@@ -104,7 +104,7 @@ def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> 
 def test_the_events_of_the_selected_run_are_read(store: Home, runs: Runs) -> None:
     guardian = runs.guarded("a")
     reader = _reader(store)
-    guardian.records("checkpoint", "saved x.pt")
+    guardian.tells("checkpoint", "saved x.pt")
     opened = reader.read("a").opened
     assert opened is not None
     assert [event["event"] for event in opened.events][-1] == "checkpoint"
