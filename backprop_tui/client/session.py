@@ -69,7 +69,6 @@ class ClientSession:
         from backprop_tui.config.load import load
 
         return load(
-            options={},
             environment=self.environment,
             directory=current_directory(),
             user_file=self.config_path,
