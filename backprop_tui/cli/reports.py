@@ -142,13 +142,7 @@ def control_active(
 
 
 def remove_confirmed(
-    session: Session,
-    runs: Sequence[Removable],
-    names: str | None,
-    *,
-    leftovers: Sequence[str] = (),
-    lost: bool = False,
-    yes: bool,
+    session: Session, runs: Sequence[Removable], names: str | None, *, leftovers: Sequence[str] = (), yes: bool
 ) -> int:
     """Asks whether to remove the runs unless `yes`, removes them, and says which they were; the exit code."""
     from backprop_tui.client.remove import delete, remove, size_of
@@ -160,7 +154,7 @@ def remove_confirmed(
     if not diagnostics.confirm(question + (f": {names}?" if names else "?"), yes=yes):
         diagnostics.say("nothing was removed")
         return OK
-    return _print_removed(session, runs, remove(session, runs, lost=lost) + delete(leftovers))
+    return _print_removed(session, runs, remove(session, runs) + delete(leftovers))
 
 
 def _print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:

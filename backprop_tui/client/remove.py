@@ -35,11 +35,15 @@ LEFTOVERS = (_ASIDE, ".tmp-")
 
 @lazy_dataclass(frozen=True, slots=True)
 class Removable:
-    """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run."""
+    """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run.
+
+    `lost`: it is unfinished, and no guardian will end it.
+    """
 
     run_id: str
     name: str
     bytes: int
+    lost: bool = False
 
 
 def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
@@ -66,7 +70,7 @@ def lost_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]
         views = [_lost(session, run_id) for run_id in run_ids]
     else:
         views = [view for view in unfinished_views(home) if _why_not_lost(home, view.run) is None]
-    return [Removable(view.run.id, view.run.name, size_of(home.run_folder(view.run.id))) for view in views]
+    return [Removable(view.run.id, view.run.name, size_of(home.run_folder(view.run.id)), lost=True) for view in views]
 
 
 def _lost(session: ClientSession, run_id: str) -> RunView:
@@ -131,20 +135,16 @@ def _needed_runs(home: Home) -> dict[str, str]:
     return {dependency.run: view.run.id for view in waiting for dependency in view.run.spec.after}
 
 
-def remove(session: ClientSession, runs: Sequence[Removable], *, lost: bool = False) -> int:
-    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile.
-
-    With `lost` the runs are unfinished, and no guardian will end them.
-    """
+def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
+    """Removes runs and returns how many bytes that freed; UsageError if one was resumed, or its host seen meanwhile."""
     home = session.home
     home.require_own()
-    if not lost:
-        _wait_until_indexed(session, [run.run_id for run in runs])
+    _wait_until_indexed(session, [run.run_id for run in runs if not run.lost])
     removed: list[str] = []
     freed = 0
     try:
         for run in runs:
-            aside = [put_aside(home, run.run_id)] if lost else _put_aside_ended(home, run.run_id)
+            aside = _put_aside_lost(session, run.run_id) if run.lost else _put_aside_ended(home, run.run_id)
             removed.append(run.run_id)
             freed += delete(aside)
     finally:
@@ -177,6 +177,11 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")
         return [put_aside(home, run_id)]
+
+
+def _put_aside_lost(session: ClientSession, run_id: str) -> list[str]:
+    _lost(session, run_id)  # its host may have come back
+    return [put_aside(session.home, run_id)]
 
 
 def put_aside(home: Home, run_id: str) -> str:
