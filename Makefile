@@ -3,7 +3,7 @@ BIN := .venv/bin
 
 .PHONY: test quick check docs bench hooks demo-example
 
-test: .venv/installed  ## all tests (about 10 minutes on 2 cores)
+test: .venv/installed  ## all tests (about 15 minutes on 2 cores)
 	$(BIN)/pytest -n 2
 
 quick: .venv/installed  ## the tests that start no processes and no dashboard (under a minute)

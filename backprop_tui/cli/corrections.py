@@ -1,4 +1,4 @@
-"""What was meant by a command line that is not understood: words of other tools, misspelt words, missing arguments."""
+"""Suggests what was meant by a wrong command line: words of other tools, misspelled words, missing arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
     "": {
         "add submit enqueue exec execute launch train new create sbatch srun qsub gbatch": "run SCRIPT",
         "start": {"a script": "run SCRIPT", "a run that has ended": "resume RUN", "a paused run": "continue RUN"},
-        "restart rerun retry requeue": {"from its newest checkpoint": "resume RUN", "anew": "run SCRIPT"},
+        "restart rerun retry requeue": {"from its newest checkpoint": "resume RUN", "from the start": "run SCRIPT"},
         "kill abort terminate -k": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
         "scancel gcancel qdel end dequeue": "stop RUN",
         "delete del purge": "remove RUN",

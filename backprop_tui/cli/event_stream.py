@@ -14,7 +14,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import governor_record
+from backprop_tui.store.run_view import governor_record, unfinished_views
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, signature_of
 
@@ -119,7 +119,6 @@ class EventStream:
     def _position(self) -> int | None:
         """The position in the queue, counted from 1; None if the run is not queued."""
         from backprop_tui.client.queueing import queue_positions
-        from backprop_tui.store.run_view import unfinished_views
 
         return queue_positions(self._home, unfinished_views(self._home)).get(self.run.id)
 

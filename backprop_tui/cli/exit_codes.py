@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
+from backprop_tui.domain.errors import HeldByGovernor, NotFound
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 
-OK, NOT_FOUND, LOST, HELD, TIMED_OUT, STOPPED, READER_GONE = 0, 66, 71, 75, 124, 130, 141
+OK, LOST, TIMED_OUT, STOPPED, READER_GONE = 0, 71, 124, 130, 141
+NOT_FOUND, HELD = NotFound.exit_code, HeldByGovernor.exit_code
 _SIGNALLED = 128
 
 # For the manual page; a test compares it with docs/commands.md.

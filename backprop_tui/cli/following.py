@@ -11,11 +11,11 @@ from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, MAX_WAIT_S
 from backprop_tui.cli.exit_codes import first_failure
 from backprop_tui.cli.presenters import Presenter, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.client.control import PERSON, StopControl
+from backprop_tui.client.control import StopControl
 from backprop_tui.client.runs import FileSizes, open_guardian
 from backprop_tui.domain.errors import BackpropError, HeldByGovernor, Interrupted
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.requests import PERSON, StopRequest
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -67,7 +67,7 @@ class FollowedRun:
         self._events: list[Event] = []  # read and not shown yet
 
     def show_news(self, now: float) -> bool:
-        """Shows what is new; the log is read after the events, and shown before an event that tells an end."""
+        """Shows what is new; the log is read after the events, and shown before the event of an end."""
         changed = self.stream.refresh()
         if changed and self.stream.run.status in (Status.QUEUED, Status.STARTING):
             self.urgent_until = now + URGENT_FOR_SECONDS

@@ -13,7 +13,7 @@ _ENVIRONMENT = {
     "BACKPROP_HOME": "the state directory",
     "BACKPROP_HOST": "the name of this machine, instead of its hostname",
     "BACKPROP_MAX_PARALLEL, BACKPROP_GPU_MAX_TEMP_C, ...": "a setting: its name in capital letters, after BACKPROP_",
-    "NO_COLOR": "if it is set, output has no colours",
+    "NO_COLOR": "if it is set, output has no colors",
 }
 _FILES = {
     "~/.local/share/backprop": "the state directory: runs, logs and the queue; ~/.backprop instead if it exists",
@@ -50,10 +50,10 @@ def manual() -> str:
 
 def _commands(parser: argparse.ArgumentParser, above: tuple[str, ...]) -> Iterator[str]:
     """All commands of a parser, each followed by its own; `above` are the names that lead to it."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of them
-        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
             continue
-        summaries = {choice.dest: choice.help for choice in action._choices_actions}  # noqa: SLF001 - as above
+        summaries = {choice.dest: choice.help for choice in action._choices_actions}
         for name, subparser in action.choices.items():
             names = (*above, name)
             yield f'.SS "{_text(" ".join(names))}"'
@@ -66,10 +66,10 @@ def _commands(parser: argparse.ArgumentParser, above: tuple[str, ...]) -> Iterat
 
 def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
     """The usage line by line, without the global options."""
-    formatter = parser._get_formatter()  # noqa: SLF001 - argparse formats parts of the help only in private methods
-    own = [group for group in parser._action_groups if group.title != GLOBAL_GROUP]  # noqa: SLF001
-    actions = [action for group in own for action in group._group_actions]  # noqa: SLF001
-    formatter.add_usage(parser.usage, actions, parser._mutually_exclusive_groups, prefix="")  # noqa: SLF001
+    formatter = parser._get_formatter()
+    own = [group for group in parser._action_groups if group.title != GLOBAL_GROUP]
+    actions = [action for group in own for action in group._group_actions]
+    formatter.add_usage(parser.usage, actions, parser._mutually_exclusive_groups, prefix="")
     text = formatter.format_help()
     for line in text.splitlines() if parser.usage else [text]:
         yield _text(line)
@@ -78,12 +78,12 @@ def _usage(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def _options(parser: argparse.ArgumentParser, *, skip: str = "") -> Iterator[str]:
     """The arguments of a parser by groups, as its help has them, without one group."""
-    formatter = parser._get_formatter()  # noqa: SLF001 - as above
-    for group in parser._action_groups:  # noqa: SLF001
+    formatter = parser._get_formatter()
+    for group in parser._action_groups:
         entries = {
-            formatter._format_action_invocation(action): formatter._expand_help(action)  # noqa: SLF001
-            for action in group._group_actions  # noqa: SLF001
-            if action.help not in (None, argparse.SUPPRESS) and not isinstance(action, argparse._HelpAction)  # noqa: SLF001
+            formatter._format_action_invocation(action): formatter._expand_help(action)
+            for action in group._group_actions
+            if action.help not in (None, argparse.SUPPRESS) and not isinstance(action, argparse._HelpAction)
         }
         if entries and group.title != skip:
             yield ".PP"

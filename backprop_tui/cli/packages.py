@@ -10,7 +10,7 @@ from shlex import quote
 
 from backprop_tui.domain.errors import PackageMissing
 
-_NAME = re.compile(r"[\w.-]+")
+_AFTER_NAME = r"[^\w.-]"
 
 
 def installed_version(package: str) -> str | None:
@@ -28,7 +28,7 @@ def missing_requirements() -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     needed = [requirement for requirement in requirements if ";" not in requirement]  # those of extras have a condition
-    return [requirement for requirement in needed if installed_version(_name(requirement)) is None]
+    return [requirement for requirement in needed if installed_version(re.split(_AFTER_NAME, requirement)[0]) is None]
 
 
 def missing_package(module: str) -> PackageMissing:
@@ -44,8 +44,3 @@ def install_command(requirements: list[str]) -> str:
     if find_spec("pip") is None:
         pip = f"uv pip install --python {quote(sys.executable)}"
     return " ".join([pip, *map(quote, requirements)])
-
-
-def _name(requirement: str) -> str:
-    match = _NAME.match(requirement)
-    return "" if match is None else match[0]

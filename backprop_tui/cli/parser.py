@@ -53,7 +53,8 @@ _DEMO = "--demo"
 _CONFIG = "--config"
 _VERSION = ("-V", "--version")
 _HELP_OPTIONS = ("-h", "--help")
-GLOBAL_OPTIONS = (*_SWITCHES, *_VERSION, _DEMO, _CONFIG)
+_WITHOUT_VALUE = (*_SWITCHES, *_VERSION, _DEMO)
+GLOBAL_OPTIONS = (*_WITHOUT_VALUE, _CONFIG)
 
 
 class Command(Protocol):
@@ -117,7 +118,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def option_length(self, word: str) -> int | None:
         """How many words an option and its value take; None if it is neither an option of this command nor global."""
-        if word in (*_SWITCHES, "--version", _DEMO):
+        if word in _WITHOUT_VALUE:
             return 1
         name, equals, _ = word.partition("=")
         action = self._option_string_actions.get(name)

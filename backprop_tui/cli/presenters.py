@@ -17,8 +17,8 @@ from backprop_tui.store.run_directory import RunDirectory
 MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
 MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
-# The events that get a line of their own on a terminal, where the status line shows the rest.
 STARTED, EXTENDED = "started", "extended"
+# The events that get a line of their own on a terminal, where the status line shows the rest.
 _SHOWN_ON_TERMINALS = frozenset(
     {STARTED, EXTENDED, ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"}
 )

@@ -64,9 +64,9 @@ def follow_queued(
 
 def _has_textual() -> bool:
     """Whether the dashboard can be opened; says so if not, since a run that is queued is followed all the same."""
-    from importlib.machinery import PathFinder
+    from backprop_tui.processes.programs import is_installed
 
-    if PathFinder.find_spec("textual") is not None:
+    if is_installed("textual"):
         return True
     diagnostics.complain("no dashboard: Textual is not installed; backprop-tui doctor says how to install it")
     return False
@@ -142,13 +142,7 @@ def control_active(
 
 
 def remove_confirmed(
-    session: Session,
-    runs: Sequence[Removable],
-    names: str | None,
-    *,
-    leftovers: Sequence[str] = (),
-    lost: bool = False,
-    yes: bool,
+    session: Session, runs: Sequence[Removable], names: str | None, *, leftovers: Sequence[str] = (), yes: bool
 ) -> int:
     """Asks whether to remove the runs unless `yes`, removes them, and says which they were; the exit code."""
     from backprop_tui.client.remove import delete, remove, size_of
@@ -160,7 +154,7 @@ def remove_confirmed(
     if not diagnostics.confirm(question + (f": {names}?" if names else "?"), yes=yes):
         diagnostics.say("nothing was removed")
         return OK
-    return _print_removed(session, runs, remove(session, runs, lost=lost) + delete(leftovers))
+    return _print_removed(session, runs, remove(session, runs) + delete(leftovers))
 
 
 def _print_removed(session: Session, runs: Sequence[Removable], size: int) -> int:

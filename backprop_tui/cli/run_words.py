@@ -227,7 +227,7 @@ class TrailingOptions:
                 line = self._line_for_script([name])
                 hint = f"the script's own arguments come after --, so for {self.script} type: {line}"
                 other = error.hint if error.hint is not None and error.hint.endswith("?") else None
-                BackpropError.__init__(error, error.message, _joined(other, hint))
+                error.hint = _joined(other, hint)
                 return
 
     def _line_for_script(self, names: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from backprop_tui.client.runs import status_of, terminate, wake_guardian, whereabouts
+from backprop_tui.client.runs import host_hint, status_of, terminate, wake_guardian, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
@@ -22,6 +22,8 @@ from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
+    PERSON,
+    STOPPED_BY_YOU,
     ContinueRequest,
     EditRequest,
     PauseRequest,
@@ -35,8 +37,6 @@ from backprop_tui.store.creation import mark
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_directory import RunDirectory
 
-PERSON = "person"  # a guard continues only its own pauses, a person any
-STOPPED_BY_YOU = "stopped by you"
 POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
@@ -164,16 +164,15 @@ class ControlRequest(ABC, Generic[RequestT]):
                 raise
 
     def _ask_elsewhere(self, run: Run, live: Live | None, now: float) -> None:
-        """Makes the request of a run of another host; UsageError if nobody there answers."""
+        """Makes the request of a run of another host; UsageError if nothing there answers."""
         if self._asked_at is None:
             self._live_when_asked = live
         self._append(live, now)
         if live == self._live_when_asked and now - self._began > ANSWER_SECONDS:
             raise UsageError(
-                f"run {run.id} is {whereabouts(self._session.home, run)}, and nobody there answers. The request is "
+                f"run {run.id} is {whereabouts(self._session.home, run)}, and nothing there answers. The request is "
                 "recorded: its guardian follows it if that host still runs",
-                f"if this machine had that name before: BACKPROP_HOST={run.host} backprop-tui list; "
-                f"if that host never comes back: backprop-tui remove --lost {run.id}",
+                host_hint(run),
             )
 
     def _call_supervisor(self, now: float) -> None:

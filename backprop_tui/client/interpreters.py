@@ -86,8 +86,8 @@ def _near(script: str, environment: Mapping[str, str]) -> Iterator[Interpreter]:
             python = _python_of(venv)
             if python is not None:
                 yield Interpreter(path=python, origin=f"{venv}, found upward from the script")
-        venv = poetry_environment(folder, environment) or ""
-        python = _python_of(venv) if venv else None
+        poetry = poetry_environment(folder, environment)
+        python = None if poetry is None else _python_of(poetry)
         if python is not None:
             yield Interpreter(path=python, origin=f"Poetry's environment of {folder}")
 

@@ -21,7 +21,7 @@ from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readi
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import Sample, decode_sample, read_sample, write_sample
-from backprop_tui.processes.linux import boot_id
+from backprop_tui.processes.linux import boot_id, existing_directory
 from backprop_tui.store.codec import decode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.home import Home
@@ -157,13 +157,6 @@ def _has_no_gpu(sample: Sample | None) -> bool:
     if sample is None or not sample.gpus_known:
         return False
     return not sample.readings.gpus and sample.readings.probe_problem is None
-
-
-def existing_directory(path: str) -> str:
-    """The path, or the nearest directory above it that exists."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def decode_governor(record: Mapping[str, Any]) -> GovernorState | None:

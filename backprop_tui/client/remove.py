@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from backprop_tui.client.runs import all_records, created, whereabouts
+from backprop_tui.client.runs import all_records, created, lost_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import from_iso, minutes
@@ -25,7 +25,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import SILENT_SECONDS, belongs_here, is_silent, seen_at
 from backprop_tui.store.locks import is_locked
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view
+from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view, unfinished_views
 
 INDEXED_WITHIN_SECONDS = 5.0
 LEFT_OVER_AFTER_SECONDS = 86400.0
@@ -35,11 +35,15 @@ LEFTOVERS = (_ASIDE, ".tmp-")
 
 @lazy_dataclass(frozen=True, slots=True)
 class Removable:
-    """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run."""
+    """A run that may be removed; `bytes` is the size of its directory, 0 if only the index knows the run.
+
+    `lost`: it is unfinished, and no guardian will end it.
+    """
 
     run_id: str
     name: str
     bytes: int
+    lost: bool = False
 
 
 def removable_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]:
@@ -61,20 +65,21 @@ def lost_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]
         UsageError: one of the runs has ended, or may still live.
     """
     session.home.require_own()
-    views = [view for view in marked_views(session.home) if view.status in UNFINISHED]
+    home = session.home
     if run_ids:
         views = [_lost(session, run_id) for run_id in run_ids]
     else:
-        views = [view for view in views if _why_not_lost(session.home, view.run) is None]
-    return [Removable(view.run.id, view.run.name, size_of(session.home.run_folder(view.run.id))) for view in views]
+        views = [view for view in unfinished_views(home) if _why_not_lost(home, view.run) is None]
+    return [Removable(view.run.id, view.run.name, size_of(home.run_folder(view.run.id)), lost=True) for view in views]
 
 
 def _lost(session: ClientSession, run_id: str) -> RunView:
     view = read_view(session.home, run_id)
-    reason = f"it has ended ({view.status}): remove it without --lost"
     if view.status in UNFINISHED:
-        reason = _why_not_lost(session.home, view.run) or ""
-    if reason:
+        reason = _why_not_lost(session.home, view.run)
+    else:
+        reason = f"it has ended ({view.status}): remove it without --lost"
+    if reason is not None:
         raise UsageError(f"run {run_id} is not lost: {reason}")
     return view
 
@@ -118,7 +123,7 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
         return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
     if view.status in UNFINISHED:
         elsewhere = "" if view.run.host == home.host else f" {whereabouts(home, view.run)}"
-        lost = f"; if that host never comes back: backprop-tui remove --lost {run_id}" if elsewhere else ""
+        lost = f"; {lost_hint(run_id)}" if elsewhere else ""
         hint = f"stop it first: backprop-tui stop {run_id}{lost}"
         return UsageError(f"run {run_id} is {view.status}{elsewhere}", hint)
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
@@ -130,20 +135,16 @@ def _needed_runs(home: Home) -> dict[str, str]:
     return {dependency.run: view.run.id for view in waiting for dependency in view.run.spec.after}
 
 
-def remove(session: ClientSession, runs: Sequence[Removable], *, lost: bool = False) -> int:
-    """Removes runs and returns how many bytes that freed; UsageError if one was resumed meanwhile.
-
-    With `lost` the runs are unfinished, and no guardian will end them.
-    """
+def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
+    """Removes runs and returns how many bytes that freed; UsageError if one was resumed, or its host seen meanwhile."""
     home = session.home
     home.require_own()
-    if not lost:
-        _wait_until_indexed(session, [run.run_id for run in runs])
+    _wait_until_indexed(session, [run.run_id for run in runs if not run.lost])
     removed: list[str] = []
     freed = 0
     try:
         for run in runs:
-            aside = [put_aside(home, run.run_id)] if lost else _put_aside_ended(home, run.run_id)
+            aside = _put_aside_lost(session, run.run_id) if run.lost else _put_aside_ended(home, run.run_id)
             removed.append(run.run_id)
             freed += delete(aside)
     finally:
@@ -176,6 +177,11 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")
         return [put_aside(home, run_id)]
+
+
+def _put_aside_lost(session: ClientSession, run_id: str) -> list[str]:
+    _lost(session, run_id)  # its host may have come back
+    return [put_aside(session.home, run_id)]
 
 
 def put_aside(home: Home, run_id: str) -> str:

@@ -56,7 +56,7 @@ def record_of(home: Home, view: RunView) -> JsonObject:
 def record_elsewhere(home: Home, record: JsonObject, run: Run) -> JsonObject:
     """The public JSON of a run of another host: if that is silent, this is the reason, and no other is known."""
     if is_silent(home, run):
-        from backprop_tui.domain.governor.reasons import Check, HoldReason  # seldom needed
+        from backprop_tui.domain.governor.reasons import Check, HoldReason  # rarely needed
 
         message = whereabouts(home, run)
         held = [asdict(HoldReason(check=Check.HOST, message=message))] if run.status is Status.QUEUED else []
@@ -69,6 +69,16 @@ def whereabouts(home: Home, run: Run) -> str:
     if not is_silent(home, run):
         return f"on {run.host}"
     return f"on {run.host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
+
+
+def lost_hint(run_id: str) -> str:
+    return f"if that host never comes back: backprop-tui remove --lost {run_id}"
+
+
+def host_hint(run: Run) -> str:
+    """What to do about a run of another host that does not answer."""
+    renamed = f"if this machine had that name before: BACKPROP_HOST={run.host} backprop-tui list"
+    return f"{renamed}; {lost_hint(run.id)}"
 
 
 def current(session: ClientSession, run_id: str) -> JsonObject:

@@ -7,25 +7,24 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from backprop_tui.client.session import ClientSession
+from backprop_tui.client.session import ClientSession, user_folder
 from backprop_tui.domain.errors import ServiceUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.probes.logout import user_name
+from backprop_tui.probes import logout
 from backprop_tui.processes.programs import is_executable, on_path
 from backprop_tui.store.files import storage
 
 UNIT = "backprop-tui.service"
-SYSTEMD_RUNTIME = "/run/systemd/system"  # exists if systemd is the init system, see sd_booted(3)
-LINGER_FOLDER = "/var/lib/systemd/linger"  # has a file for each user whose user manager starts at boot
+SYSTEMD_RUNTIME, LINGER_FOLDER = f"/{logout.SYSTEMD_RUNTIME}", f"/{logout.LINGER_FOLDER}"
 _ANSWER_SECONDS = 10.0
 # What decides where state and settings are, and where programs such as nvidia-smi are found.
 _KEPT = ("BACKPROP_HOME", "BACKPROP_HOST", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PATH")
 
-# systemd ends what a user manager runs at the user's last logout, unless linger is on: hence the condition. In a scope
-# of their own, supervisor and runs outlive a stop of the unit; at a shutdown they get SIGTERM and time to save, which
-# they would not get in the unit with KillMode=process (user@.service has KillMode=mixed). See systemd.kill(5),
+# systemd ends what a user manager runs at the user's last logout, unless linger is on, which the condition checks. In a
+# scope of their own, supervisor and runs outlive a stop of the unit; at a shutdown they get SIGTERM and time to save,
+# which they would not get in the unit with KillMode=process (user@.service has KillMode=mixed). See systemd.kill(5),
 # systemd.scope(5).
 _TEMPLATE = """\
 [Unit]
@@ -54,9 +53,8 @@ class ServiceState:
     linger: bool
 
 
-def unit_path(environment: Mapping[str, str]) -> str:
-    folder = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return os.path.join(folder, "systemd/user", UNIT)
+def unit_path() -> str:
+    return os.path.join(user_folder("XDG_CONFIG_HOME", "~/.config"), "systemd/user", UNIT)
 
 
 def start_command(session: ClientSession) -> list[str]:
@@ -81,7 +79,7 @@ def unit_text(session: ClientSession) -> str:
 def install(session: ClientSession) -> None:
     """Writes the unit and enables it. Raises: ServiceUnavailable, StorageFailed."""
     require_systemd(session)
-    path = unit_path(session.environment)
+    path = unit_path()
     with storage(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -90,9 +88,9 @@ def install(session: ClientSession) -> None:
     _systemctl("enable", path)
 
 
-def uninstall(session: ClientSession) -> bool:
+def uninstall() -> bool:
     """Disables and removes the unit, whatever runs now; returns whether there was one."""
-    path = unit_path(session.environment)
+    path = unit_path()
     if not os.path.lexists(path):
         return False
     has_systemd = os.path.isdir(SYSTEMD_RUNTIME)
@@ -108,7 +106,7 @@ def uninstall(session: ClientSession) -> bool:
 def service_state(session: ClientSession) -> ServiceState:
     """Raises: ServiceUnavailable, if there is no systemd."""
     require_systemd(session)
-    path = unit_path(session.environment)
+    path = unit_path()
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
@@ -120,7 +118,7 @@ def service_state(session: ClientSession) -> ServiceState:
         is_current=text == unit_text(session),
         enabled=bool(text) and _answer("is-enabled") == "enabled",
         failed=bool(text) and _answer("is-failed") == "failed",
-        linger=os.path.exists(os.path.join(LINGER_FOLDER, user_name())),
+        linger=os.path.exists(os.path.join(LINGER_FOLDER, logout.login_name())),
     )
 
 
@@ -160,7 +158,8 @@ def _systemctl(*words: str) -> None:
         detail = result.stderr.strip() or f"exit code {result.returncode}"
         raise ServiceUnavailable(
             f"systemctl --user {shlex.join(words)}: {detail}",
-            "log in as this user directly (with ssh, not with su or sudo), or: loginctl enable-linger " + user_name(),
+            "log in as this user directly (with ssh, not with su or sudo), "
+            f"or: loginctl enable-linger {logout.login_name()}",
         )
 
 

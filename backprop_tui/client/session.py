@@ -23,7 +23,7 @@ APPLICATION = "backprop"
 
 def user_config_path() -> str:
     """The user's config.toml, whether it exists or not."""
-    return os.path.join(_user_folder("XDG_CONFIG_HOME", "~/.config"), "config.toml")
+    return os.path.join(user_folder("XDG_CONFIG_HOME", "~/.config"), APPLICATION, "config.toml")
 
 
 def state_directory() -> str:
@@ -34,17 +34,16 @@ def state_directory() -> str:
     original = os.path.expanduser("~/.backprop")
     if os.path.isdir(original):
         return original
-    return _user_folder("XDG_DATA_HOME", "~/.local/share")
+    return os.path.join(user_folder("XDG_DATA_HOME", "~/.local/share"), APPLICATION)
 
 
-def _user_folder(variable: str, usual: str) -> str:
-    """Returns the same as platformdirs on Linux (a test compares), whose import takes as long as starting Python.
+def user_folder(variable: str, usual: str) -> str:
+    """A folder of the XDG standard, as platformdirs finds it (a test compares), which is slow to import.
 
     A relative path is ignored: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
     """
     chosen = os.environ.get(variable, "").strip()
-    folder = chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
-    return os.path.join(folder, APPLICATION)
+    return chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,6 @@ class ClientSession:
         from backprop_tui.config.load import load
 
         return load(
-            options={},
             environment=self.environment,
             directory=current_directory(),
             user_file=self.config_path,

@@ -235,7 +235,7 @@ def _float(raw: object, otherwise: str = "", unit: Unit | None = None) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise WrongValue(f"must be {expected}{otherwise}")
     if unit is not None and isinstance(raw, str) and raw.lstrip().startswith("+"):
-        raise WrongValue(f"must be the whole amount and not what is added{otherwise}")
+        raise WrongValue(f"must be the whole amount, without a +{otherwise}")
     amount = unit.parse(raw) if unit is not None and isinstance(raw, str) else None
     try:
         value = float(raw) if amount is None else amount

@@ -1,4 +1,4 @@
-"""Loads the settings: options override the environment, then the project's file, the user's file and the defaults."""
+"""Loads the settings: the environment overrides the project's file, then the user's file and the defaults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Settings:
         return self.settings[name].value
 
     def origin(self, name: str) -> str:
-        """Where the value comes from: default, /path/config.toml:12, environment BACKPROP_X, option --x."""
+        """Where the value comes from: default, /path/config.toml:12, environment BACKPROP_X."""
         return self.settings[name].origin
 
     def number(self, name: str) -> float:
@@ -50,15 +50,8 @@ class Settings:
         return value if isinstance(value, tuple) else ()
 
 
-def load(
-    *,
-    options: Mapping[str, tuple[object, str]],
-    environment: Mapping[str, str],
-    directory: str,
-    user_file: str,
-    named: bool = False,
-) -> Settings:
-    """Loads and merges all layers; `options` are values from the command line with the option's name, by key.
+def load(*, environment: Mapping[str, str], directory: str, user_file: str, named: bool = False) -> Settings:
+    """Loads and merges all layers.
 
     Empty variables are ignored, and so are BACKPROP_ variables that match no key, since scripts get variables with the
     same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or with `named` that of
@@ -67,10 +60,7 @@ def load(
     layers = read_layers(user_file, directory, environment, named=named)
     for problem in (problem for layer in layers for problem in layer.problems):
         raise ConfigError(problem.where, problem.problem, problem.hint or CHECK_HINT)
-    settings = dict(merged(layers).settings)
-    for name, (raw, option) in options.items():
-        settings[name] = _setting(name, raw, f"option {option}")
-    return Settings(settings)
+    return merged(layers)
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -190,7 +180,7 @@ def _max_parallel(settings: Settings) -> int | None:
 def _is_from_user_file(settings: Settings, name: str) -> bool:
     """Whether a value comes from the user's file or is a default."""
     origin = settings.origin(name)
-    return origin == DEFAULT or (not origin.startswith(("option ", "environment ")) and not _is_project(origin))
+    return origin == DEFAULT or (not origin.startswith("environment ") and not _is_project(origin))
 
 
 def _is_project(origin: str) -> bool:

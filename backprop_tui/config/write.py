@@ -184,7 +184,7 @@ def _write(path: str, content: str) -> None:
     temporary = f"{path}.tmp-{os.getpid()}"
     owner = foreign_owner(folder)
     if owner is not None:
-        problem = f"its directory belongs to {user_name(owner)}, and files of root would be closed to that user"
+        problem = f"its directory belongs to {user_name(owner)}, who could not access files of root"
         raise ConfigError(path, problem, f"{run_as(owner)} backprop-tui config ...")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)

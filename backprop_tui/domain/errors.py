@@ -17,8 +17,11 @@ class BackpropError(Exception):
     exit_code = 70
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message if hint is None else f"{message}; {hint}")
+        super().__init__(message)
         self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}; {self.hint}"
 
 
 class UsageError(BackpropError):
@@ -106,7 +109,7 @@ class BrokenRecord(InternalError):
 
 
 class AccessDenied(BrokenRecord, StorageFailed):
-    """A file or directory of the store is closed to this user; the hint is the command that opens it."""
+    """A file or directory of the store is not accessible to this user; the hint is the command that changes that."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 

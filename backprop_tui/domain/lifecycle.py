@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.causes.cause import INTERRUPTIONS
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -167,6 +166,8 @@ class Outcome:
     @property
     def is_interruption(self) -> bool:
         """Whether the attempt ended because the session or the machine did."""
+        from backprop_tui.domain.causes.cause import INTERRUPTIONS  # a submission does not need it
+
         return self.status in _INTERRUPTED and self.cause is not None and self.cause.kind in INTERRUPTIONS
 
 

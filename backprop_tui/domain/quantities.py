@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 
 _PART = r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*"
 
@@ -23,8 +24,8 @@ _TIMES = {
 }
 _SIZES = {
     10**3: "k kb",
-    10**6: "m mb",
-    10**9: "g gb",
+    MEGABYTE: "m mb",
+    GIGABYTE: "g gb",
     10**12: "t tb",
     2**10: "kib",
     2**20: "mib",
@@ -54,8 +55,8 @@ _SIZE = "a size such as 500MB or 8GB"
 _DURATION = "a duration such as 45s, 90m or 1h30m"
 SECONDS = Unit(name="seconds", size=1, others=TIMES, examples=_DURATION)
 MINUTES = Unit(name="minutes", size=60, others=TIMES, examples=_DURATION)
-MEGABYTES = Unit(name="MB", size=10**6, others=SIZES, examples=_SIZE)
-GIGABYTES = Unit(name="GB", size=10**9, others=SIZES, examples=_SIZE)
+MEGABYTES = Unit(name="MB", size=MEGABYTE, others=SIZES, examples=_SIZE)
+GIGABYTES = Unit(name="GB", size=GIGABYTE, others=SIZES, examples=_SIZE)
 
 
 def parse_amount(text: str, units: Mapping[str, int]) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.objective import Objective
 
+PERSON = "person"
+STOPPED_BY_YOU = "stopped by you"
 BY_HEAT = "heat"
 BY_RAM = "ram"
 # Only the guard continues these pauses, and only a person those by a person.

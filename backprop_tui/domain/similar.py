@@ -1,4 +1,4 @@
-"""Corrects misspelt words."""
+"""Corrects misspelled words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LEAST = 0.75  # below that a suggestion is a guess
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known word that is meant by a misspelt one, None if none is similar; case and dashes do not count."""
+    """Returns the known word that is most similar, None if none is similar enough; case and dashes do not count."""
     import difflib  # only needed to correct a mistake
 
     names = {_folded(name): name for name in sorted(known)}

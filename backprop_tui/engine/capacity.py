@@ -18,8 +18,8 @@ from backprop_tui.domain.governor.snapshot import (
     Candidate,
     MachineSnapshot,
     PendingDependency,
-    automatic_max_parallel,
     claims_of,
+    parallel_limit,
 )
 from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket
 from backprop_tui.domain.limits import MachineLimits
@@ -215,7 +215,7 @@ class Capacity:
             readings=readings,
             bucket=self._bucket,
             limits=self.limits,
-            automatic_parallel=automatic_max_parallel(readings),
+            max_parallel=parallel_limit(self.limits, readings),
             active=tuple(active_of(run, None, wall_time) for run in active),
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),

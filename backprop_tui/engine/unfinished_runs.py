@@ -66,7 +66,7 @@ class UnfinishedRuns:
 
     @contextmanager
     def skipping(self, run_id: str) -> Iterator[None]:
-        """Leaves out a run of which a file is broken or closed to us, and logs it once: the others continue."""
+        """Leaves out a run with a broken or inaccessible file, and logs it once: the others continue."""
         try:
             yield
         except BrokenRecord as error:

@@ -8,8 +8,12 @@ import re
 from collections.abc import Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.users import account_name
 
 _ANSWER_SECONDS = 2.0
+# Below the root directory.
+SYSTEMD_RUNTIME = "run/systemd/system"  # exists if systemd is the init system, see sd_booted(3)
+LINGER_FOLDER = "var/lib/systemd/linger"  # has a file for each user whose user manager starts at boot
 # Later folders override earlier ones, and drop-ins override the file itself. See logind.conf(5).
 _FOLDERS: Sequence[str] = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")
 
@@ -25,25 +29,20 @@ class LogoutEffect:
 
 def logout_effect(user: str, *, root: str = "/", ask: bool = True) -> LogoutEffect:
     """Checks KillUserProcesses and lingering; `ask` queries logind for two seconds at most, else its files are read."""
-    if not os.path.isdir(os.path.join(root, "run/systemd/system")):
+    if not os.path.isdir(os.path.join(root, SYSTEMD_RUNTIME)):
         return LogoutEffect(survives=True, reason="no systemd")
     kills = _query_logind() if ask else None
     kills = _kills_user_processes(root) if kills is None else kills
     if not kills:
         return LogoutEffect(survives=True, reason="KillUserProcesses=no")
-    if os.path.exists(os.path.join(root, "var/lib/systemd/linger", user)):  # see loginctl(1), enable-linger
+    if os.path.exists(os.path.join(root, LINGER_FOLDER, user)):  # see loginctl(1), enable-linger
         return LogoutEffect(survives=True, reason="linger is on")
     return LogoutEffect(survives=False, reason="KillUserProcesses=yes", fix=f"loginctl enable-linger {user}")
 
 
-def user_name() -> str:
+def login_name() -> str:
     """This user's name for loginctl; the user id if it has no name."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    return account_name(os.getuid()) or str(os.getuid())
 
 
 def _kills_user_processes(root: str = "/") -> bool:

@@ -1,4 +1,4 @@
-"""Linux interfaces that Python does not wrap: prctl, exit status of other processes, the mount table."""
+"""Linux interfaces that Python does not wrap: prctl, exit status of other processes, the tables of mounts and locks."""
 
 from __future__ import annotations
 
@@ -62,6 +62,27 @@ def _prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def existing_directory(path: str) -> str:
+    """The path, or the nearest directory above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def is_flocked(path: str) -> bool:
+    """Whether some process holds a lock on a file that we may not open; only those of this machine are known.
+
+    See proc(5), /proc/locks: the sixth field ends with the inode.
+    """
+    try:
+        inode = str(os.lstat(path).st_ino)
+        with open("/proc/locks", encoding="ascii") as file:
+            return any(line.split()[5].rpartition(":")[2] == inode for line in file if " FLOCK " in line)
+    except (OSError, IndexError):
+        return False
 
 
 def boot_id() -> str:

@@ -1,4 +1,4 @@
-"""Programs in the directories of PATH."""
+"""Programs in the directories of PATH, and Python packages: whether they are there."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def path_folders(environment: Mapping[str, str]) -> list[str]:
 
 def is_executable(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def is_installed(package: str) -> bool:
+    """Whether this Python has a package, which is not imported."""
+    from importlib.machinery import PathFinder
+
+    return PathFinder.find_spec(package) is not None

@@ -1,40 +1,43 @@
-"""Users of this machine: their names, whose directory this is, and how a file that is closed to us can be opened."""
+"""Users of this machine: their names, whose directory this is, and how an inaccessible file is made accessible."""
 
 from __future__ import annotations
 
 import os
 import stat
 
+from backprop_tui.processes.linux import existing_directory
+
 ROOT = 0
 
 
-def user_name(uid: int) -> str:
-    """The name of a user; `uid N` for one without an account, as in a container."""
+def account_name(uid: int) -> str | None:
+    """The name of a user's account; None for a user without one, as in a container."""
     import pwd  # only for messages
 
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return None
+
+
+def user_name(uid: int) -> str:
+    return account_name(uid) or f"uid {uid}"
 
 
 def foreign_owner(folder: str) -> int | None:
     """The user whose directory this is, or would be made in, if we are root and it is not root's; otherwise None.
 
-    What root writes there would be closed to its owner. Other users are kept out by the permissions alone.
+    What root writes there would not be accessible to its owner. Other users are kept out by the permissions alone.
     """
     if os.geteuid() != ROOT:
         return None
-    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    owner = os.stat(folder).st_uid
+    owner = os.stat(existing_directory(folder)).st_uid
     return None if owner == ROOT else owner
 
 
 def run_as(uid: int) -> str:
     """The beginning of a command line that runs a program as that user."""
-    name = user_name(uid)
-    account = f"'#{uid}'" if " " in name else name
+    account = account_name(uid) or f"'#{uid}'"
     return f"sudo -u {account}"
 
 
@@ -60,16 +63,3 @@ def _closed_part(path: str) -> str:
     while not os.path.lexists(closed):
         closed = os.path.dirname(closed)
     return closed
-
-
-def is_flocked(path: str) -> bool:
-    """Whether some process holds a lock on a file that we may not open; only those of this machine are known.
-
-    See proc(5), /proc/locks: the sixth field ends with the inode.
-    """
-    try:
-        inode = str(os.lstat(path).st_ino)
-        with open("/proc/locks", encoding="ascii") as file:
-            return any(line.split()[5].rpartition(":")[2] == inode for line in file if " FLOCK " in line)
-    except (OSError, IndexError):
-        return False

@@ -15,6 +15,7 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Clock
+from backprop_tui.domain.requests import PERSON, STOPPED_BY_YOU
 from backprop_tui.domain.run import TIMEBOX_END, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
@@ -33,7 +34,7 @@ from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import PERSON, UNTIL, CheckpointWait, StopSequence, has_live_listener
+from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
@@ -146,7 +147,7 @@ class Guardian:
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:
-            self.stop_sequence.begin(Status.STOPPED, by=PERSON, reason="stopped by you", now=now)
+            self.stop_sequence.begin(Status.STOPPED, by=PERSON, reason=STOPPED_BY_YOU, now=now)
         elif self.session_ends:
             reason = "the session or machine is ending"
             self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)

@@ -9,6 +9,7 @@ from backprop_tui.domain.formatting import duration, iso
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import (
+    PERSON,
     ContinueRequest,
     EditRequest,
     NoticeRequest,
@@ -20,7 +21,7 @@ from backprop_tui.domain.requests import (
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.stop_sequence import PERSON, CheckpointWait, StopSequence
+from backprop_tui.runner.stop_sequence import CheckpointWait, StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, checkpoint_wait_seconds
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.live import PostponedStop, Stopping
+from backprop_tui.domain.requests import PERSON
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, is_alive
@@ -22,7 +23,6 @@ LISTENERS_BYTES = 64 * 1024  # the newest lines of the file of listeners count
 TERM_SECONDS = 5.0
 KILL_AGAIN_SECONDS = 1.0
 NOTIFIED, SIGNALLED, TERM, KILL = 0, 1, 2, 3  # stages of the stop sequence
-PERSON = "person"
 UNTIL = "until"
 SAME_SAVE_SECONDS = 0.01  # records keep milliseconds
 _PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded if several stop the run

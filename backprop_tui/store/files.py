@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
-from backprop_tui.processes.users import is_flocked, user_name, why_closed
+from backprop_tui.processes.linux import existing_directory, is_flocked
+from backprop_tui.processes.users import user_name, why_closed
 
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
@@ -25,7 +26,7 @@ def storage(path: str) -> Iterator[None]:
 
 
 def failure(path: str, error: OSError) -> StorageFailed:
-    """The error of ours for an OSError: that of a closed path or a full disk says how to go on."""
+    """The error of ours for an OSError: that of an inaccessible path or a full disk says how to continue."""
     if isinstance(error, PermissionError):
         reason, command = why_closed(path)
         return AccessDenied(path, f"{error.strerror}, {reason}", command)
@@ -35,10 +36,7 @@ def failure(path: str, error: OSError) -> StorageFailed:
 def _full_disk_hint(path: str, error: OSError) -> str | None:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
-    folder = os.path.dirname(path)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder) or "."
-    disk = os.statvfs(folder)
+    disk = os.statvfs(existing_directory(path))
     free = f"{disk.f_bavail * disk.f_frsize / 1e6:,.0f} MB free"
     if error.errno == errno.EDQUOT:
         free = f"your quota is used up ({free} on the disk)"
@@ -82,7 +80,7 @@ def _create(path: str) -> int:
 
 
 def open_own(path: str, flags: int) -> int:
-    """Opens a file of ours, or creates it; one that is closed to us is made readable or set aside."""
+    """Opens a file of ours, or creates it; an inaccessible one is made accessible or set aside."""
     flags |= os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
@@ -104,11 +102,11 @@ _unreported: list[str] = []  # the new names of files that were set aside
 def set_aside_report() -> str | None:
     """Says which files this process set aside since the last report; None if none."""
     taken, _unreported[:] = _unreported[:], []
-    return f"files of another user that were closed to you were set aside: {', '.join(taken)}" if taken else None
+    return f"files of another user that you cannot access were set aside: {', '.join(taken)}" if taken else None
 
 
 def set_aside(path: str) -> bool:
-    """Renames what is closed to us in a directory of ours, as `sudo` leaves it; returns whether that was possible.
+    """Renames an inaccessible entry of a directory of ours, as `sudo` leaves it; returns whether that was possible.
 
     What is our own is made accessible instead. A locked file is in use and stays.
     """

@@ -65,7 +65,7 @@ class Home:
         owner = self.foreign_owner()
         if owner is not None:
             raise StateUnavailable(
-                f"state directory {self.root} belongs to {user_name(owner)}, to whom files of root would be closed",
+                f"state directory {self.root} belongs to {user_name(owner)}, who could not access files of root",
                 f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of root",
             )
 

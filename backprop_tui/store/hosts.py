@@ -32,7 +32,7 @@ def this_host() -> str:
 
 
 def belongs_here(home: Home, run: Run) -> bool:
-    """Whether the supervisor of this machine looks after the run.
+    """Whether the supervisor of this machine manages the run.
 
     That is also so if the machine had another name when the run was started, as each start of a container has: within
     one boot the locks and the process of the script show that no other supervisor does, and whether the script lives.

@@ -114,7 +114,7 @@ def _read_or_rebuild(home: Home) -> Records:
 
 
 def _content(path: str) -> bytes | None:
-    """The content of a file of the index; one that is closed to us is set aside, since it can be rebuilt."""
+    """The content of a file of the index; an inaccessible one is set aside, since it can be rebuilt."""
     try:
         return read_bytes(path)
     except AccessDenied:

@@ -13,7 +13,7 @@ import time
 from typing import Self
 
 from backprop_tui.domain.errors import StateUnavailable
-from backprop_tui.processes.users import is_flocked
+from backprop_tui.processes.linux import is_flocked
 from backprop_tui.store.files import failure, open_own
 
 

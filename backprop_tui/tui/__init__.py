@@ -62,9 +62,9 @@ def run_dashboard(
 
 def _require_textual() -> None:
     """Raises ModuleNotFoundError before the terminal is asked anything: the shell would get its answers."""
-    from importlib.machinery import PathFinder
+    from backprop_tui.processes.programs import is_installed
 
-    if PathFinder.find_spec("textual") is None:
+    if not is_installed("textual"):
         raise ModuleNotFoundError("No module named 'textual'", name="textual")
 
 

@@ -223,9 +223,9 @@ class Bridge:
     def _logout_effect(self) -> LogoutEffect | None:
         """How a logout affects runs; asked once and not in the first poll, since systemd may be slow to answer."""
         if self._logout is None and self._polls > 0:
-            from backprop_tui.probes.logout import logout_effect, user_name
+            from backprop_tui.probes.logout import login_name, logout_effect
 
-            self._logout = logout_effect(user_name())
+            self._logout = logout_effect(login_name())
         self._polls += 1
         return self._logout
 

@@ -347,7 +347,7 @@ class StoreReader:
         if self._owner is not None:
             return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
         closed = self._runs.closed
-        return f"{counted(closed, 'run')} left out, closed to you: backprop-tui doctor" if closed else None
+        return f"{counted(closed, 'run')} left out, not accessible to you: backprop-tui doctor" if closed else None
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():

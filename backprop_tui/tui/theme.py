@@ -99,7 +99,7 @@ def load_preferences(
     Raises:
         ConfigError: a setting is wrong.
     """
-    settings = load(options={}, environment=environment, directory=os.getcwd(), user_file=config_path)
+    settings = load(environment=environment, directory=os.getcwd(), user_file=config_path)
     bell, osc = bool(settings["notify.bell"]), bool(settings["notify.osc"])
     return Preferences(
         theme=_theme(settings, environment, terminal),

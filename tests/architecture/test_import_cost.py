@@ -71,6 +71,10 @@ def test_the_parser_loads_no_compression_modules() -> None:
     assert not _loaded_by(statements) & {"shutil", "zlib", "bz2", "lzma"}
 
 
+def test_a_submission_loads_nothing_to_explain_failures() -> None:
+    assert not _loaded_by("import backprop_tui.client.submit") & {"backprop_tui.domain.causes", "unicodedata"}
+
+
 @pytest.mark.parametrize("package", STANDARD_LIBRARY_PACKAGES)
 def test_the_package_imports_without_site_packages(package: str) -> None:
     statements = "".join(f"import {name}\n" for name in _modules_of(package))

@@ -111,7 +111,7 @@ def test_the_end_says_the_exit_code_once(follower: Follower, runs: Runs, capfd: 
     assert "failed with exit code 3 after 0s; last line: no images; read the end of the log" in capfd.readouterr().err
 
 
-def test_what_the_script_printed_stands_before_its_end_and_after_its_start(
+def test_what_the_script_printed_is_shown_before_its_end_and_after_its_start(
     follower: Follower, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guardian = runs.guarded("abc", spec={"retries": 1})

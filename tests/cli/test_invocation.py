@@ -118,7 +118,7 @@ def test_a_command_line_that_is_wrong_is_answered_in_json_if_json_is_ours(
     assert [key for line in printed.out.splitlines() for key in json.loads(line)] == keys
 
 
-def test_the_hint_stands_after_the_message_and_on_its_own(
+def test_the_hint_follows_the_message_and_is_a_field_of_its_own(
     capsys: Capture, fails: Callable[[BaseException], None]
 ) -> None:
     fails(UsageError("what is wrong", "what to do"))
@@ -137,7 +137,7 @@ def test_a_run_that_is_held_and_must_not_wait_is_an_error_after_its_event(
     assert error["error"]["kind"] == "held"
 
 
-def test_what_was_done_to_other_runs_stands_beside_the_error(session: Session, runs: Runs, capsys: Capture) -> None:
+def test_what_was_done_to_other_runs_is_shown_beside_the_error(session: Session, runs: Runs, capsys: Capture) -> None:
     from dataclasses import replace
 
     runs.queued("abc")

@@ -297,7 +297,7 @@ def test_root_looks_at_the_store_of_another_user_and_changes_nothing(store: OddS
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can write into the home of another user")
-def test_root_makes_no_store_in_the_home_of_another_user_unless_told_so(store: OddStore) -> None:
+def test_root_makes_no_store_in_the_home_of_another_user_unless_the_variable_names_it(store: OddStore) -> None:
     shutil.rmtree(store.home.root)
     store.hand_over()
     del store.environment["BACKPROP_HOME"]

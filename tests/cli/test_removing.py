@@ -13,8 +13,11 @@ import pytest
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.commands.clean import _age
 from backprop_tui.cli.session import Session
+from backprop_tui.client.remove import lost_runs, remove
+from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Dependency, Ended
 from backprop_tui.store import index
+from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.commands import Commands
 from tests.support.indexed import index_all
@@ -39,6 +42,19 @@ def old(runs: Runs, session: Session) -> RunDirectory:
 def left(session: Session) -> list[str]:
     """What lies in the state directory of runs."""
     return sorted(os.listdir(session.home.runs))
+
+
+def test_a_host_that_is_seen_before_the_answer_keeps_its_run(session: Session, runs: Runs) -> None:
+    runs.queued("far", host="gone", created_at=time.time() - DAY)
+    lost = lost_runs(session, [])
+    assert [run.run_id for run in lost] == ["far"]
+    host = Home(session.home.root, "gone")
+    os.makedirs(host.host_folder)
+    with open(host.governor, "wb"):
+        pass
+    with pytest.raises(UsageError, match="gone was seen"):
+        remove(session, lost)
+    assert left(session) == ["far"]
 
 
 def test_a_removed_run_is_gone_from_disk_and_index(obey: Commands, old: RunDirectory, session: Session) -> None:

@@ -157,7 +157,7 @@ parser.add_argument("--max-minutes")
         ("run -d train.py --name=foo", "--name was", "run -d train.py -- --name=foo"),
     ],
 )
-def test_an_option_that_the_script_has_too_is_taken_with_a_warning(
+def test_an_option_that_the_script_also_has_is_accepted_with_a_warning(
     workplace: Path, typed: str, shared: str, line: str
 ) -> None:
     (workplace / "train.py").write_text(SOURCE)

@@ -49,6 +49,11 @@ class Machine:
         return self.calls.read_text().splitlines()
 
 
+def test_a_relative_folder_for_settings_is_ignored(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    assert service.unit_path() == str(home / ".config/systemd/user/backprop-tui.service")
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)

@@ -11,7 +11,6 @@ import pytest
 
 from backprop_tui.client import control
 from backprop_tui.client.control import (
-    PERSON,
     AnyControlRequest,
     ControlOutcome,
     Refusal,
@@ -26,7 +25,7 @@ from backprop_tui.client.control import (
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.live import Pause, Stopping
-from backprop_tui.domain.requests import ContinueRequest, EditRequest, PauseRequest, StopRequest, TimeboxRequest
+from backprop_tui.domain.requests import PERSON, ContinueRequest, EditRequest, PauseRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.store.run_directory import read_lines

@@ -25,15 +25,8 @@ class Machine:
         directory.mkdir()
         return cls(user_file=folder / "config.toml", directory=directory)
 
-    def load(
-        self, environment: Mapping[str, str] | None = None, options: Mapping[str, tuple[object, str]] | None = None
-    ) -> Settings:
-        return load(
-            options=options or {},
-            environment=environment or {},
-            directory=str(self.directory),
-            user_file=str(self.user_file),
-        )
+    def load(self, environment: Mapping[str, str] | None = None) -> Settings:
+        return load(environment=environment or {}, directory=str(self.directory), user_file=str(self.user_file))
 
     def refusal(self, environment: Mapping[str, str] | None = None) -> str:
         """What is said when the settings cannot be loaded, without the usual hint."""

@@ -37,13 +37,13 @@ def test_each_layer_overrides_those_below_it_and_is_named_as_the_origin(machine:
     project = machine.directory / "backprop.toml"
     project.write_text("[gpu]\nmin_free_vram_mb = 2\nresume_margin_c = 3\nmax_temp_c = 71\n")
     environment = {"BACKPROP_GPU_RESUME_MARGIN_C": "4", "BACKPROP_GPU_MAX_TEMP_C": "72"}
-    settings = machine.load(environment, options={"gpu.max_temp_c": ("73", "--gpu-max-temp")})
+    settings = machine.load(environment)
     found = {name: (settings[name], settings.origin(name)) for name in KEYS if settings.origin(name) != DEFAULT}
     assert found == {
         "max_parallel": (3, f"{machine.user_file}:1"),
         "gpu.min_free_vram_mb": (2.0, f"{project}:2"),
         "gpu.resume_margin_c": (4.0, "environment BACKPROP_GPU_RESUME_MARGIN_C"),
-        "gpu.max_temp_c": (73.0, "option --gpu-max-temp"),
+        "gpu.max_temp_c": (72.0, "environment BACKPROP_GPU_MAX_TEMP_C"),
     }
 
 
@@ -108,7 +108,6 @@ def test_max_parallel_of_the_user_file_is_the_machines(machine: Machine) -> None
 
 def test_max_parallel_outside_the_user_file_is_the_runs(machine: Machine) -> None:
     assert run_limits(machine.load({"BACKPROP_MAX_PARALLEL": "7"})).max_parallel == 7
-    assert run_limits(machine.load(options={"max_parallel": ("8", "-p")})).max_parallel == 8
     (machine.directory / ".backprop.json").write_text('{"maxParallel": 9}')
     assert run_limits(machine.load()).max_parallel == 9
 
@@ -164,7 +163,7 @@ print(sorted(sys.modules.keys() & {"json", "tomllib", "tomli_w", "platformdirs",
 
 
 def loaded(tmp_path: Path, **environment: str) -> Settings:
-    return load(options={}, environment=environment, directory=str(tmp_path), user_file=str(tmp_path / "config.toml"))
+    return load(environment=environment, directory=str(tmp_path), user_file=str(tmp_path / "config.toml"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Misspelt words are recognised, and nothing is guessed."""
+"""Misspelled words are recognised, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMANDS = ("run", "resume", "list", "status", "stop", "pause", "logs", "show")
         *(("resum", "resume"), ("puase", "pause"), ("--stop", "stop"), ("log", "logs")),
     ],
 )
-def test_a_misspelt_word_is_recognised(word: str, meant: str) -> None:
+def test_a_misspelled_word_is_recognised(word: str, meant: str) -> None:
     assert nearest(word, COMMANDS) == meant
 
 

@@ -34,7 +34,7 @@ MISTAKES = [
     Mistake("--demo", 2, "--demo needs a terminal", "leave out"),
     Mistake("queue bogus", 2, "invalid choice: 'bogus'", "backprop-tui queue --help"),
     Mistake("doctor now", 2, "unexpected argument now", "backprop-tui doctor --help"),
-    Mistake("completion", 2, "required", "backprop-tui completion"),
+    Mistake("completion", 2, "required", "backprop-tui completion {install,bash,zsh,fish,man}"),
     Mistake("completion powershell", 2, "'powershell'", "backprop-tui completion --help"),
     # Scripts and commands
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),
@@ -49,7 +49,7 @@ MISTAKES = [
     Mistake("run -- 'python train.py'", 66, "command 'python train.py'", "backprop-tui run -- python train.py"),
     Mistake("run -- train.py", 66, "command train.py", "backprop-tui run train.py"),
     Mistake("run -- pyhton x.py", 66, "command pyhton: not on PATH", "did you mean python"),
-    Mistake("run -", 66, "-", "a file"),
+    Mistake("run -", 66, "cannot be read from standard input", "save it to a file"),
     Mistake("run https://example.org/train.py", 66, "https://example.org/train.py", "download it"),
     Mistake("run 'train.py | tee x'", 2, "needs a shell", "bash -c 'train.py | tee x'"),
     Mistake("run 'train.py \"'", 2, "no closing quotation", "quote"),
@@ -61,7 +61,7 @@ MISTAKES = [
     Mistake("run train.py --env CartPole-v1", 2, "'CartPole-v1' is not NAME=VALUE", "train.py -- --env CartPole-v1"),
     Mistake("run train.py --config base.yaml", 2, "base.yaml", "train.py -- --config base.yaml"),
     # Values of options
-    Mistake("run -m ten train.py", 2, "'ten'", "backprop-tui run"),
+    Mistake("run -m ten train.py", 2, "'ten'", "backprop-tui run --help"),
     Mistake("run -m 0 train.py", 2, "'0': must be more than 0", "backprop-tui run --help"),
     Mistake("run -m -5 train.py", 2, "'-5': must be more than 0", "backprop-tui run --help"),
     Mistake("run --gpus -1 train.py", 2, "--gpus: '-1': must be a whole number", "backprop-tui run --help"),
@@ -130,12 +130,12 @@ MISTAKES = [
     Mistake("show a@best", 2, "no run 'a'", "backprop-tui list"),
     Mistake("stop", 2, "RUN is missing", "--all for every unfinished run"),
     Mistake("stop --all busy", 2, "--all is every unfinished run", "give it or RUN, not both"),
-    Mistake("remove", 2, "RUN", "backprop-tui remove"),
+    Mistake("remove", 2, "RUN is missing", "backprop-tui remove --help"),
     Mistake("export --metrics", 2, "--metrics needs the runs", "@last"),
     # Options of other commands and tools
     Mistake("stop --force busy", 2, "unknown option --force", "--now"),
     Mistake("list --failed", 2, "unknown option --failed", "--status failed"),
-    Mistake("list --watch", 2, "unknown option --watch", "backprop-tui status"),
+    Mistake("list --watch", 2, "unknown option --watch", "it is an option of backprop-tui status"),
     Mistake("list --limit x", 2, "--limit: 'x'", "backprop-tui list --help"),
     Mistake("list --status bogus", 2, "'bogus' is not a status; use queued", "backprop-tui list --help"),
     Mistake("list --sort bogus", 2, "invalid choice: 'bogus'", "backprop-tui list --help"),
@@ -143,8 +143,8 @@ MISTAKES = [
     Mistake("logs done --lines x", 2, "--lines: 'x'", "backprop-tui logs --help"),
     Mistake("clean --older-than soon", 2, "--older-than: 'soon'", "backprop-tui clean --help"),
     # Settings
-    Mistake("config", 2, "required: ACTION", "backprop-tui config"),
-    Mistake("config edit", 2, "'edit'", "backprop-tui config"),
+    Mistake("config", 2, "required: ACTION", "backprop-tui config {"),
+    Mistake("config edit", 2, "'edit'", "backprop-tui config path"),
     Mistake("config set nosuch 1", 2, "unknown key 'nosuch'", "backprop-tui config show"),
     Mistake("config set max_temp 80", 2, "unknown key 'max_temp'", "did you mean 'gpu.max_temp_c'?"),
     Mistake("config set max_parallel lots", 2, "max_parallel = 'lots'", "backprop-tui config show max_parallel"),
@@ -161,7 +161,7 @@ def test_a_mistake_is_answered(refuses: Refuses, mistake: Mistake) -> None:
     assert mistake.hint in (refusal.hint or "")
 
 
-HARMLESS = {
+VALID = {
     "stop done": "had ended already",
     "logs waits": "",
     "resume done -d": "done",
@@ -183,8 +183,8 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize(("typed", "printed"), HARMLESS.items())
-def test_what_does_no_harm_is_not_refused(obey: Commands, typed: str, printed: str) -> None:
+@pytest.mark.parametrize(("typed", "printed"), VALID.items())
+def test_valid_command_lines_are_accepted(obey: Commands, typed: str, printed: str) -> None:
     result = obey(*shlex.split(typed))
     assert result.code == 0
     assert printed in result.out

@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "unknown key": Setting("backprop.toml:2: unknown key 'zzz'", "config show", {"backprop.toml": "\nzzz = 1\n"}),
-    "misspelt key": Setting(
+    "misspelled key": Setting(
         "backprop.toml:1: unknown key 'max_paralel'", "did you mean 'max_parallel'?", {"backprop.toml": "max_paralel=1"}
     ),
     "key without its table": Setting(
@@ -95,7 +95,7 @@ def test_a_configuration_directory_that_cannot_be_written_names_another_way(
         assert "set XDG_CONFIG_HOME to a directory you can write" in (refuses(*command).hint or "")
 
 
-def test_a_full_disk_names_the_place_the_free_space_and_the_way_on(
+def test_a_full_disk_names_the_place_the_free_space_and_what_to_do(
     refuses: Refuses, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:

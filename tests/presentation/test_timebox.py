@@ -79,7 +79,7 @@ def test_a_total_that_is_used_up_must_grow() -> None:
     assert key_to_go_on(timeboxed(saved(), total_seconds=6000.0)) == "saved step 9,000, r resumes"
 
 
-def test_a_run_that_reached_its_goal_is_not_said_to_be_incomplete() -> None:
+def test_a_run_that_reached_its_goal_is_not_called_incomplete() -> None:
     record = timeboxed(saved(), until=(parse_goal("step=9500"),))
     assert reached_timebox(record)
     reached = record | {"reason": "step 9,500 reached"}

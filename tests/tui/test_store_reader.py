@@ -171,4 +171,4 @@ def test_a_run_that_is_closed_to_this_user_is_counted(store: Home, runs: Runs) -
     snapshot = _reader(store).read(None)
     os.chmod(closed.path, 0o700)
     assert [run.id for run in snapshot.runs] == ["open"]
-    assert snapshot.problem == "1 run left out, closed to you: backprop-tui doctor"
+    assert snapshot.problem == "1 run left out, not accessible to you: backprop-tui doctor"

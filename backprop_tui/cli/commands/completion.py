@@ -14,6 +14,7 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.parser import full_parser
 from backprop_tui.cli.session import Session
+from backprop_tui.client.session import user_folder
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.files import storage
 
@@ -100,13 +101,8 @@ def _install(session: Session) -> int:
 
 def _path(what: str) -> str:
     if what == "fish":
-        return os.path.join(_folder("XDG_CONFIG_HOME", "~/.config"), _FISH_FILE)
-    return os.path.join(_folder("XDG_DATA_HOME", "~/.local/share"), _FILES_IN_DATA[what])
-
-
-def _folder(variable: str, usual: str) -> str:
-    chosen = os.environ.get(variable, "")
-    return chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
+        return os.path.join(user_folder("XDG_CONFIG_HOME", "~/.config"), _FISH_FILE)
+    return os.path.join(user_folder("XDG_DATA_HOME", "~/.local/share"), _FILES_IN_DATA[what])
 
 
 def _advice(paths: dict[str, str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from backprop_tui.config.load import run_limits
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.probes.logout import user_name
+from backprop_tui.probes.logout import login_name
 
 SUMMARY = "check this machine: kernel, state directory, locks, logout, GPUs, terminal; say how to fix problems"
 
@@ -72,7 +72,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     )
     yield "supervisor", lambda: state.check_work(home)
     yield "host", lambda: state.check_elsewhere(home)
-    yield "logout", lambda: machine.check_logout(user_name())
+    yield "logout", lambda: machine.check_logout(login_name())
     sample = probe.sample()
     yield "memory", lambda: machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
     yield "cores", lambda: machine.check_cores(sample.readings.host)

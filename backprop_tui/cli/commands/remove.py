@@ -37,4 +37,4 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return OK
     names = ", ".join(f"{run.run_id} ({run.name})" for run in runs[:_MAX_NAMED])
     names += ", ..." if len(runs) > _MAX_NAMED else ""
-    return remove_confirmed(session, runs, names, lost=arguments.lost, yes=arguments.yes)
+    return remove_confirmed(session, runs, names, yes=arguments.yes)

@@ -12,7 +12,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client import service
 from backprop_tui.domain.formatting import counted
-from backprop_tui.probes.logout import user_name
+from backprop_tui.probes.logout import login_name
 from backprop_tui.store.run_view import unfinished_views
 
 SUMMARY = "continue the queue after a reboot: a systemd user unit"
@@ -41,18 +41,18 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _install(session: Session) -> int:
     if session.dry_run:
         service.require_systemd(session)
-        output.line(f"# {service.unit_path(session.environment)}\n{service.unit_text(session).rstrip()}")
+        output.line(f"# {service.unit_path()}\n{service.unit_text(session).rstrip()}")
         return OK
     service.install(session)
     return _status(session)
 
 
 def _uninstall(session: Session) -> int:
-    path = service.unit_path(session.environment)
+    path = service.unit_path()
     if session.dry_run:
         output.line(f"would remove {path}")
         return OK
-    removed = service.uninstall(session)
+    removed = service.uninstall()
     if session.json:
         output.json_value({"removed": removed})
     else:
@@ -81,7 +81,7 @@ def _findings(state: service.ServiceState) -> Iterator[Finding]:
         yield ok("linger", "on")
     else:
         message = "off: your processes start only after you log in, and the unit then does nothing"
-        yield bad("linger", message, f"loginctl enable-linger {user_name()}   (may need sudo)")
+        yield bad("linger", message, f"loginctl enable-linger {login_name()}   (may need sudo)")
 
 
 def _start(session: Session) -> int:

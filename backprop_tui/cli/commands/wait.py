@@ -13,7 +13,7 @@ from backprop_tui.cli.event_stream import EventStream, Pace
 from backprop_tui.cli.exit_codes import TIMED_OUT, first_failure
 from backprop_tui.cli.session import Session, named_or_all
 from backprop_tui.client.handles import HELP
-from backprop_tui.client.runs import current, whereabouts
+from backprop_tui.client.runs import current, lost_hint, whereabouts
 from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -61,8 +61,7 @@ def _without_silent(session: Session, run_ids: Sequence[str], *, leave_out: bool
             silent[run.id] = whereabouts(session.home, run)
     for run_id, place in silent.items():
         consequence = "is not waited for" if leave_out else "may never end; --timeout SECONDS limits the wait"
-        lost = f"if that host never comes back: backprop-tui remove --lost {run_id}"
-        diagnostics.say(f"run {run_id} is {place}, and {consequence}; {lost}")
+        diagnostics.say(f"run {run_id} is {place}, and {consequence}; {lost_hint(run_id)}")
     return [run_id for run_id in run_ids if not (leave_out and run_id in silent)]
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
-from backprop_tui.client.machine import existing_directory
-from backprop_tui.client.runs import guardian_problem, split, whereabouts
+from backprop_tui.client.runs import guardian_problem, host_hint, split, whereabouts
 from backprop_tui.config.load import read_layers
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
+from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
@@ -27,7 +27,7 @@ _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
 _VOLATILE = ("tmpfs", "ramfs")
 MIN_FREE_FILES = 10_000
-MAX_NAMED = 5  # closed files; more are counted
+MAX_NAMED = 5  # inaccessible files; more are counted
 
 
 def check_state(home: Home, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
@@ -80,17 +80,17 @@ def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
 
 
 def check_leftovers(home: Home) -> Iterator[Finding]:
-    """Finds files that are closed to this user, as one command as root leaves them, and what was set aside for that."""
+    """Finds files that this user cannot access, such as those of a command that root ran."""
     if not os.access(home.root, os.W_OK):
         return  # the state directory as a whole is closed
     folders = (home.root, home.runs, home.active, home.new, home.keys, home.host_folder)
     closed = [path for folder in folders for path in _closed_in(folder)]
     for path in closed[:MAX_NAMED]:
         reason, command = why_closed(path)
-        yield warn("owner", f"{path} is closed to you: {reason}", command)
+        yield warn("owner", f"{path} is not accessible to you: {reason}", command)
     if len(closed) > MAX_NAMED:
         command = f"sudo chown -R {os.geteuid()} {home.root}"
-        yield warn("owner", f"{len(closed) - MAX_NAMED} more files are closed to you", command)
+        yield warn("owner", f"{len(closed) - MAX_NAMED} more files are not accessible to you", command)
 
 
 def _closed_in(folder: str) -> Iterator[str]:
@@ -233,11 +233,7 @@ def check_elsewhere(home: Home) -> Iterator[Finding]:
     for view in unfinished:
         run = view.run
         if not belongs_here(home, run) and is_silent(home, run):
-            advice = (
-                f"if this machine had that name: BACKPROP_HOST={run.host} backprop-tui list; "
-                f"if that host never comes back: backprop-tui remove --lost {run.id}"
-            )
-            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", advice)
+            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", host_hint(run))
 
 
 def check_index(home: Home) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ class Placement:
 class MachineSnapshot:
     """The machine at the monotonic time `now`.
 
-    `automatic_parallel` is the number of runs at a time if the limits name none. `bucket` is refilled up to `now`.
+    `max_parallel` is how many runs may be active at a time, 0 means no limit. `bucket` is refilled up to `now`.
     `readings_age_seconds` is the age of the readings as a whole. `gpus_known` is False until the probe has answered
     for the first time. `probe_broken_since` is a formatted clock time.
     """
@@ -96,7 +96,7 @@ class MachineSnapshot:
     readings: Readings
     bucket: TokenBucket
     limits: MachineLimits = field(default_factory=MachineLimits)
-    automatic_parallel: int = 2
+    max_parallel: int = 0
     active: tuple[ActiveRun, ...] = ()
     claims: tuple[Claim, ...] = ()
     saving: tuple[SavingRun, ...] = ()
@@ -105,12 +105,6 @@ class MachineSnapshot:
     readings_age_seconds: float = 0.0
     gpus_known: bool = True
     probe_broken_since: str | None = None
-
-    @property
-    def max_parallel(self) -> int:
-        """How many runs may be active at a time; 0 means no limit."""
-        limit = self.limits.max_parallel
-        return self.automatic_parallel if limit is None else limit
 
     def answers(self, gpu: GpuReading) -> bool:
         return answers(gpu, readings_age_seconds=self.readings_age_seconds, sample_seconds=self.limits.sample_seconds)
@@ -136,19 +130,17 @@ MIN_PARALLEL = 2
 CORES_PER_RUN = 4
 
 
-def automatic_max_parallel(readings: Readings) -> int:
-    """How many runs may be active at a time by `max_parallel = "auto"`.
+def parallel_limit(limits: MachineLimits, readings: Readings) -> int:
+    """How many runs may be active at a time; 0 means no limit.
 
-    One for each GPU that is there, on a machine without GPUs one for every four usable cores, and two at least.
+    With `max_parallel = "auto"` it is one for each GPU that is there, on a machine without GPUs one for every four
+    usable cores, and two at least.
     """
+    if limits.max_parallel is not None:
+        return limits.max_parallel
     if readings.gpus:
         return max(MIN_PARALLEL, sum(gpu.health not in GONE for gpu in readings.gpus))
     return max(MIN_PARALLEL, int((readings.host.cores or 0) // CORES_PER_RUN))
-
-
-def parallel_limit(limits: MachineLimits, readings: Readings) -> int:
-    """How many runs may be active at a time; 0 means no limit."""
-    return automatic_max_parallel(readings) if limits.max_parallel is None else limits.max_parallel
 
 
 def claims_of(run: ActiveRun, claimed_bytes: int, *, since: float) -> Iterable[Claim]:

@@ -7,7 +7,14 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.claims import Claim
-from backprop_tui.domain.governor.snapshot import ActiveRun, Candidate, MachineSnapshot, PendingDependency, Reservation
+from backprop_tui.domain.governor.snapshot import (
+    ActiveRun,
+    Candidate,
+    MachineSnapshot,
+    PendingDependency,
+    Reservation,
+    parallel_limit,
+)
 from backprop_tui.domain.governor.tokens import TokenBucket
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
@@ -71,7 +78,15 @@ def snapshot(
 ) -> MachineSnapshot:
     readings = Readings(time=1000.0, host=host, gpus=gpus, probe="nvml", probe_problem=probe_problem)
     bucket = TokenBucket(tokens=tokens, as_of=0.0)
-    return MachineSnapshot(now=0.0, readings=readings, bucket=bucket, limits=limits, active=active, claims=claims)
+    return MachineSnapshot(
+        now=0.0,
+        readings=readings,
+        bucket=bucket,
+        limits=limits,
+        max_parallel=parallel_limit(limits, readings),
+        active=active,
+        claims=claims,
+    )
 
 
 def candidate(name: str = "nano-lm", **fields: object) -> Candidate:
@@ -214,11 +229,13 @@ def troubled(draw: st.DrawFn, machine: MachineSnapshot) -> MachineSnapshot:
         gpus=tuple(draw(any_gpus(index)) for index in range(draw(st.integers(0, GPU_COUNT)))),
         probe_problem=draw(st.sampled_from([None, None, None, "driver mismatch"])),
     )
+    limits = draw(machine_limits)
     return replace(
         machine,
         readings=readings,
         bucket=TokenBucket(tokens=draw(st.sampled_from([0.0, 0.5, 1.0, 2.5])), as_of=0.0),
-        limits=draw(machine_limits),
+        limits=limits,
+        max_parallel=parallel_limit(limits, readings),
         queue_held=draw(st.sampled_from([False, False, False, True])),
         readings_age_seconds=draw(st.sampled_from([0.0, 0.0, 0.0, 2.0, 30.0])),
         gpus_known=draw(st.sampled_from([True, True, True, False])),

@@ -12,7 +12,7 @@ from backprop_tui.domain.governor.snapshot import (
     MachineSnapshot,
     PendingDependency,
     Placement,
-    automatic_max_parallel,
+    parallel_limit,
 )
 from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
@@ -111,7 +111,7 @@ def test_the_parallel_limit_is_the_runs_own_or_the_machines(
 
 def test_the_message_says_whose_limit_of_active_runs_it_is() -> None:
     active = (active_run("a"), active_run("b"))
-    automatic = replace(snapshot(limits=MachineLimits(), active=active), automatic_parallel=2)
+    automatic = replace(snapshot(limits=MachineLimits(), active=active), max_parallel=2)
     assert messages(decide(candidate(), automatic)) == ["2 runs active (max_parallel auto: 2)"]
     own = decide(candidate(limits=RunLimits(max_parallel=1)), snapshot(active=active))
     assert messages(own) == ["2 runs active (max_parallel 1 of this run)"]
@@ -134,7 +134,7 @@ def test_automatic_is_a_run_for_each_gpu_or_for_every_four_cores(
     gpus: tuple[GpuReading, ...], cores: float | None, most: int
 ) -> None:
     host = replace(CALM_HOST, cores=cores)
-    assert automatic_max_parallel(snapshot(*gpus, host=host).readings) == most
+    assert parallel_limit(MachineLimits(), snapshot(*gpus, host=host).readings) == most
 
 
 def test_without_a_start_limit_an_empty_bucket_holds_no_run() -> None:
