@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     if not arguments.runs and not arguments.lost:
-        raise UsageError("RUN is missing")
+        raise UsageError(
+            "RUN is missing", "type: backprop-tui remove RUN; old runs: backprop-tui clean --older-than 30d"
+        )
     run_ids = resolve_all(session, arguments.runs)
     runs = lost_runs(session, run_ids) if arguments.lost else removable_runs(session, run_ids)
     if arguments.lost and not runs and not session.json:
