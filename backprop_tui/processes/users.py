@@ -50,7 +50,10 @@ def why_closed(path: str) -> tuple[str, str]:
     subject = "it" if closed == path else closed
     if status.st_uid == os.geteuid():
         return f"{subject} has mode {stat.S_IMODE(status.st_mode):03o}", f"chmod -R u+rwX {closed}"
-    return f"{subject} belongs to {user_name(status.st_uid)}", f"sudo chown -R {os.geteuid()} {closed}"
+    owner = user_name(status.st_uid)
+    if closed != path and os.lstat(os.path.dirname(closed)).st_uid != os.geteuid():  # such as /root: never ours
+        return f"{subject} belongs to {owner}", f"ask {owner} for access to {closed}"
+    return f"{subject} belongs to {owner}", f"sudo chown -R {os.geteuid()} {closed}"
 
 
 def _closed_part(path: str) -> str:

@@ -7,7 +7,7 @@ import re
 
 from backprop_tui.domain.errors import StateUnavailable, UsageError
 from backprop_tui.processes.users import foreign_owner, run_as, user_name, why_closed
-from backprop_tui.store.files import set_aside
+from backprop_tui.store.files import failure, set_aside
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory you can write"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -79,7 +79,7 @@ class Home:
                 if folder in (self.new, self.host_folder) and not _is_writable(folder) and set_aside(folder):
                     os.makedirs(folder, mode=0o700, exist_ok=True)
             except OSError as error:
-                raise StateUnavailable(f"state directory {self.root}: {error.strerror}", _ELSEWHERE) from error
+                raise StateUnavailable(f"state directory {failure(folder, error).message}", _ELSEWHERE) from error
             if not _is_writable(folder):
                 reason, command = why_closed(folder)
                 problem = f"state directory {self.root}: {folder} is not writable by you, {reason}"

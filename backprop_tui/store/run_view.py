@@ -15,7 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import read_object
+from backprop_tui.store.files import failure, read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
 from backprop_tui.store.records import public
@@ -96,9 +96,9 @@ def marked_ids(home: Home) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StateUnavailable(
-            f"{home.active}: {error.strerror}", "set BACKPROP_HOME to a directory you can use"
-        ) from error
+        problem = failure(home.active, error)
+        ways = filter(None, (problem.hint, "set BACKPROP_HOME to a directory you can use"))
+        raise StateUnavailable(problem.message, ", or ".join(ways)) from error
 
 
 def unfinished_views(home: Home) -> list[RunView]:

@@ -276,6 +276,27 @@ def test_a_closed_run_is_left_out_with_the_command_that_opens_it(
     assert results["run --detach -- true"]["code"] == 0
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="only root can make a directory of root")
+@pytest.mark.parametrize(
+    ("closed", "command"), [("roots", f"sudo chown -R {USER} "), ("roots/inner", "ask root for access to ")]
+)
+def test_a_store_in_a_closed_directory_of_root(store: OddStore, closed: str, command: str) -> None:
+    folder = store.folder / closed
+    folder.mkdir(parents=True)
+    shutil.move(store.home.root, folder / "home")
+    store.environment["BACKPROP_HOME"] = str(folder / "home")
+    store.hand_over()
+    for path in (folder, store.folder / "roots"):
+        os.chown(path, 0, 0)
+    folder.chmod(0o700)
+    results = store.obey("list", "run --detach -- true", "doctor")
+    assert f"{folder} belongs to root; {command}{folder}, or set BACKPROP_HOME" in results["list"]["err"]
+    for result in results.values():
+        assert f"{folder} " in result["out"] + result["err"]
+        assert "nothing is lost" not in result["out"]
+        assert "chown" not in result["out"] + result["err"] or "chown" in command
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="only root can write into the store of another user")
 def test_root_looks_at_the_store_of_another_user_and_changes_nothing(store: OddStore) -> None:
     store.hand_over()
@@ -301,8 +322,9 @@ def test_root_makes_no_store_in_the_home_of_another_user_unless_the_variable_nam
     shutil.rmtree(store.home.root)
     store.hand_over()
     del store.environment["BACKPROP_HOME"]
-    result = store.obey("run --detach -- true", user=())["run --detach -- true"]
-    assert (result["code"], os.path.exists(store.folder / ".local")) == (73, False)
+    results = store.obey("run --detach -- true", "doctor", user=())
+    assert (results["run --detach -- true"]["code"], os.path.exists(store.folder / ".local")) == (73, False)
+    assert f"belongs to uid {USER}; as root you can look" in results["doctor"]["out"]
     store.environment["BACKPROP_HOME"] = store.home.root
     home = Home(store.home.root, HOST)
     assert home.foreign_owner() is None

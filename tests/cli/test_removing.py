@@ -181,3 +181,9 @@ def test_a_wrong_age_is_refused(obey: Commands, text: str) -> None:
     result = obey("clean", f"--older-than={text}")
     assert result.code == 2
     assert "--older-than" in result.err
+
+
+def test_without_a_run_it_says_what_to_type(obey: Commands) -> None:
+    result = obey("remove")
+    assert result.code == 2
+    assert "RUN is missing; type: backprop-tui remove RUN" in result.err

@@ -57,6 +57,22 @@ def test_with_json_the_records_come_in_the_order_they_were_named(session: Sessio
     assert [record["id"] for record in json.loads(capsys.readouterr().out)] == ["b", "a"]
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5", 1.5), ("45m", 2700), ("1h30m", 5400)])
+def test_the_timeout_takes_units(text: str, seconds: float) -> None:
+    assert parse(["wait", "abc", "--timeout", text]).arguments.timeout == seconds
+
+
+def test_all_stops_waiting_for_a_host_that_falls_silent(
+    session: Session, runs: Runs, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.queued("far", host="gone", created_at=time.time())
+    looks = iter([False, True])
+    monkeypatch.setattr("backprop_tui.cli.commands.wait.is_silent", lambda *_: next(looks))
+    monkeypatch.setattr("backprop_tui.cli.commands.wait.ENSURE_SECONDS", 0.0)
+    assert _wait(session, "--all", "--timeout", "60") == 0
+    assert "run far is on gone, and is not waited for" in capsys.readouterr().err
+
+
 def test_a_run_of_the_original_has_ended(session: Session) -> None:
     record = {"id": "old", "name": "old", "status": Status.LOST, "ended_at": None}
     index.update(session.home, {"old": record})

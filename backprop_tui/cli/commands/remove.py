@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     if not arguments.runs and not arguments.lost:
-        raise UsageError("RUN is missing")
+        hint = "type: backprop-tui remove RUN; for old runs: backprop-tui clean --older-than 30d"
+        raise UsageError("RUN is missing", hint)
     run_ids = resolve_all(session, arguments.runs)
     runs = lost_runs(session, run_ids) if arguments.lost else removable_runs(session, run_ids)
     if arguments.lost and not runs and not session.json:

@@ -14,11 +14,12 @@ from backprop_tui.cli.exit_codes import TIMED_OUT, first_failure
 from backprop_tui.cli.session import Session, named_or_all
 from backprop_tui.client.handles import HELP
 from backprop_tui.client.runs import current, lost_hint, whereabouts
+from backprop_tui.domain.quantities import SECONDS
 from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here, is_silent
-from backprop_tui.store.run_view import public_record, unfinished_views
+from backprop_tui.store.run_view import public_record
 
 SUMMARY = "wait until runs have ended; exit with the code of the first that ended badly"
 
@@ -35,41 +36,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=values.at_least_zero(),
-        help="wait at most that long; exit with 124 if a run is still unfinished",
+        type=values.at_least_zero(SECONDS),
+        help="wait at most that long, such as 90, 45m or 2h; exit with 124 if a run is still unfinished",
     )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    run_ids = _without_silent(session, named_or_all(arguments, session), leave_out=arguments.all)
-    records = _wait(session, run_ids, math.inf if arguments.timeout is None else arguments.timeout)
-    unfinished = [run_id for run_id in run_ids if run_id not in records]
+    run_ids = named_or_all(arguments, session)
+    seconds = math.inf if arguments.timeout is None else arguments.timeout
+    records, unfinished = _wait(session, run_ids, seconds, leave_out=arguments.all)
     if session.json:
-        output.json_value([records.get(run_id) or current(session, run_id) for run_id in run_ids])
+        named = [run_id for run_id in run_ids if run_id in records or run_id in unfinished]
+        output.json_value([records.get(run_id) or current(session, run_id) for run_id in named])
     if unfinished:
         diagnostics.say(f"still unfinished after {arguments.timeout:g} s: {', '.join(unfinished)}")
         return TIMED_OUT
     return first_failure(records.values())
 
 
-def _without_silent(session: Session, run_ids: Sequence[str], *, leave_out: bool) -> list[str]:
-    """Says which runs are on hosts that have not been seen for minutes; without them, if they are to be left out."""
-    silent: dict[str, str] = {}
-    for view in unfinished_views(session.home):
-        run = view.run
-        if run.id in run_ids and not belongs_here(session.home, run) and is_silent(session.home, run):
-            silent[run.id] = whereabouts(session.home, run)
-    for run_id, place in silent.items():
-        consequence = "is not waited for" if leave_out else "may never end; --timeout SECONDS limits the wait"
-        diagnostics.say(f"run {run_id} is {place}, and {consequence}; {lost_hint(run_id)}")
-    return [run_id for run_id in run_ids if not (leave_out and run_id in silent)]
-
-
-def _wait(session: Session, run_ids: Sequence[str], seconds: float) -> dict[str, JsonObject]:
-    """The records of the runs that ended within this time, by id."""
+def _wait(
+    session: Session, run_ids: Sequence[str], seconds: float, *, leave_out: bool
+) -> tuple[dict[str, JsonObject], list[str]]:
+    """The records of the runs that ended within this time, by id, and the ids of the others."""
     end = time.monotonic() + seconds
     waiting: dict[str, EventStream | None] = dict.fromkeys(run_ids)
     records: dict[str, JsonObject] = {}
+    announced: set[str] = set()
     pace = Pace(time.monotonic())
     ensure_at = 0.0
     while True:
@@ -79,13 +71,30 @@ def _wait(session: Session, run_ids: Sequence[str], seconds: float) -> dict[str,
             records[record["id"]] = record
             if not session.json:
                 diagnostics.say(f"{record['id']} ({record['name']}): {end_line(record)}")
+        is_due = now >= ensure_at
+        if is_due:
+            _announce_silent(session.home, waiting, announced, leave_out=leave_out)
         if not waiting or now >= end:
-            return records
-        if now >= ensure_at:
+            return records, list(waiting)
+        if is_due:
             ensure_at = now + ENSURE_SECONDS
             session.keep_supervisor()
         diagnostics.status(f"waiting for {len(waiting)} of {len(run_ids)}")
         time.sleep(min(pace.seconds(now, urgent=False), max(0.0, end - now)))
+
+
+def _announce_silent(
+    home: Home, waiting: dict[str, EventStream | None], announced: set[str], *, leave_out: bool
+) -> None:
+    """Says once which runs are on hosts that have not been seen for minutes; removes them, if they are left out."""
+    for run_id, stream in [*waiting.items()]:
+        if stream is None or run_id in announced or belongs_here(home, stream.run) or not is_silent(home, stream.run):
+            continue
+        announced.add(run_id)
+        if leave_out:
+            del waiting[run_id]
+        consequence = "is not waited for" if leave_out else "may never end; --timeout SECONDS limits the wait"
+        diagnostics.say(f"run {run_id} is {whereabouts(home, stream.run)}, and {consequence}; {lost_hint(run_id)}")
 
 
 def _new_ends(home: Home, waiting: dict[str, EventStream | None]) -> Iterator[JsonObject]:

@@ -34,12 +34,17 @@ def check_state(home: Home, *, min_free_bytes: int, mounts: str = "/proc/self/mo
     """Checks the state directory; leaves nothing behind in it."""
     root = home.root
     origin = "BACKPROP_HOME" if os.environ.get("BACKPROP_HOME") else "the default"
-    if not os.path.isdir(root):
+    owner = home.foreign_owner()
+    if owner is not None:
+        message = f"{root} ({origin}) belongs to {user_name(owner)}; as root you can look, and change nothing"
+        yield bad(
+            "state", message, f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of your own"
+        )
+    elif not os.path.isdir(root):
         yield from _check_missing(root, origin)
     else:
-        yield from _check_directory(home, origin)
-        if home.foreign_owner() is None:
-            yield from check_locks(root)
+        yield _check_directory(root, origin)
+        yield from check_locks(root)
     folder = existing_directory(root)
     yield _check_file_system(folder, mounts)
     yield from check_space(folder, min_free_bytes=min_free_bytes)
@@ -55,28 +60,20 @@ def _check_missing(root: str, origin: str) -> Iterator[Finding]:
         yield bad("state", f"{root} ({origin}) cannot be created: {above} is not writable", "set BACKPROP_HOME")
 
 
-def _check_directory(home: Home, origin: str) -> Iterator[Finding]:
-    root = home.root
+def _check_directory(root: str, origin: str) -> Finding:
     status = os.stat(root)
     mode = stat.S_IMODE(status.st_mode)
-    owner = home.foreign_owner()
-    if owner is not None:
-        message = f"{root} ({origin}) belongs to {user_name(owner)}; as root you can look, and change nothing"
-        yield bad(
-            "state", message, f"{run_as(owner)} backprop-tui ..., or set BACKPROP_HOME to a directory of your own"
-        )
-    elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         reason, command = why_closed(root)
         message = f"{root} ({origin}) is not writable by you: {reason}"
-        yield bad("state", message, f"{command}, or set BACKPROP_HOME to a directory of your own")
-    elif status.st_uid != os.geteuid():
-        yield warn(
+        return bad("state", message, f"{command}, or set BACKPROP_HOME to a directory of your own")
+    if status.st_uid != os.geteuid():
+        return warn(
             "state", f"{root} ({origin}) belongs to another user", "each user needs a state directory of their own"
         )
-    elif mode & 0o077:
-        yield warn("state", f"{root} ({origin}) is open to others (mode {mode:03o})", f"chmod 700 {root}")
-    else:
-        yield ok("state", f"{root} ({origin})")
+    if mode & 0o077:
+        return warn("state", f"{root} ({origin}) is open to others (mode {mode:03o})", f"chmod 700 {root}")
+    return ok("state", f"{root} ({origin})")
 
 
 def check_leftovers(home: Home) -> Iterator[Finding]:
@@ -242,6 +239,8 @@ def check_index(home: Home) -> Iterator[Finding]:
         if content is not None:
             parse_object(home.index, content)
     except AccessDenied as error:
+        if not os.access(home.root, os.W_OK | os.X_OK):
+            return  # the state directory as a whole is closed: what it holds is not known
         yield warn("index", str(error), "nothing is lost: the next run that ends sets it aside and builds another")
         return
     except BackpropError as error:

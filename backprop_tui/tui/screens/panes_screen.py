@@ -105,7 +105,9 @@ class PanesScreen(Screen[None]):
         self.call_after_refresh(self._mount_hidden)
 
     def _mount_hidden(self) -> None:
-        """Mount what the first paint does not show."""
+        """Mount what the first paint does not show; nothing if `q` was pressed before."""
+        if not self.is_attached:
+            return
         _ = self.filter_input
         self.selected.mount_tabs()
 

@@ -63,6 +63,18 @@ async def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> 
         assert not isinstance(stage.pilot.app.screen, Ask)
 
 
+async def test_nothing_is_mounted_when_q_was_pressed_before_the_first_paint() -> None:
+    async with staged(snapshot()) as stage:
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        del screen.filter_input  # as before the first paint
+        await stage.pilot.press("q")
+        assert await is_left(stage)
+        await screen.remove()
+        screen._mount_hidden()  # must not raise
+        assert "filter_input" not in vars(screen)
+
+
 def test_it_says_that_runs_continue_and_counts_those_of_this_machine() -> None:
     question = leave_question(BUSY)
     assert question.lines[0] == "2 running, 1 waiting. They continue when this window closes."
