@@ -230,8 +230,7 @@ def _add_queueing(parser: argparse.ArgumentParser) -> None:
         type=values.whole(least=0),
         help="how often to start the run again after a failure that may be temporary (default: 0)",
     )
-    launchers = "what starts the run: local (default); slurm is not supported yet"
-    group.add_argument("--launcher", choices=LAUNCHERS, help=launchers)
+    group.add_argument(
         "--launcher", choices=LAUNCHERS, help="what starts the run: local (default); slurm is not supported yet"
     )
 
