@@ -18,8 +18,8 @@ MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a l
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
-# Ranges and lists as others write them: 1-3, 1:3, 1...3, {1..3}; [1,2,3]; 1 2 3, 1;2;3.
-_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
+# Ranges and lists as others write them: 1-3, 1:3, 1...3, 1…3, {1..3}; [1,2,3]; 1 2 3, 1;2;3.
+_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|…|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
 _OTHER_LIST = re.compile(r"[\[({](.*,.*)[\])}]|(-?[\d.][^\s;,]*(?:\s*[\s;]\s*-?[\d.][^\s;,]*)+)")
 
 Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
