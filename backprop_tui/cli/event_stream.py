@@ -70,6 +70,7 @@ class EventStream:
         self._metrics = None if metrics_offset is None else JsonTail(path, metrics_offset)
         self._signature: Signature | None = None
         self._held_by: tuple[str, ...] = ()
+        self.hold: Event | None = None  # why it is held now, with the current figures; None if it is not
         self._check_holds_at = 0.0
         self._progress: JsonObject = {}
         self._progress_time: str | None = None  # of metrics that no event has reported yet
@@ -125,7 +126,7 @@ class EventStream:
     def _hold_events(self, now: float) -> Iterator[Event]:
         """An event when the checks that hold the run change, not each time a value does."""
         if self.run.status is not Status.QUEUED:
-            self._held_by = ()
+            self._held_by, self.hold = (), None
             return
         if now < self._check_holds_at:
             return
@@ -133,11 +134,13 @@ class EventStream:
         written = governor_record(self._home, self.run.host) or {}
         reasons = (written.get("held") or {}).get(self.run.id) or []
         checks = tuple(str(reason.get("check")) for reason in reasons)
+        message, values = "; ".join(str(reason.get("message")) for reason in reasons), {"reasons": reasons}
+        event = Event(
+            kind=HELD, run_id=self.run.id, time=written.get("time"), message=message, values=values, run=self.run
+        )
+        self.hold = event if reasons else None
         if reasons and checks != self._held_by:
-            message = "; ".join(str(reason.get("message")) for reason in reasons)
-            yield Event(
-                kind=HELD, run_id=self.run.id, time=written.get("time"), message=message, values={"reasons": reasons}
-            )
+            yield event
         self._held_by = checks
 
     def _progress_events(self, now: float, *, at_once: bool) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from backprop_tui.cli import values
-from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal, parse_axis
 from backprop_tui.config.kinds import (
     AUTO,
     integer,
@@ -22,6 +22,7 @@ from backprop_tui.config.kinds import (
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.thresholds import MACHINES_LIMIT
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
 LEFTOVERS = ("auto", "wait", "kill")
@@ -156,6 +157,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         help="train in timeboxes until a printed step, epoch or metric meets it: step=10000, 'loss<0.1'; of several, "
         "or with --total-minutes, the first that is reached ends the run",
     )
+    add_host_thresholds(group)
+
+
+def add_host_thresholds(group: argparse._ActionsContainer) -> None:
+    """What the machine must have for a start; `edit` gives it to queued runs too."""
     group.add_argument(
         "-p",
         "--max-parallel",
@@ -164,11 +170,25 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         help="start only while fewer than N runs are active; 0: no limit, auto: the machine's limit (default: auto)",
     )
     group.add_argument(
+        "--max-load",
+        dest="max_load_per_core",
+        metavar="N",
+        type=values.at_least_zero(),
+        help="start only while the load per core is below N; 0: do not check (default: 2)",
+    )
+    group.add_argument(
         "--min-free-ram",
         dest="min_free_ram_bytes",
         metavar="GB",
-        type=values.at_least_zero(GIGABYTES),
+        type=values.size(GIGABYTES),
         help="start only while that much memory is free, also as 500MB; 0: do not check (default: 4)",
+    )
+    group.add_argument(
+        "--min-free-disk",
+        dest="min_free_disk_bytes",
+        metavar="GB",
+        type=values.size(GIGABYTES),
+        help="start only while that much disk space is free, also as 500MB; 0: do not check (default: 1)",
     )
 
 
@@ -197,11 +217,17 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         type=values.parser_by(parse_memory_limit),
         help="how much memory of a GPU the run may use: 80%%, 8 for 8 GB, or 500MB (default: no limit)",
     )
+    add_gpu_thresholds(group)
+    group.add_argument("--gpu-probe", choices=PROBES, help="what measures the GPUs (default: auto)")
+
+
+def add_gpu_thresholds(group: argparse._ActionsContainer) -> None:
+    """What a GPU must have for a start."""
     group.add_argument(
         "--gpu-min-vram",
         dest="gpu_min_free_vram_bytes",
         metavar="MB",
-        type=values.at_least_zero(MEGABYTES),
+        type=values.size(MEGABYTES),
         help="start only on a GPU with that much free memory; 0: do not check (default: 2500)",
     )
     group.add_argument(
@@ -211,7 +237,6 @@ def _add_gpu(parser: argparse.ArgumentParser) -> None:
         type=values.at_least_zero(),
         help="start and run only below this temperature; 0: do not check (default: 85)",
     )
-    group.add_argument("--gpu-probe", choices=PROBES, help="what measures the GPUs (default: auto)")
 
 
 def _add_queueing(parser: argparse.ArgumentParser) -> None:

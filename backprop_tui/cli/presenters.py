@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, PUBLIC_KINDS, Event, EventStream
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
 from backprop_tui.presentation.timebox import ends_text, reached_timebox, resume_command, slice_end_text, start_text
@@ -17,6 +18,7 @@ from backprop_tui.store.run_directory import RunDirectory
 MAX_PENDING_BYTES = 1 << 20  # output that may wait for a slow reader; beyond that no more of the log is read
 MAX_LINE_BYTES = 1 << 20
 STATUS_SECONDS = 0.2
+WAITING_SECONDS = 60.0  # between two lines about what a run still waits for, without a terminal
 STARTED, EXTENDED = "started", "extended"
 # The events that get a line of their own on a terminal, where the status line shows the rest.
 _SHOWN_ON_TERMINALS = frozenset(
@@ -82,7 +84,8 @@ class PlainOutput(Presenter):
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
         self._status_at = 0.0
-        self._advised: set[str] = set()  # commands that were named
+        self._advised: set[str] = set()
+        self._waits_again_at = math.inf
 
     def offer(self, run_id: str, content: bytes) -> None:
         self._pending += content
@@ -122,7 +125,9 @@ class PlainOutput(Presenter):
             text, self._hint = f"{text} ({self._hint})", None
         self._messages.append(f"{self._titles[event.run_id]}: {text}")
         if event.kind == HELD:
-            self._advise(how_to_change(event.values["reasons"]))
+            self._waits_again_at = time.monotonic() + WAITING_SECONDS
+            group = None if event.run is None or len(self._titles) == 1 else event.run.group
+            self._advise(how_to_change(event.values["reasons"], group or event.run_id))
         self.flush()
 
     def say(self, message: str) -> None:
@@ -130,18 +135,20 @@ class PlainOutput(Presenter):
         self._messages.append(message)
         self.flush()
 
-    def _advise(self, commands: Sequence[str]) -> None:
-        """Says each command once."""
-        for command in commands:
-            if command not in self._advised:
-                self._advised.add(command)
-                self._messages.append(f"to change that: {command}")
+    def _advise(self, lines: Sequence[str]) -> None:
+        """Says each line once."""
+        self._messages += [line for line in lines if line not in self._advised]
+        self._advised.update(lines)
 
     def status(self, streams: Sequence[EventStream], now: float) -> None:
-        if now >= self._status_at and not self._line_open and diagnostics.is_terminal():
+        holds = [stream.hold for stream in streams if stream.hold is not None]
+        if not diagnostics.is_terminal():
+            if holds and now >= self._waits_again_at and not any(stream.run.status in ACTIVE for stream in streams):
+                self.event(holds[0])
+        elif now >= self._status_at and not self._line_open:
             self._status_at = now + STATUS_SECONDS
             runs = [(stream.run, stream.live()) for stream in streams]
-            diagnostics.status(following_line(runs, Moment.now()))
+            diagnostics.status(following_line(runs, Moment.now(), holds[0].message if holds else ""))
 
 
 def _event_text(event: Event) -> str | None:

@@ -195,7 +195,7 @@ def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
     problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
-    changes = [f"to change that: {command}" for command in how_to_change(_reasons(preview))]
+    changes = how_to_change(_reasons(preview), None)
     raise HeldByGovernor(problem, "; ".join(["without --no-wait it waits in the queue", *changes]))
 
 

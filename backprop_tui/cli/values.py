@@ -45,6 +45,11 @@ def at_least_zero(unit: Unit | None = None) -> Callable[[str], float]:
     return parser_of(number(least=0, unit=unit), lambda value: float(value * scale))
 
 
+def size(unit: Unit) -> Callable[[str], int]:
+    """A number of at least 0 in this unit, in bytes."""
+    return parser_of(number(least=0, unit=unit), lambda value: round(value * unit.size))
+
+
 def whole(*, least: int | None = None) -> Callable[[str], int]:
     return parser_of(integer(least=least), int)
 

@@ -33,6 +33,7 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.thresholds import Thresholds, after_start, as_options
 from backprop_tui.store.creation import mark
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_directory import RunDirectory
@@ -145,6 +146,8 @@ class ControlRequest(ABC, Generic[RequestT]):
             # Requests that were never read must not be carried out by a later attempt.
             changed = replace(changed, requests_offset=self.directory.requests_after(changed.requests_offset)[1])
         self.directory.write(changed, durable=isinstance(changed.state, Ended))
+        if isinstance(self.request, EditRequest) and changed != run:
+            self.directory.append_event("edited", str(self.request), time=time.time())
         if isinstance(changed.state, Ended):
             self.directory.append_event(
                 "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
@@ -253,12 +256,17 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 
 class EditControl(ControlRequest[EditRequest]):
-    """Done when the record has the given values; ended runs can be edited too."""
+    """Done when the record has the given values; ended runs can be edited too, but for their thresholds."""
+
+    def is_done(self, run: Run, live: Live | None) -> bool:
+        self._check_thresholds(run)
+        return super().is_done(run, live)
 
     def on_queued(self, run: Run) -> Run:
         return apply_edit(run, self.request)
 
     def on_ended(self, run: Run) -> Run | None:
+        self._check_thresholds(run)
         changed = self.on_queued(run)
         objective = self.request.objective
         if objective is not None and objective.metric not in changed.best:
@@ -269,6 +277,24 @@ class EditControl(ControlRequest[EditRequest]):
             if extreme is not None:
                 changed = replace(changed, best={**changed.best, objective.metric: extreme})
         return None if changed == run else changed
+
+    def _check_thresholds(self, run: Run) -> None:
+        refusal = refusal_of(self.request.thresholds, run.id, run.status)
+        if refusal is not None:
+            raise refusal
+
+
+def refusal_of(thresholds: Thresholds | None, run_id: str, status: Status) -> UsageError | None:
+    """Why a run in this status cannot be given these thresholds; None if it can."""
+    if thresholds is None or status is Status.QUEUED:
+        return None
+    if status in ENDED:
+        again = f"to start it again with these: backprop-tui resume {run_id} {as_options(thresholds)}"
+        return UsageError(f"{as_options(thresholds)}: run {run_id} has ended ({status})", again)
+    if thresholds == after_start(thresholds):
+        return None
+    problem = f"{as_options(thresholds)}: run {run_id} is {status}, and that only matters before a start"
+    return UsageError(problem, "of a run that has started, only --gpu-max-temp can be changed")
 
 
 AnyControlRequest = ControlRequest[Any]
@@ -314,21 +340,11 @@ def edit_requests(
 
 
 def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> str:
-    """What these requests change, such as `name baseline, no note, priority 2`."""
-    changes: list[str] = []
-    if edit is not None and edit.name is not None:
-        changes.append(f"name {edit.name}")
-    if edit is not None and edit.tags is not None:
-        changes.append(f"tags {', '.join(edit.tags) or 'none'}")
-    if edit is not None and edit.note is not None:
-        changes.append("a note" if edit.note else "no note")
+    """What these requests change, such as `name baseline, no note, priority 2, a limit of 20 min`."""
+    changes = [] if edit is None else [str(edit)]
     if timebox is not None:
         limit = timebox.max_run_seconds
         changes.append("no time limit" if limit is None else f"a limit of {minutes(limit)} min")
-    if edit is not None and edit.priority is not None:
-        changes.append(f"priority {edit.priority}")
-    if edit is not None and edit.objective is not None:
-        changes.append(f"objective {edit.objective}")
     return ", ".join(changes)
 
 

@@ -12,9 +12,9 @@ from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
-MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a limit that was not given
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
@@ -55,12 +55,14 @@ class RunOptions:
     total_seconds: float | None = None
     until: tuple[Goal, ...] = ()
     max_parallel: int | None = None  # may be MACHINES_LIMIT
-    min_free_ram_bytes: float | None = None
+    max_load_per_core: float | None = None
+    min_free_ram_bytes: int | None = None
+    min_free_disk_bytes: int | None = None
     # GPUs
     gpus: int | None = None
     gpu_ids: tuple[str, ...] | None = None
     gpu_memory_limit: MemoryLimit | None = None
-    gpu_min_free_vram_bytes: float | None = None
+    gpu_min_free_vram_bytes: int | None = None
     gpu_max_temp_celsius: float | None = None
     gpu_probe: str | None = None
     # Queue
@@ -82,6 +84,10 @@ class RunOptions:
     resume_arg: str | None = None
     checkpoint_every_seconds: float | None = None
     checkpoint_globs: tuple[str, ...] = ()
+
+
+def thresholds_of(options: RunOptions) -> Thresholds:
+    return Thresholds(**{name: getattr(options, name) for name in THRESHOLDS})
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

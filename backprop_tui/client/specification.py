@@ -12,7 +12,7 @@ from backprop_tui.client.command_line import Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
 from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.interpreters import Interpreter
-from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, RunOptions
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions, thresholds_of
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
@@ -20,6 +20,7 @@ from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.objective import ObjectiveSource, parse_objective
 from backprop_tui.domain.run import Dependency, Spec, StopPlan, merge_variables
+from backprop_tui.domain.thresholds import with_thresholds
 
 _ANY_END = ":any"
 
@@ -111,18 +112,8 @@ def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:
 
 
 def _limits(limits: RunLimits, options: RunOptions) -> RunLimits:
-    ram, vram = options.min_free_ram_bytes, options.gpu_min_free_vram_bytes
-    parallel = limits.max_parallel if options.max_parallel is None else options.max_parallel
-    return replace(
-        limits,
-        max_parallel=None if parallel == MACHINES_LIMIT else parallel,
-        **_given(
-            gpu_max_temp_celsius=options.gpu_max_temp_celsius,
-            gpu_memory_limit=options.gpu_memory_limit,
-            min_free_ram_bytes=None if ram is None else round(ram),
-            gpu_min_free_vram_bytes=None if vram is None else round(vram),
-        ),
-    )
+    limits = replace(limits, **_given(gpu_memory_limit=options.gpu_memory_limit))
+    return with_thresholds(limits, thresholds_of(options))
 
 
 def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Dependency, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.thresholds import Thresholds, as_settings
 
 PERSON = "person"
 STOPPED_BY_YOU = "stopped by you"
@@ -61,6 +62,22 @@ class EditRequest:
     note: str | None = None
     priority: int | None = None
     objective: Objective | None = None  # of a run that is active it stays as it is: its best values are being kept
+    thresholds: Thresholds | None = None  # of a queued run; of an active one only its temperature limit changes
+
+    def __str__(self) -> str:
+        """What it changes, such as `name baseline, no note, priority 2`."""
+        changes: list[str] = []
+        if self.name is not None:
+            changes.append(f"name {self.name}")
+        if self.tags is not None:
+            changes.append(f"tags {', '.join(self.tags) or 'none'}")
+        if self.note is not None:
+            changes.append("a note" if self.note else "no note")
+        if self.priority is not None:
+            changes.append(f"priority {self.priority}")
+        if self.objective is not None:
+            changes.append(f"objective {self.objective}")
+        return ", ".join([*changes, *as_settings(self.thresholds)])
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

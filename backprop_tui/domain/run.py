@@ -15,6 +15,7 @@ from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
 from backprop_tui.domain.status import Status, check_transition
+from backprop_tui.domain.thresholds import Thresholds, after_start, with_thresholds
 
 DEFAULT_TIMEBOX_SECONDS = 600.0
 TIMEBOX_END = "reached its limit of"  # the reason for the end begins so, then comes the duration
@@ -297,7 +298,7 @@ class Run:
 
 def apply_edit(run: Run, request: EditRequest) -> Run:
     """Returns the run with the given fields changed; an empty note removes the note."""
-    return replace(
+    edited = replace(
         run,
         name=run.name if request.name is None else request.name,
         tags=run.tags if request.tags is None else request.tags,
@@ -305,6 +306,7 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
         priority=run.priority if request.priority is None else request.priority,
         **_with_objective(run, request.objective),
     )
+    return edited if request.thresholds is None else _with_thresholds(edited, request.thresholds)
 
 
 def _with_objective(run: Run, objective: Objective | None) -> dict[str, Any]:
@@ -313,6 +315,13 @@ def _with_objective(run: Run, objective: Objective | None) -> dict[str, Any]:
         return {}
     best = still_best(run.best, run.spec.objective, objective)
     return {"spec": replace(run.spec, objective=objective), "best": best}
+
+
+def _with_thresholds(run: Run, thresholds: Thresholds) -> Run:
+    if isinstance(run.state, Ended):
+        return run
+    effective = thresholds if isinstance(run.state, Queued) else after_start(thresholds)
+    return replace(run, spec=replace(run.spec, limits=with_thresholds(run.spec.limits, effective)))
 
 
 def with_timebox(run: Run, request: TimeboxRequest) -> Run:

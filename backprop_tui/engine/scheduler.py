@@ -297,6 +297,7 @@ class Scheduler:
                     return _stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
                 case EditRequest():
                     run = apply_edit(run, request)
+                    directory.append_event("edited", str(request), time=time.time())
                 case TimeboxRequest():
                     run = with_timebox(run, request)
         directory.write(run, durable=True)

@@ -182,8 +182,8 @@ def _queue(run: KnownRun) -> Iterator[NamedValue]:
         yield "place", f"#{run.queue_position} in the queue of {run.record['host']}"
     for number, reason in enumerate(run.record["hold_reasons"]):
         yield "" if number else "waits for", str(reason["message"])
-    for number, command in enumerate(how_to_change(run.record["hold_reasons"])):
-        yield "" if number else "to change", command
+    for line in how_to_change(run.record["hold_reasons"], run.record["id"]):
+        yield "", line
 
 
 def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
+from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import MACHINE_SETTINGS, continue_below_celsius
+from backprop_tui.domain.limits import MACHINE_SETTINGS, RunLimits, continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import unprinted
@@ -16,6 +18,7 @@ from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import (
     KnownRun,
@@ -33,6 +36,7 @@ from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
 _STATUS_LINE_METRICS = 3
+_COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
 
 
 class Tone(StrEnum):
@@ -101,21 +105,56 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
 
 
-def how_to_change(reasons: Iterable[JsonObject]) -> list[str]:
-    """What to type to change what holds runs; it applies at once unless it says otherwise."""
-    return list(dict.fromkeys(filter(None, map(_how_to_change, reasons))))
+def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str]:
+    """What to type to start what is held sooner, and so that later runs are not held: each a label and a command.
+
+    `handle` is the run, or the group, that is queued; None: nothing is, and the options are for the run to be queued.
+    """
+    reasons = list(reasons)
+    own = dict(filter(None, map(_option_that_starts, reasons)))
+    machine = list(dict.fromkeys(filter(None, map(_machine_command, reasons))))
+    later = [
+        f"backprop-tui config set {reason['setting']} {own[option]}"
+        for reason in reasons
+        if (option := OPTION_OF_SETTING.get(str(reason.get("setting")))) in own
+    ]
+    options = " ".join(f"{option} {value}" for option, value in own.items())
+    lines = [f"to start it sooner{_no_limit(command)}: {command}" for command in machine]
+    if own and handle is None:
+        lines.append(f"to start it now{_no_limit(options)}, give: {options}")
+    elif own and handle is not None:
+        lines.append(f"to start it sooner{_no_limit(options)}: backprop-tui edit {shlex.quote(handle)} {options}")
+    return lines + [f"for later runs: {command}" for command in dict.fromkeys(later)]
 
 
-def _how_to_change(reason: JsonObject) -> str | None:
-    setting = reason.get("setting")
-    if reason.get("check") == "queue_held":
+def _no_limit(command: str) -> str:
+    return " (0: no limit)" if " 0 " in f"{command} " else ""
+
+
+def _machine_command(reason: JsonObject) -> str | None:
+    """What changes a reason that concerns all runs; it applies at once."""
+    if reason.get("check") == Check.QUEUE_HELD:
         return "backprop-tui queue release"
+    if reason.get("setting") == "max_parallel" and isinstance(reason.get("figure"), int):
+        return f"backprop-tui config set max_parallel {reason['figure'] + 1}"
+    if reason.get("setting") == "governor.starts_per_minute":
+        return "backprop-tui config set governor.starts_per_minute 0"
+    return None
+
+
+def _option_that_starts(reason: JsonObject) -> tuple[str, str] | None:
+    """The option of this run, and its value with which this check passes."""
+    setting, figure = reason.get("setting"), reason.get("figure")
     if setting is None:
+        return ("--max-parallel", "0") if reason.get("check") == Check.PARALLEL else None
+    option = OPTION_OF_SETTING.get(str(setting))
+    if option is None or setting in MACHINE_SETTINGS:
         return None
-    note = "" if setting in MACHINE_SETTINGS else " (for runs queued later)"
-    if setting == "governor.starts_per_minute":
-        note = " (and governor.start_burst, how many start at once)"
-    return f"backprop-tui config set {setting} N{note}"
+    if reason.get("check") != Check.GPU_TEMPERATURE:
+        return option, "0"
+    # Without a limit the run would also be on its own while it is active.
+    celsius = figure if isinstance(figure, int | float) else None
+    return None if celsius is None else (option, plain(int(celsius) + 1 + _COOLER_CELSIUS))
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:
@@ -273,10 +312,10 @@ def end_line(record: JsonObject) -> str:
     return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
 
 
-def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:
+def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, waits_for: str = "") -> str:
     """The status line while runs are followed: everything about a single run, else how many are in which state."""
     if len(runs) == 1:
-        return _followed(*runs[0], moment)
+        return _followed(*runs[0], moment, waits_for)
     statuses = [displayed_status(run, live) for run, live in runs]
     unfinished = [status for status in dict.fromkeys(statuses) if status not in ENDED]
     counts = [f"{statuses.count(status)} {status}" for status in unfinished]
@@ -284,10 +323,11 @@ def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> s
     return "  ".join([counted(len(runs), "run"), *counts, *([f"{ended} ended"] if ended else [])])
 
 
-def _followed(run: Run, live: Live | None, moment: Moment) -> str:
+def _followed(run: Run, live: Live | None, moment: Moment, waits_for: str) -> str:
     parts = [run.name, str(displayed_status(run, live))]
     if isinstance(run.state, Queued):
         parts.append(durations.elapsed(max(0.0, moment.wall - run.state.since)))
+        parts += [sanitize(waits_for)] if waits_for else []
     elif live is not None:
         limit = timebox_seconds(run)
         time_used = durations.elapsed(running_seconds(live, moment))

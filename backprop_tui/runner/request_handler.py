@@ -115,6 +115,7 @@ class RequestHandler:
         return None if limit is None else iso(time.time() + max(0.0, limit - used))
 
     def _edit(self, request: TimeboxRequest | EditRequest, run: Run) -> Run:
+        before = run
         run = with_timebox(run, request) if isinstance(request, TimeboxRequest) else apply_edit(run, request)
         try:
             self._directory.write(run, durable=False)
@@ -124,4 +125,6 @@ class RequestHandler:
             limit = request.max_run_seconds
             message = "no limit" if limit is None else f"timebox is now {duration(limit)}"
             self._recorder.record_event("extended", message, ends_at=self._ends_at(run))
+        elif run != before:
+            self._recorder.record_event("edited", str(request))
         return run

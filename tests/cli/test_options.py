@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.parser import parse
-from backprop_tui.client.run_request import MACHINES_LIMIT, NO_LIMIT, SweepAxis, WarningSignal
+from backprop_tui.client.run_request import NO_LIMIT, SweepAxis, WarningSignal
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.limits import MemoryLimit
+from backprop_tui.domain.thresholds import MACHINES_LIMIT
 
 GOOD: list[tuple[list[str], str, Any]] = [
     (["-m", "0.5"], "max_run_seconds", 30.0),

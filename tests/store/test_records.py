@@ -46,6 +46,7 @@ from backprop_tui.domain.run import (
     StopPlan,
 )
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.records import (
@@ -215,6 +216,7 @@ def test_a_run_that_waits_for_its_last_checkpoint_is_stopping() -> None:
         ContinueRequest(by="ram", reason="r"),
         TimeboxRequest(max_run_seconds=None),
         EditRequest(name="n\udcff", tags=(), note="", priority=-1),
+        EditRequest(thresholds=Thresholds(max_load_per_core=0.0, min_free_ram_bytes=1)),
         NoticeRequest(message="m"),
     ],
 )

@@ -14,6 +14,7 @@ from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import AUTO, NONE, Value
 from backprop_tui.config.load import Layer, merged, read_layers
 from backprop_tui.domain.errors import ConfigError, unknown_key
+from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 
 SUMMARY = "show, check and change the settings"
 
@@ -115,7 +116,10 @@ def _set(arguments: argparse.Namespace, session: Session) -> int:
     value = (validate_assignment if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
     message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
-    message += "; runs that are queued already keep theirs" if KEYS[arguments.key].is_settled_when_queued else ""
+    if KEYS[arguments.key].is_settled_when_queued:
+        option = OPTION_OF_SETTING.get(arguments.key)
+        change = "" if option is None else f"; to change one: backprop-tui edit RUN {option} {arguments.value}"
+        message += f"; runs that are queued already keep theirs{change}"
     return _report(session, message, {"key": arguments.key, "value": value})
 
 

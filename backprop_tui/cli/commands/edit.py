@@ -1,24 +1,28 @@
-"""`edit`: changes name, tags, note, timebox, priority or objective of runs."""
+"""`edit`: changes name, tags, note, timebox, priority or objective of runs, and the thresholds of queued runs."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
-from backprop_tui.cli import options, values
+from backprop_tui.cli import diagnostics, options, values
 from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
-from backprop_tui.client.control import edit_requests, edit_summary, wait_for_all
+from backprop_tui.client.control import edit_requests, edit_summary, refusal_of, wait_for_all
 from backprop_tui.client.handles import HELP, resolve
-from backprop_tui.client.run_request import NO_LIMIT
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions, thresholds_of
 from backprop_tui.client.runs import status_of
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import counted, minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.status import ACTIVE, ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.domain.thresholds import Thresholds, with_thresholds
+from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.run_directory import RunDirectory
 
-SUMMARY = "change a run's name, tags, note, timebox, priority or objective; for a group those of all its runs"
+SUMMARY = "change a run's name, tags, note, timebox, priority or objective, and what it waits for; or of a whole group"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_timebox(parser, "new timebox (1h30m), counted from the start of the attempt; none: no limit")
     parser.add_argument("--priority", metavar="N", type=values.whole(), help="higher goes first")
     options.add_objective(parser, "metric that decides which run of its group is best")
+    thresholds = parser.add_argument_group("thresholds of runs that are queued")
+    options.add_host_thresholds(thresholds)
+    options.add_gpu_thresholds(thresholds)
 
 
 def _label_or_nothing(text: str) -> str:
@@ -51,11 +58,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         note=arguments.note,
         priority=arguments.priority,
         objective=arguments.objective,
+        thresholds=_thresholds(session, run_ids, options.run_options(arguments)),
     )
     edit = None if given == EditRequest() else given
     limit = arguments.max_run_seconds
     timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
     _check(session, run_ids, arguments, edit, timebox)
+    run_ids = _without_refused(session, run_ids, given.thresholds)
     changes = edit_summary(edit, timebox)
     if session.dry_run:
         return print_would(session, run_ids, f"given {changes}")
@@ -75,7 +84,10 @@ def _check(
 ) -> None:
     """Refuses what does not apply to one of the runs, before anything is changed."""
     if edit is None and timebox is None:
-        raise UsageError("nothing to change", "give --name, --tag, --note, -m, --priority or --objective")
+        raise UsageError(
+            "nothing to change",
+            "give --name, --tag, --note, -m, --priority, --objective or --max-load; see backprop-tui edit --help",
+        )
     if arguments.name is not None and len(run_ids) > 1:
         raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
     for run_id in run_ids:
@@ -88,3 +100,34 @@ def _check(
             limit = "none" if timebox.max_run_seconds is None else shlex.quote(minutes(timebox.max_run_seconds))
             advice = f"to start it again: backprop-tui resume {run_id} -m {limit}"
             raise UsageError(f"--max-minutes: run {run_id} has ended ({status})", advice)
+
+
+def _thresholds(session: Session, run_ids: Sequence[str], given: RunOptions) -> Thresholds | None:
+    """The thresholds that were given, None without any; UsageError if the machine can never satisfy them."""
+    thresholds = thresholds_of(given)
+    if thresholds == Thresholds():
+        return None
+    if thresholds.min_free_ram_bytes or thresholds.gpu_min_free_vram_bytes:
+        from backprop_tui.client.feasibility import check_feasible
+
+        for run_id in run_ids:
+            if status_of(session, run_id) is Status.QUEUED:
+                run = RunDirectory(session.home.run_folder(run_id)).read()
+                if belongs_here(session.home, run):
+                    limits = with_thresholds(run.spec.limits, thresholds)
+                    check_feasible(session, replace(run.spec, limits=limits), given)
+    return thresholds
+
+
+def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> Sequence[str]:
+    """Of a group the runs that can be given the thresholds; UsageError if there are none."""
+    statuses = {run_id: status_of(session, run_id) or Status.LOST for run_id in run_ids}
+    refusals = {run_id: refusal_of(thresholds, run_id, status) for run_id, status in statuses.items()}
+    accepted = [run_id for run_id in run_ids if refusals[run_id] is None]
+    refusal = next(filter(None, refusals.values()), None)
+    if refusal is not None and not accepted:
+        raise refusal
+    if refusal is not None:
+        left_out = len(run_ids) - len(accepted)
+        diagnostics.say(f"{counted(left_out, 'run')} of {len(run_ids)} not queued any more: unchanged")
+    return accepted

@@ -131,7 +131,7 @@ def _show_machine(session: Session) -> None:
     _print_gpus(session, status.sample, unfinished)
     first, *reasons = status_clauses(status.governor)
     _print_lines([("governor", first), *(("", reason) for reason in reasons)])
-    _print_lines(("to change", command) for command in how_to_change(map(asdict, status.governor.reasons)))
+    _print_lines(("", line) for line in _how_to_start(session, status))
     _print_lines([("supervisor", _supervisor_text(session, status.supervisor_pid, unfinished))])
     if status.active:
         output.line(f"\nactive {len(status.active)}")
@@ -140,6 +140,16 @@ def _show_machine(session: Session) -> None:
     if status.queued:
         output.line(f"\nqueued {len(status.queued)}")
         tables.show_queue(home, status.queued, queue_positions(home, unfinished))
+
+
+def _how_to_start(session: Session, status: MachineStatus) -> list[str]:
+    """What to type so that the first run that is held starts sooner, or its whole group."""
+    records = [record_of(session.home, view) for view in status.queued]
+    held = next((record for record in records if record["hold_reasons"]), None)
+    if held is None:
+        return how_to_change(map(asdict, status.governor.reasons), None)
+    is_group = held["group"] and sum(record["group"] == held["group"] for record in records) > 1
+    return how_to_change(held["hold_reasons"], held["group"] if is_group else held["id"])
 
 
 def _gpu_json(gpu: GpuReading) -> JsonObject:

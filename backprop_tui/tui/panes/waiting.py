@@ -49,7 +49,7 @@ class CheckRow:
 class WaitingView:
     """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none.
 
-    `changes` are the commands that change the limits.
+    `changes` say what to type so that it starts sooner.
     """
 
     title: str
@@ -70,7 +70,7 @@ def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
         note=", ".join(_note(run, snapshot)),
         rows=(*map(_failing_check, reasons), *_passing_checks(run, snapshot, failing)),
         earliest=_earliest_start(reasons, snapshot),
-        changes=how_to_change(reasons),
+        changes=how_to_change(reasons, run.record["id"]),
     )
 
 
@@ -225,6 +225,15 @@ def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
             (Piece("  Earliest start ", Token.MUTED), Piece(view.earliest), Piece(" (estimate)", Token.MUTED)),
         ]
     lines += [()] if view.changes else []
-    for command in view.changes:
-        lines.append((Piece("  To change it ", Token.MUTED), Piece(clip(command, width - 15, glyphs))))
+    for change in view.changes:
+        lines += _change_lines(change, width, glyphs)
     return lines
+
+
+def _change_lines(change: str, width: int, glyphs: Glyphs) -> list[Line]:
+    """A label and its command; the command gets a line of its own if there is no room beside the label."""
+    label, command = change.split(": backprop-tui", 1)
+    label, command = f"  {label[0].upper()}{label[1:]}: ", f"backprop-tui{command}"
+    if len(label) + len(command) <= width:
+        return [(Piece(label, Token.MUTED), Piece(command))]
+    return [(Piece(clip(label, width, glyphs), Token.MUTED),), (Piece(clip(f"    {command}", width, glyphs)),)]
