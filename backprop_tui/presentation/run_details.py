@@ -29,7 +29,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import objective_lines
 from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
-from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
+from backprop_tui.presentation.states import cause_text, evidence_text, exit_text, shared_candidate, shared_text
 from backprop_tui.presentation.timebox import extend_text, go_on_text, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
@@ -79,6 +79,8 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
         yield "resume", "; ".join((*saved_clauses(record), go_on_text(record)))
     if run.live is not None and run.live.disk_warning is not None:
         yield "warning", run.live.disk_warning
+    if record.get("shared_directory"):
+        yield "warning", "; ".join(filter(None, (shared_text(record), shared_candidate(record) if run.status in ENDED else "")))
     if run.live is None and record["duration_seconds"] is not None:
         paused = record["paused_seconds"]
         yield (
