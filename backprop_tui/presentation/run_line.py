@@ -265,7 +265,7 @@ def end_line(record: JsonObject) -> str:
     if record["status"] == Status.FAILED:
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
-        parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
+        parts.append(_after(record))
     if record.get("step") is not None:
         parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
@@ -276,6 +276,13 @@ def end_line(record: JsonObject) -> str:
     text = _joined(*clauses, *saved_clauses(record))
     # The original tool's runs have no log, and cannot be resumed.
     return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
+
+
+def _after(record: JsonObject) -> str:
+    """`after 11s`, or of a run that was resumed `after 3s (11s in total)`: a limit is one of the last attempt."""
+    attempts, total = record.get("attempts") or [], durations.elapsed(record["duration_seconds"])
+    seconds = attempts[-1].get("duration_seconds") if len(attempts) > 1 else None
+    return f"after {total}" if seconds is None else f"after {durations.elapsed(seconds)} ({total} in total)"
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

@@ -193,13 +193,13 @@ class Guardian:
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results(now), now)
 
-    def check_outputs_at_end(self) -> None:
+    def check_outputs_at_end(self, exit_code: int | None) -> None:
         """Scans a dead script's output files a last time: what is incomplete now stays incomplete."""
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results_at_end(), time.monotonic())
             self._progress.record_from_files(self._log.add_from_files((), time.time(), is_last=True))
         with self._contain_errors("cannot check the resume"):
-            self._resume_watch.finish()
+            self._resume_watch.finish(exit_code)
 
     @contextmanager
     def _contain_errors(self, problem: str) -> Iterator[None]:
