@@ -175,15 +175,28 @@ def parse(words: Sequence[str]) -> Invocation:
     module = load(name)
     parser = command_parser(name, module) if run is None else run.parser
     trailing = None if run is None else run.trailing
+    rest, for_script = _split_resume(parser, rest) if name == "resume" else (rest, [])
     try:
         arguments = _parse_command(parser, rest)
     except UsageError as error:
         if trailing is not None:
             trailing.explain(error)
         raise
-    arguments.after_dashes, arguments.trailing = after_dashes, trailing
+    arguments.after_dashes, arguments.trailing, arguments.for_script = after_dashes, trailing, for_script
     arguments.understood = None if run is None else run.understood
     return Invocation(options=options, arguments=arguments, execute=module.execute)
+
+
+def _split_resume(parser: CommandParser, words: list[str]) -> tuple[list[str], list[str]]:
+    """Splits off what was probably meant for the script: after RUN, from a `--` or an unknown option on."""
+    index, has_run = 0, False
+    while index < len(words) and words[index] != "--":
+        is_option = words[index].startswith("-") and words[index] != "-"
+        length = parser.option_length(words[index]) if is_option else 1
+        if length is None:
+            break
+        index, has_run = index + length, has_run or not is_option
+    return (words[:index], words[index:]) if has_run and words[index:] != ["--"] else (words, [])
 
 
 def _command_index(words: Sequence[str]) -> int:

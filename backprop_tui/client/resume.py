@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
@@ -12,10 +14,10 @@ from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
-from backprop_tui.client.session import ClientSession
+from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import find_target
+from backprop_tui.domain.command_lines import TargetKind, change_arguments, find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.goals import COUNTERS
@@ -23,8 +25,9 @@ from backprop_tui.domain.invocation import find_original_flags, resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
-from backprop_tui.domain.resume_arguments import ResumeMethod, resume_advice
+from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
+from backprop_tui.domain.training_totals import total_from_name
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
@@ -107,6 +110,49 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
     advice = resume_advice(queued, method)
     return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
+
+
+def is_option_of(run: Run, word: str) -> bool:
+    """Whether the script of a run defines an option, or was given it."""
+    name = word.partition("=")[0]
+    given = {argument.partition("=")[0] for argument in run.spec.command}
+    return name in given or name in defined_options(_source(run))
+
+
+def _source(run: Run) -> str:
+    target = find_target(run.spec.command)
+    path = run.spec.script or (target.word if target.kind is TargetKind.SCRIPT else "")
+    return source_of(os.path.join(run.spec.cwd, path)) if path else ""
+
+
+def longer_arguments(run: Run) -> list[str]:
+    """The option for the number of steps or epochs, with N for its value; empty if it is not known."""
+    options = [word.partition("=")[0] for word in run.spec.command if word.startswith("--")]
+    for option in (*options, *sorted(defined_options(_source(run)))):
+        if total_from_name(option, "1") is not None:
+            return [option, "N"]
+    return []
+
+
+def changed_line(run: Run, changes: Sequence[str]) -> str:
+    """The command line of a new run from the newest intact checkpoint of this one, with changed script arguments."""
+    spec = run.spec
+    path = choose(run.checkpoints, ended_at=run.last_end).path
+    here = current_directory()
+    words = ["backprop-tui", "run", *(() if path is None else ("-r", path))]
+    words += () if here == spec.cwd else ("--cwd", spec.cwd)
+    words += () if spec.resume_arg is None else ("--resume-arg", spec.resume_arg)
+    words += [word for name, value in spec.env if value is not None for word in ("--env", f"{name}={value}")]
+    count = len(spec.command) - len(find_target(spec.command).arguments)
+    if spec.script is None:
+        return shlex.join([*words, "--", *spec.command[:count], *change_arguments(spec.command[count:], changes)])
+    if spec.python_origin is not None and spec.python_origin.startswith("--python"):
+        words += ("--python", spec.command[0])
+    if spec.script in spec.command:
+        count = spec.command.index(spec.script) + 1
+    arguments = change_arguments(spec.command[count:], changes)
+    script = os.path.relpath(spec.script, here) if spec.script.startswith(f"{here}/") else spec.script
+    return shlex.join([*words, script, *(("--", *arguments) if arguments else ())])
 
 
 def _choose(run: Run) -> Choice:

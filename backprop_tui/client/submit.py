@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from backprop_tui.client.specification import (
     run_directory_path,
     spec_from_settings,
 )
+from backprop_tui.client.training_source import shared_output, source_of
+from backprop_tui.domain.command_lines import change_arguments
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -46,11 +49,12 @@ class SubmissionPlan:
     environment: dict[str, str]
     program: Program
     id_given: bool  # by --run-id, so that no other id will do
+    shared_output: str | None = None  # what to do if the runs of a sweep write to the same directory
 
     @property
     def advice(self) -> str | None:
         """What to do about the Python environment, or if no known way passes the script its checkpoint."""
-        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume))
+        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), self.shared_output)
         return ". ".join(filter(None, parts)) or None
 
 
@@ -88,7 +92,13 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
     runs = _runs_of_sweep(request, program, first)
-    return SubmissionPlan(runs=runs, environment=environment, program=program, id_given=request.run_id is not None)
+    return SubmissionPlan(
+        runs=runs,
+        environment=environment,
+        program=program,
+        id_given=request.run_id is not None,
+        shared_output=_advise_on_output(request, program, runs) if len(runs) > 1 else None,
+    )
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
@@ -103,6 +113,25 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
             spec=replace(first.spec, command=(*program.words, *arguments_at(program.arguments, point))),
         )
         for number, (run_id, point) in enumerate(zip(_run_ids(request, len(points)), points, strict=True))
+    )
+
+
+def _advise_on_output(request: RunRequest, program: Program, runs: Sequence[Run]) -> str | None:
+    """How to give each run of a sweep an output directory of its own, if its script has an option for that."""
+    shared = shared_output(source_of(program.source or ""), [run.spec.command for run in runs])
+    if shared is None:
+        return None
+    option, value = shared
+    keys = [axis.key for axis in request.sweep]
+    own, (stem, ending) = "-".join(f"{{{key}}}" for key in keys), os.path.splitext(value)
+    folder = f"{stem}-{own}{ending}" if ending else os.path.join(value, own)
+    unused = [key for key in keys if not any(f"{{{key}}}" in word for word in program.arguments)]
+    added = [word for key in unused for word in (f"--{key}", f"{{{key}}}")]
+    words = change_arguments(program.arguments, [option, folder, *added])
+    line = shlex.join(["--", *(program.words if request.script is None else ()), *words])
+    return (
+        f"{option} is {value} for all {len(runs)} runs: they may overwrite each other's checkpoints; "
+        f"to give each run its own, end the line with: {line}"
     )
 
 

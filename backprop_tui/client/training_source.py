@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.command_lines import Target, TargetKind, shell_target
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import ResumeMethod, resume_channel, resume_template
+from backprop_tui.domain.resume_arguments import ResumeMethod, output_options, resume_channel, resume_template
 
 MAX_SOURCE_BYTES = 4 << 20
 MAX_IMPORTED_FILES = 30
@@ -140,6 +140,32 @@ def _of_program(
         if module is not None:
             return module, root
     return None, None
+
+
+def shared_output(source: str, commands: Sequence[Sequence[str]]) -> tuple[str, str] | None:
+    """The option for output and its value if that is the same in all these command lines; None if that is not known.
+
+    A script that reads which run it is may make directories of its own.
+    """
+    options = output_options(source)
+    if "BACKPROP_RUN_" in source or not options:
+        return None
+    shared: list[tuple[str, str]] = []
+    for option, default in options.items():
+        values = {_option_value(command, option, default) for command in commands}
+        if len(values) > 1:
+            return None
+        shared += [(option, value) for value in values if value]
+    return shared[0] if shared else None
+
+
+def _option_value(command: Sequence[str], option: str, default: str | None) -> str | None:
+    value = default
+    for word, following in zip(command, (*command[1:], None), strict=True):
+        name, equals, given = word.partition("=")
+        if name == option:
+            value = given if equals else following
+    return value
 
 
 def _is_shell_script(path: str, source: str) -> bool:

@@ -219,6 +219,7 @@ def merge_live(run: Run, live: Live | None) -> Run:
         metrics={**run.metrics, **live.metrics},
         best=merge_best(run.best, live.best, live.curves, run.spec.objective),
         checkpoints=live.checkpoints or run.checkpoints,
+        shared_directory=live.shared_directory or (None if live.checkpoints else run.shared_directory),
         peak=live.peak,
         resume_check=live.resume_check or run.resume_check,
         requests_offset=max(run.requests_offset, live.requests_offset),

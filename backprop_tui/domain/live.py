@@ -11,7 +11,7 @@ from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 from backprop_tui.domain.resume_check import ResumeCheck
-from backprop_tui.domain.run import Checkpoint, Peak, Run
+from backprop_tui.domain.run import Checkpoint, Peak, Run, SharedDirectory
 from backprop_tui.domain.status import Status
 
 _NAMED_LEFTOVERS = 3
@@ -170,6 +170,7 @@ class Live:
     best: Mapping[str, Extreme] = field(default_factory=dict)  # in this attempt, of metrics that are not smoothed
     curves: Mapping[str, SmoothedCurve] = field(default_factory=dict)  # of those that are
     checkpoints: tuple[Checkpoint, ...] = ()
+    shared_directory: SharedDirectory | None = None
     pause: Pause | None = None
     stopping: Stopping | None = None
     postponed: PostponedStop | None = None

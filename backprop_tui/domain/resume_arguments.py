@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
@@ -32,6 +32,13 @@ _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 # Calls that derive options from the parameters of a function or the fields of a dataclass.
 _FROM_SIGNATURE = r"\b(typer\.run|fire\.Fire|tyro\.cli|HfArgumentParser|add_arguments)\(([^)]{0,300})"
 _PARAMETER = r"^\s*(\w+)\s*(?::\s*([^=\n]+?))?\s*(?:=\s*([^\n#]*?))?\s*,?\s*(?:#.*)?$"
+
+# An option for output, without dashes and dots: out, save_dir, checkpoint-dir, logdir, run_directory.
+_OUTPUT = (
+    r"(?:out|outputs?|saves?|results?)(?:to|path|dir|directory|folder)?|"
+    r"(?:ckpts?|checkpoints?|logs?|logging|runs?|exp|experiments?|work)(?:dir|directory|folder)"
+)
+_TEXT_DEFAULT = r"\bdefault\s*=\s*(?:[\w.]+\()?['\"]([^'\"]+)['\"]"
 
 _READS_VARIABLE = r"BACKPROP_RESUME_FROM|\bbackprop_tui\b[. ]\s*(?:report|callbacks|import report)"
 # The framework's own search for the newest checkpoint, or an option that asks for it.
@@ -108,6 +115,17 @@ def _flag_template(flag: str, definition: str) -> str:
 def defined_options(source: str) -> frozenset[str]:
     """The options of its command line that a source defines, with their dashes."""
     return frozenset(flag for flag, _ in _option_definitions(source))
+
+
+def output_options(source: str) -> Mapping[str, str | None]:
+    """The options that name a directory for output, with their default if that is known; those for logs come last."""
+    options: dict[str, str | None] = {}
+    for flag, definition in _option_definitions(source):
+        name = re.sub(r"[-_.]", "", flag).lower()
+        if flag.startswith("--") and re.fullmatch(_OUTPUT, name) and re.search(_SWITCH, definition) is None:
+            default = re.search(_TEXT_DEFAULT, definition)
+            options[flag] = None if default is None else default[1]
+    return dict(sorted(options.items(), key=lambda option: "log" in option[0]))
 
 
 def _option_definitions(source: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -31,6 +33,8 @@ class ResumeVerdict(StrEnum):
     UNKNOWN = "unknown"  # not enough evidence
 
 
+NOTHING_LEFT = "nothing was left to train"  # the message of an unknown verdict that is no reason to worry
+_UNCONFIRMED = "resume not confirmed: "  # at the start of a message that an earlier version wrote
 DOUBTFUL = frozenset({ResumeVerdict.RESTARTED, ResumeVerdict.JUMPED})
 
 
@@ -92,7 +96,9 @@ class ResumeCheck:
 
 def attempt_message(attempt: object, verdict: object, message: object) -> str:
     """`attempt 2 restarted at step 1 after 40`, as events and both front ends show it."""
-    return f"attempt {attempt}{':' if verdict == ResumeVerdict.UNKNOWN else ''} {message}"
+    return (
+        f"attempt {attempt}{':' if verdict == ResumeVerdict.UNKNOWN else ''} {str(message).removeprefix(_UNCONFIRMED)}"
+    )
 
 
 class _Trend(StrEnum):
@@ -135,6 +141,8 @@ class _Loss:
     trend: _LossTrend = _LossTrend.UNKNOWN
     before: float | None = None
     after: float | None = None
+    before_lines: int = 0  # whose median `before` is
+    after_of: str = ""  # the lines that `after` is of
     repeats: bool = False  # the first losses of the run are repeated, point by point
 
 
@@ -157,7 +165,7 @@ def check_resume(
             return None
         verdict = ResumeVerdict.UNKNOWN
     message = (
-        f"resume not confirmed: {_why_unknown(before, after, epochs if steps.begin is None else steps)}"
+        _why_unknown(before, after, epochs if steps.begin is None else steps)
         if verdict is ResumeVerdict.UNKNOWN
         else _message(verdict, count, loss, metric)
     )
@@ -328,32 +336,36 @@ def _judge_loss(
     if len(earlier) < MIN_POINTS:
         return _Loss()
     level = _median(earlier)
+    seen = partial(_Loss, before=level, before_lines=len(earlier))
     undecided = _LossTrend.UNKNOWN if final else _LossTrend.PENDING
     if len(losses) < MIN_POINTS:
         is_awaited = not count.fell or count.points < _UNSUPPORTED_POINTS or bool(losses)
         trend = undecided if is_awaited else _LossTrend.UNKNOWN
-        return _Loss(trend=trend, before=level, after=losses[-1] if losses else None)
+        return seen(trend=trend, after=losses[-1] if losses else None, after_of="newest line")
     at_first, now = _median(losses[:MIN_POINTS]), _median(losses[-MIN_POINTS:])
+    first_line: dict[str, Any] = {"after": losses[0], "after_of": "first line"}
+    first_lines: dict[str, Any] = {"after": at_first, "after_of": f"median of the first {MIN_POINTS} lines"}
+    newest_lines: dict[str, Any] = {"after": now, "after_of": f"median of the newest {MIN_POINTS} lines"}
     spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
     start = _median(opening[:MIN_POINTS]) if len(opening) >= MIN_POINTS else level
     gap = abs(start - level)
     if gap <= max(6 * spread, 0.15 * max(abs(start), abs(level))):
         # A loss that has not changed since the start looks the same after a restart, so it proves nothing.
-        return _Loss(before=level, after=losses[0] if count.fell else at_first)
+        return seen(**(first_line if count.fell else first_lines))
     repeats = _repeats(opening, losses, gap)
     near = 0.25 * gap if count.trend is _Trend.AT_START else min(0.25 * gap, max(2 * spread, 0.1 * gap))
     if abs(at_first - level) <= near and not repeats:
-        return _Loss(trend=_LossTrend.MATCHES, before=level, after=at_first)
+        return seen(trend=_LossTrend.MATCHES, **first_lines)
     as_at_start = abs(at_first - start) <= 0.25 * gap
     if as_at_start and (count.fell or repeats):
-        return _Loss(trend=_LossTrend.AS_AT_START, before=level, after=losses[0], repeats=repeats)
+        return seen(trend=_LossTrend.AS_AT_START, repeats=repeats, **first_line)
     bound = max(level + max(4 * spread, 0.25 * gap), max(earlier) + 2 * spread)
     if count.fell or start < level or min(at_first, now) <= bound:
-        return _Loss(before=level, after=losses[0] if count.fell else now)
+        return seen(**(first_line if count.fell else newest_lines))
     if len(losses) < SETTLING_POINTS and not (final and len(losses) >= SETTLING_POINTS // 2):
-        return _Loss(trend=undecided, before=level, after=now)
+        return seen(trend=undecided, **newest_lines)
     trend = _LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED
-    return _Loss(trend=trend, before=level, after=at_first if as_at_start else now)
+    return seen(trend=trend, **(first_lines if as_at_start else newest_lines))
 
 
 def _recent(losses: Sequence[float]) -> Sequence[float]:
@@ -415,7 +427,10 @@ def _has_figures(points: Sequence[LoggedPoint]) -> bool:
 
 def _message(verdict: ResumeVerdict, count: _Count, loss: _Loss, metric: str | None) -> str:
     name = "loss" if metric is None or "loss" in metric.lower() else metric
-    losses = "" if loss.before is None or loss.after is None else f"{name} {loss.after:.4g}, before {loss.before:.4g}"
+    losses = ""
+    if loss.before is not None and loss.after is not None:
+        lines = f"({loss.after_of}; before: median of {loss.before_lines} lines)"
+        losses = f"{name} {loss.after:.4g}, before {loss.before:.4g} {lines}"
     at = f" at {count.name} {count.begin:.10g}" if count.is_known else ""
     after = f" after {count.expected:.10g}" if count.is_known else ""
     match verdict:

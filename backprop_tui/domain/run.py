@@ -128,6 +128,32 @@ class Checkpoint:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SharedDirectory:
+    """Possible checkpoints without an owner: `files` of `folder`, newest last, written while other `runs` were active.
+
+    Only the newest files are kept.
+    """
+
+    folder: str
+    runs: tuple[str, ...]
+    files: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return shared_message(self.folder, self.runs, self.files)
+
+
+def shared_message(folder: str, runs: Sequence[str], files: Sequence[str]) -> str:
+    """`step_9.pt and others in /work/ckpt may be of this run or of run abc: not used; give each run ...`."""
+    newest = files[-1].rpartition("/")[2] + (" and others" if len(files) > 1 else "")
+    others = f"run {runs[0]}" if len(runs) == 1 else f"runs {', '.join(runs)}"
+    return (
+        f"{newest} in {folder} may be of this run or of {others}: not used; "
+        "give each run its own output directory or --cwd"
+    )
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     index: int
     uuid: str
@@ -257,6 +283,7 @@ class Run:
     note: str | None = None
     attempts: tuple[Attempt, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    shared_directory: SharedDirectory | None = None  # why checkpoints of this run may be missing
     step: int | None = None
     total_steps: int | None = None
     epoch: float | None = None

@@ -13,7 +13,7 @@ from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
+from backprop_tui.domain.resume_check import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -29,7 +29,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import objective_lines
 from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
-from backprop_tui.presentation.states import cause_text, evidence_text, exit_text
+from backprop_tui.presentation.states import cause_text, evidence_text, exit_text, shared_candidate, shared_text
 from backprop_tui.presentation.timebox import extend_text, go_on_text, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
@@ -79,6 +79,11 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
         yield "resume", "; ".join((*saved_clauses(record), go_on_text(record)))
     if run.live is not None and run.live.disk_warning is not None:
         yield "warning", run.live.disk_warning
+    if record.get("shared_directory"):
+        yield (
+            "warning",
+            "; ".join(filter(None, (shared_text(record), shared_candidate(record) if run.status in ENDED else ""))),
+        )
     if run.live is None and record["duration_seconds"] is not None:
         paused = record["paused_seconds"]
         yield (
@@ -104,6 +109,8 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
 
 def _resume(record: JsonObject, check: JsonObject) -> str:
     message = attempt_message(check["attempt"], check["verdict"], check["message"])
+    if check["verdict"] == ResumeVerdict.UNKNOWN and check["message"] != NOTHING_LEFT:
+        return f"not confirmed: {message}"
     if check["verdict"] not in DOUBTFUL:
         return message
     is_last_slice = record.get("slice") is not None and check["attempt"] == len(record["attempts"])

@@ -30,7 +30,7 @@ from backprop_tui.presentation.known_run import (
     slice_text,
 )
 from backprop_tui.presentation.objective import best_of_run, objective_of
-from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
+from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem, shared_text
 from backprop_tui.presentation.timebox import go_on_text, key_to_go_on, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
@@ -84,9 +84,13 @@ def reason_text(run: KnownRun, moment: Moment) -> str:
         case Status.STOPPING:
             return ", ".join(_stopping(run, moment).clauses)
         case Status.STARTING | Status.RUNNING:
-            return sanitize(str(run.record.get("reason") or ""))
+            return _joined(sanitize(str(run.record.get("reason") or "")), shared_text(run.record))
         case _:
-            return _end_reason(run)
+            return _joined(_end_reason(run), shared_text(run.record))
+
+
+def _joined(*clauses: str) -> str:
+    return "; ".join(filter(None, clauses))
 
 
 def _queued(run: KnownRun, moment: Moment) -> RunLine:
@@ -217,15 +221,16 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
 def _ended(run: KnownRun) -> RunLine:
     record = run.record
     reason = _end_reason(run)
+    shared = [f"! {shared_text(record)}"] if record.get("shared_directory") else []
     if is_problem(run):
-        return RunLine(clauses=(reason or run.status.value,), tone=Tone.PLAIN)
+        return RunLine(clauses=(reason or run.status.value, *shared), tone=Tone.PLAIN)
     is_timebox = reached_timebox(record)
     clauses = [reason] if reason and not is_timebox else []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
-    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run)]
+    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run), *shared]
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []
     return RunLine(clauses=tuple(clauses) or ("no metrics",))
@@ -299,17 +304,24 @@ def end_line(record: JsonObject) -> str:
     if record["status"] == Status.FAILED:
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
-        parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
+        parts.append(_after(record))
     if record.get("step") is not None:
         parts.append(f"at step {numbers.count(record['step'])}")
     cause = record.get("cause") or {}
     reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
-    clauses = [" ".join(parts), reason, cause.get("advice") or ""]
+    clauses = [" ".join(parts), reason, cause.get("advice") or "", shared_text(record)]
     if not reached_timebox(record):
-        return "; ".join(filter(None, clauses))
-    text = "; ".join(filter(None, [*clauses, *saved_clauses(record)]))
+        return _joined(*clauses)
+    text = _joined(*clauses, *saved_clauses(record))
     # The original tool's runs have no log, and cannot be resumed.
     return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
+
+
+def _after(record: JsonObject) -> str:
+    """`after 11s`, or of a run that was resumed `after 3s (11s in total)`: a limit is one of the last attempt."""
+    attempts, total = record.get("attempts") or [], durations.elapsed(record["duration_seconds"])
+    seconds = attempts[-1].get("duration_seconds") if len(attempts) > 1 else None
+    return f"after {total}" if seconds is None else f"after {durations.elapsed(seconds)} ({total} in total)"
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, waits_for: str = "") -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
+from backprop_tui.domain.run import shared_message
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
@@ -61,6 +63,21 @@ def evidence_text(record: JsonObject) -> str:
     cause: dict[str, Any] = record.get("cause") or {}
     evidence, line = sanitize(str(cause.get("evidence") or "")), cause.get("line")
     return f"line {line:,}: {evidence}" if isinstance(line, int) and evidence else evidence
+
+
+def shared_text(record: JsonObject) -> str:
+    """Which possible checkpoints of the run are not used, since another run may have written them; or nothing."""
+    shared: dict[str, Any] = record.get("shared_directory") or {}
+    return sanitize(shared_message(shared["folder"], shared["runs"], shared["files"])) if shared else ""
+
+
+def shared_candidate(record: JsonObject) -> str:
+    """`if step_9.pt is of this run: backprop-tui resume abc --resume-from /work/ckpt/step_9.pt`; or nothing."""
+    files = (record.get("shared_directory") or {}).get("files") or ()
+    if not files:
+        return ""
+    name, path = str(files[-1]).rpartition("/")[2], shlex.quote(str(files[-1]))
+    return sanitize(f"if {name} is of this run: backprop-tui resume {record['id']} --resume-from {path}")
 
 
 def exit_text(record: JsonObject) -> str:

@@ -29,10 +29,6 @@ from backprop_tui.store.run_directory import RunDirectory
 WRITE_AGAIN_SECONDS = 1.0
 CHECKPOINT_SECONDS = 5.0
 CAUSE_SECONDS = 10.0
-SHARED_DIRECTORY = (
-    "another run writes to the same directory, and it is unknown whose checkpoints these are: give each run its own "
-    "--cwd or output directory"
-)
 
 
 def outcome_of(
@@ -112,12 +108,9 @@ def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, r
     # In a thread: a file system that hangs must not delay the end.
     choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_without_disk(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
-    advice = choice.advice()
-    if choice.path is None and live.problem == SHARED_DIRECTORY and outcome.status is Status.TIMEBOXED:
-        advice = f"no checkpoint to resume from: {SHARED_DIRECTORY}"
     while True:
         now = time.time()
-        concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=advice)
+        concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=choice.advice())
         try:
             directory.write(concluded, durable=True)
         except StorageFailed as error:

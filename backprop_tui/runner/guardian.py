@@ -22,7 +22,6 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
-from backprop_tui.runner.finalize import SHARED_DIRECTORY
 from backprop_tui.runner.leftovers import Leftovers
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
@@ -194,13 +193,13 @@ class Guardian:
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results(now), now)
 
-    def check_outputs_at_end(self) -> None:
+    def check_outputs_at_end(self, exit_code: int | None) -> None:
         """Scans a dead script's output files a last time: what is incomplete now stays incomplete."""
         with self._contain_errors("cannot scan the output files"):
             self._record_scan(self._outputs.results_at_end(), time.monotonic())
             self._progress.record_from_files(self._log.add_from_files((), time.time(), is_last=True))
         with self._contain_errors("cannot check the resume"):
-            self._resume_watch.finish()
+            self._resume_watch.finish(exit_code)
 
     @contextmanager
     def _contain_errors(self, problem: str) -> Iterator[None]:
@@ -227,14 +226,15 @@ class Guardian:
                 self._checkpoints.handle(result)
 
     def _report_shared_directory(self) -> None:
-        """Reports once why this run has no checkpoints; withdraws it once there is evidence."""
-        is_reported = self.recorder.live.problem == SHARED_DIRECTORY
-        if self._outputs.has_unclear_checkpoints and not self._is_sharing_reported:
+        """Records which possible checkpoints have no owner, as long as that is so; reports it once."""
+        shared = self._outputs.shared_directory
+        if shared == self.recorder.live.shared_directory:
+            return
+        self.recorder.change(shared_directory=shared)
+        if shared is not None and not self._is_sharing_reported:
             self._is_sharing_reported = True
-            self.recorder.change(problem=SHARED_DIRECTORY)
-            self.recorder.record_event("directory_shared", SHARED_DIRECTORY)
-        elif is_reported and not self._outputs.has_unclear_checkpoints and self.recorder.live.checkpoints:
-            self.recorder.change(problem=None)
+            details = {"folder": shared.folder, "runs": shared.runs, "files": shared.files}
+            self.recorder.record_event("directory_shared", shared.message, **details)
 
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Records values from the log: first in metrics.jsonl, then in the live record."""

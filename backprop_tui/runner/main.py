@@ -221,7 +221,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         time.sleep(1.0)
         stuck = tree.kill()
     guardian.read_rest_of_log()
-    guardian.check_outputs_at_end()
+    guardian.check_outputs_at_end(exit_.code)
     run = guardian.handle_last_requests()
     recorder.commit()  # shows whether the disk has room for what the script printed
     context = FailureContext(

@@ -14,6 +14,7 @@ from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.resume_check import (
+    NOTHING_LEFT,
     BeforeResume,
     LoggedPoint,
     ResumeCheck,
@@ -22,6 +23,7 @@ from backprop_tui.domain.resume_check import (
     check_resume,
 )
 from backprop_tui.domain.run import ResumeChannel, Run
+from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.fields import JsonObject
@@ -30,6 +32,7 @@ from backprop_tui.store.tail import JsonTail
 
 _TAIL_BYTES = 512 << 10
 _OPENING_POINTS = 40  # at the start of the run
+_FIRST_SECONDS = 60.0  # in which a script that has nothing to do ends; the import of its framework may take long
 _MAX_POINTS = 400  # since the resume; then there is a verdict in any case
 
 
@@ -64,11 +67,11 @@ class ResumeWatch:
             self._files.add_new(values)
             self._judge(final=False)
 
-    def finish(self) -> None:
+    def finish(self, exit_code: int | None = None) -> None:
         """Judges a dead script by what it has reported."""
-        self._judge(final=True)
+        self._judge(final=True, exit_code=exit_code)
 
-    def _judge(self, *, final: bool) -> None:
+    def _judge(self, *, final: bool, exit_code: int | None = None) -> None:
         """Records the verdict if there is one."""
         if self._log is None or self._files is None:
             return
@@ -78,12 +81,25 @@ class ResumeWatch:
             check = by_files if by_files is not None and by_files.is_known else check
         if check is None:
             return
+        is_silent = not (self._log.has_begun or self._files.has_begun)
+        if not check.is_known and exit_code == 0 and is_silent and self._was_complete():
+            check = replace(check, message=NOTHING_LEFT)
         self._log = self._files = None
         check = replace(check, message=f"{check.message}{self._advice(check)}")
         self._recorder.change(resume_check=check)
         message = attempt_message(check.attempt, check.verdict, check.message)
         message += "; no further slice follows" if check.is_doubtful and is_sliced(self._run.spec) else ""
-        self._recorder.record_event(_EVENTS.get(check.verdict, "resume_checked"), message, verdict=check.verdict)
+        kind = "resume_checked" if check.message == NOTHING_LEFT else _EVENTS.get(check.verdict, "resume_checked")
+        self._recorder.record_event(kind, message, verdict=check.verdict)
+
+    def _was_complete(self) -> bool:
+        """Whether the training was complete at its checkpoint, and this attempt ended by itself soon."""
+        run, live = self._run, self._recorder.live
+        written = [saved for saved in run.checkpoints if saved.written]
+        if not written or written[-1].path != run.attempt.resumed_from or run.attempts[-2].status != Status.COMPLETED:
+            return False
+        is_final = written[-1].step is None or run.step is None or written[-1].step >= run.step
+        return is_final and live.stopping is None and live.clock.running_seconds < _FIRST_SECONDS
 
     def _advice(self, check: ResumeCheck) -> str:
         """What to look at: a script that gets only an environment variable has probably not read its checkpoint."""
@@ -138,6 +154,11 @@ class _Evidence:
         # Of files only the values beyond those known before are in metrics.jsonl, and they are read again anyway.
         self._after = self._points(line for line in tail if of_log and _time(line) >= started_at)[:_MAX_POINTS]
         self._step = self._after[-1].step if self._after else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step, an epoch or a loss was reported since the resume."""
+        return any(point.step is not None or point.epoch is not None or point.loss is not None for point in self._after)
 
     @property
     def is_full(self) -> bool:

@@ -119,7 +119,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "signal": end.signal if end else None,
         "eta_seconds": None if end else run.eta_seconds,
         "log_path": f"{run_folder}/output.log",
-        "attempts": [_select(attempt, _PUBLIC_ATTEMPT) for attempt in fields["attempts"]],
+        "attempts": [_public_attempt(attempt) for attempt in fields["attempts"]],
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
     }
@@ -164,6 +164,11 @@ def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | N
     if live.pause is not None:
         return live.pause.reason
     return None if live.script_end is None else live.script_end.message
+
+
+def _public_attempt(fields: JsonObject) -> JsonObject:
+    seconds = fields["running_seconds"] + fields["paused_seconds"]
+    return {**_select(fields, _PUBLIC_ATTEMPT), "duration_seconds": round(seconds, 3)}
 
 
 def _select(source: JsonObject, names: Iterable[str]) -> JsonObject:

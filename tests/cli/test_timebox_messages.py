@@ -105,6 +105,17 @@ def test_between_slices_the_next_one_is_announced(session: Session, runs: Runs, 
     assert "started: attempt 2, slice 2 of 6, 50m of 1h left, ends in 10m at " in shown
 
 
+def test_the_end_of_a_later_attempt_says_its_time_and_that_of_all(session: Session, runs: Runs, capfd: Capture) -> None:
+    guardian = runs.guarded("abc", spec={"max_run_seconds": 3.0})
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, running_seconds=8.0)))
+    guardian.ends(Status.TIMEBOXED, exit_code=None, reason="reached its limit of 3s")
+    run = guardian.directory.read()
+    attempts = (*run.attempts, replace(run.attempt, number=2, running_seconds=3.0))
+    guardian.directory.write(replace(run, attempts=attempts), durable=False)
+    followed(session, "abc")
+    assert "not completed, after 3s (11s in total); reached its limit of 3s" in capfd.readouterr().err
+
+
 def test_wait_and_logs_say_how_to_go_on(session: Session, runs: Runs, capfd: Capture) -> None:
     obey = Commands(capfd)
 

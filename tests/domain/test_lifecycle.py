@@ -20,13 +20,15 @@ from backprop_tui.domain.lifecycle import (
     begin_attempt,
     decide_retry,
     finish_attempt,
+    merge_live,
     requeue_ended,
     requeue_unstarted,
     slice_number,
     timebox_seconds,
 )
+from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Ended, Queued, Run, Running, Spec
+from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Ended, Queued, Run, Running, SharedDirectory, Spec
 from backprop_tui.domain.status import ENDED, Status
 from tests.domain.runs import BOOT, queued, running
 
@@ -431,3 +433,14 @@ def test_a_template_with_several_options_is_left_out_as_a_whole() -> None:
     run = running(queued(found_resume_arg="--init resume --ckpt={path}", state=state))
     again = finish_attempt(run, replace(FAILED, refused_option="--ckpt"), now=200.0, resume_from=None)
     assert script_command_line(running(again)) == ("python3", "train.py")
+
+
+def test_checkpoints_without_an_owner_are_remembered_until_there_are_others() -> None:
+    shared = SharedDirectory(folder="/w/ckpt", runs=("other",), files=("/w/ckpt/1.pt",))
+    live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=1.0, shared_directory=shared)
+    run = merge_live(running(), live)
+    assert run.shared_directory == shared
+    live = replace(live, shared_directory=None)
+    assert merge_live(run, live).shared_directory == shared
+    saved = Checkpoint(path="/w/own/1.pt", step=1, saved_at=2.0)
+    assert merge_live(run, replace(live, checkpoints=(saved,))).shared_directory is None

@@ -90,7 +90,9 @@ def test_a_restart_from_the_beginning_is_detected() -> None:
     assert check is not None
     assert check.verdict is ResumeVerdict.RESTARTED
     assert check.is_doubtful
-    assert check.message == "restarted at step 0 after 1900: loss 4, before 0.5318"
+    assert check.message == (
+        "restarted at step 0 after 1900: loss 4, before 0.5318 (first line; before: median of 5 lines)"
+    )
 
 
 def test_a_counter_that_restarts_while_the_loss_continues_is_recounted() -> None:
@@ -108,7 +110,8 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
     assert check is not None
     assert (check.verdict, check.message) == (
         ResumeVerdict.JUMPED,
-        "the loss jumped at the resume: loss 2, before 0.5318",
+        "the loss jumped at the resume: loss 2, before 0.5318 "
+        "(median of the newest 3 lines; before: median of 5 lines)",
     )
     restless = [
         LoggedPoint(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)
@@ -195,7 +198,7 @@ def test_without_enough_evidence_the_verdict_is_unknown_and_says_why(
     assert verdict_on(before, after) is None
     check = verdict_on(before, after, final=True)
     assert check is not None
-    assert (check.verdict, check.message) == (ResumeVerdict.UNKNOWN, f"resume not confirmed: {reason}")
+    assert (check.verdict, check.message) == (ResumeVerdict.UNKNOWN, reason)
     assert not check.is_doubtful
 
 

@@ -93,7 +93,7 @@ def test_a_resume_without_figures_is_unknown_and_the_next_slice_follows(sandbox:
     check = record.resume_check
     assert check is not None
     assert check.verdict is ResumeVerdict.UNKNOWN
-    assert check.message == "resume not confirmed: no step, epoch or loss was read from its output"
+    assert check.message == "no step, epoch or loss was read from its output"
     assert "resume_unconfirmed" in run.events()
 
 

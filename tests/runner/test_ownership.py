@@ -11,9 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.run import Checkpoint, SharedDirectory
 from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.runner.outputs import scanner
 from backprop_tui.runner.outputs.files import OutputFiles
 from backprop_tui.runner.outputs.ownership import DescriptorWatch, FileEvidence, Neighbour, Written, WrittenBytes
+from backprop_tui.runner.outputs.scanner import OutputScanner
+from backprop_tui.runner.recorder import Recorder
+from backprop_tui.store.home import Home
+from tests.support.runs import Runs
 from tests.support.waiting import wait_until
 
 # Writes as many bytes to a file as each line of its input says: `NAME BYTES`; answers with a line.
@@ -220,3 +226,68 @@ def test_a_file_that_is_open_for_a_moment_is_seen(tmp_path: Path) -> None:
         return str(path) in watch.take()
 
     wait_until(is_seen, "it to be seen")
+
+
+class Beside:
+    """A run whose output is scanned, and another active run in the same directory."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.cwd = tmp_path / "work"
+        self.cwd.mkdir()
+        home = Home(str(tmp_path / "home"), "here")
+        home.prepare()
+        runs = Runs(home)
+        own, self.other = (runs.guarded(name, spec={"cwd": str(self.cwd)}) for name in ("own", "other"))
+        self.recorder = Recorder(own.directory, own.live)
+        self.scanner = OutputScanner(own.run, home, self.recorder, tuple)
+
+    def save(self, name: str) -> Checkpoint:
+        path = self.cwd / name
+        time.sleep(0.02)  # the clock of a file system is coarse
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        return Checkpoint(path=str(path), step=None, saved_at=path.stat().st_mtime)
+
+    def shared_at_end(self) -> SharedDirectory | None:
+        self.scanner.results_at_end()
+        return self.scanner.shared_directory
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Beside:
+    return Beside(tmp_path)
+
+
+def test_a_possible_checkpoint_without_an_owner_is_named_with_its_directory_and_the_other_run(beside: Beside) -> None:
+    paths = tuple(beside.save(f"ckpt/step_{step}.pt").path for step in (1, 2))
+    shared = beside.shared_at_end()
+    assert shared == SharedDirectory(folder=f"{beside.cwd}/ckpt", runs=("other",), files=paths)
+    assert shared.message.startswith(f"step_2.pt and others in {beside.cwd}/ckpt may be of this run or of run other")
+
+
+def test_what_another_run_has_recorded_has_an_owner_until_it_is_written_again(beside: Beside) -> None:
+    beside.other.says(checkpoints=(beside.save("ckpt/last.pt"),))
+    assert beside.shared_at_end() is None
+    beside.save("ckpt/last.pt")
+    assert beside.shared_at_end() is not None
+
+
+def test_a_run_with_checkpoints_in_another_directory_misses_none(beside: Beside) -> None:
+    own = beside.save("own/1.pt")
+    beside.recorder.change(checkpoints=(own,))
+    beside.save("ckpt/1.pt")
+    assert beside.shared_at_end() is None
+    beside.recorder.change(checkpoints=(own, beside.save("ckpt/2.pt")))
+    assert beside.shared_at_end() is not None
+
+
+def test_what_is_undecided_for_a_moment_is_not_reported(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanner, "IDLE_SECONDS", 0.01)
+    beside.save("ckpt/1.pt")
+    scans = 0
+    while beside.scanner.shared_directory is None:
+        if beside.scanner.results(time.monotonic()):
+            scans += 1
+            assert scans < 20
+        time.sleep(0.01)
+    assert scans >= scanner.UNCLEAR_SCANS - 1

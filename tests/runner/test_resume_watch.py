@@ -149,7 +149,7 @@ def test_unreadable_and_invalid_lines_are_no_evidence(resumed: Resumed) -> None:
     watch.finish()
     assert resumed.verdict() is ResumeVerdict.UNKNOWN
     reason = "nothing to compare with was read before it"
-    assert resumed.events() == [("resume_unconfirmed", f"attempt 2: resume not confirmed: {reason}")]
+    assert resumed.events() == [("resume_unconfirmed", f"attempt 2: {reason}")]
 
 
 def test_a_script_that_prints_nothing_after_the_resume_is_not_confirmed(resumed: Resumed) -> None:
@@ -158,7 +158,42 @@ def test_a_script_that_prints_nothing_after_the_resume_is_not_confirmed(resumed:
     assert resumed.verdict() is None
     watch.finish()
     reason = "no step, epoch or loss was read from its output"
-    assert resumed.events() == [("resume_unconfirmed", f"attempt 2: resume not confirmed: {reason}")]
+    assert resumed.events() == [("resume_unconfirmed", f"attempt 2: {reason}")]
+
+
+@pytest.mark.parametrize(
+    ("status", "saved_step", "exit_code", "kind"),
+    [
+        (Status.COMPLETED, 1000, 0, "resume_checked"),
+        (Status.COMPLETED, 1000, 1, "resume_unconfirmed"),
+        (Status.COMPLETED, 900, 0, "resume_unconfirmed"),
+        (Status.TIMEBOXED, 1000, 0, "resume_unconfirmed"),
+    ],
+)
+def test_after_the_final_checkpoint_of_a_completed_run_nothing_was_left(
+    tmp_path: Path, status: Status, saved_step: int, exit_code: int, kind: str
+) -> None:
+    resumed = Resumed(tmp_path)
+    first, second = resumed.run.attempts
+    checkpoints = (Checkpoint(path=SAVED, step=saved_step, saved_at=380.0),)
+    resumed.run = replace(
+        resumed.run, attempts=(replace(first, status=status), second), step=1000, checkpoints=checkpoints
+    )
+    resumed.watch().finish(exit_code)
+    assert resumed.verdict() is ResumeVerdict.UNKNOWN
+    ((event, message),) = resumed.events()
+    assert event == kind
+    assert (message == "attempt 2: nothing was left to train") == (kind == "resume_checked")
+
+
+def test_a_training_that_went_on_and_ended_had_something_left(tmp_path: Path) -> None:
+    resumed = Resumed(tmp_path)
+    first, second = resumed.run.attempts
+    resumed.run = replace(resumed.run, attempts=(replace(first, status=Status.COMPLETED), second), step=900)
+    watch = resumed.watch()
+    watch.observe(values(910))
+    watch.finish(0)
+    assert "nothing was left" not in resumed.events()[0][1]
 
 
 def test_a_bar_without_metrics_is_compared_with_the_last_step_of_the_run(tmp_path: Path) -> None:

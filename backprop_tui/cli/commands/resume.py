@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
@@ -10,7 +11,15 @@ from backprop_tui.cli.options import add_run_options, run_options
 from backprop_tui.cli.reports import follow_queued, print_previews, print_would, refuse_held
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.handles import HELP, resolve, resolve_one
-from backprop_tui.client.resume import plan_resumption, queue_again, read_resumable
+from backprop_tui.client.resume import (
+    Resumption,
+    changed_line,
+    is_option_of,
+    longer_arguments,
+    plan_resumption,
+    queue_again,
+    read_resumable,
+)
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes
 from backprop_tui.domain.errors import UsageError
@@ -30,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
+    if arguments.for_script:
+        raise _refusal(arguments, session)
     if arguments.failed:
         return _resume_failed(session, arguments)
     options = run_options(arguments)
@@ -41,13 +52,43 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     with Interrupts() as interrupts:
         resumption, sizes = queue_again(session, run.id, options)
         session.supervisor.call()
-        if resumption.checkpoint is None:
-            diagnostics.say(f"run {run.id} starts from the beginning: no intact checkpoint is known")
+        text = _start_text(resumption)
+        if text is not None:
+            diagnostics.say(text)
         diagnostics.complain(resumption.advice)
         for name in resumption.lost_variables:
             diagnostics.say(f"--env {name} was given before but its value is not kept; give it again if it is needed")
         starts = {run.id: sizes}
         return follow_queued(session, arguments, [run.id], interrupts, starts=starts, before=resumption.before)
+
+
+def _refusal(arguments: argparse.Namespace, session: Session) -> UsageError:
+    """The error for arguments of the script, with the line that starts a new run with them; or for unknown options."""
+    words = [word for word in arguments.for_script if word != "--"]
+    run = read_resumable(session, resolve_one(session, arguments.run))
+    if arguments.for_script[0] != "--" and not is_option_of(run, words[0]):
+        from backprop_tui.cli.corrections import explain
+        from backprop_tui.cli.parser import command_parser, load
+
+        return explain(command_parser("resume", load("resume")), f"unrecognized arguments: {words[0]}")
+    problem = f"{words[0]}: resume keeps the arguments of the script"
+    return UsageError(problem, f"a new run from the same checkpoint takes others: {changed_line(run, words)}")
+
+
+def _start_text(resumption: Resumption) -> str | None:
+    """What a resume begins with, if it may be surprising: from the beginning, or after a run that was complete."""
+    run, path = resumption.before, resumption.checkpoint
+    step = "" if run.step is None else f" at step {run.step:,}"
+    is_complete = run.status is Status.COMPLETED
+    completed = f"run {run.id} completed{step}; it starts again" if is_complete else f"run {run.id} starts"
+    if path is not None:
+        longer = f"; to train longer: {changed_line(run, longer_arguments(run))}"
+        return f"{completed} from {path}{longer}" if is_complete else None
+    shared = run.shared_directory
+    if shared is None:
+        return f"{completed} from the beginning: no intact checkpoint is known"
+    line = f"backprop-tui resume {run.id} --resume-from {shlex.quote(shared.files[-1])}"
+    return f"{completed} from the beginning: {shared.message}; to start from it: {line}"
 
 
 def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) -> int | None:

@@ -12,7 +12,7 @@ import re
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
@@ -281,9 +281,13 @@ class OutputFiles:
                 own.append(status)
         return own
 
-    def undecided(self) -> Sequence[str]:
-        """The files of which it is not known whether this run has written them."""
-        return list(self._doubtful)
+    def undecided(self) -> Mapping[str, int]:
+        """The files of which it is not known whether this run has written them, with the time of change (ns)."""
+        return {path: file.modified_ns for path, file in self._doubtful.items()}
+
+    def others_at(self, at_ns: int) -> Sequence[str]:
+        """The other runs that may have been active in the directory at this wall-clock time."""
+        return sorted(self._evidence.active_at(at_ns))
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""

@@ -7,12 +7,13 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Ended, Queued
+from backprop_tui.domain.lifecycle import merge_live
+from backprop_tui.domain.run import Checkpoint, Ended, Queued
 from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.tree import descendants
@@ -69,6 +70,14 @@ class DirectoryNeighbours:
         self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
         neighbours = map(self._neighbour, sorted(run_ids))
         return [neighbour for neighbour in neighbours if neighbour is not None]
+
+    def checkpoints_of(self, run_ids: Iterable[str]) -> Iterator[Checkpoint]:
+        """The checkpoints that other runs have recorded as their own."""
+        for run_id in run_ids:
+            directory = RunDirectory(self._home.run_folder(run_id))
+            with contextlib.suppress(BackpropError):  # removed at this moment, or written by another version
+                run = directory.read()
+                yield from merge_live(run, directory.read_live()).checkpoints
 
     def _neighbour(self, run_id: str) -> Neighbour | None:
         cwd = self._cwds.get(run_id)
@@ -188,9 +197,10 @@ class FileEvidence:
 
     def is_shared_at(self, at_ns: int) -> bool:
         """Whether another run may have been active in the directory at this wall-clock time."""
-        return bool(self._active_at(at_ns))
+        return bool(self.active_at(at_ns))
 
-    def _active_at(self, at_ns: int) -> set[str]:
+    def active_at(self, at_ns: int) -> set[str]:
+        """The other runs that may have been active at this wall-clock time."""
         at = at_ns / 1e9
         active = {neighbour.run_id for neighbour in self._active}
         return {
@@ -239,7 +249,7 @@ class FileEvidence:
             if total is None or total - (earlier or 0) >= file.size_bytes:
                 return None
         # A run that is between two attempts now may have written it in the last one.
-        return True if self._active_at(file.modified_ns) <= {run_id for run_id, _ in now.others} else None
+        return True if self.active_at(file.modified_ns) <= {run_id for run_id, _ in now.others} else None
 
     def _by_folder(self, path: str, since_ns: int) -> bool | None:
         """Whose directory it is; None if several runs write there, or below or above it."""

@@ -174,7 +174,8 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
             lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
     else:
         lines.append("It has no known checkpoint: all of its work may be lost.")
-        lines += [] if live.problem is None else [sanitize(live.problem)]  # such as: another run in its directory
+        reasons = (live.problem, None if live.shared_directory is None else live.shared_directory.message)
+        lines += [sanitize(reason) for reason in reasons if reason is not None]
     return lines
 
 

@@ -12,7 +12,7 @@ from backprop_tui.domain.live import Pause, PostponedStop, Stopping
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Cause, Checkpoint
+from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
@@ -230,6 +230,17 @@ def test_a_doubtful_resume_stands_in_the_row_of_an_ended_run() -> None:
     assert "! started over after the resume" in _text(ended("a", Status.TIMEBOXED, resume_check=check))
     fine = replace(check, verdict=ResumeVerdict.CONTINUED)
     assert "resume" not in _text(ended("a", Status.TIMEBOXED, resume_check=fine))
+
+
+def test_checkpoints_without_an_owner_are_named_in_an_ended_row_and_hide_no_figures() -> None:
+    shared = SharedDirectory(folder="/w/ckpt", runs=("other",), files=("/w/ckpt/9.pt",))
+    active = running("a", step=10, total_steps=60, metrics={"loss": 2.214}, shared_directory=shared)
+    assert _row(active).line is None
+    assert "2.214" in _text(active, width=80)
+    for status in (Status.COMPLETED, Status.FAILED):
+        assert "! 9.pt in /w/ckpt may be of this run or of run other" in _text(
+            ended("a", status, shared_directory=shared), width=200
+        )
 
 
 def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
