@@ -17,6 +17,7 @@ from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -28,7 +29,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem
-from backprop_tui.presentation.timebox import go_on_text, key_to_go_on, reached_timebox, saved_clauses
+from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
@@ -263,14 +264,14 @@ def end_line(record: JsonObject) -> str:
         parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
     if record.get("step") is not None:
         parts.append(f"at step {numbers.count(record['step'])}")
-    cause = record.get("cause") or {}
     reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
-    clauses = [" ".join(parts), reason, cause.get("advice") or ""]
-    if not reached_timebox(record):
-        return "; ".join(filter(None, clauses))
-    text = "; ".join(filter(None, [*clauses, *saved_clauses(record)]))
-    # The original tool's runs have no log, and cannot be resumed.
-    return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
+    advice, following = advice_lines(record)
+    clauses = [" ".join(parts), reason, advice]
+    if reached_timebox(record):
+        clauses += saved_clauses(record)
+        # The original tool's runs have no log, and cannot be resumed.
+        following += go_on_lines(record) if record.get("log_path") else []
+    return "\n  ".join(["; ".join(filter(None, clauses)), *following])
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

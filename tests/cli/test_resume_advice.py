@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -72,3 +74,15 @@ def test_a_resume_warns_before_it_starts(obey: Commands, runs: Runs, workplace: 
     (workplace / "quiet.py").write_text(OPTION)
     runs.ended("again", Status.TIMEBOXED, exit_code=None, spec={"command": command, "cwd": str(workplace)})
     assert obey.json("resume", "again", "-d", "-r", "c.pt")["resumes_by"] == "--resume {path}"
+
+
+def test_the_commands_to_choose_from_are_the_last_lines(obey: Commands, runs: Runs, workplace: Path) -> None:
+    paths = [workplace / name for name in ("model.bin", "ema.bin")]
+    for path in paths:
+        path.write_bytes(b"x")
+    names = tuple(map(str, paths))
+    saved = Checkpoint(path=names[0], saved_at=time.time(), step=10, candidates=names)
+    runs.ended("ab12", Status.TIMEBOXED, exit_code=None, checkpoints=(saved,))
+    message, *commands = obey("resume", "ab12", "-d").err.splitlines()
+    assert message.endswith("; choose:")
+    assert commands == [f"  backprop-tui resume ab12 --resume-from {name}" for name in names]

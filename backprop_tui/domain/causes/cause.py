@@ -88,7 +88,7 @@ REQUESTED_ENDS = frozenset({PERSON})
 RESUME = "resume starts it again, from its newest checkpoint if it saved one"
 _ADVICE = {
     PERSON: RESUME,
-    SESSION_ENDED: "resume it; backprop-tui doctor checks whether runs survive logout here (linger)",
+    SESSION_ENDED: "see whether runs survive logout here (linger): backprop-tui doctor; then resume it",
     MACHINE_RESTARTED: RESUME,
     DEPENDENCY: "resume starts it anyway; --after RUN:any accepts any end of the other run",
     "overheated": "let the GPU cool and check its fans; --gpu-max-temp sets the limit, on_overheat the action",

@@ -191,7 +191,7 @@ def cut_output(clues: Clues) -> Cause | None:
         "disk_full",
         evidence=full,
         summary="disk full: there was no room for the end of its output",
-        advice="free some space where the runs are kept (backprop-tui clean --older-than 30d), then resume",
+        advice="free some space where the runs are kept: backprop-tui clean --older-than 30d, then resume",
     )
 
 
