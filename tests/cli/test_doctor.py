@@ -257,9 +257,9 @@ def test_a_terminal_that_cannot_draw_is_reported(environment: dict[str, str], le
 
 
 def test_colours_and_size_of_a_terminal_are_reported() -> None:
-    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colours"
-    assert colours({"TERM": "screen-256color"}) == "256 colours"
-    assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colours")
+    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colors"
+    assert colours({"TERM": "screen-256color"}) == "256 colors"
+    assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colors")
     assert "size" in levels(check_terminal({"TERM": "xterm"}, size=(60, 24)))
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(80, 24)))
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))

@@ -180,7 +180,7 @@ _SEARCHED_LINES = 6
 
 
 def nan_loss(clues: Clues) -> Cause | None:
-    """Recognises the exception, or the last lines of a script that exited by itself, or a NaN loss in the log."""
+    """Recognizes the exception, or the last lines of a script that exited by itself, or a NaN loss in the log."""
     root = clues.root
     logged = clues.facts.nan_loss
     if root is not None:
