@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -104,6 +105,20 @@ def test_the_python_for_scripts_is_reported(tmp_path: Path) -> None:
     findings = {finding.check: finding for finding in check_python(str(tmp_path), {})}
     assert str(python) in findings["scripts"].message
     assert levels(check_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
+
+
+def test_the_environment_of_this_program_is_not_one_to_train_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch(mode=0o755)
+    environment = {"VIRTUAL_ENV": str(tmp_path)}
+    assert levels(check_python("/", environment))["scripts"] is Level.OK
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    findings = {finding.check: finding for finding in check_python("/", environment)}
+    assert findings["scripts"].level is Level.WARN
+    assert findings["scripts"].message.endswith("; that is the environment of backprop-tui itself")
 
 
 def test_too_little_ram_for_any_run_is_reported(tmp_path: Path, no_cgroups: Cgroups) -> None:

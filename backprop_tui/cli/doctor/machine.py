@@ -36,8 +36,13 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
         interpreter = default_interpreter(os.path.join(directory, "train.py"), environment)
     except NotFound as error:
         yield warn("scripts", str(error), "activate the environment to train in, or set run.python")
+        return
+    message = f"in this directory run with {interpreter.path}: {interpreter.origin}"
+    if sys.prefix != sys.base_prefix and os.path.dirname(interpreter.path) == os.path.join(sys.prefix, "bin"):
+        advice = "activate the environment to train in, or name it: backprop-tui run --python DIR train.py"
+        yield warn("scripts", f"{message}; that is the environment of backprop-tui itself", advice)
     else:
-        yield ok("scripts", f"in this directory run with {interpreter.path}: {interpreter.origin}")
+        yield ok("scripts", message)
 
 
 def check_packages() -> Iterator[Finding]:
