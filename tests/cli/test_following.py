@@ -229,7 +229,7 @@ def test_ctrl_c_once_asks_for_a_graceful_stop_and_twice_kills(follower: Follower
         (StopRequest, False),
         (StopRequest, True),
     ]
-    assert "Ctrl-C again kills" in capfd.readouterr().err
+    assert "stopping 1 run, which may save first; Ctrl-C again kills" in capfd.readouterr().err
 
 
 def test_ctrl_c_takes_a_queued_run_out_of_the_queue(follower: Follower, runs: Runs) -> None:

@@ -35,6 +35,10 @@ def failed(advice: str) -> KnownRun:
             "'/my envs/bin/python' -m venv .venv && .venv/bin/pip install x, then queue it again",
             ["'/my envs/bin/python' -m venv .venv && .venv/bin/pip install x", "then queue it again"],
         ),
+        (
+            "/e/bin/python -m pip install x, or choose another interpreter with --python (used: python3 on PATH)",
+            ["/e/bin/python -m pip install x", "or choose another interpreter with --python (used: python3 on PATH)"],
+        ),
         ("fix /w/train.py line 3, then resume", ["; fix /w/train.py line 3, then:", RESUME]),
         ("check dmesg, then resume it", ["; check dmesg, then:", RESUME]),
         ("a person did; resume it", ["; a person did; resume:", RESUME]),

@@ -63,10 +63,12 @@ _PROMPT = (
     r"^EOFError: EOF when reading a line|^(?:termios\.)?error: \(25,|No such device or address: '/dev/tty'"
     r"|^(?:bdb\.)?BdbQuit\b|^click\.exceptions\.Abort$|Input is not a terminal"
 )
-_PROMPT_ADVICE = (
-    "a queued run has no keyboard: give the answer as an option, a key with --env (such as WANDB_API_KEY),"
-    " or switch the tracker off (--env WANDB_MODE=offline)"
-)
+_NO_KEYBOARD = "a queued run has no keyboard: "
+_ANSWER = "give the answer as an option of the script, a key or password with --env"
+_WANDB_ANSWER = "set the key with --env WANDB_API_KEY=..., or go without it: --env WANDB_MODE=offline"
+# A prompt does not end its line, so what follows is appended to it.
+_QUESTION = r"^(?P<prompt>.*[^\s.]) ?(?:Traceback \(most recent call last\):|Aborted[!.])$"
+_MAX_PROMPT, _PROMPT_LINES = 100, 80
 
 
 def keyboard(clues: Clues) -> Cause | None:
@@ -77,7 +79,15 @@ def keyboard(clues: Clues) -> Cause | None:
         hit = clues.find("^EOFError")
     if hit is None:
         return None
-    return build_cause("input_required", at=hit.line, summary="it asked for input", advice=_PROMPT_ADVICE)
+    is_wandb = any("wandb" in line.text for line in clues.lines[-_PROMPT_LINES:])
+    questions = (re.search(_QUESTION, line.text) for line in reversed(clues.lines[-_PROMPT_LINES:]))
+    prompt = next((question["prompt"][-_MAX_PROMPT:] for question in questions if question is not None), None)
+    return build_cause(
+        "input_required",
+        at=hit.line,
+        summary="it asked for input" + ("" if prompt is None else f': "{prompt.strip()}"'),
+        advice=_NO_KEYBOARD + (_WANDB_ANSWER if is_wandb else _ANSWER),
+    )
 
 
 _ASKS_FOR_LOGIN = (

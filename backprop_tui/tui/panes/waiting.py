@@ -226,5 +226,5 @@ def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
         ]
     lines += [()] if view.changes else []
     for command in view.changes:
-        lines.append((Piece("  To change it ", Token.MUTED), Piece(clip(command, width - 15, glyphs))))
+        lines.append((Piece("  To change it: ", Token.MUTED), Piece(clip(command, width - 16, glyphs))))
     return lines
