@@ -7,7 +7,10 @@ import re
 from backprop_tui.store.fields import JsonObject
 
 # The first word of a command in an advice; what else follows a colon or a semicolon is text.
-_PROGRAM = r"(?:backprop-tui|bash|cd|chmod|conda|hf|nvidia-smi|python3(?= -)|sed|sudo|uv|wandb|'[^']*/bin/[^']+'|[^\s']*/bin/\S+)"
+_PROGRAM = (
+    r"(?:backprop-tui|bash|cd|chmod|conda|hf|nvidia-smi|python3(?= -)|sed|sudo|uv|wandb"
+    r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+)"
+)
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
 _COMMAND = re.compile(rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})")
 _THEN_RESUME = re.compile(r"\b(?:then resume(?: it)?|resume it)$")

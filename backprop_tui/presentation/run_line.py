@@ -261,9 +261,8 @@ def end_line(record: JsonObject) -> str:
     if record["status"] == Status.FAILED:
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
-        parts.append(f"after {durations.elapsed(record['duration_seconds'])}")
-    if record.get("step") is not None:
-        parts.append(f"at step {numbers.count(record['step'])}")
+        parts.append(_after(record))
+    parts += [f"at {clause}" for clause in progress_clauses(record.get("step"), None, record.get("epoch"), None)[:1]]
     reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
     advice, following = advice_lines(record)
     clauses = [" ".join(parts), reason, advice]
@@ -272,6 +271,15 @@ def end_line(record: JsonObject) -> str:
         # The original tool's runs have no log, and cannot be resumed.
         following += go_on_lines(record) if record.get("log_path") else []
     return "\n  ".join(["; ".join(filter(None, clauses)), *following])
+
+
+def _after(record: JsonObject) -> str:
+    """`after 12m04s`, or of several attempts the last one and all: `after 3m (15m04s in total)`."""
+    total, attempts = durations.elapsed(record["duration_seconds"]), record["attempts"]
+    begin, end = (from_iso(attempts[-1].get(key)) if attempts else None for key in ("started_at", "ended_at"))
+    if len(attempts) < 2 or begin is None or end is None:
+        return f"after {total}"
+    return f"after {durations.elapsed(end - begin)} ({total} in total)"
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment) -> str:

@@ -78,7 +78,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ("RuntimeError: received 0 items of ancdata", "open_files", "too many", "set_sharing_strategy", False),
         (FD, "open_files", "too many open files", "fewer loader workers", False),
         ("EOFError: EOF when reading a line", "input_required", "input", "--env", False),
-        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "option of the script", False),
+        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "--env", False),
         ("click.exceptions.Abort", "input_required", "asked for input", "", False),
         ("bdb.BdbQuit", "input_required", "asked for input", "", False),
         (GATED, "login_required", "gated", "request access", False),
@@ -242,8 +242,7 @@ def test_a_prompt_of_click_or_getpass_is_recognised() -> None:
     ("log", "summary", "advice"),
     [
         (
-            'epoch 1\nOverwrite best model? [y/N] Traceback (most recent call last):\n  File "/w/t.py", line 2, in <module>\n'
-            '    input("Overwrite best model? [y/N] ")\nEOFError: EOF when reading a line\n',
+            "epoch 1\nOverwrite best model? [y/N] " + raised("EOFError: EOF when reading a line"),
             'it asked for input: "Overwrite best model? [y/N]"',
             "option of the script",
         ),

@@ -1,4 +1,4 @@
-"""Advice about the end of a run has each command on a line of its own, which can be copied as it is."""
+"""How a run ended, and the advice, which has each command on a line of its own that can be copied as it is."""
 
 from __future__ import annotations
 
@@ -61,3 +61,10 @@ def test_commands_are_lines_of_their_own(advice: str, lines: list[str]) -> None:
     assert shown[-len(lines) :] == [line.removeprefix("; ") for line in lines]
     assert run.record["cause"]["advice"] == advice
     assert reason_text(run, NOW) == "no module x"
+
+
+def test_the_end_says_how_long_the_last_attempt_took_and_where_the_training_was() -> None:
+    record = ended("ab12", epoch=10.0).record | {"duration_seconds": 111.0}
+    assert end_line(record) == "completed after 1m51s at epoch 10"
+    [attempt] = record["attempts"]
+    assert end_line(record | {"attempts": [attempt, attempt]}) == "completed after 1m40s (1m51s in total) at epoch 10"
