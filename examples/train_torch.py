@@ -1,7 +1,7 @@
 """Train a small convolutional network to read handwritten digits with PyTorch, on a GPU if there is one.
 
 Like `train_digits.py` it prints JSON progress, writes complete checkpoints, saves on SIGINT, and resumes exactly. For
-that a checkpoint holds the weights, the optimiser, the order of the images, and the state of each random
+that a checkpoint holds the weights, the optimizer, the order of the images, and the state of each random
 generator in use: the CPU's for the order, the GPU's for dropout.
 """
 

@@ -31,7 +31,7 @@ _DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # colu
 
 
 class Picture:
-    """Collects the shapes and texts of one screen; the theme provides the colours of text without a colour."""
+    """Collects the shapes and texts of one screen; the theme provides the colors of text without a color."""
 
     def __init__(self, theme: TerminalTheme) -> None:
         self._theme = theme

@@ -187,7 +187,7 @@ class Following:
         count = counted(len(unfinished), "run")
         if all(run.stream.run.status is Status.QUEUED for run in unfinished):
             return f"taking {count} out of the queue"
-        return f"killing {count}" if kill else f"stopping {count}; Ctrl-C again kills"
+        return f"killing {count}" if kill else f"stopping {count}, which may save first; Ctrl-C again kills"
 
     def _ensure_supervisor(self, now: float) -> None:
         if now < self._ensure_at:

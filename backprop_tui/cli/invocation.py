@@ -99,7 +99,8 @@ def _report(error: BaseException, words: Sequence[str], options: GlobalOptions |
     ours = words[: words.index("--")] if "--" in words else words
     as_json, verbose = ("--json" in ours, "--verbose" in ours) if options is None else (options.json, options.verbose)
     reported = _as_reported(error, verbose=verbose)
-    if reported.kind == UsageError.kind and reported.hint is None:
+    # A message of several lines ends with the commands to choose from.
+    if reported.kind == UsageError.kind and reported.hint is None and "\n" not in reported.message:
         command = [word for word in ours if word in COMMANDS][:1]
         reported = UsageError(reported.message, " ".join(["see: backprop-tui", *command, "--help"]))
     if isinstance(error, KeyboardInterrupt):

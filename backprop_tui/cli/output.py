@@ -1,4 +1,4 @@
-"""The only place that writes to stdout, and what stdout can show: its width, characters and colours."""
+"""The only place that writes to stdout, and what stdout can show: its width, characters and colors."""
 
 from __future__ import annotations
 
@@ -124,5 +124,5 @@ def shows_unicode() -> bool:
 
 
 def shows_colour() -> bool:
-    """Whether stdout is a terminal with colours, and NO_COLOR is not set. See no-color.org."""
+    """Whether stdout is a terminal with colors, and NO_COLOR is not set. See no-color.org."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "", "dumb")

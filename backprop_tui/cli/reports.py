@@ -282,10 +282,11 @@ def _conditions(run: Run) -> str:
         parts.append(f"load per core below {plain(limits.max_load_per_core)}")
     if limits.min_free_disk_bytes:
         parts.append(f"{gigabytes_up(limits.min_free_disk_bytes)} GB of disk free")
-    if run.spec.gpus != 0 and limits.gpu_min_free_vram_bytes:
-        parts.append(f"on a GPU {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB free")
-    if run.spec.gpus != 0 and limits.gpu_max_temp_celsius:
-        parts.append(f"below {plain(limits.gpu_max_temp_celsius)} °C")
+    gpu = [f"{gigabytes_up(limits.gpu_min_free_vram_bytes)} GB free"] if limits.gpu_min_free_vram_bytes else []
+    if limits.gpu_max_temp_celsius:
+        gpu.append(f"below {plain(limits.gpu_max_temp_celsius)} °C")
+    if gpu and run.spec.gpus != 0:
+        parts.append(f"{'on a GPU' if run.spec.gpus else 'if there is a GPU, on it'} {' and '.join(gpu)}")
     return ", ".join(parts) or "at any time"
 
 

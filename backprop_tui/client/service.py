@@ -128,10 +128,11 @@ def require_systemd(session: ClientSession) -> None:
     variables = {name: value for name, value in _kept_variables(session).items() if name != "PATH"}
     command = shlex.join(["env", *(f"{name}={value}" for name, value in variables.items()), *start_command(session)])
     line = command.removeprefix("env ") if not variables else command
+    scheduled = line.replace("%", r"\%")  # which crontab takes for the end of the line
     raise ServiceUnavailable(
         f"there is no systemd on this machine (no {SYSTEMD_RUNTIME})",
-        "at the start of a container, run the command in this line; elsewhere add the line with crontab -e: @reboot "
-        + line.replace("%", r"\%"),
+        f"run this at the start of a container:\n  {line}\n"
+        f"elsewhere add this line with crontab -e:\n  @reboot {scheduled}",
     )
 
 

@@ -170,7 +170,7 @@ _ALL = (
         "readers.patterns",
         kinds.log_patterns(),
         (),
-        "regular expressions for log lines that are not recognised; groups named step, epoch, total_steps, "
+        "regular expressions for log lines that are not recognized; groups named step, epoch, total_steps, "
         "total_epochs, eta_seconds, checkpoint, and any other name for a metric",
     ),
     Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),

@@ -30,7 +30,7 @@ def with_key(content: str, key: Key, value: Value) -> str | None:
     expected = before | {key.name: toml_value(value)}
     edits = _replacements(content, lines, key, value) if key.name in before else _insertions(content, lines, key, value)
     texts = ("\n".join(edit) + "\n" for edit in edits)
-    # Keys are recognised by the look of a line, which a multi-line string can imitate, so the result is parsed again.
+    # Keys are recognized by the look of a line, which a multi-line string can imitate, so the result is parsed again.
     return next((text for text in texts if _flat_toml(text) == expected), None)
 
 

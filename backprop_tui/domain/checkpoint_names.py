@@ -1,4 +1,4 @@
-"""Recognises checkpoints by name: their role, and the step or epoch in the name.
+"""Recognizes checkpoints by name: their role, and the step or epoch in the name.
 
 The rules are about words and numbers, not about frameworks; the names of widely used trainers are in the tests.
 """

@@ -81,7 +81,7 @@ def _appended(history: tuple[NumberT, ...], value: NumberT | None) -> tuple[Numb
     return history if value is None else (*history, value)[-HISTORY_LENGTH:]
 
 
-DETECTION_SECONDS = 4.0  # from the last byte of a save until it is recognised as complete
+DETECTION_SECONDS = 4.0  # from the last byte of a save until it is recognized as complete
 JITTER_SHARE = 0.25  # of the interval, because saves are irregular
 REQUESTED_WAIT_SECONDS = 1800.0  # for a requested wait if the interval between saves is unknown
 

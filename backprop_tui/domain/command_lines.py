@@ -116,7 +116,7 @@ def name_of_path(path: str) -> str:
 
 
 def find_target(command: Sequence[str]) -> Target:
-    """Returns the target of a non-empty command line: its first program if nothing else is recognised."""
+    """Returns the target of a non-empty command line: its first program if nothing else is recognized."""
     target = _scan(command)
     if target is not None:
         return target
@@ -248,7 +248,7 @@ def _of_shell(words: Sequence[str]) -> Target | None:
 def shell_target(source: str, folder: str | None = None) -> Target | None:
     """Returns the target of a shell script in `folder`: the command that gets its arguments, else the last one.
 
-    It takes arguments only if no other command gets them. None if nothing is recognised.
+    It takes arguments only if no other command gets them. None if nothing is recognized.
     """
     targets: list[Target] = []
     variables: tuple[tuple[str, str], ...] = ()

@@ -158,7 +158,7 @@ class SmoothedCurve:
 
 
 def _averaged(points: Sequence[_Point], size: int) -> list[_Point]:
-    """Each `size` neighbouring points as one, with the step of the last."""
+    """Each `size` neighboring points as one, with the step of the last."""
     parts = [points[start : start + size] for start in range(0, len(points), size)]
     return [(sum(value for value, _ in part) / len(part), part[-1][1]) for part in parts]
 
@@ -167,7 +167,7 @@ def smoothed_best(points: Sequence[_Point], direction: Direction) -> Extreme | N
     """The best of the running medians of three (Tukey), so that no single dip is the best; None without points.
 
     More than `MAX_PARTS` points are averaged first. The first and the last value count no further than twice
-    the step of their neighbours (Tukey's rule for ends). One or two values are taken as they are.
+    the step of their neighbors (Tukey's rule for ends). One or two values are taken as they are.
     """
     size = 1
     while len(points) >= MAX_PARTS * size:

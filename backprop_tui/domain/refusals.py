@@ -1,4 +1,4 @@
-"""Recognises that a script refused an option that this program added."""
+"""Recognizes that a script refused an option that this program added."""
 
 from __future__ import annotations
 

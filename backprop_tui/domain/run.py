@@ -69,7 +69,7 @@ class Spec:
     checkpoint_every_seconds: float | None = None
     resume_arg: str | None = None
     checkpoint_globs: tuple[str, ...] = ()
-    log_patterns: tuple[str, ...] = ()  # regular expressions for log lines that no reader recognises
+    log_patterns: tuple[str, ...] = ()  # regular expressions for log lines that no reader recognizes
     understood_flags: tuple[str, ...] = ()  # flags of the original tool that the script's source mentions
     found_resume_arg: str | None = None  # like `resume_arg`, but found in the script's source
     resume_channel: str | None = None  # a ResumeChannel; None: unknown, or an argument

@@ -79,7 +79,7 @@ class PaceMeter:
         return max(0.0, (total - self._points[-1].position) * pace - since)
 
     def _intervals(self) -> list[_Point]:
-        """Durations and distances between neighbouring points, without gaps."""
+        """Durations and distances between neighboring points, without gaps."""
         points = list(self._points)
         pairs = pairwise(points)
         intervals = [_Point(after.at - before.at, after.position - before.position) for before, after in pairs]

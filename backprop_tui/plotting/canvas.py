@@ -85,7 +85,7 @@ def covered_dots(
 ) -> CoveredDots:
     """Returns the dots, per column, of a curve whose x never decreases; points outside x are skipped, y is clamped.
 
-    With `joined`, each bar is extended to its left neighbour, so that the curve has no gaps.
+    With `joined`, each bar is extended to its left neighbor, so that the curve has no gaps.
     """
     spans = _column_spans(bars, x, columns)
     if not spans:
@@ -114,7 +114,7 @@ def _linear_share(x: Scale) -> Callable[[float], float]:
 
 
 def _interpolated(spans: dict[int, _Span]) -> Iterable[tuple[int, _Span]]:
-    """Adds columns without points, on the line between their neighbours."""
+    """Adds columns without points, on the line between their neighbors."""
     before: int | None = None
     for column in sorted(spans):
         if before is not None:

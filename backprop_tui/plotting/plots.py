@@ -52,7 +52,7 @@ _ASCII_BARS = "_.-=+*#@"
 def plot(points: Sequence[Point], *, width: int, height: int, unicode: bool) -> list[str]:
     """Returns `height` rows of `width` characters, the top one first; all coordinates must be finite.
 
-    Points in one column of dots become a bar from minimum to maximum, and neighbouring bars are joined.
+    Points in one column of dots become a bar from minimum to maximum, and neighboring bars are joined.
     """
     canvas = Canvas(width, height, unicode=unicode)
     canvas.draw(_plot_levels(points, canvas.columns, canvas.rows), 0)

@@ -42,7 +42,7 @@ ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
-    """A labelled cell for each run; `best` has the indices of the best values if the direction is known."""
+    """A labeled cell for each run; `best` has the indices of the best values if the direction is known."""
 
     label: str
     cells: tuple[str, ...]

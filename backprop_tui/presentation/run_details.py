@@ -18,6 +18,7 @@ from backprop_tui.domain.run import ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -30,7 +31,7 @@ from backprop_tui.presentation.known_run import (
 from backprop_tui.presentation.objective import objective_lines
 from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
 from backprop_tui.presentation.states import cause_text, evidence_text, exit_text, shared_candidate, shared_text
-from backprop_tui.presentation.timebox import extend_text, go_on_text, reached_timebox, saved_clauses
+from backprop_tui.presentation.timebox import extend_text, go_on_lines, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 NamedValue = tuple[str, str]
@@ -76,7 +77,8 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     if run.run is not None and run.status not in ENDED:
         yield from _plan(run, run.run, moment)
     if reached_timebox(record):
-        yield "resume", "; ".join((*saved_clauses(record), go_on_text(record)))
+        yield "resume", "; ".join(saved_clauses(record))
+        yield from (("", line) for line in go_on_lines(record))
     if run.live is not None and run.live.disk_warning is not None:
         yield "warning", run.live.disk_warning
     if record.get("shared_directory"):
@@ -176,8 +178,9 @@ def _cause(record: JsonObject) -> Iterator[NamedValue]:
     yield "cause", f"{kind}: {text}" if text else kind
     if evidence and cause.get("evidence") != text:
         yield "evidence", evidence
-    if cause.get("advice"):
-        yield "advice", str(cause["advice"])
+    first, following = advice_lines(record)
+    for number, line in enumerate(filter(None, (first, *following))):
+        yield "" if number else "advice", line
     if record.get("reason") and record["reason"] != text:
         yield "reason", str(record["reason"])
 

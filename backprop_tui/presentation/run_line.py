@@ -20,6 +20,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -31,7 +32,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem, shared_text
-from backprop_tui.presentation.timebox import go_on_text, key_to_go_on, reached_timebox, saved_clauses
+from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
@@ -305,23 +306,24 @@ def end_line(record: JsonObject) -> str:
         parts.append(f"with {exited}" if exited.startswith("exit code") else exited or "before it started")
     if record.get("duration_seconds") is not None:
         parts.append(_after(record))
-    if record.get("step") is not None:
-        parts.append(f"at step {numbers.count(record['step'])}")
-    cause = record.get("cause") or {}
+    parts += [f"at {clause}" for clause in progress_clauses(record.get("step"), None, record.get("epoch"), None)[:1]]
     reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
-    clauses = [" ".join(parts), reason, cause.get("advice") or "", shared_text(record)]
-    if not reached_timebox(record):
-        return _joined(*clauses)
-    text = _joined(*clauses, *saved_clauses(record))
-    # The original tool's runs have no log, and cannot be resumed.
-    return f"{text}\n  {go_on_text(record)}" if record.get("log_path") else text
+    advice, following = advice_lines(record)
+    clauses = [" ".join(parts), reason, advice, shared_text(record)]
+    if reached_timebox(record):
+        clauses += saved_clauses(record)
+        # The original tool's runs have no log, and cannot be resumed.
+        following += go_on_lines(record) if record.get("log_path") else []
+    return "\n  ".join([_joined(*clauses), *following])
 
 
 def _after(record: JsonObject) -> str:
-    """`after 11s`, or of a run that was resumed `after 3s (11s in total)`: a limit is one of the last attempt."""
-    attempts, total = record.get("attempts") or [], durations.elapsed(record["duration_seconds"])
-    seconds = attempts[-1].get("duration_seconds") if len(attempts) > 1 else None
-    return f"after {total}" if seconds is None else f"after {durations.elapsed(seconds)} ({total} in total)"
+    """`after 12m04s`, or of several attempts the last one and all: `after 3m (15m04s in total)`."""
+    total, attempts = durations.elapsed(record["duration_seconds"]), record["attempts"]
+    begin, end = (from_iso(attempts[-1].get(key)) if attempts else None for key in ("started_at", "ended_at"))
+    if len(attempts) < 2 or begin is None or end is None:
+        return f"after {total}"
+    return f"after {durations.elapsed(end - begin)} ({total} in total)"
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, waits_for: str = "") -> str:

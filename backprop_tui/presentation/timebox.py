@@ -133,14 +133,14 @@ def saved_clauses(record: JsonObject) -> list[str]:
     return clauses
 
 
-def go_on_text(record: JsonObject) -> str:
-    """`to go on: backprop-tui resume ID (10m more; -m none: no limit; --total-minutes 60: in slices)`."""
-    text, limit = f"to go on: {resume_command(record)}", record.get("max_run_minutes")
+def go_on_lines(record: JsonObject) -> list[str]:
+    """`to go on: backprop-tui resume ID`, `(10m more; -m none: no limit; --total-minutes 60: in slices)`."""
+    line, limit = f"to go on: {resume_command(record)}", record.get("max_run_minutes")
     is_in_slices = record.get("total_run_minutes") is not None or bool(record.get("until"))
     if newest_usable(record) is None or limit is None or is_in_slices:
-        return text
+        return [line]
     total = limit * (round(_used_minutes(record) / limit) + MORE_SLICES)
-    return f"{text} ({duration(60 * limit)} more; -m none: no limit; --total-minutes {minutes(60 * total)}: in slices)"
+    return [line, f"({duration(60 * limit)} more; -m none: no limit; --total-minutes {minutes(60 * total)}: in slices)"]
 
 
 def _is_total_used(record: JsonObject, total: float) -> bool:

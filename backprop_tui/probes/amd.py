@@ -192,8 +192,7 @@ class AmdProbe:
     def open(self) -> None:
         cards = self._cards()
         if not cards:
-            problem = "no AMD card with the amdgpu driver: if there is a card, load it with `sudo modprobe amdgpu`"
-            raise ProbeUnavailable(problem, absent=True)
+            raise ProbeUnavailable("no AMD card with a loaded amdgpu driver", absent=True)
         if self._min_vram_bytes and not any(self._is_large(device) for device in cards.values()):
             problem = "only integrated AMD graphics with little memory of its own: --gpu-probe amd uses it anyway"
             raise ProbeUnavailable(problem, absent=True)

@@ -40,7 +40,7 @@ SETTLING_SECONDS = 0.1  # between readings until the GPUs are known
 UNKNOWN_GRACE_SECONDS = 2.0
 PARENT_CHECK_SECONDS = 1.0  # between checks that the parent is alive, in case the kernel's signal was missed
 
-# These probes use the driver's GPU indices, so that an earlier sampler's GPU can be recognised by its index.
+# These probes use the driver's GPU indices, so that an earlier sampler's GPU can be recognized by its index.
 _SAME_INDICES = frozenset({"nvml", "nvidia-smi"})
 
 # Readings by GPU index, each with the monotonic time at which it was measured.

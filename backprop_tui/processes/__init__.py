@@ -1,1 +1,1 @@
-"""Linux processes: identified, inspected and signalled safely."""
+"""Linux processes: identified, inspected and signaled safely."""

@@ -6,7 +6,7 @@
 * The bar of an evaluation is not a step. Its metrics are reported when it is full, under a name that says so.
 * A bar is redrawn many times a second, possibly for days: after MAX_UNTHROTTLED_UPDATES updates its metrics are
   reported at most once per second of its own clock.
-* Any other bar (downloads, data sets, the unlabelled bars of the Hugging Face Trainer) means nothing by itself. The
+* Any other bar (downloads, data sets, the unlabeled bars of the Hugging Face Trainer) means nothing by itself. The
   outermost of nested bars provides the step for metrics that are printed without one, and from then on counts as the
   training's bar.
 """
@@ -39,7 +39,7 @@ _EVALUATION_METRIC = lazy_compile(r"val|eval|test", re.IGNORECASE)
 
 @lazy_dataclass(slots=True)
 class _OuterBar:
-    """The outermost unlabelled bar, and the bars drawn inside it since: the last count, and how many completed."""
+    """The outermost unlabeled bar, and the bars drawn inside it since: the last count, and how many completed."""
 
     done: int
     total: int

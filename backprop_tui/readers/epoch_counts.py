@@ -1,4 +1,4 @@
-"""Turns counts that restart in each epoch into steps of the whole training, and recognises those that do not restart.
+"""Turns counts that restart in each epoch into steps of the whole training, and recognizes those that do not restart.
 
 A count under an announced epoch may be within that epoch or of the whole training. What decides:
 

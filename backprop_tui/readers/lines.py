@@ -12,7 +12,7 @@ MAX_LINE_BYTES = 64 * 1024
 
 _ESCAPES = re.compile(
     rb"\x1b(?:"
-    rb"\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor, erasing
+    rb"\[[0-?]*[ -/]*[@-~]"  # control sequences: colors, cursor, erasing
     rb"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # operating system commands: titles, links
     rb"|[PX^_][^\x1b]*\x1b\\"  # device control strings
     rb"|[ -/]*[0-~]"  # two-character sequences
@@ -114,7 +114,7 @@ class LineSplitter:
         return Block(content=rest, end=self.position)
 
     def _keep(self, rest: bytes) -> None:
-        # One byte more than the maximum is kept, so that a line that is too long is recognised as such.
+        # One byte more than the maximum is kept, so that a line that is too long is recognized as such.
         self._pending_bytes += len(rest)
         self._pending += rest[: max(0, MAX_LINE_BYTES + 1 - len(self._pending))]
         if rest.endswith(b"\r") and not self._pending.endswith(b"\r"):

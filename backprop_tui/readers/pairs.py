@@ -3,7 +3,7 @@ r"""Reads lines that hold a position and names with numbers, in any common shape
 `Epoch 1/5, Loss: 0.32`, `[1/2][124/125] Loss_D: 0.38`, `iter 100: loss 3.12, time 123.45ms`, `[40]\ttrain's auc: 1`.
 `line_items` takes the line apart. Whether it is about a training is decided from the whole: one name must be a known
 metric, and without a position, such as an epoch, there may be no other words. A name and number alone on a line is
-a setting where its neighbours are.
+a setting where its neighbors are.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ class Pairs:
         return not is_setting
 
     def _is_setting(self, items: LineItems, name: str) -> bool:
-        """Whether the only pair of a line is part of a printed configuration: so are its neighbours."""
+        """Whether the only pair of a line is part of a printed configuration: so are its neighbors."""
         previous = self.context.previous
         if self._setting and previous.endswith(self._setting):
             return True

@@ -19,7 +19,7 @@ COST_FACTOR = 50.0  # checks use at most 1/50 of a CPU, even if all of /proc mus
 
 
 class LateStarts:
-    """Ends trainings that start after the stop signal, and notices when the signalled ones have ended.
+    """Ends trainings that start after the stop signal, and notices when the signaled ones have ended.
 
     Other commands are left alone: a trap may copy a checkpoint. `descriptor` becomes readable when a training ends.
     """

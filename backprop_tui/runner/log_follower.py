@@ -159,7 +159,7 @@ class LogFollower:
         *,
         own_file: FetchedTail | None = None,
     ) -> None:
-        """`patterns` take precedence over the formats that are always recognised.
+        """`patterns` take precedence over the formats that are always recognized.
 
         `totals` are those that the command line names. `own_file` is followed instead of the log: the file
         that the output is redirected to.

@@ -1,4 +1,4 @@
-"""Recognises checkpoints with unknown names: files in a container format that are saved repeatedly."""
+"""Recognizes checkpoints with unknown names: files in a container format that are saved repeatedly."""
 
 from __future__ import annotations
 

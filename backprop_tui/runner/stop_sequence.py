@@ -185,7 +185,7 @@ class CheckpointWait:
             return
         postponed = PostponedStop(status=status, by=by, reason=reason, since=self._since(), deadline=now + seconds)
         self._recorder.commit(postponed=postponed)
-        message = f"{reason}: after its next checkpoint, in {duration(seconds)} at the latest"
+        message = f"postponed until the next checkpoint ({duration(seconds)} at most): {reason}"
         self._recorder.record_event("postponed", message, by=by)
 
     def check(self, now: float) -> None:

@@ -79,7 +79,7 @@ class Tree:
     def signal_group(self, number: int) -> None:
         """Signals the script's process group; once the script is dead, the groups of what it left running.
 
-        Processes that read the output of others, such as tee, are signalled after those have ended, by
+        Processes that read the output of others, such as tee, are signaled after those have ended, by
         `signal_readers`: a script that prints to a broken pipe dies before it has saved.
         """
         processes = self.inspect()

@@ -52,7 +52,7 @@ class Dashboard(App[int]):
         selected_run: str | None = None,
         focus: WindowFocus | None = None,
     ) -> None:
-        # Only if ANSI colours are not converted does the terminal's own background stay as it is.
+        # Only if ANSI colors are not converted does the terminal's own background stay as it is.
         super().__init__(ansi_color=None if preferences.paints_background else True)
         self._window_focus = focus or WindowFocus()
         self._charts = charts or NoCharts()
@@ -214,7 +214,7 @@ class Dashboard(App[int]):
             for title, text, callback in palette_commands(main, main.commands):
                 yield SystemCommand(title, text, callback)
         for name in sorted(self.available_themes):
-            yield SystemCommand(f"Theme {name}", "colours of the dashboard", partial(self._use_theme, name))
+            yield SystemCommand(f"Theme {name}", "colors of the dashboard", partial(self._use_theme, name))
 
     def action_command_palette(self) -> None:
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import

@@ -124,7 +124,7 @@ class Bridge:
         self._wake_up.set()
 
     async def follow(self, post: Post) -> None:
-        """Polls until it is cancelled, and posts messages about what is new."""
+        """Polls until it is canceled, and posts messages about what is new."""
         loop = asyncio.get_running_loop()
         while True:
             self._wake_up.clear()

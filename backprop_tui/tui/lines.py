@@ -1,4 +1,4 @@
-"""Lines of coloured text: meanings of colours, pieces of text that carry one, and text measured in terminal cells."""
+"""Lines of colored text: meanings of colors, pieces of text that carry one, and text measured in terminal cells."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: 
 
 
 class Token(StrEnum):
-    """What a colour means; themes give each a colour, and a word or a glyph always says the same."""
+    """What a color means; themes give each a color, and a word or a glyph always says the same."""
 
     FG = "fg"
     MUTED = "muted"
@@ -118,7 +118,7 @@ class Token(StrEnum):
 
 
 class Piece(NamedTuple):
-    """Text of one colour; `chosen` marks the chosen tab or row."""
+    """Text of one color; `chosen` marks the chosen tab or row."""
 
     text: str
     token: Token = Token.FG
@@ -148,7 +148,7 @@ TONE_TOKENS = {
 }
 
 
-# Moving the cursor and setting a colour costs as many bytes as some ten letters.
+# Moving the cursor and setting a color costs as many bytes as some ten letters.
 WORTH_CELLS = 10
 _Cell = tuple[str, Token, bool, bool]
 _BLANK_CELL: _Cell = (" ", Token.FG, False, False)
@@ -215,7 +215,7 @@ def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Gl
 
 
 def changed_spans(before: Line, now: Line, width: int) -> list[tuple[int, int]]:
-    """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every colour."""
+    """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every color."""
     old, new = _cells(before, width), _cells(now, width)
     spans: list[tuple[int, int]] = []
     for column in range(width):

@@ -30,7 +30,7 @@ class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
     `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
-    utilisations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
+    utilizations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
     changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
     the demo is left.
     """

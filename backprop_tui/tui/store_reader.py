@@ -85,7 +85,7 @@ class MachineReader:
         self._histories: dict[str, deque[float | None]] = {}
         self._pending: dict[str, list[float]] = {}
         self._due: float | None = None
-        # Utilisation in percent by the UUID of the GPU, oldest first; None if nothing was read.
+        # Utilization in percent by the UUID of the GPU, oldest first; None if nothing was read.
         self.histories: Mapping[str, tuple[float | None, ...]] = {}
 
     def read(self, monotonic: float) -> Sample | None:

@@ -25,7 +25,7 @@ LIMIT_SECONDS = 0.15  # little more than loading Textual takes, so a silent term
 # An answer may come until so long after the question, and closing waits for it; without SSH at most LEAVE_SECONDS.
 ANSWER_SECONDS = 2.5
 LEAVE_SECONDS = 0.3
-BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colours, few glyphs, no answers
+BASIC_TERMINALS = frozenset({"linux", "dumb", "vt100", "vt220"})  # by TERM: sixteen colors, few glyphs, no answers
 # On the alternate screen, so that it leaves no trace: a horizontal line and the cursor position after it (CPR); then
 # the background (OSC 11); last the device attributes (DA1), which almost every terminal answers.
 QUESTION = b"\x1b[?1049h\x1b[1;1H\xe2\x94\x80\x1b[6n\r \r\x1b[?1049l\x1b]11;?\x1b\\\x1b[c"
@@ -149,7 +149,7 @@ def parse_answers(received: bytes) -> Terminal:
 
 
 def _is_light(colour: bytes) -> bool | None:
-    """Whether a colour in X11's notation is light; the weights are those of ITU-R BT.601."""
+    """Whether a color in X11's notation is light; the weights are those of ITU-R BT.601."""
     match = _COLOUR.match(colour)
     if match is None:
         return None

@@ -18,7 +18,7 @@ from backprop_tui.tui.terminal import BASIC_TERMINALS, UNKNOWN_TERMINAL, Termina
 TERMINAL_BACKGROUND = "ansi_default"
 DARK, LIGHT, TERMINAL = "backprop-dark", "backprop-light", "backprop-terminal"
 
-# Each colour in the themes dark, light and terminal, and its equivalent in any other theme.
+# Each color in the themes dark, light and terminal, and its equivalent in any other theme.
 _COLOURS = {
     "bp-fg": ("#d8dee6", "#22272e", "ansi_default", "$foreground"),
     "bp-muted": ("#97a3b2", "#59636e", "ansi_default", "$text-muted"),
@@ -37,7 +37,7 @@ _COLOURS = {
 
 
 def theme_colours(variables: Mapping[str, str]) -> dict[str, str]:
-    """Our colours, resolved from the variables of a theme: Textual does not resolve a variable within another."""
+    """Our colors, resolved from the variables of a theme: Textual does not resolve a variable within another."""
     colours: dict[str, str] = {}
     for name, (*_, definition) in _COLOURS.items():
         variable, *share = definition.split(" ")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.cli.commands import completion
 from backprop_tui.cli.exit_codes import MEANINGS
 from backprop_tui.cli.parser import COMMANDS
 from tests.support.commands import Commands
@@ -85,7 +86,8 @@ def shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("shells")
-def test_all_are_installed_where_programs_look(obey: Commands, home: Path) -> None:
+def test_all_are_installed_where_programs_look(obey: Commands, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "_BASH_COMPLETION", (str(home / "missing"),))
     data, config = home / "data", home / "config"
     paths = [
         data / "bash-completion" / "completions" / "backprop-tui",
@@ -100,10 +102,23 @@ def test_all_are_installed_where_programs_look(obey: Commands, home: Path) -> No
     assert [path.read_text() for path in paths] == [
         obey("completion", what).out for what in ("bash", "zsh", "fish", "man")
     ]
-    assert f"fpath+=({data}/zsh/site-functions)" in result.err
-    assert f'export MANPATH="{data}/man:$MANPATH"' in result.err
-    assert f"rm {paths[0]} " in result.err
+    steps = result.err.splitlines()
+    assert steps[0].startswith("bash: the package bash-completion is missing")
+    assert steps[1:] == [
+        "  sudo apt install bash-completion",
+        "zsh: add this to ~/.zshrc, before compinit:",
+        f"  fpath+=({data}/zsh/site-functions)",
+        "man: add this to ~/.profile:",
+        f'  export MANPATH="{data}/man:$MANPATH"',
+        "written; new shells complete backprop-tui, after the steps above",
+        "to remove them: backprop-tui completion uninstall",
+    ]
     assert obey.json("completion", "install") == {"files": result.lines, "written": True}
+    assert set(obey("completion", "uninstall", "--dry-run").lines) == set(result.lines)
+    assert all(path.exists() for path in paths)
+    assert set(obey("completion", "uninstall").lines) == set(result.lines)
+    assert not any(path.exists() for path in paths)
+    assert obey("completion", "uninstall").err == "not installed\n"
 
 
 @pytest.mark.usefixtures("shells")

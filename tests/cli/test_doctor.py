@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -104,6 +105,20 @@ def test_the_python_for_scripts_is_reported(tmp_path: Path) -> None:
     findings = {finding.check: finding for finding in check_python(str(tmp_path), {})}
     assert str(python) in findings["scripts"].message
     assert levels(check_python("/", {"PATH": str(tmp_path)}))["scripts"] is Level.WARN
+
+
+def test_the_environment_of_this_program_is_not_one_to_train_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch(mode=0o755)
+    environment = {"VIRTUAL_ENV": str(tmp_path)}
+    assert levels(check_python("/", environment))["scripts"] is Level.OK
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    findings = {finding.check: finding for finding in check_python("/", environment)}
+    assert findings["scripts"].level is Level.WARN
+    assert findings["scripts"].message.endswith("; that is the environment of backprop-tui itself")
 
 
 def test_too_little_ram_for_any_run_is_reported(tmp_path: Path, no_cgroups: Cgroups) -> None:
@@ -257,9 +272,9 @@ def test_a_terminal_that_cannot_draw_is_reported(environment: dict[str, str], le
 
 
 def test_colours_and_size_of_a_terminal_are_reported() -> None:
-    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colours"
-    assert colours({"TERM": "screen-256color"}) == "256 colours"
-    assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colours")
+    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}) == "16 million colors"
+    assert colours({"TERM": "screen-256color"}) == "256 colors"
+    assert colours({"TERM": "xterm", "NO_COLOR": "1", "COLORTERM": "truecolor"}).startswith("no colors")
     assert "size" in levels(check_terminal({"TERM": "xterm"}, size=(60, 24)))
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(80, 24)))
     assert "size" not in levels(check_terminal({"TERM": "xterm"}, size=(0, 0)))

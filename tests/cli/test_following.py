@@ -89,7 +89,7 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
 
     def train() -> None:
         guardian.tells("paused", "GPU 0 at 91 C")
-        cause = Cause(kind="python_error", evidence="ValueError: x", advice="mend the script, then resume")
+        cause = Cause(kind="python_error", evidence="ValueError: x", advice="fix the script, then resume")
         guardian.ends(Status.FAILED, exit_code=3, reason="ValueError: x", cause=cause)
 
     assert follower.follow(train, "abc") == 3
@@ -99,7 +99,8 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
         "abc (train): queued",
         "abc (train): started: attempt 1",
         "abc (train): paused: GPU 0 at 91 C",
-        "abc (train): failed with exit code 3 after 0s; ValueError: x; mend the script, then resume",
+        "abc (train): failed with exit code 3 after 0s; ValueError: x; fix the script, then:",
+        "  backprop-tui resume abc",
     ]
 
 
@@ -228,7 +229,7 @@ def test_ctrl_c_once_asks_for_a_graceful_stop_and_twice_kills(follower: Follower
         (StopRequest, False),
         (StopRequest, True),
     ]
-    assert "Ctrl-C again kills" in capfd.readouterr().err
+    assert "stopping 1 run, which may save first; Ctrl-C again kills" in capfd.readouterr().err
 
 
 def test_ctrl_c_takes_a_queued_run_out_of_the_queue(follower: Follower, runs: Runs) -> None:

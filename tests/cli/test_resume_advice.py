@@ -180,3 +180,15 @@ def test_a_sweep_into_one_directory_is_warned_of_with_the_arguments_to_type(
         again = obey("run", "-d", "-m", "1", "--sweep", "lr=1,2", "--sweep", "seed=1..2", "train.py", *arguments)
         assert (again.code, "end the line with" in again.err) == (0, False)
     assert "end the line" not in obey("run", "-d", "-m", "1", "train.py").err
+
+
+def test_the_commands_to_choose_from_are_the_last_lines(obey: Commands, runs: Runs, workplace: Path) -> None:
+    paths = [workplace / name for name in ("model.bin", "ema.bin")]
+    for path in paths:
+        path.write_bytes(b"x")
+    names = tuple(map(str, paths))
+    saved = Checkpoint(path=names[0], saved_at=time.time(), step=10, candidates=names)
+    runs.ended("ab12", Status.TIMEBOXED, exit_code=None, checkpoints=(saved,))
+    message, *commands = obey("resume", "ab12", "-d").err.splitlines()
+    assert message.endswith("; choose:")
+    assert commands == [f"  backprop-tui resume ab12 --resume-from {name}" for name in names]

@@ -254,3 +254,13 @@ def test_the_new_run_dialog_completes_lines_too(session: object) -> None:
     assert (request.command, request.script) == (("python3", "train.py"), None)
     (run,) = plan(session, request).runs  # type: ignore[arg-type]
     assert run.name == "train"
+
+
+def test_a_dry_run_claims_no_gpu_where_none_was_asked_for(obey: Commands, workplace: Path) -> None:
+    (workplace / "train.py").write_text("print()")
+
+    def conditions(*words: str) -> str:
+        return next(line for line in obey("run", "--dry-run", *words, "train.py").lines if "starts when" in line)
+
+    assert ", if there is a GPU, on it " in conditions()
+    assert "GPU" not in conditions("--gpus", "0")

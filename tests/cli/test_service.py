@@ -139,8 +139,12 @@ def test_without_systemd_there_is_a_line_for_cron(
         result = obey("service", action)
         assert result.code == 69
         assert "there is no systemd on this machine" in result.err
-        assert f"@reboot env BACKPROP_HOME={session.home.root} BACKPROP_HOST=100\\% " in result.err
-        assert result.err.endswith(" service start\n")
+        first, container, text, scheduled = result.err.splitlines()
+        assert first.endswith("; run this at the start of a container:")
+        assert container.startswith(f"  env BACKPROP_HOME={session.home.root} BACKPROP_HOST=100% ")
+        assert text == "elsewhere add this line with crontab -e:"
+        assert scheduled == "  @reboot " + container.strip().replace("%", "\\%")
+        assert scheduled.endswith(" service start")
     assert not machine.unit.exists()
 
 

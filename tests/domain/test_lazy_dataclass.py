@@ -51,7 +51,7 @@ def test_fields_are_given_by_name_or_by_their_defaults() -> None:
     assert (Pair(1).right, Pair(1, 3).right, Pair(left=4).left) == (2, 3, 4)
 
 
-@pytest.mark.parametrize("wrong", [{}, {"name": "x", "colour": 1}])
+@pytest.mark.parametrize("wrong", [{}, {"name": "x", "color": 1}])
 def test_wrong_fields_are_rejected(wrong: dict[str, Any]) -> None:
     for _ in range(2):  # the first instance compiles __init__
         with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Misspelled words are recognised, and nothing is guessed."""
+"""Misspelled words are recognized, and nothing is guessed."""
 
 from __future__ import annotations
 

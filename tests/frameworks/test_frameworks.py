@@ -1,7 +1,7 @@
 """Real scripts of current frameworks without backprop-tui: their output is read, their timebox ends, they are resumed.
 
 `TORCH_PYTHON` names an interpreter that has the frameworks, `ULTRALYTICS_PYTHON` one that has ultralytics; scripts
-without their framework are skipped. docs/frameworks.md says which output is recognised.
+without their framework are skipped. docs/frameworks.md says which output is recognized.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TRAINS_SECONDS = 150.0  # importing a framework is slow on a busy machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A script, its arguments, how it is resumed, and what must be recognised in its output."""
+    """A script, its arguments, how it is resumed, and what must be recognized in its output."""
 
     script: str
     package: str

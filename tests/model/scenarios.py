@@ -47,7 +47,7 @@ RAN_AND_ENDED = History(execs=(1, 0, 0), ends=(1, 0, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """An initial state; a search that reaches fewer than `at_least` states has missed most of the behaviour."""
+    """An initial state; a search that reaches fewer than `at_least` states has missed most of the behavior."""
 
     disk: Disk
     history: History = NEVER_RAN

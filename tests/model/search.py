@@ -1,4 +1,4 @@
-"""Breadth-first search over all behaviours; finds the shortest trace that violates an invariant."""
+"""Breadth-first search over all behaviors; finds the shortest trace that violates an invariant."""
 
 from __future__ import annotations
 

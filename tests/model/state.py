@@ -1,7 +1,7 @@
 """The state of the model: the files of one run, the processes around it, and the locks that they hold.
 
 Named tuples, because they are hashed and compared a million times. A lock is held as long as any process has its
-descriptor, so descriptors are modelled, and a lock is free when no process has one.
+descriptor, so descriptors are modeled, and a lock is free when no process has one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Inspecting processes, and recognising those that read the output of others."""
+"""Inspecting processes, and recognizing those that read the output of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging the events of several formats in one log, and recognising the bars of the training."""
+"""Merging the events of several formats in one log, and recognizing the bars of the training."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ MET: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("line", "expected"), MET, ids=["saving", "ranks", "dict", "colours"])
+@pytest.mark.parametrize(("line", "expected"), MET, ids=["saving", "ranks", "dict", "colors"])
 def test_output_of_two_streams_on_one_line_is_separated(line: str, expected: list[int]) -> None:
     assert steps(line) == expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +77,10 @@ def test_the_intent_is_on_disk_and_no_signal_is_sent_before_the_save(soon: Waiti
     live = soon.stopped.directory.read_live()
     assert live is not None
     assert live.postponed == soon.postponed
+    events = Path(soon.stopped.directory.events_path).read_text(encoding="utf-8").splitlines()
+    message = json.loads(events[-1])["message"]
+    assert message.startswith("postponed until the next checkpoint (")
+    assert message.endswith(" at most): by person")
     soon.checkpoint_wait.check(NOW + 1)
     assert not soon.signalled
     soon.saves(sound=None)

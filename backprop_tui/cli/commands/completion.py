@@ -21,7 +21,7 @@ from backprop_tui.store.files import storage
 SUMMARY = "install tab completion and the manual page, or print them"
 
 _SHELLS = ("bash", "zsh", "fish")
-_MANUAL, _INSTALL = "man", "install"
+_MANUAL, _INSTALL, _UNINSTALL = "man", "install", "uninstall"
 # Where bash-completion, fish and man look; zsh has no folder of its own for users.
 _FILES_IN_DATA = {
     "bash": "bash-completion/completions/backprop-tui",
@@ -33,19 +33,24 @@ _FISH_FILE = "fish/completions/backprop-tui.fish"
 _FILES, _FOLDERS, _RUNS = frozenset({"SCRIPT", "PATH"}), frozenset({"DIR"}), frozenset({"RUN", "RUN[:any]"})
 _RUNS_COMMAND = "backprop-tui list --handles 2>/dev/null"
 _MANPATH_SECONDS = 5.0
+_BASH_COMPLETION = ("/usr/share/bash-completion", "/usr/local/share/bash-completion", "/etc/bash_completion")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
-        choices=(_INSTALL, *_SHELLS, _MANUAL),
-        help="install: write all of them to your home, for the shells that are installed; others: print one",
+        metavar="ACTION",
+        choices=(_INSTALL, _UNINSTALL, *_SHELLS, _MANUAL),
+        help="install: write all of them to your home, for the shells that are installed; uninstall: remove them; "
+        "bash, zsh, fish, man: print one",
     )
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.what == _INSTALL:
         return _install(session)
+    if arguments.what == _UNINSTALL:
+        return _uninstall(session)
     output.line(_content(arguments.what).rstrip("\n"))
     return OK
 
@@ -92,10 +97,27 @@ def _install(session: Session) -> int:
         return OK
     for path in paths.values():
         output.line(path)
-    diagnostics.say("would be written" if session.dry_run else "written; new shells complete backprop-tui")
-    for advice in _advice(paths):
-        diagnostics.say(advice)
-    diagnostics.say(f"to remove them: rm {shlex.join(paths.values())}")
+    advice = list(_advice(paths))
+    for line in advice:
+        diagnostics.say(line)
+    written = "would be written" if session.dry_run else "written"
+    diagnostics.say(f"{written}; new shells complete backprop-tui{', after the steps above' if advice else ''}")
+    diagnostics.say("to remove them: backprop-tui completion uninstall")
+    return OK
+
+
+def _uninstall(session: Session) -> int:
+    paths = [path for path in map(_path, (*_SHELLS, _MANUAL)) if os.path.lexists(path)]
+    for path in paths:
+        if not session.dry_run:
+            with storage(path):
+                os.unlink(path)
+    if session.json:
+        output.json_value({"files": paths, "removed": not session.dry_run})
+        return OK
+    for path in paths:
+        output.line(path)
+    diagnostics.say(("would be removed" if session.dry_run else "removed") if paths else "not installed")
     return OK
 
 
@@ -107,14 +129,14 @@ def _path(what: str) -> str:
 
 def _advice(paths: dict[str, str]) -> Iterator[str]:
     """What is to be done where a program does not look into the folder by itself."""
-    if "bash" in paths:
-        yield "bash: needs the package bash-completion"
+    if "bash" in paths and not any(map(os.path.exists, _BASH_COMPLETION)):
+        yield "bash: the package bash-completion is missing; on Debian and Ubuntu:\n  sudo apt install bash-completion"
     if "zsh" in paths:
         folder = shlex.quote(os.path.dirname(paths["zsh"]))
-        yield f"zsh: add this to ~/.zshrc, before compinit: fpath+=({folder})"
+        yield f"zsh: add this to ~/.zshrc, before compinit:\n  fpath+=({folder})"
     folder = os.path.dirname(os.path.dirname(paths[_MANUAL]))
     if folder not in _manual_folders():
-        yield f'man: add this to ~/.profile: export MANPATH="{folder}:$MANPATH"'
+        yield f'man: add this to ~/.profile:\n  export MANPATH="{folder}:$MANPATH"'
 
 
 def _manual_folders() -> list[str]:

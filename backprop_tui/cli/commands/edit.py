@@ -119,7 +119,7 @@ def _thresholds(session: Session, run_ids: Sequence[str], given: RunOptions) -> 
     return thresholds
 
 
-def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> Sequence[str]:
+def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> list[str]:
     """Of a group the runs that can be given the thresholds; UsageError if there are none."""
     statuses = {run_id: status_of(session, run_id) or Status.LOST for run_id in run_ids}
     refusals = {run_id: refusal_of(thresholds, run_id, status) for run_id, status in statuses.items()}

@@ -36,8 +36,13 @@ def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Fin
         interpreter = default_interpreter(os.path.join(directory, "train.py"), environment)
     except NotFound as error:
         yield warn("scripts", str(error), "activate the environment to train in, or set run.python")
+        return
+    message = f"in this directory run with {interpreter.path}: {interpreter.origin}"
+    if sys.prefix != sys.base_prefix and os.path.dirname(interpreter.path) == os.path.join(sys.prefix, "bin"):
+        advice = "activate the environment to train in, or name it: backprop-tui run --python DIR train.py"
+        yield warn("scripts", f"{message}; that is the environment of backprop-tui itself", advice)
     else:
-        yield ok("scripts", f"in this directory run with {interpreter.path}: {interpreter.origin}")
+        yield ok("scripts", message)
 
 
 def check_packages() -> Iterator[Finding]:
@@ -191,7 +196,7 @@ def check_logout(user: str, *, root: str = "/", ask: bool = True) -> Iterator[Fi
 
 
 def check_terminal(environment: Mapping[str, str], *, size: tuple[int, int] | None) -> Iterator[Finding]:
-    """Checks type, colours, characters and `size` in columns and lines, None if there is no terminal."""
+    """Checks type, colors, characters and `size` in columns and lines, None if there is no terminal."""
     kind = environment.get("TERM", "")
     if kind in ("", "dumb", "unknown"):
         term = f"TERM is {kind!r}" if kind else "TERM is not set"
@@ -218,13 +223,13 @@ def _check_characters(environment: Mapping[str, str]) -> Finding:
 
 def colours(environment: Mapping[str, str]) -> str:
     if environment.get("NO_COLOR"):
-        return "no colours, as NO_COLOR asks"
+        return "no colors, as NO_COLOR asks"
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
-        return "16 million colours"
+        return "16 million colors"
     kind = environment.get("TERM", "")
     if kind.endswith("-direct"):
-        return "16 million colours"
-    return "256 colours" if "256color" in kind else "16 colours; export COLORTERM=truecolor if it has more"
+        return "16 million colors"
+    return "256 colors" if "256color" in kind else "16 colors; export COLORTERM=truecolor if it has more"
 
 
 def terminal_size() -> tuple[int, int] | None:

@@ -54,7 +54,7 @@ _OUR_MODULES = ("backprop_tui", "backprop_report")
 
 
 def imports(clues: Clues) -> Cause | None:
-    """Recognises a missing module, name, shared library or parent package."""
+    """Recognizes a missing module, name, shared library or parent package."""
     root = clues.root
     is_import = root is not None and root.name in ("ModuleNotFoundError", "ImportError")
     if not is_import and (root is not None or clues.find_last(rf"(?:^|: ){_NO_MODULE}(?:'\))?$|{_NO_LIBRARY}") is None):

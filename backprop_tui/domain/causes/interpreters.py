@@ -74,7 +74,7 @@ _CARRIAGE_RETURN = r"\\r['’]: (?:command not found|No such file|\[Errno 2\])|\
 
 
 def interpreter(clues: Clues) -> Cause | None:
-    """Recognises the messages of shells and env about a missing interpreter or Windows line ends."""
+    """Recognizes the messages of shells and env about a missing interpreter or Windows line ends."""
     if clues.exceptions or clues.exit_code in (None, 0):
         return None
     for line in reversed(clues.last[-8:]):

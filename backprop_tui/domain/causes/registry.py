@@ -1,4 +1,4 @@
-"""Picks the cause of a failure: the first detector that recognises it."""
+"""Picks the cause of a failure: the first detector that recognizes it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _GB = 10**9
 
 
 def gpu_memory(clues: Clues) -> Cause | None:
-    """Recognises messages of PyTorch (old and new), the CUDA libraries, XLA and TensorFlow."""
+    """Recognizes messages of PyTorch (old and new), the CUDA libraries, XLA and TensorFlow."""
     hit = clues.find_in_chain(f"{_TORCH}|{_DRIVER}|{_TENSORFLOW}")
     if hit is None and clues.facts.gpu_indices:
         hit = clues.find_in_chain(_XLA)  # on a machine without GPUs, XLA prints the same message for RAM
@@ -119,7 +119,7 @@ _SIZE_IN_BYTES = r"tried to allocate (\d+) bytes|allocat(?:e|ing) (\d+) bytes"
 
 
 def host_memory(clues: Clues) -> Cause | None:
-    """Recognises a kill shown by a counter, or a refused allocation in the script's output."""
+    """Recognizes a kill shown by a counter, or a refused allocation in the script's output."""
     killed = clues.facts.memory_kill
     if killed is not None and (clues.signal == "SIGKILL" or worker_death(clues) is not None):
         return build_cause(
@@ -169,7 +169,7 @@ _NEARLY_FULL_BYTES = 50 * 10**6
 
 
 def disk(clues: Clues) -> Cause | None:
-    """Recognises the system's error messages; a failed write without one counts if little space is free."""
+    """Recognizes the system's error messages; a failed write without one counts if little space is free."""
     hit = clues.find_in_chain(_FULL)
     if hit is not None:
         return _disk_cause(clues, hit, _path_of_error(clues, hit))
@@ -183,7 +183,7 @@ def disk(clues: Clues) -> Cause | None:
 
 
 def cut_output(clues: Clues) -> Cause | None:
-    """Recognises a full disk by the run's own files, where it also kept the script's message out of the log."""
+    """Recognizes a full disk by the run's own files, where it also kept the script's message out of the log."""
     full = clues.facts.disk_full
     if full is None:
         return None
@@ -191,7 +191,7 @@ def cut_output(clues: Clues) -> Cause | None:
         "disk_full",
         evidence=full,
         summary="disk full: there was no room for the end of its output",
-        advice="free some space where the runs are kept (backprop-tui clean --older-than 30d), then resume",
+        advice="free some space where the runs are kept: backprop-tui clean --older-than 30d, then resume",
     )
 
 
@@ -239,7 +239,7 @@ _BUSY = "busy or unavailable"
 
 
 def gpu_faults(clues: Clues) -> Cause | None:
-    """Recognises driver errors; or, if a GPU of the run was lost, any CUDA error or an end without an exception."""
+    """Recognizes driver errors; or, if a GPU of the run was lost, any CUDA error or an end without an exception."""
     hit = clues.find_in_chain(_LOST)
     trouble = clues.facts.gpu_trouble
     if hit is None and trouble is not None:

@@ -25,7 +25,7 @@ _FREE_PORT = (
 
 
 def port(clues: Clues) -> Cause | None:
-    """Recognises a TCP port that another process listens on."""
+    """Recognizes a TCP port that another process listens on."""
     hit = clues.find_at_end(_PORT_TAKEN)
     if hit is None:
         return None
@@ -47,7 +47,7 @@ _OPEN_FILES = r"[Tt]oo many open files|\[Errno 2[34]\]|received \d+ items of anc
 
 
 def open_files(clues: Clues) -> Cause | None:
-    """Recognises the limit of open files."""
+    """Recognizes the limit of open files."""
     hit = clues.find_at_end(_OPEN_FILES)
     if hit is None:
         return None
@@ -63,21 +63,31 @@ _PROMPT = (
     r"^EOFError: EOF when reading a line|^(?:termios\.)?error: \(25,|No such device or address: '/dev/tty'"
     r"|^(?:bdb\.)?BdbQuit\b|^click\.exceptions\.Abort$|Input is not a terminal"
 )
-_PROMPT_ADVICE = (
-    "a queued run has no keyboard: give the answer as an option, a key with --env (such as WANDB_API_KEY),"
-    " or switch the tracker off (--env WANDB_MODE=offline)"
-)
+_NO_KEYBOARD = "a queued run has no keyboard: "
+_ANSWER = "give the answer as an option of the script, a key or password with --env"
+_WANDB_ANSWER = "set the key with --env WANDB_API_KEY=..., or go without it: --env WANDB_MODE=offline"
+# A prompt does not end its line, so what follows is appended to it.
+_QUESTION = r"^(?P<prompt>.*[^\s.]) ?(?:Traceback \(most recent call last\):|Aborted[!.])$"
+_MAX_PROMPT, _PROMPT_LINES = 100, 80
 
 
 def keyboard(clues: Clues) -> Cause | None:
-    """Recognises a script that asked for input: a question, a password, a debugger."""
+    """Recognizes a script that asked for input: a question, a password, a debugger."""
     hit = clues.find_at_end(_PROMPT) or (None if clues.exceptions else clues.find_at_end(r"^Aborted[!.]$"))
     raised = clues.raised
     if hit is None and raised is not None and raised.name == "EOFError" and raised.passed_through(r"/getpass\.py$"):
         hit = clues.find("^EOFError")
     if hit is None:
         return None
-    return build_cause("input_required", at=hit.line, summary="it asked for input", advice=_PROMPT_ADVICE)
+    is_wandb = any("wandb" in line.text for line in clues.lines[-_PROMPT_LINES:])
+    questions = (re.search(_QUESTION, line.text) for line in reversed(clues.lines[-_PROMPT_LINES:]))
+    prompt = next((question["prompt"][-_MAX_PROMPT:] for question in questions if question is not None), None)
+    return build_cause(
+        "input_required",
+        at=hit.line,
+        summary="it asked for input" + ("" if prompt is None else f': "{prompt.strip()}"'),
+        advice=_NO_KEYBOARD + (_WANDB_ANSWER if is_wandb else _ANSWER),
+    )
 
 
 _ASKS_FOR_LOGIN = (
@@ -105,7 +115,7 @@ _NO_ACCESS: tuple[tuple[str, str, str], ...] = (
 
 
 def login(clues: Clues) -> Cause | None:
-    """Recognises a server or tracker that needs a login."""
+    """Recognizes a server or tracker that needs a login."""
     for pattern, summary, advice in _NO_ACCESS:
         hit = clues.find_at_end(pattern)
         if hit is not None and (
@@ -127,7 +137,7 @@ _USE_CPU = "choose the CPU (such as --device=cpu), or a machine with a GPU"
 
 
 def no_gpu(clues: Clues) -> Cause | None:
-    """Recognises a script that needs a GPU but has none, or a framework built without GPU support."""
+    """Recognizes a script that needs a GPU but has none, or a framework built without GPU support."""
     hit = clues.find(f"{_CPU_BUILD}|{_NO_GPU}") if clues.exceptions else None
     if hit is None or (clues.facts.gpu_indices and "CUDA-capable device" in hit.text):
         return None
@@ -160,7 +170,7 @@ _OLD_DRIVER = (
 
 
 def driver(clues: Clues) -> Cause | None:
-    """Recognises a driver that is older than what the framework was built for."""
+    """Recognizes a driver that is older than what the framework was built for."""
     hit = clues.find_at_end(_OLD_DRIVER)
     if hit is None:
         return None
@@ -188,7 +198,7 @@ _NETWORK = (
 
 
 def network(clues: Clues) -> Cause | None:
-    """Recognises a server, or another rank, that did not answer."""
+    """Recognizes a server, or another rank, that did not answer."""
     hit = clues.find(_NETWORK) if clues.exceptions else None
     if hit is None:
         return None
@@ -221,7 +231,7 @@ _WORKER_ADVICE = (
 
 
 def worker(clues: Clues) -> Cause | None:
-    """Recognises a worker, mostly of a data loader, that died without an exception of its own."""
+    """Recognizes a worker, mostly of a data loader, that died without an exception of its own."""
     hit = worker_death(clues)
     if hit is None or clues.signal is not None:
         return None

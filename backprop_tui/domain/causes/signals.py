@@ -32,7 +32,7 @@ _SIGNAL_MESSAGES = (
 
 
 def signals(clues: Clues) -> Cause | None:
-    """Recognises the signal, also from the exit code of a shell or launcher that reports a child's signal."""
+    """Recognizes the signal, also from the exit code of a shell or launcher that reports a child's signal."""
     name = clues.signal
     if name is None:
         return None
@@ -66,7 +66,7 @@ def _is_of_child(clues: Clues) -> bool:
 
 
 def interrupted(clues: Clues) -> Cause | None:
-    """Recognises KeyboardInterrupt as SIGINT, whatever exit code a launcher turned it into."""
+    """Recognizes KeyboardInterrupt as SIGINT, whatever exit code a launcher turned it into."""
     interrupt = next((raised for raised in clues.exceptions if raised.name == "KeyboardInterrupt"), None)
     if interrupt is None:
         return None

@@ -22,7 +22,7 @@ _USAGE_ADVICE = "correct the arguments: N in the dashboard copies the run as new
 
 
 def usage(clues: Clues) -> Cause | None:
-    """Recognises the messages of argparse, click, absl and Hugging Face."""
+    """Recognizes the messages of argparse, click, absl and Hugging Face."""
     hit = _find_usage_error(clues)
     if hit is None:
         return None
@@ -41,7 +41,7 @@ _NOT_LAUNCHED = rf"environment variable ({_LAUNCHED}) expected, but not set|^Key
 
 
 def launcher(clues: Clues) -> Cause | None:
-    """Recognises a distributed script that was started without its launcher."""
+    """Recognizes a distributed script that was started without its launcher."""
     hit = clues.find(_NOT_LAUNCHED) if clues.exceptions else None
     if hit is None:
         return None
@@ -59,7 +59,7 @@ def launcher(clues: Clues) -> Cause | None:
 
 
 def syntax(clues: Clues) -> Cause | None:
-    """Recognises syntax errors, which no retry can fix."""
+    """Recognizes syntax errors, which no retry can fix."""
     root = clues.root
     if root is None or root.name not in SYNTAX_ERRORS:
         return None
@@ -83,7 +83,7 @@ _PYTHON_2 = (
 
 
 def python_2(clues: Clues) -> Cause | None:
-    """Recognises errors that Python 3 reports in code for Python 2."""
+    """Recognizes errors that Python 3 reports in code for Python 2."""
     root = clues.root
     if root is None or re.search(_PYTHON_2, root.line.text) is None:
         return None
@@ -102,7 +102,7 @@ _MISSING = (
 
 
 def missing_file(clues: Clues) -> Cause | None:
-    """Recognises Python's exception, and messages of other programs and shells."""
+    """Recognizes Python's exception, and messages of other programs and shells."""
     root = clues.root
     if root is not None and root.name != "FileNotFoundError":
         # h5py, torch and others raise their own exceptions.

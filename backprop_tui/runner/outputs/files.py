@@ -136,7 +136,7 @@ class OutputFiles:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
         `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
-        While there are `neighbours`, other runs may write into `cwd`: files there need evidence to count as this run's.
+        While there are `neighbors`, other runs may write into `cwd`: files there need evidence to count as this run's.
         """
         self._cwd = cwd
         self._since_ns = since_ns

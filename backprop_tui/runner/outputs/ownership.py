@@ -102,7 +102,7 @@ class DirectoryNeighbours:
 
 @lazy_dataclass(frozen=True, slots=True)
 class WrittenBytes:
-    """Bytes written up to a wall-clock time by the processes of this run and of each neighbour; None if unknown."""
+    """Bytes written up to a wall-clock time by the processes of this run and of each neighbor; None if unknown."""
 
     own_bytes: int | None = 0
     others: Mapping[tuple[str, int | None], int | None] = field(default_factory=dict)  # by run and pid
@@ -173,7 +173,7 @@ class FileEvidence:
         self._pids = pids
         self._own_pids: set[int] = set()
         self._other_pids: set[int] = set()
-        self._lives: dict[str, list[float]] = {}  # of each neighbour: its start, and when it was seen last
+        self._lives: dict[str, list[float]] = {}  # of each neighbor: its start, and when it was seen last
         self._active: Sequence[Neighbour] = ()
         self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
         self._looked_at: set[str] = set()  # directories, in the decision that is being made
@@ -181,7 +181,7 @@ class FileEvidence:
         self.sample = self._previous = WrittenBytes()
 
     def look(self) -> None:
-        """Looks at the processes and neighbours at the beginning of a scan."""
+        """Looks at the processes and neighbors at the beginning of a scan."""
         before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
             self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()

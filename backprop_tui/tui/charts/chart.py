@@ -23,7 +23,7 @@ _EXTRA_TICKS = 4
 
 
 class AxisUnit(StrEnum):
-    """The quantity on an axis, which decides how its ticks are labelled."""
+    """The quantity on an axis, which decides how its ticks are labeled."""
 
     STEPS = "steps"
     SECONDS = "seconds"  # since the start
@@ -38,7 +38,7 @@ class AxisUnit(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ChartCurve:
-    """A curve in one colour. Its `pieces` are not connected with each other; within a piece, x never decreases.
+    """A curve in one color. Its `pieces` are not connected with each other; within a piece, x never decreases.
 
     A `faint` curve is drawn behind the others. The legend shows `label` and `value`; a curve without a label is left
     out. `letter` marks the end of the curve, and in ASCII mode draws it.

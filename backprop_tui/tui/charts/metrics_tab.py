@@ -30,7 +30,7 @@ _NAME_WIDTH, _VALUE_WIDTH, _TREND_WIDTH = 10, 8, 8
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRow:
-    """A row of the table; `token` is the colour of the metric's curve in the large chart, None if it has none there.
+    """A row of the table; `token` is the color of the metric's curve in the large chart, None if it has none there.
 
     `value` is the last one, or the one at the cursor if there is a cursor.
     """

@@ -119,7 +119,7 @@ def _utilization_chart(run: Run | None, window: _SampleWindow) -> Chart:
     curve = window.curve(_utilization, "mean", mean, Token.OK, "u")
     newest = f"{values[-1]:.0f}%" if values else ""
     indices = ",".join(str(gpu.index) for gpu in run.attempts[-1].gpus) if run is not None and run.attempts else ""
-    title = f"GPU {indices} utilisation" if indices else "GPU utilisation"
+    title = f"GPU {indices} utilization" if indices else "GPU utilization"
     return window.chart(title, newest, [curve], Scale(0.0, 100.0), AxisUnit.PERCENT)
 
 

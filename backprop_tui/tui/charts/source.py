@@ -30,7 +30,7 @@ _FIRST_RESOURCE_BYTES = 1 << 19  # of the end of resources.jsonl, which are read
 class ResourceSample:
     """What a run used at one moment; `time` in seconds since the epoch. A missing reading is None.
 
-    With several GPUs: the mean utilisation, the largest memory use on any of them, the highest temperature.
+    With several GPUs: the mean utilization, the largest memory use on any of them, the highest temperature.
     """
 
     time: float

@@ -17,7 +17,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import indices_after_backspaces, sanitize
 
 TAB_COLUMNS = 8
-TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colours
+TRUECOLOR = 1 << 24  # added to 0xRRGGBB; below are the 256 numbered colors
 
 # SGR, then any other CSI; the string sequences (OSC, DCS, SOS, PM, APC) up to their terminator or the end of the line;
 # the short ones. Each may start with its one-byte introducer of the C1 set instead. A sequence that is cut off at the
@@ -36,7 +36,7 @@ _FLAGS_OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("re
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Sgr:
-    """Attributes of text; a colour is 0 to 255, or `TRUECOLOR` + 0xRRGGBB; None is the terminal's default."""
+    """Attributes of text; a color is 0 to 255, or `TRUECOLOR` + 0xRRGGBB; None is the terminal's default."""
 
     fg: int | None = None
     bg: int | None = None
@@ -173,7 +173,7 @@ def _apply_code(sgr: Sgr, code: int) -> Sgr:
 
 
 def _extended_colour(parameters: list[int]) -> int | None:
-    """The colour given after 38 or 48: 5 and its number, or 2 and red, green, blue."""
+    """The color given after 38 or 48: 5 and its number, or 2 and red, green, blue."""
     match parameters:
         case [5, number, *_] if number < 256:
             return number

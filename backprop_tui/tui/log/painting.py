@@ -1,4 +1,4 @@
-"""Paints a row of a log as a strip: in the theme's colours or the script's own, made readable, with matches marked."""
+"""Paints a row of a log as a strip: in the theme's colors or the script's own, made readable, with matches marked."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _TOKENS = {
     LineKind.CHECKPOINT: Token.VIOLET,
     LineKind.FRAME: Token.MUTED,
 }
-# The theme's substitutes for the colours 0 to 7; those for black and white are readable on its background.
+# The theme's substitutes for the colors 0 to 7; those for black and white are readable on its background.
 _NAMED_COLOURS = (Token.MUTED, Token.BAD, Token.OK, Token.WARN, Token.ACCENT, Token.VIOLET, Token.INFO, Token.FG)
 _YELLOW = 3
-MIN_CONTRAST = 4.5  # WCAG 2.2, for text; a colour with less contrast is mixed with black or white
+MIN_CONTRAST = 4.5  # WCAG 2.2, for text; a color with less contrast is mixed with black or white
 _MIXES = (0.2, 0.4, 0.6, 0.8)
-_CUBE = (0, 95, 135, 175, 215, 255)  # levels of xterm's colours 16 to 231
+_CUBE = (0, 95, 135, 175, 215, 255)  # levels of xterm's colors 16 to 231
 
 RowOnPage = tuple[LogRow | None, bool]  # a row, and whether it belongs to the target line
 StyleOf = Callable[[Piece, bool], Style]  # the style of a piece, and whether its row is highlighted
@@ -39,9 +39,9 @@ _Rgb = tuple[int, int, int]
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogColours:
-    """The colours of a theme; `named` are the colours 0 to 15.
+    """The colors of a theme; `named` are the colors 0 to 15.
 
-    `is_native` leaves all colours to the terminal; their values are then unknown. `is_plain` uses no colours at all.
+    `is_native` leaves all colors to the terminal; their values are then unknown. `is_plain` uses no colors at all.
     """
 
     named: tuple[Color, ...]
@@ -83,7 +83,7 @@ class RowPainter:
             return style_of_sgr(span.sgr, self.colours)
         highlight = self.style_of(Piece(""), True)
         if self.colours.is_plain or self.colours.is_native:
-            return highlight  # a colour of the script might be unreadable on it, and its value is unknown
+            return highlight  # a color of the script might be unreadable on it, and its value is unknown
         return style_of_sgr(span.sgr, replace(self.colours, background=highlight.bgcolor))
 
     def _match_style(self) -> Style:
@@ -93,7 +93,7 @@ class RowPainter:
 
 
 def row_painter(style_of: StyleOf, glyphs: Glyphs, *, is_native: bool) -> RowPainter:
-    """The painter for the theme that provides these styles; it uses no colours if the styles have none."""
+    """The painter for the theme that provides these styles; it uses no colors if the styles have none."""
     plain = style_of(Piece(""), False)
     named = tuple(colour for token in _NAMED_COLOURS if (colour := style_of(Piece("", token), False).color) is not None)
     colours = LogColours(
@@ -176,7 +176,7 @@ def _theme_colour(number: int, colours: LogColours) -> Color:
 
 
 def _rgb(number: int) -> _Rgb:
-    """The value of a colour other than the 16 named ones."""
+    """The value of a color other than the 16 named ones."""
     if number >= TRUECOLOR:
         return number >> 16 & 255, number >> 8 & 255, number & 255
     if number >= 232:
@@ -187,7 +187,7 @@ def _rgb(number: int) -> _Rgb:
 
 
 def _readable(fg: Color, bg: Color) -> Color:
-    """The text colour, or its first mixture with black or white that has enough contrast."""
+    """The text color, or its first mixture with black or white that has enough contrast."""
     text, background = _triplet(fg), _triplet(bg)
     if contrast(text, background) >= MIN_CONTRAST:
         return fg
@@ -206,7 +206,7 @@ def _triplet(colour: Color) -> _Rgb:
 
 
 def contrast(first: _Rgb, second: _Rgb) -> float:
-    """The contrast ratio of two colours as defined by WCAG 2.2."""
+    """The contrast ratio of two colors as defined by WCAG 2.2."""
     lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 

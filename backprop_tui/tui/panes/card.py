@@ -101,7 +101,7 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
 
 
 def draw_card(card: Card | None, width: int, glyphs: Glyphs) -> list[Line]:
-    """The card with a bar of its colour at the left; nothing if there is no card."""
+    """The card with a bar of its color at the left; nothing if there is no card."""
     if card is None:
         return []
     bar = Piece(f" {glyphs.cursor}", card.token)

@@ -39,7 +39,7 @@ def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None
     ways = [("n", "run your own script; or paste a command line here, or drop a script on this window")]
     if example:
         ways.append(("e", "try the shipped example: 2 minutes, any CPU, a real loss curve"))
-    ways.append(("d", "see the demo: simulated GPUs, real example runs, clearly labelled"))
+    ways.append(("d", "see the demo: simulated GPUs, real example runs, clearly labeled"))
     return BeginningView(ways=tuple(ways), checked=tuple(_checked(snapshot)))
 
 

@@ -233,7 +233,7 @@ class MainScreen(PanesScreen):
         self.work(self._choose_view())
 
     async def _choose_view(self) -> None:
-        """Asks until an order is chosen or the dialog is cancelled, so that several columns can be switched."""
+        """Asks until an order is chosen or the dialog is canceled, so that several columns can be switched."""
         from backprop_tui.tui.screens.questions import CANCEL, COLUMN, view_question
 
         while (answer := await self.ask(view_question(self.state, self.glyphs))) != CANCEL:

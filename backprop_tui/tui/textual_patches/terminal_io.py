@@ -7,7 +7,7 @@ SIGCONT: Textual takes every SIGCONT for the end of its own ctrl+z. After a SIGS
 mode a second time, with two threads reading the keyboard, and can never be left.
 
 Input: Textual turns an escape sequence that it does not know into key presses, letter by letter (since its pull request
-#570): a late answer to our question for the background colour would press a dozen keys.
+#570): a late answer to our question for the background color would press a dozen keys.
 
 Partial updates: Textual crops what it sends at the right end only (since its pull request #2318). A row whose last
 column changes each second would be sent as a whole each second.

@@ -1,4 +1,4 @@
-"""Widgets of lines of coloured text that send only the changed cells to the terminal."""
+"""Widgets of lines of colored text that send only the changed cells to the terminal."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ class LineWidget(Widget):
         return Style(color=colour.rich_color, bgcolor=background.rich_color, bold=piece.bold or None)
 
     def _colour(self, name: str, background: Color) -> Color:
-        """A colour of the theme; component classes would have Textual match its style sheet with each of them."""
+        """A color of the theme; component classes would have Textual match its style sheet with each of them."""
         return _over(self.app.theme_variables[f"bp-{name}"], background)
 
 
 @lru_cache(maxsize=128)
 def _over(definition: str, background: Color) -> Color:
-    """A colour over a background, as the style sheet defines it: `#d8dee6`, `ansi_red`, `auto 60%` for the contrast."""
+    """A color over a background, as the style sheet defines it: `#d8dee6`, `ansi_red`, `auto 60%` for the contrast."""
     name, _, share = definition.partition(" ")
     alpha = float(share.removesuffix("%")) / 100 if share else 1.0
     colour = background.get_contrast_text(alpha) if name == "auto" else Color.parse(name).multiply_alpha(alpha)

@@ -366,8 +366,8 @@ def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> N
     assert (spoken.summary, spoken.evidence, spoken.line) == (f"exit code 1, last line: {message}", message, 2)
     working = cause_of("loading\nepoch 3 loss 0.25\n", exit_code=1)
     assert (working.summary, working.evidence) == ("exit code 1", "epoch 3 loss 0.25")
-    said = cause_of("a\nERROR: cannot reach the licence server\nbye\n", exit_code=7)
-    assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the licence server", 2)
+    said = cause_of("a\nERROR: cannot reach the license server\nbye\n", exit_code=7)
+    assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the license server", 2)
 
 
 def test_a_full_disk_explains_a_failure_without_a_message_and_no_other() -> None:

@@ -1,4 +1,4 @@
-"""The root exception: in chains, among ranks, behind bars and colours; survived tracebacks do not count."""
+"""The root exception: in chains, among ranks, behind bars and colors; survived tracebacks do not count."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ HTTP = "requests.exceptions.HTTPError: {} for url: https://example.org/data.tar"
         ("RuntimeError: received 0 items of ancdata", "open_files", "too many", "set_sharing_strategy", False),
         (FD, "open_files", "too many open files", "fewer loader workers", False),
         ("EOFError: EOF when reading a line", "input_required", "input", "--env", False),
-        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "offline", False),
+        ("termios.error: (25, 'Inappropriate ioctl for device')", "input_required", "input", "--env", False),
         ("click.exceptions.Abort", "input_required", "asked for input", "", False),
         ("bdb.BdbQuit", "input_required", "asked for input", "", False),
         (GATED, "login_required", "gated", "request access", False),
@@ -236,3 +236,27 @@ def test_a_prompt_of_click_or_getpass_is_recognised() -> None:
     password = raised("EOFError", path="/usr/lib/python3.11/getpass.py")
     assert cause_of(password).kind == "input_required"
     assert cause_of(raised("EOFError")).kind == "python_error"
+
+
+@pytest.mark.parametrize(
+    ("log", "summary", "advice"),
+    [
+        (
+            "epoch 1\nOverwrite best model? [y/N] " + raised("EOFError: EOF when reading a line"),
+            'it asked for input: "Overwrite best model? [y/N]"',
+            "option of the script",
+        ),
+        ("Overwrite? [y/N]: Aborted!\nAborted!\n", 'it asked for input: "Overwrite? [y/N]:"', "option of the script"),
+        (
+            "wandb: Enter your choice: Aborted!\nAborted!\n",
+            'it asked for input: "wandb: Enter your choice:"',
+            "WANDB_MODE=offline",
+        ),
+        ("Aborted!\n", "it asked for input", "option of the script"),
+    ],
+)
+def test_the_question_is_quoted(log: str, summary: str, advice: str) -> None:
+    cause = cause_of(log)
+    assert (cause.kind, cause.summary) == ("input_required", summary)
+    assert advice in (cause.advice or "")
+    assert ("WANDB" in (cause.advice or "")) == ("wandb" in log)

@@ -1,4 +1,4 @@
-"""The demo in a real terminal: running within seconds, labelled, and removed without a trace however it ends."""
+"""The demo in a real terminal: running within seconds, labeled, and removed without a trace however it ends."""
 
 from __future__ import annotations
 

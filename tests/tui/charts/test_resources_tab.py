@@ -27,7 +27,7 @@ def _view(data: ChartData | None = None, *, seconds: float = 1800, active: bool 
 def test_four_charts_with_limits_and_peaks() -> None:
     charts = _view().charts
     assert [(chart.title, chart.value) for chart in charts] == [
-        ("GPU 0 utilisation", "89%"),
+        ("GPU 0 utilization", "89%"),
         ("VRAM", "61.2 GB"),
         ("temperature", "76 °C"),
         ("RAM", "21.4 GB   CPU  1.5 cores"),

@@ -1,4 +1,4 @@
-"""Any bytes of a script are parsed into text and colours."""
+"""Any bytes of a script are parsed into text and colors."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_card_says_how_to_change_what_holds_the_run() -> None:
     assert view is not None
     lines = [text_of(line) for line in draw_details((), 120, UNICODE, waiting=view).lines]
     command = "backprop-tui config set governor.starts_per_minute N (and governor.start_burst, how many start at once)"
-    assert f"  To change it {command}" in lines
+    assert f"  To change it: {command}" in lines
 
 
 def test_who_overtook_is_counted() -> None:

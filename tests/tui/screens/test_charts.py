@@ -238,7 +238,7 @@ async def test_the_resources_tab_shows_what_the_run_used() -> None:
     async with staged() as stage:
         await stage.press("3", "tab", "plus")
         text = stage.main.query_one(ResourcesTab).shown_text
-        assert all(word in text for word in ("utilisation", "VRAM", "temperature", "RAM", "14 processes"))
+        assert all(word in text for word in ("utilization", "VRAM", "temperature", "RAM", "14 processes"))
 
 
 async def test_an_export_says_where_its_file_is() -> None:

@@ -1,4 +1,4 @@
-"""The settings of the dashboard's look: background, colours, characters and curves."""
+"""The settings of the dashboard's look: background, colors, characters and curves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_background_of_the_terminal_is_kept(theme: str) -> None:
     assert {one for row in others for one in backgrounds(row)} - chosen == {"none"}
     assert all("none" not in backgrounds(row) for row in (header, footer, cursor))
     colours = {style.color.name for row in rows for _, style in row if style.color is not None}
-    assert any(name.startswith("#") for name in colours)  # colours of the theme, not the sixteen of the terminal
+    assert any(name.startswith("#") for name in colours)  # colors of the theme, not the sixteen of the terminal
 
 
 def test_otherwise_the_theme_paints_every_cell() -> None:

@@ -1,0 +1,27 @@
+"""What to do about the end of a run, with each command on a line of its own, so that it can be copied."""
+
+from __future__ import annotations
+
+import re
+
+from backprop_tui.store.fields import JsonObject
+
+# The first word of a command in an advice; what else follows a colon or a semicolon is text.
+_PROGRAM = (
+    r"(?:backprop-tui|bash|cd|chmod|conda|hf|nvidia-smi|python3(?= -)|sed|sudo|uv|wandb"
+    r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+)"
+)
+_REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
+_COMMAND = re.compile(rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})")
+_THEN_RESUME = re.compile(r"\b(?:then resume(?: it)?|resume it)$")
+
+
+def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
+    """The advice about the end of a run: how it begins, which may be empty, and the lines after that.
+
+    `fix train.py line 3, then:`, [`backprop-tui resume ab12`]
+    """
+    advice = str((record.get("cause") or {}).get("advice") or "")
+    advice = _THEN_RESUME.sub(lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
+    first, *others = (piece.strip(" ;,") for piece in _COMMAND.split(advice))
+    return first, list(filter(None, others))
