@@ -86,7 +86,7 @@ def _check(
     if edit is None and timebox is None:
         raise UsageError(
             "nothing to change",
-            "give --name, --tag, --note, -m, --priority, --objective or --max-load; see backprop-tui edit --help",
+            "give --name, --tag, --note, -m or another option; backprop-tui edit --help lists them",
         )
     if arguments.name is not None and len(run_ids) > 1:
         raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
@@ -119,7 +119,7 @@ def _thresholds(session: Session, run_ids: Sequence[str], given: RunOptions) -> 
     return thresholds
 
 
-def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> Sequence[str]:
+def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> list[str]:
     """Of a group the runs that can be given the thresholds; UsageError if there are none."""
     statuses = {run_id: status_of(session, run_id) or Status.LOST for run_id in run_ids}
     refusals = {run_id: refusal_of(thresholds, run_id, status) for run_id, status in statuses.items()}
