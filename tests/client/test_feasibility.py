@@ -177,5 +177,5 @@ def test_a_resume_is_checked_in_the_same_way(session: Session, workplace: Path, 
     with pytest.raises(UsageError, match="--gpus 4: this machine has 1 GPU"):
         queue_again(session, "many", RunOptions())
     with pytest.raises(UsageError, match="--min-free-ram 5000"):
-        queue_again(session, "many", RunOptions(gpus=1, min_free_ram_bytes=5000.0 * GIGABYTE))
+        queue_again(session, "many", RunOptions(gpus=1, min_free_ram_bytes=5000 * GIGABYTE))
     assert queue_again(session, "many", RunOptions(gpus=1))[0].run.spec.gpus == 1
