@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,50 @@ def test_a_group_is_changed_as_a_whole_but_for_its_name(obey: Commands, runs: Ru
     assert obey("edit", "sweep", "--name", "x").code == 2
     assert obey("edit", "sweep", "--tag", "t").lines == ["a a: tags t", "b b: tags t"]
     assert (first.read().tags, second.read().tags) == (("t",), ("t",))
+
+
+def test_the_thresholds_of_a_queued_run_are_changed(obey: Commands, runs: Runs) -> None:
+    directory = runs.queued("a")
+    words = ("--max-load", "0", "--min-free-ram", "500MB", "-p", "3", "--gpu-min-vram", "0", "--gpu-max-temp", "70")
+    expected = (
+        "governor.max_load_per_core 0, min_free_ram_gb 0.5, max_parallel 3, gpu.min_free_vram_mb 0, gpu.max_temp_c 70"
+    )
+    assert obey("edit", "a", *words).lines == [f"a a: {expected}"]
+    limits = directory.read().spec.limits
+    assert (limits.max_load_per_core, limits.min_free_ram_bytes, limits.max_parallel) == (0.0, 500_000_000, 3)
+    assert (limits.gpu_min_free_vram_bytes, limits.gpu_max_temp_celsius) == (0, 70.0)
+    assert b'"message":"' + expected.encode() in Path(directory.events_path).read_bytes()
+    assert obey("edit", "a", "-p", "auto").code == 0
+    assert directory.read().spec.limits == replace(limits, max_parallel=None)
+
+
+def test_thresholds_for_what_is_not_queued_are_refused(obey: Commands, runs: Runs) -> None:
+    guardian, ended = runs.guarded("busy"), runs.ended("over")
+    busy = obey("edit", "busy", "--max-load", "0", "--note", "not this either")
+    assert busy.code == 2
+    assert "--max-load 0: run busy is running" in busy.err
+    over = obey("edit", "over", "--min-free-ram", "2")
+    assert over.code == 2
+    assert "backprop-tui resume over --min-free-ram 2" in over.err
+    assert (guardian.run.note, ended.read().note, guardian.asked()) == (None, None, [])
+    guardian.ends()
+
+
+def test_of_a_group_the_queued_runs_get_the_thresholds(obey: Commands, runs: Runs) -> None:
+    queued, ended = runs.queued("a", group="sweep"), runs.ended("b", group="sweep")
+    result = obey("edit", "sweep", "--max-load", "0")
+    assert (result.code, result.lines) == (0, ["a a: governor.max_load_per_core 0"])
+    assert "1 run of 2 not queued any more" in result.err
+    assert (queued.read().spec.limits.max_load_per_core, ended.read().spec.limits.max_load_per_core) == (0.0, 2.0)
+
+
+def test_more_memory_than_the_machine_has_is_refused(obey: Commands, runs: Runs) -> None:
+    directory = runs.queued("a")
+    before = directory.read()
+    result = obey("edit", "a", "--min-free-ram", "900000")
+    assert result.code == 2
+    assert "this machine has" in result.err
+    assert directory.read() == before
 
 
 def test_a_dry_run_changes_nothing(obey: Commands, runs: Runs) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli import diagnostics, output
-from backprop_tui.cli.event_stream import Event, Pace
+from backprop_tui.cli.event_stream import Event, EventStream, Pace
 from backprop_tui.cli.following import Following
 from backprop_tui.cli.presenters import PlainOutput, presenter_for
 from backprop_tui.cli.session import Interrupts, Session
@@ -29,7 +29,7 @@ from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until
 
 Capture = pytest.CaptureFixture[str]
-PACE = "backprop-tui config set governor.starts_per_minute N (and governor.start_burst, how many start at once)"
+PACE = "to start it sooner (0: no limit): backprop-tui config set governor.starts_per_minute 0"
 
 
 class Follower:
@@ -266,10 +266,34 @@ def test_a_held_run_says_why_it_waits(
         Guardian(directory).ends()
 
     assert follower.follow(wait_and_start, "abc") == 0
-    assert [line for line in output if line.startswith("to change that")] == [
-        "to change that: backprop-tui config set min_free_ram_gb N (for runs queued later)",
-        f"to change that: {PACE}",
+    assert [line for line in output if "backprop-tui" in line and not line.startswith("abc (abc): started")] == [
+        PACE,
+        "to start it sooner (0: no limit): backprop-tui edit abc --min-free-ram 0",
+        "for later runs: backprop-tui config set min_free_ram_gb 0",
     ]
+
+
+def test_without_a_terminal_a_run_that_still_waits_says_so_once_a_minute(
+    session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.queued("abc")
+    stream = EventStream(session.home, "abc")
+    messages: list[str] = []
+    monkeypatch.setattr(diagnostics, "say", messages.append)
+    shown = PlainOutput({"abc": "abc"})
+    now = 0.0
+    monkeypatch.setattr("backprop_tui.cli.presenters.time.monotonic", lambda: now)
+    for load, now in (("2.5", 0.0), ("2.4", 59.0), ("2.3", 61.0), ("2.2", 119.0), ("2.1", 122.0)):
+        reason = {"check": "load", "message": f"load {load} per core", "setting": "governor.max_load_per_core"}
+        with open(session.home.governor, "wb") as file:
+            file.write(dump({"time": None, "pid": os.getpid(), "held": {"abc": [reason]}}))
+        for event in stream.new_events(now):
+            shown.event(event)
+        shown.status([stream], now)
+    waits = [line.removeprefix("abc: waits: ") for line in messages if "waits" in line]
+    assert waits == ["load 2.5 per core", "load 2.3 per core", "load 2.1 per core"]
+    advice = [line for line in messages if "edit abc --max-load 0" in line]
+    assert len(advice) == 1
 
 
 def test_a_run_that_is_not_to_wait_is_taken_back_when_it_is_held(session: Session, runs: Runs) -> None:

@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.processes import kill_processes_of_store
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 45.0  # at the pace of one start a minute, it would be minutes
@@ -52,3 +54,21 @@ def test_run_crash_fix_run_never_waits(typed: Typed) -> None:
         crashed = typed("run", "--", sys.executable, "-S", "-c", "raise SystemExit(3)")
         assert crashed.returncode == 3
         assert "start limit" not in crashed.stderr
+
+
+def test_a_run_held_by_a_threshold_starts_when_it_is_given_another(typed: Typed, home: Path) -> None:
+    config = home / "config/backprop/config.toml"
+    config.write_text("[governor]\nmax_load_per_core = 0.0000001\n")
+    run_id = typed("run", "-d", "--", sys.executable, "-S", "-c", "print('trained')").stdout.strip()
+    record: dict[str, Any] = {}
+
+    def is_held() -> bool:
+        record.update(json.loads(typed("status", run_id, "--json").stdout))
+        return bool(record["hold_reasons"])
+
+    wait_until(is_held, "held by the load", seconds=SECONDS)
+    advice = next(line for line in typed("status", run_id).stdout.splitlines() if "backprop-tui edit" in line)
+    command = advice.partition("backprop-tui ")[2]
+    assert command == f"edit {run_id} --max-load 0"
+    assert typed(*command.split()).returncode == 0
+    assert typed("wait", run_id).returncode == 0

@@ -98,8 +98,10 @@ def test_the_card_says_how_to_change_what_holds_the_run() -> None:
     view = waiting_view(queued("a", holds=(pace, COUNT)), snapshot())
     assert view is not None
     lines = [text_of(line) for line in draw_details((), 120, UNICODE, waiting=view).lines]
-    command = "backprop-tui config set governor.starts_per_minute N (and governor.start_burst, how many start at once)"
-    assert f"  To change it: {command}" in lines
+    command = "backprop-tui config set governor.starts_per_minute 0"
+    assert f"  To start it sooner (0: no limit): {command}" in lines
+    narrow = [text_of(line) for line in draw_details((), 60, UNICODE, waiting=view).lines]
+    assert f"    {command}" in narrow
 
 
 def test_who_overtook_is_counted() -> None:
