@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from backprop_tui.domain.causes.tracebacks import LogLine
 
 _MAX_TEXT_LENGTH = 300
-_MAX_EVIDENCE_LENGTH = 4_000
 _MAX_ADVICE_LENGTH = 1_000  # a command line must stay whole
 _MAX_EVIDENCE_LENGTH = 4_000
 NAN_ADVICE = "lower the learning rate, clip gradients, or use bf16 instead of fp16; resume from a checkpoint before it"
@@ -31,8 +30,8 @@ def build_cause(
     evidence: str | None = None,
     retryable: bool = False,
 ) -> Cause:
-    """Builds a cause; the evidence is the line `at` unless it is given."""
-    text = evidence if at is None or evidence is not None else at.text.strip()
+    """Builds a cause; the line `at`, if given, is its evidence."""
+    text = evidence if at is None else at.text.strip()
     return Cause(
         kind=kind,
         evidence=None if text is None else _shortened(text, _MAX_EVIDENCE_LENGTH),

@@ -117,29 +117,14 @@ def python_error(clues: Clues) -> Cause | None:
     )
 
 
-def python_error(clues: Clues) -> Cause | None:
-    """Reports the exception that ended the script and the first of its chain, with the place in the user's code."""
-    raised, root = clues.raised, clues.root
-    if raised is None or root is None:
-        return None
-    evidence = root if root.text == raised.text else raised
-    place = root.place or raised.place
-    return build_cause(
-        "python_error",
-        at=evidence.line,
-        evidence=evidence.text,
-        summary=summary_of_exceptions(clues),
-        advice=f"fix {describe_place(place) or 'the script'}, then resume",
-        retryable=root.name not in _NOT_RETRYABLE,
-    )
-
-
 # Errors that happen again on every attempt.
-_NOT_RETRYABLE = frozenset({"NameError", "UnboundLocalError", "IsADirectoryError", "NotADirectoryError", "NotImplementedError"})
+_NOT_RETRYABLE = frozenset(
+    {"NameError", "UnboundLocalError", "IsADirectoryError", "NotADirectoryError", "NotImplementedError"}
+)
 
 
 def summary_of_exceptions(clues: Clues) -> str:
-    """The exception that ended the script, then the first of its chain in parentheses, if that adds something."""
+    """The exception that ended the script, and the first of its chain in parentheses if that adds information."""
     raised, first = clues.raised, clues.exceptions[0]
     if raised is None:
         return ""
@@ -151,9 +136,9 @@ def summary_of_exceptions(clues: Clues) -> str:
 
 
 def one_line(exception: LoggedException) -> str:
-    """Type and message without the module; the first paragraph of the message if its first line is not a whole one."""
+    """Type and message without the module; the first paragraph if the first line is incomplete."""
     line = re.sub(r"^(?:\w+\.)+(?=\w)", "", exception.line.text).rstrip()
-    if not line.endswith((":", ",")) and exception.has_message and line.rpartition(".")[2] != exception.name:
+    if not line.endswith((":", ",")):
         return line
     paragraph: list[str] = []
     for text in exception.message:
