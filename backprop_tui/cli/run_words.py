@@ -141,23 +141,36 @@ class RunWords:
         raise self._arguments_of(script, [*lead, script, *rest[:count]], rest[count:])
 
     def _script_after_unknown(self, lead: list[str], rest: list[str]) -> list[str]:
-        """Unknown options before the script are probably meant for it."""
-        index = next((number for number, word in enumerate(rest) if os.path.isfile(word)), None)
-        if index is None:
+        """Unknown options before the script are probably meant for it; ours among them stay ours."""
+        ours, theirs, left = list(lead), list[str](), list(rest)
+        while left and left[0] != "--" and not os.path.isfile(left[0]):
+            length = self.option_length(left[0]) if left[0].startswith("-") else None
+            (theirs if length is None else ours).extend(left[: length or 1])
+            left = left[length or 1 :]
+        if not left or left[0] == "--":
             return [*lead, *rest]
-        script = rest.pop(index)
-        raise self._arguments_of(script, [*lead, script], rest)
+        raise self._arguments_of(left[0], [*ours, left[0]], [*theirs, *left[1:]])
 
     def _arguments_of(self, script: str, ours: list[str], words: list[str]) -> UsageError:
-        """The error with the line to type for arguments of a script; global options are allowed anywhere."""
+        """The error with the line to type for arguments of a script.
+
+        Global options are allowed anywhere. If the source defines the first argument, its options are known, and
+        those of ours that it does not define are ours.
+        """
+        defined = defined_options(source_of(script))
+        is_known = words[0].partition("=")[0] in defined
         end = words.index("--") if "--" in words else len(words)
-        anywhere = [word for word in words[:end] if word in ("--no-ui", "--json", "--verbose", "--dry-run")]
-        arguments = [*(word for word in words[:end] if word not in anywhere), *words[end + 1 :]]
-        line = self.line([*ours, *anywhere, "--", *arguments])
+        ours, arguments, left = list(ours), list[str](), words[:end]
+        while left:
+            name = left[0].partition("=")[0]
+            length = self.option_length(left[0]) if is_known and name not in defined and name[:1] == "-" else None
+            is_ours = length is not None or name in ("--no-ui", "--json", "--verbose", "--dry-run")
+            (ours if is_ours else arguments).extend(left[: length or 1])
+            left = left[length or 1 :]
+        line = self.line([*ours, "--", *arguments, *words[end + 1 :]])
         problem, meant = self.correction(words[0])
-        meant = None if words[0].partition("=")[0] in defined_options(source_of(script)) else meant
         hint = f"arguments of {script} come after --, so type: {line}"
-        return UsageError(problem, _joined(meant, hint))
+        return UsageError(problem, _joined(None if is_known else meant, hint))
 
     def _command(self, lead: list[str], command: list[str]) -> list[str]:
         """A program takes everything after it. Launchers accept a `--` after the script; Python passes it on."""
@@ -215,8 +228,9 @@ class TrailingOptions:
         shared = [name for name in map(_option_name, self.options) if name in defined]
         if not shared:
             return None
-        taken = f"{', '.join(shared)} {'was' if len(shared) == 1 else 'were'} read as an option of backprop-tui"
-        return f"{taken}; for {self.script}, which has it too, type: {self._line_for_script(shared)}"
+        verb, pronoun = ("was read as an option", "it") if len(shared) == 1 else ("were read as options", "them")
+        line = self._line_for_script(shared)
+        return f"{', '.join(shared)} {verb} of backprop-tui; for {self.script}, which has {pronoun} too, type: {line}"
 
     def explain(self, error: BackpropError) -> None:
         """Adds the line that hands an option to the script to an error about that option or its value."""

@@ -18,8 +18,10 @@ MACHINES_LIMIT = -1  # as many runs at a time as the machine allows; None is a l
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
-# Ranges and lists as others write them: 1-3, 1:3, 1...3, {1..3}; [1,2,3]; 1 2 3, 1;2;3.
-_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
+# Ranges and lists as others write them: 1-3, 1:3, 1...3, 1…3, {1..3}; range(3); 0.1-0.3; [1,2,3]; 1 2 3, 1;2;3.
+_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|…|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
+_PYTHON_RANGE = re.compile(r"range\((?:(-?\d+)\s*,\s*)?(-?\d+)\)")
+_DECIMAL_RANGE = re.compile(r"-?\d*\.\d+\s*[-–:]\s*-?\d*\.?\d+|-?\d+\s*[-–:]\s*-?\d*\.\d+")
 _OTHER_LIST = re.compile(r"[\[({](.*,.*)[\])}]|(-?[\d.][^\s;,]*(?:\s*[\s;]\s*-?[\d.][^\s;,]*)+)")
 
 Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
@@ -111,9 +113,14 @@ def _in_our_notation(listed: str) -> str | None:
     """The values as we write them, if they are a range or a list in another notation."""
     if _RANGE.fullmatch(listed):
         return None
-    range_, list_ = _OTHER_RANGE.fullmatch(listed), _OTHER_LIST.fullmatch(listed)
-    if range_ is not None:
-        return f"{range_[1]}..{range_[2]}"
+    python, list_ = _PYTHON_RANGE.fullmatch(listed), _OTHER_LIST.fullmatch(listed)
+    if python is not None:
+        return f"{python[1] or 0}..{int(python[2]) - 1}"
+    parts = [part.strip() for part in listed.split(",")]
+    meant = [_OTHER_RANGE.sub(r"\1..\2", part) if _OTHER_RANGE.fullmatch(part) else part for part in parts]
+    is_mixed = len(parts) == 1 or not set(meant).isdisjoint(parts)  # but 3-4,5-6 may be names
+    if meant != parts and is_mixed and all(re.fullmatch(r"-?[\d.]+", part) for part in meant):
+        return ",".join(meant)
     return None if list_ is None else ",".join(re.split(r"\s*[\s;,]\s*", (list_[1] or list_[2]).strip()))
 
 
@@ -122,7 +129,7 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
     if match is None:
         if not part:
             raise ValueError(f"{text!r} has an empty value")
-        if ".." in part and part != ".." and "/" not in part:
+        if _DECIMAL_RANGE.fullmatch(part) or (".." in part and part != ".." and "/" not in part):
             key = text.partition("=")[0]
             raise ValueError(f"{text!r}: A..B is for whole numbers; list other values, such as {key}=0.1,0.2,0.3")
         yield part

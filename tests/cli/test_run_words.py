@@ -79,6 +79,7 @@ def test_complete_lines_are_unchanged(line: str) -> None:
         ("run train.py data --lr 1", "run train.py -- data --lr 1"),
         ("run train.py --lr 0.1 --no-ui -- --wd 1", "run train.py --no-ui -- --lr 0.1 --wd 1"),
         ("run --lr 0.1 train.py", "run train.py -- --lr 0.1"),
+        ("run --lr 0.1 -d --config mine -m 5 train.py --wd 1", "run -d --config mine -m 5 train.py -- --lr 0.1 --wd 1"),
         ("run mine --lr 0.1", "run mine -- --lr 0.1"),
         ("run python3 train.py -- --lr 0.1", "run -- python3 train.py --lr 0.1"),
         ("run -m 30 min train.py -d", "run -m 30min train.py -d"),
@@ -141,6 +142,13 @@ def test_an_option_that_the_script_defines_is_no_misspelling(workplace: Path) ->
         _parsed("run train.py --nam x")
 
 
+def test_our_options_after_those_of_the_script_stay_ours_if_it_does_not_define_them(workplace: Path) -> None:
+    (workplace / "train.py").write_text("parser.add_argument('--lr')\nparser.add_argument('--name')\n")
+    with pytest.raises(UsageError) as refused:
+        _parsed("run train.py --lr 1 -d --name x -m 5 --wd 2")
+    assert str(refused.value).endswith(": backprop-tui run train.py -d -m 5 -- --lr 1 --name x --wd 2")
+
+
 SOURCE = """
 parser.add_argument("-n", "--name")
 parser.add_argument("--json", action="store_true")
@@ -152,9 +160,13 @@ parser.add_argument("--max-minutes")
 @pytest.mark.parametrize(
     ("typed", "shared", "line"),
     [
-        ("run train.py --name foo", "--name was", "run train.py -- --name foo"),
-        ("run train.py -n foo -p 2 --json -- --lr 1", "-n, --json were", "run train.py -p 2 -- -n foo --json --lr 1"),
-        ("run -d train.py --name=foo", "--name was", "run -d train.py -- --name=foo"),
+        ("run train.py --name foo", "--name was read as an option", "run train.py -- --name foo"),
+        (
+            "run train.py -n foo -p 2 --json -- --lr 1",
+            "-n, --json were read as options",
+            "run train.py -p 2 -- -n foo --json --lr 1",
+        ),
+        ("run -d train.py --name=foo", "--name was read as an option", "run -d train.py -- --name=foo"),
     ],
 )
 def test_an_option_that_the_script_also_has_is_accepted_with_a_warning(
@@ -162,7 +174,7 @@ def test_an_option_that_the_script_also_has_is_accepted_with_a_warning(
 ) -> None:
     (workplace / "train.py").write_text(SOURCE)
     warning = _parsed(typed).arguments.trailing.warning()
-    assert warning.startswith(f"{shared} read as an option of backprop-tui; for train.py")
+    assert warning.startswith(f"{shared} of backprop-tui; for train.py")
     assert warning.endswith(f": backprop-tui {line}")
 
 

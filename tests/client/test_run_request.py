@@ -45,9 +45,17 @@ def test_ranges_and_values_may_stand_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("typed", "advice"),
     [
-        *((f"seed={other}", "write seed=1..3") for other in ("1-3", "1:3", "1...3", "{1..3}", "[1-3]", "1 to 3")),
+        *(
+            (f"seed={other}", "write seed=1..3")
+            for other in ("1-3", "1:3", "1...3", "1…3", "{1..3}", "[1-3]", "1 to 3", "range(1, 4)")
+        ),
+        ("seed=range(3)", "write seed=0..2"),
+        ("seed=1-3,5", "write seed=1..3,5"),
         *((f"lr={other}", "write lr=0.1,0.2") for other in ("[0.1,0.2]", "(0.1, 0.2)", "0.1 0.2", "0.1;0.2")),
-        *((f"lr={other}", "list other values, such as lr=0.1,0.2,0.3") for other in ("1..x", "0.1..0.5", "1,2,...,9")),
+        *(
+            (f"lr={other}", "list other values, such as lr=0.1,0.2,0.3")
+            for other in ("1..x", "0.1..0.5", "0.1-0.3", "1,2,...,9")
+        ),
     ],
 )
 def test_another_notation_is_refused_with_ours(typed: str, advice: str) -> None:

@@ -109,7 +109,7 @@ MISTAKES = [
     Mistake("continue waits", 2, "run waits is queued", "backprop-tui queue release"),
     Mistake("continue done", 2, "run done has ended", "backprop-tui resume done"),
     Mistake("edit done --max-minutes 5", 2, "run done has ended", "backprop-tui resume done -m 5"),
-    Mistake("edit waits", 2, "nothing to change", "--max-minutes"),
+    Mistake("edit waits", 2, "nothing to change", "give --name, --tag, --note, -m"),
     Mistake("edit busy --objective loss", 2, "run busy is running", "after the run has ended"),
     Mistake("queue priority done 3", 2, "run done has ended", "backprop-tui queue"),
     Mistake("queue move busy --to 1", 2, "run busy is running, not queued", "backprop-tui queue"),
@@ -130,7 +130,7 @@ MISTAKES = [
     Mistake("show a@best", 2, "no run 'a'", "backprop-tui list"),
     Mistake("stop", 2, "RUN is missing", "--all for every unfinished run"),
     Mistake("stop --all busy", 2, "--all is every unfinished run", "give it or RUN, not both"),
-    Mistake("remove", 2, "RUN is missing", "backprop-tui remove --help"),
+    Mistake("remove", 2, "RUN is missing", "backprop-tui remove RUN"),
     Mistake("export --metrics", 2, "--metrics needs the runs", "@last"),
     # Options of other commands and tools
     Mistake("stop --force busy", 2, "unknown option --force", "--now"),

@@ -50,7 +50,7 @@ _PACKAGES = {
     "yaml": "pyyaml",
     "zmq": "pyzmq",
 }
-_OWN_PACKAGE = "backprop_tui"
+_OUR_MODULES = ("backprop_tui", "backprop_report")
 
 
 def imports(clues: Clues) -> Cause | None:
@@ -81,7 +81,7 @@ def _describe_module(clues: Clues, match: re.Match[str]) -> tuple[str, str]:
     top = module.partition(".")[0]
     facts = clues.facts
     summary = f"no module {module}" + ("" if facts.interpreter is None else f" in {facts.interpreter}")
-    if top == _OWN_PACKAGE:
+    if top in _OUR_MODULES:
         path = clues.root.frames[0][0] if clues.root is not None and clues.root.frames else "."
         folder = posixpath.dirname(posixpath.join(facts.cwd, path))
         return (

@@ -20,7 +20,7 @@ def cause_of_failed_start(path: str, problem: str, *, not_found: bool, first_lin
         return _bad_interpreter(path, first_line, evidence=reason)
     if problem == "Exec format error":
         if first_line is not None and first_line.startswith(_ELF):
-            detail, advice = "it is built for another kind of machine", "install a build for this machine"
+            detail, advice = "it is damaged or built for another kind of machine", "install a build for this machine"
         elif first_line is not None and not first_line.isascii():
             detail, advice = "it is neither a script nor a program", "check that it was downloaded or copied as a whole"
         else:

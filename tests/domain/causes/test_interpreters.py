@@ -32,7 +32,13 @@ MISSING = "No such file or directory"
         (MISSING, None, "file_not_found", "cannot start /w/run.sh: No such file", "exists"),
         ("Exec format error", b"\x9f\x00\x12", "bad_interpreter", "neither a script nor a program", "as a whole"),
         ("Exec format error", b"echo hi", "bad_interpreter", "names no interpreter", "#!/bin/bash"),
-        ("Exec format error", b"\x7fELF\x02", "bad_interpreter", "another kind of machine", "for this machine"),
+        (
+            "Exec format error",
+            b"\x7fELF\x02",
+            "bad_interpreter",
+            "damaged or built for another kind",
+            "for this machine",
+        ),
         ("Permission denied", b"#!/bin/bash", "not_executable", "Permission denied", "chmod +x /w/run.sh"),
     ],
 )

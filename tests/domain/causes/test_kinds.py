@@ -182,8 +182,9 @@ def test_what_provides_a_module(module: str, word: str) -> None:
     assert word in (cause_of(raised(f"ModuleNotFoundError: No module named '{module}'")).advice or "")
 
 
-def test_the_report_module_comes_with_the_command_that_copies_it() -> None:
-    cause = cause_of(raised("ModuleNotFoundError: No module named 'backprop_tui'", path="/w/a b/train.py"))
+@pytest.mark.parametrize("module", ["backprop_tui", "backprop_report"])
+def test_the_report_module_comes_with_the_command_that_copies_it(module: str) -> None:
+    cause = cause_of(raised(f"ModuleNotFoundError: No module named '{module}'", path="/w/a b/train.py"))
     assert cause.advice == "backprop-tui report '/w/a b', then there: import backprop_report as report"
 
 
