@@ -92,13 +92,8 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
     runs = _runs_of_sweep(request, program, first)
-    return SubmissionPlan(
-        runs=runs,
-        environment=environment,
-        program=program,
-        id_given=request.run_id is not None,
-        shared_output=_advise_on_output(request, program, runs) if len(runs) > 1 else None,
-    )
+    shared, id_given = _advise_on_output(request, program, runs), request.run_id is not None
+    return SubmissionPlan(runs=runs, environment=environment, program=program, id_given=id_given, shared_output=shared)
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
@@ -118,7 +113,8 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
 
 def _advise_on_output(request: RunRequest, program: Program, runs: Sequence[Run]) -> str | None:
     """How to give each run of a sweep an output directory of its own, if its script has an option for that."""
-    shared = shared_output(source_of(program.source or ""), [run.spec.command for run in runs])
+    commands = [run.spec.command for run in runs]
+    shared = shared_output(source_of(program.source or ""), commands) if len(runs) > 1 else None
     if shared is None:
         return None
     option, value = shared

@@ -340,12 +340,13 @@ def _judge_loss(
     undecided = _LossTrend.UNKNOWN if final else _LossTrend.PENDING
     if len(losses) < MIN_POINTS:
         is_awaited = not count.fell or count.points < _UNSUPPORTED_POINTS or bool(losses)
-        trend = undecided if is_awaited else _LossTrend.UNKNOWN
-        return seen(trend=trend, after=losses[-1] if losses else None, after_of="newest line")
-    at_first, now = _median(losses[:MIN_POINTS]), _median(losses[-MIN_POINTS:])
-    first_line: dict[str, Any] = {"after": losses[0], "after_of": "first line"}
-    first_lines: dict[str, Any] = {"after": at_first, "after_of": f"median of the first {MIN_POINTS} lines"}
-    newest_lines: dict[str, Any] = {"after": now, "after_of": f"median of the newest {MIN_POINTS} lines"}
+        return seen(
+            trend=undecided if is_awaited else _LossTrend.UNKNOWN,
+            after=losses[-1] if losses else None,
+            after_of="newest line",
+        )
+    first_line, first_lines, newest_lines = _named_losses(losses)
+    at_first, now = first_lines["after"], newest_lines["after"]
     spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
     start = _median(opening[:MIN_POINTS]) if len(opening) >= MIN_POINTS else level
     gap = abs(start - level)
@@ -366,6 +367,16 @@ def _judge_loss(
         return seen(trend=undecided, **newest_lines)
     trend = _LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED
     return seen(trend=trend, **(first_lines if as_at_start else newest_lines))
+
+
+def _named_losses(losses: Sequence[float]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The losses since the resume: the first, the level of the first lines and that of the newest, as in `_Loss`."""
+    first, newest = _median(losses[:MIN_POINTS]), _median(losses[-MIN_POINTS:])
+    return (
+        {"after": losses[0], "after_of": "first line"},
+        {"after": first, "after_of": f"median of the first {MIN_POINTS} lines"},
+        {"after": newest, "after_of": f"median of the newest {MIN_POINTS} lines"},
+    )
 
 
 def _recent(losses: Sequence[float]) -> Sequence[float]:

@@ -156,7 +156,7 @@ def test_words_of_other_tools_are_answered_with_the_line(typed: str, answer: str
         ("run --job-name x train.py", "did you mean --name?"),
         ("run --max_run_minutes 3 train.py", "did you mean --max-run-minutes?"),
         ("run --bg train.py", "did you mean --detach?"),
-        ("resume x --memory 8G", "did you mean --min-free-ram?"),
+        ("run --memory 8G train.py", "did you mean --min-free-ram?"),
         ("clean --days 30", "are required: --older-than; type: backprop-tui clean --older-than AGE"),
     ],
 )

@@ -108,12 +108,10 @@ def test_a_loss_that_stays_high_has_jumped_and_one_that_comes_back_has_not() -> 
     assert verdict_on(before, high[:10]) is None
     check = verdict_on(before, high)
     assert check is not None
+    lines = "median of the newest 3 lines; before: median of 5 lines"
     assert (check.verdict, check.message) == (
         ResumeVerdict.JUMPED,
-        (
-            "the loss jumped at the resume: loss 2, before 0.5318 "
-            "(median of the newest 3 lines; before: median of 5 lines)"
-        ),
+        f"the loss jumped at the resume: loss 2, before 0.5318 ({lines})",
     )
     restless = [
         LoggedPoint(step=1900 + 10 * place, loss=2.0 if place < 6 else 0.54) for place in range(SETTLING_POINTS)
