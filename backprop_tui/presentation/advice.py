@@ -8,8 +8,8 @@ from backprop_tui.store.fields import JsonObject
 
 # The first word of a command in an advice; what else follows a colon or a semicolon is text.
 _PROGRAM = (
-    r"(?:backprop-tui|bash|cd|chmod|conda|hf|nvidia-smi|python3(?= -)|sed|sudo|uv|wandb"
-    r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+)"
+    r"(?:backprop-tui|bash|cd|chmod|conda|hf|nvidia-smi|sed|sudo|uv|wandb"
+    r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+|(?:'[^']*/python[\d.]*'|(?:[^\s']*/)?python[\d.]*)(?= [-/]))"
 )
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
 _COMMAND = re.compile(rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})")

@@ -34,7 +34,7 @@ MISTAKES = [
     Mistake("--demo", 2, "--demo needs a terminal", "leave out"),
     Mistake("queue bogus", 2, "invalid choice: 'bogus'", "backprop-tui queue --help"),
     Mistake("doctor now", 2, "unexpected argument now", "backprop-tui doctor --help"),
-    Mistake("completion", 2, "required", "backprop-tui completion {install,bash,zsh,fish,man}"),
+    Mistake("completion", 2, "required", "backprop-tui completion {install,uninstall,bash,zsh,fish,man}"),
     Mistake("completion powershell", 2, "'powershell'", "backprop-tui completion --help"),
     # Scripts and commands
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),

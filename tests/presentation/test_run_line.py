@@ -36,8 +36,8 @@ def failed(advice: str) -> KnownRun:
             ["'/my envs/bin/python' -m venv .venv && .venv/bin/pip install x", "then queue it again"],
         ),
         (
-            "/e/bin/python -m pip install x, or choose another interpreter with --python (used: python3 on PATH)",
-            ["/e/bin/python -m pip install x", "or choose another interpreter with --python (used: python3 on PATH)"],
+            "/shims/python3 -m pip install x, or choose another interpreter with --python (used: python3 on PATH)",
+            ["/shims/python3 -m pip install x", "or choose another interpreter with --python (used: python3 on PATH)"],
         ),
         ("fix /w/train.py line 3, then resume", ["; fix /w/train.py line 3, then:", RESUME]),
         ("check dmesg, then resume it", ["; check dmesg, then:", RESUME]),
@@ -47,6 +47,7 @@ def failed(advice: str) -> KnownRun:
             ["; another process may hold it:", "nvidia-smi -q -d COMPUTE", "then:", RESUME],
         ),
         ("/dev/shm has 64 MB free: use fewer loader workers", ["; /dev/shm has 64 MB free: use fewer loader workers"]),
+        ("name it before: python3 /w/a", ["; name it before:", "python3 /w/a"]),
         ("it belongs to Python itself: name another", ["; it belongs to Python itself: name another"]),
     ],
 )
