@@ -320,10 +320,8 @@ def end_line(record: JsonObject) -> str:
 def _after(record: JsonObject) -> str:
     """`after 12m04s`, or of several attempts the last one and all: `after 3m (15m04s in total)`."""
     total, attempts = durations.elapsed(record["duration_seconds"]), record["attempts"]
-    begin, end = (from_iso(attempts[-1].get(key)) if attempts else None for key in ("started_at", "ended_at"))
-    if len(attempts) < 2 or begin is None or end is None:
-        return f"after {total}"
-    return f"after {durations.elapsed(end - begin)} ({total} in total)"
+    seconds = attempts[-1].get("duration_seconds") if len(attempts) > 1 else None
+    return f"after {total}" if seconds is None else f"after {durations.elapsed(seconds)} ({total} in total)"
 
 
 def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, waits_for: str = "") -> str:

@@ -67,5 +67,5 @@ def test_commands_are_lines_of_their_own(advice: str, lines: list[str]) -> None:
 def test_the_end_says_how_long_the_last_attempt_took_and_where_the_training_was() -> None:
     record = ended("ab12", epoch=10.0).record | {"duration_seconds": 111.0}
     assert end_line(record) == "completed after 1m51s at epoch 10"
-    [attempt] = record["attempts"]
+    attempt = record["attempts"][0] | {"duration_seconds": 100.0}
     assert end_line(record | {"attempts": [attempt, attempt]}) == "completed after 1m40s (1m51s in total) at epoch 10"
