@@ -340,11 +340,8 @@ def _judge_loss(
     undecided = _LossTrend.UNKNOWN if final else _LossTrend.PENDING
     if len(losses) < MIN_POINTS:
         is_awaited = not count.fell or count.points < _UNSUPPORTED_POINTS or bool(losses)
-        return seen(
-            trend=undecided if is_awaited else _LossTrend.UNKNOWN,
-            after=losses[-1] if losses else None,
-            after_of="newest line",
-        )
+        trend, newest = undecided if is_awaited else _LossTrend.UNKNOWN, losses[-1] if losses else None
+        return seen(trend=trend, after=newest, after_of="newest line")
     first_line, first_lines, newest_lines = _named_losses(losses)
     at_first, now = first_lines["after"], newest_lines["after"]
     spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
