@@ -51,6 +51,9 @@ class LoggedPoint:
     time: float | None = None
 
 
+Points = Sequence[LoggedPoint]
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class BeforeResume:
     """The run before the resume: its first points, the last ones, and what is known of its checkpoints.
@@ -60,8 +63,8 @@ class BeforeResume:
     start of the resumed one. All are None if unknown; times are wall-clock times.
     """
 
-    first: Sequence[LoggedPoint] = ()
-    last: Sequence[LoggedPoint] = ()
+    first: Points = ()
+    last: Points = ()
     saved_step: int | None = None
     saved_at: float | None = None
     save_steps: int | None = None
@@ -147,7 +150,7 @@ class _Loss:
 
 
 def check_resume(
-    before: BeforeResume, after: Sequence[LoggedPoint], *, attempt: int, metric: str | None, final: bool
+    before: BeforeResume, after: Points, *, attempt: int, metric: str | None, final: bool
 ) -> ResumeCheck | None:
     """Judges the points since the resume, oldest first; returns None while more points are needed.
 
@@ -207,7 +210,7 @@ def _verdict(steps: _Count, epochs: _Count, loss: _Loss, *, is_enough: bool) -> 
     return ResumeVerdict.RESTARTED if loss.repeats else None
 
 
-def _is_enough(steps: _Count, loss: _Loss, after: Sequence[LoggedPoint], *, final: bool) -> bool:
+def _is_enough(steps: _Count, loss: _Loss, after: Points, *, final: bool) -> bool:
     """Whether a counter that fell shows that the run restarted.
 
     A bar may show 0 for a moment before it is advanced, or count the batches that are skipped.
@@ -218,7 +221,7 @@ def _is_enough(steps: _Count, loss: _Loss, after: Sequence[LoggedPoint], *, fina
     return steps.points >= (MIN_POINTS if final and not is_loss_missing else _UNSUPPORTED_POINTS)
 
 
-def _judge_count(name: str, before: BeforeResume, after: Sequence[LoggedPoint], *, final: bool) -> _Count:
+def _judge_count(name: str, before: BeforeResume, after: Points, *, final: bool) -> _Count:
     """Compares where a counter begins after the resume with where it was at the checkpoint."""
     earlier, points = _with_value(name, before.last), _with_value(name, after)
     start = next((number for _, number in _with_value(name, before.first)), 0.0)
@@ -254,7 +257,7 @@ def _judge_count(name: str, before: BeforeResume, after: Sequence[LoggedPoint], 
     )
 
 
-def _with_value(name: str, points: Sequence[LoggedPoint]) -> list[tuple[LoggedPoint, float]]:
+def _with_value(name: str, points: Points) -> list[tuple[LoggedPoint, float]]:
     values = ((point, getattr(point, name)) for point in points)
     return [(point, float(value)) for point, value in values if value is not None and math.isfinite(value)]
 
@@ -323,14 +326,7 @@ def _judge_rise(rise: float, rate: float | None, before: BeforeResume, first: Lo
     return _Trend.JUMPED if rise > possible else _Trend.CONTINUES
 
 
-def _judge_loss(
-    until: Sequence[LoggedPoint],
-    first: Sequence[LoggedPoint],
-    after: Sequence[LoggedPoint],
-    count: _Count,
-    *,
-    final: bool,
-) -> _Loss:
+def _judge_loss(until: Points, first: Points, after: Points, count: _Count, *, final: bool) -> _Loss:
     """Compares the loss with that `until` the checkpoint and that of a fresh start, whichever of them is higher."""
     earlier, losses, opening = _recent(_losses(until)), _losses(after)[:SETTLING_POINTS], _losses(first)
     if len(earlier) < MIN_POINTS:
@@ -394,7 +390,7 @@ def _repeats(opening: Sequence[float], losses: Sequence[float], gap: float) -> b
     return is_curve and all(abs(first - again) <= 0.05 * gap for first, again in pairs)
 
 
-def _up_to_resume(points: Sequence[LoggedPoint], count: _Count) -> Sequence[LoggedPoint]:
+def _up_to_resume(points: Points, count: _Count) -> Points:
     """The points up to where the run continues, since later ones are repeated; all points if that is not known."""
     if count.expected is None or count.begin is None:
         return points
@@ -403,7 +399,7 @@ def _up_to_resume(points: Sequence[LoggedPoint], count: _Count) -> Sequence[Logg
     return [point for value, point in values if value is None or value <= until]
 
 
-def _losses(points: Sequence[LoggedPoint]) -> list[float]:
+def _losses(points: Points) -> list[float]:
     return [point.loss for point in points if point.loss is not None and math.isfinite(point.loss)]
 
 
@@ -414,7 +410,7 @@ def _median(values: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _why_unknown(before: BeforeResume, after: Sequence[LoggedPoint], count: _Count) -> str:
+def _why_unknown(before: BeforeResume, after: Points, count: _Count) -> str:
     if not _has_figures(after):
         return "no step, epoch or loss was read from its output"
     if not _has_figures(before.last):
@@ -429,7 +425,7 @@ def _why_unknown(before: BeforeResume, after: Sequence[LoggedPoint], count: _Cou
     return f"it began at {count.name} {begin}, and its checkpoint is of {expected}"
 
 
-def _has_figures(points: Sequence[LoggedPoint]) -> bool:
+def _has_figures(points: Points) -> bool:
     return any(point.step is not None or point.epoch is not None or point.loss is not None for point in points)
 
 
