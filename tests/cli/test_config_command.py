@@ -47,7 +47,10 @@ def test_init_set_and_show_agree(obey: Commands, session: Session) -> None:
     assert obey("config", "init").lines == [f"{session.config_path}: written"]
     assert obey("config", "init").code == 2
     assert obey("config", "set", "gpu.max_temp_c", "80").lines == [
-        f"gpu.max_temp_c = 80: written to {session.config_path}; runs that are queued already keep theirs"
+        (
+            f"gpu.max_temp_c = 80: written to {session.config_path}; runs that are queued already keep theirs; "
+            "to change one: backprop-tui edit RUN --gpu-max-temp 80"
+        )
     ]
     assert obey.json("config", "show", "gpu.max_temp_c")["gpu.max_temp_c"]["value"] == 80.0
     assert obey.json("config", "set", "run.checkpoint_globs", "a,b")["value"] == ["a", "b"]
