@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.run import Ended, StopPlan
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.processes.identity import state_of
 from tests.support import processes
 from tests.support.sandbox import Sandbox, Submitted, python, script
@@ -202,3 +204,15 @@ def test_requests_that_do_not_apply_are_ignored(sandbox: Sandbox, request_: Paus
     run.wait_until_it_reports("SIGINT")
     run.ask(request_)
     assert ended(run).status is Status.STOPPED
+
+
+def test_a_run_that_has_started_takes_over_only_the_temperature_of_its_thresholds(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*script("exits_on_signal.py"))
+    run.wait_until_it_reports("begin")
+    before = run.run().spec.limits
+    run.ask(EditRequest(thresholds=Thresholds(gpu_max_temp_celsius=70.0, max_load_per_core=9.0)))
+    run.wait(lambda: run.run().spec.limits.gpu_max_temp_celsius == 70.0, "another temperature")
+    assert run.run().spec.limits == replace(before, gpu_max_temp_celsius=70.0)
+    run.wait(lambda: "edited" in run.events(), "the event")
+    run.ask(STOP)
+    ended(run)
