@@ -335,13 +335,12 @@ def _judge_loss(
     earlier, losses, opening = _recent(_losses(until)), _losses(after)[:SETTLING_POINTS], _losses(first)
     if len(earlier) < MIN_POINTS:
         return _Loss()
-    level = _median(earlier)
-    seen = partial(_Loss, before=level, before_lines=len(earlier))
+    seen = partial(_Loss, before=(level := _median(earlier)), before_lines=len(earlier))
     undecided = _LossTrend.UNKNOWN if final else _LossTrend.PENDING
     if len(losses) < MIN_POINTS:
         is_awaited = not count.fell or count.points < _UNSUPPORTED_POINTS or bool(losses)
-        trend, newest = undecided if is_awaited else _LossTrend.UNKNOWN, losses[-1] if losses else None
-        return seen(trend=trend, after=newest, after_of="newest line")
+        newest: dict[str, Any] = {"after": losses[-1], "after_of": "newest line"} if losses else {}
+        return seen(trend=undecided if is_awaited else _LossTrend.UNKNOWN, **newest)
     first_line, first_lines, newest_lines = _named_losses(losses)
     at_first, now = first_lines["after"], newest_lines["after"]
     spread = max(1.4826 * _median([abs(value - level) for value in earlier]), 0.02 * abs(level), 1e-12)
@@ -362,8 +361,8 @@ def _judge_loss(
         return seen(**(first_line if count.fell else newest_lines))
     if len(losses) < SETTLING_POINTS and not (final and len(losses) >= SETTLING_POINTS // 2):
         return seen(trend=undecided, **newest_lines)
-    trend = _LossTrend.AS_AT_START if as_at_start else _LossTrend.JUMPED
-    return seen(trend=trend, **(first_lines if as_at_start else newest_lines))
+    kind, lines = (_LossTrend.AS_AT_START, first_lines) if as_at_start else (_LossTrend.JUMPED, newest_lines)
+    return seen(trend=kind, **lines)
 
 
 def _named_losses(losses: Sequence[float]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
