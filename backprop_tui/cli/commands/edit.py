@@ -86,7 +86,7 @@ def _check(
     if edit is None and timebox is None:
         raise UsageError(
             "nothing to change",
-            "give --name, --tag, --note, --max-minutes or another option: backprop-tui edit --help",
+            "give --name, --tag, --note, -m or another option: backprop-tui edit --help",
         )
     if arguments.name is not None and len(run_ids) > 1:
         raise UsageError(f"--name: {arguments.run!r} means {len(run_ids)} runs", "name one of them")
