@@ -4,10 +4,10 @@ BIN := .venv/bin
 .PHONY: test quick check docs bench hooks demo-example
 
 test: .venv/installed  ## all tests (about 15 minutes on 2 cores)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3
 
 quick: .venv/installed  ## the tests that start no processes and no dashboard (under a minute)
-	$(BIN)/pytest -q -n 2 -m "not e2e and not slow and not frameworks" --hypothesis-profile=quick
+	$(BIN)/pytest -q -n 3 -m "not e2e and not slow and not frameworks" --hypothesis-profile=quick
 
 check: .venv/installed  ## lint, format, types, import contracts
 	$(BIN)/ruff check
