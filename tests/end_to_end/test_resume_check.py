@@ -74,7 +74,7 @@ def test_a_slice_that_continues_is_distinguished_from_one_that_restarts(
 
 
 def test_slices_end_when_an_epoch_begins_again_although_the_loss_came_down(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*python(EPOCHS), max_run_seconds=3.0, total_seconds=30.0, stop=TERM)
+    run = sandbox.submit(*python(EPOCHS), max_run_seconds=5.0, total_seconds=50.0, stop=TERM)
     record = run.wait_for_end(seconds=60)
     assert (record.status, len(record.attempts)) == (Status.TIMEBOXED, 2)
     check = record.resume_check
