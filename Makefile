@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: test quick check docs bench hooks demo-example
 
 test: .venv/installed  ## all tests (about 15 minutes on 2 cores)
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 3 --dist worksteal
 
 quick: .venv/installed  ## the tests that start no processes and no dashboard (under a minute)
 	$(BIN)/pytest -q -n 3 -m "not e2e and not slow and not frameworks" --hypothesis-profile=quick
