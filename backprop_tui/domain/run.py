@@ -144,7 +144,7 @@ class SharedDirectory:
 
 
 def shared_message(folder: str, runs: Sequence[str], files: Sequence[str]) -> str:
-    """`step_9.pt and others in /work/ckpt may be of this run or of run abc: not used; give each run ...`."""
+    """`step_9.pt and others in /data/ckpt may be of this run or of run abc: not used; give each run ...`."""
     newest = files[-1].rpartition("/")[2] + (" and others" if len(files) > 1 else "")
     others = f"run {runs[0]}" if len(runs) == 1 else f"runs {', '.join(runs)}"
     return (

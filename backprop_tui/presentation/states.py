@@ -72,7 +72,7 @@ def shared_text(record: JsonObject) -> str:
 
 
 def shared_candidate(record: JsonObject) -> str:
-    """`if step_9.pt is of this run: backprop-tui resume abc --resume-from /work/ckpt/step_9.pt`; or nothing."""
+    """`if step_9.pt is of this run: backprop-tui resume abc --resume-from /data/ckpt/step_9.pt`; or nothing."""
     files = (record.get("shared_directory") or {}).get("files") or ()
     if not files:
         return ""
