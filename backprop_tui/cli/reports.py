@@ -268,8 +268,8 @@ def _timebox(run: Run) -> str:
     limit, stop = timebox_seconds(run), run.spec.stop
     if limit is None:
         return "none"
-    warning = "" if stop.warn_signal is None else f"{stop.warn_signal} {plain(stop.warn_seconds)} s before; "
-    ending = f"{stop.stop_signal}, TERM {plain(stop.grace_seconds)} s later, KILL 5 s after that"
+    warning = "" if stop.warn_signal is None else f"{stop.warn_signal} {duration(stop.warn_seconds)} before; "
+    ending = f"{stop.stop_signal}, TERM {duration(stop.grace_seconds)} later, KILL 5s after that"
     return f"{duration(limit)}; {warning}then {ending}"
 
 

@@ -18,7 +18,7 @@ from backprop_tui.client.runs import host_hint, status_of, terminate, wake_guard
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
@@ -340,11 +340,11 @@ def edit_requests(
 
 
 def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> str:
-    """What these requests change, such as `name baseline, no note, priority 2, a limit of 20 min`."""
+    """What these requests change, such as `name baseline, no note, priority 2, a limit of 20m`."""
     changes = [] if edit is None else [str(edit)]
     if timebox is not None:
         limit = timebox.max_run_seconds
-        changes.append("no time limit" if limit is None else f"a limit of {minutes(limit)} min")
+        changes.append("no time limit" if limit is None else f"a limit of {duration(limit)}")
     return ", ".join(changes)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from backprop_tui.client.runs import all_records, created, lost_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.formatting import from_iso, minutes
+from backprop_tui.domain.formatting import duration, from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED
@@ -89,7 +89,7 @@ def _why_not_lost(home: Home, run: Run) -> str | None:
     if belongs_here(home, run):
         return f"it belongs to this machine; stop it first: backprop-tui stop {run.id}"
     if not is_silent(home, run):
-        wait = f"wait until it has been silent for {minutes(SILENT_SECONDS)} min"
+        wait = f"wait until it has been silent for {duration(SILENT_SECONDS)}"
         return f"{run.host} was seen {ago(time.time() - seen_at(home, run))}; {wait}"
     directory = RunDirectory(home.run_folder(run.id))
     is_here = run.status in ACTIVE and run.attempt.boot_id == boot_id()

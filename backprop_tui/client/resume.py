@@ -19,7 +19,7 @@ from backprop_tui.client.specification import apply_options, asked_python, check
 from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import TargetKind, change_arguments, find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.goals import COUNTERS
 from backprop_tui.domain.invocation import find_original_flags, resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -211,7 +211,7 @@ def _has_ended(home: Home, run_id: str) -> bool:
 def _check_goals(run: Run, spec: Spec) -> None:
     if spec.total_seconds is not None and used_seconds(run) >= spec.total_seconds:
         raise UsageError(
-            f"run {run.id} has used its {minutes(spec.total_seconds)} minutes in total",
+            f"run {run.id} has used its {duration(spec.total_seconds)} in total",
             f"for more: backprop-tui resume {run.id} --total-minutes N",
         )
     for goal in spec.until:

@@ -7,10 +7,8 @@ Of two sizes in a sentence the available one is rounded down and the required on
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import pairwise
 
 TENTH_OF_A_GIGABYTE = 100_000_000
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def gigabytes_down(count_bytes: int) -> str:
@@ -35,14 +33,21 @@ def plain(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its two largest units, fractions of a second rounded up: 41s, 22m04s, 1h16m, 2d4h."""
-    whole = max(0, int(-(-seconds // 1)))
-    for (unit, size), (lesser_unit, lesser_size) in pairwise(_UNITS):
-        if whole >= size:
-            rest = whole % size // lesser_size
-            padded = str(rest) if unit == "d" else f"{rest:02}"
-            return f"{whole // size}{unit}" + (f"{padded}{lesser_unit}" if rest else "")
-    return f"{whole}s"
+    """A duration in its two largest units, rounded to the nearest: 41s, 22m04s, 1h16m, 2d4h. A negative one is 0s."""
+    whole_seconds, whole_minutes = max(0, round(seconds)), round(seconds / 60)
+    if whole_seconds < 60:
+        return f"{whole_seconds}s"
+    if whole_seconds < 60 * 60:
+        return _two_units(whole_seconds, 60, "m", "s")
+    if whole_minutes < 24 * 60:
+        return _two_units(whole_minutes, 60, "h", "m")
+    return _two_units(round(seconds / 3600), 24, "d", "h")
+
+
+def _two_units(count: int, per_unit: int, unit: str, lesser_unit: str) -> str:
+    whole, rest = divmod(count, per_unit)
+    padded = f"{rest:02}" if per_unit == 60 else str(rest)
+    return f"{whole}{unit}" + (f"{padded}{lesser_unit}" if rest else "")
 
 
 def minutes(seconds: float) -> str:

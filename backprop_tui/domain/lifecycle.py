@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.formatting import minutes
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
@@ -75,7 +75,7 @@ def next_slice(
     """Queues a sliced run behind the others for its next slice, or returns the reason why it ends here."""
     total = run.spec.total_seconds
     if total is not None and total - used_seconds <= MIN_SLICE_SHARE * (run.spec.max_run_seconds or 0.0):
-        return f"its total of {minutes(total)} minutes is used up"
+        return f"its total of {duration(total)} is used up"
     check = run.resume_check
     if check is not None and check.is_doubtful and check.attempt == run.attempt.number:
         return f"slice {_ended_slices(run)} {check.message}"
@@ -132,7 +132,7 @@ def decide_retry(attempts: Sequence[Attempt], cause: Cause | None, retries: int)
         return NoRetry(f"not retried: {cause.kind.replace('_', ' ')} would happen again")
     quick = _count_newest(attempts, (Status.FAILED,), lambda attempt: attempt.running_seconds < QUICK_SECONDS)
     if quick >= MAX_QUICK_FAILURES:
-        return NoRetry(f"not retried: it failed within {QUICK_SECONDS:.0f} s twice")
+        return NoRetry(f"not retried: it failed within {duration(QUICK_SECONDS)} twice")
     return Retry(failures, min(BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), MAX_BACKOFF_SECONDS))
 
 

@@ -11,6 +11,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings, is_stale
 from backprop_tui.launchers.sampler_process import SamplerProcess
+from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.detached_log import note
@@ -33,7 +34,7 @@ class ReadingsSource:
         self.probe = "auto"  # in use: a run may ask for another
         self.sample_seconds = 1.0
         self.gpus_known = False
-        self.broken_since: str | None = None
+        self._broken_at: float | None = None
 
     def latest(self) -> Readings:
         """The newest readings; the host's part is at most three seconds old.
@@ -46,6 +47,11 @@ class ReadingsSource:
         readings = self._with_fresh_host(sampled, now)
         self._track_probe_problem(readings, now)
         return readings
+
+    @property
+    def broken_since(self) -> str | None:
+        """The local time at which the probe broke; None if it works."""
+        return None if self._broken_at is None else clock_of_day(self._broken_at, time.time())
 
     def written_at(self) -> int | None:
         """The modification time of the sampler's file in nanoseconds, only for comparison; None without a file."""
@@ -71,9 +77,9 @@ class ReadingsSource:
 
     def _track_probe_problem(self, readings: Readings, now: float) -> None:
         if readings.probe_problem is None:
-            self.broken_since = None
-        elif self.broken_since is None:
-            self.broken_since = time.strftime("%H:%M", time.localtime(now))
+            self._broken_at = None
+        elif self._broken_at is None:
+            self._broken_at = now
 
 
 def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:

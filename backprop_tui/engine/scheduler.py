@@ -15,6 +15,7 @@ from backprop_tui.domain.causes.cause import (
     cause_of_unknown_end,
     cause_of_unmet_dependency,
 )
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
@@ -329,7 +330,7 @@ def _backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
     if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
         return ()
     seconds = state.not_before - now
-    message = f"{state.reason or 'again'} in {seconds:.0f} s"
+    message = f"{state.reason or 'again'} in {duration(seconds)}"
     return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
 

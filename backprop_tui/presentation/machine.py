@@ -30,7 +30,7 @@ def no_gpu_note(readings: Readings, *, gpus_known: bool) -> str:
 
 
 def gpu_problem(problem: str | None, age_seconds: float, now: float) -> str:
-    since = f" since {durations.clock(now - age_seconds)}" if age_seconds >= 1 else ""
+    since = f" since {durations.clock_of_day(now - age_seconds, now)}" if age_seconds >= 1 else ""
     reason = f" · {sanitize(problem)}" if problem else ""
     return f"not answering{since}{reason}"
 

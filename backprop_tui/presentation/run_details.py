@@ -59,7 +59,7 @@ def detail_sections(
         ("Command", _command(record, run.run)),
         ("Hardware", _hardware(run, gpu_models)),
         ("Checkpoints", _checkpoints(record, moment)),
-        ("Attempts", _attempts(record)),
+        ("Attempts", _attempts(record, moment)),
         ("Files", _files(record, run.run, run.live)),
     )
     for title, values in sections:
@@ -96,7 +96,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     for name, key in (("queued", "created_at"), ("started", "started_at"), ("ended", "ended_at")):
         at = from_iso(record.get(key))
         if at is not None:
-            yield name, f"{durations.day(at)} {durations.clock_with_seconds(at)} ({durations.ago(moment.wall - at)})"
+            yield name, f"{durations.clock_of_day(at, moment.wall, seconds=True)} ({durations.ago(moment.wall - at)})"
     check = record.get("resume_check")
     if check:
         yield "resume", _resume(record, check)
@@ -263,11 +263,11 @@ def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
         yield "", f"and {len(checkpoints) - _SHOWN_CHECKPOINTS} older"
 
 
-def _attempts(record: JsonObject) -> Iterator[NamedValue]:
+def _attempts(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
     for attempt in reversed(record["attempts"][-_SHOWN_ATTEMPTS:]):
         began, ended = from_iso(attempt.get("started_at")), from_iso(attempt.get("ended_at"))
-        times = "-" if began is None else durations.clock(began)
-        times += "" if ended is None else f" - {durations.clock(ended)}"
+        times = "-" if began is None else durations.clock_of_day(began, moment.wall)
+        times += "" if ended is None else f" - {durations.clock_of_day(ended, began or moment.wall)}"
         exited = exit_text(attempt) if attempt.get("exit_code") != 0 else ""
         status = (attempt.get("status") or "running") + (f" ({exited})" if exited else "")
         origin = f"  from {os.path.basename(attempt['resumed_from'])}" if attempt.get("resumed_from") else ""

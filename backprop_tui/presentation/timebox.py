@@ -30,7 +30,7 @@ def ends_text(event: JsonObject, at: str | None, now: float) -> str:
     ends_at, since = time_or_none(event.get("ends_at")), time_or_none(at)
     if ends_at is None or since is None:
         return ""
-    return f"ends in {duration(round(ends_at - since))} at {durations.clock_of_day(ends_at, now)}"
+    return f"ends in {duration(ends_at - since)} at {durations.clock_of_day(ends_at, now)}"
 
 
 def start_text(event: JsonObject, message: str, at: str | None, run: Run, now: float) -> str:
@@ -64,11 +64,7 @@ def total_left(run: Run) -> list[str]:
     if total is None:
         return []
     used = sum(attempt.running_seconds for attempt in run.attempts if attempt.ended_at is not None)
-    return [
-        f"{duration(max(0.0, round(total - used)))} of {duration(total)} left"
-        if used
-        else f"{duration(total)} in total"
-    ]
+    return [f"{duration(total - used)} of {duration(total)} left" if used else f"{duration(total)} in total"]
 
 
 def reached_timebox(record: JsonObject) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.probes import nvidia_driver
@@ -236,7 +237,7 @@ class NvidiaSmiProbe:
             answer = Pending(seconds=self._call_seconds)
         if isinstance(answer, Pending):
             raise ProbeUnavailable(
-                f"nvidia-smi has not returned for {answer.seconds:.0f} s: {nvidia_driver.SEE_KERNEL_LOG}"
+                f"nvidia-smi has not returned for {duration(answer.seconds)}: {nvidia_driver.SEE_KERNEL_LOG}"
             )
         self._update(answer)
 

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from types import ModuleType
 from typing import TypeVar
 
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
 from backprop_tui.probes import nvidia_driver
 from backprop_tui.probes.gpu_record import (
@@ -314,7 +315,7 @@ class NvmlProbe:
             raise unavailable_error(error.value, error, sys_root=self._sys_root) from error
         if isinstance(count, Pending):
             raise ProbeUnavailable(
-                f"nvmlInit has not returned for {count.seconds:.0f} s: {nvidia_driver.SEE_KERNEL_LOG}"
+                f"nvmlInit has not returned for {duration(count.seconds)}: {nvidia_driver.SEE_KERNEL_LOG}"
             )
         if count == 0:
             self.close()

@@ -300,7 +300,7 @@ class Guardian:
             self.recorder.commit(postponed=None)  # the timebox was extended
         if plan.warn_signal is not None and not live.warned and left <= plan.warn_seconds:
             self.recorder.commit(warned=True)
-            self.recorder.record_event("warned", f"{plan.warn_signal}: {max(0.0, left):.0f} s of the timebox left")
+            self.recorder.record_event("warned", f"{plan.warn_signal}: {duration(left)} of the timebox left")
             self.tree.signal_group(signal.Signals[plan.warn_signal])
         if left <= 0:
             reason = f"{TIMEBOX_END} {duration(limit)}"

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from backprop_tui.domain.formatting import plain
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Leftover, ScriptEnd, list_leftovers
 from backprop_tui.processes.identity import Identity
@@ -156,7 +156,7 @@ class Leftovers:
         if stopping is not None:
             return f"because the run {stopping.reason}" if stopping.by == "timebox" else stopping.reason
         if self._is_idle:
-            return f"after {plain(IDLE_SECONDS)} s without work (no CPU, no GPU, no output)"
+            return f"after {duration(IDLE_SECONDS)} without work (no CPU, no GPU, no output)"
         if exit_.code == 0:
             return "because of --leftovers kill"
         return "because the script failed" if exit_.is_known else "because the script is gone"

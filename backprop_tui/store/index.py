@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import count
 
 from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.status import ENDED
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, parse_object, read_bytes, set_aside, write_atomically
@@ -93,7 +94,7 @@ def scan_runs(home: Home) -> Records:
 def _index_lock(home: Home) -> Lock:
     lock = wait_for_lock(home.index_lock, seconds=LOCK_SECONDS)
     if lock is None:
-        raise StorageFailed(f"{home.index_lock}: held by another process for more than {LOCK_SECONDS:.0f} seconds")
+        raise StorageFailed(f"{home.index_lock}: held by another process for more than {duration(LOCK_SECONDS)}")
     return lock
 
 

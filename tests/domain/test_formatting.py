@@ -34,7 +34,7 @@ def test_a_shortage_is_never_rounded_away(free: int, lacking: int) -> None:
     ("seconds", "shown"),
     [
         (0, "0s"),
-        (0.2, "1s"),
+        (0.2, "0s"),
         (41, "41s"),
         (60, "1m"),
         (1324, "22m04s"),

@@ -164,7 +164,7 @@ def test_two_quick_failures_are_enough() -> None:
     assert isinstance(decide_retry(failed(1.0), HELPS, retries=9), Retry)
     again = decide_retry(failed(1.0, 2.0), HELPS, retries=9)
     assert isinstance(again, NoRetry)
-    assert "failed within 10 s twice" in again.reason
+    assert "failed within 10s twice" in again.reason
     assert isinstance(decide_retry(failed(1.0, QUICK_SECONDS), HELPS, retries=9), Retry)
     assert isinstance(decide_retry(failed(1.0, 60.0, 1.0), HELPS, retries=9), Retry)
 
@@ -284,7 +284,7 @@ def test_a_goal_on_a_metric_that_is_not_printed_gives_a_hint(goal: str, printed:
 def test_the_total_ends_it_and_says_so() -> None:
     run = after_slice(after_slice(sliced(120.0), 1, 10), 2, 20)
     assert ended(run).status is Status.TIMEBOXED
-    assert ended(run).reason == "at its limit; its total of 2 minutes is used up"
+    assert ended(run).reason == "at its limit; its total of 2m is used up"
 
 
 def test_without_a_checkpoint_the_run_ends_with_a_reason() -> None:

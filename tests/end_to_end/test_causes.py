@@ -135,7 +135,7 @@ def test_after_two_quick_failures_there_is_no_third_attempt_and_each_has_its_own
     assert run.events().count("not_retried") == 1
     assert isinstance(record.state, Ended)
     assert record.state.reason is not None
-    assert record.state.reason.endswith("not retried: it failed within 10 s twice")
+    assert record.state.reason.endswith("not retried: it failed within 10s twice")
     # The traceback of the first attempt is in the same log.
     assert cause_of(record).kind == "unknown"
     messages = [line["message"] for line in read_lines(run.directory.file("events.jsonl")) if "ended" in line["event"]]

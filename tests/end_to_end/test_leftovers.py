@@ -77,7 +77,7 @@ def test_an_idle_server_is_ended_and_named(sandbox: Sandbox) -> None:
     assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
     assert end.reason is not None
     assert end.reason.startswith("sleep 1000 (pid ")
-    assert "10 s without work" in end.reason
+    assert "10s without work" in end.reason
     assert messages(run)[-1] == end.reason
 
 

@@ -179,7 +179,7 @@ VALID = {
     "-V": "backprop-tui ",
     "run -d -m 90s train.py": "",
     "run -d -m 1h --total-minutes 12h train.py": "",
-    "edit waits -m 5": "a limit of 5 min",
+    "edit waits -m 5": "a limit of 5m",
 }
 
 

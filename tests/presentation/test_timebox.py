@@ -32,7 +32,7 @@ def timeboxed(*checkpoints: Checkpoint, minutes: float = 10, **spec: Any) -> dic
 def lines(record: dict[str, Any]) -> list[str]:
     """The clauses about what is saved, and the line about how to go on."""
     first, second = end_line(record).split("\n  to go on: ")
-    assert first.startswith(f"timeboxed, not completed, after 10m01s at step 9,500; {LIMIT}; ")
+    assert first.startswith(f"timeboxed, not completed, after 10m02s at step 9,500; {LIMIT}; ")
     command, *options = second.split("\n  ")
     return [*first.split("; ")[2:], command.removeprefix("backprop-tui resume ab12").strip(), *options]
 
@@ -85,7 +85,7 @@ def test_a_run_that_reached_its_goal_is_not_called_incomplete() -> None:
     assert reached_timebox(record)
     reached = record | {"reason": "step 9,500 reached"}
     assert not reached_timebox(reached)
-    assert end_line(reached) == "timeboxed after 10m01s at step 9,500; step 9,500 reached"
+    assert end_line(reached) == "timeboxed after 10m02s at step 9,500; step 9,500 reached"
 
 
 def test_a_run_of_the_original_tool_cannot_be_resumed() -> None:

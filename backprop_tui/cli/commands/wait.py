@@ -14,6 +14,7 @@ from backprop_tui.cli.exit_codes import TIMED_OUT, first_failure
 from backprop_tui.cli.session import Session, named_or_all
 from backprop_tui.client.handles import HELP
 from backprop_tui.client.runs import current, lost_hint, whereabouts
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.quantities import SECONDS
 from backprop_tui.presentation.run_line import end_line
 from backprop_tui.store.fields import JsonObject
@@ -49,7 +50,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         named = [run_id for run_id in run_ids if run_id in records or run_id in unfinished]
         output.json_value([records.get(run_id) or current(session, run_id) for run_id in named])
     if unfinished:
-        diagnostics.say(f"still unfinished after {arguments.timeout:g} s: {', '.join(unfinished)}")
+        diagnostics.say(f"still unfinished after {duration(arguments.timeout)}: {', '.join(unfinished)}")
         return TIMED_OUT
     return first_failure(records.values())
 

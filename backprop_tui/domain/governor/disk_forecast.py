@@ -73,7 +73,7 @@ def forecast_shortages(runs: Iterable[SavingRun], reserve_bytes: int) -> list[Sh
 
 
 def _shortage_message(writers: Sequence[SavingRun], free_bytes: int, reserve_bytes: int) -> str:
-    """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5h20m`."""
+    """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h20m`."""
     biggest = max(writers, key=lambda run: run.needed_bytes)
     others = f" and {len(writers) - 1} more" if len(writers) > 1 else ""
     return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {_write_rate(biggest, reserve_bytes)}"
@@ -83,7 +83,7 @@ def _write_rate(run: SavingRun, reserve_bytes: int) -> str:
     every, growth = run.pace.every_seconds, run.pace.bytes_per_save
     rate = f"writes {_disk_size(round(growth) if growth else run.save_bytes)}"
     if every is not None:
-        rate += f" every {plain(every / 60)} min" if every >= 60 else f" every {plain(every)} s"
+        rate += f" every {duration(every)}"
     full = seconds_until_full(run.pace, run.free_bytes, reserve_bytes)
     return rate if full is None else f"{rate}: full in {duration(full)}"
 

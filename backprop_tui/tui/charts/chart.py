@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.plotting.axes import TIME_STEPS, Scale, ticks
 from backprop_tui.plotting.canvas import Bar, Canvas, covered_dots
@@ -305,16 +306,7 @@ def _abbreviated(value: float) -> str:
 
 
 def axis_duration(seconds: float) -> str:
-    """A time on an axis: 30s, -15m, 1:30h, 2d."""
-    sign, whole = "-" if seconds < 0 else "", round(abs(seconds))
-    if whole == 0:
+    """A time on an axis: 0, 30s, -15m, 1h30m, 2d."""
+    if round(seconds) == 0:
         return "0"
-    if whole < 60:
-        return f"{sign}{whole}s"
-    if whole % 60 and whole < 3600:
-        return f"{sign}{whole // 60}:{whole % 60:02}"
-    if whole < 3600:
-        return f"{sign}{whole // 60}m"
-    if whole % 86400 == 0:
-        return f"{sign}{whole // 86400}d"
-    return f"{sign}{whole // 3600}h" if whole % 3600 == 0 else f"{sign}{whole // 3600}:{whole % 3600 // 60:02}h"
+    return ("-" if seconds < 0 else "") + duration(abs(seconds))

@@ -255,7 +255,7 @@ def _activity_parts(page: LogPage) -> Iterator[Line]:
     if page.following:
         yield (Piece(numbers.size(page.size), Token.MUTED),)
     if page.usual_gap_seconds is not None:
-        usual = f"{page.usual_gap_seconds:.1f} s"
+        usual = f"{page.usual_gap_seconds:.1f}s"
         yield (Piece(f"quiet for {durations.elapsed(page.idle_seconds)}, usually {usual}", Token.WARN),)
     elif page.following and page.idle_seconds is not None:
         yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))}", Token.MUTED),)

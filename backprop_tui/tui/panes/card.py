@@ -65,8 +65,9 @@ def _resume_text(record: JsonObject) -> str:
 
 
 def _pause_card(run: KnownRun, live: Live, pause: Pause, snapshot: Snapshot) -> Card:
-    since = max(0.0, snapshot.moment.wall - pause.since)
-    so_far = f"{durations.clock_with_seconds(pause.since)}, {durations.elapsed(since)} so far"
+    now = snapshot.moment.wall
+    since = durations.clock_of_day(pause.since, now, seconds=True)
+    so_far = f"{since}, {durations.elapsed(now - pause.since)} so far"
     limits = RunLimits() if run.run is None else run.run.spec.limits
     lines = [("since", ", ".join((so_far, *_pause_totals(run, live, snapshot)))), *_pause_end(pause, limits)]
     reason = sanitize(pause.reason)

@@ -83,9 +83,7 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
 
 
 def _when(digest: AbsenceDigest) -> str:
-    since = durations.clock(digest.since)
-    if durations.day(digest.since) != durations.day(digest.until):
-        since = f"{durations.day(digest.since)} {since}"
+    since = durations.clock_of_day(digest.since, digest.until)
     if digest.back_at is None:
         return f"Since {since}"
     return f"Away {durations.elapsed(digest.back_at - digest.since)}, since {since}"

@@ -49,11 +49,11 @@ class EventRow:
 
 def event_rows(events: Sequence[JsonObject], snapshot: Snapshot) -> tuple[EventRow, ...]:
     """The rows; each day but today has a rule above its newest event."""
-    current_day = durations.day(snapshot.moment.wall)
+    now, current_day = snapshot.moment.wall, ""
     rows: list[EventRow] = []
     for event in reversed(events):
         at = event_time(event)
-        day = current_day if at is None else durations.day(at)
+        day = current_day if at is None else durations.date(at, now)
         if day != current_day:
             rows.append(EventRow(day=day))
             current_day = day
@@ -66,7 +66,7 @@ def _row(event: JsonObject, at: float | None) -> EventRow:
     state = str(event.get("status") or "") if kind in ("ended", "attempt_ended") else str(_STATES.get(kind, ""))
     token = Token.WARN if kind in _WARNINGS else STATE_TOKENS.get(state, Token.MUTED)
     return EventRow(
-        time="" if at is None else durations.clock_with_seconds(at),
+        time="" if at is None else durations.clock(at, seconds=True),
         state=state,
         token=Token.VIOLET if kind == CHECKPOINT else token,
         sentence=event_line(kind, str(event.get("message") or "")),

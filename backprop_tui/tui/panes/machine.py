@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.sanitize import sanitize
@@ -197,7 +198,7 @@ def draw_machine(
 
 def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
     after = columns.heat_at + 13 + (5 if columns.fan else 0)
-    minutes = columns.history * 2 * 15 // 60
+    history = duration(columns.history * 2 * 15)
     parts = [
         (2, [Piece("Machine", bold=True)]),
         (columns.bar_at + 1, [Piece("util", Token.MUTED)]),
@@ -205,7 +206,7 @@ def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
         (columns.heat_at, [Piece("temp  power" + ("  fan" if columns.fan else ""), Token.MUTED)]),
     ]
     if glyphs.curves is not Curves.ASCII:
-        parts.append((after, [Piece(f"last {minutes} min", Token.MUTED)]))
+        parts.append((after, [Piece(f"last {history}", Token.MUTED)]))
     return heading(parts, columns.width, glyphs)
 
 

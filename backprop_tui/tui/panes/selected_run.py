@@ -79,7 +79,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
     return SelectedRunView(
         run_id=run.id,
         name=sanitize(str(run.record["name"])),
-        facts=" · ".join(_facts(run)),
+        facts=" · ".join(_facts(run, snapshot.moment.wall)),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -90,17 +90,17 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
     )
 
 
-def _facts(run: KnownRun) -> Iterator[str]:
+def _facts(run: KnownRun, now: float) -> Iterator[str]:
     yield run.id
     if run.status in ENDED:
         ended = from_iso(run.record.get("ended_at"))
         exited = exit_text(run.record).replace("exit code", "exit")
         if ended is not None:
-            yield f"ended {durations.clock(ended)}" + (f", {exited}" if exited else "")
+            yield f"ended {durations.clock_of_day(ended, now)}" + (f", {exited}" if exited else "")
         return
     if run.status is Status.QUEUED:
         queued = from_iso(run.record.get("created_at"))
-        yield "queued" if queued is None else f"queued {durations.clock(queued)}"
+        yield "queued" if queued is None else f"queued {durations.clock_of_day(queued, now)}"
         return
     yield f"attempt {len(run.record['attempts'])}"
     if run.run is not None and slice_text(run.run):

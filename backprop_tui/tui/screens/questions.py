@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
@@ -180,7 +180,7 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
 
 
 def time_question(runs: Sequence[KnownRun]) -> Question:
-    answers = [Answer(key, str(minutes), f"+{minutes} min") for key, minutes in _MORE_MINUTES]
+    answers = [Answer(key, str(minutes), f"+{duration(60 * minutes)}") for key, minutes in _MORE_MINUTES]
     answers.append(Answer("e", SET_NUMBER, "set another number"))
     answers.append(Answer("n", NO_LIMIT, "no limit"))
     return Question(title="Time", lines=(f"Extend {names_of(runs)}",), answers=answers)

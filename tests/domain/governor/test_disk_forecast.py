@@ -43,7 +43,7 @@ def saving(
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
     (found,) = forecast_shortages([saving()], GIGABYTE)
-    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12 min: full in 5h17m"
+    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h17m"
 
 
 def test_a_disk_that_is_large_enough_is_no_shortage() -> None:
@@ -59,7 +59,7 @@ def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
 def test_a_run_that_keeps_its_last_checkpoints_needs_space_for_one_more() -> None:
     assert forecast_shortages([saving(grows=False)], GIGABYTE) == []
     (found,) = forecast_shortages([saving(grows=False, free=2.0)], GIGABYTE)
-    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12 min"
+    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12m"
 
 
 def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:

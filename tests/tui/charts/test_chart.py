@@ -134,7 +134,7 @@ def test_a_gap_between_pieces_stays_empty() -> None:
         (0.0, 80e9, AxisUnit.GIGABYTES, ["0", "20", "40", "60", "80"]),
         (0.0, 40e6, AxisUnit.GIGABYTES, ["0", "10", "20", "30", "40"]),
         (-1800.0, 0.0, AxisUnit.AGO, ["-30m", "-20m", "-10m", "now"]),
-        (0.0, 5400.0, AxisUnit.SECONDS, ["0", "30m", "1h", "1:30h"]),
+        (0.0, 5400.0, AxisUnit.SECONDS, ["0", "30m", "1h", "1h30m"]),
         (0.0, 60_000.0, AxisUnit.STEPS, ["0", "15k", "30k", "45k", "60k"]),
     ],
 )
@@ -150,5 +150,5 @@ def test_a_logarithmic_axis_is_labelled_by_powers_of_ten() -> None:
 
 def test_a_time_on_an_axis_has_its_unit() -> None:
     assert [axis_duration(seconds) for seconds in (0, 30, -900, 90, 7200, 5400, 172_800)] == [
-        "0", "30s", "-15m", "1:30", "2h", "1:30h", "2d",
+        "0", "30s", "-15m", "1m30s", "2h", "1h30m", "2d",
     ]  # fmt: skip

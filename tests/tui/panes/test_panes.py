@@ -164,7 +164,7 @@ def test_events_stand_newest_first() -> None:
     assert view is not None
     text = [text_of(line) for line in draw_events(view.events, 80, UNICODE)]
     assert "attempt 1" in text[0]
-    assert "2027-01-14" in text[1]
+    assert " Jan 14 " in text[1]
     assert "queued" in text[2]
 
 

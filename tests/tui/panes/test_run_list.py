@@ -56,7 +56,7 @@ def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
 
 
 def test_the_row_of_such_a_run_names_the_key_that_extends_it() -> None:
-    late = running("a", step=10, total_steps=10_000, eta_seconds=9990.0, metrics={"loss": 1.0}, seconds=50)
+    late = running("a", step=10, total_steps=10_000, eta_seconds=10_000.0, metrics={"loss": 1.0}, seconds=50)
     in_time = running("b", step=10, total_steps=100, eta_seconds=90.0, metrics={"loss": 1.0}, seconds=50)
     assert re.search(r" t more +9m10s +2h47m!", _text(late))
     for width in (76, 80, 99):
