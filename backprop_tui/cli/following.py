@@ -139,7 +139,9 @@ class Following:
             if not self._unfinished():
                 break
             if self._withdrew_held():
-                raise HeldByGovernor("taken out of the queue again, held by the governor", "without --no-wait it waits")
+                raise HeldByGovernor(
+                    "it would have to wait, so it was taken out of the queue", "without --no-wait it waits"
+                )
             if self._interrupts.count >= _LEAVE:
                 run_ids = ", ".join(run.stream.run.id for run in self._unfinished())
                 raise Interrupted(f"no longer following, still running: {run_ids}")

@@ -11,7 +11,8 @@ from backprop_tui.cli.event_stream import ATTEMPT_ENDED, ENDED, HELD, PROGRESS, 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.run_line import end_line, event_line, following_line, how_to_change
+from backprop_tui.presentation.remedies import how_to_change
+from backprop_tui.presentation.run_line import end_line, event_line, following_line
 from backprop_tui.presentation.timebox import ends_text, reached_timebox, resume_command, slice_end_text, start_text
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -163,7 +164,7 @@ def _event_text(event: Event) -> str | None:
         return slice_end_text(event.values["run"], message, event.run, event.values["position"])
     elif event.kind == EXTENDED:
         message = ", ".join(filter(None, (message, ends_text(event.values, event.time, now))))
-    return event_line("waits" if event.kind == HELD else event.kind, message)
+    return event_line(event.kind, message)
 
 
 class PrefixedOutput(PlainOutput):

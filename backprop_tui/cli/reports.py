@@ -185,7 +185,7 @@ def print_previews(
 
 
 def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
-    from backprop_tui.presentation.run_line import how_to_change
+    from backprop_tui.presentation.remedies import how_to_change
 
     if session.json:
         import time
@@ -194,7 +194,7 @@ def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
 
         event = {"event": "held", "time": iso(time.time()), "run": preview.run.id, "reasons": _reasons(preview)}
         output.json_line(event)
-    problem = f"not started, held by the governor: {'; '.join(preview.hold_messages)}"
+    problem = f"not started, it would wait: {'; '.join(preview.hold_messages)}"
     changes = how_to_change(_reasons(preview), None)
     raise HeldByGovernor(problem, "; ".join(["without --no-wait it waits in the queue", *changes]))
 
@@ -292,6 +292,6 @@ def _conditions(run: Run) -> str:
 
 def _verdict(preview: RunPreview) -> str:
     if not preview.starts:
-        return "held: " + "; ".join(preview.hold_messages)
+        return "waits: " + "; ".join(preview.hold_messages)
     gpus = ", ".join(map(str, preview.gpu_indices))
     return f"starts now on GPU {gpus}" if gpus else "starts now"

@@ -11,6 +11,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.run_line import reason_text
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
@@ -123,7 +124,7 @@ def columns_of(text: str) -> int:
 def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
-        run.status.value,
+        status_word(run.status),
         run.record["name"],
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),

@@ -69,7 +69,7 @@ def used_ram(host: HostReading) -> int | None:
 
 OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
 _STATES = {GovernorMode.OPEN: OPEN, GovernorMode.HOLDING: WAITING, GovernorMode.CONSERVATIVE: CONSERVATIVE}
-_TITLES = {OPEN: "queue open", HELD: "queue held"}
+_TITLES = {OPEN: "queue open", HELD: "queue held", STARTING: "starting the background process …"}
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class GovernorLine:
 def governor_line(governor: GovernorState | None) -> GovernorLine:
     """The governor for the dashboard; None is a machine without a living supervisor."""
     if governor is None:
-        return GovernorLine(state=STARTING, clauses=("waiting for the supervisor",))
+        return GovernorLine(state=STARTING, clauses=())
     if governor.queue_held:
         return held_line(governor.active)
     state = _STATES[governor.state]

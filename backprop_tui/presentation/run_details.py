@@ -29,8 +29,16 @@ from backprop_tui.presentation.known_run import (
     share_done,
 )
 from backprop_tui.presentation.objective import objective_lines
-from backprop_tui.presentation.run_line import how_to_change, output_text, progress_clauses, slice_line
-from backprop_tui.presentation.states import cause_text, evidence_text, exit_text, shared_candidate, shared_text
+from backprop_tui.presentation.remedies import how_to_change
+from backprop_tui.presentation.run_line import output_text, progress_clauses, slice_line
+from backprop_tui.presentation.states import (
+    cause_text,
+    evidence_text,
+    exit_text,
+    shared_candidate,
+    shared_text,
+    status_word,
+)
 from backprop_tui.presentation.timebox import extend_text, go_on_lines, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
@@ -72,7 +80,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record = run.record
     yield "name", record["name"]
     yield "id", run.id
-    yield "status", run.status.value + _how(record)
+    yield "status", status_word(run.status) + _how(record)
     yield from _progress(run, moment)
     if run.run is not None and run.status not in ENDED:
         yield from _plan(run, run.run, moment)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
-from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import MACHINE_SETTINGS, RunLimits, continue_below_celsius
+from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import unprinted
@@ -18,7 +16,6 @@ from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
@@ -31,13 +28,21 @@ from backprop_tui.presentation.known_run import (
     slice_text,
 )
 from backprop_tui.presentation.objective import best_of_run, objective_of
-from backprop_tui.presentation.states import cause_text, exit_text, is_held_back, is_problem, shared_text
+from backprop_tui.presentation.states import (
+    cause_text,
+    exit_text,
+    is_held_back,
+    is_impossible,
+    is_problem,
+    shared_text,
+    status_word,
+)
 from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
 _STATUS_LINE_METRICS = 3
-_COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
+_EVENT_NAMES = {"held": "waits"}
 
 
 class Tone(StrEnum):
@@ -97,7 +102,8 @@ def _joined(*clauses: str) -> str:
 def _queued(run: KnownRun, moment: Moment) -> RunLine:
     reasons = tuple(sanitize(str(reason.get("message", ""))) for reason in run.record["hold_reasons"])
     if reasons:
-        return RunLine(clauses=reasons, tone=Tone.INFO if is_held_back(run) else Tone.MUTED)
+        waits = Tone.INFO if is_held_back(run) else Tone.MUTED
+        return RunLine(clauses=reasons, tone=Tone.WARNING if is_impossible(run.record) else waits)
     state = None if run.run is None else run.run.state
     reason = sanitize(str(run.record.get("reason") or ""))
     if isinstance(state, Queued):
@@ -108,58 +114,6 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     if run.queue_position is not None:
         ahead = f"behind {counted(run.queue_position - 1, 'run')}" if run.queue_position > 1 else "starts next"
     return RunLine(clauses=(", ".join(filter(None, (reason, ahead))) or "waiting",))
-
-
-def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str]:
-    """What to type to start what is held sooner, and so that later runs are not held: each a label and a command.
-
-    `handle` is the run, or the group, that is queued; None: nothing is, and the options are for the run to be queued.
-    """
-    reasons = list(reasons)
-    own = dict(filter(None, map(_option_that_starts, reasons)))
-    machine = list(dict.fromkeys(filter(None, map(_machine_command, reasons))))
-    later = [
-        f"backprop-tui config set {reason['setting']} {own[option]}"
-        for reason in reasons
-        if (option := OPTION_OF_SETTING.get(str(reason.get("setting")))) in own
-    ]
-    options = " ".join(f"{option} {value}" for option, value in own.items())
-    lines = [f"to start it sooner{_no_limit(command)}: {command}" for command in machine]
-    if own and handle is None:
-        lines.append(f"to start it now{_no_limit(options)}, give: {options}")
-    elif own and handle is not None:
-        lines.append(f"to start it sooner{_no_limit(options)}: backprop-tui edit {shlex.quote(handle)} {options}")
-    return lines + [f"for later runs: {command}" for command in dict.fromkeys(later)]
-
-
-def _no_limit(command: str) -> str:
-    return " (0: no limit)" if " 0 " in f"{command} " else ""
-
-
-def _machine_command(reason: JsonObject) -> str | None:
-    """What changes a reason that concerns all runs; it applies at once."""
-    if reason.get("check") == Check.QUEUE_HELD:
-        return "backprop-tui queue release"
-    if reason.get("setting") == "max_parallel" and isinstance(reason.get("figure"), int):
-        return f"backprop-tui config set max_parallel {reason['figure'] + 1}"
-    if reason.get("setting") == "governor.starts_per_minute":
-        return "backprop-tui config set governor.starts_per_minute 0"
-    return None
-
-
-def _option_that_starts(reason: JsonObject) -> tuple[str, str] | None:
-    """The option of this run, and its value with which this check passes."""
-    setting, figure = reason.get("setting"), reason.get("figure")
-    if setting is None:
-        return ("--max-parallel", "0") if reason.get("check") == Check.PARALLEL else None
-    option = OPTION_OF_SETTING.get(str(setting))
-    if option is None or setting in MACHINE_SETTINGS:
-        return None
-    if reason.get("check") != Check.GPU_TEMPERATURE:
-        return option, "0"
-    # Without a limit the run would also be on its own while it is active.
-    celsius = figure if isinstance(figure, int | float) else None
-    return None if celsius is None else (option, plain(int(celsius) + 1 + _COOLER_CELSIUS))
 
 
 def _running(run: KnownRun, moment: Moment) -> RunLine | None:
@@ -292,7 +246,7 @@ def end_facts(run: KnownRun, moment: Moment) -> str:
 
 def event_line(kind: str, message: str) -> str:
     """One event of a run: `paused: GPU 0 too hot, 91 °C`."""
-    message, name = sanitize(message), sanitize(kind.replace("_", " "))
+    message, name = sanitize(message), sanitize(_EVENT_NAMES.get(kind, kind).replace("_", " "))
     if not message or message.startswith(name):
         return message or name
     return f"{name}: {message}"
@@ -330,13 +284,13 @@ def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, wait
         return _followed(*runs[0], moment, waits_for)
     statuses = [displayed_status(run, live) for run, live in runs]
     unfinished = [status for status in dict.fromkeys(statuses) if status not in ENDED]
-    counts = [f"{statuses.count(status)} {status}" for status in unfinished]
+    counts = [f"{statuses.count(status)} {status_word(status)}" for status in unfinished]
     ended = sum(status in ENDED for status in statuses)
     return "  ".join([counted(len(runs), "run"), *counts, *([f"{ended} ended"] if ended else [])])
 
 
 def _followed(run: Run, live: Live | None, moment: Moment, waits_for: str) -> str:
-    parts = [run.name, str(displayed_status(run, live))]
+    parts = [run.name, status_word(displayed_status(run, live))]
     if isinstance(run.state, Queued):
         parts.append(durations.elapsed(max(0.0, moment.wall - run.state.since)))
         parts += [sanitize(waits_for)] if waits_for else []

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 PROBLEM_STATUSES = frozenset({Status.FAILED, Status.LOST})
 
 
+def status_word(status: str) -> str:
+    """The status as people read it: a queued run is waiting. `held` is only a queue that a person holds."""
+    return "waiting" if status == Status.QUEUED else str(status)
+
+
 def is_problem(run: KnownRun) -> bool:
     """Whether the run ended in a way that needs attention: failed, lost, or stopped by a guard."""
     if run.status is not Status.STOPPED:
@@ -34,6 +39,11 @@ def is_held_back(run: KnownRun) -> bool:
     return run.status is Status.QUEUED and any(
         reason.get("check") != Check.DEPENDENCY for reason in run.record["hold_reasons"]
     )
+
+
+def is_impossible(record: JsonObject) -> bool:
+    """Whether the run is queued on a machine that is too small for it."""
+    return any(reason.get("permanent") for reason in record["hold_reasons"])
 
 
 # These kinds are no explanation in themselves.

@@ -306,6 +306,10 @@ ACTIONS = (
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match", "search", "end_search")
+REMEDY_FOOTER = (
+    replace(BY_ID["open"], short="remedy"),
+    *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
+)
 LOG_SEARCH_FOOTER = tuple(action for action in LOG_ACTIONS if action.id in _SEARCH_IDS)
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")

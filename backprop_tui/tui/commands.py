@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
     from backprop_tui.config.load import Settings
+    from backprop_tui.domain.thresholds import Thresholds
 
 ResultT = TypeVar("ResultT")
 
@@ -109,6 +110,7 @@ class CommandRunner:
         note: str | None = None,
         priority: int | None = None,
         max_run_seconds: float | None = None,
+        thresholds: Thresholds | None = None,
     ) -> CommandResult:
         """Changes what is given; `max_run_seconds` may be infinite, which is no limit."""
         from backprop_tui.client.control import edit_requests, edit_summary
@@ -118,7 +120,7 @@ class CommandRunner:
         if max_run_seconds is not None:
             timebox = TimeboxRequest(max_run_seconds=None if max_run_seconds == float("inf") else max_run_seconds)
         unique_tags = None if tags is None else tuple(dict.fromkeys(tag for tag in tags if tag))
-        given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority)
+        given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority, thresholds=thresholds)
         edit = None if given == EditRequest() else given
         summary = edit_summary(edit, timebox)
         return await self._control(

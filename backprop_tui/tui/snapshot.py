@@ -30,7 +30,8 @@ class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
     `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
-    utilizations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
+    utilizations of each GPU by UUID, one per `HISTORY_SECONDS`; `cooling` has the degrees per second by which a GPU
+    cools, if that is measurable. `problem` says why not all of the store can be read or
     changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
     the demo is left.
     """
@@ -45,6 +46,7 @@ class Snapshot:
     sample: Sample | None = None
     limits: MachineLimits = field(default_factory=MachineLimits)
     histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    cooling: Mapping[str, float] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
     logout: LogoutEffect | None = None

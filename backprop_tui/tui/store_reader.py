@@ -39,6 +39,7 @@ from backprop_tui.tui.snapshot import OpenRun, Snapshot
 HISTORY_SECONDS = 15.0
 HISTORY_SAMPLES = 80
 HOST = "host"  # the key of the host's own history
+_COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 _FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that there is something to see
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
@@ -116,6 +117,36 @@ class MachineReader:
             self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
             pending.clear()
         self.histories = {key: tuple(points) for key, points in self._histories.items()}
+
+
+class CoolingMeter:
+    """Measures how fast each GPU cools, over the last `_COOLING_SECONDS` of its readings."""
+
+    def __init__(self) -> None:
+        self._temperatures: dict[str, deque[tuple[float, float]]] = {}  # by UUID: time, degrees Celsius
+        self.cooling: Mapping[str, float] = {}  # degrees per second; only of GPUs that cool measurably
+
+    def note(self, sample: Sample | None) -> None:
+        if sample is None:
+            return
+        now = sample.readings.time
+        for gpu in sample.readings.gpus:
+            points = self._temperatures.setdefault(gpu.uuid, deque())
+            if gpu.temperature_celsius is not None and (not points or points[-1][0] < now - gpu.age_seconds):
+                points.append((now - gpu.age_seconds, gpu.temperature_celsius))
+            while points and points[0][0] < now - _COOLING_SECONDS:
+                points.popleft()
+        self.cooling = {uuid: rate for uuid, points in self._temperatures.items() if (rate := _cooling_rate(points))}
+
+
+def _cooling_rate(points: Sequence[tuple[float, float]]) -> float | None:
+    """None if the readings are too few or fell too little to tell."""
+    if not points:
+        return None
+    (began, first), (ended, last) = points[0], points[-1]
+    if ended - began < _LEAST_COOLING_SECONDS or first - last < _LEAST_COOLING_CELSIUS:
+        return None
+    return (first - last) / (ended - began)
 
 
 class RunsReader:
@@ -309,6 +340,7 @@ class StoreReader:
         self._limits = MachineLimits()
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
+        self._cooling = CoolingMeter()
         self._runs = RunsReader(home)
         self._opened: OpenRun | None = None
         self._events = WatchedFile("")
@@ -327,6 +359,7 @@ class StoreReader:
             governor = None if pid is None else replace(governor, queue_held=held)
         runs = self._runs.read(self._governor.holds if pid is not None else {})
         sample = self._machine.read(moment.monotonic)
+        self._cooling.note(sample)
         return Snapshot(
             moment=moment,
             host=self._home.host,
@@ -338,6 +371,7 @@ class StoreReader:
             sample=sample,
             limits=self._read_limits(),
             histories=self._machine.histories,
+            cooling=self._cooling.cooling,
             opened=None if selected is None else self._read_events(selected),
             problem=self._problem(),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.presentation.run_line import how_to_change
+from backprop_tui.presentation.remedies import how_to_change
 
 LOAD = {"check": "load", "figure": 2.6, "limit": 2.0, "setting": "governor.max_load_per_core"}
 RAM = {"check": "ram", "figure": 1, "limit": 2, "setting": "min_free_ram_gb"}

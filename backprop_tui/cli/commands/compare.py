@@ -25,6 +25,7 @@ from backprop_tui.presentation import compare, numbers
 from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.presentation.objective import shown_text
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
 
@@ -89,7 +90,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None) -> None:
     rows = [
         ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
-        ComparisonRow(label="status", cells=tuple(run.known.status.value for run in compared)),
+        ComparisonRow(label="status", cells=tuple(status_word(run.known.status) for run in compared)),
         *compare.outcome_rows(compared, Moment.now()),
         *options,
     ]

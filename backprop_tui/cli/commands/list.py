@@ -15,6 +15,7 @@ from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
@@ -77,12 +78,13 @@ def _statuses(text: str) -> frozenset[str]:
     statuses: set[str] = set()
     for word in text.split(","):
         name = word.strip().lower()
+        name = Status.QUEUED if name == status_word(Status.QUEUED) else name
         if name in _SETS:
             statuses |= _SETS[name]
         elif name in set(Status):
             statuses.add(name)
         else:
-            known = ", ".join([*Status, *_SETS])
+            known = ", ".join([*map(status_word, Status), *_SETS])
             raise argparse.ArgumentTypeError(f"{name!r} is not a status; use {known}")
     return frozenset(statuses)
 

@@ -26,6 +26,7 @@ from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import order_text
 from backprop_tui.presentation.run_line import reason_text
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
 
 SUMMARY = "show the curves of a run's metrics in the terminal, or the runs of a group, the best first"
@@ -93,7 +94,7 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
         figures = (value_text(value), numbers.count(None if value is None else value.step)) if values else ()
         place = numbers.NOTHING if value is None else str(number)
         last = value_text(None if series is None else series.last)
-        rows.append((place, run.known.id, run.known.status.value, str(run.record["name"]), *figures, last))
+        rows.append((place, run.known.id, status_word(run.known.status), str(run.record["name"]), *figures, last))
     tables.show(columns, rows)
 
 
@@ -128,7 +129,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
 
 def _heading(record: JsonObject) -> str:
     run = KnownRun(record=record)
-    parts = [run.id, record["name"], run.status.value, durations.elapsed(record["duration_seconds"])]
+    parts = [run.id, record["name"], status_word(run.status), durations.elapsed(record["duration_seconds"])]
     return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 

@@ -22,8 +22,9 @@ from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu_note, status_clauses
+from backprop_tui.presentation.remedies import how_to_change
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
-from backprop_tui.presentation.run_line import how_to_change
+from backprop_tui.presentation.states import status_word
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_view import RunView, public_record, read_view
@@ -138,7 +139,7 @@ def _show_machine(session: Session) -> None:
         rows = [tables.run_row(KnownRun(record=record_of(home, view))) for view in status.active]
         tables.show(tables.RUN_COLUMNS, rows)
     if status.queued:
-        output.line(f"\nqueued {len(status.queued)}")
+        output.line(f"\nwaiting {len(status.queued)}")
         tables.show_queue(home, status.queued, queue_positions(home, unfinished))
 
 
@@ -252,7 +253,7 @@ def _print_group(session: Session, records: Sequence[JsonObject]) -> None:
     statuses = [str(record["status"]) for record in records]
     groups = {record["group"] for record in records}
     name = next(iter(groups)) if len(groups) == 1 and None not in groups else "several"
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    counts = ", ".join(f"{statuses.count(status)} {status_word(status)}" for status in dict.fromkeys(statuses))
     ranking = ranked([read_compared_run(session, record["id"]) for record in records], None)
     best = f"none: {ranking.problem}"
     if ranking.best is not None and ranking.objective is not None:

@@ -87,10 +87,13 @@ def _check_parallel(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator
 
 
 def _check_ram(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
-    reserve, free = candidate.limits.min_free_ram_bytes, snapshot.readings.host.ram_available_bytes
+    reserve, host = candidate.limits.min_free_ram_bytes, snapshot.readings.host
+    free, total = host.ram_available_bytes, host.ram_total_bytes
     if reserve > 0 and free is not None and free < reserve:
         message = f"RAM {gigabytes_down(free)} GB free"
         reason = HoldReason(check=Check.RAM, figure=free, limit=reserve, message=message)
+        if total is not None and total < reserve:
+            reason = replace(reason, message=f"machine has {gigabytes_down(total)} GB of RAM").never()
         yield reason.by("min_free_ram_gb", gigabytes_up(reserve))
 
 

@@ -61,9 +61,12 @@ def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting:
 
 
 def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
-    """Each check once per GPU, as for the first run in the queue; dependencies do not count as holds."""
+    """Each check once per GPU, as for the first run in the queue.
+
+    Dependencies, and what the machine can never satisfy, are about one run and hold no other one.
+    """
     first: dict[tuple[Check, int | None], HoldReason] = {}
     for reason in reasons:
-        if reason.check is not Check.DEPENDENCY:
+        if reason.check is not Check.DEPENDENCY and not reason.permanent:
             first.setdefault((reason.check, reason.gpu), reason)
     return most_blocking_first(first.values())

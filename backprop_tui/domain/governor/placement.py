@@ -68,9 +68,7 @@ def _needed_vram_bytes(candidate: Candidate, snapshot: MachineSnapshot, gpu: Gpu
     The margin above a learned peak only applies when the GPU is shared with other runs. With it on an empty GPU, a run
     that once filled a GPU would never start again.
     """
-    if snapshot.runs_on(gpu):
-        return candidate.claim_bytes
-    return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
+    return candidate.claim_bytes if snapshot.runs_on(gpu) else _needed_when_empty(candidate)
 
 
 def _check_health(snapshot: MachineSnapshot, gpu: GpuReading) -> HoldReason | None:
@@ -183,8 +181,26 @@ def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[
     fit = [gpu for gpu in eligible if not reasons[gpu.uuid]]
     if len(fit) >= required:
         return _placement_on(sorted(fit, key=lambda gpu: gpu_preference(snapshot, gpu))[:required], candidate, snapshot)
+    too_small = [gpu for gpu in eligible if _is_too_small(candidate, gpu)]
+    if len(eligible) >= required > len(eligible) - len(too_small):
+        for gpu in too_small:
+            reasons[gpu.uuid] = _as_permanent(reasons[gpu.uuid])
     gpu_reasons = (reason for gpu in eligible for reason in reasons[gpu.uuid])
     return (*_too_few_reason(candidate, required, len(eligible), len(fit)), *gpu_reasons)
+
+
+def _as_permanent(reasons: tuple[HoldReason, ...]) -> tuple[HoldReason, ...]:
+    return tuple(reason.never() if reason.check is Check.GPU_MEMORY else reason for reason in reasons)
+
+
+def _is_too_small(candidate: Candidate, gpu: GpuReading) -> bool:
+    """Whether the run could not start on this GPU even if it were empty."""
+    total = gpu.memory_total_bytes
+    return total is not None and total < _needed_when_empty(candidate)
+
+
+def _needed_when_empty(candidate: Candidate) -> int:
+    return max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
 
 
 def gpu_preference(snapshot: MachineSnapshot, gpu: GpuReading) -> tuple[int, int, int]:
@@ -218,7 +234,8 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     else:
         available = f"machine has {eligible}" if eligible else "the GPU probe finds none"
     message = f"needs {counted(required, 'GPU')}, {available}"
-    return (HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message),)
+    reason = HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message)
+    return (reason if eligible >= required else reason.never(),)
 
 
 # Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited this long,
@@ -281,7 +298,7 @@ def _could_run(candidate: Candidate, snapshot: MachineSnapshot) -> bool:
 
 def _large_enough(candidate: Candidate, snapshot: MachineSnapshot) -> list[GpuReading]:
     """The eligible GPUs that are large enough for the run once the other runs have ended."""
-    needed = max(candidate.limits.gpu_min_free_vram_bytes, candidate.learned_peak_bytes or 0)
+    needed = _needed_when_empty(candidate)
     return [
         gpu
         for gpu in eligible_gpus(candidate, snapshot.readings.gpus)

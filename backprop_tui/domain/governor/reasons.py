@@ -40,7 +40,8 @@ class HoldReason:
     `figure` and `limit` are in bytes, degrees Celsius, load per core, tokens or a count, depending on the check; for a
     dependency the status of the other run, for a GPU's health its value. None: there is no figure. `gpu` is the index
     of the GPU concerned, None for the host. `message` describes the reason and ends with the setting behind it;
-    `setting` is that one's key if setting it changes the limit of this run, or of runs queued later.
+    `setting` is that one's key if setting it changes the limit of this run, or of runs queued later. `permanent`: the
+    machine is too small, so the check never passes.
     """
 
     check: Check
@@ -49,12 +50,17 @@ class HoldReason:
     limit: float | str | None = None
     gpu: int | None = None
     setting: str | None = None
+    permanent: bool = False
 
     def by(self, setting: str, value: object) -> HoldReason:
         """Returns the reason with the setting behind it: `load 2.3 per core (governor.max_load_per_core 2)`."""
         return replace(self, message=f"{self.message} ({setting} {value})", setting=setting)
 
+    def never(self) -> HoldReason:
+        """Returns the reason as one that no waiting lifts."""
+        return replace(self, message=f"can never start: {self.message}", permanent=True)
+
 
 def most_blocking_first(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
-    """Sorts reasons by the rank of their check; the order within one check is kept."""
-    return tuple(sorted(reasons, key=lambda reason: _RANK[reason.check]))
+    """Sorts reasons: permanent ones, then by the rank of their check; the order within one check is kept."""
+    return tuple(sorted(reasons, key=lambda reason: (not reason.permanent, _RANK[reason.check])))

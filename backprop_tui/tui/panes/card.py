@@ -1,4 +1,4 @@
-"""The card above the tabs of the selected run: why it failed, or why it is paused."""
+"""The card above the tabs of the selected run: why it failed, why it is paused, or why it can never start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
-from backprop_tui.presentation.states import cause_text, evidence_text, is_problem
+from backprop_tui.presentation.states import cause_text, evidence_text, is_impossible, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path
@@ -31,12 +31,20 @@ class Card:
 
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
-    """None if the run neither failed nor is paused."""
+    """None if the run neither failed nor is paused, and can start."""
     if is_problem(run):
         return _failure_card(run)
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
         return _pause_card(run, run.live, run.live.pause, snapshot)
+    if run.status is Status.QUEUED and is_impossible(run.record):
+        return _impossible_card(run.record)
     return None
+
+
+def _impossible_card(record: JsonObject) -> Card:
+    reason = next(reason for reason in record["hold_reasons"] if reason.get("permanent"))
+    advice = "N edits and reruns it with less, s takes it out of the queue"
+    return Card(title=sanitize(str(reason["message"])), lines=(("advice", advice),), token=Token.WARN)
 
 
 def _failure_card(run: KnownRun) -> Card:

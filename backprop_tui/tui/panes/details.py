@@ -10,7 +10,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.run_details import DetailSection
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip_middle, left, wrapped
-from backprop_tui.tui.panes.waiting import WaitingView, draw_waiting
+from backprop_tui.tui.panes.waiting import CheckRow, WaitingView, draw_waiting
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 _NAME = 15
@@ -20,7 +20,7 @@ _LEFT = ("Run", "Cause", "Queue", "Command")
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnDetails:
-    """The lines, and for each value in the order of the cursor: its line, its name and its text."""
+    """The lines, and for each check and each value in the order of the cursor: its line, its name and its text."""
 
     lines: Sequence[Line]
     places: Sequence[tuple[int, str, str]]
@@ -36,12 +36,24 @@ def draw_details(
 ) -> DrawnDetails:
     """The sections in one or two columns, above them why the run waits.
 
-    `cursor` counts the values down the first column, then down the second.
+    `cursor` counts the failing checks, then the values down the first column, then down the second.
     """
-    above = [] if waiting is None else [*draw_waiting(waiting, width, glyphs), ()]
+    if waiting is None:
+        return _draw_sections(sections, width, glyphs, cursor)
+    table = draw_waiting(waiting, width, glyphs, cursor=cursor)
+    checks = [
+        (line, row.name, " ".join(filter(None, (row.now, row.limit))))
+        for line, row in zip(table.places, waiting.failing, strict=True)
+    ]
+    below = _draw_sections(sections, width, glyphs, None if cursor is None else cursor - len(checks))
+    above = [*table.lines, ()]
+    return DrawnDetails(lines=[*above, *below.lines], places=[*checks, *_shifted(below.places, len(above))])
+
+
+def _draw_sections(sections: Sequence[DetailSection], width: int, glyphs: Glyphs, cursor: int | None) -> DrawnDetails:
     if width < _TWO_COLUMNS:
         lines, places = _column(sections, width, glyphs, cursor)
-        return DrawnDetails(lines=[*above, *lines], places=_shifted(places, len(above)))
+        return DrawnDetails(lines=lines, places=places)
     half = width // 2
     first_part = [section for section in sections if section.title in _LEFT]
     second_part = [section for section in sections if section not in first_part]
@@ -53,7 +65,7 @@ def draw_details(
         builder = LineBuilder().extend(first[index] if index < len(first) else ())
         builder.at(half).put(glyphs.divider, Token.RULE)
         lines.append(builder.extend(second[index] if index < len(second) else ()).line())
-    return DrawnDetails(lines=[*above, *lines], places=_shifted([*places, *more], len(above)))
+    return DrawnDetails(lines=lines, places=[*places, *more])
 
 
 def _shifted(places: Sequence[tuple[int, str, str]], by: int) -> list[tuple[int, str, str]]:
@@ -124,6 +136,12 @@ class DetailsTab(ScrollView):
     def value_at_cursor(self) -> tuple[str, str] | None:
         places = self._drawn.places
         return places[self._index][1:] if self._index < len(places) else None
+
+    @property
+    def check_at_cursor(self) -> CheckRow | None:
+        """The failing check under the cursor."""
+        failing = [] if self._waiting is None else self._waiting.failing
+        return failing[self._index] if self.has_focus and self._index < len(failing) else None
 
     @on(events.Focus)
     @on(events.Blur)

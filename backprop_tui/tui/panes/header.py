@@ -9,7 +9,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.machine import SIMULATED
-from backprop_tui.presentation.states import PROBLEM_STATUSES
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, width_of
 from backprop_tui.tui.snapshot import Snapshot
@@ -83,7 +83,7 @@ def _right(view: HeaderView, counts: Mapping[Status, int], glyphs: Glyphs, *, ga
     builder = LineBuilder()
     for state, count in counts.items():
         builder.put(f"{glyphs.state(state)} ", STATE_TOKENS[state]).put(str(count), bold=True)
-        builder.put(f" {state}" if words else "", Token.MUTED).put(" " * gap)
+        builder.put(f" {status_word(state)}" if words else "", Token.MUTED).put(" " * gap)
     builder.put(view.clock if gap > 1 else "", Token.MUTED).put(" ")
     return list(builder.line())
 

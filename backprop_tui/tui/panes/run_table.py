@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
+from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
 from backprop_tui.tui.lines import (
@@ -210,7 +211,7 @@ def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) 
         return builder.at(columns.name_at).put(f"{glyphs.clipped} {row.name}", Token.MUTED).line()
     if row.group is not None:
         return _group_line(builder, row, row.group, columns, glyphs)
-    builder.put(f"{glyphs.state(row.state)} ", row.token).put(left(row.state, 10, glyphs), row.token)
+    builder.put(f"{glyphs.state(row.state)} ", row.token).put(left(status_word(row.state), 10, glyphs), row.token)
     indent = "  " if row.member else ""
     name = left(indent + row.name, columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")

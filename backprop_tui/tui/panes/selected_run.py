@@ -19,7 +19,7 @@ from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun, slice_text
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
-from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, Action
+from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, REMEDY_FOOTER, Action
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout
@@ -235,6 +235,8 @@ class SelectedRun(Vertical):
         """Returns what applies to the focused tab; empty when the actions of the run apply."""
         if self.log_view.has_focus and self.log_view.is_searching:
             return LOG_SEARCH_FOOTER
+        if self.tab == DETAILS and self.details.check_at_cursor is not None:
+            return REMEDY_FOOTER
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
 
     def choose(self, tab: int) -> None:

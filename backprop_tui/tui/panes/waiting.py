@@ -1,8 +1,10 @@
-"""Why a run waits: every check of the governor with its current value and its limit, failing checks first."""
+"""Why a run waits: every check of the governor with its value, its limit and its remedy, failing checks first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted, from_iso, gigabytes_down, gigabytes_up, plain
 from backprop_tui.domain.governor.reasons import Check
@@ -13,7 +15,8 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, limit_seconds, running_seconds
-from backprop_tui.presentation.run_line import how_to_change
+from backprop_tui.presentation.remedies import Remedy, remedies, remedy_text
+from backprop_tui.presentation.states import is_impossible
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -31,32 +34,42 @@ _NAMES = {
     Check.LOAD: "CPU load",
     Check.STARTS: "starts",
 }
-_NAME_AT, _NOW_AT, _LIMIT_AT = 4, 18, 42
-_NARROW = 70  # below this width the limits move to the left
+_NAME_AT, _NOW_AT = 4, 16
+_LIMIT_AT, _REMEDY_AT = 32, 46
+_WIDE_LIMIT_AT, _WIDE_REMEDY_AT, _WIDE = 40, 62, 100
+_NARROW = 70  # below this width the limits move to the left, and a remedy has a line of its own
+_LONGEST_COOLING_SECONDS = 1800.0  # what takes longer cannot be told from a few readings
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One check: its name, the current value and the limit."""
+    """One check: its name, the current value and the limit; of a failing one also what lifts it."""
 
     name: str
     now: str
     limit: str
     is_failing: bool = False
+    is_permanent: bool = False
+    remedy: str = ""
+    remedies: tuple[Remedy, ...] = ()
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingView:
-    """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none.
-
-    `changes` say what to type so that it starts sooner.
-    """
+    """`note` says since when it is queued and at which place; `earliest` is an estimate, empty if there is none."""
 
     title: str
     note: str
     rows: Sequence[CheckRow]
     earliest: str = ""
-    changes: Sequence[str] = ()
+
+    @property
+    def failing(self) -> list[CheckRow]:
+        return [row for row in self.rows if row.is_failing]
+
+    @property
+    def is_permanent(self) -> bool:
+        return any(row.is_permanent for row in self.rows)
 
 
 def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
@@ -66,11 +79,10 @@ def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
         return None
     failing = {(reason.get("check"), reason.get("gpu")) for reason in reasons}
     return WaitingView(
-        title=f"Waiting on {counted(len(reasons), 'check')}",
+        title="Can never start" if is_impossible(run.record) else f"Waiting on {counted(len(reasons), 'check')}",
         note=", ".join(_note(run, snapshot)),
-        rows=(*map(_failing_check, reasons), *_passing_checks(run, snapshot, failing)),
-        earliest=_earliest_start(reasons, snapshot),
-        changes=how_to_change(reasons, run.record["id"]),
+        rows=(*(_failing_check(reason, run, snapshot) for reason in reasons), *_passing_checks(run, snapshot, failing)),
+        earliest="" if is_impossible(run.record) else _earliest_start(reasons, snapshot),
     )
 
 
@@ -92,21 +104,52 @@ def _has_overtaken(other: KnownRun, waiting: KnownRun, queued_at: float | None) 
     return other_queued_at > queued_at and other.record.get("started_at") is not None
 
 
-def _failing_check(reason: JsonObject) -> CheckRow:
-    """With value and limit if the check has them, else with the governor's message."""
-    message = sanitize(str(reason.get("message", "")))
+def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> CheckRow:
+    available = remedies(reason, run, snapshot.runs)
+    name, now, limit = _figures(reason, names_setting=bool(available))
+    return CheckRow(
+        name=name,
+        now=now,
+        limit=limit,
+        is_failing=True,
+        is_permanent=bool(reason.get("permanent")),
+        remedy=remedy_text(reason, available, _cools_in(reason, snapshot)),
+        remedies=available,
+    )
+
+
+def _figures(reason: JsonObject, *, names_setting: bool) -> tuple[str, str, str]:
+    """Name, value and limit if the check has them, else the governor's message; `names_setting`: the remedy does."""
+    message, setting = sanitize(str(reason.get("message", ""))), reason.get("setting")
+    if setting and names_setting:
+        message = message.partition(f" ({setting} ")[0]
     try:
         check = Check(str(reason.get("check")))
     except ValueError:
-        return CheckRow(name="check", now=message, limit="", is_failing=True)  # written by a later version
+        return "check", message, ""  # written by a later version
     gpu = reason.get("gpu")
     name = f"GPU {gpu}" if gpu is not None else _NAMES.get(check, check.value)
     values = _value_and_limit(check, reason.get("figure"), reason.get("limit"))
-    if values is None or (check is Check.GPU_MEMORY and "claimed" in message):
-        text = message.removeprefix(name).lstrip(" :")
-        return CheckRow(name=name, now=text or message, limit="", is_failing=True)
-    setting = f" ({reason['setting']})" if reason.get("setting") else ""
-    return CheckRow(name=name, now=values[0], limit=values[1] + setting, is_failing=True)
+    if values is None or reason.get("permanent") or (check is Check.GPU_MEMORY and "claimed" in message):
+        text = message
+        for known in ("can never start: ", "start limit, ", name):  # said by the title or the name of the row
+            text = text.removeprefix(known)
+        text = text.lstrip(" :")
+        return name, text or message, ""
+    return name, values[0], values[1] + (f" ({setting})" if setting and not names_setting else "")
+
+
+def _cools_in(reason: JsonObject, snapshot: Snapshot) -> float | None:
+    """In how many seconds the GPU is cool enough at its present pace; None if it does not cool measurably."""
+    celsius, limit, sample = reason.get("figure"), reason.get("limit"), snapshot.sample
+    if reason.get("check") != Check.GPU_TEMPERATURE or sample is None:
+        return None
+    if not isinstance(celsius, int | float) or not isinstance(limit, int | float):
+        return None
+    uuid = next((gpu.uuid for gpu in sample.readings.gpus if gpu.index == reason.get("gpu")), "")
+    rate = snapshot.cooling.get(uuid)
+    seconds = None if rate is None else (celsius - limit) / rate
+    return seconds if seconds is not None and seconds <= _LONGEST_COOLING_SECONDS else None
 
 
 def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, str] | None:
@@ -202,38 +245,73 @@ def _seconds_to_end(run: KnownRun, snapshot: Snapshot) -> float | None:
     return min(estimates) if estimates else None
 
 
-def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs) -> list[Line]:
-    title = Piece(f" {glyphs.state('waiting')} {view.title}", Token.INFO, bold=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnWaiting:
+    """The lines, and the first line of each failing check."""
+
+    lines: Sequence[Line]
+    places: Sequence[int]
+
+
+def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs, *, cursor: int | None = None) -> DrawnWaiting:
+    """`cursor` counts the failing checks."""
+    token = Token.WARN if view.is_permanent else Token.INFO
+    title = Piece(f" {glyphs.state('waiting')} {view.title}", token, bold=True)
     lines: list[Line] = [(title, Piece(clip(f"   {view.note}", width - len(view.title) - 4, glyphs), Token.MUTED)), ()]
+    columns = _Columns.of(width)
     head = LineBuilder().at(_NAME_AT).put("check", Token.MUTED).at(_NOW_AT).put("now", Token.MUTED)
-    limit_at = _LIMIT_AT if width >= _NARROW else max(_NOW_AT + 8, width * 11 // 20)
-    lines.append(head.at(limit_at).put("limit", Token.MUTED).line())
+    head.at(columns.limit).put("limit", Token.MUTED)
+    if columns.remedy is not None:
+        head.at(columns.remedy).put("remedy (enter)", Token.MUTED)
+    lines.append(head.line())
+    places: list[int] = []
     for row in view.rows:
-        token = Token.FG if row.is_failing else Token.MUTED
-        glyph, colour = ("failed", Token.INFO) if row.is_failing else ("completed", Token.OK)
-        builder = LineBuilder().at(2).put(f"{glyphs.state(glyph)} ", colour).put(row.name, token, bold=row.is_failing)
-        builder.at(_NOW_AT - 1).put(" ")
-        if row.limit:
-            builder.put(clip(row.now, limit_at - _NOW_AT - 1, glyphs), token).at(limit_at)
-            builder.put(clip(row.limit, width - limit_at, glyphs), token)
-        else:
-            builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
-        lines.append(builder.line())
+        chosen = row.is_failing and cursor == len(places)
+        places += [len(lines)] if row.is_failing else []
+        lines += _draw_check(row, columns, glyphs, chosen=chosen)
     if view.earliest:
         lines += [
             (),
             (Piece("  Earliest start ", Token.MUTED), Piece(view.earliest), Piece(" (estimate)", Token.MUTED)),
         ]
-    lines += [()] if view.changes else []
-    for change in view.changes:
-        lines += _change_lines(change, width, glyphs)
-    return lines
+    return DrawnWaiting(lines=lines, places=places)
 
 
-def _change_lines(change: str, width: int, glyphs: Glyphs) -> list[Line]:
-    """A label and its command; the command gets a line of its own if there is no room beside the label."""
-    label, command = change.split(": backprop-tui", 1)
-    label, command = f"  {label[0].upper()}{label[1:]}: ", f"backprop-tui{command}"
-    if len(label) + len(command) <= width:
-        return [(Piece(label, Token.MUTED), Piece(command))]
-    return [(Piece(clip(label, width, glyphs), Token.MUTED),), (Piece(clip(f"    {command}", width, glyphs)),)]
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Where limits and remedies begin; `remedy` is None if every remedy has a line of its own."""
+
+    width: int
+    limit: int
+    remedy: int | None
+
+    @classmethod
+    def of(cls, width: int) -> _Columns:
+        if width >= _WIDE:
+            return cls(width=width, limit=_WIDE_LIMIT_AT, remedy=_WIDE_REMEDY_AT)
+        if width >= _NARROW:
+            return cls(width=width, limit=_LIMIT_AT, remedy=_REMEDY_AT)
+        return cls(width=width, limit=max(_NOW_AT + 8, width * 11 // 20), remedy=None)
+
+
+def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: bool) -> list[Line]:
+    width, token = columns.width, Token.FG if row.is_failing else Token.MUTED
+    glyph, colour = ("failed", Token.INFO) if row.is_failing else ("completed", Token.OK)
+    colour, token = (Token.WARN, Token.WARN) if row.is_permanent else (colour, token)
+    builder = LineBuilder().at(2).put(f"{glyphs.state(glyph)} ", colour)
+    builder.put(row.name, token, bold=row.is_failing, chosen=chosen).at(_NOW_AT - 1).put(" ")
+    if row.limit:
+        room = columns.limit - _NOW_AT - 1 if row.is_failing else width
+        builder.put(clip(row.now, min(room, width - _NOW_AT - 1), glyphs), token)
+        builder.at(columns.limit if builder.column < columns.limit else builder.column + 2)
+        builder.put(clip(row.limit, width - builder.column, glyphs), token)
+    else:
+        builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
+    if not row.remedy:
+        return [builder.line()]
+    text, remedy_token = (f"→ {row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
+    at = columns.remedy
+    if at is not None and builder.column < at and at + cell_len(text) <= width:
+        return [builder.at(at).put(text, remedy_token, chosen=chosen).line()]
+    below = LineBuilder().at(_NOW_AT).put(clip(text, width - _NOW_AT, glyphs), remedy_token, chosen=chosen)
+    return [builder.line(), below.line()]

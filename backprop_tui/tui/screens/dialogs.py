@@ -27,6 +27,7 @@ from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from backprop_tui.tui.screens.remedy_actions import RemedyActions
     from backprop_tui.tui.screens.run_actions import RunActions
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
@@ -58,6 +59,12 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.screens.run_actions import RunActions
 
         return RunActions(self.commands, self)
+
+    @cached_property
+    def _remedy_actions(self) -> RemedyActions:
+        from backprop_tui.tui.screens.remedy_actions import RemedyActions
+
+        return RemedyActions(self.commands, self._run_actions, self)
 
     def _target_runs(self) -> list[KnownRun]:
         self._follow_cursor()

@@ -90,9 +90,12 @@ class MainScreen(DialogsScreen):
 
     @on(RunsTable.Opened)
     def action_open(self) -> None:
-        """Folds or unfolds a group, shows older runs, enters the selected run, or goes back."""
+        """Folds or unfolds a group, shows older runs, enters the selected run, does a remedy, or goes back."""
         self._follow_cursor()
-        if not self.runs_table.has_focus:
+        check, run = self.selected.details.check_at_cursor, self.state.selected_run(self.snapshot)
+        if check is not None and run is not None:
+            self.work(self._remedy_actions.offer(run, check))
+        elif not self.runs_table.has_focus:
             self.action_back()
         elif self.state.is_group_row:
             self.action_fold(self.state.group(self.snapshot) not in self.state.folded)
@@ -136,7 +139,7 @@ class MainScreen(DialogsScreen):
         """Goes to the first run that is held, and shows why."""
         held = next((run for run in self.snapshot.runs if is_held_back(run)), None)
         if held is None:
-            self.tell("The governor holds no run")
+            self.tell("No run is waiting for the machine")
             return
         self.go_to(held.id)
         self.selected.choose(DETAILS)

@@ -16,6 +16,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
@@ -27,6 +28,7 @@ from backprop_tui.tui.widgets.line_widget import ScrollView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
+    from backprop_tui.tui.screens.panes_screen import PanesScreen
 
 
 class TextScreen(DismissOnce, Screen[None]):
@@ -67,10 +69,10 @@ def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[Pa
     failed = sum(run.status is Status.FAILED for run in snapshot.runs)
     yield "Show only failed", f"{counted(failed, 'run')} failed", partial(screen.set_filter, _FAILED_FILTER)
     yield "Copy status as JSON", "as backprop-tui status --json", lambda: screen.work(_copy_status(screen, commands))
-    yield "Doctor", "check the machine, suggest fixes", lambda: screen.work(_doctor(screen, commands))
+    yield "Doctor", "check the machine, suggest fixes", lambda: screen.work(show_doctor(screen, commands))
     for run in snapshot.runs[:_MAX_RUNS]:
         name = sanitize(str(run.record["name"]))
-        yield f"Go to run {name}", f"{run.status.value}  {run.id}", partial(screen.go_to, run.id)
+        yield f"Go to run {name}", f"{status_word(run.status)}  {run.id}", partial(screen.go_to, run.id)
 
 
 async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
@@ -83,7 +85,7 @@ async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
         screen.tell("Copied the status as JSON")
 
 
-async def _doctor(screen: MainScreen, commands: CommandRunner) -> None:
+async def show_doctor(screen: PanesScreen, commands: CommandRunner) -> None:
     screen.tell("Checking the machine")
     try:
         report = await commands.doctor()

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
-_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " "})
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " ", "→": ">"})
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 

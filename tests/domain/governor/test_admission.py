@@ -68,6 +68,15 @@ def test_a_reason_carries_figure_and_limit() -> None:
     assert (reason.check, reason.figure, reason.limit, reason.gpu) == (Check.RAM, gb(3.1), gb(4), None)
 
 
+def test_more_ram_than_the_machine_has_is_never_free() -> None:
+    machine = snapshot(host=replace(CALM_HOST, ram_total_bytes=gb(32), ram_available_bytes=gb(30)))
+    decision = decide(candidate(limits=RunLimits(min_free_ram_bytes=gb(64))), machine)
+    assert isinstance(decision, Hold)
+    (reason,) = decision.reasons
+    assert reason.message == "can never start: machine has 32 GB of RAM (min_free_ram_gb 64)"
+    assert reason.permanent
+
+
 @pytest.mark.parametrize(
     ("host", "check"),
     [

@@ -70,6 +70,11 @@ def test_a_held_queue_holds_even_if_no_run_is_queued() -> None:
     assert clauses(machine, candidate())[1][0] == "queue held by you, nothing new starts"
 
 
+def test_a_run_that_can_never_start_does_not_hold_the_others() -> None:
+    machine = snapshot(gpu(0), limits=LIMITS, tokens=4.0)
+    assert clauses(machine, candidate(gpus_wanted=4)) == ("open", ())
+
+
 def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
     waiting = candidate(awaited=(PendingDependency(name="nano-lm", status="running"),))
     assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.governor.placement import place
-from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement, Reservation
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.run import Gpu
@@ -22,10 +22,14 @@ def indices(run: Candidate, machine: MachineSnapshot) -> list[int] | None:
     return None if placement.gpus is None else [gpu.index for gpu in placement.gpus]
 
 
+def held(run: Candidate, machine: MachineSnapshot) -> tuple[HoldReason, ...]:
+    placed = place(run, machine)
+    assert not isinstance(placed, Placement)
+    return placed
+
+
 def reasons(run: Candidate, machine: MachineSnapshot) -> list[str]:
-    held = place(run, machine)
-    assert isinstance(held, tuple), held
-    return [reason.message for reason in held]
+    return [reason.message for reason in held(run, machine)]
 
 
 def test_the_gpu_with_most_free_vram_is_taken() -> None:
@@ -62,6 +66,12 @@ def test_runs_that_claim_nothing_spread_over_gpus_without_memory_figures() -> No
     assert indices(candidate(), snapshot(*unified, active=(active_run("a", 0),))) == [1]
 
 
+def test_gpus_that_are_too_small_are_permanent_only_if_too_few_are_large_enough() -> None:
+    machine = snapshot(gpu(0, total_gb=2.0), gpu(1, total_gb=24.0, used_gb=23.0))
+    assert not any(reason.permanent for reason in held(candidate(), machine))
+    assert [reason.permanent for reason in held(candidate(gpus_wanted=2), machine)] == [False, True, False]
+
+
 def test_several_gpus_are_distinct_and_ordered_by_index() -> None:
     machine = snapshot(gpu(0, used_gb=9), gpu(1, used_gb=2), gpu(2, used_gb=12), gpu(3, used_gb=1))
     assert indices(candidate(gpus_wanted=3), machine) == [0, 1, 3]
@@ -81,8 +91,10 @@ class TestWithoutGpus:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
     def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
-        assert reasons(candidate(gpus_wanted=2), snapshot()) == ["needs 2 GPUs, the GPU probe finds none"]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["needs 2 GPUs, machine has 1"]
+        assert reasons(candidate(gpus_wanted=2), snapshot()) == [
+            "can never start: needs 2 GPUs, the GPU probe finds none"
+        ]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
 
 
 class TestChoice:
@@ -100,12 +112,14 @@ class TestChoice:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
 
     def test_an_unknown_one_is_named(self) -> None:
-        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == ["needs 1 GPU, none of those chosen (7) here"]
+        assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
+            "can never start: needs 1 GPU, none of those chosen (7) here"
+        ]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
         assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
-            "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
         ]
 
     def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
@@ -121,7 +135,7 @@ class TestUnfit:
             (gpu(celsius=84.0), "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)"),
             (gpu(celsius=82.0), "GPU 0 too hot, 82 °C, starts below 82 (gpu.max_temp_c 85)"),
             (gpu(used_gb=23.1), "GPU 0: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)"),
-            (gpu(total_gb=2.0), "GPU 0 has 2 GB in total, needs 2.5 (gpu.min_free_vram_mb 2500)"),
+            (gpu(total_gb=2.0), "can never start: GPU 0 has 2 GB in total, needs 2.5 (gpu.min_free_vram_mb 2500)"),
             (
                 gpu(health=GpuHealth.LOST, problem="Xid 79, fallen off the bus"),
                 "GPU 0 lost: Xid 79, fallen off the bus",

@@ -37,7 +37,7 @@ def test_a_run_that_asks_for_two_gets_both(sandbox: Sandbox, gpus: Gpus) -> None
 
 def test_a_run_that_asks_for_three_of_two_waits_and_says_so(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpus=3)
-    assert held_by(sandbox, run, "gpu_count")["message"] == "needs 3 GPUs, machine has 2"
+    assert held_by(sandbox, run, "gpu_count")["message"] == "can never start: needs 3 GPUs, machine has 2"
 
 
 @pytest.mark.parametrize("by", ["index", "uuid"])

@@ -1,0 +1,176 @@
+"""What lifts a check that a run waits on: another threshold for the run, a setting of the machine, or another run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MACHINE_SETTINGS, RunLimits
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds, as_options, as_settings
+from backprop_tui.presentation import durations
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.store.fields import JsonObject
+
+_COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
+_BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT})  # a retry's pause; a GPU that is kept for another run
+_NAME_OF_SETTING = {threshold.setting: name for name, threshold in THRESHOLDS.items()}
+
+
+class Deed(StrEnum):
+    """What carrying out a remedy means."""
+
+    EDIT = "edit"  # the run gets `thresholds`
+    CONFIGURE = "configure"  # `setting` gets `value`, and the run `thresholds` if they are its own
+    RELEASE = "release"  # the queue
+    OPEN = "open"  # the run `run_id`
+    STOP = "stop"  # the run `run_id`
+    RERUN = "rerun"  # with other options
+    DOCTOR = "doctor"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """`text` says it in a few words: `max_parallel 3`, `min_free_ram_gb 0, this run`, `stop wav2vec-ft`."""
+
+    deed: Deed
+    text: str
+    thresholds: Thresholds | None = None
+    setting: str = ""
+    value: str = ""
+    run_id: str = ""
+
+
+def remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> tuple[Remedy, ...]:
+    """The remedies of one failing check, the narrowest first; `runs` are all of the store."""
+    return tuple(_remedies(reason, waiting, runs))
+
+
+def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
+    thresholds, machine = own_thresholds(reason), machine_setting(reason)
+    if machine is not None:
+        yield _configure(*machine)
+    if reason.get("check") == Check.PARALLEL:
+        thresholds = Thresholds(max_parallel=0)
+    if thresholds is not None:
+        yield Remedy(deed=Deed.EDIT, text=f"{_short(*as_settings(thresholds))}, this run", thresholds=thresholds)
+    if thresholds is not None and machine is None and reason.get("setting"):
+        # The limits of a run are settled when it is queued, so the setting alone would not help this one.
+        yield replace(_configure(str(reason["setting"]), _value(thresholds)), thresholds=thresholds)
+    match reason.get("check"):
+        case Check.QUEUE_HELD:
+            yield Remedy(deed=Deed.RELEASE, text="release the queue")
+        case Check.DEPENDENCY:
+            yield from _awaited(reason, waiting, runs)
+        case Check.GPU_COUNT if reason.get("permanent"):
+            yield Remedy(deed=Deed.RERUN, text="rerun with fewer GPUs")
+        case Check.GPU_COUNT | Check.GPU_MEMORY | Check.PARALLEL:
+            yield from _occupants(reason, waiting, runs)
+        case Check.PROBE | Check.GPU_HEALTH:
+            yield Remedy(deed=Deed.DOCTOR, text="check the machine")
+
+
+def _configure(setting: str, value: str) -> Remedy:
+    return Remedy(deed=Deed.CONFIGURE, text=_short(f"{setting} {value}"), setting=setting, value=value)
+
+
+def _short(setting: str) -> str:
+    """Without the table: `max_load_per_core 0` of `governor.max_load_per_core 0`."""
+    return setting.rpartition(".")[2] if "." in setting.partition(" ")[0] else setting
+
+
+def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
+    ids = () if waiting.run is None else [dependency.run for dependency in waiting.run.spec.after]
+    for run in runs:
+        name = sanitize(str(run.record["name"]))
+        if run.id in ids and str(reason.get("message")) == f"after {run.record['name']}":
+            yield Remedy(deed=Deed.OPEN, text=f"open {name}", run_id=run.id)
+
+
+def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
+    """The runs of this machine that use what is missing: the GPU, or any GPU or slot."""
+    for run in runs:
+        if run.status not in ACTIVE or run.status is Status.STOPPING or run.record["host"] != waiting.record["host"]:
+            continue
+        indices = [gpu.get("index") for gpu in run.record.get("gpus") or ()]
+        gpu, is_slot = reason.get("gpu"), reason.get("check") == Check.PARALLEL
+        if is_slot or (bool(indices) if gpu is None else gpu in indices):
+            name = sanitize(str(run.record["name"]))
+            yield Remedy(deed=Deed.STOP, text=f"stop {name}", run_id=run.id)
+
+
+def remedy_text(reason: JsonObject, available: Sequence[Remedy], cools_in: float | None = None) -> str:
+    """What the table says beside a failing check; `cools_in` is an estimate in seconds, None without one."""
+    if cools_in is not None:
+        return f"cools in about {durations.eta(cools_in)}"
+    if available:
+        return available[0].text
+    return "passes by itself" if reason.get("check") in _BY_THEMSELVES else "no remedy here"
+
+
+def own_thresholds(reason: JsonObject) -> Thresholds | None:
+    """The threshold of this run with which the check passes; None if no threshold of the run decides it."""
+    setting, figure = reason.get("setting"), reason.get("figure")
+    if setting is None:
+        return Thresholds(max_parallel=0) if reason.get("check") == Check.PARALLEL else None
+    name = _NAME_OF_SETTING.get(str(setting))
+    if name is None or setting in MACHINE_SETTINGS:
+        return None
+    if reason.get("check") != Check.GPU_TEMPERATURE:
+        return Thresholds(**{name: 0})
+    # Without a limit the run would also be on its own while it is active.
+    if not isinstance(figure, int | float):
+        return None
+    return Thresholds(gpu_max_temp_celsius=int(figure) + 1 + _COOLER_CELSIUS)
+
+
+def machine_setting(reason: JsonObject) -> tuple[str, str] | None:
+    """The setting, with its value, that lifts a check that concerns all runs; it applies at once."""
+    if reason.get("setting") == "max_parallel" and isinstance(reason.get("figure"), int):
+        return "max_parallel", str(reason["figure"] + 1)
+    if reason.get("setting") == "governor.starts_per_minute":
+        return "governor.starts_per_minute", "0"
+    return None
+
+
+def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str]:
+    """What to type so that a waiting run starts sooner, and later runs too: each a label and a command.
+
+    `handle` is the run, or the group, that is queued; None: nothing is, and the options are for the run to be queued.
+    """
+    reasons = list(reasons)
+    own = [(reason, thresholds) for reason in reasons if (thresholds := own_thresholds(reason)) is not None]
+    options = " ".join(dict.fromkeys(as_options(thresholds) for _, thresholds in own))
+    machine = dict.fromkeys(filter(None, map(_machine_command, reasons)))
+    lines = [f"to start it sooner{_no_limit(command)}: {command}" for command in machine]
+    if own and handle is None:
+        lines.append(f"to start it now{_no_limit(options)}, give: {options}")
+    elif own and handle is not None:
+        lines.append(f"to start it sooner{_no_limit(options)}: backprop-tui edit {shlex.quote(handle)} {options}")
+    later = [
+        f"backprop-tui config set {reason['setting']} {_value(thresholds)}"
+        for reason, thresholds in own
+        if reason.get("setting")
+    ]
+    return lines + [f"for later runs: {command}" for command in dict.fromkeys(later)]
+
+
+def _value(thresholds: Thresholds) -> str:
+    """The value of its only threshold, as the setting is written."""
+    return as_options(thresholds).rpartition(" ")[2]
+
+
+def _no_limit(command: str) -> str:
+    return " (0: no limit)" if " 0 " in f"{command} " else ""
+
+
+def _machine_command(reason: JsonObject) -> str | None:
+    if reason.get("check") == Check.QUEUE_HELD:
+        return "backprop-tui queue release"
+    setting = machine_setting(reason)
+    return None if setting is None else f"backprop-tui config set {' '.join(setting)}"

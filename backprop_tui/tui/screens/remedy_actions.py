@@ -1,0 +1,96 @@
+"""What enter does on a check that a run waits on: offers its remedies and carries one out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.thresholds import as_options
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.remedies import Deed, Remedy
+from backprop_tui.tui.commands import CommandResult, CommandRunner
+from backprop_tui.tui.panes.waiting import CheckRow
+from backprop_tui.tui.screens.questions import CANCEL, Answer, Question
+from backprop_tui.tui.screens.run_actions import RunActions
+
+if TYPE_CHECKING:
+    from backprop_tui.tui.screens.dialogs import DialogsScreen
+
+_MOST = 9  # remedies in one question: each has a digit
+_WITHOUT_ASKING = frozenset({Deed.OPEN, Deed.RERUN, Deed.STOP, Deed.DOCTOR})  # these change nothing yet
+
+
+class RemedyActions:
+    """Every remedy is a command that exists without this: `edit`, `config set`, `queue release`, `stop`."""
+
+    def __init__(self, commands: CommandRunner, run_actions: RunActions, screen: DialogsScreen) -> None:
+        self._commands = commands
+        self._run_actions = run_actions
+        self._screen = screen
+
+    async def offer(self, run: KnownRun, check: CheckRow) -> None:
+        """Asks which remedy to carry out; one that opens something else is carried out at once."""
+        if not check.remedies:
+            self._screen.tell(f"{check.name}: {check.remedy}")
+            return
+        remedy = check.remedies[0]
+        if len(check.remedies) > 1 or remedy.deed not in _WITHOUT_ASKING:
+            answer = await self._screen.ask(remedy_question(run, check))
+            if answer == CANCEL:
+                return
+            remedy = check.remedies[int(answer)]
+        await self._carry_out(run, remedy)
+
+    async def _carry_out(self, run: KnownRun, remedy: Remedy) -> None:
+        match remedy.deed:
+            case Deed.EDIT:
+                self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
+            case Deed.CONFIGURE:
+                if remedy.thresholds is not None:
+                    self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
+                self._report(await self._commands.set_config(remedy.setting, remedy.value))
+            case Deed.RELEASE:
+                self._report(await self._commands.set_queue(held=False))
+            case Deed.OPEN:
+                self._screen.go_to(remedy.run_id)
+            case Deed.STOP:
+                occupant = self._screen.snapshot.find(remedy.run_id)
+                await self._run_actions.stop([] if occupant is None else [occupant])
+            case Deed.RERUN:
+                self._screen.action_copy_as_new()
+            case Deed.DOCTOR:
+                from backprop_tui.tui.screens.palette import show_doctor
+
+                await show_doctor(self._screen, self._commands)
+
+    def _report(self, result: CommandResult) -> None:
+        self._screen.tell(result.message, bad=not result.done)
+
+
+def remedy_question(run: KnownRun, check: CheckRow) -> Question:
+    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}", *_explained(check.remedies))
+    answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in _numbered(check.remedies)]
+    return Question(title="Remedy", lines=lines, answers=answers)
+
+
+def _numbered(remedies: Sequence[Remedy]) -> list[tuple[int, Remedy]]:
+    return list(enumerate(remedies[:_MOST]))
+
+
+def _described(remedy: Remedy) -> str:
+    """What is done, as the command that would do it."""
+    match remedy.deed:
+        case Deed.EDIT if remedy.thresholds is not None:
+            return f"only this run: {as_options(remedy.thresholds)}"
+        case Deed.CONFIGURE if remedy.thresholds is not None:
+            return f"this and later runs: {remedy.setting} = {remedy.value}"
+        case Deed.CONFIGURE:
+            return f"all runs: {remedy.setting} = {remedy.value}"
+        case _:
+            return remedy.text
+
+
+def _explained(remedies: Sequence[Remedy]) -> list[str]:
+    has_zero = any(" 0" in remedy.text for remedy in remedies)
+    return ["0: no limit"] if has_zero else []
