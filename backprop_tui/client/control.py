@@ -219,7 +219,7 @@ class PauseControl(ControlRequest[PauseRequest]):
 
     def on_queued(self, run: Run) -> Run:
         raise UsageError(
-            f"run {run.id} is queued; only running runs can be paused", "to start nothing new: backprop-tui queue hold"
+            f"run {run.id} is waiting; only running runs can be paused", "to start nothing new: backprop-tui queue hold"
         )
 
     def on_ended(self, run: Run) -> Run | None:
@@ -238,7 +238,7 @@ class ContinueControl(ControlRequest[ContinueRequest]):
         return live is not None and live.pause is None
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(f"run {run.id} is queued, not paused", "if the queue is held: backprop-tui queue release")
+        raise UsageError(f"run {run.id} is waiting, not paused", "if the queue is held: backprop-tui queue release")
 
     def on_ended(self, run: Run) -> Run | None:
         raise UsageError(f"run {run.id} has ended ({run.status})", f"to start it again: backprop-tui resume {run.id}")

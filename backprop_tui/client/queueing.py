@@ -77,7 +77,7 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
 def _read_queued(directory: RunDirectory) -> Run:
     run = directory.read()
     if not isinstance(run.state, Queued):
-        raise UsageError(f"run {run.id} is {run.status}, not queued", "the queue: backprop-tui queue")
+        raise UsageError(f"run {run.id} is {run.status}, not waiting", "the queue: backprop-tui queue")
     return run
 
 

@@ -18,6 +18,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED
 from backprop_tui.presentation.durations import ago
+from backprop_tui.presentation.states import status_word
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import index
 from backprop_tui.store.files import storage
@@ -125,7 +126,7 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
         elsewhere = "" if view.run.host == home.host else f" {whereabouts(home, view.run)}"
         lost = f"; {lost_hint(run_id)}" if elsewhere else ""
         hint = f"stop it first: backprop-tui stop {run_id}{lost}"
-        return UsageError(f"run {run_id} is {view.status}{elsewhere}", hint)
+        return UsageError(f"run {run_id} is {status_word(view.status)}{elsewhere}", hint)
     return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
 
 

@@ -28,6 +28,7 @@ from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.domain.training_totals import total_from_name
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
@@ -71,7 +72,7 @@ def read_resumable(session: ClientSession, run_id: str) -> Run:
 
 
 def _not_ended(run: Run) -> UsageError:
-    problem = f"run {run.id} is {run.status}; only ended runs can be resumed"
+    problem = f"run {run.id} is {status_word(run.status)}; only ended runs can be resumed"
     return UsageError(problem, f"to end it: backprop-tui stop {run.id}")
 
 

@@ -127,7 +127,7 @@ def test_of_a_group_the_queued_runs_get_the_thresholds(obey: Commands, runs: Run
     queued, ended = runs.queued("a", group="sweep"), runs.ended("b", group="sweep")
     result = obey("edit", "sweep", "--max-load", "0")
     assert (result.code, result.lines) == (0, ["a a: governor.max_load_per_core 0"])
-    assert "1 run of 2 not queued any more" in result.err
+    assert "1 run of 2 not waiting any more" in result.err
     assert (queued.read().spec.limits.max_load_per_core, ended.read().spec.limits.max_load_per_core) == (0.0, 2.0)
 
 

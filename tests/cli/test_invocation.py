@@ -294,7 +294,7 @@ def test_a_dry_run_of_a_sweep_says_once_what_its_runs_share(session: Session, wo
     assert rows["command"] == "sh -c true --lr ... --seed ..."
     assert rows["environment"] == "A=1"
     assert rows["verdict"] == "2 of 6: starts now"
-    assert lines[-7].strip() == "4 of 6: held: 2 runs active (max_parallel 2 of this run)"
+    assert lines[-7].strip() == "4 of 6: waits: 2 runs active (max_parallel 2 of this run)"
     assert lines[-6].startswith("runs ")
     names = [f"true:lr={lr},seed={seed}" for lr in ("0.1", "0.2") for seed in (1, 2, 3)]
     assert [line.split()[-1] for line in lines[-6:]] == names
@@ -322,7 +322,7 @@ def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
     assert run_program(["run", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
-    assert "held by the governor" in capsys.readouterr().err
+    assert "it would have to wait" in capsys.readouterr().err
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
 

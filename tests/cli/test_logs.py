@@ -105,7 +105,7 @@ def test_a_run_that_printed_nothing_says_so(session: Session, runs: Runs, capfd:
     runs.queued("abc")
     assert _logs(session, "abc") == 0
     printed = capfd.readouterr()
-    assert (printed.out, printed.err) == ("", "run abc is queued and has printed nothing yet\n")
+    assert (printed.out, printed.err) == ("", "run abc is waiting and has printed nothing yet\n")
 
 
 def test_the_original_kept_no_logs(session: Session) -> None:

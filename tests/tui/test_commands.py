@@ -61,7 +61,7 @@ def test_a_refusal_is_returned_and_not_raised(runner: CommandRunner, runs: Runs)
     runs.queued("abc")
     result = play(runner.pause(["abc"]))
     assert not result.done
-    assert "run abc is queued" in result.message
+    assert "run abc is waiting" in result.message
 
 
 def test_a_call_that_waits_does_not_keep_the_others_waiting(runner: CommandRunner, runs: Runs) -> None:

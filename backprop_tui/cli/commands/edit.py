@@ -129,5 +129,5 @@ def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thres
         raise refusal
     if refusal is not None:
         left_out = len(run_ids) - len(accepted)
-        diagnostics.say(f"{counted(left_out, 'run')} of {len(run_ids)} not queued any more: unchanged")
+        diagnostics.say(f"{counted(left_out, 'run')} of {len(run_ids)} not waiting any more: unchanged")
     return accepted

@@ -16,6 +16,7 @@ from backprop_tui.client.handles import HELP
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.presentation.run_line import end_line, output_text
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
@@ -49,7 +50,7 @@ def _offset(session: Session, run_id: str, lines: int | None) -> int:
     if live is not None and live.own_log is not None:
         diagnostics.say(f"run {run_id}: {output_text(live.own_log.path, live.own_log.problem)}")
     elif size_of(directory.log) == 0:
-        diagnostics.say(f"run {run_id} is {directory.read().status} and has printed nothing yet")
+        diagnostics.say(f"run {run_id} is {status_word(directory.read().status)} and has printed nothing yet")
     return 0 if lines is None else offset_of_last_lines(directory.log, lines)
 
 

@@ -16,6 +16,7 @@ from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
+from backprop_tui.presentation.states import status_word
 from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.files import parse_object, read_bytes
@@ -230,7 +231,11 @@ def check_elsewhere(home: Home) -> Iterator[Finding]:
     for view in unfinished:
         run = view.run
         if not belongs_here(home, run) and is_silent(home, run):
-            yield warn("host", f"{run.id} ({run.name}), {view.status}, is {whereabouts(home, run)}", host_hint(run))
+            yield warn(
+                "host",
+                f"{run.id} ({run.name}), {status_word(view.status)}, is {whereabouts(home, run)}",
+                host_hint(run),
+            )
 
 
 def check_index(home: Home) -> Iterator[Finding]:

@@ -127,7 +127,7 @@ def test_the_governor_says_why_it_holds() -> None:
 def test_a_machine_without_work_needs_no_supervisor() -> None:
     assert governor_line_view(snapshot()).line.title == "queue open"
     assert governor_line_view(snapshot(queue_held=True)).line.title == "queue held"
-    assert governor_line_view(snapshot(queued("a"))).line.title == "starting"
+    assert governor_line_view(snapshot(queued("a"))).line.title == "starting the background process …"
 
 
 def test_the_problem_line_tells_the_newest_unseen_failure() -> None:
@@ -182,7 +182,7 @@ def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
     runs = [*(running(f"r{place}") for place in range(2)), queued("q"), ended("f", Status.FAILED), ended("d")]
     view = header_view(snapshot(*runs))
     shown = {width: text_of(draw_header(view, width, UNICODE)).split() for width in (100, 40, 20, 18, 13)}
-    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 queued ✗ 1 failed ✓ 1 completed"
+    assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 waiting ✗ 1 failed ✓ 1 completed"
     assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1"]
     assert shown[20] == ["backprop", "►", "2", "✗", "1"]
     assert shown[18] == ["backprop", "►", "2", "✗", "1"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.run_line import Tone, reason_text, run_line
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import Token, text_of, width_of
+from backprop_tui.tui.lines import Line, Token, changed_spans, text_of, width_of
 from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
-from backprop_tui.tui.panes.waiting import CheckRow, waiting_view
+from backprop_tui.tui.panes.waiting import waiting_view
 from backprop_tui.tui.snapshot import OpenRun
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
@@ -21,7 +23,7 @@ HOT = {
     "figure": 84.0,
     "limit": 80.0,
     "gpu": 1,
-    "message": "GPU 1 at 84 C, waiting below 80",
+    "message": "GPU 1 too hot, 84 °C, starts below 80",
 }
 COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 free"}
 
@@ -31,9 +33,9 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     assert view is not None
     assert view.title == "Waiting on 2 checks"
-    assert list(view.rows[:2]) == [
-        CheckRow(name="GPUs free", now="0 free", limit="needs 2", is_failing=True),
-        CheckRow(name="GPU 1", now="84 °C", limit="below 80 °C", is_failing=True),
+    assert [(row.name, row.now, row.limit) for row in view.failing] == [
+        ("GPUs free", "0 free", "needs 2"),
+        ("GPU 1", "84 °C", "below 80 °C"),
     ]
     passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
     assert passing["starts"] == ("3 of 4 left", "needs 1")
@@ -54,7 +56,7 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
         (
             {"check": "load", "figure": 2.5, "limit": 2.0, "message": "load", "setting": "governor.max_load_per_core"},
             "2.50 per core",
-            "below 2 (governor.max_load_per_core)",
+            "below 2",
         ),
         (
             {"check": "parallel", "figure": 2, "limit": 2, "message": "2 active"},
@@ -62,7 +64,7 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
             "at most 2",
         ),
         ({"check": "load", "figure": 2.5, "limit": 2.0, "message": "load"}, "2.50 per core", "below 2"),
-        ({"check": "starts", "figure": 0.4, "limit": 1, "message": "next start in 0:41"}, "next start in 0:41", ""),
+        ({"check": "starts", "figure": 0.4, "limit": 1, "message": "retry 2 in 41s"}, "retry 2 in 41s", ""),
         ({"check": "queue_held", "message": "queue held by you"}, "held by you", ""),
         ({"check": "of_the_future", "message": "who knows"}, "who knows", ""),
         ({"check": "gpu_memory", "figure": "much", "limit": 1, "gpu": 0, "message": "GPU 0 is full"}, "is full", ""),
@@ -93,15 +95,70 @@ def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     assert alone.earliest == ""
 
 
-def test_the_card_says_how_to_change_what_holds_the_run() -> None:
-    pace = {"check": "starts", "message": "start limit, next in 41s", "setting": "governor.starts_per_minute"}
-    view = waiting_view(queued("a", holds=(pace, COUNT)), snapshot())
+PACE = {
+    "check": "starts",
+    "message": "start limit, next in 41s (governor.starts_per_minute 1)",
+    "setting": "governor.starts_per_minute",
+}
+
+
+def test_a_remedy_stands_beside_its_check_or_below_it_and_the_cursor_is_on_both() -> None:
+    view = waiting_view(queued("a", holds=(PACE, COUNT)), snapshot())
     assert view is not None
-    lines = [text_of(line) for line in draw_details((), 120, UNICODE, waiting=view).lines]
-    command = "backprop-tui config set governor.starts_per_minute 0"
-    assert f"  To start it sooner (0: no limit): {command}" in lines
-    narrow = [text_of(line) for line in draw_details((), 60, UNICODE, waiting=view).lines]
-    assert f"    {command}" in narrow
+    wide = draw_details((), 120, UNICODE, waiting=view, cursor=0)
+    assert text_of(wide.lines[3]).split("  ")[1] == "✗ starts"
+    assert text_of(wide.lines[3]).endswith("→ starts_per_minute 0")
+    assert "next in 41s  " in text_of(wide.lines[3])
+    assert text_of(wide.lines[4]).endswith("passes by itself")
+    assert [piece.text for piece in wide.lines[3] if piece.chosen] == ["starts", "→ starts_per_minute 0"]
+    assert wide.places[0] == (3, "starts", "next in 41s")
+    narrow = [text_of(line).strip() for line in draw_details((), 60, UNICODE, waiting=view).lines]
+    assert narrow[3:7] == ["✗ starts      next in 41s", "→ starts_per_minute 0", narrow[5], "passes by itself"]
+
+
+def test_a_second_repaints_only_the_cells_of_the_time() -> None:
+    def drawn(seconds: int) -> Sequence[Line]:
+        pace = PACE | {"message": f"start limit, next in {seconds}s (governor.starts_per_minute 1)"}
+        view = waiting_view(queued("a", holds=(pace, COUNT)), snapshot(governor=governor()))
+        assert view is not None
+        return draw_details((), 120, UNICODE, waiting=view).lines
+
+    spans = [changed_spans(old, new, 120) for old, new in zip(drawn(41), drawn(40), strict=True)]
+    assert [span for span in spans if span] == [[(25, 26)]]
+
+
+def test_a_hot_gpu_cools_in_a_time_only_if_its_readings_fall() -> None:
+    def remedy(**cooling: float) -> str:
+        held = queued("a", holds=(HOT | {"setting": "gpu.max_temp_c"},))
+        rates = {f"GPU-{index}": rate for index, rate in ((1, cooling.get("rate", 0.0)),) if rate}
+        view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), cooling=rates))
+        assert view is not None
+        return view.rows[0].remedy
+
+    assert remedy(rate=4 / 180) == "cools in about 3m"
+    assert remedy() == remedy(rate=0.0001) == "max_temp_c 90, this run"
+
+
+def test_what_can_never_start_is_a_warning_in_table_row_and_card() -> None:
+    never = {"check": "gpu_count", "figure": 0, "limit": 4, "permanent": True}
+    message = "can never start: needs 4 GPUs, machine has 2"
+    held = queued("big", holds=(never | {"message": message}, PACE))
+    view = waiting_view(held, snapshot(held))
+    assert view is not None
+    assert (view.title, view.rows[0].now, view.rows[0].remedy) == (
+        "Can never start",
+        "needs 4 GPUs, machine has 2",
+        "rerun with fewer GPUs",
+    )
+    lines = draw_details((), 80, UNICODE, waiting=view).lines
+    assert {piece.token for piece in lines[0] if "never" in piece.text} == {Token.WARN}
+    row = run_line(held, NOW)
+    assert row is not None
+    assert (row.clauses[0], row.tone) == (message, Tone.WARNING)
+    assert reason_text(held, NOW) == f"#1 {message} (+1 more)"
+    card = card_of(held, snapshot(held))
+    assert card is not None
+    assert (card.title, card.token) == (message, Token.WARN)
 
 
 def test_who_overtook_is_counted() -> None:
@@ -131,13 +188,13 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
 
 
 def test_a_pause_says_since_when_until_what_and_how_often() -> None:
-    pause = Pause(since=NOW.wall - 130, by="heat", reason="hot: GPU 1 at 86 °C, continues below 80")
+    pause = Pause(since=NOW.wall - 130, by="heat", reason="GPU 1 too hot, 86 °C, continues below 80")
     run = running("a", pause=pause)
     told = tuple({"event": kind} for kind in ("started", "paused", "continued", "paused"))
     card = card_of(run, snapshot(run, opened=OpenRun(run_id="a", events=told)))
     assert card is not None
     assert card.token is Token.WARN
-    assert card.title == "Paused: hot: GPU 1 at 86 °C, continues below 80"
+    assert card.title == "Paused: GPU 1 too hot, 86 °C, continues below 80"
     lines = dict(card.lines)
     assert "2m10s so far, 2 pauses so far" in lines["since"]
     assert "continues by itself below 80 °C" in lines["limit"]
