@@ -1,0 +1,74 @@
+"""Each check has the remedies that really lift it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.run import Dependency
+from backprop_tui.presentation.remedies import Deed, remedies, remedy_text
+from tests.tui.snapshots import ended, queued, running
+
+RUNS = (running("nano"), ended("old"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "texts"),
+    [
+        (
+            {"check": "parallel", "figure": 2, "setting": "max_parallel"},
+            ["max_parallel 3", "max_parallel 0, this run", "stop nano"],
+        ),
+        ({"check": "parallel", "figure": 2, "setting": None}, ["max_parallel 0, this run", "stop nano"]),
+        ({"check": "starts", "figure": 0.2, "setting": "governor.starts_per_minute"}, ["starts_per_minute 0"]),
+        ({"check": "starts", "figure": 40.0, "limit": 0}, []),
+        ({"check": "ram", "setting": "min_free_ram_gb"}, ["min_free_ram_gb 0, this run", "min_free_ram_gb 0"]),
+        (
+            {"check": "disk", "setting": "governor.min_free_disk_gb"},
+            ["min_free_disk_gb 0, this run", "min_free_disk_gb 0"],
+        ),
+        (
+            {"check": "load", "setting": "governor.max_load_per_core"},
+            ["max_load_per_core 0, this run", "max_load_per_core 0"],
+        ),
+        (
+            {"check": "gpu_memory", "gpu": 0, "setting": "gpu.min_free_vram_mb"},
+            ["min_free_vram_mb 0, this run", "min_free_vram_mb 0", "stop nano"],
+        ),
+        ({"check": "gpu_memory", "gpu": 1, "setting": None}, []),  # no run of this store is on that GPU
+        (
+            {"check": "gpu_temperature", "figure": 83.4, "limit": 82.0, "gpu": 0, "setting": "gpu.max_temp_c"},
+            ["max_temp_c 89, this run", "max_temp_c 89"],
+        ),
+        ({"check": "gpu_count", "figure": 0, "limit": 1}, ["stop nano"]),
+        ({"check": "gpu_count", "figure": 0, "limit": 4, "permanent": True}, ["rerun with fewer GPUs"]),
+        ({"check": "queue_held"}, ["release the queue"]),
+        ({"check": "probe"}, ["check the machine"]),
+        ({"check": "gpu_health", "gpu": 0}, ["check the machine"]),
+        ({"check": "dependency", "message": "after nano"}, ["open nano"]),
+        ({"check": "dependency", "message": "after another"}, []),
+        ({"check": "host"}, []),
+        ({"check": "of_a_later_version"}, []),
+    ],
+)
+def test_a_check_has_its_remedies(reason: dict[str, Any], texts: list[str]) -> None:
+    waiting = queued("a", spec={"after": (Dependency(run="nano"),)})
+    assert [remedy.text for remedy in remedies(reason, waiting, (*RUNS, waiting))] == texts
+
+
+@pytest.mark.parametrize(
+    ("check", "text"), [("starts", "passes by itself"), ("host", "no remedy here"), ("gpu_memory", "no remedy here")]
+)
+def test_a_check_without_a_remedy_says_so(check: str, text: str) -> None:
+    assert remedy_text({"check": check}, ()) == text
+
+
+def test_a_limit_of_the_run_is_changed_with_its_setting() -> None:
+    """A setting alone would not help a run that is queued already."""
+    reason = {"check": "ram", "setting": "min_free_ram_gb"}
+    only_this, both = remedies(reason, queued("a"), ())
+    assert (only_this.deed, both.deed) == (Deed.EDIT, Deed.CONFIGURE)
+    assert only_this.thresholds == both.thresholds
+    assert both.thresholds is not None
+    assert (both.setting, both.value, both.thresholds.min_free_ram_bytes) == ("min_free_ram_gb", "0", 0)
