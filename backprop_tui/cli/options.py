@@ -291,7 +291,7 @@ def _add_stopping(parser: argparse.ArgumentParser) -> None:
         "--grace-seconds",
         metavar="S",
         type=values.at_least_zero(SECONDS),
-        help="time from the stop signal to TERM; KILL comes 5 s later (default: 30)",
+        help="time from the stop signal to TERM; KILL comes 5s later (default: 30)",
     )
     group.add_argument(
         "--warn-signal",

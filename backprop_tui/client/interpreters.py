@@ -85,7 +85,8 @@ def _near(script: str, environment: Mapping[str, str]) -> Iterator[Interpreter]:
             venv = os.path.join(folder, name)
             python = _python_of(venv)
             if python is not None:
-                yield Interpreter(path=python, origin=f"{venv}, found upward from the script")
+                where = "next to the script" if folder == os.path.dirname(script) else "above the script"
+                yield Interpreter(path=python, origin=f"{venv}, {where}")
         poetry = poetry_environment(folder, environment)
         python = None if poetry is None else _python_of(poetry)
         if python is not None:

@@ -22,7 +22,6 @@ from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
-    exceeds_timebox,
     limit_seconds,
     progress_of,
     running_seconds,
@@ -39,7 +38,7 @@ from backprop_tui.presentation.states import (
     shared_text,
     status_word,
 )
-from backprop_tui.presentation.timebox import extend_text, go_on_lines, reached_timebox, saved_clauses
+from backprop_tui.presentation.timebox import extend_text, go_on_lines, needs_text, reached_timebox, saved_clauses
 from backprop_tui.store.fields import JsonObject
 
 NamedValue = tuple[str, str]
@@ -174,7 +173,8 @@ def _plan(run: KnownRun, record: Run, moment: Moment) -> Iterator[NamedValue]:
 def _end_of_timebox(run: KnownRun, left: float, moment: Moment) -> str:
     """When it ends, and how to extend it if the training will not be complete by then."""
     text = f", ends at {durations.clock_of_day(moment.wall + max(0.0, left), moment.wall)}"
-    return f"{text}, before the ETA; {extend_text(run, moment)}" if exceeds_timebox(run, moment) else text
+    needs = needs_text(run, moment)
+    return f"{text}, {needs}; {extend_text(run, moment)}" if needs else text
 
 
 def _cause(record: JsonObject) -> Iterator[NamedValue]:

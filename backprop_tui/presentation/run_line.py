@@ -37,7 +37,7 @@ from backprop_tui.presentation.states import (
     shared_text,
     status_word,
 )
-from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses
+from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses, too_short_text
 from backprop_tui.store.fields import JsonObject
 
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
@@ -90,7 +90,8 @@ def reason_text(run: KnownRun, moment: Moment) -> str:
         case Status.STOPPING:
             return ", ".join(_stopping(run, moment).clauses)
         case Status.STARTING | Status.RUNNING:
-            return _joined(sanitize(str(run.record.get("reason") or "")), shared_text(run.record))
+            reason = sanitize(str(run.record.get("reason") or ""))
+            return _joined(reason, too_short_text(run, moment), shared_text(run.record))
         case _:
             return _joined(_end_reason(run), shared_text(run.record))
 

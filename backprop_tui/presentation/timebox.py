@@ -11,18 +11,43 @@ from backprop_tui.domain.lifecycle import MIN_SLICE_SHARE
 from backprop_tui.domain.run import TIMEBOX_END, ResumeChannel, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, Moment, newest_usable, running_seconds, slice_text
+from backprop_tui.presentation.known_run import (
+    KnownRun,
+    Moment,
+    exceeds_timebox,
+    limit_seconds,
+    newest_usable,
+    running_seconds,
+    slice_text,
+)
 from backprop_tui.store.fields import JsonObject
 
 MORE_SLICES = 5
 
 
+def too_short_text(run: KnownRun, moment: Moment) -> str:
+    """`ends at 10m, needs about 2h` of an active run; empty without an ETA, or if it will be done in time."""
+    needs = needs_text(run, moment)
+    return f"ends at {durations.elapsed(limit_seconds(run))}, {needs}" if needs else ""
+
+
+def needs_text(run: KnownRun, moment: Moment) -> str:
+    """`needs about 2h` from the start of the attempt, if that is more than the timebox."""
+    if not exceeds_timebox(run, moment):
+        return ""
+    needed = durations.eta(_needed_seconds(run, moment))
+    return "needs a little more" if needed == durations.elapsed(limit_seconds(run)) else f"needs about {needed}"
+
+
 def extend_text(run: KnownRun, moment: Moment) -> str:
     """The command that makes the timebox of a running run long enough for its ETA, in steps of ten minutes."""
-    used = 0.0 if run.live is None else running_seconds(run.live, moment)
-    eta = 0.0 if run.live is None else run.live.eta_seconds or 0.0
-    needed = 10 * math.ceil((used + eta) / 600)
+    needed = 10 * math.ceil(_needed_seconds(run, moment) / 600)
     return f"to extend it: backprop-tui edit {run.id} -m {needed}"
+
+
+def _needed_seconds(run: KnownRun, moment: Moment) -> float:
+    """From the start of the attempt to the end of the training."""
+    return 0.0 if run.live is None else running_seconds(run.live, moment) + (run.live.eta_seconds or 0.0)
 
 
 def ends_text(event: JsonObject, at: str | None, now: float) -> str:

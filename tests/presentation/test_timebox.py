@@ -10,9 +10,10 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
-from backprop_tui.presentation.run_line import end_line
-from backprop_tui.presentation.timebox import ends_text, key_to_go_on, reached_timebox
-from tests.tui.snapshots import NOW, ended
+from backprop_tui.presentation.run_details import detail_sections
+from backprop_tui.presentation.run_line import end_line, reason_text
+from backprop_tui.presentation.timebox import ends_text, key_to_go_on, reached_timebox, too_short_text
+from tests.tui.snapshots import NOW, ended, running
 
 LIMIT = "reached its limit of 10m"
 RESUMES: dict[str, Any] = {"found_resume_arg": "--resume {path}"}
@@ -97,3 +98,21 @@ def test_the_end_is_named_by_the_clock() -> None:
     assert ends_text(event, iso(NOW.wall), NOW.wall).startswith("ends in 10m at ")
     assert ends_text({"ends_at": None}, iso(NOW.wall), NOW.wall) == ""
     assert ends_text({}, iso(NOW.wall), NOW.wall) == ""  # written by an earlier version
+
+
+def test_a_timebox_that_is_too_short_for_the_eta_is_named() -> None:
+    late = running("a", step=10, total_steps=10_000, eta_seconds=7100.0, seconds=100)
+    assert too_short_text(late, NOW) == "ends at 10m, needs about 2h"
+    assert reason_text(late, NOW) == "ends at 10m, needs about 2h"
+    details = dict(line for section in detail_sections(late, NOW) for line in section.lines)
+    assert details["timebox"].endswith(", needs about 2h; to extend it: backprop-tui edit a -m 120")
+    nearly = running("a", step=10, total_steps=10_000, eta_seconds=510.0, seconds=100)
+    assert too_short_text(nearly, NOW) == "ends at 10m, needs a little more"
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"eta_seconds": 100.0}, {"eta_seconds": 7100.0, "spec": {"total_seconds": 9000.0}}]
+)
+def test_without_an_eta_beyond_it_nothing_is_claimed(fields: dict[str, Any]) -> None:
+    in_time = running("a", step=10, total_steps=10_000, seconds=100, **fields)
+    assert too_short_text(in_time, NOW) == reason_text(in_time, NOW) == ""

@@ -95,7 +95,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
     positions = queue_positions(session.home, unfinished)
     runs = [
-        KnownRun(record=record_of(session.home, view), queue_position=positions.get(view.run.id)) for view in unfinished
+        KnownRun(
+            record=record_of(session.home, view),
+            run=view.run,
+            live=view.live,
+            queue_position=positions.get(view.run.id),
+        )
+        for view in unfinished
     ]
     runs += [KnownRun(record=record) for record in ended]
     run_ids = set(resolve_all(session, arguments.runs))

@@ -136,7 +136,8 @@ def _show_machine(session: Session) -> None:
     _print_lines([("supervisor", _supervisor_text(session, status.supervisor_pid, unfinished))])
     if status.active:
         output.line(f"\nactive {len(status.active)}")
-        rows = [tables.run_row(KnownRun(record=record_of(home, view))) for view in status.active]
+        runs = (KnownRun(record=record_of(home, view), run=view.run, live=view.live) for view in status.active)
+        rows = [tables.run_row(run) for run in runs]
         tables.show(tables.RUN_COLUMNS, rows)
     if status.queued:
         output.line(f"\nwaiting {len(status.queued)}")

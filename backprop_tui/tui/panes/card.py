@@ -1,4 +1,4 @@
-"""The card above the tabs of the selected run: why it failed, why it is paused, or why it can never start."""
+"""The card above the tabs of the selected run: why it failed, why it is paused, or what it lacks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.states import cause_text, evidence_text, is_impossible, is_problem
+from backprop_tui.presentation.timebox import too_short_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path
@@ -31,11 +32,13 @@ class Card:
 
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
-    """None if the run neither failed nor is paused, and can start."""
+    """None if the run neither failed nor is paused, can start, and has enough time."""
     if is_problem(run):
         return _failure_card(run)
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
         return _pause_card(run, run.live, run.live.pause, snapshot)
+    if run.status is Status.RUNNING and (too_short := too_short_text(run, snapshot.moment)):
+        return Card(title=f"{too_short}: t extends", token=Token.WARN)
     if run.status is Status.QUEUED and is_impossible(run.record):
         return _impossible_card(run.record)
     return None

@@ -69,7 +69,7 @@ class RemedyActions:
 
 
 def remedy_question(run: KnownRun, check: CheckRow) -> Question:
-    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}", *_explained(check.remedies))
+    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}",)
     answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in _numbered(check.remedies)]
     return Question(title="Remedy", lines=lines, answers=answers)
 
@@ -82,15 +82,14 @@ def _described(remedy: Remedy) -> str:
     """What is done, as the command that would do it."""
     match remedy.deed:
         case Deed.EDIT if remedy.thresholds is not None:
-            return f"only this run: {as_options(remedy.thresholds)}"
+            return f"only this run: {_marked(as_options(remedy.thresholds))}"
         case Deed.CONFIGURE if remedy.thresholds is not None:
-            return f"this and later runs: {remedy.setting} = {remedy.value}"
+            return f"this and later runs: {_marked(f'{remedy.setting} = {remedy.value}')}"
         case Deed.CONFIGURE:
-            return f"all runs: {remedy.setting} = {remedy.value}"
+            return f"all runs: {_marked(f'{remedy.setting} = {remedy.value}')}"
         case _:
             return remedy.text
 
 
-def _explained(remedies: Sequence[Remedy]) -> list[str]:
-    has_zero = any(" 0" in remedy.text for remedy in remedies)
-    return ["0: no limit"] if has_zero else []
+def _marked(change: str) -> str:
+    return f"{change} (no limit)" if change.endswith(" 0") else change
