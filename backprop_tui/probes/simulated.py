@@ -122,7 +122,6 @@ def _approach(value: float, target: float, time_constants: float) -> float:
 MEMORY_VARIABLE = "BACKPROP_SIMULATED_VRAM_MB"
 SCANS_PER_PROCESS = 5  # a process may first be seen before its exec, with the environment of its parent
 
-_MEGABYTE = 1_000_000
 _STOPPED = (b"T", b"t")
 
 
@@ -187,7 +186,7 @@ def _read_member(pid: int) -> _Member | None:
     return _Member(
         run=os.fsdecode(run),
         uuids=tuple(os.fsdecode(visible).split(",")),
-        memory_bytes=int(megabytes) * _MEGABYTE if megabytes.isdigit() else None,
+        memory_bytes=int(megabytes) * _MEBIBYTE if megabytes.isdigit() else None,
     )
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.plotting.axes import TIME_STEPS, Scale, ticks
 from backprop_tui.plotting.canvas import Bar, Canvas, covered_dots
 from backprop_tui.plotting.plots import mark_ends
@@ -271,7 +272,7 @@ def _tick_texts(values: Sequence[float], scale: Scale, unit: AxisUnit) -> list[s
     if unit is AxisUnit.PERCENT:
         return [f"{value:.0f}%" for value in values]
     if unit is AxisUnit.GIGABYTES:
-        return _decimal_texts([value / (1e9 if scale.high >= 1e9 else 1e6) for value in values])
+        return _decimal_texts([value / (GIGABYTE if scale.high >= GIGABYTE else MEGABYTE) for value in values])
     if scale.is_log and values and max(values) / max(min(values), 1e-300) >= 10:
         return [_power_of_ten_text(value) for value in values]
     return _decimal_texts(values)

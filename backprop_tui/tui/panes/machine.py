@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
+from backprop_tui.domain.limits import GIGABYTE, RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
@@ -242,7 +242,7 @@ def _percent(builder: LineBuilder, share: float | None) -> None:
 def _memory(builder: LineBuilder, used: int | None, total: int | None, token: Token, *, short: bool) -> None:
     token_of_used = Token.WARN if token is Token.WARN else Token.MUTED if used is None else Token.FG
     if short:
-        text = numbers.NOTHING if used is None else f"{used / 1e9:.0f}"
+        text = numbers.NOTHING if used is None else f"{used / GIGABYTE:.0f}"
         builder.put(f"{text:>4}", token_of_used).put(f"/{numbers.total_gigabytes(total)}G".ljust(5), Token.MUTED)
         return
     builder.put(f"{numbers.used_gigabytes(used):>5}", token_of_used)
@@ -304,7 +304,7 @@ def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
 
 
 def _small(builder: LineBuilder, gpu: GpuRow) -> None:
-    memory = numbers.NOTHING if gpu.memory_used is None else f"{gpu.memory_used / 1e9:.0f}"
+    memory = numbers.NOTHING if gpu.memory_used is None else f"{gpu.memory_used / GIGABYTE:.0f}"
     builder.put(f"{memory:>4}").put("G", Token.MUTED)
     heat = f"{'!' if gpu.hot else ' '}{numbers.whole(gpu.celsius)}"
     builder.put(f"{heat:>4}", gpu.heat_token).put("C", Token.MUTED)
