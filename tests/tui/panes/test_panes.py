@@ -18,7 +18,7 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine, machine_view
 from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
 
 def test_the_header_counts_what_there_is() -> None:
@@ -102,7 +102,7 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 
 
 def test_memory_of_nonchilds_is_named() -> None:
-    processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
+    processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
     user = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].user
     assert (user.text, user.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)
 
