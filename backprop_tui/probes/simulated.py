@@ -285,6 +285,7 @@ def _simulated_reading(index: int, uuid: str, gpu: SimulatedGpu, loads: Sequence
         memory_total_bytes=gpu.model.memory_bytes,
         memory_used_bytes=gpu.used_bytes,
         power_watts=round(gpu.watts, 1),
+        power_limit_watts=float(-(-gpu.model.full_watts // 50) * 50),
         fan_percent=fan,
         processes=tuple(
             GpuProcess(pid=load.pid, memory_bytes=gpu.allocated_bytes(load.run), run=load.run)

@@ -43,6 +43,7 @@ class Home:
         self.supervisor_log = self.host_file("supervisor.log")
         self.bell = self.host_file("bell")  # the FIFO by which front ends wake the supervisor
         self.readings = self.host_file("readings.json")  # the sampler's newest readings of host and GPUs
+        self.histories = self.host_file("histories.json")  # its means of the last hour
         self.sampler_log = self.host_file("sampler.log")
         self.governor = self.host_file("governor.json")  # its last decisions, and why each queued run waits
         self.queue_held = self.host_file("queue-held")  # exists while the user holds the queue

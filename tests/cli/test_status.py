@@ -27,7 +27,7 @@ from tests.support.runs import Runs
 HOST_KEYS = {"cpu_percent", "load_1m", "cores", "ram_total_bytes", "ram_available_bytes", "disk_free_bytes"}
 GPU_KEYS = {
     *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
-    *("memory_used_bytes", "power_watts", "fan_percent", "processes"),
+    *("memory_used_bytes", "power_watts", "power_limit_watts", "fan_percent", "processes"),
 }
 
 

@@ -18,6 +18,7 @@ from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.probes.histories import History
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from tests.tui.charts.runs import chart_data, series
@@ -56,7 +57,12 @@ def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot
         "governor": governor(state=GovernorMode.HOLDING, reasons=reasons, waiting=4),
         "supervisor_pid": 4121,
         "histories": {
-            f"GPU-{index}": tuple(86.0 + 8 * math.sin(index + place) for place in range(60)) for index in range(gpus)
+            f"GPU-{index}": History(
+                utilization=tuple(86.0 + 8 * math.sin(index + place) for place in range(60)),
+                memory=(76.0,) * 60,
+                celsius=(71.0,) * 60,
+            )
+            for index in range(gpus)
         },
         "opened": OpenRun(run_id="7f3a2c", events=story()),
     }

@@ -86,6 +86,7 @@ def gpu(index: int = 0, **fields: Any) -> GpuReading:
         "utilization_percent": 87.0,
         "memory_total_bytes": gb(80),
         "memory_used_bytes": gb(61.2),
+        "power_limit_watts": 700.0,
         "power_watts": 412.0,
         "fan_percent": 38.0,
     }
