@@ -129,7 +129,7 @@ def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -
     stranger = GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3))
     view = machine_view(snapshot(*runs, wide, sample=sample(gpu(processes=(stranger,)))))
     assert (
-        _row(view, 220).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
+        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
     )
     assert _row(view, 120).rstrip().endswith("llama ×4, alpha-alpha +2")
 
