@@ -18,7 +18,7 @@ MIN_PANE_ROWS = 3
 MIN_PANE_COLUMNS = 60
 RULE_STEP = 0.05  # by which a key moves the rule
 CHART_COLUMNS = 44
-_ANY_NUMBER = 1 << 20  # of rows: more than any screen has
+ANY_ROWS = 1 << 20  # more than any screen has
 
 
 class Zoom(StrEnum):
@@ -76,8 +76,8 @@ class PaneNeeds:
     `before` is the layout that is shown now: a pane keeps its rows while they are about right.
     """
 
-    runs: int = _ANY_NUMBER
-    selected: int = _ANY_NUMBER
+    runs: int = ANY_ROWS
+    selected: int = ANY_ROWS
     rule: RulePlace = RulePlace()
     before: Layout | None = None
 
