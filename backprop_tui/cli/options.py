@@ -21,7 +21,7 @@ from backprop_tui.config.kinds import (
 )
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.objective import parse_objective
-from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.quantities import DISK_GIGABYTES, GIGABYTES, MEGABYTES, MINUTES, SECONDS
 from backprop_tui.domain.thresholds import MACHINES_LIMIT
 
 FRAMEWORKS = ("auto", "pytorch", "tensorflow")
@@ -187,7 +187,7 @@ def add_host_thresholds(group: argparse._ActionsContainer) -> None:
         "--min-free-disk",
         dest="min_free_disk_bytes",
         metavar="GB",
-        type=values.size(GIGABYTES),
+        type=values.size(DISK_GIGABYTES),
         help="start only while that much disk space is free, also as 500MB; 0: do not check (default: 1)",
     )
 

@@ -12,7 +12,7 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.domain.errors import HeldByGovernor
-from backprop_tui.domain.formatting import counted, duration, gigabytes_up, plain
+from backprop_tui.domain.formatting import counted, disk_gigabytes_up, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
 from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, Run
@@ -281,7 +281,7 @@ def _conditions(run: Run) -> str:
     if limits.max_load_per_core:
         parts.append(f"load per core below {plain(limits.max_load_per_core)}")
     if limits.min_free_disk_bytes:
-        parts.append(f"{gigabytes_up(limits.min_free_disk_bytes)} GB of disk free")
+        parts.append(f"{disk_gigabytes_up(limits.min_free_disk_bytes)} GB of disk free")
     gpu = [f"{gigabytes_up(limits.gpu_min_free_vram_bytes)} GB free"] if limits.gpu_min_free_vram_bytes else []
     if limits.gpu_max_temp_celsius:
         gpu.append(f"below {plain(limits.gpu_max_temp_celsius)} °C")

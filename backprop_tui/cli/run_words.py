@@ -14,7 +14,7 @@ from backprop_tui.domain.command_lines import TargetKind, find_target, is_launch
 from backprop_tui.domain.errors import BackpropError, NotFound, UsageError
 from backprop_tui.domain.invocation import ORIGINAL_FLAGS
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.quantities import SIZES, TIMES
+from backprop_tui.domain.quantities import MEMORY_SIZES, TIMES
 from backprop_tui.domain.resume_arguments import defined_options
 from backprop_tui.processes.programs import is_executable, on_path
 
@@ -116,7 +116,7 @@ class RunWords:
             name = first.rstrip("/").rpartition("/")[2]
             line = self.line([*lead, name, *rest])
             raise NotFound(f"script {first}: not a file here", f"download it (curl -LO {first}), then type: {line}")
-        if lead and first.lower() in TIMES | SIZES and os.path.isfile("".join(rest[:1])):
+        if lead and first.lower() in TIMES | MEMORY_SIZES and os.path.isfile("".join(rest[:1])):
             line = self.line([*lead[:-1], lead[-1] + first, *rest])
             raise UsageError(f"'{lead[-1]} {first}' must be one word", f"type: {line}")
 

@@ -6,7 +6,7 @@ from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MACHINE_SETTINGS
-from backprop_tui.domain.quantities import GIGABYTES, MEGABYTES, MINUTES, SECONDS
+from backprop_tui.domain.quantities import DISK_GIGABYTES, GIGABYTES, MEGABYTES, MINUTES, SECONDS
 from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
@@ -119,7 +119,7 @@ _ALL = (
     ),
     Key(
         "governor.min_free_disk_gb",
-        kinds.number(least=0, unit=GIGABYTES),
+        kinds.number(least=0, unit=DISK_GIGABYTES),
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
     ),

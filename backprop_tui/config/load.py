@@ -10,7 +10,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, MachineLimits, RunLimits
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, MachineLimits, RunLimits
 
 DEFAULT = "default"
 CHECK_HINT = "`backprop-tui config check` lists all problems"
@@ -159,7 +159,7 @@ def run_limits(settings: Settings) -> RunLimits:
     return RunLimits(
         min_free_ram_bytes=int(settings.number("min_free_ram_gb") * GIGABYTE),
         max_load_per_core=settings.number("governor.max_load_per_core"),
-        min_free_disk_bytes=int(settings.number("governor.min_free_disk_gb") * GIGABYTE),
+        min_free_disk_bytes=int(settings.number("governor.min_free_disk_gb") * DISK_GIGABYTE),
         max_parallel=_max_parallel(settings) if is_run_limit else None,
         gpu_min_free_vram_bytes=int(settings.number("gpu.min_free_vram_mb") * MEGABYTE),
         gpu_max_temp_celsius=settings.number("gpu.max_temp_c"),

@@ -1,5 +1,7 @@
 """Numbers, sizes, durations and times as text, in the one notation that the whole program uses.
 
+A GB of memory is 2^30 bytes, so that a card of 24 GB has 24; a GB of disk is 10^9 bytes.
+
 Of two sizes in a sentence the available one is rounded down and the required one up, so that a sentence never says
 "4 GB free, keeps 4" when slightly less than 4 GB is free.
 """
@@ -8,17 +10,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-TENTH_OF_A_GIGABYTE = 100_000_000
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE
 
 
 def gigabytes_down(count_bytes: int) -> str:
-    """Bytes in GB without the unit, rounded down: 3.1, 134."""
-    return _gigabytes(count_bytes // TENTH_OF_A_GIGABYTE)
+    """Bytes of memory in GB without the unit, rounded down: 3.1, 134."""
+    return _gigabytes(count_bytes * 10 // GIGABYTE)
 
 
 def gigabytes_up(count_bytes: int) -> str:
-    """Bytes in GB without the unit, rounded up: 2.5, 70."""
-    return _gigabytes(-(-count_bytes // TENTH_OF_A_GIGABYTE))
+    """Bytes of memory in GB without the unit, rounded up: 2.5, 70."""
+    return _gigabytes(-(-count_bytes * 10 // GIGABYTE))
+
+
+def disk_gigabytes_down(count_bytes: int) -> str:
+    return _gigabytes(count_bytes * 10 // DISK_GIGABYTE)
+
+
+def disk_gigabytes_up(count_bytes: int) -> str:
+    return _gigabytes(-(-count_bytes * 10 // DISK_GIGABYTE))
 
 
 def _gigabytes(tenths: int) -> str:

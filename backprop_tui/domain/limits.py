@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
-GIGABYTE = 1_000_000_000
-MEGABYTE = 1_000_000
+# Memory is counted as on the cards and by their tools, disks as on the disks.
+MEGABYTE = 1 << 20
+GIGABYTE = 1 << 30
+DISK_MEGABYTE = 10**6
+DISK_GIGABYTE = 10**9
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class RunLimits:
 
     min_free_ram_bytes: int = 4 * GIGABYTE
     max_load_per_core: float = 2.0
-    min_free_disk_bytes: int = GIGABYTE
+    min_free_disk_bytes: int = DISK_GIGABYTE
     max_parallel: int | None = None  # None: the machine's limit applies
     gpu_min_free_vram_bytes: int = 2500 * MEGABYTE
     gpu_max_temp_celsius: float = 85.0

@@ -1,4 +1,7 @@
-"""Durations and sizes as they are typed: 90m, 1h30m, 2d, 8GB; a number without a unit is in the unit of its option."""
+"""Durations and sizes as they are typed: 90m, 1h30m, 2d, 8GB; a number without a unit is in the unit of its option.
+
+As it is shown, a GB of memory is 2^30 bytes, a GB of disk 10^9.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE
 
 _PART = r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*"
 
@@ -22,10 +25,11 @@ _TIMES = {
     86400: "d day days",
     7 * 86400: "w week weeks",
 }
-_SIZES = {
+_MEMORY_SIZES = {2**10: "k kb kib", MEGABYTE: "m mb mib", GIGABYTE: "g gb gib", 2**40: "t tb tib"}
+_DISK_SIZES = {
     10**3: "k kb",
-    MEGABYTE: "m mb",
-    GIGABYTE: "g gb",
+    10**6: "m mb",
+    DISK_GIGABYTE: "g gb",
     10**12: "t tb",
     2**10: "kib",
     2**20: "mib",
@@ -50,13 +54,15 @@ class Unit:
 
 
 TIMES = _by_word(_TIMES)
-SIZES = _by_word(_SIZES)
+MEMORY_SIZES = _by_word(_MEMORY_SIZES)
+DISK_SIZES = _by_word(_DISK_SIZES)
 _SIZE = "a size such as 500MB or 8GB"
 _DURATION = "a duration such as 45s, 90m or 1h30m"
 SECONDS = Unit(name="seconds", size=1, others=TIMES, examples=_DURATION)
 MINUTES = Unit(name="minutes", size=60, others=TIMES, examples=_DURATION)
-MEGABYTES = Unit(name="MB", size=MEGABYTE, others=SIZES, examples=_SIZE)
-GIGABYTES = Unit(name="GB", size=GIGABYTE, others=SIZES, examples=_SIZE)
+MEGABYTES = Unit(name="MB", size=MEGABYTE, others=MEMORY_SIZES, examples=_SIZE)
+GIGABYTES = Unit(name="GB", size=GIGABYTE, others=MEMORY_SIZES, examples=_SIZE)
+DISK_GIGABYTES = Unit(name="GB", size=DISK_GIGABYTE, others=DISK_SIZES, examples=_SIZE)
 
 
 def parse_amount(text: str, units: Mapping[str, int]) -> float | None:

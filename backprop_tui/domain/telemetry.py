@@ -43,6 +43,7 @@ class GpuReading:
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
     power_watts: float | None = None
+    power_limit_watts: float | None = None
     fan_percent: float | None = None
     processes: tuple[GpuProcess, ...] = ()
     age_seconds: float = 0.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE, RunLimits
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, RunLimits
 
 MACHINES_LIMIT = -1  # as many runs at a time as the machine allows
 
@@ -38,7 +38,7 @@ class Threshold(NamedTuple):
 THRESHOLDS = {
     "max_load_per_core": Threshold("governor.max_load_per_core", "--max-load"),
     "min_free_ram_bytes": Threshold("min_free_ram_gb", "--min-free-ram", GIGABYTE),
-    "min_free_disk_bytes": Threshold("governor.min_free_disk_gb", "--min-free-disk", GIGABYTE),
+    "min_free_disk_bytes": Threshold("governor.min_free_disk_gb", "--min-free-disk", DISK_GIGABYTE),
     "max_parallel": Threshold("max_parallel", "--max-parallel"),
     "gpu_min_free_vram_bytes": Threshold("gpu.min_free_vram_mb", "--gpu-min-vram", MEGABYTE),
     "gpu_max_temp_celsius": Threshold("gpu.max_temp_c", "--gpu-max-temp"),

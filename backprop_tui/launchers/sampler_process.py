@@ -19,7 +19,7 @@ RESTART_SECONDS = 5.0
 
 @lazy_dataclass(slots=True)
 class SamplerProcess:
-    """A sampler started by this process, which ends with it; it writes readings.json.
+    """A sampler started by this process, which ends with it; it writes readings.json and histories.json.
 
     With `stream`, a descriptor, it prints its samples there and writes no file.
     """
@@ -69,6 +69,7 @@ class SamplerProcess:
             command += ("--stream", "1")
             outputs = [(os.POSIX_SPAWN_DUP2, self.stream, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
         else:
+            command += ("--histories", self.home.histories)
             log = self.home.sampler_log
             make_writable(log)
             outputs = [

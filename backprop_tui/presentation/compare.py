@@ -78,7 +78,7 @@ def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[Compar
     yield ComparisonRow(label="time running", cells=tuple(map(durations.elapsed, seconds)))
     peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
     if any(peaks):
-        yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.size(peak) for peak in peaks))
+        yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.memory_size(peak) for peak in peaks))
 
 
 def metric_rows(

@@ -42,7 +42,7 @@ def foreign_process(process: GpuProcess) -> str:
         owner = f" ({sanitize(process.owner)})"
     elif process.run:
         owner = f" (run {sanitize(process.run)})"
-    memory = f" {numbers.size(process.memory_bytes)}" if process.memory_bytes is not None else ""
+    memory = f" {numbers.memory_size(process.memory_bytes)}" if process.memory_bytes is not None else ""
     return f"not ours: pid {process.pid}{owner}{memory}"
 
 

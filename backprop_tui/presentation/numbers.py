@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from backprop_tui.domain.limits import GIGABYTE
+
 NOTHING = "-"
 METRIC_CELLS = 7
 _UNITS = ("", "k", "M", "G", "T")
@@ -30,10 +32,10 @@ def compact_count(value: float) -> str:
     return (text.rstrip("0").rstrip(".") if decimals else text) + unit
 
 
-def _scaled(value: float) -> tuple[float, str]:
+def _scaled(value: float, step: int = 1000) -> tuple[float, str]:
     amount, unit = float(value), 0
     while abs(amount) >= 999.5 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
+        amount, unit = amount / step, unit + 1
     return amount, _UNITS[unit]
 
 
@@ -114,12 +116,12 @@ def used_gigabytes(used: int | None) -> str:
     """Used memory without its unit, one decimal below 100 GB: 61.2, 118."""
     if used is None:
         return NOTHING
-    amount = used / 1e9
+    amount = used / GIGABYTE
     return f"{amount:.1f}" if amount < 99.95 else f"{amount:.0f}"
 
 
 def total_gigabytes(total: int | None) -> str:
-    return NOTHING if total is None else f"{total / 1e9:.0f}"
+    return NOTHING if total is None else f"{total / GIGABYTE:.0f}"
 
 
 def memory(used: int | None, total: int | None) -> str:
@@ -127,11 +129,20 @@ def memory(used: int | None, total: int | None) -> str:
     return f"{used_gigabytes(used)}/{total_gigabytes(total)} GB"
 
 
+def memory_size(value: float | None) -> str:
+    """Bytes of memory, in units of 1,024: 512 MB, 61.2 GB."""
+    return _size(value, 1024)
+
+
 def size(value: float | None) -> str:
-    """Bytes, one decimal below 100 of a unit: 512 B, 1.4 GB, 412 GB, 1.2 TB."""
+    """Bytes of a disk or a file, one decimal below 100 of a unit: 512 B, 1.4 GB, 412 GB, 1.2 TB."""
+    return _size(value, 1000)
+
+
+def _size(value: float | None, step: int) -> str:
     if value is None:
         return NOTHING
-    amount, unit = _scaled(value)
+    amount, unit = _scaled(value, step)
     text = f"{amount:.1f}" if unit and abs(amount) < 99.95 else f"{amount:.0f}"
     return f"{text.removesuffix('.0')} {unit}B"
 

@@ -243,8 +243,8 @@ def _hardware(run: KnownRun, gpu_models: Mapping[str, str]) -> Iterator[NamedVal
         ("VRAM", None if live is None else live.vram_bytes, peak["vram_bytes"]),
         ("RAM", None if live is None else live.ram_bytes, peak["ram_bytes"]),
     ):
-        values = [numbers.size(now)] if now is not None else []
-        values += [f"peak {numbers.size(highest)}"] if highest is not None else []
+        values = [numbers.memory_size(now)] if now is not None else []
+        values += [f"peak {numbers.memory_size(highest)}"] if highest is not None else []
         if values:
             yield name, ", ".join(values)
     if live is not None and live.cpu_percent is not None:

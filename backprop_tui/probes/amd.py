@@ -104,6 +104,7 @@ class AmdCard:
             memory_total_bytes=None if total is None else int(total),
             memory_used_bytes=None if used is None else int(used),
             power_watts=self._power(hwmon),
+            power_limit_watts=None if hwmon is None else self._optional(f"{hwmon}/power1_cap", 1_000_000),
             fan_percent=self._fan(hwmon),
             processes=self._processes.on_device(self._device),
             hot_at_celsius=self._optional(f"{sensor}_crit", 1000) if sensor else None,

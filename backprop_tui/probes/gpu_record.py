@@ -68,6 +68,7 @@ class GpuAnswer:
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
     power_watts: float | None = None
+    power_limit_watts: float | None = None
     fan_percent: float | None = None
     processes: tuple[GpuProcess, ...] = ()
     hot_at_celsius: float | None = None
@@ -94,7 +95,7 @@ GpuOutcome = GpuAnswer | GpuLost | GpuFailed
 # The fields that an answer and a reading have in common, besides UUID and name.
 _METRICS = (
     *("temperature_celsius", "utilization_percent", "memory_total_bytes", "memory_used_bytes"),
-    *("power_watts", "fan_percent", "processes"),
+    *("power_watts", "power_limit_watts", "fan_percent", "processes"),
 )
 
 # The governor's decisions depend on these: if one fails, the reading is as old as its last value. Others are just None.

@@ -29,7 +29,7 @@ from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 GPU_FIELDS = (
     *("index", "uuid", "name", "pci.bus_id", "temperature.gpu", "utilization.gpu"),
-    *("memory.total", "memory.used", "power.draw", "fan.speed"),
+    *("memory.total", "memory.used", "power.draw", "fan.speed", "enforced.power.limit"),
 )
 PROCESS_FIELDS = ("gpu_uuid", "pid", "used_memory")
 _GPU_QUERY = f"--query-gpu={','.join(GPU_FIELDS)}"
@@ -85,7 +85,7 @@ def normalized_address(text: str) -> str:
 
 
 def _parse_gpu_row(cells: list[str]) -> GpuAnswer | GpuLost:
-    _, uuid, name, _, temperature, utilization, total, used, power, fan = cells
+    _, uuid, name, _, temperature, utilization, total, used, power, fan, power_limit = cells
     errors = [error for error in map(_cell_error, cells) if error]
     lost = next((error for error in errors if "lost" in error or "reset" in error), None)
     if lost is not None:
@@ -103,6 +103,7 @@ def _parse_gpu_row(cells: list[str]) -> GpuAnswer | GpuLost:
         memory_total_bytes=_mebibytes(total),
         memory_used_bytes=_mebibytes(used),
         power_watts=_finite_number(power),
+        power_limit_watts=_finite_number(power_limit),
         fan_percent=_finite_number(fan),
         failures=failures,
     )

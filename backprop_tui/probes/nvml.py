@@ -184,6 +184,7 @@ class NvmlDevice:
         temperature = metric("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, _TEMPERATURE_GPU))
         utilization = metric("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
         milliwatts = metric("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        limit_milliwatts = self._optional(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
         fan = metric("fan", lambda: nvml.nvmlDeviceGetFanSpeed(handle))
         return GpuAnswer(
             uuid=self._uuid,
@@ -193,6 +194,7 @@ class NvmlDevice:
             memory_total_bytes=total_bytes,
             memory_used_bytes=used_bytes,
             power_watts=None if milliwatts is None else milliwatts / 1000,
+            power_limit_watts=None if limit_milliwatts is None else limit_milliwatts / 1000,
             fan_percent=None if fan is None else float(fan),
             processes=self._processes(),
             hot_at_celsius=self._hot_at or None,

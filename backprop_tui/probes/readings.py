@@ -68,14 +68,20 @@ def read_sample(path: str) -> Sample | None:
 
 
 def write_sample(path: str, sample: Sample) -> None:
-    """Replaces the file atomically, readable only by its owner; not synced, as it is useless after a power cut."""
+    replace_file(path, encode_sample(sample), sample.pid)
+
+
+def replace_file(path: str, content: bytes, pid: int) -> None:
+    """Replaces the file atomically, readable only by its owner; not synced, as it is useless after a power cut.
+
+    Two samplers may write at the same time for a moment, so each has its own temporary file, named by its pid.
+    """
     folder, name = os.path.split(path)
-    # Two samplers may write at the same time for a moment, so each has its own temporary file.
-    temporary = os.path.join(folder, f".{name}.{sample.pid}.tmp")
+    temporary = os.path.join(folder, f".{name}.{pid}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(encode_sample(sample))
+            file.write(content)
         os.replace(temporary, path)
     except OSError:
         with suppress(OSError):

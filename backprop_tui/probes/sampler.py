@@ -1,7 +1,7 @@
 """The sampler process, which measures the host and the GPUs. It is disposable: a driver that hangs blocks only it.
 
-    python -m backprop_tui.probes.sampler --out FILE --disk-path DIR [--probe auto] [--interval 1.0] [--parent PID]
-        [--stream 1]
+    python -m backprop_tui.probes.sampler --out FILE --disk-path DIR [--histories FILE] [--probe auto] [--interval 1.0]
+        [--parent PID] [--stream 1]
 
 With `--stream` the samples are printed, one per line, and FILE is only read, for what an earlier sampler saw.
 It holds no locks or file descriptors of its parent and ends with its parent. It is the leader of a process group that
@@ -22,6 +22,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, probe_factories
 from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
+from backprop_tui.probes.histories import HistoryRecorder
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
 from backprop_tui.probes.readings import Sample, encode_sample, read_sample, remove_leftovers, write_sample
@@ -30,7 +31,7 @@ from backprop_tui.store.files import write_all
 
 MIN_INTERVAL_SECONDS = 0.1
 _REQUIRED = {"--out", "--disk-path"}
-_OPTIONS = _REQUIRED | {"--probe", "--interval", "--parent", "--stream"}
+_OPTIONS = _REQUIRED | {"--histories", "--probe", "--interval", "--parent", "--stream"}
 GPU_TIME_SHARE = 0.8  # of the interval, for which a reading waits for the GPUs
 MAX_GPU_SECONDS = 2.0
 # Measure a hot GPU more often, since the guard acts on the second reading that is too hot.
@@ -51,6 +52,7 @@ PreviousGpus = dict[int, tuple[GpuReading, float]]
 class SamplerOptions:
     """What to measure and where to write it; `disk_path` is a path on the disk whose free space is measured.
 
+    `histories` is the file of the last hour; None: it is not recorded.
     `stream` is the descriptor to which the samples are printed; None: they are written to `out`.
     """
 
@@ -59,6 +61,7 @@ class SamplerOptions:
     probe: str = "auto"
     interval_seconds: float = 1.0
     stream: int | None = None
+    histories: str | None = None
 
 
 class Sampler:
@@ -71,12 +74,14 @@ class Sampler:
         self._boot_id = boot_id()
         self._report_unknown_at = time.monotonic() + UNKNOWN_GRACE_SECONDS
         self._write_failed = False
+        self._history = None if options.histories is None else HistoryRecorder(options.histories, os.getpid())
 
     @classmethod
     def for_this_machine(cls, options: SamplerOptions) -> Sampler:
         """Creates a sampler with the real probes; unresponsive GPUs keep the names that an earlier sampler saw."""
         if options.stream is None:
-            remove_leftovers(options.out)
+            for path in (options.out, options.histories):
+                remove_leftovers(path or options.out)
         last_sample = read_sample(options.out)
         previous = {} if last_sample is None else _previous_gpus(last_sample, options.probe)
         factories = probe_factories(options.probe, sample_seconds=options.interval_seconds, previous=previous)
@@ -121,6 +126,8 @@ class Sampler:
         )
         if not gpus.known:
             return SETTLING_SECONDS
+        if self._history is not None:
+            self._history.add(readings, time.monotonic())
         hot = any(gpu.health is GpuHealth.HOT for gpu in gpus.gpus)
         return self._options.interval_seconds * (HOT_INTERVAL_FACTOR if hot else 1.0)
 
@@ -185,6 +192,7 @@ def _parse_arguments(arguments: Sequence[str]) -> tuple[SamplerOptions, int | No
         probe=named.get("--probe", "auto"),
         interval_seconds=max(MIN_INTERVAL_SECONDS, interval),
         stream=stream,
+        histories=os.path.abspath(named["--histories"]) if "--histories" in named else None,
     )
     return options, parent or None
 

@@ -122,7 +122,6 @@ def _approach(value: float, target: float, time_constants: float) -> float:
 MEMORY_VARIABLE = "BACKPROP_SIMULATED_VRAM_MB"
 SCANS_PER_PROCESS = 5  # a process may first be seen before its exec, with the environment of its parent
 
-_MEGABYTE = 1_000_000
 _STOPPED = (b"T", b"t")
 
 
@@ -187,7 +186,7 @@ def _read_member(pid: int) -> _Member | None:
     return _Member(
         run=os.fsdecode(run),
         uuids=tuple(os.fsdecode(visible).split(",")),
-        memory_bytes=int(megabytes) * _MEGABYTE if megabytes.isdigit() else None,
+        memory_bytes=int(megabytes) * _MEBIBYTE if megabytes.isdigit() else None,
     )
 
 
@@ -286,6 +285,7 @@ def _simulated_reading(index: int, uuid: str, gpu: SimulatedGpu, loads: Sequence
         memory_total_bytes=gpu.model.memory_bytes,
         memory_used_bytes=gpu.used_bytes,
         power_watts=round(gpu.watts, 1),
+        power_limit_watts=float(-(-gpu.model.full_watts // 50) * 50),
         fan_percent=fan,
         processes=tuple(
             GpuProcess(pid=load.pid, memory_bytes=gpu.allocated_bytes(load.run), run=load.run)

@@ -43,12 +43,14 @@ class Home:
         self.supervisor_log = self.host_file("supervisor.log")
         self.bell = self.host_file("bell")  # the FIFO by which front ends wake the supervisor
         self.readings = self.host_file("readings.json")  # the sampler's newest readings of host and GPUs
+        self.histories = self.host_file("histories.json")  # its means of the last hour
         self.sampler_log = self.host_file("sampler.log")
         self.governor = self.host_file("governor.json")  # its last decisions, and why each queued run waits
         self.queue_held = self.host_file("queue-held")  # exists while the user holds the queue
         self.start_tokens = self.host_file("tokens")  # the token bucket of the start rate
         self.vram_history = self.host_file("learned.json")  # peak VRAM of earlier runs, by command
         self.last_seen = self.host_file("looked-at")  # modified when somebody last looked at a dashboard; empty
+        self.pane_rule = self.host_file("panes.json")  # where the user put the rule between the dashboard's panes
         self.notified_ends = self.host_file("told-ends")  # ends for which the notification command was started
 
     def foreign_owner(self) -> int | None:

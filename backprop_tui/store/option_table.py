@@ -23,7 +23,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
     options = {
         "script": _shown(record["script"]),
         "program": record["command"][0] if record["command"] else "",  # perhaps the script's interpreter
-        **_arguments(record),
+        **arguments_of(record),
         "directory": _shown(record["cwd"]),
         "framework": _shown(record["framework"]),
         "host": _shown(record["host"]),
@@ -53,7 +53,7 @@ def _times(spec: Spec) -> dict[str, str]:
     return limits | {"until": ", ".join(map(str, spec.until))}
 
 
-def _arguments(record: JsonObject) -> dict[str, str]:
+def arguments_of(record: JsonObject) -> dict[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
     command, script = record["command"], record["script"]
     return named_arguments(command[command.index(script) + 1 if script in command else 1 :])

@@ -91,6 +91,8 @@ def _group(section: str, *actions: dict[str, Any], scope: Scope = Scope.MAIN) ->
 _PALETTE = "app.command_palette"
 _NEXT: dict[str, Any] = {"shown": "]", "method": "turn_tab(1)"}
 _PREVIOUS: dict[str, Any] = {"shown": "[", "method": "turn_tab(-1)"}
+_RULE_UP: dict[str, Any] = {"shown": "{", "method": "move_rule(-1)", "title": "Make the list of runs smaller"}
+_RULE_DOWN: dict[str, Any] = {"shown": "}", "method": "move_rule(1)", "title": "Make the list of runs larger"}
 _ANYWHERE = _group(
     ANYWHERE,
     _action("help", "question_mark", "all keys", "this page", "Show all keys", shown="?"),
@@ -107,7 +109,16 @@ _ANYWHERE = _group(
         "previous_tab", "left_square_bracket", "previous tab", "previous tab", "Show the previous tab", **_PREVIOUS
     ),
     _action("zoom", "plus", "zoom", "zoom the pane", shown="+"),
-    _action("unzoom", "underscore", "unzoom", "unzoom", "Unzoom the pane", shown="_"),
+    _action(
+        "unzoom",
+        "underscore",
+        "unzoom",
+        "unzoom; reset the rule",
+        "Unzoom, or let the panes share the screen by themselves",
+        shown="_",
+    ),
+    _action("rule_up", "left_curly_bracket", "smaller list", "fewer runs, more of the run", **_RULE_UP),
+    _action("rule_down", "right_curly_bracket", "larger list", "more runs, less of the run", **_RULE_DOWN),
     _action("filter", "slash", "filter", "filter the runs", shown="/"),
     _action("back", "escape", "back", "back, clear", "Go back, clear", shown="esc"),
     _action("problem", "exclamation_mark", "next problem", "next problem", "Go to the next problem", shown="!"),

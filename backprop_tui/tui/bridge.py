@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ from backprop_tui.domain.errors import BackpropError, ConfigError
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
+from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader import StoreReader
@@ -98,6 +101,7 @@ class Bridge:
         self._wake_up = asyncio.Event()
         self._ensured_at = float("-inf")
         self._last: Snapshot | None = None
+        self.rule = RulePlace()  # where the user put the rule between the panes
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge")
 
     def first(self) -> Snapshot:
@@ -106,6 +110,7 @@ class Bridge:
         Raises:
             StorageFailed: the state directory cannot be read.
         """
+        self.rule = _read_rule(self._home.pane_rule)
         self._last = replace(self._reader.read(None), is_demo=self._is_demo)
         return self._last
 
@@ -117,6 +122,16 @@ class Bridge:
 
     def look(self) -> None:
         self._wake_up.set()
+
+    def remember_rule(self) -> None:
+        """Writes where the rule is, for the next start; without it the panes only begin as they would."""
+        self._thread.submit(self._write_rule, self.rule)
+
+    def _write_rule(self, rule: RulePlace) -> None:
+        content = dump({"rows": rule.rows, "columns": rule.columns})
+        with suppress(BackpropError):
+            self._home.require_own()
+            write_atomically(self._home.pane_rule, content, durable=False)
 
     def request_digest(self) -> None:
         """Makes it post the digest of the last absence."""
@@ -246,3 +261,13 @@ class Bridge:
         except (BackpropError, OSError):
             return "no file: it cannot be written"
         return path
+
+
+def _read_rule(path: str) -> RulePlace:
+    """Where the rule was put; a file that is missing or damaged is as good as none."""
+    try:
+        record = read_object(path) or {}
+    except BackpropError:
+        record = {}
+    shares = {name: record.get(name) for name in ("rows", "columns")}
+    return RulePlace(**{name: share for name, share in shares.items() if isinstance(share, float) and 0 < share < 1})

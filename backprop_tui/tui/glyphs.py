@@ -154,6 +154,37 @@ def blocks(samples: Sequence[float | None], width: int, *, low: float, high: flo
     return "".join(cells).rjust(width)
 
 
+_FILLED_LEFT, _FILLED_RIGHT = (0, 0x40, 0x44, 0x46, 0x47), (0, 0x80, 0xA0, 0xB0, 0xB8)  # by height
+
+
+def area(samples: Sequence[float | None], width: int, rows: int, curves: Curves) -> list[str]:
+    """Percentages as filled columns in several rows, the newest at the right; a gap is blank, 0 is a line."""
+    shown: list[float | None] = list(samples[-2 * width :])
+    shown[:0] = [None] * (2 * width - len(shown))
+    parts = _LEVELS if curves is Curves.BRAILLE else 1 if curves is Curves.ASCII else len(_BLOCKS)
+    heights = [_height(value, rows * parts) for value in shown]
+    lines = []
+    for below in range((rows - 1) * parts, -1, -parts):
+        filled = [max(0, min(parts, height - below)) for height in heights]
+        pairs = zip(filled[::2], filled[1::2], strict=True)
+        lines.append("".join(_area_cell(first, second, curves) for first, second in pairs))
+    return lines
+
+
+def _height(value: float | None, levels: int) -> int:
+    known = value is not None and math.isfinite(value)
+    return max(1, min(levels, round((value or 0.0) / _MAX_PERCENT * levels))) if known else 0
+
+
+def _area_cell(first: int, second: int, curves: Curves) -> str:
+    highest = max(first, second)
+    if not highest:
+        return " "
+    if curves is Curves.BRAILLE:
+        return chr(_BLANK + (_FILLED_LEFT[first] | _FILLED_RIGHT[second]))
+    return "#" if curves is Curves.ASCII else _BLOCKS[highest - 1]
+
+
 def history(samples: Sequence[float | None], width: int, curves: Curves) -> str:
     """Percentages, the newest at the right; empty in ASCII."""
     if curves is Curves.ASCII:

@@ -1,15 +1,24 @@
-"""The layout of the main screen: a pure function of its size, the number of GPUs and the zoom."""
+"""The layout of the main screen: a pure function of its size, what there is to show, and where the user put the rule.
+
+A pane gets the rows it needs, and no pane has more than `SPARE_ROWS` blank rows while another has hidden content.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MACHINE_ROWS_DIVISOR = 4  # the machine takes at most a quarter of the rows
-SELECTED_SHARE = 0.45
-MIN_SELECTED_ROWS = 6
+SELECTED_SHARE = 0.45  # of the rows for the selected run, if both panes have more than fits
+RUNS_SHARE = 0.6  # of the columns for the runs, if the selected run is beside them
+SPARE_ROWS = 2  # blank rows that a pane may keep, so that the rule does not move with each run and each line
+MIN_PANE_ROWS = 3
+MIN_PANE_COLUMNS = 60
+RULE_STEP = 0.05  # by which a key moves the rule
 CHART_COLUMNS = 44
+ANY_ROWS = 1 << 20  # more than any screen has
 
 
 class Zoom(StrEnum):
@@ -32,6 +41,14 @@ class MachineForm(StrEnum):
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RulePlace:
+    """Where the user put the rule between the panes, as the share of the runs; None: where the content wants it."""
+
+    rows: float | None = None
+    columns: float | None = None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Rows and columns of each pane; 0 means not shown."""
 
@@ -47,8 +64,29 @@ class Layout:
     runs_rows: int  # heading included
     selected_width: int
     selected_rows: int  # heading included
+    history_rows: int  # below the runs, heading included
     chart_columns: int  # beside the log
     footer_rows: int
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class PaneNeeds:
+    """How many rows the two panes can fill, headings included; no `runs` without any run.
+
+    `before` is the layout that is shown now: a pane keeps its rows while they are about right.
+    """
+
+    runs: int = ANY_ROWS
+    selected: int = ANY_ROWS
+    rule: RulePlace = RulePlace()
+    before: Layout | None = None
+
+    def shown_rows(self, width: int, *, beside: bool) -> tuple[int, int]:
+        """The rows of the two panes now; 0 if they are divided otherwise."""
+        before = self.before
+        if before is None or (before.width, before.beside) != (width, beside):
+            return 0, 0
+        return before.runs_rows, before.selected_rows
 
 
 def compute_layout(
@@ -59,8 +97,9 @@ def compute_layout(
     problem: bool = False,
     zoom: Zoom = Zoom.NONE,
     opened: bool = False,  # the selected run was opened on a screen that has no room for it next to the runs
-    empty: bool = False,  # there is no run at all
+    needs: PaneNeeds | None = None,
 ) -> Layout:
+    needs = needs or PaneNeeds()
     minimal = width < 60 or height < 12
     shows_machine = not minimal and zoom is Zoom.NONE
     machine = _machine(width, height, gpus) if shows_machine else (MachineForm.NONE, 0, False, False)
@@ -70,11 +109,14 @@ def compute_layout(
     footer = int(not minimal)
     below_header = max(0, height - 1) if width >= 20 and height >= 5 else 0
     rest = max(0, below_header - machine_rows - governor - problem_rows - footer)
-    beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and not empty
-    runs_width, runs_rows, selected_width, selected_rows = _body(
-        width, height, rest, beside=beside, zoom=Zoom.RUNS if empty else zoom, opened=opened and not empty
-    )
-    chart = CHART_COLUMNS if not beside and width >= 110 and selected_rows - 1 >= 9 else 0
+    beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and needs.runs > 0
+    if zoom is Zoom.SELECTED or (opened and height < 20 and needs.runs > 0):
+        panes = _Panes(selected_width=width, selected_rows=rest)
+    elif zoom is Zoom.RUNS or not needs.runs or height < 20 or width < 60:
+        panes = _Panes(runs_width=width, runs_rows=rest)
+    else:
+        panes = _side_by_side(width, rest, needs) if beside else _stacked(width, rest, needs)
+    chart = CHART_COLUMNS if not beside and width >= 110 and panes.selected_rows - 1 >= 9 else 0
     return Layout(
         width=width,
         machine_form=form,
@@ -84,10 +126,11 @@ def compute_layout(
         governor_rows=governor,
         problem_rows=problem_rows,
         beside=beside,
-        runs_width=runs_width,
-        runs_rows=runs_rows,
-        selected_width=selected_width,
-        selected_rows=selected_rows,
+        runs_width=panes.runs_width,
+        runs_rows=panes.runs_rows,
+        history_rows=panes.history_rows,
+        selected_width=panes.selected_width,
+        selected_rows=panes.selected_rows,
         chart_columns=chart,
         footer_rows=footer,
     )
@@ -111,14 +154,62 @@ def _machine(width: int, height: int, gpus: int) -> tuple[MachineForm, int, bool
     return MachineForm.FOURS, int(host_row) + rows, False, host_row
 
 
-def _body(width: int, height: int, rest: int, *, beside: bool, zoom: Zoom, opened: bool) -> tuple[int, int, int, int]:
-    """Returns columns and rows of the runs, then of the selected run."""
-    if zoom is Zoom.SELECTED or (opened and height < 20):
-        return 0, 0, width, rest
-    if zoom is Zoom.RUNS or height < 20 or width < 60:
-        return width, rest, 0, 0
-    if beside:
-        runs = 118 if width <= 200 else width * 3 // 5
-        return runs, rest, width - runs, rest
-    selected = max(MIN_SELECTED_ROWS, int(rest * SELECTED_SHARE + 0.5))
-    return width, rest - selected, width, selected
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Panes:
+    runs_width: int = 0
+    runs_rows: int = 0
+    history_rows: int = 0
+    selected_width: int = 0
+    selected_rows: int = 0
+
+
+def _stacked(width: int, rest: int, needs: PaneNeeds) -> _Panes:
+    """The selected run below the runs. If neither fits, the selected run has its share."""
+    if needs.rule.rows is not None:
+        runs = _between(round(rest * needs.rule.rows), MIN_PANE_ROWS, rest - MIN_PANE_ROWS)
+    else:
+        runs_before, selected_before = needs.shown_rows(width, beside=False)
+        share = max(MIN_PANE_ROWS, int(rest * SELECTED_SHARE + 0.5))
+        selected = _elastic(needs.selected, share, selected_before)
+        runs = _elastic(needs.runs, rest - selected, runs_before)
+    return _Panes(runs_width=width, runs_rows=runs, selected_width=width, selected_rows=rest - runs)
+
+
+def _side_by_side(width: int, rest: int, needs: PaneNeeds) -> _Panes:
+    """The selected run right of the runs; below the runs what they leave is for the histories."""
+    share = RUNS_SHARE if needs.rule.columns is None else needs.rule.columns
+    runs_width = _between(round(width * share), MIN_PANE_COLUMNS, width - MIN_PANE_COLUMNS)
+    runs_before, _ = needs.shown_rows(width, beside=True)
+    has_histories = rest - needs.runs >= MIN_PANE_ROWS
+    runs = _elastic(needs.runs, rest - MIN_PANE_ROWS, runs_before) if has_histories else rest
+    return _Panes(
+        runs_width=runs_width,
+        runs_rows=runs,
+        history_rows=rest - runs,
+        selected_width=width - runs_width,
+        selected_rows=rest,
+    )
+
+
+def _between(value: int, least: int, most: int) -> int:
+    return max(least, min(value, most))
+
+
+def _elastic(needed: int, most: int, before: int) -> int:
+    """The rows of a pane: what it needs and one to spare, but as many as `before` while that is about right."""
+    needed = max(MIN_PANE_ROWS, needed)
+    about_right = needed <= before <= needed + SPARE_ROWS
+    return min(most, before if about_right else needed + 1)
+
+
+def rule_after(layout: Layout, rule: RulePlace, place: float) -> RulePlace:
+    """The rule at `place`, the share of the runs; between columns if the selected run is beside them."""
+    place = min(max(place, RULE_STEP), 1 - RULE_STEP)
+    return replace(rule, columns=place) if layout.beside else replace(rule, rows=place)
+
+
+def rule_of(layout: Layout) -> float:
+    """The share of the runs that is shown now."""
+    if layout.beside:
+        return layout.runs_width / layout.width
+    return layout.runs_rows / max(1, layout.runs_rows + layout.selected_rows)

@@ -214,6 +214,11 @@ def heading(parts: Sequence[tuple[int, Sequence[Piece]]], width: int, glyphs: Gl
     return built.line()
 
 
+def pane_title(text: str, *, focused: bool) -> list[Piece]:
+    """The title in the heading of a pane; that of the focused pane is painted as the cursor."""
+    return [Piece(text, Token.ACCENT if focused else Token.FG, bold=True, chosen=focused)]
+
+
 def changed_spans(before: Line, now: Line, width: int) -> list[tuple[int, int]]:
     """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every color."""
     old, new = _cells(before, width), _cells(now, width)

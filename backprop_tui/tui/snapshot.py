@@ -10,6 +10,7 @@ from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.probes.histories import History
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
@@ -29,8 +30,8 @@ class OpenRun:
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
-    `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
-    utilizations of each GPU by UUID, one per `HISTORY_SECONDS`; `cooling` has the degrees per second by which a GPU
+    `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are
+    those of each GPU, by UUID, and of the host; `cooling` has the degrees per second by which a GPU
     cools, if that is measurable. `problem` says why not all of the store can be read or
     changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
     the demo is left.
@@ -45,8 +46,8 @@ class Snapshot:
     queue_held: bool = False
     sample: Sample | None = None
     limits: MachineLimits = field(default_factory=MachineLimits)
-    histories: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     cooling: Mapping[str, float] = field(default_factory=dict)
+    histories: Mapping[str, History] = field(default_factory=dict)
     opened: OpenRun | None = None
     problem: str | None = None
     logout: LogoutEffect | None = None

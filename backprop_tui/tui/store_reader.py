@@ -21,6 +21,7 @@ from backprop_tui.domain.run import sort_queue
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
+from backprop_tui.probes.histories import History, read_histories
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.processes.users import user_name
@@ -36,11 +37,7 @@ from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 
-HISTORY_SECONDS = 15.0
-HISTORY_SAMPLES = 80
-HOST = "host"  # the key of the host's own history
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
-_FIRST_POINT_SECONDS = 2.0  # the first point of a history comes early, so that there is something to see
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
 FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
@@ -78,45 +75,20 @@ def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
 
 
 class MachineReader:
-    """Reads readings.json and keeps a history of each GPU and the host: one mean per `HISTORY_SECONDS`."""
+    """Reads readings.json and histories.json."""
 
     def __init__(self, home: Home) -> None:
-        self._file = WatchedFile(home.readings)
+        self._file, self._history_file = WatchedFile(home.readings), WatchedFile(home.histories)
         self._sample: Sample | None = None
-        self._histories: dict[str, deque[float | None]] = {}
-        self._pending: dict[str, list[float]] = {}
-        self._due: float | None = None
-        # Utilization in percent by the UUID of the GPU, oldest first; None if nothing was read.
-        self.histories: Mapping[str, tuple[float | None, ...]] = {}
+        self.histories: Mapping[str, History] = {}
 
-    def read(self, monotonic: float) -> Sample | None:
-        """The newest sample of this boot."""
+    def read(self, wall: float) -> Sample | None:
+        """The newest sample of this boot; updates `histories` too."""
         if self._file.changed():
             self._sample = read_sample(self._file.path)
-            if self._sample is not None:
-                self._collect(self._sample)
-        self._add_points(monotonic)
+        if self._history_file.changed():
+            self.histories = read_histories(self._history_file.path, wall).of
         return self._sample
-
-    def _collect(self, sample: Sample) -> None:
-        readings = {gpu.uuid: gpu.utilization_percent for gpu in sample.readings.gpus}
-        readings[HOST] = sample.readings.host.cpu_percent
-        for key, percent in readings.items():
-            pending = self._pending.setdefault(key, [])
-            if percent is not None:
-                pending.append(percent)
-
-    def _add_points(self, monotonic: float) -> None:
-        if self._due is None:
-            self._due = monotonic + _FIRST_POINT_SECONDS
-        if monotonic < self._due:
-            return
-        self._due = monotonic + HISTORY_SECONDS
-        for key, pending in self._pending.items():
-            mean = sum(pending) / len(pending) if pending else None
-            self._histories.setdefault(key, deque(maxlen=HISTORY_SAMPLES)).append(mean)
-            pending.clear()
-        self.histories = {key: tuple(points) for key, points in self._histories.items()}
 
 
 class CoolingMeter:
@@ -358,7 +330,7 @@ class StoreReader:
         if governor is not None:
             governor = None if pid is None else replace(governor, queue_held=held)
         runs = self._runs.read(self._governor.holds if pid is not None else {})
-        sample = self._machine.read(moment.monotonic)
+        sample = self._machine.read(moment.wall)
         self._cooling.note(sample)
         return Snapshot(
             moment=moment,

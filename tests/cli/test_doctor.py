@@ -42,7 +42,7 @@ from backprop_tui.store.home import Home
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
-GB = 10**9
+GB = 2**30
 CHECKS = {
     *("python", "scripts", "kernel", "state", "locks", "file system", "disk", "index", "settings", "supervisor"),
     *("logout", "memory", "cores", "shm", "temp", "gpu probe", "terminal", "characters"),

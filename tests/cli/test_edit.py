@@ -98,13 +98,13 @@ def test_a_group_is_changed_as_a_whole_but_for_its_name(obey: Commands, runs: Ru
 
 def test_the_thresholds_of_a_queued_run_are_changed(obey: Commands, runs: Runs) -> None:
     directory = runs.queued("a")
-    words = ("--max-load", "0", "--min-free-ram", "500MB", "-p", "3", "--gpu-min-vram", "0", "--gpu-max-temp", "70")
+    words = ("--max-load", "0", "--min-free-ram", "512MB", "-p", "3", "--gpu-min-vram", "0", "--gpu-max-temp", "70")
     expected = (
         "governor.max_load_per_core 0, min_free_ram_gb 0.5, max_parallel 3, gpu.min_free_vram_mb 0, gpu.max_temp_c 70"
     )
     assert obey("edit", "a", *words).lines == [f"a a: {expected}"]
     limits = directory.read().spec.limits
-    assert (limits.max_load_per_core, limits.min_free_ram_bytes, limits.max_parallel) == (0.0, 500_000_000, 3)
+    assert (limits.max_load_per_core, limits.min_free_ram_bytes, limits.max_parallel) == (0.0, 1 << 29, 3)
     assert (limits.gpu_min_free_vram_bytes, limits.gpu_max_temp_celsius) == (0, 70.0)
     assert b'"message":"' + expected.encode() in Path(directory.events_path).read_bytes()
     assert obey("edit", "a", "-p", "auto").code == 0

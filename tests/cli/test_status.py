@@ -27,7 +27,7 @@ from tests.support.runs import Runs
 HOST_KEYS = {"cpu_percent", "load_1m", "cores", "ram_total_bytes", "ram_available_bytes", "disk_free_bytes"}
 GPU_KEYS = {
     *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
-    *("memory_used_bytes", "power_watts", "fan_percent", "processes"),
+    *("memory_used_bytes", "power_watts", "power_limit_watts", "fan_percent", "processes"),
 }
 
 
@@ -70,8 +70,8 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
         "name": "H100",
         "health": "stale",
         "temperature_celsius": 71.0,
-        "memory_total_bytes": 80 * 10**9,
-        "memory_used_bytes": 61 * 10**9,
+        "memory_total_bytes": 80 * 2**30,
+        "memory_used_bytes": 61 * 2**30,
         "age_seconds": 12.0,
         "problem": "no answer to the temperature",
         "processes": [{"pid": 7, "memory_bytes": 5, "owner": "me", "run": "busy"}, {"pid": 8, "memory_bytes": 6}],

@@ -70,13 +70,13 @@ ONE, TWO = (gpu(0),), (gpu(0), gpu(1, 24))
         (TWO, "--gpu-ids GPU-9", "--gpu-ids GPU-9: there is no GPU GPU-9; this machine has GPU 0, 1" + SHOW),
         (TWO, "--gpu-ids 0,GPU-0", "--gpu-ids 0,GPU-0: names a GPU twice; give each once"),
         (TWO, "--gpus 3 --gpu-ids 0,1", "--gpus 3: more than --gpu-ids names (0,1); leave out --gpus"),
-        (TWO, "--gpu-min-vram 90000", "--gpu-min-vram 90000: the largest GPU has 80000 MB (80 GB); give less" + SHOW),
+        (TWO, "--gpu-min-vram 90000", "--gpu-min-vram 90000: the largest GPU has 81920 MB (80 GB); give less" + SHOW),
         (
             TWO,
             "--gpus 2 --gpu-min-vram 30000",
             "--gpu-min-vram 30000: only 1 of 2 GPUs has that much memory; give less, or fewer --gpus",
         ),
-        (TWO, "--gpu-ids 1 -g 30", "--gpu-memory-limit 30: the largest GPU has 24000 MB (24 GB); give less" + SHOW),
+        (TWO, "--gpu-ids 1 -g 30", "--gpu-memory-limit 30: the largest GPU has 24576 MB (24 GB); give less" + SHOW),
     ],
 )
 def test_gpus_that_the_machine_does_not_have_are_refused(

@@ -55,10 +55,10 @@ def test_a_warning_is_a_signal_and_when_before_the_limit() -> None:
 
 def test_a_memory_limit_is_a_share_or_gigabytes() -> None:
     assert parse_memory_limit("80%") == MemoryLimit(fraction=0.8)
-    assert parse_memory_limit("500MB") == MemoryLimit(bytes=500_000_000)
+    assert parse_memory_limit("500MB") == MemoryLimit(bytes=500 << 20)
     assert parse_memory_limit("100 %") == MemoryLimit(fraction=1.0)
     for word in ("8", "8GB", "8 g", "8.0"):
-        assert parse_memory_limit(word) == MemoryLimit(bytes=8_000_000_000)
+        assert parse_memory_limit(word) == MemoryLimit(bytes=8 << 30)
     for word in ("", "0", "0%", "101%", "8 parsecs", "8%8", "-8", "1.2.3", "eight", "nan"):
         with pytest.raises(WrongValue):
             parse_memory_limit(word)
@@ -79,9 +79,9 @@ def test_a_limit_too_large_to_count_in_bytes_is_refused() -> None:
         ("run.grace_seconds", "1m30s", 90.0),
         ("run.warn_signal", "USR1@2m", "USR1@120"),
         ("dashboard.refresh_seconds", "2sec", 2.0),
-        ("min_free_ram_gb", "500MB", 0.5),
+        ("min_free_ram_gb", "512MB", 0.5),
         ("governor.min_free_disk_gb", "1 GiB", 1.073741824),
-        ("gpu.min_free_vram_mb", "4G", 4000.0),
+        ("gpu.min_free_vram_mb", "4G", 4096.0),
     ],
 )
 def test_durations_and_sizes_have_units(name: str, raw: str, value: object) -> None:

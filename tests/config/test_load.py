@@ -96,7 +96,7 @@ def test_a_run_keeps_its_thresholds(machine: Machine) -> None:
         'min_free_ram_gb = 1.5\ngpu_memory_limit = "80%"\n[governor]\non_nan = "stop"\nmax_pause_minutes = 2\n'
     )
     limits = run_limits(machine.load())
-    assert limits.min_free_ram_bytes == 1_500_000_000
+    assert limits.min_free_ram_bytes == 3 << 29
     assert limits.gpu_memory_limit == MemoryLimit(fraction=0.8)
     assert (limits.on_nan, limits.max_pause_seconds) == ("stop", 120.0)
 

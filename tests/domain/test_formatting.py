@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, minutes, plain
+from backprop_tui.domain.formatting import (
+    counted,
+    disk_gigabytes_down,
+    disk_gigabytes_up,
+    duration,
+    gigabytes_down,
+    gigabytes_up,
+    minutes,
+    plain,
+)
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE
 
 
 @pytest.mark.parametrize(
     ("count", "down", "up"),
     [
         (0, "0", "0"),
-        (3_140_000_000, "3.1", "3.2"),
-        (4_000_000_000, "4", "4"),
-        (3_999_999_999, "3.9", "4"),
-        (2_500_000_000, "2.5", "2.5"),
-        (134_700_000_000, "134", "134"),
+        (round(3.14 * GIGABYTE), "3.1", "3.2"),
+        (4 * GIGABYTE, "4", "4"),
+        (4 * GIGABYTE - 1, "3.9", "4"),
+        (5 * GIGABYTE // 2, "2.5", "2.5"),
+        (round(134.7 * GIGABYTE), "134", "134"),
         (1, "0", "0.1"),
     ],
 )
@@ -25,9 +37,19 @@ def test_gigabytes_have_a_decimal_only_where_it_says_something(count: int, down:
     assert (gigabytes_down(count), gigabytes_up(count)) == (down, up)
 
 
-@given(st.integers(0, 10**11 - 10**8), st.integers(1, 10**8))
-def test_a_shortage_is_never_rounded_away(free: int, lacking: int) -> None:
-    assert float(gigabytes_down(free)) <= free / 1e9 < (free + lacking) / 1e9 <= float(gigabytes_up(free + lacking))
+@pytest.mark.parametrize(
+    ("unit", "down", "up"),
+    [(GIGABYTE, gigabytes_down, gigabytes_up), (DISK_GIGABYTE, disk_gigabytes_down, disk_gigabytes_up)],
+)
+@given(free=st.integers(0, 10**11 - 10**8), lacking=st.integers(1, 10**8))
+def test_a_shortage_is_never_rounded_away(
+    unit: int, down: Callable[[int], str], up: Callable[[int], str], free: int, lacking: int
+) -> None:
+    assert float(down(free)) <= free / unit < (free + lacking) / unit <= float(up(free + lacking))
+
+
+def test_memory_is_counted_as_on_the_cards_and_disks_as_on_the_disks() -> None:
+    assert (gigabytes_down(24 * 2**30), disk_gigabytes_down(2 * 10**12)) == ("24", "2000")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.formatting import duration
-from backprop_tui.domain.quantities import SIZES, TIMES, parse_amount
+from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up
+from backprop_tui.domain.quantities import DISK_SIZES, MEMORY_SIZES, TIMES, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,21 @@ def test_anything_else_is_no_duration(text: str) -> None:
     assert parse_amount(text, TIMES) is None
 
 
-def test_a_size_is_decimal_unless_it_says_otherwise() -> None:
+def test_a_size_of_a_disk_is_decimal_unless_it_says_otherwise() -> None:
     sizes = {"8G": 8e9, "500 MB": 5e8, "1GiB": 2**30, "2tb": 2e12}
-    assert {text: parse_amount(text, SIZES) for text in sizes} == sizes
+    assert {text: parse_amount(text, DISK_SIZES) for text in sizes} == sizes
+
+
+def test_a_size_of_memory_is_binary() -> None:
+    sizes = {"8G": 2**33, "500 MB": 500 * 2**20, "1GiB": 2**30, "2tb": 2**41}
+    assert {text: parse_amount(text, MEMORY_SIZES) for text in sizes} == sizes
+
+
+@given(st.integers(0, 999))
+def test_memory_that_is_typed_is_shown_as_typed(gigabytes: int) -> None:
+    parsed = parse_amount(f"{gigabytes}GB", MEMORY_SIZES)
+    assert parsed is not None
+    assert (gigabytes_down(int(parsed)), gigabytes_up(int(parsed))) == (str(gigabytes), str(gigabytes))
 
 
 @given(st.integers(0, 10**7))

@@ -48,7 +48,7 @@ def test_a_run_is_started_on_the_gpu_with_most_free_memory_and_the_record_says_s
     assert run.status is Status.STARTING
     assert [device.uuid for device in run.attempt.gpus] == ["GPU-1"]
     assert run.attempt.variables == {"CUDA_VISIBLE_DEVICES": "GPU-1"}
-    assert run.attempt.vram_claim_bytes == 2_500_000_000
+    assert run.attempt.vram_claim_bytes == 2500 << 20
 
 
 def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None:

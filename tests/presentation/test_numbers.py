@@ -66,12 +66,19 @@ def test_only_finished_work_is_100_percent(fraction: float) -> None:
 
 
 def test_memory_has_one_decimal_below_100_gigabytes() -> None:
-    assert numbers.used_gigabytes(61_200_000_000) == "61.2"
-    assert numbers.used_gigabytes(118_000_000_000) == "118"
+    assert numbers.used_gigabytes(round(61.2 * 2**30)) == "61.2"
+    assert numbers.used_gigabytes(118 * 2**30) == "118"
     assert numbers.compact_size(1_200_000_000_000) == "1.2T"
     assert numbers.size(1_200_000_000_000) == "1.2 TB"
     assert numbers.size(999) == "999 B"
     assert numbers.size(79_000_000_000) == "79 GB"
+
+
+@pytest.mark.parametrize(("mebibytes", "shown"), [(24564, "24"), (81559, "80"), (81920, "80"), (12288, "12")])
+def test_a_card_has_the_memory_it_is_sold_with(mebibytes: int, shown: str) -> None:
+    assert numbers.total_gigabytes(mebibytes * 2**20) == shown
+    assert numbers.memory_size(mebibytes * 2**20) in (f"{shown} GB", "79.6 GB")
+    assert numbers.memory_size(512 * 2**20) == "512 MB"
 
 
 def test_a_missing_reading_is_never_shown_as_zero() -> None:

@@ -29,6 +29,7 @@ class FakeGpu:
     total: int = 80 * GIB
     used: int = 2 * GIB
     milliwatts: int = 70_500
+    limit_milliwatts: int = 300_000
     fan: int = 30
     slowdown: int = 95
     compute: list[tuple[int, int | None]] = field(default_factory=list)
@@ -90,6 +91,7 @@ class FakeDriver:
             "nvmlDeviceGetUtilizationRates": asked("utilization", lambda gpu: SimpleNamespace(gpu=gpu.utilization)),
             "nvmlDeviceGetMemoryInfo": self._memory,
             "nvmlDeviceGetPowerUsage": asked("power", lambda gpu: gpu.milliwatts),
+            "nvmlDeviceGetEnforcedPowerLimit": asked("power_limit", lambda gpu: gpu.limit_milliwatts),
             "nvmlDeviceGetFanSpeed": asked("fan", lambda gpu: gpu.fan),
             "nvmlDeviceGetComputeRunningProcesses": asked("processes", lambda gpu: _listed(gpu.compute)),
             "nvmlDeviceGetGraphicsRunningProcesses": asked("processes", lambda gpu: _listed(gpu.graphics)),

@@ -48,6 +48,7 @@ class Card:
             "hwmon/hwmon7/temp2_label": "junction",
             "hwmon/hwmon7/temp2_input": 78_000,
             "hwmon/hwmon7/power1_average": 290_500_000,
+            "hwmon/hwmon7/power1_cap": 339_000_000,
             "hwmon/hwmon7/pwm1": 51,
             "hwmon/hwmon7/pwm1_max": 255,
         }.items():
@@ -79,6 +80,7 @@ def test_every_metric_has_the_unit_of_its_name_and_the_temperature_is_that_of_th
         memory_total_bytes=24_000,
         memory_used_bytes=1_000,
         power_watts=290.5,
+        power_limit_watts=339.0,
         fan_percent=20.0,
     )
 

@@ -25,8 +25,8 @@ from tests.support.waiting import wait_until
 MIB = 1 << 20
 LONG = 5.0
 
-ROW_0 = "0, GPU-a, NVIDIA Test, 00000000:3B:00.0, 55, 90, 81559, 1000, 300.50, [N/A]"
-ROW_1 = "1, GPU-b, NVIDIA Test, 00000000:AF:00.0, 40, 0, 81559, 0, 70.00, 30"
+ROW_0 = "0, GPU-a, NVIDIA Test, 00000000:3B:00.0, 55, 90, 81559, 1000, 300.50, [N/A], 350.00"
+ROW_1 = "1, GPU-b, NVIDIA Test, 00000000:AF:00.0, 40, 0, 81559, 0, 70.00, 30, 350.00"
 LOST_1 = (
     "Unable to determine the device handle for GPU0000:AF:00.0: GPU is lost.  Reboot the system to recover this GPU"
 )
@@ -91,6 +91,7 @@ def test_every_metric_has_the_unit_of_its_name(answer: Answer) -> None:
         memory_total_bytes=81559 * MIB,
         memory_used_bytes=1000 * MIB,
         power_watts=300.5,
+        power_limit_watts=350.0,
         fan_percent=None,
     )
 
@@ -105,7 +106,7 @@ def test_processes_are_listed_with_their_memory_if_known(answer: Answer) -> None
 
 @pytest.mark.parametrize("missing", ["[N/A]", "[Not Supported]", "N/A", "[Insufficient Permissions]"])
 def test_a_metric_that_the_gpu_does_not_have_is_none_without_a_problem(answer: Answer, missing: str) -> None:
-    answer(f"0, GPU-a, NVIDIA Test, 00000000:3B:00.0, {', '.join([missing] * 6)}")
+    answer(f"0, GPU-a, NVIDIA Test, 00000000:3B:00.0, {', '.join([missing] * 7)}")
     (gpu,) = opened().read(LONG)
     assert gpu == GpuReading(index=0, uuid="GPU-a", name="NVIDIA Test")
 

@@ -51,6 +51,7 @@ def test_every_metric_has_the_unit_of_its_name() -> None:
         memory_total_bytes=80 * GIB,
         memory_used_bytes=2 * GIB,
         power_watts=70.5,
+        power_limit_watts=300.0,
         fan_percent=30.0,
         processes=(GpuProcess(pid=7, memory_bytes=GIB),),
     )
@@ -64,7 +65,17 @@ def test_a_driver_without_memory_version_2_is_queried_with_version_1() -> None:
 
 def test_metrics_that_a_gpu_does_not_have_are_none_without_a_problem() -> None:
     """MIG and unified memory have no memory figure, data center cards no fan."""
-    questions = ("temperature", "utilization", "memory", "memory_v2", "power", "fan", "processes", "threshold")
+    questions = (
+        "temperature",
+        "utilization",
+        "memory",
+        "memory_v2",
+        "power",
+        "power_limit",
+        "fan",
+        "processes",
+        "threshold",
+    )
     (gpu,) = opened(FakeDriver(FakeGpu(errors=dict.fromkeys(questions, NOT_SUPPORTED)))).read(LONG)
     assert gpu == GpuReading(index=0, uuid="GPU-0", name="NVIDIA Test")
 

@@ -45,6 +45,7 @@ gpus = st.builds(
     memory_total_bytes=wholes,
     memory_used_bytes=wholes,
     power_watts=floats,
+    power_limit_watts=floats,
     fan_percent=floats,
     processes=st.lists(processes, max_size=3).map(tuple),
     age_seconds=st.floats(0, 1e9),
@@ -115,7 +116,15 @@ def test_a_gpu_has_the_public_json_keys() -> None:
     gpu = json.loads(encode_sample(SAMPLE))["gpus"][0]
     assert set(gpu) == {
         *("index", "uuid", "name", "health", "temperature_celsius", "utilization_percent", "memory_total_bytes"),
-        *("memory_used_bytes", "power_watts", "fan_percent", "processes", "age_seconds", "problem"),
+        *(
+            "memory_used_bytes",
+            "power_watts",
+            "power_limit_watts",
+            "fan_percent",
+            "processes",
+            "age_seconds",
+            "problem",
+        ),
     }
 
 

@@ -17,7 +17,7 @@ from backprop_tui.probes.gpu_record import ProbeUnavailable
 from backprop_tui.probes.simulated import LoadScanner, SimulatedLoad, SimulatedProbe, parse_gpus
 from tests.support.waiting import wait_until
 
-GIGABYTE = 10**9
+GIGABYTE = 2**30
 H100 = "SIM-0-h100"
 
 
@@ -127,7 +127,7 @@ def test_runs_are_found_by_the_environment_and_state_of_their_processes() -> Non
         **os.environ,
         "BACKPROP_RUN_ID": run,
         "CUDA_VISIBLE_DEVICES": f"{H100},SIM-9-t4",
-        "BACKPROP_SIMULATED_VRAM_MB": "3000",
+        "BACKPROP_SIMULATED_VRAM_MB": "3072",
     }
     loads = LoadScanner()
     with subprocess.Popen(["sleep", "60"], env=environment) as process:

@@ -14,6 +14,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
+from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.snapshot import Snapshot
 
 
@@ -26,6 +27,11 @@ class FakeBridge(Bridge):
         self.looks = 0
         self.recalls = 0
         self.post: Post | None = None
+        self.rule = RulePlace()
+        self.remembered: list[RulePlace] = []
+
+    def remember_rule(self) -> None:
+        self.remembered.append(self.rule)
 
     def first(self) -> Snapshot:
         return self.now

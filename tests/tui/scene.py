@@ -18,10 +18,11 @@ from backprop_tui.domain.run import Cause, Checkpoint, Gpu
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.probes.histories import History
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from tests.tui.charts.runs import chart_data, series
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
 _HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1}
 _HOLDS: tuple[dict[str, Any], ...] = (
@@ -56,7 +57,12 @@ def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot
         "governor": governor(state=GovernorMode.HOLDING, reasons=reasons, waiting=4),
         "supervisor_pid": 4121,
         "histories": {
-            f"GPU-{index}": tuple(86.0 + 8 * math.sin(index + place) for place in range(60)) for index in range(gpus)
+            f"GPU-{index}": History(
+                utilization=tuple(86.0 + 8 * math.sin(index + place) for place in range(60)),
+                memory=(76.0,) * 60,
+                celsius=(71.0,) * 60,
+            )
+            for index in range(gpus)
         },
         "opened": OpenRun(run_id="7f3a2c", events=story()),
     }
@@ -86,8 +92,8 @@ def active() -> list[KnownRun]:
                 checkpoints=(replace(saved, sound=True),),
                 tags=("baseline", "h100"),
                 note="wider MLP, cosine to 6e-5",
-                ram_bytes=21_400_000_000,
-                vram_bytes=61_200_000_000,
+                ram_bytes=gb(21.4),
+                vram_bytes=gb(61.2),
                 cpu_percent=310.0,
                 **_spec(max_run_seconds=3600.0, total_seconds=43200.0),
             ),
@@ -222,13 +228,13 @@ def many_gpus(count: int) -> Sequence[GpuReading]:
     """GPU 1 is hot; of more than six the sixth has fallen off the bus and the seventh is a stranger's."""
     found = [
         gpu(0),
-        gpu(1, temperature_celsius=84.0, utilization_percent=0.0, memory_used_bytes=74_900_000_000, power_watts=168.0),
+        gpu(1, temperature_celsius=84.0, utilization_percent=0.0, memory_used_bytes=gb(74.9), power_watts=168.0),
     ]
     found += [
         gpu(
             index,
             utilization_percent=93.0 - 5 * index,
-            memory_used_bytes=(55 - 4 * index) * 10**9,
+            memory_used_bytes=gb(55 - 4 * index),
             power_watts=498.0 - 20 * index,
         )
         for index in range(2, count)
@@ -237,7 +243,7 @@ def many_gpus(count: int) -> Sequence[GpuReading]:
         found[6] = gpu(6, health=GpuHealth.LOST, age_seconds=2000.0, problem="Xid 79, fallen off the bus")
     if count > 7:
         found[7] = gpu(
-            7, utilization_percent=12.0, processes=(GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
+            7, utilization_percent=12.0, processes=(GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
         )
     return found[:count]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
 from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
+from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
@@ -19,6 +20,11 @@ from backprop_tui.tui.snapshot import Snapshot
 NOW = Moment(wall=1_800_000_000.0, monotonic=10_000.0, boot_id="this-boot")
 HOST = "ada-gpu-07"
 FOLDER = "/state/runs"
+
+
+def gb(count: float) -> int:
+    """Bytes of memory."""
+    return round(count * GIGABYTE)
 
 
 def queued(run_id: str, *, queue_position: int = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any) -> KnownRun:
@@ -78,8 +84,9 @@ def gpu(index: int = 0, **fields: Any) -> GpuReading:
         "name": "NVIDIA H100 80GB HBM3",
         "temperature_celsius": 71.0,
         "utilization_percent": 87.0,
-        "memory_total_bytes": 80_000_000_000,
-        "memory_used_bytes": 61_200_000_000,
+        "memory_total_bytes": gb(80),
+        "memory_used_bytes": gb(61.2),
+        "power_limit_watts": 700.0,
         "power_watts": 412.0,
         "fan_percent": 38.0,
     }
@@ -92,8 +99,8 @@ def sample(*gpus: GpuReading, **fields: Any) -> Sample:
         cpu_percent=38.0,
         load_1m=12.4,
         cores=32,
-        ram_total_bytes=252_000_000_000,
-        ram_available_bytes=134_000_000_000,
+        ram_total_bytes=gb(252),
+        ram_available_bytes=gb(134),
         disk_free_bytes=1_200_000_000_000,
     )
     known: dict[str, Any] = {"time": NOW.wall, "host": host, "gpus": gpus, "probe": "nvml"}

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.layout import MachineForm, Zoom, compute_layout
+from backprop_tui.tui.layout import (
+    MIN_PANE_ROWS,
+    SPARE_ROWS,
+    Layout,
+    MachineForm,
+    PaneNeeds,
+    RulePlace,
+    Zoom,
+    compute_layout,
+    rule_after,
+    rule_of,
+)
 
 sizes = st.integers(min_value=1, max_value=300)
 
@@ -15,7 +28,8 @@ def test_the_rows_never_exceed_a_screen_of_any_size(width: int, height: int, gpu
     for zoom in Zoom:
         for opened in (False, True):
             panes = compute_layout(width, height, gpus=gpus, problem=problem, zoom=zoom, opened=opened)
-            body = panes.runs_rows if panes.beside else panes.runs_rows + panes.selected_rows
+            left = panes.runs_rows + panes.history_rows
+            body = left if panes.beside else left + panes.selected_rows
             assert 1 + panes.machine_rows + panes.governor_rows + panes.problem_rows + body + panes.footer_rows <= max(
                 1, height
             )
@@ -40,7 +54,7 @@ def test_120_by_40_with_four_gpus_has_headings_and_a_chart() -> None:
 def test_a_wide_screen_has_the_selected_run_on_the_right() -> None:
     panes = compute_layout(200, 50, gpus=8)
     assert panes.beside
-    assert (panes.runs_width, panes.selected_width) == (118, 82)
+    assert (panes.runs_width, panes.selected_width) == (120, 80)
     assert compute_layout(200, 35, gpus=8).beside is False
 
 
@@ -64,3 +78,88 @@ def test_a_zoomed_run_keeps_the_governor_line_when_there_is_room() -> None:
 
 def test_a_tiny_screen_has_only_the_header() -> None:
     assert compute_layout(19, 10, gpus=1).runs_rows == 0
+
+
+SCREENS = ((120, 40), (200, 50), (160, 45), (250, 60), (100, 30), (80, 24), (160, 36), (300, 100))
+rows = st.integers(min_value=1, max_value=120)
+
+
+def needing(runs: int, selected: int, **fields: object) -> PaneNeeds:
+    """Headings included."""
+    return PaneNeeds(runs=runs + 1, selected=selected + 1, **fields)  # type: ignore[arg-type]
+
+
+def check_blank_rows(panes: Layout, needs: PaneNeeds) -> None:
+    """No pane has more than two blank rows while another has hidden content; the histories fill any number."""
+    runs, selected = panes.runs_rows - needs.runs, panes.selected_rows - needs.selected
+    if panes.beside:
+        assert runs <= SPARE_ROWS or needs.runs < MIN_PANE_ROWS
+        assert runs >= 0 or not panes.history_rows
+        return
+    if runs < 0:
+        assert selected <= SPARE_ROWS or needs.selected < MIN_PANE_ROWS
+    if selected < 0:
+        assert runs <= SPARE_ROWS or needs.runs < MIN_PANE_ROWS
+
+
+@given(st.sampled_from(SCREENS), st.integers(0, 16), st.booleans(), st.lists(st.tuples(rows, rows), max_size=8))
+def test_no_pane_has_blank_rows_while_another_has_hidden_content(
+    screen: tuple[int, int],
+    gpus: int,
+    problem: bool,  # noqa: FBT001
+    story: list[tuple[int, int]],
+) -> None:
+    shown: Layout | None = None
+    for runs, selected in story:
+        needs = needing(runs, selected, before=shown)
+        shown = compute_layout(*screen, gpus=gpus, problem=problem, needs=needs)
+        check_blank_rows(shown, needs)
+        again = compute_layout(*screen, gpus=gpus, problem=problem, needs=needing(runs, selected, before=shown))
+        assert again == shown, "what does not change does not move"
+
+
+def test_the_runs_get_the_rows_they_need_and_the_selected_run_the_rest() -> None:
+    panes = compute_layout(120, 40, gpus=2, needs=needing(2, 500))
+    assert (panes.runs_rows, panes.selected_rows) == (4, 40 - 1 - 4 - 1 - 1 - 4)
+    long = compute_layout(120, 40, gpus=2, needs=needing(500, 500))
+    assert long.selected_rows == round(0.45 * (long.runs_rows + long.selected_rows))
+    short = compute_layout(120, 40, gpus=2, needs=needing(500, 4))
+    assert short.selected_rows == 6
+
+
+def test_the_rule_does_not_move_with_each_run() -> None:
+    places = []
+    shown = None
+    for runs in (*range(2, 15), *range(15, 2, -1)):
+        shown = compute_layout(120, 40, gpus=0, needs=needing(runs, 500, before=shown))
+        places.append(shown.runs_rows)
+        assert shown.runs_rows > runs
+    moves = sum(one != other for one, other in pairwise(places))
+    assert moves <= len(places) // 2
+
+
+def test_below_the_runs_of_a_wide_screen_are_histories() -> None:
+    panes = compute_layout(200, 50, gpus=8, needs=needing(10, 500))
+    assert panes.runs_rows + panes.history_rows == panes.selected_rows
+    assert panes.history_rows > 15
+    assert compute_layout(200, 50, gpus=8, needs=needing(500, 500)).history_rows == 0
+    assert compute_layout(120, 40, gpus=8, needs=needing(10, 500)).history_rows == 0
+
+
+@given(st.sampled_from(SCREENS), st.floats(-1, 2), rows, rows)
+def test_a_rule_that_was_put_somewhere_stays_there(
+    screen: tuple[int, int], place: float, runs: int, selected: int
+) -> None:
+    shown = compute_layout(*screen, gpus=1, needs=needing(runs, selected))
+    rule = rule_after(shown, RulePlace(), place)
+    panes = compute_layout(*screen, gpus=1, needs=needing(runs, selected, rule=rule, before=shown))
+    assert min(panes.runs_rows, panes.selected_rows) >= MIN_PANE_ROWS
+    assert min(panes.runs_width, panes.selected_width) >= 60
+    other = compute_layout(*screen, gpus=1, needs=needing(selected, runs, rule=rule, before=panes))
+    assert rule_of(other) == rule_of(panes)
+    if 0.4 <= place <= 0.6:
+        assert abs(rule_of(panes) - place) < 0.05
+
+
+def test_without_a_run_there_is_no_selected_run() -> None:
+    assert compute_layout(120, 40, gpus=1, needs=PaneNeeds(runs=0)).selected_rows == 0

@@ -15,7 +15,7 @@ from backprop_tui.client.interpreters import default_interpreter
 from backprop_tui.domain.errors import NotFound
 from backprop_tui.domain.formatting import counted, plain
 from backprop_tui.domain.governor.snapshot import parallel_limit
-from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.limits import GIGABYTE, MachineLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
@@ -25,7 +25,7 @@ from backprop_tui.probes.readings import Sample
 MIN_COLUMNS, MIN_LINES = 80, 24
 MIN_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - only inspected
-MIN_SHARED_BYTES = 1_000_000_000
+MIN_SHARED_BYTES = GIGABYTE
 
 
 def check_python(directory: str, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -92,9 +92,9 @@ def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | N
         yield warn("memory", "cannot be read", "runs start one at a time until /proc/meminfo can be read")
         return
     limited = " by the control group" if limits and min(limits) <= total else ""
-    message = f"{numbers.size(free)} of {numbers.size(total)} free{limited}"
-    keeps = f"min_free_ram_gb keeps {numbers.size(min_free_bytes)} free"
-    lower = f"backprop-tui config set min_free_ram_gb {plain(total / 4e9)}"
+    message = f"{numbers.memory_size(free)} of {numbers.memory_size(total)} free{limited}"
+    keeps = f"min_free_ram_gb keeps {numbers.memory_size(min_free_bytes)} free"
+    lower = f"backprop-tui config set min_free_ram_gb {plain(total / 4 / GIGABYTE)}"
     if 0 < total <= min_free_bytes:
         yield bad("memory", f"{message}: no run ever starts, because {keeps}", lower)
     elif free < min_free_bytes:
@@ -121,9 +121,9 @@ def check_shared_memory(path: str = SHARED_MEMORY) -> Iterator[Finding]:
         advice = (
             "data loaders with workers may crash with a bus error: start the container with --shm-size=8g or --ipc=host"
         )
-        yield warn("shm", f"{path} has {numbers.size(total)}", advice)
+        yield warn("shm", f"{path} has {numbers.memory_size(total)}", advice)
     else:
-        yield ok("shm", f"{path} has {numbers.size(total)}")
+        yield ok("shm", f"{path} has {numbers.memory_size(total)}")
 
 
 def check_temporary_folder() -> Iterator[Finding]:
@@ -169,7 +169,7 @@ def _check_gpu(gpu: GpuReading) -> Finding:
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
         free = gpu.memory_total_bytes - gpu.memory_used_bytes
     celsius = "" if gpu.temperature_celsius is None else f", {gpu.temperature_celsius:.0f} °C"
-    message = f"{gpu.name}, {numbers.size(free)} of {numbers.size(gpu.memory_total_bytes)} free{celsius}"
+    message = f"{gpu.name}, {numbers.memory_size(free)} of {numbers.memory_size(gpu.memory_total_bytes)} free{celsius}"
     problem = f"{message}: {gpu.health}" + (f", {gpu.problem}" if gpu.problem else "")
     match gpu.health:
         case GpuHealth.OK:

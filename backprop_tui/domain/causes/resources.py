@@ -26,7 +26,6 @@ _TOTAL = (rf"total capacity of {_SIZE}", rf"{_SIZE} total capacity")
 _GPU = (r"GPU (\d+) has a total", r"\(GPU (\d+);", r"GPU:(\d+)")
 _OTHERS = rf"Process (\d+) has {_SIZE} memory in use"
 _UNALLOCATED = rf"{_SIZE} is reserved by PyTorch but unallocated"
-_GB = 10**9
 
 
 def gpu_memory(clues: Clues) -> Cause | None:
@@ -70,7 +69,7 @@ def _machine_index(clues: Clues, script_index: int) -> int:
 def _gpu_holders(clues: Clues, hit: Hit) -> list[str]:
     in_message = [f"pid {pid} held {_readable_size(size)}" for pid, size in re.findall(_OTHERS, hit.text)]
     measured = [
-        holder.who + ("" if holder.memory_bytes is None else f" held {holder.memory_bytes / _GB:.1f} GB")
+        holder.who + ("" if holder.memory_bytes is None else f" held {binary_size(holder.memory_bytes)}")
         for holder in clues.facts.gpu_holders
     ]
     return measured or in_message
@@ -199,7 +198,7 @@ def _disk_cause(clues: Clues, hit: Hit, path: str) -> Cause:
     system = clues.facts.file_system(path)
     if path == SHARED_MEMORY:
         is_full = system is None or system.free_bytes < SHARED_MEMORY_NEEDED_BYTES
-        free = "" if system is None else f": {decimal_size(system.free_bytes)} free{'' if is_full else ' now'}"
+        free = "" if system is None else f": {binary_size(system.free_bytes)} free{'' if is_full else ' now'}"
         advice = "use fewer or no loader workers (num_workers), or a larger /dev/shm (docker: --shm-size 8g)"
         return build_cause(
             "disk_full", at=hit.line, summary=f"{SHARED_MEMORY} {'is' if is_full else 'was'} full{free}", advice=advice

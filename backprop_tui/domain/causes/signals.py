@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_tui.domain.causes.cause import build_cause, decimal_size
+from backprop_tui.domain.causes.cause import binary_size, build_cause
 from backprop_tui.domain.causes.clues import Clues
 from backprop_tui.domain.causes.resources import SHARED_MEMORY, SHARED_MEMORY_NEEDED_BYTES
 from backprop_tui.domain.run import Cause
@@ -47,7 +47,7 @@ def signals(clues: Clues) -> Cause | None:
     elif name == "SIGBUS":
         shared = clues.facts.file_system(SHARED_MEMORY)
         if shared is not None and shared.free_bytes < SHARED_MEMORY_NEEDED_BYTES:
-            free = decimal_size(shared.free_bytes)
+            free = binary_size(shared.free_bytes)
             advice = f"{SHARED_MEMORY} has {free} free: use fewer loader workers, or make it larger"
     return build_cause(
         "killed_by_signal",

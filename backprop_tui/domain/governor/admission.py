@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from backprop_tui.domain.formatting import counted, duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.formatting import (
+    counted,
+    disk_gigabytes_down,
+    disk_gigabytes_up,
+    duration,
+    gigabytes_down,
+    gigabytes_up,
+    plain,
+)
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
@@ -110,9 +118,9 @@ def _check_load(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[Hol
 def _check_disk(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
     reserve, free = candidate.limits.min_free_disk_bytes, snapshot.readings.host.disk_free_bytes
     if reserve > 0 and free is not None and free < reserve:
-        message = f"disk {gigabytes_down(free)} GB free"
+        message = f"disk {disk_gigabytes_down(free)} GB free"
         reason = HoldReason(check=Check.DISK, figure=free, limit=reserve, message=message)
-        yield reason.by("governor.min_free_disk_gb", gigabytes_up(reserve))
+        yield reason.by("governor.min_free_disk_gb", disk_gigabytes_up(reserve))
 
 
 def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
@@ -124,7 +132,7 @@ def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Ite
         if candidate.mount in (None, shortage.mount):
             limit = shortage.needed_bytes + reserve
             reason = HoldReason(check=Check.DISK, figure=shortage.free_bytes, limit=limit, message=shortage.message)
-            yield reason.by("governor.min_free_disk_gb", gigabytes_up(reserve))
+            yield reason.by("governor.min_free_disk_gb", disk_gigabytes_up(reserve))
 
 
 def _check_start_rate(_candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:

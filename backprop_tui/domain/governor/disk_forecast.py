@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, seconds_until_full
-from backprop_tui.domain.formatting import duration, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.formatting import disk_gigabytes_down, disk_gigabytes_up, duration, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
+from backprop_tui.domain.limits import DISK_GIGABYTE, DISK_MEGABYTE
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 
@@ -76,7 +76,9 @@ def _shortage_message(writers: Sequence[SavingRun], free_bytes: int, reserve_byt
     """`disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h20m`."""
     biggest = max(writers, key=lambda run: run.needed_bytes)
     others = f" and {len(writers) - 1} more" if len(writers) > 1 else ""
-    return f"disk {gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {_write_rate(biggest, reserve_bytes)}"
+    return (
+        f"disk {disk_gigabytes_down(free_bytes)} GB free, {biggest.name}{others} {_write_rate(biggest, reserve_bytes)}"
+    )
 
 
 def _write_rate(run: SavingRun, reserve_bytes: int) -> str:
@@ -89,6 +91,6 @@ def _write_rate(run: SavingRun, reserve_bytes: int) -> str:
 
 
 def _disk_size(count_bytes: int) -> str:
-    if count_bytes < GIGABYTE // 10:
-        return f"{plain(count_bytes / MEGABYTE)} MB"
-    return f"{gigabytes_up(count_bytes)} GB"
+    if count_bytes < DISK_GIGABYTE // 10:
+        return f"{plain(count_bytes / DISK_MEGABYTE)} MB"
+    return f"{disk_gigabytes_up(count_bytes)} GB"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
@@ -127,12 +128,14 @@ def _vram_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> C
     values = window.values(_gpu_memory)
     peak = max([*values, 0 if run is None else run.peak.vram_bytes or 0])
     total = _smallest_gpu_memory(snapshot, run)
-    curves = [window.curve(_gpu_memory, "peak", numbers.size(peak) if peak else "", Token.INFO, "m")]
+    curves = [window.curve(_gpu_memory, "peak", numbers.memory_size(peak) if peak else "", Token.INFO, "m")]
     limit = _vram_limit(run, total)
     if limit is not None:
-        curves.insert(0, window.limit(limit, "limit", numbers.size(limit)))
-    newest = numbers.size(values[-1]) if values else ""
-    return window.chart("VRAM", newest, curves, Scale(0.0, max(peak, total or 0) or 1e9), AxisUnit.GIGABYTES)
+        curves.insert(0, window.limit(limit, "limit", numbers.memory_size(limit)))
+    newest = numbers.memory_size(values[-1]) if values else ""
+    return window.chart(
+        "VRAM", newest, curves, Scale(0.0, max(peak, total or 0) or float(GIGABYTE)), AxisUnit.GIGABYTES
+    )
 
 
 def _smallest_gpu_memory(snapshot: Snapshot, run: Run | None) -> int | None:
@@ -181,9 +184,9 @@ def _cpu_chart(snapshot: Snapshot, window: _SampleWindow) -> Chart:
 def _ram_chart(run: Run | None, window: _SampleWindow) -> Chart:
     values = window.values(_ram)
     peak = max([*values, 0 if run is None else run.peak.ram_bytes or 0])
-    curve = window.curve(_ram, "peak", numbers.size(peak) if peak else "", Token.VIOLET, "r")
-    newest = numbers.size(values[-1]) if values else ""
-    return window.chart("RAM", newest, [curve], Scale(0.0, (peak or 1e9) * _HEADROOM), AxisUnit.GIGABYTES)
+    curve = window.curve(_ram, "peak", numbers.memory_size(peak) if peak else "", Token.VIOLET, "r")
+    newest = numbers.memory_size(values[-1]) if values else ""
+    return window.chart("RAM", newest, [curve], Scale(0.0, (peak or float(GIGABYTE)) * _HEADROOM), AxisUnit.GIGABYTES)
 
 
 def _ram_and_cpu_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> Chart:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
+from backprop_tui.domain.limits import GIGABYTE, RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
+from backprop_tui.probes.histories import HISTORY_SECONDS, History
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, right
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, right
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 FULL_MEMORY = 0.97
+HIGH_LOAD = 0.9  # a figure at this share of its bar has the color of the bar
 _NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
 _STALE_SECONDS = 5.0
 
@@ -42,9 +47,10 @@ class GpuRow:
     memory_total: int | None
     celsius: float | None
     watts: float | None
+    watt_limit: float | None
     fan_percent: float | None
     history: tuple[float | None, ...]
-    user: GpuUser
+    users: tuple[GpuUser, ...]
     memory_token: Token = Token.INFO
     heat_token: Token = Token.FG
     hot: bool = False  # marked with a `!`
@@ -58,6 +64,10 @@ class MachineView:
     gpus: Sequence[GpuRow] = ()
     host: HostReading | None = None
     note: str | None = None
+
+    def has(self, field: str) -> bool:
+        """Whether any GPU has this reading, so that a column is made for it."""
+        return any(getattr(gpu, field) is not None for gpu in self.gpus)
 
 
 def machine_view(snapshot: Snapshot) -> MachineView:
@@ -91,6 +101,7 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
     problem = None
     if gpu.health in _NOT_ANSWERING or stale_seconds:
         problem = gpu_problem(gpu.problem, gpu.age_seconds + stale_seconds, snapshot.moment.wall)
+    users = tuple(_users(gpu, active, snapshot))
     return GpuRow(
         index=gpu.index,
         model=short_gpu_model(gpu.name),
@@ -100,9 +111,10 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
         memory_total=total,
         celsius=celsius,
         watts=gpu.power_watts,
+        watt_limit=gpu.power_limit_watts,
         fan_percent=gpu.fan_percent,
-        history=snapshot.histories.get(gpu.uuid, ()),
-        user=_user(gpu, active, snapshot),
+        history=snapshot.histories.get(gpu.uuid, History()).utilization,
+        users=users if users or problem is not None else (GpuUser(text="idle", token=Token.MUTED),),
         memory_token=Token.WARN if share is not None and share >= FULL_MEMORY else Token.INFO,
         heat_token=Token.BAD if is_hot(celsius, limit) else Token.WARN if is_nearly_hot(celsius, limit) else Token.FG,
         hot=is_nearly_hot(celsius, limit),
@@ -110,22 +122,18 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
     )
 
 
-def _user(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) -> GpuUser:
-    runs = [run for run in active.values() if _is_on(run, gpu)]
-    of_processes = [
-        active[run_id] for process in gpu.processes if (run_id := process.run) is not None and run_id in active
-    ]
-    runs += [run for run in of_processes if run not in runs]
-    if runs:
-        paused = runs[0].status is Status.PAUSED
-        more = f" +{len(runs) - 1}" if len(runs) > 1 else ""
-        text = sanitize(str(runs[0].record["name"])) + (" paused" if paused else "") + more
-        return GpuUser(text=text, token=Token.WARN if paused else Token.FG)
-    foreign = [process for process in gpu.processes if process.run is None or snapshot.find(process.run) is None]
-    if foreign:
-        more = f" +{len(foreign) - 1}" if len(foreign) > 1 else ""
-        return GpuUser(text=foreign_process(foreign[0]) + more, token=Token.WARN)
-    return GpuUser(text="idle", token=Token.MUTED)
+def _users(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) -> Iterator[GpuUser]:
+    """The runs on the GPU, those of several GPUs first, then processes of others."""
+    measured = {process.run for process in gpu.processes}
+    runs = [run for run in active.values() if _is_on(run, gpu) or run.id in measured]
+    for run in sorted(runs, key=lambda run: -len(run.record.get("gpus") or ())):
+        gpus = len(run.record.get("gpus") or ())
+        paused = run.status is Status.PAUSED
+        text = sanitize(str(run.record["name"])) + (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
+        yield GpuUser(text=text, token=Token.WARN if paused else Token.FG)
+    for process in gpu.processes:
+        if process.run is None or snapshot.find(process.run) is None:
+            yield GpuUser(text=foreign_process(process), token=Token.WARN)
 
 
 def _is_on(run: KnownRun, gpu: GpuReading) -> bool:
@@ -134,15 +142,16 @@ def _is_on(run: KnownRun, gpu: GpuReading) -> bool:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeColumns:
-    """The columns of the gauges and their widths."""
+    """The columns of the gauges and their widths; 0 is a column that no GPU has a reading for."""
 
+    width: int
     short: bool
     name: int
     utilization: int
     memory: int
+    power: int
+    fan: int
     history: int
-    fan: bool
-    width: int
 
     @property
     def bar_at(self) -> int:
@@ -154,20 +163,38 @@ class GaugeColumns:
 
     @property
     def heat_at(self) -> int:
-        return self.memory_at + self.memory + 13
+        """After the figures of the memory."""
+        return self.memory_at + self.memory + (9 if self.short else 13)
+
+    @property
+    def power_at(self) -> int:
+        return self.heat_at + 6
+
+    @property
+    def history_at(self) -> int:
+        return self.power_at + self.power + self.fan + 1 + int(not self.short)
+
+    @property
+    def users_at(self) -> int:
+        return self.history_at + self.history + (1 if self.short else 2)
 
 
-def gauge_columns(width: int) -> GaugeColumns:
-    if width < 100:
-        return GaugeColumns(short=True, name=4, utilization=10, memory=8, history=8, fan=False, width=width)
-    spare = max(0, min(80, width - 120))
+def gauge_columns(view: MachineView, width: int) -> GaugeColumns:
+    """What the name columns and figures leave is shared by the bars, the history and the names of the runs."""
+    short = width < 100
+    power = 0 if not view.has("watts") else 10 if view.has("watt_limit") and not short else 7
+    fan = 5 if view.has("fan_percent") and width >= 110 else 0
+    if short:
+        return GaugeColumns(short=True, name=4, utilization=10, memory=8, power=power, fan=0, history=8, width=width)
+    spare = max(0, min(100, width - 120))
     return GaugeColumns(
         short=False,
         name=12,
         utilization=14 + spare * 3 // 20,
         memory=12 + spare // 10,
-        history=12 + spare * 9 // 40,
-        fan=width >= 110,
+        power=power,
+        fan=fan,
+        history=(8 if width < 110 else 12) + spare * 3 // 10,
         width=width,
     )
 
@@ -176,7 +203,7 @@ def draw_machine(
     view: MachineView, form: MachineForm, width: int, glyphs: Glyphs, *, heading_row: bool, host_row: bool
 ) -> list[Line]:
     """All rows, also those for which there is no room: the widget scrolls them."""
-    columns = gauge_columns(width)
+    columns = gauge_columns(view, width)
     lines: list[Line] = [_machine_heading(columns, glyphs)] if heading_row else []
     match form:
         case MachineForm.FULL | MachineForm.SHORT:
@@ -197,37 +224,65 @@ def draw_machine(
 
 
 def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
-    after = columns.heat_at + 13 + (5 if columns.fan else 0)
-    history = duration(columns.history * 2 * 15)
-    parts = [
+    history = duration(columns.history * 2 * HISTORY_SECONDS)
+    heads = [
         (2, [Piece("Machine", bold=True)]),
         (columns.bar_at + 1, [Piece("util", Token.MUTED)]),
         (columns.memory_at, [Piece("memory", Token.MUTED)]),
-        (columns.heat_at, [Piece("temp  power" + ("  fan" if columns.fan else ""), Token.MUTED)]),
+        (columns.heat_at + 1, [Piece("temp", Token.MUTED)] if columns.power else []),
+        (columns.power_at + columns.power - 5, [Piece("power", Token.MUTED)] if columns.power else []),
+        (columns.power_at + columns.power + 2, [Piece("fan", Token.MUTED)] if columns.fan else []),
     ]
-    if glyphs.curves is not Curves.ASCII:
-        parts.append((after, [Piece(f"last {history}", Token.MUTED)]))
-    return heading(parts, columns.width, glyphs)
+    if glyphs.curves is not Curves.ASCII and columns.power:
+        heads.append((columns.history_at, [Piece(f"last {history}", Token.MUTED)]))
+    return heading([(column, pieces) for column, pieces in heads if pieces], columns.width, glyphs)
 
 
 def _gpu_line(gpu: GpuRow, columns: GaugeColumns, glyphs: Glyphs) -> Line:
     builder = LineBuilder()
-    builder.put(" ").put(f"GPU{gpu.index}" if columns.short else f"GPU {gpu.index} ", bold=True)
+    index = f"GPU{gpu.index}" if columns.short else f"GPU {gpu.index} "
+    builder.put(" ").put(index, gpu.heat_token if gpu.hot else Token.FG, bold=True)
     if not columns.short:
         builder.put(clip(gpu.model, columns.name - 6, glyphs), Token.MUTED)
     builder.at(columns.bar_at)
     if gpu.problem is not None:
-        room = columns.width - builder.column - 1
-        return builder.put(clip(f"{glyphs.state('failed')} {gpu.problem}", room, glyphs), Token.BAD).line()
+        return _problem(builder, gpu, columns.width, columns.users_at, glyphs).line()
     _bar(builder, gpu.utilization, columns.utilization, Token.OK, glyphs)
-    _percent(builder, gpu.utilization)
+    _percent(builder, gpu.utilization, at_high_load=Token.OK)
     builder.put("  ")
     _bar(builder, gpu.memory_share, columns.memory, gpu.memory_token, glyphs)
     _memory(builder, gpu.memory_used, gpu.memory_total, gpu.memory_token, short=columns.short)
-    _heat(builder, gpu, short=columns.short, fan=columns.fan)
-    _history(builder, gpu.history, columns.history, glyphs)
-    room = columns.width - builder.column - 1
-    return builder.put(clip(gpu.user.text, room, glyphs), gpu.user.token).line()
+    _heat(builder.at(columns.heat_at), gpu)
+    if columns.power:
+        _power(builder, gpu, columns)
+    if columns.fan:
+        builder.put(f"{numbers.percent(gpu.fan_percent):>5}", Token.MUTED if gpu.fan_percent is None else Token.FG)
+    if glyphs.curves is not Curves.ASCII:
+        builder.at(columns.history_at).put(history(gpu.history, columns.history, glyphs.curves), Token.MUTED)
+        builder.at(columns.users_at)
+    return _with_users(builder.at(columns.history_at), gpu, columns.width, glyphs).line()
+
+
+def _problem(builder: LineBuilder, gpu: GpuRow, width: int, users_at: int, glyphs: Glyphs) -> LineBuilder:
+    """Why the GPU does not answer, and whose runs are on it, at their column or where there is room."""
+    users = cell_len(", ".join(user.text for user in gpu.users))
+    users_at = max(users_at, width - 1 - users)
+    room = users_at - builder.column - 2 if users else width - builder.column - 1
+    text = clip(f"{glyphs.state('failed')} {gpu.problem}", room, glyphs)
+    return _with_users(builder.put(text, Token.BAD).at(users_at), gpu, width, glyphs)
+
+
+def _with_users(builder: LineBuilder, gpu: GpuRow, width: int, glyphs: Glyphs) -> LineBuilder:
+    """As many users of the GPU as there is room for; the number of the others."""
+    for index, user in enumerate(gpu.users):
+        rest = len(gpu.users) - index - 1
+        more = f" +{rest}" if rest else ""
+        room = width - builder.column - 1 - (2 if index else 0)
+        if index and cell_len(user.text + more) > room:
+            return builder.put(f" +{rest + 1}", Token.MUTED)
+        builder.put(", " if index else "", Token.MUTED)
+        builder.put(clip(user.text, room - len(more), glyphs), user.token)
+    return builder
 
 
 def _bar(builder: LineBuilder, share: float | None, width: int, token: Token, glyphs: Glyphs) -> None:
@@ -235,36 +290,37 @@ def _bar(builder: LineBuilder, share: float | None, width: int, token: Token, gl
     builder.put(filled, token).put(track, Token.FAINT)
 
 
-def _percent(builder: LineBuilder, share: float | None) -> None:
+def _percent(builder: LineBuilder, share: float | None, *, at_high_load: Token = Token.FG) -> None:
     text = numbers.percent(None if share is None else share * 100)
-    builder.put(f"{text:>5}", Token.MUTED if share is None else Token.FG)
+    builder.put(f"{text:>5}", _figure_token(share, at_high_load))
+
+
+def _figure_token(share: float | None, at_high_load: Token) -> Token:
+    return Token.MUTED if share is None else at_high_load if share >= HIGH_LOAD else Token.FG
 
 
 def _memory(builder: LineBuilder, used: int | None, total: int | None, token: Token, *, short: bool) -> None:
-    token_of_used = Token.WARN if token is Token.WARN else Token.MUTED if used is None else Token.FG
+    """Used of all memory; when it is nearly full in the color of its bar."""
+    token_of_used = _figure_token(None if used is None else _share(used, total) or 0.0, token)
     if short:
-        text = numbers.NOTHING if used is None else f"{used / 1e9:.0f}"
+        text = numbers.NOTHING if used is None else f"{used / GIGABYTE:.0f}"
         builder.put(f"{text:>4}", token_of_used).put(f"/{numbers.total_gigabytes(total)}G".ljust(5), Token.MUTED)
         return
     builder.put(f"{numbers.used_gigabytes(used):>5}", token_of_used)
     builder.put(f"/{numbers.total_gigabytes(total)} GB".ljust(7), Token.MUTED)
 
 
-def _heat(builder: LineBuilder, gpu: GpuRow, *, short: bool, fan: bool) -> None:
+def _heat(builder: LineBuilder, gpu: GpuRow) -> None:
     token = gpu.heat_token if gpu.celsius is not None else Token.MUTED
     mark = "!" if gpu.hot else " "
-    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot).put("C" if short else "°C", Token.MUTED)
-    watts = numbers.whole(gpu.watts)
-    builder.put(f"{watts:>5}", Token.MUTED if gpu.watts is None else Token.FG).put("W" if short else " W", Token.MUTED)
-    if fan:
-        builder.put(f"{numbers.percent(gpu.fan_percent):>5}", Token.MUTED if gpu.fan_percent is None else Token.FG)
+    builder.put(f"{mark}{numbers.whole(gpu.celsius):>2}", token, bold=gpu.hot).put(" °C", Token.MUTED)
 
 
-def _history(builder: LineBuilder, samples: Sequence[float | None], width: int, glyphs: Glyphs) -> None:
-    builder.put(" " if width <= 8 else "  ")
-    if glyphs.curves is not Curves.ASCII:
-        builder.put(history(samples, width, glyphs.curves), Token.MUTED)
-        builder.put(" " if width <= 8 else "  ")
+def _power(builder: LineBuilder, gpu: GpuRow, columns: GaugeColumns) -> None:
+    """`412/700W`, or `412 W` if the limit of no GPU is known."""
+    cap = f"/{numbers.whole(gpu.watt_limit)}W" if columns.power > 7 else "W" if columns.short else " W"
+    token = _figure_token(_share(gpu.watts, gpu.watt_limit or math.inf), Token.WARN)
+    builder.put(f"{numbers.whole(gpu.watts):>{columns.power - len(cap)}}", token).put(cap, Token.MUTED)
 
 
 def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note: str | None) -> Line:
@@ -280,7 +336,7 @@ def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note
     loaded, disk = load(host.load_1m), numbers.compact_size(host.disk_free_bytes)
     if not columns.short:
         loaded, disk = f"{loaded:<5}", numbers.size(host.disk_free_bytes)
-        builder.at(columns.heat_at - 1)
+        builder.at(columns.heat_at)
     builder.put(" load ", Token.MUTED).put(loaded).put("  disk ", Token.MUTED).put(disk).put(" free", Token.MUTED)
     if note is not None:
         room = columns.width - builder.column - 4
@@ -291,28 +347,26 @@ def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note
 
 
 def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
-    """`0 ━━━╸── 87% 61G 71C name`."""
+    """`0 ━━━╸── 87% 61G 71 °C name`."""
     builder = LineBuilder()
     builder.put(f" {gpu.index:>2} ", bold=True)
     if gpu.problem is not None:
-        builder.put(clip(f"{glyphs.state('failed')} {gpu.problem}", width - builder.column - 1, glyphs), Token.BAD)
-        return list(builder.line())
+        return list(_problem(builder, gpu, width, width * 2 // 3, glyphs).line())
     _bar(builder, gpu.utilization, 8, Token.OK, glyphs)
-    _percent(builder, gpu.utilization)
+    _percent(builder, gpu.utilization, at_high_load=Token.OK)
     _small(builder, gpu)
-    builder.put(" ").put(left(gpu.user.text, max(0, width - builder.column - 1), glyphs), gpu.user.token)
-    return list(builder.line())
+    return list(_with_users(builder.put(" "), gpu, width, glyphs).line())
 
 
 def _small(builder: LineBuilder, gpu: GpuRow) -> None:
-    memory = numbers.NOTHING if gpu.memory_used is None else f"{gpu.memory_used / 1e9:.0f}"
-    builder.put(f"{memory:>4}").put("G", Token.MUTED)
+    memory = numbers.NOTHING if gpu.memory_used is None else f"{gpu.memory_used / GIGABYTE:.0f}"
+    builder.put(f"{memory:>4}", _figure_token(gpu.memory_share, gpu.memory_token)).put("G", Token.MUTED)
     heat = f"{'!' if gpu.hot else ' '}{numbers.whole(gpu.celsius)}"
-    builder.put(f"{heat:>4}", gpu.heat_token).put("C", Token.MUTED)
+    builder.put(f"{heat:>4}", gpu.heat_token).put(" °C", Token.MUTED)
 
 
 def _quarter(gpu: GpuRow) -> list[Piece]:
-    """`0 87% 61G 71C`."""
+    """`0 87% 61G 71 °C`."""
     builder = LineBuilder()
     builder.put(f" {gpu.index:>2}", bold=True)
     if gpu.problem is not None:
@@ -334,11 +388,11 @@ def _side_by_side(parts: Sequence[list[Piece]], count: int, width: int) -> list[
 
 
 def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
-    """`0 87% 61G 71C | 1 0% 75G !84C`, or the host if there is no GPU."""
+    """`0 87% 61G 71 °C | 1 0% 75G !84 °C`, or the host if there is no GPU."""
     builder = LineBuilder()
     for index, gpu in enumerate(view.gpus):
         part = _quarter(gpu)
-        if builder.column + 24 > width and index < len(view.gpus) - 1:
+        if builder.column + 26 > width and index < len(view.gpus) - 1:
             builder.put(f" +{len(view.gpus) - index}", Token.MUTED)
             break
         builder.put(f" {glyphs.divider}" if index else "", Token.RULE)

@@ -24,6 +24,7 @@ from backprop_tui.tui.lines import (
     heading,
     joined_clauses,
     left,
+    pane_title,
     right,
     width_of,
 )
@@ -158,7 +159,7 @@ def _narrow(width: int) -> RunColumns:
 
 def draw_runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Line:
     """A rule with the title, the counts and the names of the columns; the sorted one is highlighted."""
-    title = [Piece("Runs", Token.ACCENT if focused else Token.FG, bold=True)]
+    title = pane_title("Runs", focused=focused)
     if view.filter:
         title.append(Piece(f" /{clip(view.filter, 20, glyphs)}", Token.WARN))
     if not view.total:

@@ -20,6 +20,7 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
+NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
 _NO_CHANGE = "Your script needs no changes: steps, losses and checkpoints are read from its output."
 

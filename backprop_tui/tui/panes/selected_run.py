@@ -22,8 +22,8 @@ from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, REMEDY_FOOTER, Action
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.layout import Layout
-from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, width_of
+from backprop_tui.tui.layout import ANY_ROWS, Layout
+from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, pane_title, width_of
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
+MIN_CHART_ROWS = 10  # of the chart beside the log
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, gl
     """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
-    name = [Piece(_clipped_name(view, width, glyphs), Token.ACCENT if focused else Token.FG, bold=True)]
+    name = pane_title(_clipped_name(view, width, glyphs), focused=focused)
     tabs = _tabs(tab, short=width < 70)
     tabs_at = 2 + width_of(name) + 2
     parts = [(2, name), (tabs_at, tabs)]
@@ -153,6 +154,8 @@ def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyp
 class SelectedHeading(LineWidget):
     """The heading; a click on a tab chooses it."""
 
+    ALLOW_SELECT = False  # a drag moves the rule
+
     class TabClicked(Message):
         """A tab was clicked, counted from 0."""
 
@@ -185,6 +188,7 @@ class SelectedRun(Vertical):
         self._chart_source = charts
         self._chart_widgets: dict[int, LineWidget] = {}  # by tab
         self._shown: tuple[KnownRun | None, Snapshot, Layout] | None = None
+        self._card_rows = 0  # if there is room for all of it
 
     def compose(self) -> ComposeResult:
         """Only the log is there at first; the other tabs would delay the first paint."""
@@ -219,7 +223,9 @@ class SelectedRun(Vertical):
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
         self._show_charts()
+        self.mount(LineWidget(glyphs=self._glyphs, id="arguments"))
         self.run_worker(self.charts.follow(), name="charts", group="charts")
+        self.call_after_refresh(self._paint_arguments)
 
     def _show_charts(self) -> None:
         if self._shown is not None:
@@ -238,6 +244,22 @@ class SelectedRun(Vertical):
         if self.tab == DETAILS and self.details.check_at_cursor is not None:
             return REMEDY_FOOTER
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
+
+    @property
+    def content_rows(self) -> int | None:
+        """How many rows the pane can fill, heading and card included; None while the log is being read."""
+        rows = self._tab_rows()
+        return None if rows is None else 1 + self._card_rows + rows
+
+    def _tab_rows(self) -> int | None:
+        if self.tab in (METRICS, RESOURCES):
+            return ANY_ROWS
+        if self.tab != LOG:
+            return self.tab_widget.content_rows
+        chart = self._chart_widgets.get(LOG)
+        if self.view is not None and not self.log_view.page_shown.is_read:
+            return None
+        return max(self.log_view.content_rows, MIN_CHART_ROWS if chart is not None and chart.display else 0)
 
     def choose(self, tab: int) -> None:
         """Shows another tab; it takes the focus if the old one had it."""
@@ -283,6 +305,7 @@ class SelectedRun(Vertical):
         heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
         card = self.query_one("#card", LineWidget)
         lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
+        self._card_rows = len(lines) + 1 if lines else 0
         if lines and height > len(lines) + 8:
             lines.append(())
         rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
@@ -291,6 +314,21 @@ class SelectedRun(Vertical):
             card.styles.height = rows
         card.show(lines[:rows])
         self._paint_tab(width)
+        self._paint_arguments()
+
+    def _paint_arguments(self) -> None:
+        """Shows them below every tab when the pane has the whole height."""
+        for bar in self.query("#arguments").results(LineWidget):  # mounted after the first paint
+            from backprop_tui.tui.panes.wide import draw_arguments
+
+            beside = self._shown is not None and self._shown[2].beside and self.view is not None
+            width, height = self._room
+            record = self.view.run.record if beside and self.view is not None else None
+            lines = [] if record is None else draw_arguments(record, width, height // 5, self._glyphs)
+            bar.display = bool(lines)
+            if lines and (bar.styles.height is None or bar.styles.height.value != len(lines)):
+                bar.styles.height = len(lines)
+            bar.show(lines)
 
     def _paint_tab(self, width: int) -> None:
         view = self.view

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted, from_iso, gigabytes_down, gigabytes_up, plain
+from backprop_tui.domain.formatting import (
+    counted,
+    disk_gigabytes_down,
+    disk_gigabytes_up,
+    from_iso,
+    gigabytes_down,
+    gigabytes_up,
+    plain,
+)
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
@@ -164,8 +172,10 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
             return f"{value:.0f} free", f"needs {limit:.0f}"
         case Check.PARALLEL:
             return f"{value:.0f} used", f"at most {limit:.0f}"
-        case Check.RAM | Check.DISK:
+        case Check.RAM:
             return f"{gigabytes_down(int(value))} GB", f"keeps {gigabytes_up(int(limit))} GB"
+        case Check.DISK:
+            return f"{disk_gigabytes_down(int(value))} GB", f"keeps {disk_gigabytes_up(int(limit))} GB"
         case Check.LOAD:
             return f"{value:.2f} per core", f"below {plain(limit)}"
         case _:
@@ -191,7 +201,7 @@ def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object
         load = f"{host.load_1m / host.cores:.2f} per core"
         yield CheckRow(name="CPU load", now=load, limit=f"below {plain(limits.max_load_per_core)}")
     if host.disk_free_bytes is not None and limits.min_free_disk_bytes > 0 and Check.DISK not in failing_checks:
-        keeps = f"keeps {gigabytes_up(limits.min_free_disk_bytes)} GB"
+        keeps = f"keeps {disk_gigabytes_up(limits.min_free_disk_bytes)} GB"
         yield CheckRow(name="disk free", now=numbers.size(host.disk_free_bytes), limit=keeps)
     failing_gpus = {gpu for _, gpu in failing}
     for gpu in sample.readings.gpus:

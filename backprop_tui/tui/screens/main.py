@@ -82,6 +82,9 @@ class MainScreen(DialogsScreen):
         self._set_zoom(Zoom.SELECTED if self.selected.has_focus_within else Zoom.RUNS)
 
     def action_unzoom(self) -> None:
+        """Ends the zoom; without one the rule between the panes goes where the content wants it."""
+        if self.state.zoom is Zoom.NONE:
+            self.reset_rule()
         self._set_zoom(Zoom.NONE)
 
     def _set_zoom(self, zoom: Zoom) -> None:

@@ -13,7 +13,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Offset, Size
-from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -24,7 +24,7 @@ from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.layout import Layout, compute_layout
+from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
@@ -38,8 +38,9 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_list import OLDER, run_list_view
 from backprop_tui.tui.panes.run_order import RunFilter, RunSort
-from backprop_tui.tui.panes.runs import RunsTable, beginning_view
+from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
+from backprop_tui.tui.screens.pane_rule import RuledScreen
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -48,10 +49,11 @@ from backprop_tui.tui.widgets.log import LogView
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.questions import Question
 
+SETTLE_SECONDS = 0.3
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
 
-class PanesScreen(Screen[None]):
+class PanesScreen(RuledScreen):
     """Shows a snapshot; the main screen adds the actions."""
 
     def __init__(
@@ -63,14 +65,13 @@ class PanesScreen(Screen[None]):
         glyphs: Glyphs,
         selected_run: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(bridge)
         self.snapshot = snapshot
         self.glyphs = glyphs
         self.state = UiState(row=selected_run)
-        self._bridge = bridge
-        self._layout_now = compute_layout(80, 24, gpus=0)
         self._painted_size = Size(0, 0)
         self._has_cursor = False
+        self._settling: Timer | None = None
         self._held: str | None = None  # the run whose details were opened because it is held
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
@@ -92,7 +93,9 @@ class PanesScreen(Screen[None]):
         yield GovernorBar(glyphs=self.glyphs, id="governor")
         yield ProblemBar(glyphs=self.glyphs, id="problem")
         with Container(id="body"):
-            yield self.runs_table
+            with Container(id="left"):
+                yield self.runs_table
+                yield LineWidget(glyphs=self.glyphs, id="histories")
             yield self.selected
         yield FooterBar(glyphs=self.glyphs, id="footer")
 
@@ -136,18 +139,28 @@ class PanesScreen(Screen[None]):
     def paint(self) -> None:
         """Paints every pane from the snapshot; each sends only what changed."""
         self._painted_size = self.app.size
-        self._lay_out()
         width, snapshot = self.app.size.width, self.snapshot
+        self.state.update_order(snapshot)
+        runs = run_list_view(snapshot, self.state)
+        self._lay_out(len(runs.rows))
         self.query_one("#header", LineWidget).show([draw_header(header_view(snapshot), width, self.glyphs)])
         self.query_one(MachineBar).show_view(machine_view(snapshot), self._layout_now)
         self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
         problem = problem_view(snapshot, self.state.seen)
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
-        self.state.update_order(snapshot)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
-        self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
+        self.runs_table.show_view(runs, beginning)
         self._follow_cursor()
         self.paint_selected()
+        self._paint_histories()
+
+    def _paint_histories(self) -> None:
+        shown = self._layout_now
+        if shown.history_rows:
+            from backprop_tui.tui.panes.wide import device_histories, draw_histories
+
+            lines = draw_histories(device_histories(self.snapshot), shown.runs_width, shown.history_rows, self.glyphs)
+            self.query_one("#histories", LineWidget).show(lines)
 
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
@@ -161,8 +174,16 @@ class PanesScreen(Screen[None]):
         marked = f"{len(self.state.marked)} marked" if self.state.marked else ""
         self.query_one(FooterBar).show_actions(actions, self.app.size.width, note=marked)
 
-    def _lay_out(self) -> None:
-        sample = self.snapshot.sample
+    def _lay_out(self, runs: int) -> None:
+        """Divides the screen for so many rows of the list, and what the selected run has to show."""
+        sample, shown = self.snapshot.sample, self._layout_now
+        content = self.selected.content_rows
+        needs = PaneNeeds(
+            runs=0 if self.snapshot.is_beginning else 1 + max(runs, NO_MATCH_ROWS),
+            selected=(shown.selected_rows or ANY_ROWS) if content is None else content,
+            rule=self.rule,
+            before=shown,
+        )
         new = compute_layout(
             self.app.size.width,
             self.app.size.height,
@@ -170,7 +191,7 @@ class PanesScreen(Screen[None]):
             problem=problem_view(self.snapshot, self.state.seen) is not None,
             zoom=self.state.zoom,
             opened=self.state.opened,
-            empty=self.snapshot.is_beginning,
+            needs=needs,
         )
         if new != self._layout_now:
             self._layout_now = new
@@ -188,9 +209,12 @@ class PanesScreen(Screen[None]):
             bar.styles.height = max(1, rows)
         self.query_one("#body").set_class(new.beside, "-beside")
         runs, selected = self.runs_table, self.selected
-        runs.display, selected.display = new.runs_rows > 0, new.selected_rows > 0
+        left, histories = self.query_one("#left"), self.query_one("#histories")
+        left.display = runs.display = new.runs_rows > 0
+        selected.display, histories.display = new.selected_rows > 0, new.history_rows > 0
         if new.runs_rows:
-            runs.styles.height, runs.styles.width = new.runs_rows, new.runs_width
+            left.styles.height, left.styles.width = new.runs_rows + new.history_rows, new.runs_width
+            runs.styles.height, histories.styles.height = new.runs_rows, max(1, new.history_rows)
         if new.selected_rows:
             selected.styles.height = new.selected_rows
         if not selected.display and selected.has_focus_within:
@@ -244,6 +268,19 @@ class PanesScreen(Screen[None]):
     def _row_selected(self) -> None:
         self._follow_cursor()
         self.paint_selected()
+        self._settle_later()
+
+    def _settle_later(self) -> None:
+        """Divides the screen again when the cursor rests: each run has another number of lines to show."""
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE_SECONDS, self._settle)
+
+    def _settle(self) -> None:
+        shown = self._layout_now
+        self._lay_out(len(self.runs_table.view.rows))
+        if self._layout_now != shown:
+            self.paint()
 
     def _row_changed(self) -> None:
         """Reads the run's events; the first time opens the log of a failed run and the details of a held one."""

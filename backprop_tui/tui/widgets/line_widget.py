@@ -190,6 +190,10 @@ class ScrollView(LineWidget, can_focus=True):
         self._content = lines
         self.paint()
 
+    @property
+    def content_rows(self) -> int:
+        return len(self._content)
+
     def to_top(self) -> None:
         """Goes to the first line with the next paint."""
         self._top = 0

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import LOG_ACTIONS, bindings
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
+from backprop_tui.tui.layout import ANY_ROWS
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
@@ -86,6 +87,13 @@ class LogView(ScrollView):
     def is_searching(self) -> bool:
         """Whether a search is active; `n`, `N` and `esc` belong to it then."""
         return self.page_shown.search is not None
+
+    @property
+    def content_rows(self) -> int:
+        """How many rows it can fill with its status row; if some are hidden, any number."""
+        page = self.page_shown
+        is_whole = page.first in (None, 1) and page.last == page.total and len(page.rows) < self._room[1]
+        return len(page.rows) + 1 if is_whole else ANY_ROWS
 
     def to_top(self) -> None:
         """Does nothing: each log opens at a position of its own."""

@@ -133,7 +133,7 @@ def test_advice_on_gpu_memory_names_other_processes() -> None:
     holder = GpuHolder(gpu_index=0, who="run vit", memory_bytes=31_300_000_000)
     ours = cause_of(raised(TORCH_NEW), gpu_holders=(holder,))
     assert ours.advice is not None
-    assert "run vit held 31.3 GB" in ours.advice
+    assert "run vit held 29.15 GiB" in ours.advice
     assert "expandable_segments" in (cause_of(raised(TORCH_FRAGMENTED)).advice or "")
 
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_named_with_its_free_space() -> None:
     assert cause_of(untold, file_system=there).kind == "disk_full"
     assert cause_of(untold).kind == "python_error"
     shm = raised("RuntimeError: unable to write to file </torch_1_2>: No space left on device (28)")
-    assert cause_of(shm, file_system=there).summary == "/dev/shm is full: 4 MB free"
+    assert cause_of(shm, file_system=there).summary == "/dev/shm is full: 4.01 MiB free"
 
 
 def test_a_failed_import_comes_with_install_instructions() -> None:
@@ -323,7 +323,7 @@ def test_each_signal_has_its_advice(name: str, word: str) -> None:
 def test_a_bus_error_checks_shared_memory() -> None:
     full = FileSystem(mount="/dev/shm", free_bytes=3_000_000)
     cause = cause_of("", signal="SIGBUS", exit_code=None, file_system=lambda _: full)
-    assert "/dev/shm has 3 MB free" in (cause.advice or "")
+    assert "/dev/shm has 2.86 MiB free" in (cause.advice or "")
 
 
 def test_native_code_that_aborts_prints_its_reason_before_the_signal() -> None:

@@ -175,7 +175,7 @@ def test_shared_memory_is_named_in_the_line_before_or_in_the_exception() -> None
         )
     )
     cause = cause_of(log, file_system=lambda _: FileSystem(mount="/dev/shm", free_bytes=25 * 10**9))
-    assert (cause.kind, cause.summary) == ("disk_full", "/dev/shm was full: 25.0 GB free now")
+    assert (cause.kind, cause.summary) == ("disk_full", "/dev/shm was full: 23.28 GiB free now")
     assert cause_of(log, file_system=lambda _: FileSystem(mount="/dev/shm", free_bytes=0)).kind == "disk_full"
 
 

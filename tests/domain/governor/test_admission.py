@@ -14,7 +14,7 @@ from backprop_tui.domain.governor.snapshot import (
     Placement,
     parallel_limit,
 )
-from backprop_tui.domain.limits import GIGABYTE, MachineLimits, RunLimits
+from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MachineLimits, RunLimits
 from backprop_tui.domain.run import Gpu
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from tests.domain.governor.machines import CALM_HOST, active_run, candidate, gb, gpu, snapshot, uuid_of
@@ -33,7 +33,9 @@ def checks(decision: Decision) -> list[Check]:
 
 def test_a_machine_with_free_resources_admits() -> None:
     admitted = decide(candidate(), snapshot(gpu()))
-    assert admitted == Admit(placement=Placement(gpus=(Gpu(index=0, uuid=uuid_of(0)),), claim_bytes=gb(2.5)))
+    assert admitted == Admit(
+        placement=Placement(gpus=(Gpu(index=0, uuid=uuid_of(0)),), claim_bytes=RunLimits().gpu_min_free_vram_bytes)
+    )
 
 
 def test_a_held_run_names_every_reason_with_the_most_blocking_first() -> None:
@@ -82,7 +84,7 @@ def test_more_ram_than_the_machine_has_is_never_free() -> None:
     [
         (replace(CALM_HOST, ram_available_bytes=gb(4) - 1), Check.RAM),
         (replace(CALM_HOST, load_1m=16.0), Check.LOAD),
-        (replace(CALM_HOST, disk_free_bytes=gb(1) - 1), Check.DISK),
+        (replace(CALM_HOST, disk_free_bytes=DISK_GIGABYTE - 1), Check.DISK),
     ],
 )
 def test_zero_switches_a_check_off(host: HostReading, check: Check) -> None:
@@ -92,7 +94,7 @@ def test_zero_switches_a_check_off(host: HostReading, check: Check) -> None:
 
 
 def test_exactly_the_reserve_is_enough() -> None:
-    host = replace(CALM_HOST, ram_available_bytes=gb(4), disk_free_bytes=gb(1), load_1m=15.99)
+    host = replace(CALM_HOST, ram_available_bytes=gb(4), disk_free_bytes=DISK_GIGABYTE, load_1m=15.99)
     assert decide(candidate(), snapshot(host=host)) == NO_PLACE
 
 
@@ -198,5 +200,5 @@ def test_a_start_counts_for_the_next_candidate_of_the_same_pass() -> None:
     after = machine.with_started(candidate("first"), first.placement)
     assert after.bucket.tokens == 0.5
     assert [run.name for run in after.active] == ["first"]
-    assert [(claim.run_id, claim.bytes) for claim in after.claims] == [("first", gb(2.5))]
+    assert [(claim.run_id, claim.bytes) for claim in after.claims] == [("first", RunLimits().gpu_min_free_vram_bytes)]
     assert checks(decide(candidate("second"), after)) == [Check.STARTS]

@@ -12,14 +12,18 @@ from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, se
 from backprop_tui.domain.governor.admission import Admit, Hold, decide
 from backprop_tui.domain.governor.disk_forecast import SavingRun, forecast_shortages
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.limits import GIGABYTE
-from tests.domain.governor.machines import candidate, gb, snapshot
+from backprop_tui.domain.limits import DISK_GIGABYTE
+from tests.domain.governor.machines import candidate, snapshot
 
 HOUR = 3600.0
 
 
+def disk_gb(count: float) -> int:
+    return round(count * DISK_GIGABYTE)
+
+
 def pace(gigabytes: float, every: float = 720.0) -> CheckpointPace:
-    return CheckpointPace(last_at=0.0, intervals=(every,), growth_bytes=(gb(gigabytes),))
+    return CheckpointPace(last_at=0.0, intervals=(every,), growth_bytes=(disk_gb(gigabytes),))
 
 
 def saving(
@@ -34,44 +38,44 @@ def saving(
     return SavingRun(
         name=name,
         mount=mount,
-        free_bytes=gb(free),
-        save_bytes=gb(gigabytes),
+        free_bytes=disk_gb(free),
+        save_bytes=disk_gb(gigabytes),
         pace=pace(gigabytes if grows else 0.0),
         seconds_left=left,
     )
 
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
-    (found,) = forecast_shortages([saving()], GIGABYTE)
+    (found,) = forecast_shortages([saving()], DISK_GIGABYTE)
     assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h17m"
 
 
 def test_a_disk_that_is_large_enough_is_no_shortage() -> None:
-    assert forecast_shortages([saving(left=4 * HOUR)], GIGABYTE) == []
-    assert forecast_shortages([saving(left=5.2 * HOUR)], GIGABYTE) != []
+    assert forecast_shortages([saving(left=4 * HOUR)], DISK_GIGABYTE) == []
+    assert forecast_shortages([saving(left=5.2 * HOUR)], DISK_GIGABYTE) != []
 
 
 def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
     burst = CheckpointPace(last_at=1.0, intervals=(0.01, 0.01, 0.01), growth_bytes=(1_400_000,) * 3)
-    assert forecast_shortages([replace(saving(free=74), pace=burst)], GIGABYTE) == []
+    assert forecast_shortages([replace(saving(free=74), pace=burst)], DISK_GIGABYTE) == []
 
 
 def test_a_run_that_keeps_its_last_checkpoints_needs_space_for_one_more() -> None:
-    assert forecast_shortages([saving(grows=False)], GIGABYTE) == []
-    (found,) = forecast_shortages([saving(grows=False, free=2.0)], GIGABYTE)
+    assert forecast_shortages([saving(grows=False)], DISK_GIGABYTE) == []
+    (found,) = forecast_shortages([saving(grows=False, free=2.0)], DISK_GIGABYTE)
     assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12m"
 
 
 def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:
     one = saving(left=3 * HOUR)
-    assert forecast_shortages([one], GIGABYTE) == []
-    assert len(forecast_shortages([one, replace(one, name="other")], GIGABYTE)) == 1
-    assert forecast_shortages([one, replace(one, mount="/home")], GIGABYTE) == []
+    assert forecast_shortages([one], DISK_GIGABYTE) == []
+    assert len(forecast_shortages([one, replace(one, name="other")], DISK_GIGABYTE)) == 1
+    assert forecast_shortages([one, replace(one, mount="/home")], DISK_GIGABYTE) == []
 
 
 def test_without_a_timebox_the_forecast_covers_half_a_day() -> None:
-    assert forecast_shortages([saving(left=None)], GIGABYTE) != []
-    assert forecast_shortages([saving(left=None, free=100.0)], GIGABYTE) == []
+    assert forecast_shortages([saving(left=None)], DISK_GIGABYTE) != []
+    assert forecast_shortages([saving(left=None, free=100.0)], DISK_GIGABYTE) == []
 
 
 @pytest.mark.parametrize(("mount", "held"), [("/data", True), (None, True), ("/home", False)])
@@ -80,7 +84,7 @@ def test_a_run_that_writes_to_that_disk_is_held(mount: str | None, *, held: bool
     decision = decide(replace(candidate(), mount=mount), machine)
     assert isinstance(decision, Hold if held else Admit)
     if isinstance(decision, Hold):
-        assert [(reason.check, reason.figure) for reason in decision.reasons] == [(Check.DISK, gb(38.0))]
+        assert [(reason.check, reason.figure) for reason in decision.reasons] == [(Check.DISK, disk_gb(38.0))]
 
 
 def test_zero_switches_it_off() -> None:

@@ -40,7 +40,7 @@ def test_an_open_governor_has_free_slots_and_starts() -> None:
             snapshot(gpu(1, celsius=84.0), active=(active_run("vit", 1, paused_by="heat"),)),
             "GPU 1 too hot, 84 °C, starts below 80 (gpu.max_temp_c 85)",
         ),
-        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.1))), "RAM 3.1 GB free (min_free_ram_gb 4)"),
+        (snapshot(host=replace(CALM_HOST, ram_available_bytes=gb(3.14))), "RAM 3.1 GB free (min_free_ram_gb 4)"),
         (snapshot(limits=LIMITS, tokens=1 - 41 / 60), "start limit, next in 41s (governor.starts_per_minute 1)"),
         (
             snapshot(

@@ -34,7 +34,9 @@ def reasons(run: Candidate, machine: MachineSnapshot) -> list[str]:
 
 def test_the_gpu_with_most_free_vram_is_taken() -> None:
     machine = snapshot(gpu(0, used_gb=10), gpu(1, used_gb=4), gpu(2, used_gb=8))
-    assert place(candidate(), machine) == Placement(gpus=(Gpu(index=1, uuid=uuid_of(1)),), claim_bytes=gb(2.5))
+    assert place(candidate(), machine) == Placement(
+        gpus=(Gpu(index=1, uuid=uuid_of(1)),), claim_bytes=RunLimits().gpu_min_free_vram_bytes
+    )
 
 
 def test_claims_count_as_used() -> None:
@@ -182,7 +184,7 @@ class TestUnfit:
         ]
 
     def test_a_foreign_process_is_named_by_pid_and_owner(self) -> None:
-        foreign = GpuProcess(pid=40412, memory_bytes=gb(21.3), owner="mika")
+        foreign = GpuProcess(pid=40412, memory_bytes=gb(21.34), owner="mika")
         ours = process("a", 2.0)
         assert reasons(candidate(), snapshot(gpu(used_gb=23.3, processes=(ours, foreign)))) == [
             "GPU 0: 0.7 GB free, needs 2.5, pid 40412 (mika) holds 21.3 (gpu.min_free_vram_mb 2500)"

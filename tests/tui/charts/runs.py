@@ -10,7 +10,7 @@ from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Run
 from backprop_tui.store.metrics import SeriesBuilder
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
-from tests.tui.snapshots import NOW
+from tests.tui.snapshots import NOW, gb
 
 
 def series(
@@ -39,10 +39,10 @@ def chart_data(run_id: str, metrics: Mapping[str, MetricSeries] | None = None, *
         ResourceSample(
             time=NOW.wall - 600 + 10 * place,
             cpu_percent=150.0,
-            ram_bytes=21_400_000_000,
+            ram_bytes=gb(21.4),
             processes=14,
             utilization_percent=80.0 + place % 10,
-            memory_bytes=61_200_000_000,
+            memory_bytes=gb(61.2),
             temperature_celsius=70.0 + place / 10,
         )
         for place in range(60)

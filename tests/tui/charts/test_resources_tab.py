@@ -12,7 +12,7 @@ from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data
-from tests.tui.snapshots import NOW, gpu, running, sample, snapshot
+from tests.tui.snapshots import NOW, gb, gpu, running, sample, snapshot
 
 LIMITS = RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.8))
 KNOWN = running("nano", spec={"limits": LIMITS})
@@ -42,7 +42,7 @@ def test_four_charts_with_limits_and_peaks() -> None:
 
 
 def test_without_a_gpu_cpu_and_ram_have_a_chart_each() -> None:
-    samples = (ResourceSample(time=NOW.wall - 5, cpu_percent=120.0, ram_bytes=2_000_000_000, processes=1),)
+    samples = (ResourceSample(time=NOW.wall - 5, cpu_percent=120.0, ram_bytes=gb(2), processes=1),)
     assert [chart.title for chart in _view(ChartData(run_id="nano", resources=samples)).charts] == ["CPU", "RAM"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
@@ -9,16 +11,16 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.layout import compute_layout
+from backprop_tui.tui.layout import MachineForm, compute_layout
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
 from backprop_tui.tui.panes.header import draw_header, header_view
-from backprop_tui.tui.panes.machine import draw_machine, machine_view
+from backprop_tui.tui.panes.machine import GpuUser, MachineView, draw_machine, machine_view
 from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
 
 def test_the_header_counts_what_there_is() -> None:
@@ -43,7 +45,7 @@ def test_a_gpu_row_has_all_figures() -> None:
     found = compute_layout(120, 40, gpus=1)
     lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
     text = text_of(lines[1])
-    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71°C", "412 W", "38%", "nano"):
+    for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 °C", "412/700W", "38%", "nano"):
         assert part in text
     assert "118/252 GB" in text_of(lines[2])
     assert "1.2 TB free" in text_of(lines[2])
@@ -59,8 +61,9 @@ def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
             view, compute_layout(120, 40, gpus=1).machine_form, 120, UNICODE, heading_row=False, host_row=False
         )[0]
     )
-    assert text.count(" -") >= 5
+    assert text.count(" -") >= 3
     assert " 0%" not in text
+    assert "W" not in text, "no column for what no GPU reads"
 
 
 def test_gauges_fit_every_width_and_number_of_gpus() -> None:
@@ -102,9 +105,51 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 
 
 def test_memory_of_nonchilds_is_named() -> None:
-    processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=31_300_000_000),)
-    user = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].user
-    assert (user.text, user.token) == ("not ours: pid 40412 (mika) 31.3 GB", Token.WARN)
+    processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
+    users = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].users
+    assert users == (GpuUser(text="not ours: pid 40412 (mika) 31.3 GB", token=Token.WARN),)
+
+
+def _row(view: MachineView, width: int, index: int = 0) -> str:
+    layout = compute_layout(width, 40, gpus=len(view.gpus))
+    return text_of(draw_machine(view, layout.machine_form, width, UNICODE, heading_row=False, host_row=False)[index])
+
+
+def test_a_lost_gpu_still_names_its_runs_and_is_not_idle() -> None:
+    lost = gpu(health=GpuHealth.LOST, age_seconds=60.0, problem="Xid 79, fallen off the bus")
+    for width in (80, 120, 200):
+        assert _row(machine_view(snapshot(running("nano"), sample=sample(lost))), width).rstrip().endswith("nano")
+    assert "idle" not in _row(machine_view(snapshot(sample=sample(lost))), 120)
+
+
+def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -> None:
+    runs = [running(name) for name in ("alpha-alpha", "beta-beta-beta")]
+    wide = running("llama")
+    wide = replace(wide, record=wide.record | {"gpus": [{"index": at, "uuid": f"GPU-{at}"} for at in range(4)]})
+    stranger = GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3))
+    view = machine_view(snapshot(*runs, wide, sample=sample(gpu(processes=(stranger,)))))
+    assert (
+        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
+    )
+    assert _row(view, 120).rstrip().endswith("llama ×4, alpha-alpha +2")
+
+
+def test_columns_are_only_there_for_what_some_gpu_reads() -> None:
+    passive = gpu(fan_percent=None, power_limit_watts=None)
+    lines = draw_machine(
+        machine_view(snapshot(sample=sample(passive))), MachineForm.FULL, 120, UNICODE, heading_row=True, host_row=True
+    )
+    assert "fan" not in text_of(lines[0])
+    assert "412 W" in text_of(lines[1])
+
+
+def test_a_figure_at_high_load_has_the_color_of_its_bar() -> None:
+    busy = gpu(utilization_percent=95.0, memory_used_bytes=gb(79.0), power_watts=690.0)
+    pieces = draw_machine(
+        machine_view(snapshot(sample=sample(busy))), MachineForm.FULL, 120, UNICODE, heading_row=False, host_row=False
+    )[0]
+    tokens = {piece.text.strip(): piece.token for piece in pieces}
+    assert (tokens["95%"], tokens["79.0"], tokens["690"]) == (Token.OK, Token.WARN, Token.WARN)
 
 
 def test_a_gpu_is_called_by_its_telling_word() -> None:

@@ -40,7 +40,7 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
     assert passing["starts"] == ("3 of 4 left", "needs 1")
     assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
-    assert passing["GPU 0"] == ("71 °C, 18.8 GB free", "needs 2.5 GB, below 82 °C")
+    assert passing["GPU 0"] == ("71 °C, 18.7 GB free", "needs 2.5 GB, below 82 °C")
     assert "GPU 1" not in passing
     assert not any(row.is_failing for row in view.rows[2:])
 
@@ -49,7 +49,7 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     ("reason", "now", "limit"),
     [
         (
-            {"check": "ram", "figure": 3.1e9, "limit": 4e9, "message": "RAM is short"},
+            {"check": "ram", "figure": 3.14 * 2**30, "limit": 2**32, "message": "RAM is short"},
             "3.1 GB",
             "keeps 4 GB",
         ),

@@ -1,0 +1,95 @@
+"""What a wide screen has room for: the histories of host and GPUs below the runs, and the arguments of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.option_table import arguments_of
+from backprop_tui.tui.glyphs import Glyphs, area
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_with_path, heading, left
+from backprop_tui.tui.snapshot import Snapshot
+
+_LABEL = 12
+_MOST_ROWS = 16  # of one device
+_GAP = 2
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceHistory:
+    name: str
+    history: History
+
+
+def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
+    """The GPUs, then the host."""
+    gpus = () if snapshot.sample is None else snapshot.sample.readings.gpus
+    known = snapshot.histories
+    devices = [DeviceHistory(name=f"GPU {gpu.index}", history=known.get(gpu.uuid, History())) for gpu in gpus]
+    return [*devices, DeviceHistory(name="CPU, RAM", history=known.get(HOST, History()))]
+
+
+def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
+    """A heading, then the same number of rows for each device; those that do not fit are left out."""
+    rows_each = max(1, min(_MOST_ROWS, (rows - 1) // max(1, len(devices))))
+    shown = devices[: (rows - 1) // rows_each]
+    has_heat = any(any(device.history.celsius) for device in shown)
+    titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
+    cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
+    at = [1 + _LABEL + index * (cells + _GAP) for index in range(len(titles))]
+    minutes = round(cells * 2 * HISTORY_SECONDS / 60)
+    heads = [(2, [Piece("Last", bold=True), Piece(f" {minutes} min", Token.MUTED)])]
+    heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
+    lines = [heading(heads, width, glyphs)]
+    for device in shown:
+        lines += _device_lines(device, at, cells, rows_each, glyphs)
+    return lines
+
+
+def _device_lines(device: DeviceHistory, at: Sequence[int], cells: int, rows: int, glyphs: Glyphs) -> Iterator[Line]:
+    history = device.history
+    curves = ((history.utilization, Token.OK), (history.memory, Token.INFO), (history.celsius, Token.MUTED))
+    drawn = [(area(points, cells, rows, glyphs.curves), token) for points, token in curves]
+    for row in range(rows):
+        builder = LineBuilder()
+        builder.put(" ").put(left(device.name if row == 0 else "", _LABEL, glyphs), bold=True)
+        for column, (texts, token) in zip(at, drawn, strict=False):
+            builder.at(column).put(texts[row], token)
+        yield builder.line()
+
+
+def draw_arguments(record: JsonObject, width: int, most: int, glyphs: Glyphs) -> list[Line]:
+    """A rule, then the arguments of the script, several to a row, in at most so many rows; the others are counted."""
+    pairs = [
+        ("" if name.startswith("argument ") else sanitize(name), sanitize(value))
+        for name, value in arguments_of(record).items()
+    ]
+    rows = _argument_rows(pairs, width - 2, glyphs)[: max(0, most - 1)]
+    left_out = len(pairs) - sum(map(len, rows))
+    head = [Piece("Arguments", bold=True), Piece(f" +{left_out} more: 4" if left_out else "", Token.MUTED)]
+    lines = [heading([(2, head)], width, glyphs)] if rows else []
+    for row in rows:
+        builder = LineBuilder().put(" ")
+        for name, value in row:
+            builder.put(f"{name} " if name else "", Token.MUTED).put(value).put("   ")
+        lines.append(builder.line())
+    return lines
+
+
+def _argument_rows(pairs: Sequence[tuple[str, str]], width: int, glyphs: Glyphs) -> list[list[tuple[str, str]]]:
+    rows: list[list[tuple[str, str]]] = []
+    column = width
+    for name, value in pairs:
+        shown = clip_with_path(value, max(8, width - cell_len(name) - 1), glyphs)
+        cells = cell_len(name) + cell_len(shown) + 4
+        if column + cells - 3 > width:
+            rows.append([])
+            column = 0
+        rows[-1].append((clip(name, width - 9, glyphs), shown))
+        column += cells
+    return rows
