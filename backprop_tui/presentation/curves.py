@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from backprop_tui.domain.formatting import duration
+from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
 from backprop_tui.plotting.axes import TIME_STEPS, Scale, XUnit, row_ticks, ticks
 from backprop_tui.plotting.track import PlottedSeries, nearest_bar
 from backprop_tui.presentation import numbers
@@ -40,6 +41,10 @@ ZERO_LABELS = {AxisUnit.AGO: "now", AxisUnit.BEFORE_END: "end"}
 
 def tick_labels(scale: Scale, unit: AxisUnit, most: int) -> list[tuple[float, str]]:
     """About `most` values on an axis with their labels."""
+    if unit is AxisUnit.GIGABYTES:
+        size = GIGABYTE if scale.high >= GIGABYTE else MEGABYTE
+        in_units = Scale(scale.low / size, scale.high / size)
+        return [(value * size, text) for value, text in tick_labels(in_units, AxisUnit.METRIC, most)]
     values: list[float] = []
     for count in range(most, most + _EXTRA_TICKS):  # a single label does not show the scale
         values = ticks(scale, count, steps=TIME_STEPS if unit in _TIME_UNITS else (), to_end=unit is AxisUnit.STEPS)
@@ -113,8 +118,6 @@ def _tick_texts(values: Sequence[float], scale: Scale, unit: AxisUnit) -> list[s
         return [ZERO_LABELS[unit] if value == 0 and unit in ZERO_LABELS else axis_duration(value) for value in values]
     if unit is AxisUnit.PERCENT:
         return [f"{value:.0f}%" for value in values]
-    if unit is AxisUnit.GIGABYTES:
-        return _decimal_texts([value / (1e9 if scale.high >= 1e9 else 1e6) for value in values])
     if scale.is_log and values and max(values) / max(min(values), 1e-300) >= 10:
         return [_power_of_ten_text(value) for value in values]
     return _decimal_texts(values)

@@ -61,7 +61,7 @@ def _cells(*curves: Curve, unicode: bool = True, y: Scale = Y) -> dict[tuple[int
     canvas = Canvas(30, 8, unicode=unicode)
     for owner, curve in sorted(enumerate(curves), key=lambda item: item[1].style):
         draw_curve(canvas, owner, curve, X, y)
-    cells = {}
+    cells: dict[tuple[int, int], tuple[int, str]] = {}
     for row, runs in enumerate(canvas.runs()):
         letters = [(letter, owner) for text, owner in runs for letter in text]
         cells |= {(x, row): (owner, letter) for x, (letter, owner) in enumerate(letters) if owner is not None}
@@ -104,7 +104,7 @@ def test_a_single_value_is_visible_as_a_point() -> None:
 
 
 def test_raw_values_are_a_shade_without_holes() -> None:
-    noise = [(x / 2, 5 + (x % 2) * 3) for x in range(200)]
+    noise = [(x / 2, 5.0 + (x % 2) * 3) for x in range(200)]
     cells = _cells(_curve(noise, Style.BAND))
     rows = {row for _, row in cells}
     assert len(rows) >= 3

@@ -98,12 +98,17 @@ class ChartSurface(ScrollView):
     _pressed_on: ChartMouse | None = None
     _hovered_at: int | None = None  # the column of the pointer over a chart
 
-    def chart_mice(self) -> Sequence[ChartMouse]:
-        """Returns the mouse over each chart that is drawn."""
+    def chart_mouse(self) -> ChartMouse | None:
+        """Returns the mouse over the only chart; None when no chart is drawn."""
         raise NotImplementedError
 
-    def clicked(self, x: int, y: int) -> None:
-        """Handles a click, also one on a chart."""
+    def chart_mice(self) -> Sequence[ChartMouse]:
+        """Returns the mouse over each chart that is drawn."""
+        mouse = self.chart_mouse()
+        return [] if mouse is None else [mouse]
+
+    def click_elsewhere(self, x: int, y: int) -> None:
+        """Handles a click, beside a chart or after a chart has moved its cursor there."""
 
     def _mouse_at(self, event: events.MouseEvent) -> ChartMouse | None:
         return next((mouse for mouse in self.chart_mice() if mouse.covers(event)), None)
@@ -150,12 +155,12 @@ class ChartSurface(ScrollView):
         start, mouse = self._pressed_at, self._pressed_on
         self._pressed_at = self._pressed_on = None
         if start is None or mouse is None:
-            self.clicked(event.x, event.y)
+            self.click_elsewhere(event.x, event.y)
             return
         self.release_mouse()
         self.post_message(mouse.drag(start, event, done=True))
         if abs(event.x - start) < _MIN_DRAG_CELLS:
-            self.clicked(event.x, event.y)
+            self.click_elsewhere(event.x, event.y)
 
 
 class LossChart(LineWidget):
@@ -285,7 +290,7 @@ class MetricsTab(ChartSurface):
     def _metrics_resized(self) -> None:
         self.post_message(Steered())
 
-    def clicked(self, x: int, y: int) -> None:
+    def click_elsewhere(self, x: int, y: int) -> None:
         """Chooses the metric of a row of the table, or of a small chart."""
         if self.view is not None:
             from backprop_tui.tui.charts.metrics_tab import metric_at
@@ -335,8 +340,8 @@ class ComparePage(ChartSurface):
         self._mouse = None if frame is None else ChartMouse(chart, frame, top=page.chart_top)
         self.show_content(page.lines)
 
-    def chart_mice(self) -> Sequence[ChartMouse]:
-        return [] if self._mouse is None else [self._mouse]
+    def chart_mouse(self) -> ChartMouse | None:
+        return self._mouse
 
     def move_cursor(self, columns: int) -> None:
         if self._mouse is not None:
