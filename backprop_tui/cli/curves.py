@@ -10,17 +10,27 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import AttemptTimeline, Run
 from backprop_tui.plotting.axes import Axis, Scale, XUnit
+from backprop_tui.plotting.canvas import Canvas
 from backprop_tui.plotting.canvas import OwnedText as Cells
-from backprop_tui.plotting.plots import overlay
-from backprop_tui.plotting.track import PlottedSeries, x_scale, y_scale
-from backprop_tui.presentation import durations, numbers
+from backprop_tui.plotting.plots import Curve, draw_curve, mark_ends
+from backprop_tui.plotting.track import PlottedSeries, Style, x_scale, y_scale
+from backprop_tui.presentation import numbers
+from backprop_tui.presentation.curves import (
+    SMOOTH_STRETCHES,
+    X_UNITS,
+    AxisUnit,
+    column_labels,
+    gap_text,
+    planned_text,
+    row_labels,
+)
 
 LETTERS = "ABCDEF"
 ROWS = 8
 _COLOURS = (36, 33, 35, 32, 31, 34)  # SGR: cyan, yellow, magenta, green, red, blue
 _MIN_WIDTH = 10
 _LABEL = 9
-_SMOOTH_STRETCHES = 60
+_STYLES = (Style.LINE, Style.POINTS)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +58,7 @@ def curve_options(arguments: argparse.Namespace) -> CurveOptions:
     return CurveOptions(
         by=XUnit(arguments.by),
         log=arguments.log,
-        stretches=_SMOOTH_STRETCHES if arguments.smooth else 0,
+        stretches=SMOOTH_STRETCHES if arguments.smooth else 0,
         unicode=output.shows_unicode() and not arguments.ascii,
     )
 
@@ -59,37 +69,84 @@ def track_of(series: MetricSeries, run: Run | None, by: XUnit) -> PlottedSeries:
 
 def plot(tracks: Sequence[PlottedSeries], options: CurveOptions, *, rows: int = ROWS) -> None:
     """Prints up to six curves, each with its letter if there are several; curves without points are skipped."""
+    several = len(tracks) > 1
+    curves = [
+        Curve(pieces=track.drawn(options.stretches).pieces, letter=LETTERS[index] if several else "*")
+        for index, track in enumerate(tracks)
+    ]
+    _print(tracks, curves, options, rows=rows, are_lettered=several)
+
+
+def plot_with_validation(
+    tracks: Sequence[PlottedSeries], options: CurveOptions, *, planned: float | None = None
+) -> None:
+    """Prints the curve of a metric and, as points, that of its validation, if there is one."""
+    curves: list[Curve] = []
+    behind: list[Curve] = []
+    for track, letter, style in zip(tracks, "tv" if len(tracks) > 1 else "*", _STYLES, strict=False):
+        drawn = track.drawn(0 if style is Style.POINTS else options.stretches)
+        curves.append(Curve(pieces=drawn.pieces, letter=letter, style=style))
+        behind += [Curve(pieces=pieces, letter="", style=style) for style, pieces in drawn.behind]
+    _print(tracks, [*curves, *behind], options, planned=planned)
+
+
+def legend(tracks: Sequence[PlottedSeries], options: CurveOptions) -> str:
+    """`━━ train 0.128  • val 0.147  gap 0.019`; empty without a validation."""
+    if len(tracks) < 2:
+        return ""
+    swatches = ("━━", "•") if options.unicode else ("t", "v")
+    parts = []
+    for index, (swatch, name, track) in enumerate(zip(swatches, ("train", "val"), tracks, strict=True)):
+        last = None if track.series.last is None else track.series.last.value
+        parts.append(f"{painted(swatch, index)} {name} {numbers.metric(last)}")
+    gap = gap_text(*tracks)
+    return "  ".join([*parts, *([f"gap {gap}"] if gap else [])])
+
+
+def _print(
+    tracks: Sequence[PlottedSeries],
+    curves: Sequence[Curve],
+    options: CurveOptions,
+    *,
+    rows: int = ROWS,
+    are_lettered: bool = False,
+    planned: float | None = None,
+) -> None:
     shown = [track for track in tracks if track.series.buckets]
     if not shown:
         return
     width = max(_MIN_WIDTH, (output.width() or output.USUAL_WIDTH) - _LABEL - 2)
-    x, y = x_scale(shown), y_scale(shown, log=options.log)
-    curves = [
-        (LETTERS[index] if len(tracks) > 1 else "*", track.drawn(options.stretches).pieces)
-        for index, track in enumerate(tracks)
-    ]
-    drawn = overlay(curves, x, y, width=width, height=rows, unicode=options.unicode)
-    labels = {row: numbers.metric(y.value(1 - (row + 0.5) / rows)) for row in (0, rows // 2, rows - 1)}
-    edge = "┤" if options.unicode else "|"
-    for number, cells in enumerate(drawn):
-        output.line(f"{labels.get(number, ''):>{_LABEL}} {edge}{_coloured(cells, several=len(tracks) > 1)}".rstrip())
-    output.line(" " * (_LABEL + 2) + _x_labels(x, options.by, width))
+    x = x_scale(shown)
+    y, labels = row_labels(y_scale(shown, log=options.log), AxisUnit.METRIC, rows)
+    canvas = Canvas(width, rows, unicode=options.unicode)
+    for owner, curve in sorted(enumerate(curves), key=lambda item: item[1].style):
+        draw_curve(canvas, owner, curve, x, y)
+    if are_lettered:
+        mark_ends(canvas, list(enumerate(curves)), x, y)
+    edge, tick = ("│", "┤") if options.unicode else ("|", "+")
+    for row, cells in zip(range(rows - 1, -1, -1), canvas.runs(), strict=True):
+        line = _coloured(cells, colours=len(tracks) if len(curves) > 1 else 0)
+        output.line(f"{labels.get(row, ''):>{_LABEL}} {tick if row in labels else edge}{line}".rstrip())
+    output.line(" " * (_LABEL + 2) + _x_labels(x, options, width, planned))
 
 
-def _coloured(cells: Sequence[Cells], *, several: bool) -> str:
-    if not several or not output.shows_colour():
+def _coloured(cells: Sequence[Cells], *, colours: int) -> str:
+    """The text with the color of each owner; owners beyond so many are faint."""
+    if not colours or not output.shows_colour():
         return "".join(text for text, _ in cells).rstrip()
-    return "".join(text if owner is None else painted(text, owner) for text, owner in cells)
+    return "".join(
+        text if owner is None else painted(text, owner) if owner < colours else f"\x1b[2m{text}\x1b[0m"
+        for text, owner in cells
+    )
 
 
 def painted(text: str, index: int) -> str:
     return f"\x1b[{_COLOURS[index]}m{text}\x1b[0m" if output.shows_colour() else text
 
 
-def _x_labels(x: Scale, by: XUnit, width: int) -> str:
-    values = [x.value(share) for share in (0.0, 0.5, 1.0)]
-    left, middle, right = (
-        numbers.compact_count(round(value)) if by is XUnit.STEP else durations.elapsed(value) for value in values
-    )
-    room = width - len(left) - len(right)
-    return left + middle.center(room) + right if room > len(middle) + 2 else left + right.rjust(width - len(left))
+def _x_labels(x: Scale, options: CurveOptions, width: int, planned: float | None) -> str:
+    end = planned_text(planned if planned is not None and planned > x.high else None, unicode=options.unicode)
+    line = ""
+    for start, text in column_labels(x, X_UNITS[options.by], width, width - len(end) - 2 * bool(end)):
+        line = line.ljust(start) + text
+    return line + end.rjust(width - len(line)) if end else line

@@ -83,6 +83,36 @@ def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool 
     return [multiple * step for multiple in _multiples(scale, step)]
 
 
+_FEWEST_ROWS, _MOST_LABELS = 4, 6
+_SMALLEST = sys.float_info.min * 1e20
+
+
+def row_ticks(scale: Scale, rows: int) -> tuple[Scale, tuple[tuple[int, float], ...]]:
+    """Widens a linear axis so that round values lie equally many rows apart; returns them with their rows.
+
+    Rows count from the bottom. Without room for that, the axis stays as it is, without ticks.
+    """
+    span = scale.high - scale.low
+    if scale.is_log or rows < _FEWEST_ROWS or not 0 < span < _MAX_FLOAT / 10:
+        return scale, ()
+    fitting: list[tuple[float, int, float, int]] = []  # span, rows between ticks, their distance, index of row 0
+    for every in range(max(2, -(-rows // _MOST_LABELS)), max(2, rows // 3) + 1):
+        for step in _round_steps(span * every / rows):
+            unit = step / every
+            first = math.floor(scale.low / unit + 0.5) if unit > _SMALLEST else 0
+            if unit > _SMALLEST and (first - 0.5 + rows) * unit >= scale.high:
+                fitting.append((unit * rows, every, step, first))
+                break
+    if not fitting:
+        return scale, ()
+    _, every, step, first = min(fitting)
+    unit = step / every
+    widened = Scale((first - 0.5) * unit, (first - 0.5 + rows) * unit)
+    labels = tuple((row, (first + row) // every * step) for row in range(rows) if (first + row) % every == 0)
+    # The range may be too small for floating-point numbers.
+    return (widened, labels) if widened.low <= scale.low < widened.high and len(labels) > 1 else (scale, ())
+
+
 def _multiples(scale: Scale, step: float) -> range:
     return range(math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9) + 1)
 

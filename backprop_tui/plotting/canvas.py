@@ -16,10 +16,11 @@ _BLOCKS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 
 Levels = Mapping[int, tuple[int, int]]  # lowest and highest dot in each column of dots, counted from the bottom
 OwnedText = tuple[str, int | None]  # text and its owner; None for empty cells
+Cell = tuple[int, int]  # column and row, counted from the top left
 
 
 class Canvas:
-    """Each cell has one owner, a number that the caller gives each curve."""
+    """Cells with owners, the numbers that the caller gives the curves."""
 
     def __init__(self, width: int, height: int, *, unicode: bool, blocks: bool = False) -> None:
         """Without `unicode`, letters are drawn; `blocks` selects quarters of cells, for fonts without braille."""
@@ -28,48 +29,68 @@ class Canvas:
         self.across, self.down = (2, len(self._dots[0])) if unicode else (1, 1)
         self.columns, self.rows = width * self.across, height * self.down  # of dots
         self._bits = [[0] * width for _ in range(height)]
-        self._letters = [[""] * width for _ in range(height)]
-        self._owners: list[list[int | None]] = [[None] * width for _ in range(height)]
+        self._texts = [[""] * width for _ in range(height)]
+        self._owners: list[list[tuple[int, ...]]] = [[()] * width for _ in range(height)]
         self._ranks = [[0] * width for _ in range(height)]
+        self._letters: dict[int, str] = {}  # of the owners, without `unicode`
 
-    def draw(self, levels: Levels, owner: int, *, letter: str = "*", rank: int = 0) -> None:
-        """Draws a curve; in shared cells it replaces curves of lower rank, and is added to those of the same rank."""
+    def draw(self, levels: Levels, owner: int, *, letter: str = "*", rank: int = 0, shaded: bool = False) -> None:
+        """Draws a curve, or as a shade every second dot of it; in shared cells it replaces curves of lower rank.
+
+        Where curves of the same rank share cells, all their dots are there, and their colors alternate.
+        """
+        self._letters[owner] = letter
         for column, (low, high) in levels.items():
             for level in range(low, high + 1):
+                if shaded and (column + level) % 2:
+                    continue
                 from_top = self.rows - 1 - level
                 dot = self._dots[column % self.across][from_top % self.down]
-                self._set_dot(column // self.across, from_top // self.down, dot, letter, owner, rank)
+                self._set_dot(column // self.across, from_top // self.down, dot, owner, rank)
 
-    def _set_dot(self, x: int, y: int, dot: int, letter: str, owner: int, rank: int) -> None:
-        before = self._ranks[y][x]
-        if self._owners[y][x] is not None and before > rank:
+    def _set_dot(self, x: int, y: int, dot: int, owner: int, rank: int) -> None:
+        owners, before = self._owners[y][x], self._ranks[y][x]
+        if owners and before > rank:
             return
         if before < rank:
-            self._bits[y][x], self._letters[y][x] = 0, ""
+            self._bits[y][x], owners = 0, ()
         self._bits[y][x] |= dot
-        self._owners[y][x], self._ranks[y][x] = owner, rank
-        if not self.unicode:
-            self._letters[y][x] = letter
+        self._ranks[y][x] = rank
+        if owner not in owners:
+            self._owners[y][x] = (*owners, owner)
 
-    def put(self, x: int, y: int, letter: str, owner: int, *, behind: bool = False) -> None:
-        """Puts a letter into a cell, counted from the top left; with `behind`, only if the cell is empty."""
-        if 0 <= x < self.width and 0 <= y < self.height and not (behind and self._owners[y][x] is not None):
-            self._letters[y][x], self._owners[y][x] = letter, owner
+    def cell(self, x: float, y: float) -> Cell:
+        """The cell at these shares of the width, from the left, and of the height, from the bottom."""
+        level = round(min(1.0, max(0.0, y)) * (self.rows - 1))
+        return min(self.width - 1, int(x * self.width)), (self.rows - 1 - level) // self.down
+
+    def put(self, x: int, y: int, text: str, owner: int, *, behind: bool = False) -> None:
+        """Puts a character into a cell, counted from the top left; with `behind`, only if the cell is empty."""
+        if 0 <= x < self.width and 0 <= y < self.height and not (behind and self._owners[y][x]):
+            self._texts[y][x], self._owners[y][x] = text, (owner,)
+
+    def is_empty(self, x: int, y: int, width: int) -> bool:
+        """Whether so many cells of a row, from x on, are empty."""
+        return 0 <= x <= self.width - width and not any(self._owners[y][x : x + width])
 
     def runs(self) -> list[list[OwnedText]]:
         return [self._row_runs(y) for y in range(self.height)]
 
     def _row_runs(self, y: int) -> list[OwnedText]:
-        cells = [(self._character(x, y), self._owners[y][x]) for x in range(self.width)]
+        cells = [self._cell_text(x, y) for x in range(self.width)]
         return [("".join(text for text, _ in run), owner) for owner, run in groupby(cells, key=lambda cell: cell[1])]
 
-    def _character(self, x: int, y: int) -> str:
-        if self._letters[y][x]:
-            return self._letters[y][x]
+    def _cell_text(self, x: int, y: int) -> OwnedText:
+        owners = self._owners[y][x]
+        if not owners:
+            return " ", None
+        owner = owners[x % len(owners)]
+        if self._texts[y][x]:
+            return self._texts[y][x], owner
+        if not self.unicode:
+            return self._letters[owner], owner
         bits = self._bits[y][x]
-        if self._dots is _QUARTERS:
-            return _BLOCKS[bits]
-        return chr(_BRAILLE + bits) if bits else " "
+        return _BLOCKS[bits] if self._dots is _QUARTERS else chr(_BRAILLE + bits), owner
 
     def text(self) -> Sequence[str]:
         return ["".join(text for text, _ in row) for row in self.runs()]
@@ -92,6 +113,19 @@ def covered_dots(
         return {}
     levels = {column: (_level(low, y, rows), _level(high, y, rows)) for column, (low, high) in _interpolated(spans)}
     return _connected(levels) if joined else levels
+
+
+def shaded_dots(bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: int, reach: int) -> CoveredDots:
+    """Returns the dots, per column, of a band from the minimum to the maximum within `reach` columns."""
+    spans = dict(_interpolated(_column_spans(bars, x, columns)))
+    return {
+        column: (
+            _level(min(low for low, _ in near), y, rows),
+            _level(max(high for _, high in near), y, rows),
+        )
+        for column in spans
+        for near in [[spans[other] for other in range(column - reach, column + reach + 1) if other in spans]]
+    }
 
 
 def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Span]:

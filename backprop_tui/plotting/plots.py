@@ -1,46 +1,85 @@
-"""Plots as text: several curves over each other, and one curve in plain text."""
+"""Plots as text: curves in several styles over each other, and one curve in plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.plotting.axes import Scale
-from backprop_tui.plotting.canvas import Canvas, OwnedText, covered_dots
-from backprop_tui.plotting.track import Pieces
+from backprop_tui.plotting.canvas import Bar, Canvas, Cell, covered_dots, shaded_dots
+from backprop_tui.plotting.track import Pieces, Style, nearest_bar
 
-LetteredCurve = tuple[str, Pieces]  # the letter at its end, with which it is drawn in ASCII, and its pieces
+_POINT, _BAND_LETTER, _FAINT_LETTER = "•", ".", ","
+_BAND_REACH = 2  # dots to both sides
+_COLUMNS_PER_POINT = 2  # at least, so that a line behind the points stays visible
 
 
-def overlay(
-    curves: Sequence[LetteredCurve], x: Scale, y: Scale, *, width: int, height: int, unicode: bool
-) -> list[list[OwnedText]]:
-    """Returns `height` rows, the top one first; where curves meet, the first of them is on top."""
-    canvas = Canvas(width, height, unicode=unicode)
-    for index, (letter, pieces) in reversed(list(enumerate(curves))):
-        for piece in pieces:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The pieces of a curve are not connected with each other; in ASCII, the curve is drawn with its letter."""
+
+    pieces: Pieces
+    letter: str
+    style: Style = Style.LINE
+
+
+def draw_curve(canvas: Canvas, owner: int, curve: Curve, x: Scale, y: Scale) -> None:
+    for piece in drawable(curve.pieces, y):
+        if curve.style is Style.POINTS or len(piece) == 1:
+            _draw_points(canvas, owner, curve.letter, piece, x, y)
+        elif curve.style is Style.BAND:
+            band = shaded_dots(piece, x, y, columns=canvas.columns, rows=canvas.rows, reach=_BAND_REACH)
+            canvas.draw(band, owner, letter=_BAND_LETTER, rank=Style.BAND, shaded=True)
+        else:
+            letter = _FAINT_LETTER if curve.style is Style.FAINT else curve.letter
             levels = covered_dots(piece, x, y, columns=canvas.columns, rows=canvas.rows)
-            canvas.draw(levels, index, letter=letter, rank=len(curves) - index)
-    if len(curves) > 1:
-        mark_ends(canvas, [(index, letter, pieces) for index, (letter, pieces) in enumerate(curves)], x, y)
-    return canvas.runs()
+            canvas.draw(levels, owner, letter=letter, rank=curve.style)
 
 
-def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, str, Pieces]], x: Scale, y: Scale) -> None:
+def drawable(pieces: Pieces, y: Scale) -> Pieces:
+    """The pieces; on a logarithmic axis without values of 0 and less, which interrupt the curve."""
+    if not y.is_log:
+        return pieces
+    return tuple(
+        tuple((at, low if low > 0 else y.low, high) for at, low, high in part)
+        for piece in pieces
+        for is_positive, part in groupby(piece, key=lambda bar: bar[2] > 0)
+        if is_positive
+    )
+
+
+def _draw_points(canvas: Canvas, owner: int, letter: str, bars: Sequence[Bar], x: Scale, y: Scale) -> None:
+    """Draws a dot at each point, or at the mean of those that share its columns."""
+    places = [(x.share(at), low / 2 + high / 2) for at, low, high in bars]
+    visible = [(share, value) for share, value in places if 0 <= share <= 1]
+    slots = groupby(visible, key=lambda point: canvas.cell(point[0], 0.0)[0] // _COLUMNS_PER_POINT)
+    for points in (list(group) for _, group in slots):
+        mean = sum(value / len(points) for _, value in points)
+        canvas.put(*canvas.cell(points[-1][0], y.share(mean)), _POINT if canvas.unicode else letter, owner)
+
+
+def cell_at(canvas: Canvas, curve: Curve, position: float, x: Scale, y: Scale) -> Cell | None:
+    """The cell of the point that is nearest to a position on x; None if that is not visible."""
+    bar = nearest_bar(drawable(curve.pieces, y), position)
+    if bar is None or not 0 <= x.share(bar[0]) <= 1:
+        return None
+    return canvas.cell(x.share(bar[0]), y.share(bar[1] / 2 + bar[2] / 2))
+
+
+def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, Curve]], x: Scale, y: Scale) -> None:
     """Puts a letter to the right of each curve's last point, or above or below if that cell has a letter already."""
-    taken: set[tuple[int, int]] = set()
-    for owner, letter, pieces in curves:
-        if not pieces or not pieces[-1]:
+    taken: set[Cell] = set()
+    for owner, curve in curves:
+        pieces = drawable(curve.pieces, y)
+        end = cell_at(canvas, curve, pieces[-1][-1][0], x, y) if pieces else None
+        if end is None:
             continue
-        at, low, high = pieces[-1][-1]
-        share, level = x.share(at), y.share(low / 2 + high / 2)
-        if not 0 <= share <= 1:
-            continue
-        column = min(canvas.width - 1, int(share * canvas.width) + 1)
-        row = canvas.height - 1 - min(canvas.height - 1, max(0, int(min(1.0, max(0.0, level)) * canvas.height)))
+        column, row = min(canvas.width - 1, end[0] + 1), end[1]
         for nearest in sorted(range(canvas.height), key=lambda other: abs(other - row)):
             if (column, nearest) not in taken:
                 taken.add((column, nearest))
-                canvas.put(column, nearest, letter, owner)
+                canvas.put(column, nearest, curve.letter, owner)
                 break
 
 

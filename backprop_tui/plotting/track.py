@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 from itertools import pairwise
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -13,14 +14,26 @@ from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, padded
 from backprop_tui.plotting.canvas import Bar
 
 
-def moving_average(points: Iterable[tuple[float, float]], reach: float) -> list[float]:
-    """Returns the moving average at each point; weights fall by a factor of e per `reach` on x.
+def moving_average(points: Sequence[tuple[float, float]], reach: float) -> list[float]:
+    """Returns the moving average at each point; weights fall by a factor of e per `reach` on x, to both sides.
 
-    This is an exponential mean weighted by distance ("time-weighted EMA") without a bias towards 0 at the start, so
-    values printed at uneven steps are smoothed evenly. When x goes back, as after a resume from an earlier checkpoint,
-    the mean continues from its state at that x. A `reach` of 0 leaves the values unchanged.
+    Both sides count, so a falling curve is not drawn above its values. Values printed at uneven steps are smoothed
+    evenly. When x goes back, as after a resume from an earlier checkpoint, the earlier side is the one at that x.
+    A `reach` of 0 leaves the values unchanged.
     """
     means: list[float] = []
+    mirrored = [(-x, value) for x, value in reversed(points)]
+    sides = zip(_one_sided(points, reach), reversed(_one_sided(mirrored, reach)), strict=True)
+    for (_, value), ((earlier, earlier_weight), (later, later_weight)) in zip(points, sides, strict=True):
+        weight = 1.0 + earlier_weight + later_weight
+        # A mean of the three, so nothing overflows.
+        means.append(value / weight + earlier * (earlier_weight / weight) + later * (later_weight / weight))
+    return means
+
+
+def _one_sided(points: Sequence[tuple[float, float]], reach: float) -> list[tuple[float, float]]:
+    """For each point mean and weight of those before it: an exponential mean that is weighted by distance."""
+    before: list[tuple[float, float]] = []
     states: list[tuple[float, float, float]] = []  # x, mean and weight; later ones are dropped when x goes back
     previous_x = -math.inf
     for x, value in points:
@@ -28,17 +41,28 @@ def moving_average(points: Iterable[tuple[float, float]], reach: float) -> list[
             states.pop()
         previous_x = x
         last_x, mean, weight = states[-1] if states else (x, value, 0.0)
-        weight = weight * (math.exp((last_x - x) / reach) if reach > 0 else 0.0) + 1.0
-        mean = mean * (1.0 - 1.0 / weight) + value / weight  # always between the two, so nothing overflows
-        states.append((x, mean, weight))
-        means.append(mean)
-    return means
+        weight *= math.exp((last_x - x) / reach) if reach > 0 else 0.0
+        before.append((mean, weight))
+        weight += 1.0
+        states.append((x, mean * (1.0 - 1.0 / weight) + value / weight, weight))
+    return before
 
 
 _IGNORED_START = 0.02  # share of a curve: its steep start does not count for the range of y
 _MIN_SMOOTHED_POINTS = 24
+_MIN_POINTS_FOR_GAPS = 4
+_GAP_FACTOR, _GAP_SECONDS = 8.0, 10.0
 Pieces = tuple[tuple[Bar, ...], ...]
 Window = tuple[float, float]  # the visible range of x
+
+
+class Style(IntEnum):
+    """How a curve is drawn, from the back to the front: later ones cover earlier ones."""
+
+    BAND = 0  # a shade between the minima and maxima
+    FAINT = 1
+    LINE = 2
+    POINTS = 3  # a dot for each value
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +72,15 @@ class CurveParts:
     pieces: Pieces
     raw: Pieces = ()
     redone: Pieces = ()
+
+    @property
+    def behind(self) -> list[tuple[Style, Pieces]]:
+        """What is drawn behind the curve: the range of its raw values, and the repeated steps."""
+        return [(style, pieces) for style, pieces in ((Style.BAND, self.raw), (Style.FAINT, self.redone)) if pieces]
+
+
+def nearest_bar(pieces: Pieces, position: float) -> Bar | None:
+    return min((bar for piece in pieces for bar in piece), key=lambda bar: abs(bar[0] - position), default=None)
 
 
 class PlottedSeries:
@@ -81,14 +114,27 @@ class PlottedSeries:
         positions, buckets = self.positions, self.series.buckets
         spread = max(positions) - min(positions) if positions else 0.0
         raw = [(x, bucket.least, bucket.most) for x, bucket in zip(positions, buckets, strict=True)]
-        gaps = [bucket.after_hole for bucket in buckets]
+        gaps = self._gaps()
         valid = [x <= limit for x, limit in zip(positions, self._valid_limits(), strict=True)]
         redone = _pieces(raw, gaps, [not is_valid for is_valid in valid])
         if not stretches or len(positions) < _MIN_SMOOTHED_POINTS or spread <= 0:
             return CurveParts(pieces=_pieces(raw, gaps, valid), redone=redone)
-        means = moving_average(zip(positions, (bucket.mean for bucket in buckets), strict=True), spread / stretches)
+        points = [(x, bucket.mean) for x, bucket in zip(positions, buckets, strict=True)]
+        means = moving_average(points, spread / stretches)
         smooth = [(x, mean, mean) for x, mean in zip(positions, means, strict=True)]
         return CurveParts(pieces=_pieces(smooth, gaps, valid), raw=_pieces(raw, gaps, valid), redone=redone)
+
+    def _gaps(self) -> list[bool]:
+        """For each bucket whether the curve is interrupted before it: by values that are not finite, or in time.
+
+        On an axis of time, a gap is an interval that is much longer than the usual one: a pause, a stop, a hang.
+        """
+        gaps = [bucket.after_hole for bucket in self.series.buckets]
+        if self.axis.by is XUnit.STEP or len(gaps) < _MIN_POINTS_FOR_GAPS:
+            return gaps
+        intervals = [after - before for before, after in pairwise(self.positions)]
+        longest = max(_GAP_SECONDS, _GAP_FACTOR * sorted(intervals)[len(intervals) // 2])
+        return [gaps[0], *(gap or interval > longest for gap, interval in zip(gaps[1:], intervals, strict=True))]
 
     def _valid_limits(self) -> list[float]:
         """For each bucket the position after which it is superseded by a later attempt, which restarted there."""

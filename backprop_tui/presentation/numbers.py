@@ -78,6 +78,13 @@ def metric(value: object) -> str:
     return _fitting(number, decimals, lambda shown, digits: f"{shown:.{digits}f}")
 
 
+def difference(value: float, of: float) -> str:
+    """A difference with as many decimals as the metric itself is shown with: 0.019 of 0.147."""
+    mantissa, exponent, _ = metric(of).partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return metric(value) if exponent else f"{value:.{decimals}f}"
+
+
 def _fitting(value: float, decimals: int, as_text: Callable[[float, int], str]) -> str:
     texts = (as_text(value, digits) for digits in range(decimals, 0, -1))
     return next((text for text in texts if len(text) <= METRIC_CELLS), as_text(value, 0))

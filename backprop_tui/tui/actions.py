@@ -193,6 +193,9 @@ _CHARTS = _group(
     METRICS,
     _action("next_metric", "m", "metrics", "choose metrics"),
     _action("axis", "x", "by time", "step, run time or clock", "Change the x axis: step, run time or clock"),
+    _action(
+        "plan", "X", "planned end", "x to planned end, and back", "Extend the x axis to the planned end, or fit it"
+    ),
     _action("log_scale", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale"),
     _action("smooth", "z", "smooth", "smoothing", "Change the smoothing"),
     _action("zoom_in", "i", "zoom in", "zoom in; wheel, drag too", "Zoom into the chart"),

@@ -48,6 +48,8 @@ class Glyphs:
     divider: str
     following: str
     times: str
+    point: str
+    read_point: str
     unicode: bool
     curves: Curves
 
@@ -94,6 +96,8 @@ _GLYPHS = {
     "divider": ("│", "|"),
     "following": ("▾", "v"),
     "times": ("×", "x"),
+    "point": ("•", "*"),
+    "read_point": ("●", "@"),
 }
 
 
@@ -202,13 +206,16 @@ def _level(value: float | None, low: float, high: float, levels: int = _LEVELS) 
 
 
 def trend(values: Sequence[float], width: int, curves: Curves) -> str:
-    """The whole curve in `width` cells, scaled to its own range; a word in ASCII."""
+    """The last third of the curve in `width` cells, scaled to its own range; a word in ASCII.
+
+    Of a short curve it is more than that, since each dot needs a value.
+    """
     if curves is Curves.ASCII:
         return trend_word(values)
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return ""
-    sampled = _resampled(finite, 2 * width)
+    sampled = _resampled(finite[-max(len(finite) // 3, 2 * width) :], 2 * width)
     draw = braille if curves is Curves.BRAILLE else blocks
     return draw(sampled, width, low=min(sampled), high=max(sampled))
 

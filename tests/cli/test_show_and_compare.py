@@ -30,10 +30,21 @@ def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: R
     measured(runs, "a", 3.0, 2.0, 1.0, 1.5)
     text = obey("show", "a").out
     assert "loss  last 1.500, best 1.500 at step 3" in text
-    assert text.count("┤") == 8
+    assert text.count("┤") + text.count("│") == 8
     rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
     assert rows[1][:6] == ["loss", "3.000", "1.500", "1.000", "3.000", "3"]
     assert rows[2][:5] == ["val_acc", "0.5000", "0.5000", "0.5000", "0.5000"]
+
+
+def test_the_validation_is_drawn_with_the_training_and_the_gap_is_named(obey: Commands, runs: Runs) -> None:
+    guardian = runs.guarded("a")
+    for step in range(1, 101):
+        guardian.measures(step, loss=2.0, **({"val_loss": 2.5} if step % 20 == 0 else {}))
+    guardian.ends()
+    result = obey("show", "a")
+    assert "━━ train 2.000  • val 2.500  gap 0.500" in result.lines
+    assert sum(line.count("•") for line in result.lines) == 6
+    assert "v val 2.500" in obey("show", "a", "--ascii").out
 
 
 def test_it_fits_80_columns_and_works_in_ascii(obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +53,7 @@ def test_it_fits_80_columns_and_works_in_ascii(obey: Commands, runs: Runs, monke
     result = obey("show", "a", "--ascii", "--metric", "val_acc", "--metric", "loss")
     assert result.out.isascii()
     assert all(len(line) <= 80 for line in result.lines[1:])
-    assert result.out.count("|") == 16
+    assert sum(line[10:11] in ("|", "+") for line in result.lines) == 16
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones(obey: Commands, runs: Runs) -> None:
@@ -148,7 +159,7 @@ def test_curves_are_overlaid_with_a_letter_at_each_end(obey: Commands, runs: Run
     drawing = result.lines[legend + 1 :]
     assert len(drawing) == 13
     assert all(sum(line.count(letter) for line in drawing) > 10 for letter in "AB")
-    assert drawing[-1].split() == ["0", "20", "39"]
+    assert drawing[-1].split() == ["0", "10", "20", "30"]
     assert "val_acc by time" in obey("compare", "a", "b", "--metric", "val_acc", "--by", "time").out
     shown = obey.json("compare", "a", "b", "--metric", "loss")
     assert (shown["metric"], shown["by"], shown["best_first"]) == ("loss", "step", ["b", "a"])

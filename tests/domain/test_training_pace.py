@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from backprop_tui.domain.training_pace import PaceMeter
@@ -80,3 +82,33 @@ def test_a_printed_estimate_is_dropped_after_the_total_was_exceeded() -> None:
     assert seen.seconds_left(60, 10) == 0
     seen.note(61, "step", 12)
     assert seen.seconds_left(None, 12) is None
+
+
+def _with_validation(steps: int, *, every: int, seconds: float) -> list[tuple[float, float]]:
+    """A step every 0.65 s, and a validation after every so many steps, seen when a poll every 0.2 s sees it."""
+    ends = [step * 0.65 + seconds * ((step - 1) // every) for step in range(1, steps)]
+    return [(math.ceil(end / 0.2) * 0.2, float(step)) for step, end in enumerate(ends, start=1)]
+
+
+def test_validations_that_recur_count_for_the_time_left_but_not_for_the_pace() -> None:
+    points = _with_validation(200, every=30, seconds=8)
+    assert meter(*points).step_seconds() == pytest.approx(0.65, rel=0.03)
+    assert meter(*points).seconds_left(1000, points[-1][0]) == pytest.approx(800 * (0.65 + 8 / 30), rel=0.05)
+
+
+def test_a_single_gap_is_not_expected_again() -> None:
+    points = _with_validation(60, every=30, seconds=8)
+    assert meter(*points).seconds_left(1000, points[-1][0]) == pytest.approx(940 * 0.65, rel=0.03)
+
+
+def test_ten_steps_a_second_that_share_time_stamps_have_a_pace() -> None:
+    points = [(math.floor(step / 10 / 0.2) * 0.2, float(step)) for step in range(1, 500)]
+    assert meter(*points).step_seconds() == pytest.approx(0.1, rel=0.02)
+
+
+def test_the_pace_is_that_of_the_last_two_minutes() -> None:
+    slow = [(2.0 * step, float(step)) for step in range(200)]
+    fast = [(400 + 0.5 * step, 200.0 + step) for step in range(250)]
+    assert meter(*slow, *fast).step_seconds() == pytest.approx(0.5, rel=0.02)
+    rare = [(300.0 * line, 50.0 * line) for line in range(20)]
+    assert meter(*rare).step_seconds() == pytest.approx(6.0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.axes import TIME_STEPS, Scale, padded_range, ticks, trimmed_range
+from backprop_tui.plotting.axes import TIME_STEPS, Scale, padded_range, row_ticks, ticks, trimmed_range
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -59,3 +61,27 @@ def test_a_range_is_padded_and_never_empty(low: float, span: float) -> None:
     bottom, top = padded_range(low, low + span)
     assert bottom <= low <= top
     assert bottom < top
+
+
+@given(low=numbers, high=numbers, rows=st.integers(0, 60))
+def test_labeled_rows_are_equally_far_apart_and_the_axis_keeps_its_range(low: float, high: float, rows: int) -> None:
+    scale = Scale(min(low, high), max(low, high))
+    widened, labels = row_ticks(scale, rows)
+    assert widened.low <= scale.low
+    assert widened.high >= scale.high
+    assert len({after - before for (before, _), (after, _) in pairwise(labels)}) <= 1
+    assert all(0 <= row < rows for row, _ in labels)
+    for row, value in labels:
+        assert int(widened.share(value) * rows) == row
+
+
+@given(low=st.floats(-1e6, 1e6), span=st.floats(1, 1e6), rows=st.integers(10, 60))
+def test_round_labels_cost_at_most_a_third_of_the_height(low: float, span: float, rows: int) -> None:
+    widened, labels = row_ticks(Scale(low, low + span), rows)
+    assert (widened.high - widened.low) * 0.66 <= span + span / rows
+    assert len(labels) >= 2
+
+
+def test_labels_of_rows_are_round() -> None:
+    assert [value for _, value in row_ticks(Scale(0.05, 0.6), 12)[1]] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert [value for _, value in row_ticks(Scale(1.9, 7.4), 17)[1]] == [2, 3, 4, 5, 6, 7]

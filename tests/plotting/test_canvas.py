@@ -18,11 +18,11 @@ def test_a_cell_of_blocks_has_four_quarters() -> None:
     assert canvas.text() == ["▞▌"]
 
 
-def test_curves_of_one_rank_share_a_cell_owned_by_the_later_one() -> None:
-    canvas = Canvas(1, 1, unicode=True)
-    canvas.draw({0: (0, 0)}, 0)
-    canvas.draw({1: (3, 3)}, 1)
-    assert canvas.runs() == [[("⡈", 1)]]
+def test_curves_of_one_rank_share_cells_in_alternating_colors() -> None:
+    canvas = Canvas(2, 1, unicode=True)
+    canvas.draw({0: (0, 0), 2: (0, 0)}, 0)
+    canvas.draw({1: (3, 3), 3: (3, 3)}, 1)
+    assert canvas.runs() == [[("⡈", 0), ("⡈", 1)]]
 
 
 def test_a_higher_rank_replaces_a_lower_one_in_any_order() -> None:

@@ -6,6 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting import plots
+from backprop_tui.plotting.axes import Scale
+from backprop_tui.plotting.canvas import Canvas
+from backprop_tui.plotting.plots import Curve, draw_curve
+from backprop_tui.plotting.track import Style
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 some_points = st.lists(st.tuples(st.integers(0, 10**9).map(float), numbers), min_size=1, max_size=60)
@@ -42,3 +46,88 @@ def test_a_spike_between_two_columns_is_not_lost() -> None:
 
 def test_a_constant_curve_is_drawn_in_the_middle() -> None:
     assert plots.plot([(0.0, 5.0), (9.0, 5.0)], width=4, height=3, unicode=False) == ["    ", "****", "    "]
+
+
+X, Y = Scale(0.0, 100.0), Scale(0.0, 10.0)
+values = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 10)), min_size=1, max_size=40)
+
+
+def _curve(points: list[tuple[float, float]], style: Style = Style.LINE, letter: str = "*") -> Curve:
+    return Curve(pieces=(tuple((x, y, y) for x, y in sorted(points)),), style=style, letter=letter)
+
+
+def _cells(*curves: Curve, unicode: bool = True, y: Scale = Y) -> dict[tuple[int, int], tuple[int, str]]:
+    """Owner and character of each cell that is not empty."""
+    canvas = Canvas(30, 8, unicode=unicode)
+    for owner, curve in sorted(enumerate(curves), key=lambda item: item[1].style):
+        draw_curve(canvas, owner, curve, X, y)
+    cells: dict[tuple[int, int], tuple[int, str]] = {}
+    for row, runs in enumerate(canvas.runs()):
+        letters = [(letter, owner) for text, owner in runs for letter in text]
+        cells |= {(x, row): (owner, letter) for x, (letter, owner) in enumerate(letters) if owner is not None}
+    return cells
+
+
+@given(drawn=st.lists(st.tuples(values, st.sampled_from(Style)), min_size=1, max_size=4), unicode=st.booleans())
+def test_every_curve_keeps_the_cells_that_are_its_own(
+    drawn: list[tuple[list[tuple[float, float]], Style]],
+    unicode: bool,  # noqa: FBT001 - drawn
+) -> None:
+    curves = [_curve(points, style) for points, style in drawn]
+    alone = [set(_cells(curve, unicode=unicode)) for curve in curves]
+    together = _cells(*curves, unicode=unicode)
+    for owner, cells in enumerate(alone):
+        others = set().union(*(other for index, other in enumerate(alone) if index != owner))
+        assert all(together[cell][0] == owner for cell in cells - others)
+
+
+def test_points_leave_room_for_a_line_that_takes_the_same_course() -> None:
+    course = [(float(x), 5 + x / 25) for x in range(0, 101, 2)]
+    owners = [owner for owner, _ in _cells(_curve(course), _curve(course, Style.POINTS)).values()]
+    assert owners.count(1) >= 12
+    assert owners.count(0) >= 12
+
+
+def test_two_lines_that_take_the_same_course_alternate() -> None:
+    course = [(float(x), 5.0) for x in range(101)]
+    owners = [owner for owner, _ in _cells(_curve(course), _curve(course)).values()]
+    assert owners.count(0) == owners.count(1) == 15
+
+
+def test_a_point_is_drawn_at_its_own_place() -> None:
+    cells = _cells(_curve([(0.0, 0.0), (50.0, 5.0), (100.0, 10.0)], Style.POINTS))
+    assert cells == {(0, 7): (0, "•"), (15, 3): (0, "•"), (29, 0): (0, "•")}
+
+
+def test_a_single_value_is_visible_as_a_point() -> None:
+    assert _cells(_curve([(50.0, 5.0)])) == {(15, 3): (0, "•")}
+
+
+def test_raw_values_are_a_shade_without_holes() -> None:
+    noise = [(x / 2, 5.0 + (x % 2) * 3) for x in range(200)]
+    cells = _cells(_curve(noise, Style.BAND))
+    rows = {row for _, row in cells}
+    assert len(rows) >= 3
+    assert all((x, row) in cells for x in range(30) for row in rows)
+
+
+def test_without_colors_the_styles_differ_by_their_characters() -> None:
+    curves = [
+        _curve([(0.0, 2.0), (100.0, 2.0)], Style.LINE, "t"),
+        _curve([(0.0, 8.0), (100.0, 8.0)], Style.POINTS, "v"),
+        _curve([(0.0, 5.0), (100.0, 5.0)], Style.BAND, "t"),
+    ]
+    for unicode, points in ((True, "•"), (False, "v")):
+        characters = [{letter for owner, letter in _cells(*curves, unicode=unicode).values() if owner == index}
+                      for index in range(3)]  # fmt: skip
+        assert characters[1] == {points}
+        assert not characters[0] & characters[1]
+        assert not characters[0] & characters[2]
+
+
+def test_a_log_axis_interrupts_a_curve_at_values_without_a_logarithm() -> None:
+    log = Scale(0.1, 10.0, log=True)
+    points = [(float(x), -1.0 if 40 <= x <= 60 else 1.0) for x in range(101)]
+    columns = {x for x, _ in _cells(_curve(points), y=log)}
+    assert not columns & set(range(13, 18))
+    assert {0, 29} <= columns

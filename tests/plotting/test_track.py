@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backprop_tui.plotting.track import moving_average
+from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.run import AttemptTimeline
+from backprop_tui.plotting.axes import Axis, XUnit
+from backprop_tui.plotting.track import PlottedSeries, moving_average
+from backprop_tui.store.metrics import SeriesBuilder
 
 finite = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 
@@ -35,6 +41,29 @@ def test_after_a_resume_the_mean_continues_from_its_state_at_that_step() -> None
     straight = moving_average(before, 10)
     assert moving_average([*before, *again], 10)[100:] == pytest.approx(straight[50:])
     assert moving_average([*before, (0.0, 7.0)], 10)[-1] == 7.0
+
+
+def test_a_falling_curve_is_not_drawn_above_its_values() -> None:
+    falling = [(float(x), 100.0 - x) for x in range(100)]
+    assert moving_average(falling, 5)[20:80] == pytest.approx([value for _, value in falling[20:80]], abs=0.3)
+
+
+def _series(*intervals: float, every: int = 10) -> MetricSeries:
+    """A metric with a value after each of these intervals."""
+    builder = SeriesBuilder("loss")
+    for place, time in enumerate(accumulate(intervals)):
+        builder.add(1.0, place * every, str(iso(1000.0 + time)))
+    return builder.snapshot()
+
+
+def test_on_an_axis_of_time_a_curve_is_interrupted_where_nothing_was_printed() -> None:
+    series = _series(0, *[1.0] * 9, 300.0, *[1.0] * 9)
+    attempts = AttemptTimeline(starts=(1000.0,), idle=(0.0,))
+    pieces = {by: PlottedSeries(series, Axis(attempts=attempts, by=by)).drawn().pieces for by in XUnit}
+    assert [len(piece) for piece in pieces[XUnit.STEP]] == [20]
+    assert [len(piece) for piece in pieces[XUnit.TIME]] == [10, 10]
+    evaluated = PlottedSeries(_series(0, *([1.0] * 9 + [6.0]) * 3), Axis(attempts=attempts, by=XUnit.TIME))
+    assert len(evaluated.drawn().pieces) == 1
 
 
 @given(points=st.lists(st.tuples(finite, finite), max_size=40), reach=st.floats(0, 1e300))

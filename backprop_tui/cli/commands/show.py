@@ -17,10 +17,10 @@ from backprop_tui.client.run_metrics import (
     read_compared_run,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_series import MetricSeries, main_loss
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.objective import Ranking
-from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
+from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -121,7 +121,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
         return OK
     options = curves.curve_options(arguments)
     for series in plotted:
-        _plot(series, run.run, options)
+        _plot(series, run, options)
     output.line()
     tables.show(_COLUMNS, [_row(series, unicode=options.unicode) for series in metrics.values()])
     return OK
@@ -144,13 +144,21 @@ def _plotted(metrics: Mapping[str, MetricSeries], names: Sequence[str], run_id: 
     return [metrics[name] for name in (list(dict.fromkeys(names)) or default)]
 
 
-def _plot(series: MetricSeries, run: Run | None, options: curves.CurveOptions) -> None:
+def _plot(series: MetricSeries, run: ComparedRun, options: curves.CurveOptions) -> None:
+    """Plots a metric; a training metric together with its validation."""
     output.line()
     if not series.buckets:
         output.line(f"{series.name}: no finite value")
         return
+    validation = validation_counterpart(series.name, run.metrics)
+    both = [series] if validation is None else [series, run.metrics[validation]]
+    tracks = [curves.track_of(each, run.run, options.by) for each in both if each.buckets]
     output.line(f"{tables.one_line(series.name)}  {_summary(series)}")
-    curves.plot([curves.track_of(series, run, options.by)], options)
+    legend = curves.legend(tracks, options)
+    if legend:
+        output.line(legend)
+    total = run.record.get("total_steps")
+    curves.plot_with_validation(tracks, options, planned=total if options.by is XUnit.STEP else None)
 
 
 def _summary(series: MetricSeries) -> str:

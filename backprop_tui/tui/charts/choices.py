@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,10 @@ AXIS_WORDS = {XUnit.STEP: "by step", XUnit.TIME: "by time", XUnit.CLOCK: "by clo
 class ChartChoices:
     """The current choices; they are kept when another run is selected.
 
-    `metric` None is the loss. `cursor` is a position on x, None for the newest point. `window` is the visible part of
-    x, None for all of it, and `dragged` a part that is being selected. `name_filter` is a regular expression for names
-    of metrics; `typing` says that it is still being typed. `grid` shows all metrics at the same size.
+    `metric` None is the loss. `cursor` is a position on x, None for the newest point; `pinned` is where it returns to
+    when the mouse leaves the chart. `window` is the visible part of x, None for all of it, and `dragged` a part that is
+    being selected. `shows_plan` extends x to the planned end. `name_filter` is a regular expression for names of
+    metrics; `typing` says that it is still being typed. `grid` shows all metrics at the same size.
     """
 
     metric: str | None = None
@@ -36,6 +38,8 @@ class ChartChoices:
     log: bool = False
     smoothing: int = 0
     cursor: float | None = None
+    pinned: float | None = None
+    shows_plan: bool = False
     window: Window | None = None
     dragged: Window | None = None
     grid: bool = False
@@ -62,7 +66,7 @@ class ChartChoices:
 
     def reset_view(self) -> None:
         """Resets cursor and zoom, which are meaningless on another axis or for another run."""
-        self.cursor = self.window = self.dragged = None
+        self.cursor = self.pinned = self.window = self.dragged = None
 
     def next_smoothing(self) -> str:
         """Switches to the next smoothing; returns its name."""
@@ -100,13 +104,13 @@ class ChartNavigator:
 
     @classmethod
     def of(cls, plotter: Plotter) -> ChartNavigator:
-        points = plotter.large[0].positions if plotter.large else ()
-        return cls(plotter.choices, plotter.x, plotter.whole, sorted(set(points)))
+        points = {position for track in plotter.large for position in track.positions}
+        return cls(plotter.choices, plotter.x, plotter.whole, sorted(points))
 
     def move(self, share: float) -> None:
         """Moves the cursor by a share of the visible range, at least to the next point; the window follows it."""
         cursor = self._moved_cursor(share * (self._shown.high - self._shown.low))
-        self._choices.cursor = cursor
+        self._choices.cursor = self._choices.pinned = cursor
         if self._choices.window is not None and cursor is not None and not 0 <= self._shown.share(cursor) <= 1:
             half = (self._shown.high - self._shown.low) / 2
             self._choices.window = self._clamped(cursor - half, cursor + half)
@@ -123,13 +127,24 @@ class ChartNavigator:
         return None if target >= self._points[-1] else target
 
     def point(self, x: float) -> None:
-        self._choices.cursor, self._choices.dragged = x, None
+        """Moves the cursor to the point nearest to x, where it stays."""
+        self._choices.cursor = self._choices.pinned = self._nearest_point(x)
+        self._choices.dragged = None
+
+    def hover(self, x: float | None) -> None:
+        """Moves the cursor to the point nearest to x; None: back to where it was."""
+        self._choices.cursor = self._choices.pinned if x is None else self._nearest_point(x)
+
+    def _nearest_point(self, x: float) -> float | None:
+        after = bisect_left(self._points, x)
+        return min(self._points[max(0, after - 1) : after + 1], key=lambda point: abs(point - x), default=None)
 
     def drag(self, start: float, end: float, *, done: bool) -> None:
         """Selects a part of x, and zooms into it once the drag is `done`."""
         self._choices.dragged = None if done else (start, end)
         if done:
-            self._choices.window, self._choices.cursor = self._window_of_selection(start, end), None
+            self._choices.reset_view()
+            self._choices.window = self._window_of_selection(start, end)
 
     def zoom(self, x: float | None, factor: float) -> None:
         """Makes the window `factor` times as wide.

@@ -28,10 +28,11 @@ from backprop_tui.presentation.compare import (
     outcome_rows,
     ranking_of,
 )
+from backprop_tui.presentation.curves import X_UNITS, axis_duration
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.tui.charts.chart import Chart, ChartCurve, axis_duration, draw_chart, padded
+from backprop_tui.tui.charts.chart import Chart, ChartCurve, draw_chart, padded
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
-from backprop_tui.tui.charts.metric_charts import X_UNITS, last_value_text, metric_curves
+from backprop_tui.tui.charts.metric_charts import last_value_text, metric_curves
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import (

@@ -12,17 +12,17 @@ from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
-from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, x_scale, y_scale
+from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, Style, Window, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.curves import X_UNITS, gap_text
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve
+from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token
 
 NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
-X_UNITS = {XUnit.STEP: AxisUnit.STEPS, XUnit.TIME: AxisUnit.SECONDS, XUnit.CLOCK: AxisUnit.SECONDS}
 _NEARBY_BUCKETS = 5  # compared before and after a resume
 _JUMP = 0.25  # of the range of the curve
 
@@ -44,7 +44,8 @@ class Plotter:
         self.axis = Axis(attempts=AttemptTimeline.of(data.run), by=choices.by)
         self.large = [self.track(metrics[name]) for name in (self.name, self.validation) if name is not None]
         total = known.record.get("total_steps") if known.live is None else known.live.total_steps
-        self.whole = x_scale(self.large, total=float(total) if total else None)
+        self.planned = float(total) if total and choices.by is XUnit.STEP else None
+        self.whole = x_scale(self.large, total=self.planned if choices.shows_plan else None)
 
     def track(self, series: MetricSeries) -> PlottedSeries:
         return self._tracks.of(series, self.axis, run_id=self.data.run_id)
@@ -56,11 +57,18 @@ class Plotter:
     def note(self) -> str:
         """The choices that differ from the default, as text."""
         notes = [AXIS_WORDS[self.choices.by]] if self.choices.by is not XUnit.STEP else []
-        notes += ["log scale"] if self.choices.log else []
+        notes += [log_note(self.large)] if self.choices.log else []
         notes += [self.choices.filter_text] if self.choices.filter_text else []
         notes += ["zoomed"] if self.choices.window is not None else []
         notes += [] if self.data.caught_up else ["reading"]
         return ", ".join(notes)
+
+    def pauses(self) -> tuple[Window, ...]:
+        """The pauses on an axis of time; one that lasts ends with the axis."""
+        return tuple(
+            (self.axis.moment(start), self.whole.high if end is None else self.axis.moment(end))
+            for start, end in self.data.pauses
+        )
 
     def checkpoints(self) -> Iterator[float]:
         live, run = self.known.live, self.known.run
@@ -73,6 +81,14 @@ class Plotter:
                 yield float(checkpoint.step)
 
 
+def log_note(tracks: Sequence[PlottedSeries]) -> str:
+    """Says what a logarithmic scale cannot show."""
+    if not any(track.series.most is not None and track.series.most.value > 0 for track in tracks):
+        return "no value above 0 for a log scale"
+    is_cut = any(track.series.least is not None and track.series.least.value <= 0 for track in tracks)
+    return "log scale without values of 0 and less" if is_cut else "log scale"
+
+
 def large_chart(plotter: Plotter) -> Chart:
     """The chart of the selected metric and its validation curve."""
     if plotter.name is None:
@@ -80,6 +96,7 @@ def large_chart(plotter: Plotter) -> Chart:
     return replace(
         _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large)),
         note=plotter.note(),
+        gap=gap_text(*plotter.large, cursor=plotter.choices.cursor),
         checkpoints=tuple(plotter.checkpoints()),
         dragged=plotter.choices.dragged,
     )
@@ -105,30 +122,33 @@ def _metric_chart(plotter: Plotter, tracks: Sequence[PlottedSeries], curves: Seq
         y=y_scale(tracks, log=plotter.choices.log, window=plotter.choices.window),
         x_unit=X_UNITS[plotter.axis.by],
         restarts=plotter.axis.restarts(series),
-        gaps=tuple(sorted({plotter.axis.place(gap) for track in tracks for gap in track.series.holes})),
+        holes=tuple(sorted({plotter.axis.place(gap) for track in tracks for gap in track.series.holes})),
+        pauses=() if plotter.axis.by is XUnit.STEP else plotter.pauses(),
+        planned=plotter.planned if plotter.planned is not None and plotter.planned > plotter.whole.high else None,
         cursor=plotter.choices.cursor,
         empty_text="no finite value",
     )
 
 
 def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSeries]) -> list[ChartCurve]:
-    has_both = len(tracks) > 1
-    names = (("train", "t"), ("val", "v")) if has_both else (("", "*"),)
-    curves: list[ChartCurve] = []
-    for track, (label, letter), token in zip(tracks, names, (Token.ACCENT, Token.WARN), strict=False):
+    """The training as a line; the validation, which has fewer values, as points that are not smoothed."""
+    train, *validation = tracks
+    template = ChartCurve(label="train" if validation else "", token=Token.ACCENT, letter="t", pieces=())
+    template = replace(template, value=_current_value(plotter, train), letter="t" if validation else "*")
+    curves = metric_curves(train, template=template, stretches=plotter.choices.stretches)
+    for track in validation:
         value = _current_value(plotter, track)
-        template = ChartCurve(label=label, value=value, token=token, letter=letter, pieces=(), ends_in_letter=has_both)
-        is_validation = token is Token.WARN  # has few points, which need no smoothing
-        curves += metric_curves(track, template=template, stretches=0 if is_validation else plotter.choices.stretches)
+        template = ChartCurve(label="val", value=value, token=Token.WARN, letter="v", pieces=(), style=Style.POINTS)
+        curves += metric_curves(track, template=template, stretches=0)
     return curves
 
 
 def metric_curves(track: PlottedSeries, *, template: ChartCurve, stretches: int) -> list[ChartCurve]:
-    """The curve of a metric, last, and faint behind it the unsmoothed values and steps that were later repeated."""
+    """The curve of a metric, last; behind it the range of its values, and faint the steps that were later repeated."""
     drawn = track.drawn(stretches)
-    faint = replace(template, label="", value="", token=Token.FAINT, letter=".", faint=True, ends_in_letter=False)
-    behind = (*drawn.redone, *drawn.raw)
-    return [*([replace(faint, pieces=behind)] if behind else []), replace(template, pieces=drawn.pieces)]
+    shape = replace(template, label="", value="", token=Token.FAINT, ends_in_letter=False)
+    behind = [replace(shape, style=style, pieces=pieces) for style, pieces in drawn.behind]
+    return [*behind, replace(template, pieces=drawn.pieces)]
 
 
 def _current_value(plotter: Plotter, track: PlottedSeries) -> str:
@@ -146,29 +166,33 @@ def last_value_text(series: MetricSeries) -> str:
 def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
     """The lines about a run; a line that does not apply is empty."""
     if plotter.large:
-        yield _values_at_cursor(plotter)
+        yield from _values_at_cursor(plotter)
         yield _pace_line(plotter.known, moment)
         yield _resume_line(plotter)
         yield _gap_line(plotter)
     yield _checkpoint_line(plotter.known, moment, glyphs)
 
 
-def _values_at_cursor(plotter: Plotter) -> Line:
-    """`at cursor step 38,400  12m31s  2.2137  2.342`."""
-    cursor, attempts = plotter.choices.cursor, plotter.axis.attempts
+def _values_at_cursor(plotter: Plotter) -> Iterator[Line]:
+    """`step 38,400  12m31s  train 2.2137`, `val 2.342 at step 38,000`; in one line if both are of the same step."""
+    cursor, axis = plotter.choices.cursor, plotter.axis
     buckets = [track.nearest(cursor) for track in plotter.large]
     first = buckets[0]
     if first is None:
-        return ()
-    values = [
-        Piece(f"  {numbers.metric(bucket.last)}", token)
-        for bucket, token in zip(buckets, (Token.ACCENT, Token.WARN), strict=False)
-        if bucket is not None
-    ]
+        return
     time = parse_time(first.time)
-    elapsed = f"  {durations.elapsed(attempts.elapsed(time))}" if time and attempts.starts else ""
-    where = Piece("newest " if cursor is None else "at cursor ", Token.MUTED)
-    return where, Piece(f"step {numbers.count(first.step)}"), Piece(elapsed, Token.MUTED), *values
+    elapsed = f"  {durations.elapsed(axis.attempts.elapsed(time))}" if time and axis.attempts.starts else ""
+    line = [Piece("" if cursor is None else "at ", Token.MUTED), Piece(f"step {numbers.count(first.step)}")]
+    line += [Piece(elapsed, Token.MUTED), Piece("  train " if len(buckets) > 1 else "  ", Token.MUTED)]
+    line.append(Piece(numbers.metric(first.last), Token.ACCENT))
+    for bucket in filter(None, buckets[1:]):
+        value = Piece(numbers.metric(bucket.last), Token.WARN)
+        if bucket.step == first.step:
+            line += [Piece("  val ", Token.MUTED), value]
+        else:
+            yield tuple(line)
+            line = [Piece("val ", Token.MUTED), value, Piece(f" at step {numbers.count(bucket.step)}", Token.MUTED)]
+    yield tuple(line)
 
 
 def _resume_line(plotter: Plotter) -> Line:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
@@ -13,10 +12,11 @@ from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
+from backprop_tui.tui.charts.tiles import Tile, draw_tiles, side_by_side, tiling
 from backprop_tui.tui.glyphs import Glyphs, trend
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, left, width_of
 
-_TREND_POINTS = 64
+_TREND_POINTS = 192
 _MAX_CURSOR_ROWS = 64  # rows around the selected one whose value at the cursor is looked up
 
 _TABLE_COLUMNS = 46  # of the table at the right
@@ -24,7 +24,6 @@ _TABLE_AT_RIGHT_FROM = 100  # columns
 _THREE_CHARTS_FROM, _TWO_CHARTS_FROM = 110, 70
 _SMALL_CHARTS_FROM = 24  # rows
 _GRID_COLUMNS, _GRID_ROWS = 38, 10  # the least size of a chart in the grid
-_MAX_GRID = 4  # charts per row and per column
 _NAME_WIDTH, _VALUE_WIDTH, _TREND_WIDTH = 10, 8, 8
 
 
@@ -131,9 +130,7 @@ class MetricsLayout:
     chart.
     """
 
-    small_rows: int
-    across: int
-    down: int = 1
+    small: tuple[Tile, ...]
     large_columns: int = 0
     large_rows: int = 0
     table_at_right: bool = False
@@ -141,107 +138,61 @@ class MetricsLayout:
     summary_rows: int = 0  # of the lines that replace the table when there is no room for it
 
     @property
-    def small(self) -> int:
-        return self.across * self.down
+    def small_top(self) -> int:
+        return self.large_rows + self.table_rows + self.summary_rows
 
-    def small_at(self, x: int, y: int, width: int) -> int | None:
+    def small_at(self, x: int, y: int) -> int | None:
         """The index of the small chart at a cell."""
-        top = self.large_rows + self.table_rows + self.summary_rows
-        if y < top or self.small_rows <= 0:
-            return None
-        row, column = (y - top) // self.small_rows, min(self.across - 1, x * self.across // max(1, width))
-        return row * self.across + column if row < self.down else None
+        covering = (index for index, tile in enumerate(self.small) if tile.covers(x, y - self.small_top))
+        return next(covering, None)
 
 
-def metrics_layout(width: int, height: int, *, grid: bool, rows: int = 0, facts: int = 0) -> MetricsLayout:
-    """The layout for a size; `rows` and `facts` are how many rows of the table and facts there are."""
+def metrics_layout(width: int, height: int, *, grid: bool, small: int, rows: int = 0, facts: int = 0) -> MetricsLayout:
+    """The layout for a size, with so many small charts if they fit; `rows` and `facts` are those of the table."""
     if grid:
-        return _grid_layout(width, height)
-    small_rows = min(12, height * 3 // 10) if height >= _SMALL_CHARTS_FROM else 0
-    across = (3 if width >= _THREE_CHARTS_FROM else 2 if width >= _TWO_CHARTS_FROM else 1) if small_rows else 0
+        tiles = tiling(small, width, max(1, height - 1), columns=_GRID_COLUMNS, rows=_GRID_ROWS)
+        return MetricsLayout(small=tiles, summary_rows=1)
+    small_rows = min(12, height * 3 // 10) if height >= _SMALL_CHARTS_FROM and small else 0
+    across = min(small, 3 if width >= _THREE_CHARTS_FROM else 2 if width >= _TWO_CHARTS_FROM else 1)
+    tiles = tiling(across, width, small_rows, columns=1, rows=small_rows) if small_rows else ()
     top = height - small_rows
     if width >= _TABLE_AT_RIGHT_FROM:
-        return MetricsLayout(
-            large_columns=width - _TABLE_COLUMNS - 2,
-            large_rows=top,
-            small_rows=small_rows,
-            across=across,
-            table_at_right=True,
-        )
+        return MetricsLayout(large_columns=width - _TABLE_COLUMNS - 2, large_rows=top, small=tiles, table_at_right=True)
     table_rows = min(rows + facts + 2, top // 2) if top >= 24 else 0
     summary_rows = 0 if table_rows else 2 if top >= 8 else 1 if top >= 6 else 0
     return MetricsLayout(
         large_columns=width - 2,
         large_rows=top - table_rows - summary_rows,
-        small_rows=small_rows,
-        across=across,
+        small=tiles,
         table_rows=table_rows,
         summary_rows=summary_rows,
     )
 
 
-def _grid_layout(width: int, height: int) -> MetricsLayout:
-    down = max(1, min(_MAX_GRID, (height - 1) // _GRID_ROWS))
-    return MetricsLayout(
-        small_rows=max(1, (height - 1) // down),
-        across=max(1, min(_MAX_GRID, width // _GRID_COLUMNS)),
-        down=down,
-        summary_rows=1,
-    )
-
-
 def layout_of_view(view: MetricsView, width: int, height: int) -> MetricsLayout:
     """The layout for what there is to show; without other metrics the large chart gets all the room."""
-    layout = metrics_layout(width, height, grid=view.grid, rows=len(view.rows), facts=len(view.facts))
-    if view.grid or not layout.small_rows:
-        return layout
-    if view.small:
-        return replace(layout, across=min(layout.across, len(view.small)))
-    return replace(layout, large_rows=layout.large_rows + layout.small_rows, small_rows=0, across=0)
-
-
-def small_chart_columns(layout: MetricsLayout, width: int) -> int:
-    return (width - 1) // max(1, layout.across) - 3
+    sizes = {"rows": len(view.rows), "facts": len(view.facts)}
+    return metrics_layout(width, height, grid=view.grid, small=len(view.small), **sizes)
 
 
 def draw_metrics(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     layout = layout_of_view(view, width, height)
-    small = _draw_small_charts(view.small[: layout.small], layout, width, glyphs) if layout.small_rows else []
+    small = draw_tiles(view.small, layout.small, width, glyphs)
     if view.grid:
         lines = [_grid_status(view, width), *small]
         return [*lines, *([()] * (height - len(lines)))][:height]
     return [*_draw_large_chart(view, width, layout, glyphs), *small]
 
 
-def _draw_small_charts(charts: Sequence[Chart], layout: MetricsLayout, width: int, glyphs: Glyphs) -> list[Line]:
-    lines: list[Line] = []
-    columns = small_chart_columns(layout, width)
-    for start in range(0, len(charts), layout.across):
-        row = charts[start : start + layout.across]
-        blocks = [draw_chart(chart, columns, layout.small_rows, glyphs) for chart in row]
-        lines += side_by_side(blocks, [index * (columns + 3) for index in range(len(blocks))], width, glyphs)
-    return lines
-
-
 def _grid_status(view: MetricsView, width: int) -> Line:
     last = view.first + len(view.small)
-    text = f" {view.first + 1}-{last} of {len(view.rows)} metrics  {view.note}".rstrip()
+    shown = f" {view.first + 1}-{last} of {len(view.rows)} metrics"
+    text = f"{shown if len(view.small) < len(view.rows) else f' {last} metrics'}  {view.note}".rstrip()
+    if len(view.small) < len(view.rows):
+        text += "   pgup pgdn pages"
     fact = next(iter(view.facts), ())
     room = width - len(text) - 4 > width_of(fact)
     return padded((Piece(text, Token.MUTED), Piece("   "), *(fact if room else ())), width)
-
-
-def side_by_side(blocks: Sequence[Sequence[Line]], columns: Sequence[int], width: int, glyphs: Glyphs) -> list[Line]:
-    """Joins blocks of lines horizontally with dividers at the given columns; a block starts next to its divider."""
-    lines: list[Line] = []
-    for row in range(max(map(len, blocks))):
-        builder = LineBuilder()
-        for column, block in zip(columns, blocks, strict=True):
-            if column:
-                builder.at(column).put(glyphs.divider, Token.RULE)
-            builder.at(column + (2 if column else 1)).extend(block[row] if row < len(block) else ())
-        lines.append(padded(builder.line(), width))
-    return lines
 
 
 def _draw_large_chart(view: MetricsView, width: int, layout: MetricsLayout, glyphs: Glyphs) -> list[Line]:
@@ -260,7 +211,7 @@ def _draw_large_chart(view: MetricsView, width: int, layout: MetricsLayout, glyp
 def metric_at(view: MetricsView, width: int, height: int, x: int, y: int) -> str | None:
     """The metric whose table row or small chart is at a cell."""
     layout = layout_of_view(view, width, height)
-    small = layout.small_at(x, y, width)
+    small = layout.small_at(x, y)
     if small is not None:
         return view.small[small].name if small < len(view.small) else None
     if not layout.table_at_right or x < width - _TABLE_COLUMNS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from operator import attrgetter
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -11,10 +10,12 @@ from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.run import Run
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Bar
+from backprop_tui.plotting.track import Style
 from backprop_tui.presentation import numbers
-from backprop_tui.tui.charts.chart import AxisUnit, Chart, ChartCurve, axis_duration, draw_chart, padded
-from backprop_tui.tui.charts.metrics_tab import side_by_side
+from backprop_tui.presentation.curves import AxisUnit, axis_duration
+from backprop_tui.tui.charts.chart import Chart, ChartCurve, padded
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
+from backprop_tui.tui.charts.tiles import draw_tiles, tiling
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
 from backprop_tui.tui.snapshot import Snapshot
@@ -37,11 +38,15 @@ def _used_cores(sample: ResourceSample) -> float | None:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcesView:
-    """The charts of a run; `processes` is None if nothing was sampled, `range_text` names the time range shown."""
+    """The charts of a run; `processes` is None if nothing was sampled, `range_text` names the time range shown.
+
+    `problem` says why there is nothing to draw.
+    """
 
     charts: tuple[Chart, ...]
     processes: int | None
     range_text: str
+    problem: str = ""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class _SampleWindow:
 
     def limit(self, limit: float, label: str, text: str) -> ChartCurve:
         bars = ((-self.seconds, limit, limit), (0.0, limit, limit))
-        return ChartCurve(label=label, value=text, token=Token.WARN, letter="-", pieces=(bars,), faint=True)
+        return ChartCurve(label=label, value=text, token=Token.WARN, letter="-", pieces=(bars,), style=Style.FAINT)
 
     def chart(self, title: str, value: str, curves: Sequence[ChartCurve], y: Scale, y_unit: AxisUnit) -> Chart:
         return Chart(
@@ -104,10 +109,16 @@ def resources_view(snapshot: Snapshot, data: ChartData, range_seconds: float, *,
     window = _SampleWindow(samples=shown, end=end, seconds=seconds, x_unit=x_unit)
     if any(window.values(reading) for reading in (_utilization, _gpu_memory, _temperature)):
         gpus = (_utilization_chart(run, window), _vram_chart(snapshot, run, window), _temperature_chart(run, window))
-        charts: tuple[Chart, ...] = (*gpus, _ram_and_cpu_chart(snapshot, run, window))
+        charts: tuple[Chart, ...] = (*gpus, _cpu_chart(snapshot, window), _ram_chart(run, window))
     else:
         charts = (_cpu_chart(snapshot, window), _ram_chart(run, window))
+    problem = ""
+    if not samples:
+        started = run is not None and bool(run.attempts)
+        problem = "No samples of this run yet" if started else "Not started yet, so nothing is measured"
+        problem = problem if active or not started else "This run ended before it was measured"
     return ResourcesView(
+        problem=problem,
         charts=charts,
         processes=samples[-1].processes if samples else None,
         range_text=axis_duration(seconds) + ("" if active or not samples else " before its end"),
@@ -169,9 +180,9 @@ def _temperature_chart(run: Run | None, window: _SampleWindow) -> Chart:
 
 
 def _cores(snapshot: Snapshot, used: Sequence[float]) -> float:
-    """The number of cores of the machine, or how many the run used if that is unknown."""
+    """The number of cores of the machine, or how many the run used, at least one, if that is unknown."""
     cores = snapshot.sample.readings.host.cores if snapshot.sample is not None else None
-    return max([*used, cores or 0.0], default=0.0) or 1.0
+    return max([1.0, cores or 0.0, *used])
 
 
 def _cpu_chart(snapshot: Snapshot, window: _SampleWindow) -> Chart:
@@ -189,37 +200,17 @@ def _ram_chart(run: Run | None, window: _SampleWindow) -> Chart:
     return window.chart("RAM", newest, [curve], Scale(0.0, (peak or float(GIGABYTE)) * _HEADROOM), AxisUnit.GIGABYTES)
 
 
-def _ram_and_cpu_chart(snapshot: Snapshot, run: Run | None, window: _SampleWindow) -> Chart:
-    """The chart of RAM with a faint curve of the CPU, scaled so that the top of the chart is all cores."""
-    chart = _ram_chart(run, window)
-    values = window.values(_used_cores)
-    if not values:
-        return chart
-    cores = _cores(snapshot, values)
-    pieces = window.pieces(_used_cores, chart.y.high / cores)
-    cpu = ChartCurve(label=f"CPU of {cores:.0f} cores", token=Token.FAINT, letter="c", faint=True, pieces=pieces)
-    return replace(chart, value=f"{chart.value}   CPU  {values[-1]:.1f} cores", curves=(cpu, *chart.curves))
-
-
 def draw_resources(view: ResourcesView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """Draws the tab in `height` lines: charts in two rows or in one, or only values, depending on the room."""
+    """Draws the tab in `height` lines: charts that fill it, or only values if there is too little room."""
+    if view.problem:
+        return [(), padded((Piece(f" {view.problem}", Token.MUTED),), width), *([()] * (height - 2))][:height]
     status = [_status_line(view, width)] if height > 2 else []
     room = height - len(status)
-    across = max(1, min(2, (width - 1) // _MIN_CHART_WIDTH, len(view.charts)))
-    if room // -(-len(view.charts) // across) < _MIN_CHART_ROWS:  # then as many as fit side by side
-        across = max(1, min(len(view.charts), (width - 1) // _MIN_CHART_WIDTH))
-    down = max(1, min(-(-len(view.charts) // across), room // _MIN_CHART_ROWS))
     if room < _MIN_CHART_ROWS - 1:
         values = [_value_line(chart, width) for chart in view.charts[:room]]
         return [*values, *([()] * (room - len(values))), *status]
-    columns = (width - 1) // across
-    lines: list[Line] = []
-    for row in range(down):
-        charts = view.charts[row * across : (row + 1) * across]
-        rows = room // down + (1 if row < room % down else 0)
-        blocks = [draw_chart(chart, columns - 3, rows, glyphs) for chart in charts]
-        lines += side_by_side(blocks, [index * columns for index in range(len(charts))], width, glyphs)
-    return [*lines, *status]
+    tiles = tiling(len(view.charts), width, room, columns=_MIN_CHART_WIDTH, rows=_MIN_CHART_ROWS)
+    return [*draw_tiles(view.charts, tiles, width, glyphs), *status]
 
 
 def _value_line(chart: Chart, width: int) -> Line:
@@ -233,8 +224,6 @@ def _value_line(chart: Chart, width: int) -> Line:
 
 
 def _status_line(view: ResourcesView, width: int) -> Line:
-    if view.processes is None:
-        return padded((Piece(" no samples yet", Token.MUTED),), width)
     count = "1 process" if view.processes == 1 else f"{view.processes} processes"
     builder = LineBuilder().put(f" {count}   last {view.range_text} (", Token.MUTED).put("x", Token.ACCENT, bold=True)
     return padded(builder.put(" changes)", Token.MUTED).line(), width)

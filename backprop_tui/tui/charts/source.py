@@ -23,6 +23,7 @@ from backprop_tui.store.watched_file import WatchedFile
 
 MAX_RUNS = 8  # whose files stay open; the least recently used are dropped
 MAX_SAMPLES = 1200  # more than three hours at one every ten seconds
+_PAUSE_ENDS = ("continued", "stopping", "ended", "started")
 _FIRST_RESOURCE_BYTES = 1 << 19  # of the end of resources.jsonl, which are read first
 
 
@@ -47,12 +48,13 @@ class ChartData:
     """The metrics and resource samples of one run; `run` is None if only the index knows it.
 
     While a large file is being read, `caught_up` is False and samples of the file represent it. `problem` says why
-    nothing can be read.
+    nothing can be read. `pauses` have start and end, None for the end of one that lasts.
     """
 
     run_id: str
     metrics: Mapping[str, MetricSeries] = field(default_factory=dict)
     resources: tuple[ResourceSample, ...] = ()
+    pauses: tuple[tuple[float, float | None], ...] = ()
     run: Run | None = None
     caught_up: bool = True
     problem: str | None = None
@@ -138,12 +140,14 @@ class _RunFiles:
         self._metrics = MetricsFile(directory.metrics_path)
         self._resources = JsonTail(directory.resources_path, last_bytes=_FIRST_RESOURCE_BYTES)
         self._samples: deque[ResourceSample] = deque(maxlen=MAX_SAMPLES)
+        self._events = JsonTail(directory.events_path)
+        self._pauses: list[tuple[float, float | None]] = []
         self._record = WatchedFile(directory.record_path)
         self._run: Run | None = None
 
     def read(self) -> ChartData:
         try:
-            metrics, resources = self._metrics.read(), self._read_samples()
+            metrics, resources, pauses = self._metrics.read(), self._read_samples(), self._read_pauses()
             if self._record.changed():
                 self._run = self._directory.read()
         except (BackpropError, OSError) as error:
@@ -152,6 +156,7 @@ class _RunFiles:
             run_id=self._run_id,
             metrics=metrics,
             resources=resources,
+            pauses=pauses,
             run=self._run,
             caught_up=self._metrics.caught_up,
         )
@@ -164,6 +169,24 @@ class _RunFiles:
         for lines in self._resources.chunks():
             self._samples += [sample for line in lines if (sample := _parse_sample(line)) is not None]
         return tuple(self._samples)
+
+    def _read_pauses(self) -> tuple[tuple[float, float | None], ...]:
+        self._events.look()
+        if self._events.restarted:
+            self._pauses.clear()
+        for lines in self._events.chunks():
+            for event in lines:
+                self._note_pause(event.get("event"), time_or_none(event.get("time")))
+        return tuple(self._pauses)
+
+    def _note_pause(self, event: object, at: float | None) -> None:
+        if at is None:
+            return
+        is_paused = bool(self._pauses) and self._pauses[-1][1] is None
+        if event == "paused" and not is_paused:
+            self._pauses.append((at, None))
+        elif event in _PAUSE_ENDS and is_paused:
+            self._pauses[-1] = self._pauses[-1][0], at
 
 
 def _parse_sample(line: JsonObject) -> ResourceSample | None:

@@ -270,6 +270,9 @@ class MainScreen(DialogsScreen):
     def action_axis(self) -> None:
         self.selected.charts.next_axis()
 
+    def action_plan(self) -> None:
+        self.selected.charts.switch_plan()
+
     def action_log_scale(self) -> None:
         self.selected.charts.switch_log_scale()
 

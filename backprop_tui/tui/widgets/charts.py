@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -52,19 +52,19 @@ class Steered(Message):
 class ChartMouse:
     """Where a chart is drawn in a widget, and what the mouse means there."""
 
-    def __init__(self, chart: Chart, frame: ChartFrame, *, top: int) -> None:
-        """`top` is the row of the chart's title."""
+    def __init__(self, chart: Chart, frame: ChartFrame, *, top: int, left: int = _LEFT) -> None:
+        """`top` is the row of the chart's title, `left` its first column."""
         self._chart, self._frame = chart, frame
         self.columns = frame.columns  # of the curves
-        self._top = top
+        self._top, self._left = top, left
 
     def covers(self, event: events.MouseEvent) -> bool:
-        column, row = event.x - _LEFT - self._frame.margin, event.y - self._top
+        column, row = event.x - self._left - self._frame.margin, event.y - self._top
         return 0 <= column <= self._frame.columns and 1 <= row <= self._frame.rows + self._frame.below
 
     def place(self, x: int) -> float:
         """Convert a column of the widget to a place on x."""
-        return self._frame.x_at(self._chart, x - _LEFT)
+        return self._frame.x_at(self._chart, x - self._left)
 
     def drag(self, start: int, event: events.MouseEvent, *, done: bool) -> Steered:
         """Interprets a drag from column `start`, where the button went down, to the pointer."""
@@ -74,36 +74,50 @@ class ChartMouse:
         return Steered(lambda navigator: navigator.drag(first, last, done=done))
 
 
-def over_metrics(view: MetricsView, width: int, height: int) -> ChartMouse | None:
-    """Returns the mouse over the chart that is read: the large one, in a grid the first; None when none is drawn."""
+def metrics_mice(view: MetricsView, width: int, height: int) -> list[ChartMouse]:
+    """Returns the mouse over each chart that is drawn, the large one first."""
     from backprop_tui.tui.charts.chart import chart_frame
-    from backprop_tui.tui.charts.metrics_tab import layout_of_view, small_chart_columns
+    from backprop_tui.tui.charts.metrics_tab import layout_of_view
 
     plan = layout_of_view(view, width, height)
+    places = [(chart, tile.columns, tile.rows, plan.small_top + tile.top, tile.chart_left)
+              for chart, tile in zip(view.small, plan.small, strict=False)]  # fmt: skip
     if not view.grid:
-        frame = chart_frame(view.large, plan.large_columns, plan.large_rows)
-        return None if frame is None else ChartMouse(view.large, frame, top=0)
-    frame = chart_frame(view.small[0], small_chart_columns(plan, width), plan.small_rows) if view.small else None
-    return None if frame is None else ChartMouse(view.small[0], frame, top=1)
+        places.insert(0, (view.large, plan.large_columns, plan.large_rows, 0, _LEFT))
+    return [
+        ChartMouse(chart, frame, top=top, left=left)
+        for chart, columns, rows, top, left in places
+        if (frame := chart_frame(chart, columns, rows)) is not None
+    ]
 
 
 class ChartSurface(ScrollView):
-    """A scroll view with a chart that reacts to the mouse."""
+    """A scroll view with charts that react to the mouse."""
 
-    _pressed_at: int | None = None  # the column where the button went down on the chart
+    _pressed_at: int | None = None  # the column where the button went down on a chart
+    _pressed_on: ChartMouse | None = None
+    _hovered_at: int | None = None  # the column of the pointer over a chart
 
     def chart_mouse(self) -> ChartMouse | None:
-        """Returns the mouse over the chart; None when no chart is drawn."""
+        """Returns the mouse over the only chart; None when no chart is drawn."""
         raise NotImplementedError
 
+    def chart_mice(self) -> Sequence[ChartMouse]:
+        """Returns the mouse over each chart that is drawn."""
+        mouse = self.chart_mouse()
+        return [] if mouse is None else [mouse]
+
     def click_elsewhere(self, x: int, y: int) -> None:
-        """Handles a click beside the chart."""
+        """Handles a click, beside a chart or after a chart has moved its cursor there."""
+
+    def _mouse_at(self, event: events.MouseEvent) -> ChartMouse | None:
+        return next((mouse for mouse in self.chart_mice() if mouse.covers(event)), None)
 
     @on(events.MouseScrollDown)
     @on(events.MouseScrollUp)
     def _wheel(self, event: events.MouseScrollDown | events.MouseScrollUp) -> None:
-        mouse = self.chart_mouse()
-        if mouse is not None and mouse.covers(event):
+        mouse = self._mouse_at(event)
+        if mouse is not None:
             event.stop()
             event.prevent_default()
             closer = isinstance(event, events.MouseScrollUp)
@@ -111,27 +125,42 @@ class ChartSurface(ScrollView):
 
     @on(events.MouseDown)
     def _pressed(self, event: events.MouseDown) -> None:
-        mouse = self.chart_mouse()
-        if event.button == 1 and mouse is not None and mouse.covers(event):
-            self._pressed_at = event.x
+        mouse = self._mouse_at(event)
+        if event.button == 1 and mouse is not None:
+            self._pressed_at, self._pressed_on = event.x, mouse
             self.capture_mouse()
 
     @on(events.MouseMove)
-    def _dragged(self, event: events.MouseMove) -> None:
-        mouse = self.chart_mouse()
-        if self._pressed_at is not None and mouse is not None:
-            self.post_message(mouse.drag(self._pressed_at, event, done=False))
+    def _moved(self, event: events.MouseMove) -> None:
+        if self._pressed_at is not None and self._pressed_on is not None:
+            self.post_message(self._pressed_on.drag(self._pressed_at, event, done=False))
+        else:
+            mouse = self._mouse_at(event)
+            self._hover(None if mouse is None else event.x, mouse)
+
+    @on(events.Leave)
+    def _pointer_left(self) -> None:
+        self._hover(None, None)
+
+    def _hover(self, column: int | None, mouse: ChartMouse | None) -> None:
+        """Reads the values under the pointer, as long as it is over a chart."""
+        if column == self._hovered_at:
+            return
+        self._hovered_at = column
+        place = None if column is None or mouse is None else mouse.place(column)
+        self.post_message(Steered(lambda navigator: navigator.hover(place)))
 
     @on(events.MouseUp)
     def _released(self, event: events.MouseUp) -> None:
-        start, self._pressed_at = self._pressed_at, None
-        if start is None:
+        start, mouse = self._pressed_at, self._pressed_on
+        self._pressed_at = self._pressed_on = None
+        if start is None or mouse is None:
             self.click_elsewhere(event.x, event.y)
             return
         self.release_mouse()
-        mouse = self.chart_mouse()
-        if mouse is not None:
-            self.post_message(mouse.drag(start, event, done=True))
+        self.post_message(mouse.drag(start, event, done=True))
+        if abs(event.x - start) < _MIN_DRAG_CELLS:
+            self.click_elsewhere(event.x, event.y)
 
 
 class LossChart(LineWidget):
@@ -185,14 +214,15 @@ class MetricsTab(ChartSurface):
         self.view = view
         self.paint()
 
-    def room(self, *, grid: bool) -> int:
+    def room(self, *, grid: bool, metrics: int) -> int:
+        """Returns how many small charts fit, of so many."""
         from backprop_tui.tui.charts.metrics_tab import metrics_layout
 
-        return max(1, metrics_layout(*self.size, grid=grid).small)
+        return max(1, len(metrics_layout(*self.size, grid=grid, small=metrics).small))
 
     def action_cursor(self, columns: int) -> None:
-        mouse = self.chart_mouse()
-        share = columns / (_COLUMNS_WITHOUT_CHART if mouse is None else mouse.columns)
+        mice = self.chart_mice()
+        share = columns / (mice[0].columns if mice else _COLUMNS_WITHOUT_CHART)
         self.post_message(Steered(lambda navigator: navigator.move(share)))
 
     def action_leave_zoom(self) -> None:
@@ -239,7 +269,7 @@ class MetricsTab(ChartSurface):
 
     def page(self, share: float) -> None:
         """Moves by a few metrics; in a grid by a page."""
-        size = self.room(grid=True) if self.view is not None and self.view.grid else _METRICS_PAGE
+        size = len(self.view.small) if self.view is not None and self.view.grid else _METRICS_PAGE
         self.move(size if share > 0 else -size)
 
     def paint(self) -> None:
@@ -253,8 +283,8 @@ class MetricsTab(ChartSurface):
 
         self.show(draw_metrics(self.view, width, height, self.glyphs))
 
-    def chart_mouse(self) -> ChartMouse | None:
-        return None if self.view is None else over_metrics(self.view, *self.size)
+    def chart_mice(self) -> Sequence[ChartMouse]:
+        return [] if self.view is None else metrics_mice(self.view, *self.size)
 
     @on(events.Resize)
     def _metrics_resized(self) -> None:
@@ -291,7 +321,7 @@ class ResourcesTab(ScrollView):
         if width <= 0 or height <= 0:
             return
         if self.view is None:
-            self.show([(Piece(" no samples yet", Token.MUTED),)])
+            self.show([(Piece(" reading …" if self.glyphs.unicode else " reading", Token.MUTED),)])
             return
         from backprop_tui.tui.charts.resources_tab import draw_resources
 

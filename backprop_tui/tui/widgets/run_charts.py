@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.status import ACTIVE
+from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID, METRICS_ACTIONS, Action
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
@@ -94,9 +95,11 @@ class RunCharts:
         from backprop_tui.tui.charts.metrics_tab import metrics_view
 
         if self._widget is self._loss:
-            self._loss.show_chart(large_chart(Plotter(run, figures, ChartChoices())), layout)
+            choices = ChartChoices(shows_plan=self.choices.shows_plan)
+            self._loss.show_chart(large_chart(Plotter(run, figures, choices)), layout)
         elif self._widget is self._metrics:
-            most = self._metrics.room(grid=self.choices.grid)
+            count = len(self.choices.matching(figures.metrics))
+            most = self._metrics.room(grid=self.choices.grid, metrics=count)
             plotter = self._plotter(run, figures)
             self._metrics.show_view(metrics_view(plotter, snapshot.moment, self._metrics.glyphs, most=most))
         elif self._widget is self._resources:
@@ -137,6 +140,12 @@ class RunCharts:
             self.choices.next_axis()
         self.paint()
 
+    def switch_plan(self) -> None:
+        """Extends x to the planned end, or fits it to the data."""
+        self.choices.shows_plan = not self.choices.shows_plan
+        self.choices.reset_view()
+        self.paint()
+
     def switch_log_scale(self) -> None:
         self.choices.log = not self.choices.log
         self.paint()
@@ -163,6 +172,7 @@ class RunCharts:
         shorts = {
             "next_metric": "metrics",
             "axis": AXIS_WORDS[choices.next_by],
+            **({"plan": "fit data" if choices.shows_plan else "plan"} if choices.by is XUnit.STEP else {}),
             "log_scale": "linear" if choices.log else "log scale",
             "smooth": "smooth",
             "metrics_grid": "one large" if choices.grid else "grid",

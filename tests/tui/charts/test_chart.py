@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.plotting.axes import Scale
-from backprop_tui.tui.charts.chart import (
-    AxisUnit,
-    Chart,
-    ChartCurve,
-    axis_duration,
-    chart_frame,
-    draw_chart,
-    tick_labels,
-)
+from backprop_tui.plotting.track import Style
+from backprop_tui.presentation.curves import AxisUnit, axis_duration, tick_labels
+from backprop_tui.tui.charts.chart import Chart, ChartCurve, chart_frame, draw_chart
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 
@@ -49,7 +43,7 @@ def test_a_chart_has_its_size(
     x = Scale(bars[0][0], bars[-1][0]) if bars else Scale(0, 1)
     chart = replace(
         CHART, curves=(replace(CURVE, pieces=(bars,)),), x=x, y=Scale(min(low, high), max(low, high), log=log),
-        checkpoints=tuple(at for at, _ in values), restarts=((2, x.low),), gaps=(x.low,), cursor=x.high,
+        checkpoints=tuple(at for at, _ in values), restarts=((2, x.low),), holes=(x.low,), cursor=x.high,
     )  # fmt: skip
     lines = draw_chart(chart, width, height, ASCII if ascii_only else UNICODE)
     assert [width_of(line) for line in lines] == [width] * height
@@ -67,7 +61,7 @@ def test_title_legend_axis_and_labels_surround_the_curve() -> None:
     assert text[-1].split() == ["0", "50", "100"]
     assert text[-2].strip().startswith("└───")
     assert text[1].rstrip().endswith("t")
-    assert [line.split()[0] for line in text[1:-2] if "┤" in line] == ["100", "50", "0"]
+    assert [line.split()[0] for line in text[1:-2] if "┤" in line] == ["100", "80", "60", "40", "20", "0"]
 
 
 def test_in_ascii_a_curve_is_drawn_by_its_letter() -> None:
@@ -87,7 +81,7 @@ def test_checkpoints_are_marked_below_the_axis_and_resumes_across_the_curves() -
 
 
 def test_values_that_are_not_finite_are_marked_below_the_axis() -> None:
-    text = _text(replace(CHART, gaps=(50.0,), checkpoints=(20.0,)))
+    text = _text(replace(CHART, holes=(50.0,), checkpoints=(20.0,)))
     assert text[-2].split() == ["◆", "!"]
 
 
@@ -111,7 +105,7 @@ def test_without_points_it_shows_the_empty_text() -> None:
 
 
 def test_a_faint_curve_is_drawn_behind_the_others() -> None:
-    faint = replace(CURVE, token=Token.FAINT, faint=True, label="", ends_in_letter=False)
+    faint = replace(CURVE, token=Token.FAINT, style=Style.FAINT, label="", ends_in_letter=False)
     for curves in ((faint, CURVE), (CURVE, faint)):
         lines = draw_chart(replace(CHART, curves=curves), 60, 14, UNICODE)
         assert not any(piece.token is Token.FAINT for line in lines for piece in line)

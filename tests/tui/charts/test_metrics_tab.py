@@ -11,7 +11,8 @@ from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.run import Attempt, Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.plotting.axes import XUnit
-from backprop_tui.tui.charts.chart import AxisUnit
+from backprop_tui.plotting.track import Style
+from backprop_tui.presentation.curves import AxisUnit
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
@@ -62,18 +63,18 @@ def _twice(again_at: int, *, value: float = 0.0) -> tuple[dict[str, MetricSeries
 
 def test_the_loss_is_large_together_with_the_validation_loss() -> None:
     chart = _view().large
-    assert (chart.title, chart.x.high, chart.checkpoints) == ("loss", 1000.0, (400.0,))
-    assert [(curve.label, curve.token, curve.faint) for curve in chart.curves] == [
-        ("", Token.FAINT, True),
-        ("train", Token.ACCENT, False),
-        ("val", Token.WARN, False),
+    assert (chart.title, chart.x.high, chart.planned, chart.checkpoints) == ("loss", 590.0, 1000.0, (400.0,))
+    assert [(curve.label, curve.token, curve.style) for curve in chart.curves] == [
+        ("", Token.FAINT, Style.BAND),
+        ("train", Token.ACCENT, Style.LINE),
+        ("val", Token.WARN, Style.POINTS),
     ]
     assert [chart.title for chart in _view().small] == ["lr"]
 
 
 def test_a_few_points_are_not_smoothed() -> None:
     chart = _view(chart_data("nano", {"loss": series("loss", falling(9))})).large
-    assert [curve.faint for curve in chart.curves] == [False]
+    assert [curve.style for curve in chart.curves] == [Style.LINE]
 
 
 def test_the_steep_beginning_and_outliers_do_not_determine_the_range() -> None:
@@ -99,9 +100,9 @@ def test_rows_show_last_and_best() -> None:
 
 def test_facts_show_pace_checkpoints_and_the_newest_values() -> None:
     facts = _facts(_view())
-    assert facts[0].startswith("newest step 590  2.0")
-    assert facts[1].startswith("pace 118 ms/step  ETA 50s, at")
-    assert facts[2] == "◆ 1 checkpoint, newest 1m ago, intact"
+    assert facts[:2] == ["step 590  train 2.098", "val 2.478 at step 500"]
+    assert facts[2].startswith("pace 118 ms/step  ETA 50s, at")
+    assert facts[3] == "◆ 1 checkpoint, newest 1m ago, intact"
 
 
 def _navigator(choices: ChartChoices, data: ChartData | None = None) -> ChartNavigator:
@@ -110,10 +111,10 @@ def _navigator(choices: ChartChoices, data: ChartData | None = None) -> ChartNav
 
 def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
     choices = ChartChoices()
-    _navigator(choices).move(-0.1)
+    _navigator(choices).move(-0.17)
     assert choices.cursor == pytest.approx(490)
     view = _view(choices=choices)
-    assert _facts(view)[0].startswith("at cursor step 490  2.19")
+    assert _facts(view)[0].startswith("at step 490  train 2.19")
     assert [(row.name, row.value) for row in view.rows] == [("loss", "2.191"), ("val_loss", "2.478"), ("lr", "3.00e-4")]
     assert view.small[0].cursor == choices.cursor
     _navigator(choices).move(-1)
@@ -124,8 +125,8 @@ def test_the_cursor_shows_the_values_of_all_metrics_at_its_position() -> None:
 
 def test_the_cursor_shows_the_running_time_too() -> None:
     _, data = _twice(400)
-    assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at cursor step 350  35s  2.")
-    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at cursor step 450  45s  2.")
+    assert _facts(_view(data, ChartChoices(cursor=350.0)))[0].startswith("at step 350  35s  2.")
+    assert _facts(_view(data, ChartChoices(cursor=450.0)))[0].startswith("at step 450  45s  2.")
 
 
 def test_the_cursor_moves_at_least_to_the_next_point() -> None:
@@ -136,7 +137,7 @@ def test_the_cursor_moves_at_least_to_the_next_point() -> None:
 
 
 def test_zoom_keeps_the_cursor_in_place_and_returns_to_the_whole_range() -> None:
-    choices = ChartChoices(cursor=200.0)
+    choices = ChartChoices(cursor=200.0, shows_plan=True)
     _navigator(choices).zoom(None, 0.5)
     assert choices.window == (100.0, 600.0)
     _navigator(choices).zoom(600.0, 0.5)
@@ -191,18 +192,17 @@ def test_values_that_are_not_finite_interrupt_the_curve_and_are_marked_and_repor
     losses = falling(60)
     losses[30:33] = [math.nan] * 3
     view = _view(chart_data("nano", {"loss": series("loss", losses, every=10)}))
-    assert view.large.gaps == (300.0,)
+    assert view.large.holes == (300.0,)
     assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 27]
     assert "! loss not finite 3 times, first at 300" in _facts(view)
 
 
 def test_steps_that_a_later_attempt_repeated_are_faint() -> None:
     _, data = _twice(300)
-    counts, faint = _view(data).large.curves[-1], _view(data).large.curves[0]
+    _, faint, counts = _view(data).large.curves
     assert [(piece[0][0], piece[-1][0]) for piece in counts.pieces] == [(0.0, 300.0), (300.0, 490.0)]
-    assert faint.token is Token.FAINT
-    assert faint.pieces[0][0][0] == 310.0
-    assert max(bar[0] for piece in faint.pieces for bar in piece) == 490.0  # the raw curve is faint too
+    assert (faint.token, faint.style) == (Token.FAINT, Style.FAINT)
+    assert [(piece[0][0], piece[-1][0]) for piece in faint.pieces] == [(310.0, 390.0)]
 
 
 def test_a_resume_is_marked_and_judged() -> None:

@@ -12,7 +12,7 @@ from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data
-from tests.tui.snapshots import NOW, gb, gpu, running, sample, snapshot
+from tests.tui.snapshots import NOW, gb, gpu, queued, running, sample, snapshot
 
 LIMITS = RunLimits(gpu_memory_limit=MemoryLimit(fraction=0.8))
 KNOWN = running("nano", spec={"limits": LIMITS})
@@ -24,26 +24,36 @@ def _view(data: ChartData | None = None, *, seconds: float = 1800, active: bool 
     return resources_view(NOW_KNOWN, data, seconds, active=active)
 
 
-def test_four_charts_with_limits_and_peaks() -> None:
+def test_each_reading_has_a_chart_with_its_limit_and_peak() -> None:
     charts = _view().charts
     assert [(chart.title, chart.value) for chart in charts] == [
         ("GPU 0 utilization", "89%"),
         ("VRAM", "61.2 GB"),
         ("temperature", "76 °C"),
-        ("RAM", "21.4 GB   CPU  1.5 cores"),
+        ("CPU", "1.5 cores"),
+        ("RAM", "21.4 GB"),
     ]
     legends = [[f"{curve.label} {curve.value}".strip() for curve in chart.curves if curve.label] for chart in charts]
     assert legends == [
         ["mean 84%"],
         ["limit 64 GB", "peak 61.2 GB"],
         ["pauses at 85", "peak 76 °C"],
-        ["CPU of 32 cores", "peak 21.4 GB"],
+        ["peak 1.5"],
+        ["peak 21.4 GB"],
     ]
 
 
 def test_without_a_gpu_cpu_and_ram_have_a_chart_each() -> None:
     samples = (ResourceSample(time=NOW.wall - 5, cpu_percent=120.0, ram_bytes=gb(2), processes=1),)
     assert [chart.title for chart in _view(ChartData(run_id="nano", resources=samples)).charts] == ["CPU", "RAM"]
+
+
+def test_a_run_that_waits_has_one_sentence() -> None:
+    waiting = queued("later")
+    view = resources_view(snapshot(waiting), ChartData(run_id="later", run=waiting.run), 1800, active=False)
+    lines = [text_of(line).strip() for line in draw_resources(view, 100, 20, UNICODE)]
+    assert len(lines) == 20
+    assert list(filter(None, lines)) == ["Not started yet, so nothing is measured"]
 
 
 def test_a_short_history_fills_the_chart() -> None:

@@ -157,15 +157,15 @@ async def test_keys_change_metric_axis_scale_and_smoothing() -> None:
 async def test_the_cursor_in_the_chart_reads_values() -> None:
     async with staged() as stage:
         await stage.press("2", "tab")
-        assert "newest step 590" in stage.metrics.shown_text
+        assert " step 590  train" in stage.metrics.shown_text
         await stage.press("h", "h", "left")
-        assert "at cursor step 5" in stage.metrics.shown_text
+        assert "at step 5" in stage.metrics.shown_text
         assert "at cursor" in stage.metrics.line_text(0)
         await stage.press("shift+right")
-        assert "newest step 590" in stage.metrics.shown_text
+        assert " step 590  train" in stage.metrics.shown_text
     async with staged((80, 24)) as stage:
         await stage.press("2", "tab", "plus", "h", "h")
-        assert "at cursor step 570  2.1" in stage.metrics.shown_text
+        assert "at step 570  train 2.1" in stage.metrics.shown_text
 
 
 async def test_escape_leaves_the_chart_zoom_before_the_pane() -> None:
@@ -186,7 +186,7 @@ async def test_the_mouse_reads_drags_and_zooms_in_the_chart_and_chooses_metrics(
     async with staged() as stage:
         await stage.press("2", "tab", "plus")
         await stage.pilot.click(MetricsTab, offset=(30, 5))
-        assert "at cursor step 3" in stage.metrics.shown_text
+        assert "at step 2" in stage.metrics.shown_text
         await stage.pilot.mouse_down(MetricsTab, offset=(20, 5))
         await stage.pilot.hover(MetricsTab, offset=(40, 5))
         await stage.pilot.mouse_up(MetricsTab, offset=(40, 5))
@@ -224,10 +224,40 @@ async def test_typing_filters_the_metrics() -> None:
         assert "loss" in stage.metrics.line_text(0)
 
 
+async def test_x_fits_the_data_or_extends_to_the_planned_end() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab")
+        assert "1k ▸" in stage.metrics.shown_text
+        assert "plan" in stage.main.query_one(FooterBar).shown_text
+        await stage.press("X")
+        assert "1k ▸" not in stage.metrics.shown_text
+        assert stage.metrics.view is not None
+        assert stage.metrics.view.large.x.high == 1000
+        await stage.press("X")
+        assert stage.metrics.view.large.x.high == 590
+
+
+async def test_the_pointer_reads_values_and_the_cursor_returns_when_it_leaves() -> None:
+    async with staged() as stage:
+        await stage.press("2", "tab", "plus", "h")
+        pinned = stage.main.selected.charts.choices.cursor
+        await stage.pilot.hover(MetricsTab, offset=(30, 5))
+        await stage.press()
+        assert "at step 2" in stage.metrics.shown_text
+        assert "●" in stage.metrics.shown_text
+        await stage.pilot.hover(MetricsTab, offset=(100, 12))
+        await stage.press()
+        assert stage.main.selected.charts.choices.cursor == pinned
+        small = next(row for row in range(stage.metrics.size.height) if "lr" in stage.metrics.line_text(row)[:6])
+        await stage.pilot.hover(MetricsTab, offset=(30, small + 3))
+        await stage.press()
+        assert stage.main.selected.charts.choices.cursor != pinned
+
+
 async def test_a_grid_shows_all_metrics_in_the_same_size() -> None:
     async with staged() as stage:
         await stage.press("M", "tab")
-        assert stage.metrics.line_text(0).startswith(" 1-3 of 3 metrics")
+        assert stage.metrics.line_text(0).startswith(" 3 metrics")
         await stage.press("h", "j")
         assert stage.main.selected.charts.choices.metric == "val_loss"
         await stage.press("M")
