@@ -139,7 +139,8 @@ class Ask(DismissOnce, ModalScreen[str]):
         cursor = self._rows[self._cursor]
         visible = max(1, height - 2)
         self._top = max(0, min(max(self._top, cursor - visible + 1), cursor, len(lines) - visible))
-        self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=cursor - self._top)
+        marked = None if self._typed else cursor - self._top
+        self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=marked)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
@@ -329,7 +330,7 @@ def new_limit(text: str, limit: float | None) -> float:
     try:
         minutes = KEYS["max_run_minutes"].kind.read(added)
     except WrongValue as error:
-        raise ValueError(f"{added or 'it'} {error}") from error
+        raise ValueError("not a time such as 60, 2h or 1h30m") from error
     if minutes is None:
         return inf
     if text.startswith("="):
