@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -55,7 +55,7 @@ TABLE = read_table(_PAGE.read_text(encoding="utf-8"))
 _COLUMNS = [*next(iter(TABLE.cells.values()))]
 
 
-def in_status(status: Status, logs: Path, **fields: str) -> KnownRun:
+def in_status(status: Status, logs: Path, **fields: Any) -> KnownRun:
     """A run in this status; all but those that wait have a log."""
     run_id = f"{fields.get('group', '')}{status.value}"
     if status is Status.QUEUED:
