@@ -6,6 +6,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +22,7 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
-from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
+from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
@@ -87,6 +88,8 @@ class Bridge:
         self._focus = focus or WindowFocus()
         self._absence = AbsenceTracker(home, self._focus)
         self._end_command = end_command
+        self._seen_failures = SeenFailures(home)
+        self.seen_failures: set[str] = set()  # ids of runs; the screen adds what is looked at, and the bridge stores it
         self._digest_requested = False
         self._is_demo = is_demo
         self._logout: LogoutEffect | None = None
@@ -111,6 +114,7 @@ class Bridge:
             StorageFailed: the state directory cannot be read.
         """
         self.rule = _read_rule(self._home.pane_rule)
+        self.seen_failures |= self._seen_failures.read()
         self._last = replace(self._reader.read(None), is_demo=self._is_demo)
         return self._last
 
@@ -143,8 +147,9 @@ class Bridge:
         loop = asyncio.get_running_loop()
         while True:
             self._wake_up.clear()
+            seen = frozenset(self.seen_failures)
             try:
-                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected)
+                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected, seen)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
@@ -168,15 +173,18 @@ class Bridge:
     def close(self) -> None:
         """Stops the bridge's own sampler, if any; the supervisor continues."""
         self._absence.leave(time.time())
+        if self._last is not None:
+            self._seen_failures.note(frozenset(self.seen_failures), self._last)
         if self._sampler is not None:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _poll(self, selected: str | None) -> tuple[Snapshot, list[Message]]:
+    def _poll(self, selected: str | None, seen_failures: AbstractSet[str]) -> tuple[Snapshot, list[Message]]:
         """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
         snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), is_demo=self._is_demo)
         self._keep_supervisor(snapshot)
         self._keep_sampler(snapshot)
+        self._seen_failures.note(seen_failures, snapshot)
         return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
     def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:

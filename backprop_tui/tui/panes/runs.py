@@ -140,6 +140,11 @@ class RunsTable(LineWidget, can_focus=True):
             self._filtering = event.key not in ("enter", "escape")
             self.post_message(self.FilterKey(event.key, event.character))
 
+    @property
+    def cursor(self) -> str | None:
+        """The row under the cursor; None while no row is shown, though `selected` is kept until it is shown again."""
+        return self.selected if self.view.rows else None
+
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning

@@ -68,11 +68,11 @@ class PanesScreen(RuledScreen):
         super().__init__(bridge)
         self.snapshot = snapshot
         self.glyphs = glyphs
-        self.state = UiState(row=selected_run)
+        self.state = UiState(row=selected_run, seen=bridge.seen_failures)
         self._painted_size = Size(0, 0)
         self._has_cursor = False
         self._settling: Timer | None = None
-        self._held: str | None = None  # the run whose details were opened because it is held
+        self._held: str | None = None  # the selected run, if its details were opened because it is held
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
@@ -120,11 +120,17 @@ class PanesScreen(RuledScreen):
             return
         self.snapshot = snapshot
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
-        self._leave_details_when_started()
+        self._follow_held()
+        if self.state.marked:
+            self.state.marked &= {run.id for run in snapshot.runs}
         self.paint()
         if self._awaited is not None and snapshot.find(self._awaited) is not None:
             self.runs_table.select(self._awaited)
             self._awaited = None
+
+    def await_run(self, run_id: str | None) -> None:
+        """Selects a run that was just queued, as soon as it appears."""
+        self._awaited = run_id
 
     def fail(self, text: str) -> None:
         """Says in the header that the store cannot be read; the last snapshot stays."""
@@ -165,14 +171,31 @@ class PanesScreen(RuledScreen):
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
+        self.selected.show_run(self.state.selected_run(self.snapshot), self.snapshot, self._layout_now)
+        self._paint_footer()
+
+    @on(events.ScreenSuspend)
+    @on(events.ScreenResume)
+    def _paint_footer(self) -> None:
+        """The keys that apply; none while a dialog takes the keys."""
+        footer, width = self.query_one(FooterBar), self.app.size.width
+        if self.app.screen is not self:
+            footer.show([])
+            return
         run = self.state.selected_run(self.snapshot)
-        self.selected.show_run(run, self.snapshot, self._layout_now)
         status = None if run is None or self.state.row == OLDER else run.status
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
         )
-        marked = f"{len(self.state.marked)} marked" if self.state.marked else ""
-        self.query_one(FooterBar).show_actions(actions, self.app.size.width, note=marked)
+        footer.show_actions(actions, width, note=self._marks_note())
+
+    def _marks_note(self) -> str:
+        """How many runs are marked, and how many of them an action ignores because they are not shown."""
+        if not self.state.marked:
+            return ""
+        shown = sum(run.id in self.state.marked for run in self._visible_runs())
+        hidden = len(self.state.marked) - shown
+        return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
     def _lay_out(self, runs: int) -> None:
         """Divides the screen for so many rows of the list, and what the selected run has to show."""
@@ -189,7 +212,7 @@ class PanesScreen(RuledScreen):
             self.app.size.height,
             gpus=0 if sample is None else len(sample.readings.gpus),
             problem=problem_view(self.snapshot, self.state.seen) is not None,
-            zoom=self.state.zoom,
+            zoom=self.state.zoom_now,
             opened=self.state.opened,
             needs=needs,
         )
@@ -258,8 +281,8 @@ class PanesScreen(RuledScreen):
 
     def _follow_cursor(self) -> None:
         """Brings the state up to date with the cursor of the table."""
-        row = self.runs_table.selected
-        if row is not None and (row != self.state.row or not self._has_cursor):
+        row = self.runs_table.cursor
+        if row != self.state.row or not self._has_cursor:
             self._has_cursor = True
             self.state.select(row, self.snapshot.moment.monotonic)
             self._row_changed()
@@ -282,31 +305,33 @@ class PanesScreen(RuledScreen):
         if self._layout_now != shown:
             self.paint()
 
+    def _visible_runs(self) -> list[KnownRun]:
+        return self.state.visible_runs(self.snapshot, self.runs_table.view.rows)
+
     def _row_changed(self) -> None:
-        """Reads the run's events; the first time opens the log of a failed run and the details of a held one."""
+        """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
         run = self.state.selected_run(self.snapshot)
         self._bridge.select(None if run is None else run.id)
-        if run is None or run.id in self.state.visited or _is_undecided(run):
-            return
-        self.state.visited.add(run.id)
-        if run.status in (Status.FAILED, Status.LOST, Status.STARTING):
-            self.selected.choose(LOG)
-        elif run.status is Status.QUEUED and run.record["hold_reasons"]:
-            self.selected.choose(DETAILS)
-            self._held = run.id
+        self._held = None
+        self.selected.borrow(self._tab_of(run))
+        self._follow_held()
 
-    def _leave_details_when_started(self) -> None:
-        """Goes back to the log when a held run starts, unless another tab was chosen meanwhile."""
+    def _tab_of(self, run: KnownRun | None) -> int | None:
+        """The log of a run that failed or is starting, the first time that it is selected; else the chosen tab."""
+        if run is None or run.status is Status.QUEUED or run.id in self.state.visited:
+            return None
+        self.state.visited.add(run.id)
+        return LOG if run.status in (Status.FAILED, Status.LOST, Status.STARTING) else None
+
+    def _follow_held(self) -> None:
+        """Shows the details while the selected run is held, and the chosen tab again when it starts."""
         run = self.state.selected_run(self.snapshot)
-        if self._held is None:
-            if run is not None and run.status is Status.QUEUED and self.selected.tab == LOG:
-                self._row_changed()  # it was queued a moment ago, and may be held now
-            return
-        if run is None or run.id != self._held or self.selected.tab != DETAILS:
+        if run is not None and run.id != self._held and run.status is Status.QUEUED and run.record["hold_reasons"]:
+            self._held = run.id
+            self.selected.borrow(DETAILS)
+        elif run is not None and run.id == self._held and run.status is not Status.QUEUED:
             self._held = None
-        elif run.status is not Status.QUEUED:
-            self._held = None
-            self.selected.choose(LOG)
+            self.selected.borrow(None)
 
     def go_to(self, run_id: str) -> None:
         """Moves the cursor to a run, even if a fold, the filter or its age hides it."""
@@ -364,8 +389,3 @@ class PanesScreen(RuledScreen):
     @on(SelectedHeading.TabClicked)
     def _tab_clicked(self, message: SelectedHeading.TabClicked) -> None:
         self.selected.choose(message.tab)
-
-
-def _is_undecided(run: KnownRun) -> bool:
-    """Whether the governor has not said yet why the queued run waits."""
-    return run.status is Status.QUEUED and not run.record["hold_reasons"]

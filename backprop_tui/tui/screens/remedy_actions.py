@@ -13,6 +13,7 @@ from backprop_tui.tui.commands import CommandResult, CommandRunner
 from backprop_tui.tui.panes.waiting import CheckRow
 from backprop_tui.tui.screens.questions import CANCEL, Answer, Question
 from backprop_tui.tui.screens.run_actions import RunActions
+from backprop_tui.tui.screens.ui_state import Targets
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.dialogs import DialogsScreen
@@ -56,7 +57,7 @@ class RemedyActions:
                 self._screen.go_to(remedy.run_id)
             case Deed.STOP:
                 occupant = self._screen.snapshot.find(remedy.run_id)
-                await self._run_actions.stop([] if occupant is None else [occupant])
+                await self._run_actions.stop(Targets(runs=[] if occupant is None else [occupant]))
             case Deed.RERUN:
                 self._screen.action_copy_as_new()
             case Deed.DOCTOR:
