@@ -48,6 +48,8 @@ class Glyphs:
     divider: str
     following: str
     times: str
+    edge_error: str
+    edge_warning: str
     unicode: bool
     curves: Curves
 
@@ -94,6 +96,8 @@ _GLYPHS = {
     "divider": ("│", "|"),
     "following": ("▾", "v"),
     "times": ("×", "x"),
+    "edge_error": ("█", "X"),
+    "edge_warning": ("▐", "!"),
 }
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.log import search as search_module
 from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.log.page import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
-from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
+from backprop_tui.tui.log.page import ERROR_PATTERN, LineKind, Problem, classify_line, is_traceback_step
+from backprop_tui.tui.log.problems import ProblemMap, ProblemMatcher
+from backprop_tui.tui.log.search import LineMatcher, MatchCounts, Matcher, MatchSearch, compile_pattern
 
 LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" * 40, b"loss\rgone", b"\rx\rloss"])
 
@@ -24,7 +25,7 @@ def opened(path: Path, content: bytes) -> LogFile:
     return file
 
 
-def all_matches(matcher: Matcher, file: LogFile) -> list[int]:
+def all_matches(matcher: LineMatcher, file: LogFile) -> list[int]:
     starts: list[int] = []
     position = -1
     while True:
@@ -144,7 +145,7 @@ def test_searching_errors_in_many_lines_at_once_finds_the_same_as_one_by_one(tmp
     content = b"fine\n  Killed\nKilled\n\nValueError: x\nloss\nnan\nno ERRORS\n"
     file = opened(tmp_path / "log", content)
     assert (
-        all_matches(Matcher(ERROR_PATTERN, one_by_one=False), file)
+        all_matches(ProblemMatcher(Problem.ERROR, ProblemMap()), file)
         == all_matches(Matcher(ERROR_PATTERN), file)
         == [14, 22]
     )

@@ -12,7 +12,8 @@ import pytest
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.log.escapes import plain_text
 from backprop_tui.tui.log.page import LogPage, draw_status
-from backprop_tui.tui.log.session import LogSession, LogThread
+from backprop_tui.tui.log.session import LogSession
+from backprop_tui.tui.log.thread import LogThread
 
 NOW = 2_000_000_000.0
 
@@ -76,7 +77,7 @@ def test_scrolled_up_it_stays_where_it_is_while_the_log_grows(log: Path) -> None
     grow(log, b"new\n" * 500)
     after = settled(session)
     assert texts(after) == texts(before) == [f"line {number}" for number in range(986, 996)]
-    assert status(after).startswith("▪ at line 986, 505 below")
+    assert status(after).startswith("▪ line 995 of 1,500")
 
 
 def test_scrolled_down_to_the_end_it_follows_again(log: Path) -> None:
@@ -131,14 +132,14 @@ def test_a_search_goes_to_the_next_match_and_counts_all(log: Path) -> None:
     session.search("line 5.$")
     page = settled(session)
     assert page.search is not None
-    assert (page.target_number, page.search.ordinal, page.search.count) == (50, 1, 10)
+    assert (page.cursor_number, page.search.ordinal, page.search.count) == (50, 1, 10)
     session.next_match(forward=True)
-    assert settled(session).target_number == 51
+    assert settled(session).cursor_number == 51
     session.next_match(forward=False)
-    assert settled(session).target_number == 50
+    assert settled(session).cursor_number == 50
     session.next_match(forward=False)
     page = settled(session)
-    assert page.target_number == 59
+    assert page.cursor_number == 59
     assert "wrapped" in status(page)
     assert "/line 5.$ " in status(page)
     assert any(span.is_match for row in page.rows for span in row.spans)
@@ -161,8 +162,8 @@ def test_an_invalid_expression_says_why(log: Path) -> None:
 def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
     grow(log, b'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x\n' + b"after\n" * 100)
     page = opened(log, failed=True, live=False).page(NOW)
-    assert page.target_number == 1003
-    assert status(page).startswith("▪ at line 1,003 of 1,103")
+    assert page.cursor_number == 1003
+    assert status(page).startswith("▪ line 1,003 of 1,103")
 
 
 def test_the_error_stays_visible_when_the_pane_shrinks(log: Path) -> None:
@@ -183,7 +184,7 @@ def test_the_next_error_is_searched_from_the_top(log: Path) -> None:
     numbers = []
     for _ in range(3):
         session.next_error()
-        numbers.append(settled(session).target_number)
+        numbers.append(settled(session).cursor_number)
     assert numbers == [1001, 1003, 1001]
 
 
@@ -215,7 +216,7 @@ def test_a_search_at_the_end_starts_with_the_last_match(log: Path) -> None:
     session.search("line 5.$")
     page = settled(session)
     assert page.search is not None
-    assert (page.target_number, page.search.ordinal, page.note) == (59, 10, "")
+    assert (page.cursor_number, page.search.ordinal, page.note) == (59, 10, "")
 
 
 PATIENCE_SECONDS = 10
@@ -243,7 +244,7 @@ def test_a_command_is_carried_out_at_once_and_stopping_closes_the_file(tmp_path:
     while pages.get(timeout=PATIENCE_SECONDS).total != 2:
         pass
     thread.submit(LogSession.to_top)
-    assert pages.get(timeout=PATIENCE_SECONDS).first == 1
+    assert pages.get(timeout=PATIENCE_SECONDS).cursor_number == 1
     thread.stop()
     thread._thread.join(PATIENCE_SECONDS)
     assert not thread._thread.is_alive()
