@@ -21,6 +21,7 @@ class FilteredLines:
         self._file = file
         self._low = self._high = max(0, min(position, file.size - 1)) // STRETCH_BYTES  # low to below high is searched
         self._end = self._low * STRETCH_BYTES  # bytes; the end of what is searched
+        self._reached_end = False  # then the last line was perhaps unfinished when it was searched
         self._counts: dict[int, int] = {}  # by stretch; without those that have none
         self._cache: dict[int, list[int]] = {}  # the starts, by stretch
         self._is_downward = True
@@ -48,9 +49,11 @@ class FilteredLines:
         """Searches another stretch: after and before the searched part by turns."""
         self._is_downward = not self.reaches_end and (self._is_downward or self._low == 0)
         if self._is_downward:
-            self._forget_unfinished()
+            if self._reached_end:
+                self._forget_last_line()
             stretch, self._high = self._high, self._high + 1
             self._end = min(self._file.size, self._high * STRETCH_BYTES)
+            self._reached_end = self._end == self._file.size
         else:
             self._low -= 1
             stretch = self._low
@@ -59,10 +62,8 @@ class FilteredLines:
             self._counts[stretch] = count
         self._is_downward = not self._is_downward
 
-    def _forget_unfinished(self) -> None:
-        """Drops the stretches from the last line on, which was perhaps unfinished when it was searched."""
-        if self._high == self._low:
-            return
+    def _forget_last_line(self) -> None:
+        """Drops the stretches from the last line on."""
         unfinished = self._file.line_start(self._end) // STRETCH_BYTES
         while self._high > max(self._low, unfinished):
             self._high -= 1

@@ -36,7 +36,7 @@ _MIXES = (0.2, 0.4, 0.6, 0.8)
 _CUBE = (0, 95, 135, 175, 215, 255)  # levels of xterm's colors 16 to 231
 
 _EDGE = {
-    Problem.NONE: ("divider", Token.MUTED),
+    Problem.UNKNOWN: ("between", Token.MUTED),
     Problem.WARNING: ("edge_warning", Token.WARN),
     Problem.ERROR: ("edge_error", Token.BAD),
 }
@@ -50,7 +50,7 @@ class RowOnPage(NamedTuple):
     row: LogRow | None
     is_highlighted: bool = False
     is_marked: bool = False
-    edge: Problem = Problem.UNKNOWN
+    edge: Problem = Problem.NONE
     has_thumb: bool = False
 
 
@@ -173,7 +173,7 @@ def row_width(row: LogRow) -> int:
 
 def row_at(page: LogPage, y: int, *, focused: bool) -> RowOnPage:
     """A row as it is painted; the cursor is only shown with the focus, or where a search or an error brought it."""
-    edge = page.edge[y] if y < len(page.edge) and page.thumb else Problem.UNKNOWN
+    edge = page.edge[y] if y < len(page.edge) and page.thumb else Problem.NONE
     row = page.rows[y] if y < len(page.rows) else None
     line = None if row is None or row.kind is LineKind.RULE else row.start
     return RowOnPage(

@@ -33,12 +33,12 @@ def places_near(lines: Sequence[str], index: int) -> Iterator[Place]:
     first its frames in the user's own code, the innermost first, then those of libraries.
     """
     texts = _without_ranks(lines)
-    for near in texts[index : index + 1] + (texts[index - 1 : index] if index else []):
-        frame = parse_frame(near)
+    if texts:
+        is_source = index > 0 and texts[index].startswith("    ") and parse_frame(texts[index]) is None
+        frame = parse_frame(texts[index - is_source])
         if frame is not None:
             yield Place(frame[0], frame[1])
-            break
-    yield from mentioned_places(texts[index] if texts else "")
+        yield from mentioned_places(texts[index])
     heads = [number for number, text in enumerate(texts) if TRACEBACK in text]
     head = max((number for number in heads if number <= index), default=min(heads, default=len(texts)))
     end = min((number for number in heads if number > head), default=len(texts))
@@ -61,7 +61,9 @@ def cause_places(advice: str, lines: Sequence[str]) -> Iterator[Place]:
     frames = [Place(*frame[:2]) for frame in map(parse_frame, _without_ranks(lines)) if frame is not None]
     yield from (place for place in reversed(frames) if (os.path.basename(place.path), place.line) in named)
     yield from mentioned_places(advice)
-    yield from places_near(lines, len(lines) - 1)
+    heads = [number for number, line in enumerate(lines) if TRACEBACK in line]
+    if heads:
+        yield from places_near(lines, heads[-1])
 
 
 def _by_likelihood(texts: Iterable[str]) -> Sequence[Place]:

@@ -44,32 +44,35 @@ class ProblemMap:
         self._stride = _FIRST_STRIDE_BYTES
         self._begin: int | None = None  # bytes; None: nothing was looked at
         self._end = 0
-        self._due_to = 0
+        self._size = 0  # of the file at the last poll
+        self._steps_allowed = 0
         self._stuck_at = -1  # the size of the file when its last line was found unfinished
 
     @property
     def has_work(self) -> bool:
-        return self._end < self._due_to
+        return self._steps_allowed > 0 and self._end < self._size
 
     def allow(self, file: LogFile) -> None:
         """Permits to look at what is new, called after each poll: the end of the file at first, later one unit."""
+        self._size = file.size
         if self._begin is None:
             if file.size:
                 self._begin = self._end = max(0, file.size - FIRST_BYTES)
-                self._due_to = file.size
+                self._steps_allowed = 2 * FIRST_BYTES // UNIT_BYTES + 1
         elif file.size != self._stuck_at:
-            self._due_to = min(file.size, max(self._due_to, self._end + UNIT_BYTES))
+            self._steps_allowed = max(self._steps_allowed, 1)
 
     def step(self, file: LogFile) -> None:
         content = file.read(self._end, self._end + UNIT_BYTES)
         complete = content.rfind(b"\n") + 1
         if not complete and len(content) < UNIT_BYTES:
-            self._due_to, self._stuck_at = self._end, file.size
+            self._steps_allowed, self._stuck_at = 0, file.size
             return
         first = content.find(b"\n") + 1 if self._end == self._begin and self._begin else 0
         for offset, problem in problem_lines(content[first:complete]):
             self._note(self._end + first + offset, problem)
         self._end += complete or len(content)  # nothing is looked for in a line that is longer than a unit
+        self._steps_allowed = self._steps_allowed - 1 if self._end < self._size else 0
 
     def _note(self, position: int, problem: Problem) -> None:
         while position >= MAX_CELLS * self._stride:
@@ -88,7 +91,7 @@ class ProblemMap:
         """The bytes that a row of the edge stands for; the parts of two rows share no cell if they are larger."""
         stride = self._stride
         begin, end = (size * number // rows // stride * stride for number in (row, row + 1))
-        return begin, max(end, begin + stride)
+        return begin, max(end, begin + stride) if row + 1 < rows else size
 
     def _worst(self, begin: int, end: int) -> Problem:
         if self._begin is None or not self._begin <= (begin + end) // 2 < max(self._end, 1):

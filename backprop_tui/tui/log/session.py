@@ -204,8 +204,10 @@ class LogSession:
         self._cursor, self._jumped, self._is_at_end_error, self._note = cursor, False, False, ""
 
     def _here(self, rows: Sequence[LogRow]) -> int | None:
-        """The line of the cursor; while following the last one."""
-        return self._cursor if self._cursor is not None else rows[-1].start if rows else None
+        """The line of the cursor; while following the last one, and if a filter hides it the one after it."""
+        if self._cursor is None or self._shown is None:
+            return self._cursor if self._cursor is not None else rows[-1].start if rows else None
+        return next((row.start for row in rows if row.start >= (self._cursor or 0)), rows[-1].start if rows else None)
 
     # Searching and filtering
 

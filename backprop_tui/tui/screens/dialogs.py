@@ -262,7 +262,7 @@ class DialogsScreen(PanesScreen):
         named = [*islice(places, _MAX_PLACES)]
         place = next(filter(None, (place.resolved(directory) for place in named)), None)
         if place is None:
-            missing = f"{sanitize(named[0].path)} does not exist here" if named else "No line of a file is named there"
+            missing = f"{sanitize(named[0].path)} does not exist here" if named else "No file and line is named here"
             self.tell(missing, bad=True)
             return
         try:

@@ -211,6 +211,9 @@ class LogView(ScrollView):
             )
         return self._brush.strip(self._row(y), left=self._left, width=self.size.width)
 
+    def selectable_line(self, y: int) -> Strip:
+        return self.render_line(y).crop(0, self.size.width - EDGE_COLUMNS)
+
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._brush = None

@@ -114,29 +114,29 @@ def test_an_invalid_regular_expression_says_why() -> None:
     assert compile_pattern("(") == "missing ), unterminated subpattern at position 0"
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ("Traceback (most recent call last):", LineKind.ERROR),
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
-        ("KeyboardInterrupt", LineKind.ERROR),
-        ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
-        ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
-        ("Killed", LineKind.ERROR),
-        ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
-        ("Loss is nan, stopping training", LineKind.ERROR),
-        ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
-        ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
-        ("WARNING:root:slow", LineKind.WARNING),
-        ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
-        ("Saved model to best.safetensors", LineKind.CHECKPOINT),
-        ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
-        ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
-        ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
-        ("loading finances and banana data", LineKind.PLAIN),
-        ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
-    ],
-)
+CLASSIFIED = [
+    ("Traceback (most recent call last):", LineKind.ERROR),
+    ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
+    ("KeyboardInterrupt", LineKind.ERROR),
+    ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
+    ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
+    ("Killed", LineKind.ERROR),
+    ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
+    ("Loss is nan, stopping training", LineKind.ERROR),
+    ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
+    ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
+    ("WARNING:root:slow", LineKind.WARNING),
+    ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
+    ("Saved model to best.safetensors", LineKind.CHECKPOINT),
+    ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
+    ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
+    ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
+    ("loading finances and banana data", LineKind.PLAIN),
+    ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
+]
+
+
+@pytest.mark.parametrize(("line", "kind"), CLASSIFIED)
 def test_lines_are_classified_by_their_text(line: str, kind: LineKind) -> None:
     assert classify_line(line) is kind
 
