@@ -206,7 +206,12 @@ def merge_live(run: Run, live: Live | None) -> Run:
     """Merges the live record of the newest attempt into the run; a record of another attempt is ignored."""
     if live is None or not run.attempts or live.attempt != run.attempt.number:
         return run
-    attempt = replace(run.attempt, running_seconds=live.clock.running_seconds, paused_seconds=live.clock.paused_seconds)
+    attempt = replace(
+        run.attempt,
+        running_seconds=live.clock.running_seconds,
+        paused_seconds=live.clock.paused_seconds,
+        log_offset=live.attempt_log_offset,
+    )
     if live.own_log is not None and live.own_log.attempt == attempt.number:
         attempt = replace(attempt, output_path=live.own_log.path, output_problem=live.own_log.problem)
     return replace(

@@ -211,6 +211,7 @@ class Attempt:
     refused_option: str | None = None  # added by this program, and the script refused it
     output_path: str | None = None  # where its output went if that is not the log
     output_problem: str | None = None  # why nothing could be read there
+    log_offset: int | None = None  # size of the log in bytes when it started; None: not recorded
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,10 @@ REQUEST_TAGS: dict[type[Request], str] = {
 _PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset")
 # The fields of a spec and of an attempt that the public form shows; "record" has the others.
 _PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
-_PUBLIC_ATTEMPT = ["number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"]
+_PUBLIC_ATTEMPT = [
+    *("number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"),
+    "log_offset",
+]
 
 
 def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON

@@ -183,6 +183,7 @@ _RUNS = _group(
     _action("compare", "c", "compare", "compare marked runs"),
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
+    _action("editor", "O", "editor", "failing line in $EDITOR", "Open the failing line in $EDITOR"),
     _action("view", "v", "view", "view: sort, columns", "Change order and columns"),
     _action("older", "a", "older", "show or hide older runs"),
 )
@@ -221,13 +222,18 @@ MAIN_ACTIONS = (*_ANYWHERE, *_MOVE, *_RUNS, *_EMPTY, *_GROUP, *_LOG, *_CHARTS)
 
 LOG_ACTIONS = _group(
     LOG,
+    _action("mark", "space", "mark", "mark the line"),
+    _action("mark_down", "J shift+down", "mark down", "mark lines down, up", shown="J K", method="extend_marks(1)"),
+    _action("mark_up", "K shift+up", "mark up", shown="K", method="extend_marks(-1)"),
+    _action("copy_lines", "y", "copy", "copy the line or the marked ones"),
+    _action("filter_lines", "ampersand", "only lines with", "show only lines that match", shown="&"),
     _action("follow", "f", "follow"),
     _action("wrap", "w", "wrap"),
     _action("next_match", "n", "next match", "next, previous match", shown="n N", method="match(True)"),
     _action("previous_match", "N", "previous match", method="match(False)"),
-    _action("search", "slash", "another search", shown="/"),
+    _action("search", "slash", "search", shown="/"),
     _action("next_error", "exclamation_mark", "next error", "next error line", shown="!"),
-    _action("end_search", "escape", "end search", shown="esc"),
+    _action("end_search", "escape", "end search", "end search, filter, marks", shown="esc"),
     _action("log_left", "h left", "left", method="scroll_sideways(-1)"),
     _action("log_right", "l right", "right", method="scroll_sideways(1)"),
     _action("line_start", "0", "line start", "line start, end", shown="0 $"),
@@ -344,12 +350,13 @@ ACTIONS = (
     *FORM_ACTIONS,
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
-_SEARCH_IDS = ("next_match", "previous_match", "search", "end_search")
 REMEDY_FOOTER = (
     replace(BY_ID["open"], short="remedy"),
     *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
 )
-LOG_SEARCH_FOOTER = tuple(action for action in LOG_ACTIONS if action.id in _SEARCH_IDS)
+_IN_LOG = {action.id: action for action in LOG_ACTIONS}
+_SEARCH_IDS = ("next_match", "previous_match")
+_LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap")
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
@@ -364,6 +371,12 @@ _ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
     return [action.binding for action in actions if action.keys]
+
+
+def log_footer(*, searching: bool, escapable: bool) -> Sequence[Action]:
+    """Returns what applies while the log has the focus; `escapable`: a search, a filter or marks can be ended."""
+    ids = (*(_SEARCH_IDS if searching else ()), *(("end_search",) if escapable else ()), *_LOG_IDS)
+    return [*(_IN_LOG[action_id] for action_id in ids), BY_ID["editor"], BY_ID["pager"], BY_ID["zoom"], BY_ID["back"]]
 
 
 def footer_actions(status: Status | None, *, group: bool = False, empty: bool = False) -> Sequence[Action]:

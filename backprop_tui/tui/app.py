@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -21,14 +21,24 @@ from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
+from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
+
+
+def _line_commands() -> type[Provider]:
+    from backprop_tui.tui.screens.palette import LineCommands
+
+    return LineCommands
 
 
 class Dashboard(App[int]):
@@ -37,6 +47,7 @@ class Dashboard(App[int]):
     CSS_PATH = "dashboard.tcss"
     TITLE = "backprop"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {*App.COMMANDS, _line_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),  # in dialogs too
@@ -191,9 +202,8 @@ class Dashboard(App[int]):
         """Copies the text selected by the mouse; without any, exits the second time within two seconds."""
         selected = self.screen.get_selected_text()
         if selected:
-            self.copy_to_clipboard(selected)
+            copy_text(self, selected, counted(selected.count("\n") + 1, "line"))
             self.screen.clear_selection()
-            self.notify(f"Copied {counted(selected.count(chr(10)) + 1, 'line')}", timeout=3)
             return
         now = time.monotonic()
         if now - self._interrupted_at < _SECOND_INTERRUPT_SECONDS:
@@ -201,6 +211,10 @@ class Dashboard(App[int]):
             return
         self._interrupted_at = now
         self.notify("q leaves, runs continue", timeout=3)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copies what Textual's inputs copy."""
+        copy_text(self, text)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Fill the command palette: the actions of the main screen, commands without a key, and the themes."""

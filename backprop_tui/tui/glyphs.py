@@ -50,6 +50,8 @@ class Glyphs:
     times: str
     point: str
     read_point: str
+    edge_error: str
+    edge_warning: str
     unicode: bool
     curves: Curves
 
@@ -98,6 +100,8 @@ _GLYPHS = {
     "times": ("×", "x"),
     "point": ("•", "*"),
     "read_point": ("●", "@"),
+    "edge_error": ("█", "X"),
+    "edge_warning": ("▐", "!"),
 }
 
 

@@ -140,4 +140,5 @@ def _is_ascii(settings: Settings, environment: Mapping[str, str], terminal: Term
         return setting == "on"
     if environment.get("TERM") in BASIC_TERMINALS or terminal.line_columns not in (None, 1):
         return True
-    return locale.getpreferredencoding(do_setlocale=False).replace("-", "").lower() != "utf8"
+    # Not `getpreferredencoding`: in Python's UTF-8 mode, which LC_ALL=C switches on, that always says utf-8.
+    return locale.nl_langinfo(locale.CODESET).replace("-", "").lower() != "utf8"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL, Preferences, load_pref
 
 @pytest.fixture(autouse=True)
 def utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "UTF-8")
+    monkeypatch.setattr("locale.nl_langinfo", lambda _item: "UTF-8")
 
 
 def settled(tmp_path: Path, dashboard: str = "", terminal: Terminal | None = None, **environment: str) -> Preferences:
@@ -42,6 +45,17 @@ def test_the_configured_theme_wins(tmp_path: Path, name: str, theme: str) -> Non
 def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:
     found = settled(tmp_path, TERM="linux")
     assert (found.theme, found.glyphs) == (TERMINAL, ASCII)
+
+
+def test_the_c_locale_means_ascii_though_python_decodes_utf_8_there(tmp_path: Path) -> None:
+    program = (
+        "import sys; from backprop_tui.tui.theme import load_preferences;"
+        "print(load_preferences(sys.argv[1], {'TERM': 'xterm'}).glyphs.unicode, sys.flags.utf8_mode)"
+    )
+    environment = os.environ | {"LC_ALL": "C", "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", program, str(tmp_path / "config.toml")]
+    shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["False", "1"]
 
 
 def test_wide_line_characters_mean_ascii_unless_it_is_off(tmp_path: Path) -> None:

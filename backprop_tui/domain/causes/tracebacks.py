@@ -122,7 +122,7 @@ class LoggedException:
     @property
     def place(self) -> tuple[str, int] | None:
         """Path and line of the last frame in the user's own code; None if there is none."""
-        own = [frame for frame in self.frames if not _is_library(frame[0])]
+        own = [frame for frame in self.frames if not is_library(frame[0])]
         return (own[-1][0], own[-1][1]) if own else None
 
     @property
@@ -135,7 +135,7 @@ class LoggedException:
         return any(re.search(pattern, frame[0]) for frame in self.frames)
 
 
-def _is_library(path: str) -> bool:
+def is_library(path: str) -> bool:
     """Whether a file belongs to a package or to Python, or starts a package's program (bin/torchrun)."""
     return (
         path.startswith("<") or re.search(r"/(?:site|dist)-packages/|/lib/python3[^/]*/|/bin/[^/.]+$", path) is not None
@@ -256,7 +256,7 @@ class _TracebackParser:
             return
         if self._indent and text[: self._indent].isspace():
             text = text[self._indent :]
-        if (frame := _frame(text)) is not None:
+        if (frame := parse_frame(text)) is not None:
             frames.append(frame)
         elif text[0] in " \t~^" or text[0] in _BOX:
             if frames and not frames[-1][2] and text.strip(" ~^"):
@@ -306,7 +306,7 @@ def _announced_role(text: str) -> TracebackRole | None:
     return TracebackRole.THREAD if re.match(_THREAD, text) else None
 
 
-def _frame(text: str) -> tuple[str, int, str] | None:
+def parse_frame(text: str) -> tuple[str, int, str] | None:
     for pattern in _FRAMES:
         if (match := re.match(pattern, text)) is not None:
             fields = match.groupdict()

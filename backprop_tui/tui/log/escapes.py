@@ -98,6 +98,12 @@ def plain_text(spans: tuple[Span, ...]) -> str:
     return "".join(span.text for span in spans)
 
 
+def copied_text(content: bytes) -> str:
+    """A line as it was printed, without anything that a terminal would interpret; tabs remain."""
+    text = _ESCAPES.sub("", content.decode("utf-8", "replace"))
+    return "\t".join(plain_text(parse_spans(part)) for part in text.split("\t"))
+
+
 def plain_lines(content: bytes) -> str:
     r"""The text of many lines at once, as it is shown except for tabs and `\b`; each `\n` remains."""
     if b"\r" in content:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import Enum
+from typing import Protocol
 
 CHUNK_BYTES = 64 << 10
 MAX_CHUNK_BYTES = 1 << 20
@@ -25,6 +27,17 @@ class FileChange(Enum):
 
 
 Extent = tuple[int, int]  # of a line, in bytes: its start, and the position after its terminator
+
+
+class LineSource(Protocol):
+    """The lines of a file, or some of them."""
+
+    @property
+    def reaches_end(self) -> bool: ...
+
+    def forward(self, start: int) -> Iterator[Extent]: ...
+
+    def backward(self, end: int) -> Iterator[Extent]: ...
 
 
 class LogFile:
@@ -98,6 +111,11 @@ class LogFile:
                 break
             content += more
         return content
+
+    @property
+    def reaches_end(self) -> bool:
+        """Whether `forward` yields all lines: so that a filter can stand in for the file."""
+        return True
 
     def forward(self, start: int) -> Iterator[Extent]:
         """The lines from the one that starts at `start`."""
@@ -201,6 +219,27 @@ class LineCounts:
             return self._feeds
         stretch = position // self._stride
         return self._before[stretch] + _count_feeds(file, stretch * self._stride, position)
+
+    def find(self, number: int, file: LogFile) -> int | None:
+        """The start of the line with a number, counted from 1; None if it is not counted yet, or not there."""
+        feeds = max(0, number - 1)
+        if feeds > self._feeds:
+            return None
+        stretch = max(0, bisect_left(self._before, feeds) - 1)
+        start, left = stretch * self._stride, feeds - self._before[stretch]
+        while left > 0:
+            content = file.read(start, start + CHUNK_BYTES)
+            if not content:
+                return None
+            count = content.count(b"\n")
+            if count < left:
+                start, left = start + len(content), left - count
+                continue
+            offset = 0
+            for _ in range(left):
+                offset = content.index(b"\n", offset) + 1
+            return start + offset
+        return start
 
     def total(self, file: LogFile) -> int | None:
         """The number of lines including an unfinished last one; None until all are counted."""

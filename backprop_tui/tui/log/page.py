@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -34,6 +35,23 @@ class LineKind(Enum):
     WARNING = "warning"
     CHECKPOINT = "checkpoint"
     FRAME = "frame"  # between the head of a traceback and its error
+    RULE = "rule"  # no line, but the border between the outputs of two attempts
+
+
+class Problem(IntEnum):
+    """The worst that a part of a log has; UNKNOWN if it was not looked at."""
+
+    NONE = 0
+    WARNING = 1
+    ERROR = 2
+    UNKNOWN = 3
+
+
+class AttemptStart(NamedTuple):
+    """Where the output of an attempt begins in the log, and what the rule above it says."""
+
+    offset: int  # bytes
+    text: str
 
 
 ERROR_PATTERN = re.compile(
@@ -68,13 +86,14 @@ def is_traceback_step(text: str, *, after_frame: bool) -> bool:
 
 
 class LogRow(NamedTuple):
-    """One row; `part` counts the rows of a wrapped line from 0."""
+    """One row; `part` counts the rows of a line from 0: it may be wrapped, or have a rule above or within it."""
 
     start: int  # of its line in the file, in bytes
     part: int
     spans: Spans
     kind: LineKind = LineKind.PLAIN
     cut: bool = False  # the line is longer than what is read of it
+    continues: bool = False  # it is wrapped text of the row above
 
 
 def wrap_spans(spans: Spans, width: int) -> list[Spans]:
@@ -140,7 +159,7 @@ def _split_at_matches(spans: Spans, extents: list[tuple[int, int]]) -> Iterator[
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SearchState:
-    """The current search; `share` is how much of the file was searched, None once all was."""
+    """The current search or filter; `share` is how much of the file was searched, None once all was."""
 
     expression: str
     count: int = 0
@@ -153,8 +172,8 @@ class SearchState:
 class LogPage:
     """The content of the pane; `path` None means that there is no log.
 
-    Line numbers start at 1 and are None until the lines are counted. `target` is the start of the line that was
-    jumped to: a match or an error.
+    Line numbers start at 1 and are None until the lines are counted. `cursor` is the start of the line that keys act
+    on, the last one while following; `jumped` says that it is a match or an error.
     """
 
     path: str | None = None
@@ -165,15 +184,18 @@ class LogPage:
     live: bool = True  # whether more may be written
     following: bool = True
     wrap: bool = False
-    target: int | None = None
-    first: int | None = None  # number of the first row's line
-    last: int | None = None
-    target_number: int | None = None
+    cursor: int | None = None
+    cursor_number: int | None = None
+    jumped: bool = False
+    marked: frozenset[int] = frozenset()  # the starts of the marked lines
     total: int | None = None
     counted: float = 1.0  # share of the file
     idle_seconds: float | None = None  # since the last write
     usual_gap_seconds: float | None = None  # between two writes; only set if it is quiet for much longer than that
     search: SearchState | None = None
+    filter: SearchState | None = None
+    edge: tuple[Problem, ...] = ()  # of the parts of the file that the rows of the pane stand for
+    thumb: range = range(0)  # the rows of the edge that stand for what is visible; empty if that is all
     seeking: bool = False
     note: str = ""
 
@@ -194,12 +216,13 @@ def draw_status(page: LogPage, width: int, glyphs: Glyphs) -> Line:
     return tuple(line)
 
 
-def draw_search_input(expression: str, width: int, glyphs: Glyphs) -> Line:
-    """Draws the row in which a search is typed; its end is always visible."""
+def draw_prompt(prompt: str, expression: str, width: int, glyphs: Glyphs) -> Line:
+    """Draws the row in which a search (`/`) or a filter (`&`) is typed; its end is always visible."""
     room = width - 4
     shown = expression if cell_len(expression) <= room else expression[-room:]
-    hint = "  enter search, esc cancel, smart case"
-    typed = (Piece(" /", Token.ACCENT, bold=True), Piece(shown), Piece(" ", chosen=True))
+    verb = "search" if prompt == "/" else "show only these lines"
+    hint = f"  enter {verb}, esc cancel, smart case"
+    typed = (Piece(f" {prompt}", Token.ACCENT, bold=True), Piece(shown), Piece(" ", chosen=True))
     return (*typed, Piece(clip(hint, width - 3 - cell_len(shown), glyphs), Token.MUTED))
 
 
@@ -213,8 +236,13 @@ def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
         yield (Piece("no output yet" if page.live else "no output", Token.MUTED),)
     elif page.is_read:
         yield from _position_parts(page, glyphs)
+        if page.marked:
+            yield (Piece(f"{counted(len(page.marked), 'line')} marked", Token.ACCENT),)
+        if page.filter is not None:
+            yield from _search_parts("&", page.filter)
         if page.search is not None:
-            yield from _search_parts(page.search)
+            yield from _search_parts("/", page.search)
+            yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
         if page.seeking:
             yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
         elif page.note:
@@ -227,20 +255,16 @@ def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[Line]:
     if page.following:
         yield (Piece(f"{glyphs.following} following", Token.OK),) if page.live else (Piece(f"{mark} at the end"),)
         yield (Piece(f"line {_line_number(page.total, page)}", Token.MUTED),)
-    elif page.target is not None:
-        where = f"at line {_line_number(page.target_number, page)}"
-        of = "" if page.total is None or page.target_number is None else f" of {numbers.count(page.total)}"
-        yield (Piece(f"{mark} {where}{of}"),)
-    elif page.first is None:
-        share = page.rows[0].start / page.size if page.rows else 0.0
-        yield (Piece(f"{mark} at {share * 100:.0f} %, {_line_number(None, page)} lines"),)
+    elif page.cursor_number is not None:
+        of = "" if page.total is None else f" of {numbers.count(page.total)}"
+        yield (Piece(f"{mark} line {numbers.count(page.cursor_number)}{of}"),)
     else:
-        below = "" if page.total is None or page.last is None else f", {page.total - page.last:,} below"
-        yield (Piece(f"{mark} at line {numbers.count(page.first)}{below}"),)
+        share = (page.cursor or 0) / page.size if page.size else 0.0
+        yield (Piece(f"{mark} at {share * 100:.0f} %, {_line_number(None, page)} lines"),)
 
 
-def _search_parts(search: SearchState) -> Iterator[Line]:
-    expression = Piece(f"/{sanitize(search.expression)}", Token.ACCENT)
+def _search_parts(prompt: str, search: SearchState) -> Iterator[Line]:
+    expression = Piece(f"{prompt}{sanitize(search.expression)}", Token.ACCENT)
     if search.problem is not None:
         yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
         return
@@ -248,7 +272,6 @@ def _search_parts(search: SearchState) -> Iterator[Line]:
     count = total if search.ordinal is None else f"{numbers.count(search.ordinal)} of {total}"
     progress = "" if search.share is None else f" after {search.share * 100:.0f} %"
     yield (expression, Piece(f" {count}{progress}", Token.FG if search.count else Token.WARN))
-    yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
 
 
 def _activity_parts(page: LogPage) -> Iterator[Line]:
@@ -259,7 +282,7 @@ def _activity_parts(page: LogPage) -> Iterator[Line]:
         yield (Piece(f"quiet for {durations.elapsed(page.idle_seconds)}, usually {usual}", Token.WARN),)
     elif page.following and page.idle_seconds is not None:
         yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))}", Token.MUTED),)
-    if page.target is not None:
+    if page.jumped:
         yield (Piece("!", Token.ACCENT, bold=True), Piece(" next error", Token.MUTED))
     if not page.following:
         word = " follow" if page.live else " to the end"

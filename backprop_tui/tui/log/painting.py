@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.color import Color
@@ -16,14 +17,16 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Piece, Token, changed_spans
 from backprop_tui.tui.log.escapes import PLAIN, TRUECOLOR, Sgr, Span, plain_text
-from backprop_tui.tui.log.page import LineKind, LogPage, LogRow
+from backprop_tui.tui.log.page import LineKind, LogPage, LogRow, Problem
 
-GUTTER_COLUMNS = 1  # for the mark of the target line
+GUTTER_COLUMNS = 1  # for the mark of a line
+EDGE_COLUMNS = 1  # at the right, where the errors of the log are shown
 _TOKENS = {
     LineKind.ERROR: Token.BAD,
     LineKind.WARNING: Token.WARN,
     LineKind.CHECKPOINT: Token.VIOLET,
     LineKind.FRAME: Token.MUTED,
+    LineKind.RULE: Token.ACCENT,
 }
 # The theme's substitutes for the colors 0 to 7; those for black and white are readable on its background.
 _NAMED_COLOURS = (Token.MUTED, Token.BAD, Token.OK, Token.WARN, Token.ACCENT, Token.VIOLET, Token.INFO, Token.FG)
@@ -32,9 +35,23 @@ MIN_CONTRAST = 4.5  # WCAG 2.2, for text; a color with less contrast is mixed wi
 _MIXES = (0.2, 0.4, 0.6, 0.8)
 _CUBE = (0, 95, 135, 175, 215, 255)  # levels of xterm's colors 16 to 231
 
-RowOnPage = tuple[LogRow | None, bool]  # a row, and whether it belongs to the target line
+_EDGE = {
+    Problem.UNKNOWN: ("between", Token.MUTED),
+    Problem.WARNING: ("edge_warning", Token.WARN),
+    Problem.ERROR: ("edge_error", Token.BAD),
+}
 StyleOf = Callable[[Piece, bool], Style]  # the style of a piece, and whether its row is highlighted
 _Rgb = tuple[int, int, int]
+
+
+class RowOnPage(NamedTuple):
+    """A row, None below the last one; the line of the cursor is highlighted, marked ones will be copied."""
+
+    row: LogRow | None
+    is_highlighted: bool = False
+    is_marked: bool = False
+    edge: Problem = Problem.NONE
+    has_thumb: bool = False
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +74,42 @@ class RowPainter:
     colours: LogColours
     glyphs: Glyphs
 
-    def strip(self, row: LogRow, *, left: int, width: int, is_target: bool) -> Strip:
-        """A row from column `left` on, with an ellipsis if there is more to its right."""
-        segments = [Segment(span.text, self._span_style(span, row, is_target=is_target)) for span in row.spans]
-        room = width - GUTTER_COLUMNS
+    def strip(self, on_page: RowOnPage, *, left: int, width: int) -> Strip:
+        """A row from column `left` on, with an ellipsis if there is more to its right, and the edge."""
+        row, cursor = on_page.row, on_page.is_highlighted
+        room = width - GUTTER_COLUMNS - EDGE_COLUMNS
+        if row is None:
+            return Strip([Segment(" " * (width - EDGE_COLUMNS), self.style_of(Piece(""), False)), self._edge(on_page)])
+        if row.kind is LineKind.RULE:
+            return Strip([*self._rule(plain_text(row.spans), width - EDGE_COLUMNS), self._edge(on_page)])
+        segments = [Segment(span.text, self._span_style(span, row, is_target=cursor)) for span in row.spans]
         cells = row_width(row)
         is_clipped = cells - left > room or row.cut
         content = Strip(segments, cells).crop(left, left + room - is_clipped)
-        visible = content.adjust_cell_length(room - is_clipped, self.style_of(Piece(""), is_target))
-        ellipsis = Segment(self.glyphs.clipped, self.style_of(Piece("", Token.MUTED), is_target))
-        return Strip([self._gutter(row, is_target=is_target), *visible, *([ellipsis] if is_clipped else [])])
+        visible = content.adjust_cell_length(room - is_clipped, self.style_of(Piece(""), cursor))
+        ellipsis = Segment(self.glyphs.clipped, self.style_of(Piece("", Token.MUTED), cursor))
+        return Strip(
+            [self._gutter(row, on_page), *visible, *([ellipsis] if is_clipped else []), self._edge(on_page)],
+        )
 
-    def _gutter(self, row: LogRow, *, is_target: bool) -> Segment:
+    def _gutter(self, row: LogRow, on_page: RowOnPage) -> Segment:
         mark = self.glyphs.state("failed" if row.kind is LineKind.ERROR else "running")
-        style = self.style_of(Piece("", _TOKENS.get(row.kind, Token.ACCENT)), is_target)
-        return Segment(mark if is_target and row.part == 0 else " ", style)
+        style = self.style_of(Piece("", _TOKENS.get(row.kind, Token.ACCENT)), on_page.is_highlighted)
+        if on_page.is_marked:
+            mark, style = self.glyphs.mark, self.style_of(Piece("", Token.ACCENT, bold=True), on_page.is_highlighted)
+        shown = not row.continues and (on_page.is_marked or on_page.is_highlighted)
+        return Segment(mark if shown else " ", style)
+
+    def _rule(self, text: str, width: int) -> Sequence[Segment]:
+        rule = self.glyphs.rule
+        shown = f"{rule * 2} {text} "[:width]
+        rest = Segment(rule * (width - cell_len(shown)), self.style_of(Piece("", Token.MUTED), False))
+        return Segment(shown, self.style_of(Piece("", _TOKENS[LineKind.RULE], bold=True), False)), rest
+
+    def _edge(self, on_page: RowOnPage) -> Segment:
+        glyph, token = _EDGE.get(on_page.edge, ("", Token.MUTED))
+        text = getattr(self.glyphs, glyph) if glyph else " "
+        return Segment(text, self.style_of(Piece("", token), on_page.has_thumb))
 
     def _span_style(self, span: Span, row: LogRow, *, is_target: bool) -> Style:
         if span.is_match:
@@ -111,13 +149,18 @@ def changed_cells(before: RowOnPage, after: RowOnPage, width: int) -> Sequence[t
 
     Applies only to rows that are not scrolled sideways.
     """
-    old, new = before[0], after[0]
-    if old is None or new is None or before[1] or after[1] or old.kind is not new.kind or not _is_plain(old, new):
+    old, new = before.row, after.row
+    edge = () if before[3:] == after[3:] else ((width - EDGE_COLUMNS, width),)
+    if before[:3] == after[:3]:
+        return edge
+    if old is None or new is None or old.kind is not new.kind or not _is_plain(old, new):
         return ((0, width),)
-    if max(row_width(old), row_width(new)) > width - GUTTER_COLUMNS or old.cut or new.cut:
+    if before[1:3] != (False, False) or after[1:3] != (False, False) or old.cut or new.cut:
+        return ((0, width),)
+    if max(row_width(old), row_width(new)) > width - GUTTER_COLUMNS - EDGE_COLUMNS:
         return ((0, width),)
     spans = changed_spans((Piece(" " + plain_text(old.spans)),), (Piece(" " + plain_text(new.spans)),), width)
-    return spans or ((0, 1),)
+    return (*spans, *edge)
 
 
 def _is_plain(*rows: LogRow) -> bool:
@@ -128,11 +171,18 @@ def row_width(row: LogRow) -> int:
     return sum(cell_len(span.text) for span in row.spans)
 
 
-def row_at(page: LogPage, y: int) -> RowOnPage:
-    if y >= len(page.rows):
-        return None, False
-    row = page.rows[y]
-    return row, row.start == page.target
+def row_at(page: LogPage, y: int, *, focused: bool) -> RowOnPage:
+    """A row as it is painted; the cursor is only shown with the focus, or where a search or an error brought it."""
+    edge = page.edge[y] if y < len(page.edge) and page.thumb else Problem.NONE
+    row = page.rows[y] if y < len(page.rows) else None
+    line = None if row is None or row.kind is LineKind.RULE else row.start
+    return RowOnPage(
+        row,
+        is_highlighted=line is not None and line == page.cursor and (focused or page.jumped),
+        is_marked=line in page.marked,
+        edge=edge,
+        has_thumb=y in page.thumb,
+    )
 
 
 @lru_cache(maxsize=512)

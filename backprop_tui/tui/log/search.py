@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
 
@@ -34,12 +35,16 @@ def _literal_prefix(expression: str) -> str | None:
     return prefix or None
 
 
-class Matcher:
-    def __init__(self, pattern: re.Pattern[str], *, one_by_one: bool = True) -> None:
-        """With `one_by_one` False, no match may span lines or look at others: then many lines are searched at once."""
-        self.pattern = pattern
-        self._prefix = None if pattern.flags & re.VERBOSE else _literal_prefix(pattern.pattern)
-        self._multiline = None if one_by_one else re.compile(pattern.pattern, pattern.flags | re.MULTILINE)
+class LineMatcher(ABC):
+    """Finds the lines of a file that match, judged by the text that is shown of them."""
+
+    @abstractmethod
+    def matches(self, text: str) -> bool:
+        """Whether the text of a line matches."""
+
+    @abstractmethod
+    def match_complete_lines(self, content: bytes, offset: int) -> list[int]:
+        """The starts of the matching ones of many complete lines, which begin at `offset` of the file."""
 
     def starts_in(self, file: LogFile, stretch: int) -> list[int]:
         """The starts of the matching lines that start in a stretch of the file."""
@@ -52,18 +57,28 @@ class Matcher:
                 return []
             begin -= 1
         complete_to = content.rfind(b"\n") + 1
-        starts = self._match_complete_lines(content[first:complete_to], begin + first) if complete_to > first else []
+        starts = self.match_complete_lines(content[first:complete_to], begin + first) if complete_to > first else []
         last = begin + max(first, complete_to)
         if last < end and self._matches_line(file, last):
             starts.append(last)
         return starts
 
     def _matches_line(self, file: LogFile, start: int) -> bool:
-        end = file.line_end(start)
-        content, _ = file.shown_bytes((start, end))
-        return self.pattern.search(plain_text(parse_spans(decode_line(content, whole=True)))) is not None
+        content, _ = file.shown_bytes((start, file.line_end(start)))
+        return self.matches(plain_text(parse_spans(decode_line(content, whole=True))))
 
-    def _match_complete_lines(self, content: bytes, offset: int) -> list[int]:
+
+class Matcher(LineMatcher):
+    """The lines in which a regular expression is found."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern = pattern
+        self._prefix = _literal_prefix(pattern.pattern)
+
+    def matches(self, text: str) -> bool:
+        return self.pattern.search(text) is not None
+
+    def match_complete_lines(self, content: bytes, offset: int) -> list[int]:
         text = plain_lines(content)
         if not self._may_match(text):
             return []
@@ -78,17 +93,31 @@ class Matcher:
 
     def _may_match(self, text: str) -> bool:
         """Rules out quickly that any line matches."""
-        if self._prefix is not None:
-            if not self.pattern.flags & re.IGNORECASE:
-                return self._prefix in text
-            return not text.isascii() or self._prefix in text.lower()
-        return self._multiline is None or self._multiline.search(text) is not None
+        if self._prefix is None:
+            return True
+        if not self.pattern.flags & re.IGNORECASE:
+            return self._prefix in text
+        return not text.isascii() or self._prefix in text.lower()
+
+
+class MatcherPair(LineMatcher):
+    """The lines that two matchers have in common: what is searched for while only some lines are shown."""
+
+    def __init__(self, first: LineMatcher, second: LineMatcher) -> None:
+        self._first, self._second = first, second
+
+    def matches(self, text: str) -> bool:
+        return self._first.matches(text) and self._second.matches(text)
+
+    def match_complete_lines(self, content: bytes, offset: int) -> list[int]:
+        starts = self._first.match_complete_lines(content, offset)
+        return sorted({*starts}.intersection(self._second.match_complete_lines(content, offset))) if starts else []
 
 
 class MatchCounts:
     """Counts the matching lines incrementally; the last stretch is counted again when the file grew."""
 
-    def __init__(self, matcher: Matcher) -> None:
+    def __init__(self, matcher: LineMatcher) -> None:
         self._matcher = matcher
         self._through = array("Q", [0])  # matching lines before the end of each stretch, after a leading 0
         self._counted_to = 0  # bytes
@@ -128,8 +157,18 @@ class MatchCounts:
 class MatchSearch:
     """Searches the next matching line from a position to the end of the file, then from its other end."""
 
-    def __init__(self, matcher: Matcher, position: int, *, forward: bool, floor: int = 0, wrap: bool = True) -> None:
-        """Finds lines that start after `position`, or before it, but not before `floor`."""
+    def __init__(
+        self,
+        matcher: LineMatcher,
+        position: int,
+        *,
+        forward: bool,
+        floor: int = 0,
+        wrap: bool = True,
+        missed: str = "no match",
+    ) -> None:
+        """Finds lines that start after `position`, or before it, but not before `floor`; `missed` says: no such."""
+        self.missed = missed
         self._matcher = matcher
         self._position = position
         self._forward = forward

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 
-from backprop_tui.tui.log.escapes import decode_line, parse_spans, plain_text
-from backprop_tui.tui.log.file import Extent, LogFile
+from backprop_tui.tui.log.escapes import Span, decode_line, parse_spans, plain_text
+from backprop_tui.tui.log.file import Extent, LineSource, LogFile
 from backprop_tui.tui.log.page import (
     TRACEBACK,
+    AttemptStart,
     LineKind,
     LogRow,
     classify_line,
@@ -28,6 +30,8 @@ class Viewport:
 
     def __init__(self, file: LogFile) -> None:
         self._file = file
+        self.lines: LineSource = file  # the file, or a filter of it
+        self._attempts: Sequence[AttemptStart] = ()
         self._cache: dict[Extent, list[LogRow]] = {}
         self._top = (0, 0)  # start of the line, and its part
         self.following = True
@@ -37,6 +41,11 @@ class Viewport:
     def clear_cache(self) -> None:
         """Drops rows that were made for other content, another width or another pattern."""
         self._cache.clear()
+
+    def rule_off(self, attempts: Sequence[AttemptStart]) -> None:
+        """Draws a rule where each of these attempts begins; they are in the order of their offsets."""
+        self._attempts = attempts
+        self.clear_cache()
 
     def resize(self, width: int, height: int) -> None:
         if width != self.width and self.wrap:
@@ -51,7 +60,7 @@ class Viewport:
 
     def rows(self) -> tuple[LogRow, ...]:
         rows = [] if self.following else list(islice(self._rows_from(self._top), self.height))
-        if len(rows) < self.height:
+        if len(rows) < self.height and (self.following or self.lines.reaches_end):
             rows = list(islice(self._rows_before(self._file.size, 0), self.height))[::-1]
         if rows and not self.following:
             self._top = rows[0][:2]
@@ -69,8 +78,10 @@ class Viewport:
                 self.following, self._top = False, above[-1][:2]
         elif not self.following:
             below = list(islice(self._rows_from(top), count + self.height + 1))
-            if len(below) <= count + self.height:
+            if len(below) <= count + self.height and self.lines.reaches_end:
                 self.following = True
+            elif len(below) <= count:
+                self._top = below[-1][:2] if below else top
             else:
                 self._top = below[count][:2]
 
@@ -94,9 +105,22 @@ class Viewport:
         above = list(islice(self._rows_before(start, 0), self.height // _CONTEXT_SHARE))
         self.following, self._top = False, above[-1][:2] if above else (start, 0)
 
+    def reveal(self, start: int) -> None:
+        """Scrolls as little as possible so that a line is visible."""
+        self.stay()
+        rows = self.rows()
+        if not rows or start <= rows[0].start:
+            self._top = (start, 0)
+        elif start >= rows[-1].start:
+            end = self._file.line_end(start)
+            rows_to_end = list(islice(self._rows_before(end, 0), self.height))
+            of_line = sum(row.start == start for row in rows_to_end)
+            if start > rows[-1].start or of_line > sum(row.start == start for row in rows):
+                self._top = (start, 0) if of_line >= self.height else rows_to_end[-1][:2]
+
     def _rows_from(self, top: tuple[int, int]) -> Iterator[LogRow]:
         start, part = top
-        for extent in self._file.forward(start):
+        for extent in self.lines.forward(start):
             rows = self._rows_of_line(extent)
             yield from rows[part:] if extent[0] == start else rows
 
@@ -104,7 +128,7 @@ class Viewport:
         if part:
             line = next(self._file.forward(start), None)
             yield from reversed(self._rows_of_line(line)[:part] if line else [])
-        for extent in self._file.backward(start):
+        for extent in self.lines.backward(start):
             yield from reversed(self._rows_of_line(extent))
 
     def _rows_of_line(self, extent: Extent) -> list[LogRow]:
@@ -116,13 +140,28 @@ class Viewport:
         return rows
 
     def _parse_line(self, extent: Extent) -> list[LogRow]:
+        """The rows of a line; a rule stands where an attempt begins, which may be within the line."""
+        start, end = extent
+        attempts = self._attempts[bisect_left(self._attempts, start, key=_offset) :]
+        rows: list[LogRow] = []
+        begin = start
+        for attempt in takewhile(lambda attempt: attempt.offset < end, attempts):
+            if attempt.offset > begin:
+                rows += self._parse_text(start, (begin, attempt.offset))
+                begin = attempt.offset
+            rows.append(LogRow(start, 0, (Span(attempt.text),), LineKind.RULE))
+        rows += self._parse_text(start, (begin, end))
+        return [row._replace(part=part) for part, row in enumerate(rows)]
+
+    def _parse_text(self, start: int, extent: Extent) -> list[LogRow]:
+        """The rows of a line that starts at `start`, or of a part of it."""
         content, complete = self._file.shown_bytes(extent)
         spans = parse_spans(decode_line(content, whole=extent[1] < self._file.size))
         kind = classify_line(plain_text(spans))
         if self.pattern is not None:
             spans = mark_matches(spans, self.pattern)
         parts = wrap_spans(spans, self.width) if self.wrap else [spans]
-        rows = [LogRow(extent[0], index, part, kind) for index, part in enumerate(parts)]
+        rows = [LogRow(start, 0, part, kind, continues=index > 0) for index, part in enumerate(parts)]
         if not complete:
             rows[-1] = rows[-1]._replace(cut=True)
         return rows
@@ -138,13 +177,17 @@ class Viewport:
             yield row._replace(kind=LineKind.FRAME) if inside and row.kind is LineKind.PLAIN else row
 
 
+def _offset(attempt: AttemptStart) -> int:
+    return attempt.offset
+
+
 def _is_indented(row: LogRow) -> bool:
     return bool(row.spans) and row.spans[0].text.startswith("  ")
 
 
 def _is_in_traceback(row: LogRow, *, inside: bool) -> bool:
     """Whether a row is the head of a traceback or a step of it; `inside`: the previous row is."""
-    if row.part:
+    if row.continues:
         return inside
     text = plain_text(row.spans)
     return TRACEBACK in text or is_traceback_step(text, after_frame=inside)

@@ -19,11 +19,13 @@ from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun, slice_text
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
-from backprop_tui.tui.actions import LOG_SEARCH_FOOTER, REMEDY_FOOTER, Action
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.actions import REMEDY_FOOTER, Action, log_footer
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, pane_title, width_of
+from backprop_tui.tui.log.page import AttemptStart
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
@@ -52,6 +54,7 @@ class SelectedRunView:
     log_path: str | None
     live: bool  # its log may still grow
     failed: bool  # its log opens at the error
+    attempts: Sequence[AttemptStart]  # that begin a new part of the log
     card: Card | None
     waiting: WaitingView | None
     run: KnownRun
@@ -84,11 +87,23 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
+        attempts=tuple(_attempt_starts(run.record["attempts"])),
         card=card_of(run, snapshot),
         waiting=waiting_view(run, snapshot),
         run=run,
         snapshot=snapshot,
     )
+
+
+def _attempt_starts(attempts: Sequence[JsonObject]) -> Iterator[AttemptStart]:
+    """Where each attempt begins in the log if there is output of an earlier one, as far as it is recorded."""
+    least = 1
+    for attempt in attempts[1:]:
+        offset, started = attempt.get("log_offset"), from_iso(attempt["started_at"])
+        if offset is not None and offset >= least:
+            least = offset
+            time = "" if started is None else f", {durations.clock(started)}"
+            yield AttemptStart(offset, f"attempt {attempt['number']}{time}")
 
 
 def _facts(run: KnownRun, now: float) -> Iterator[str]:
@@ -240,8 +255,9 @@ class SelectedRun(Vertical):
 
     def footer_actions(self) -> Sequence[Action]:
         """Returns what applies to the focused tab; empty when the actions of the run apply."""
-        if self.log_view.has_focus and self.log_view.is_searching:
-            return LOG_SEARCH_FOOTER
+        if self.log_view.has_focus:
+            escapable = bool(self.log_view.check_action("end_search", ()))
+            return log_footer(searching=self.log_view.is_searching, escapable=escapable)
         if self.tab == DETAILS and self.details.check_at_cursor is not None:
             return REMEDY_FOOTER
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
@@ -348,7 +364,7 @@ class SelectedRun(Vertical):
             if view is None:
                 self.log_view.watch_path(None)
             else:
-                self.log_view.watch_path(view.log_path, live=view.live, failed=view.failed)
+                self.log_view.watch_path(view.log_path, live=view.live, failed=view.failed, attempts=view.attempts)
         elif self.tab == DETAILS:
             self.details.show_details(() if view is None else view.sections, None if view is None else view.waiting)
         elif self.tab == EVENTS:

@@ -11,11 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.plotting.track import PlottedSeriesCache
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare import MAX_RUNS, CompareView, compare_view, compared_run, draw_compare
 from backprop_tui.tui.charts.source import ChartData, ChartSource
+from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.snapshot import Snapshot
@@ -134,9 +136,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         self.paint()
 
     def action_copy_ids(self) -> None:
-        ids = " ".join(self._run_ids)
-        self.app.copy_to_clipboard(ids)
-        self.notify(f"Copied {ids}", markup=False, timeout=5)
+        copy_text(self.app, " ".join(self._run_ids), counted(len(self._run_ids), "id"))
 
     def action_scroll(self, rows: int) -> None:
         self._page.move(rows)

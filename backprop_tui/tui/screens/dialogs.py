@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -22,15 +24,21 @@ from backprop_tui.presentation.objective import rank_records, shown_text
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
+    from backprop_tui.tui.log.places import Place
     from backprop_tui.tui.screens.remedy_actions import RemedyActions
     from backprop_tui.tui.screens.run_actions import RunActions
+
+_TRACEBACK_BYTES = 256 << 10  # of the end of a log, in which the traceback of a cause is looked for
+_MAX_PLACES = 50  # that a log names, of which the first existing one is opened
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -220,7 +228,8 @@ class DialogsScreen(PanesScreen):
         """Copies the value under the cursor of the details, something of the selected run, or the ids of several."""
         value = self.selected.details.value_at_cursor
         if self.selected.details.has_focus and value is not None:
-            self._copy(*value)
+            name, text = value
+            copy_text(self.app, text, name)
             return
         targets = self._targets()
         if targets is None:
@@ -228,19 +237,20 @@ class DialogsScreen(PanesScreen):
         if len(targets.runs) == 1:
             self.work(self._choose_and_copy(targets.runs[0]))
         else:
-            self._copy(f"{len(targets.runs)} ids", " ".join(run.id for run in targets.runs))
+            copy_text(self.app, " ".join(run.id for run in targets.runs), f"{len(targets.runs)} ids")
 
     async def _choose_and_copy(self, run: KnownRun) -> None:
         from backprop_tui.tui.screens.questions import CANCEL, copy_question, copyable
 
         answer = await self.ask(copy_question(run))
         if answer != CANCEL:
-            self._copy(*copyable(run)[answer])
+            name, text = copyable(run)[answer]
+            copy_text(self.app, text, name)
 
-    def _copy(self, name: str, value: str) -> None:
-        """Copies by OSC 52, which also works through SSH if the terminal allows it."""
-        self.app.copy_to_clipboard(value)
-        self.tell(f"Copied {name}")
+    @on(LogView.LinesChosen)
+    def _lines_chosen(self, message: LogView.LinesChosen) -> None:
+        if message.lines:
+            copy_text(self.app, "\n".join(message.lines), counted(len(message.lines), "line"))
 
     def action_pager(self) -> None:
         run = self._pane_run()
@@ -250,11 +260,69 @@ class DialogsScreen(PanesScreen):
         if path is None or not os.path.exists(path):
             self.tell("This run has no log", bad=True)
             return
-        pager = shlex.split(os.environ.get("PAGER") or "less +G")
+        self._hand_over([*shlex.split(os.environ.get("PAGER") or "less +G"), path], "pager", "$PAGER")
+
+    def _hand_over(self, words: Sequence[str], what: str, variable: str) -> None:
+        """Runs another program in the terminal until it ends."""
         try:
             with self.app.suspend():
-                subprocess.run([*pager, path], check=False)
+                subprocess.run(words, check=False)
         except SuspendNotSupported:
-            self.tell("Cannot open a pager in this terminal", bad=True)
-        except FileNotFoundError:
-            self.tell(f"$PAGER: {pager[0]} was not found", bad=True)
+            self.tell(f"Cannot open {'an' if what[0] in 'aeiou' else 'a'} {what} in this terminal", bad=True)
+        except OSError as error:
+            problem = "was not found" if isinstance(error, FileNotFoundError) else f"does not start: {error.strerror}"
+            self.tell(f"{sanitize(words[0])} {problem}. Set {variable}", bad=True)
+
+    def action_editor(self) -> None:
+        """Opens the place that the line under the cursor of the log is about, or the cause of the selected run."""
+        if self.selected.log_view.has_focus:
+            self.selected.log_view.action_editor()
+        else:
+            self.work(self._open_cause())
+
+    async def _open_cause(self) -> None:
+        from backprop_tui.tui.log.places import cause_places
+
+        run = self.state.selected_run(self.snapshot)
+        cause = None if run is None else run.record.get("cause")
+        if run is None or not cause:
+            self.tell("Select a failed run, or a line of a log that names a file", bad=True)
+            return
+        lines = await asyncio.to_thread(_last_lines, str(run.record.get("log_path") or ""))
+        self._open_first(cause_places(str(cause.get("advice") or ""), lines))
+
+    @on(LogView.PlaceChosen)
+    def _place_chosen(self, message: LogView.PlaceChosen) -> None:
+        from backprop_tui.tui.log.places import places_near
+
+        self._open_first(places_near(message.lines, message.index))
+
+    def _open_first(self, places: Iterable[Place]) -> None:
+        """Opens the first place whose file exists; relative paths are those of the run's working directory."""
+        from backprop_tui.tui.editor import NoEditor, editor_command
+
+        run = self.state.selected_run(self.snapshot)
+        directory = "/" if run is None else str(run.record.get("cwd") or "/")
+        named = [*islice(places, _MAX_PLACES)]
+        place = next(filter(None, (place.resolved(directory) for place in named)), None)
+        if place is None:
+            missing = f"{sanitize(named[0].path)} does not exist here" if named else "No file and line is named here"
+            self.tell(missing, bad=True)
+            return
+        try:
+            self._hand_over(editor_command(os.environ, place), "editor", "$EDITOR")
+        except NoEditor as error:
+            self.tell(sanitize(str(error)), bad=True)
+
+
+def _last_lines(path: str) -> Sequence[str]:
+    """The end of a log; nothing if it cannot be read."""
+    from backprop_tui.tui.log.escapes import plain_lines
+    from backprop_tui.tui.log.file import LogFile
+
+    log = LogFile(path)
+    log.poll()
+    try:
+        return plain_lines(log.read(max(0, log.size - _TRACEBACK_BYTES), log.size)).split("\n")
+    finally:
+        log.close()

@@ -18,7 +18,7 @@ from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_prob
 from backprop_tui.tui.panes.run_list import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import RunSort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS
 from backprop_tui.tui.screens.dialogs import DialogsScreen
 from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
@@ -278,6 +278,11 @@ class MainScreen(DialogsScreen):
             self.app.exit(0)
 
     # Log and charts of the selected run
+
+    def go_to_line(self, number: int) -> None:
+        """Shows the log of the selected run at a line."""
+        self.selected.choose(LOG)
+        self.selected.log_view.go_to_line(number)
 
     def action_follow(self) -> None:
         self.selected.log_view.action_follow()

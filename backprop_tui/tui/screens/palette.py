@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.command import Hit, Hits, Provider
 from textual.screen import Screen
 
 from backprop_tui.domain.errors import BackpropError
@@ -18,6 +19,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
+from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, heading
@@ -75,14 +77,23 @@ def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[Pa
         yield f"Go to run {name}", f"{status_word(run.status)}  {run.id}", partial(screen.go_to, run.id)
 
 
+class LineCommands(Provider):
+    """Goes to a line of the selected run's log, whose number is typed."""
+
+    async def search(self, query: str) -> Hits:
+        number = query.strip().removeprefix(":")
+        go_to_line = getattr(self.screen, "go_to_line", None)
+        if go_to_line is not None and number.isascii() and number.isdecimal():
+            yield Hit(1.0, f"Go to line {int(number):,}", partial(go_to_line, int(number)), help="of the log")
+
+
 async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
     try:
         status = await commands.status()
     except BackpropError as error:
         screen.tell(sanitize(str(error)), bad=True)
     else:
-        screen.app.copy_to_clipboard(json.dumps(status, indent=2))
-        screen.tell("Copied the status as JSON")
+        copy_text(screen.app, json.dumps(status, indent=2), "the status as JSON")
 
 
 async def show_doctor(screen: PanesScreen, commands: CommandRunner) -> None:

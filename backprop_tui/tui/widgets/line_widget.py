@@ -89,9 +89,13 @@ class LineWidget(Widget):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Returns the selected text as it is shown, and the separator before the text of the next pane."""
-        rows = [(self.render_line(y), selection.get_span(y)) for y in range(self.size.height)]
+        rows = [(self.selectable_line(y), selection.get_span(y)) for y in range(self.size.height)]
         texts = [strip.crop(span[0], _end(strip, span)).text.rstrip() for strip, span in rows if span is not None]
         return "\n".join(texts), "\n"
+
+    def selectable_line(self, y: int) -> Strip:
+        """The part of a row, from its left end, that the mouse can select."""
+        return self.render_line(y)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

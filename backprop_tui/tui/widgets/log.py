@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -17,12 +17,27 @@ from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.layout import ANY_ROWS
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.log.escapes import plain_text
-from backprop_tui.tui.log.page import LogPage, draw_search_input, draw_status
-from backprop_tui.tui.log.painting import GUTTER_COLUMNS, RowPainter, changed_cells, row_at, row_painter, row_width
-from backprop_tui.tui.log.session import LOOK_SECONDS, LogSession, LogThread
+from backprop_tui.tui.log.page import AttemptStart, LogPage, draw_prompt, draw_status
+from backprop_tui.tui.log.painting import (
+    EDGE_COLUMNS,
+    GUTTER_COLUMNS,
+    RowOnPage,
+    RowPainter,
+    changed_cells,
+    row_at,
+    row_painter,
+    row_width,
+)
+from backprop_tui.tui.log.session import LogSession
+from backprop_tui.tui.log.thread import LOOK_SECONDS, LogThread
 from backprop_tui.tui.widgets.line_widget import ScrollView, edited
 
 _SIDEWAYS_COLUMNS = 8
+_LINES_BEFORE, _LINES_AFTER = 400, 100  # of the cursor, in which a traceback is looked for
+_PROMPTS = {"slash": "/", "ampersand": "&"}  # by key
+
+
+_TYPED = ("search", "filter_lines")  # no bindings: those run only after the letters that arrive with them
 
 
 class PageRead(Message, bubble=False):
@@ -39,7 +54,21 @@ class LogView(ScrollView):
     class SearchToggled(Message):
         """A search started or ended."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(action for action in LOG_ACTIONS if action.id != "search")
+    class LinesChosen(Message):
+        """Lines are to be copied."""
+
+        def __init__(self, lines: Sequence[str]) -> None:
+            super().__init__()
+            self.lines = lines
+
+    class PlaceChosen(Message):
+        """The place in a script that a line names is to be opened: the lines around it, and the index of its own."""
+
+        def __init__(self, lines: Sequence[str], index: int) -> None:
+            super().__init__()
+            self.lines, self.index = lines, index
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(action for action in LOG_ACTIONS if action.id not in _TYPED)
 
     def __init__(
         self,
@@ -53,7 +82,9 @@ class LogView(ScrollView):
         self.path = path
         self.page_shown = LogPage(path=path)
         self._live, self._failed = True, False
+        self._attempts: Sequence[AttemptStart] = ()
         self._left = 0
+        self._prompt = "/"
         self._typed: str | None = None
         self._brush: RowPainter | None = None
         self._thread = LogThread(lambda page: self.post_message(PageRead(page)), look_seconds=look_seconds)
@@ -71,36 +102,46 @@ class LogView(ScrollView):
     def on_hide(self) -> None:
         self._thread.rest(resting=True)
 
-    def watch_path(self, path: str | None, *, live: bool = True, failed: bool = False) -> None:
+    def watch_path(
+        self, path: str | None, *, live: bool = True, failed: bool = False, attempts: Sequence[AttemptStart] = ()
+    ) -> None:
         """Shows a file; of a failed run at its last error. `live` says whether more may be written to it."""
-        old_live, old_failed = self._live, self._failed
-        self._live, self._failed = live, failed
+        before = self._live, self._failed, self._attempts
+        self._live, self._failed, self._attempts = live, failed, attempts
         if path != self.path:
             self.path = path
             self._open(path)
-        elif (live, failed) != (old_live, old_failed):
-            if failed and not old_failed and self.page_shown.following:
-                self._thread.submit(LogSession.to_last_error)
-            self._thread.submit(lambda session: setattr(session, "live", live))
+        elif before != (live, failed, attempts):
+            self._thread.submit(lambda session: session.attend(attempts, live=live, failed=failed))
 
     @property
     def is_searching(self) -> bool:
-        """Whether a search is active; `n`, `N` and `esc` belong to it then."""
+        """Whether a search is active; `n` and `N` belong to it then."""
         return self.page_shown.search is not None
 
     @property
     def content_rows(self) -> int:
         """How many rows it can fill with its status row; if some are hidden, any number."""
         page = self.page_shown
-        is_whole = page.first in (None, 1) and page.last == page.total and len(page.rows) < self._room[1]
+        is_whole = not page.thumb and len(page.rows) < self._room[1]
         return len(page.rows) + 1 if is_whole else ANY_ROWS
 
     def to_top(self) -> None:
         """Does nothing: each log opens at a position of its own."""
 
     def move(self, rows: int) -> None:
-        """Scroll; at the last row it starts to follow."""
+        """Moves the cursor; beyond the last line it starts to follow."""
+        self._thread.submit(lambda session: session.step(rows))
+
+    def page(self, share: float) -> None:
+        rows = int(self.size.height * share)
+        self._thread.submit(lambda session: session.move(rows, carry=True))
+
+    def turn_wheel(self, rows: int) -> None:
         self._thread.submit(lambda session: session.move(rows))
+
+    def go_to_line(self, number: int) -> None:
+        self._thread.submit(lambda session: session.to_number(number))
 
     def move_to(self, index: int) -> None:
         """Goes to the top (0) or to the end."""
@@ -113,11 +154,11 @@ class LogView(ScrollView):
 
     @property
     def _room(self) -> tuple[int, int]:
-        return max(1, self.size.width - GUTTER_COLUMNS - 1), max(0, self.size.height - 1)
+        return max(1, self.size.width - GUTTER_COLUMNS - EDGE_COLUMNS), max(0, self.size.height - 1)
 
     def _open(self, path: str | None) -> None:
         self._left, self._typed = 0, None
-        session = LogSession(path, live=self._live, failed=self._failed)
+        session = LogSession(path, live=self._live, failed=self._failed, attempts=self._attempts)
         session.resize(*self._room)
         self._thread.open(session)
         self._show_page(LogPage(path=path, live=self._live))
@@ -128,23 +169,30 @@ class LogView(ScrollView):
             self._show_page(message.page)
 
     def _show_page(self, page: LogPage) -> None:
+        old = [self._row(y) for y in range(self._room[1])]
         before, self.page_shown = self.page_shown, page
-        most = max(len(before.rows), len(page.rows))
-        changed = [y for y in range(most) if row_at(before, y) != row_at(page, y)]
+        new = [self._row(y) for y in range(self._room[1])]
+        changed = [y for y in range(len(new)) if old[y] != new[y]]
         if changed:
-            self.refresh(*self._regions(before, changed))
-        if (before.search is None) != (page.search is None):
+            follows = before.following and page.following and not self._left
+            self.refresh(*self._regions(old, new, changed, cells_only=follows))
+        if (before.search is None, before.filter is None) != (page.search is None, page.filter is None):
             self.post_message(self.SearchToggled())
         self._show_status()
 
-    def _regions(self, before: LogPage, changed: list[int]) -> Iterator[Region]:
+    def _row(self, y: int) -> RowOnPage:
+        return row_at(self.page_shown, y, focused=self.has_focus)
+
+    def _regions(
+        self, old: Sequence[RowOnPage], new: Sequence[RowOnPage], changed: Sequence[int], *, cells_only: bool
+    ) -> Iterator[Region]:
         """Yields what to paint: single cells while it follows, to send little; everything at once after a key."""
-        width, page = self.size.width, self.page_shown
-        if self._left or not (before.following and page.following):
+        width = self.size.width
+        if not cells_only:
             yield Region(0, changed[0], width, changed[-1] - changed[0] + 1)
             return
         for y in changed:
-            for start, end in changed_cells(row_at(before, y), row_at(page, y), width):
+            for start, end in changed_cells(old[y], new[y], width):
                 yield Region(start, y, end - start, 1)
 
     def _show_status(self) -> None:
@@ -153,7 +201,7 @@ class LogView(ScrollView):
 
     def _status(self, width: int) -> Line:
         if self._typed is not None:
-            return draw_search_input(self._typed, width, self.glyphs)
+            return draw_prompt(self._prompt, self._typed, width, self.glyphs)
         return draw_status(self.page_shown, width, self.glyphs)
 
     def line_text(self, row: int) -> str:
@@ -162,25 +210,28 @@ class LogView(ScrollView):
         return super().line_text(row)
 
     def render_line(self, y: int) -> Strip:
-        row, is_target = row_at(self.page_shown, y)
-        if row is None or y >= self._room[1]:
+        if y >= self._room[1]:
             return super().render_line(y)
         if self._brush is None:
             native = bool(self.app.current_theme.ansi)
             self._brush = row_painter(
                 lambda piece, cursor: self._style(piece, cursor=cursor), self.glyphs, is_native=native
             )
-        return self._brush.strip(row, left=self._left, width=self.size.width, is_target=is_target)
+        return self._brush.strip(self._row(y), left=self._left, width=self.size.width)
+
+    def selectable_line(self, y: int) -> Strip:
+        return self.render_line(y).crop(0, self.size.width - EDGE_COLUMNS)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._brush = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leaves `n`, `N` and `esc` to the screen unless a search is active."""
+        """Leaves `n`, `N` and `esc` to the screen unless a search, a filter or a mark is theirs to end."""
+        page = self.page_shown
         if action == "match":
             return self.is_searching
-        return self.is_searching or self.page_shown.seeking if action == "end_search" else True
+        return bool(page.search or page.filter or page.marked or page.seeking) if action == "end_search" else True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return self._typed is not None and character is not None and character.isprintable()
@@ -200,9 +251,26 @@ class LogView(ScrollView):
         self._thread.submit(LogSession.next_error)
 
     def action_end_search(self) -> None:
-        """Gives up the search in progress, then the search itself."""
-        seeking = self.page_shown.seeking
-        self._thread.submit(LogSession.stop_seeking if seeking else lambda session: session.search(""))
+        """Gives up the jump in progress, then the search, the filter and the marks."""
+        self._thread.submit(LogSession.escape)
+
+    def action_mark(self) -> None:
+        self._thread.submit(LogSession.toggle_mark)
+
+    def action_extend_marks(self, lines: int) -> None:
+        self._thread.submit(lambda session: session.extend_marks(lines))
+
+    def action_copy_lines(self) -> None:
+        """Posts the marked lines, or the one of the cursor."""
+        self._thread.submit(lambda session: self.post_message(self.LinesChosen(session.take_chosen())))
+
+    def action_editor(self) -> None:
+        """Posts the lines around the cursor."""
+
+        def choose(session: LogSession) -> None:
+            self.post_message(self.PlaceChosen(*session.lines_around(_LINES_BEFORE, _LINES_AFTER)))
+
+        self._thread.submit(choose)
 
     def action_scroll_sideways(self, steps: int) -> None:
         self._scroll_sideways(self._left + steps * _SIDEWAYS_COLUMNS)
@@ -216,7 +284,7 @@ class LogView(ScrollView):
     @property
     def _overflow(self) -> int:
         cells = max(map(row_width, self.page_shown.rows), default=0)
-        return max(0, cells - (self.size.width - GUTTER_COLUMNS))
+        return max(0, cells - (self.size.width - GUTTER_COLUMNS - EDGE_COLUMNS))
 
     def _scroll_sideways(self, left: int) -> None:
         left = max(0, min(left, max(self._overflow, self._left if left < self._left else 0)))
@@ -225,23 +293,29 @@ class LogView(ScrollView):
             self.refresh()
 
     def action_search(self) -> None:
-        self._typed = ""
+        self._open_prompt("/")
+
+    def action_filter_lines(self) -> None:
+        self._open_prompt("&")
+
+    def _open_prompt(self, prompt: str) -> None:
+        self._prompt, self._typed = prompt, ""
         self._show_status()
 
     @on(events.Key)
     def _key(self, event: events.Key) -> None:
-        # Slash is no binding: bindings run only after the letters that arrive with them.
-        if self._typed is None and event.key != "slash":
+        if self._typed is None and event.key not in _PROMPTS:
             return
         event.stop()
         event.prevent_default()
         if self._typed is None:
-            self.action_search()
+            self._open_prompt(_PROMPTS[event.key])
             return
         match event.key:
             case "enter":
                 typed, self._typed = self._typed, None
-                self._thread.submit(lambda session: session.search(typed))
+                submit = LogSession.search if self._prompt == "/" else LogSession.show_only
+                self._thread.submit(lambda session: submit(session, typed))
             case "escape":
                 self._typed = None
             case "backspace" if not self._typed:
@@ -257,10 +331,23 @@ class LogView(ScrollView):
             self._typed += sanitize(event.text)
             self._show_status()
 
+    @on(events.Focus)
     @on(events.Blur)
-    def _focus_lost(self) -> None:
+    def _focus_changed(self) -> None:
         self._typed = None
+        self.refresh()
         self._show_status()
+
+    @on(events.MouseDown)
+    def _pressed(self, event: events.MouseDown) -> None:
+        """Moves the cursor to the line, which no longer moves away; at the right edge goes to that part of the log."""
+        row = event.y
+        if event.button != 1 or row >= self._room[1]:
+            return
+        if event.x >= self.size.width - EDGE_COLUMNS and self.page_shown.thumb:
+            self._thread.submit(lambda session: session.to_edge(row))
+        else:
+            self._thread.submit(lambda session: session.point(row))
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:

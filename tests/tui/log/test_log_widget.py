@@ -126,11 +126,11 @@ async def test_long_lines_can_be_scrolled_sideways(tmp_path: Path) -> None:
     async with app.run_test(size=(40, 5)) as pilot:
         view = app.log_view
         await until(pilot, lambda: "begin" in view.render_line(0).text)
-        assert view.render_line(0).text.endswith("…")
+        assert view.render_line(0).text.endswith("… ")
         await pilot.press("dollar_sign")
-        assert view.render_line(0).text.endswith(" end")
+        assert view.render_line(0).text.endswith(" end ")
         await pilot.press("0")
-        assert view.render_line(0).text.startswith(" begin")
+        assert view.render_line(0).text.startswith("►begin")
         await pilot.press("w")
         await until(pilot, lambda: len(view.page_shown.rows) == 3)
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.log import search as search_module
 from backprop_tui.tui.log.file import LogFile
-from backprop_tui.tui.log.page import ERROR_PATTERN, LineKind, classify_line, is_traceback_step
-from backprop_tui.tui.log.search import MatchCounts, Matcher, MatchSearch, compile_pattern
+from backprop_tui.tui.log.page import ERROR_PATTERN, LineKind, Problem, classify_line, is_traceback_step
+from backprop_tui.tui.log.problems import ProblemMap, ProblemMatcher
+from backprop_tui.tui.log.search import LineMatcher, MatchCounts, Matcher, MatchSearch, compile_pattern
 
 LINE = st.sampled_from([b"loss 1", b"", b"\x1b[31mlo\x1b[0mss", b"other", b"a" * 40, b"loss\rgone", b"\rx\rloss"])
 
@@ -24,7 +25,7 @@ def opened(path: Path, content: bytes) -> LogFile:
     return file
 
 
-def all_matches(matcher: Matcher, file: LogFile) -> list[int]:
+def all_matches(matcher: LineMatcher, file: LogFile) -> list[int]:
     starts: list[int] = []
     position = -1
     while True:
@@ -113,29 +114,29 @@ def test_an_invalid_regular_expression_says_why() -> None:
     assert compile_pattern("(") == "missing ), unterminated subpattern at position 0"
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ("Traceback (most recent call last):", LineKind.ERROR),
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
-        ("KeyboardInterrupt", LineKind.ERROR),
-        ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
-        ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
-        ("Killed", LineKind.ERROR),
-        ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
-        ("Loss is nan, stopping training", LineKind.ERROR),
-        ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
-        ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
-        ("WARNING:root:slow", LineKind.WARNING),
-        ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
-        ("Saved model to best.safetensors", LineKind.CHECKPOINT),
-        ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
-        ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
-        ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
-        ("loading finances and banana data", LineKind.PLAIN),
-        ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
-    ],
-)
+CLASSIFIED = [
+    ("Traceback (most recent call last):", LineKind.ERROR),
+    ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", LineKind.ERROR),
+    ("KeyboardInterrupt", LineKind.ERROR),
+    ("2026-01-01 12:00:00 ERROR worker died", LineKind.ERROR),
+    ("RuntimeError: CUDA error: device-side assert triggered", LineKind.ERROR),
+    ("Killed", LineKind.ERROR),
+    ("iter 10: loss nan, time 12 ms", LineKind.ERROR),
+    ("Loss is nan, stopping training", LineKind.ERROR),
+    ("OSError: [Errno 28] No space left on device", LineKind.ERROR),
+    ("x.py:3: UserWarning: deprecated", LineKind.WARNING),
+    ("WARNING:root:slow", LineKind.WARNING),
+    ("saving checkpoint to out/ckpt_1.pt", LineKind.CHECKPOINT),
+    ("Saved model to best.safetensors", LineKind.CHECKPOINT),
+    ('{"event": "checkpoint", "path": "a"}', LineKind.CHECKPOINT),
+    ("iter 10: loss 2.1, mean absolute error 0.2", LineKind.PLAIN),
+    ("val_error: 0.31 top-1 error: 0.2", LineKind.PLAIN),
+    ("loading finances and banana data", LineKind.PLAIN),
+    ("resuming from checkpoint ckpt.pt", LineKind.PLAIN),
+]
+
+
+@pytest.mark.parametrize(("line", "kind"), CLASSIFIED)
 def test_lines_are_classified_by_their_text(line: str, kind: LineKind) -> None:
     assert classify_line(line) is kind
 
@@ -144,7 +145,7 @@ def test_searching_errors_in_many_lines_at_once_finds_the_same_as_one_by_one(tmp
     content = b"fine\n  Killed\nKilled\n\nValueError: x\nloss\nnan\nno ERRORS\n"
     file = opened(tmp_path / "log", content)
     assert (
-        all_matches(Matcher(ERROR_PATTERN, one_by_one=False), file)
+        all_matches(ProblemMatcher(Problem.ERROR, ProblemMap()), file)
         == all_matches(Matcher(ERROR_PATTERN), file)
         == [14, 22]
     )

@@ -298,10 +298,11 @@ async def test_n_belongs_to_an_active_search_and_the_footer_says_so(tmp_path: Pa
         assert "n new" not in footer.shown_text
         await stage.pilot.press("n", "escape")
         for _ in range(100):
-            if "n new" in footer.shown_text:
+            if "n next match" not in footer.shown_text:
                 break
             await stage.pilot.pause(0.05)
-        assert "n new" in footer.shown_text
+        assert "n next match" not in footer.shown_text
+        assert "& only lines with" in footer.shown_text
         assert stage.pilot.app.screen is stage.main
 
 
