@@ -244,8 +244,8 @@ COMPARE_ACTIONS = _group(
 SETTINGS_ACTIONS = _group(
     "",
     _action("change", "enter", "change"),
+    _action("find", "slash", "find a setting", shown="/"),
     _action("default", "delete", "default", shown="del"),
-    _action("write", "ctrl+s", "write config.toml"),
     _action("back", "escape q comma", "back", shown="esc"),
     _action("down", "j down", "down", method="move(1)"),
     _action("up", "k up", "up", method="move(-1)"),
