@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message_pump import MessagePump
 from textual.notifications import Notify
@@ -18,7 +16,6 @@ from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.actions import MAIN_ACTIONS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.commands import CommandRunner
@@ -27,8 +24,17 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
+
+
+def _palette_provider() -> type[Provider]:
+    from backprop_tui.tui.screens.palette import PaletteProvider
+
+    return PaletteProvider
 
 
 class Dashboard(App[int]):
@@ -37,6 +43,7 @@ class Dashboard(App[int]):
     CSS_PATH = "dashboard.tcss"
     TITLE = "backprop"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar = {_palette_provider}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),  # in dialogs too
@@ -88,7 +95,7 @@ class Dashboard(App[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """Reads the store before the first paint, so that the first paint is complete."""
-        self._main = MainScreen(
+        self.main = MainScreen(
             self._bridge.first(),
             self._bridge,
             self._commands,
@@ -96,12 +103,12 @@ class Dashboard(App[int]):
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
         )
-        return self._main
+        return self.main
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()
         self.app_resume_signal.subscribe(self, self._repaint)
-        self._main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
+        self.main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
 
     def _repaint(self, _: App[int]) -> None:
         """After a suspension the terminal shows nothing of what was painted before."""
@@ -116,15 +123,15 @@ class Dashboard(App[int]):
 
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
-        self._main.take(message.snapshot)
+        self.main.take(message.snapshot)
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:
-        self._main.fail(message.reason)
+        self.main.fail(message.reason)
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
-        self._main.show_digest(message.digest, opens=message.opens)
+        self.main.show_digest(message.digest, opens=message.opens)
 
     @on(MainScreen.DemoRequested)
     def _show_demo(self) -> None:
@@ -135,9 +142,9 @@ class Dashboard(App[int]):
     def _runs_ended(self, message: RunsEnded) -> None:
         lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
         for line in lines:
-            self._main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
+            self.main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
         if message.problem is not None:
-            self._main.tell(message.problem, bad=True)
+            self.main.tell(message.problem, bad=True)
         if self._window_focus.is_unseen and self._driver is not None:
             self._driver.write(self._preferences.notices.sequences(lines))
 
@@ -202,25 +209,8 @@ class Dashboard(App[int]):
         self._interrupted_at = now
         self.notify("q leaves, runs continue", timeout=3)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Fill the command palette: the actions of the main screen, commands without a key, and the themes."""
-        main = self._main
-        if screen is main:
-            from backprop_tui.tui.screens.palette import palette_commands
-
-            for action in MAIN_ACTIONS:
-                if action.title and main.check_action(action.id, ()):
-                    yield SystemCommand(action.title, f"key {action.shown}", partial(main.run_action, action.command))
-            for title, text, callback in palette_commands(main, main.commands):
-                yield SystemCommand(title, text, callback)
-        for name in sorted(self.available_themes):
-            yield SystemCommand(f"Theme {name}", "colors of the dashboard", partial(self._use_theme, name))
-
     def action_command_palette(self) -> None:
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
-
-    def _use_theme(self, theme: str) -> None:
-        self.theme = theme

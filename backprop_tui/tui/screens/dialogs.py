@@ -130,9 +130,13 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
+        self.open_settings()
+
+    def open_settings(self, key: str | None = None) -> None:
+        """Opens the settings with the cursor on a key."""
         from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs))
+        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs, key=key))
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
