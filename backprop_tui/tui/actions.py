@@ -305,6 +305,12 @@ ACTIONS = (
     *FORM_ACTIONS,
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
+# The actions of the main screen that change runs, the queue or settings, or start with a dialog that does.
+_CHANGING = (
+    *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
+    *("later", "sooner", "remove", "retry_group", "hold"),
+)
+CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.id in _CHANGING)
 _SEARCH_IDS = ("next_match", "previous_match", "search", "end_search")
 LOG_SEARCH_FOOTER = tuple(action for action in LOG_ACTIONS if action.id in _SEARCH_IDS)
 

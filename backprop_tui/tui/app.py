@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,16 +17,19 @@ from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.absence import WindowFocus
+from backprop_tui.tui.actions import CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
-from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.commands import READ_ONLY, CommandRunner
 from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
     from textual.command import Provider
+    from textual.dom import DOMNode
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
@@ -73,6 +77,9 @@ class Dashboard(App[int]):
         self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         self.set_class(not preferences.glyphs.unicode, "-ascii")
+        for index, command in enumerate(preferences.commands):
+            if command.key is not None:
+                self.bind(command.key, f"user_command({index})", description=command.name, show=False)
         for theme in THEMES:
             self.register_theme(theme)
         if not preferences.paints_background:
@@ -102,12 +109,15 @@ class Dashboard(App[int]):
             self._charts,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
+            user_commands=self._preferences.commands,
         )
         return self.main
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()
         self.app_resume_signal.subscribe(self, self._repaint)
+        for problem in self._preferences.command_problems:
+            self.main.tell(problem, bad=True)
         self.main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
 
     def _repaint(self, _: App[int]) -> None:
@@ -183,6 +193,18 @@ class Dashboard(App[int]):
         if self.screen_stack:  # empty while the application closes
             await self._key_queue.handled(message.sequence)
 
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Refuses the actions that change something while the dashboard is read-only; every action passes here."""
+        if default_namespace is self.main and self.main.snapshot.is_read_only and action in CHANGING_COMMANDS:
+            self.main.tell(READ_ONLY, bad=True)
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
     def _note_activity(self) -> None:
         was_present = self._window_focus.is_present
         self._window_focus.note_activity()
@@ -208,6 +230,10 @@ class Dashboard(App[int]):
             return
         self._interrupted_at = now
         self.notify("q leaves, runs continue", timeout=3)
+
+    async def action_user_command(self, index: int) -> None:
+        if self.screen is self.main:
+            await self.main.run_user_command(self._preferences.commands[index])
 
     def action_command_palette(self) -> None:
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import

@@ -19,6 +19,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
+from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, WindowFocus
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
@@ -77,15 +78,15 @@ class Bridge:
         seconds: float,
         focus: WindowFocus | None = None,
         *,
-        is_demo: bool = False,
+        mode: Mode = Mode.NORMAL,
         end_command: EndCommand | None = None,
     ) -> None:
         """`seconds` is the polling interval."""
         self._focus = focus or WindowFocus()
-        self._absence = AbsenceTracker(home, self._focus)
+        self._absence = AbsenceTracker(home, self._focus, notes=mode is not Mode.READ_ONLY)
         self._end_command = end_command
         self._digest_requested = False
-        self._is_demo = is_demo
+        self._mode = mode
         self._logout: LogoutEffect | None = None
         self._polls = 0
         self._reader = StoreReader(home, config_path)
@@ -106,7 +107,7 @@ class Bridge:
         Raises:
             StorageFailed: the state directory cannot be read.
         """
-        self._last = replace(self._reader.read(None), is_demo=self._is_demo)
+        self._last = replace(self._reader.read(None), mode=self._mode)
         return self._last
 
     def select(self, run_id: str | None) -> None:
@@ -159,9 +160,10 @@ class Bridge:
 
     def _poll(self, selected: str | None) -> tuple[Snapshot, list[Message]]:
         """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
-        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), is_demo=self._is_demo)
-        self._keep_supervisor(snapshot)
-        self._keep_sampler(snapshot)
+        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), mode=self._mode)
+        if self._mode is not Mode.READ_ONLY:
+            self._keep_supervisor(snapshot)
+            self._keep_sampler(snapshot)
         return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
     def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:

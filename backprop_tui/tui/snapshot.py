@@ -13,6 +13,7 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui import Mode
 
 RECENT_SECONDS = 86400.0
 
@@ -31,8 +32,7 @@ class Snapshot:
 
     `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
     utilizations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
-    changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
-    the demo is left.
+    changed. `logout` is None until it is known how a logout affects runs.
     """
 
     moment: Moment
@@ -48,7 +48,16 @@ class Snapshot:
     opened: OpenRun | None = None
     problem: str | None = None
     logout: LogoutEffect | None = None
-    is_demo: bool = False
+    mode: Mode = Mode.NORMAL
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether everything is deleted when the dashboard is left."""
+        return self.mode is Mode.DEMO
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.mode is Mode.READ_ONLY
 
     @property
     def is_beginning(self) -> bool:

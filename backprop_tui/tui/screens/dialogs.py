@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.app import SuspendNotSupported
 from textual.message import Message
 
 from backprop_tui.domain.formatting import counted
@@ -19,6 +17,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import rank_records, shown_text
 from backprop_tui.tui.absence import AbsenceDigest
+from backprop_tui.tui.actions import LOG, METRICS, RUNS
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.commands import CommandRunner
@@ -28,6 +27,7 @@ from backprop_tui.tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.run_actions import RunActions
+    from backprop_tui.tui.user_commands import UserCommand
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -47,10 +47,12 @@ class DialogsScreen(PanesScreen):
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
+        user_commands: Sequence[UserCommand] = (),
     ) -> None:
         self._charts = charts
         super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
+        self.user_commands = user_commands
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
     @cached_property
@@ -141,7 +143,8 @@ class DialogsScreen(PanesScreen):
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
 
-        self.app.push_screen(Help(glyphs=self.glyphs))
+        section = RUNS if not self.selected.has_focus_within else (LOG if self.selected.tab == 0 else METRICS)
+        self.app.push_screen(Help(self.user_commands, first=section, glyphs=self.glyphs))
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read
@@ -211,10 +214,15 @@ class DialogsScreen(PanesScreen):
             self.tell("This run has no log", bad=True)
             return
         pager = shlex.split(os.environ.get("PAGER") or "less +G")
-        try:
-            with self.app.suspend():
-                subprocess.run([*pager, path], check=False)
-        except SuspendNotSupported:
-            self.tell("Cannot open a pager in this terminal", bad=True)
-        except FileNotFoundError:
-            self.tell(f"$PAGER: {pager[0]} was not found", bad=True)
+        from backprop_tui.tui.screens.running_commands import run_in_terminal
+
+        run_in_terminal(self, [*pager, path], name="a pager")
+
+    async def run_user_command(self, command: UserCommand) -> None:
+        """Runs a command of the user for the selected run, or the action that it stands for."""
+        from backprop_tui.tui.screens.running_commands import start_command
+
+        if command.action is not None:
+            await self.run_action(command.action.command)
+        else:
+            self.work(start_command(self, command, self.state.selected_run(self.snapshot)))

@@ -139,9 +139,12 @@ class PaletteProvider(Provider):
 def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
     for action in MAIN_ACTIONS:
         if action.title and screen.check_action(action.id, ()):
-            call = partial(screen.run_action, action.command)
+            act = partial(screen.run_action, action.command)
             keywords = _KEYWORDS.get(action.id, "")
-            yield PaletteEntry(title=action.title, key=action.shown, keywords=keywords, call=call)
+            yield PaletteEntry(title=action.title, key=action.shown, keywords=keywords, call=act)
+    for command in screen.user_commands:
+        call = partial(screen.run_user_command, command)
+        yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
     for key in (*SORTS, NEWEST):
         title = f"Sort by {SORT_TITLES.get(key, key)}"
         yield PaletteEntry(title=title, keywords="order", call=partial(screen.sort, RunSort.by(key)))

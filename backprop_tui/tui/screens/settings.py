@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import NONE, Value, WrongValue
+from backprop_tui.config.kinds import WrongValue, as_text
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -70,31 +70,18 @@ def settings_rows(settings: Settings) -> list[SettingRow]:
         SettingRow(
             key=name,
             section=_TITLES.get(key.section, key.section.capitalize()),
-            value=sanitize(value_text(settings[name])),
+            value=sanitize(as_text(settings[name])),
             # The name of the variable, or of the file without its directories.
             origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
             help=key.help,
         )
         for name, key in KEYS.items()
+        if not key.sample  # only an editor can change a table
     ]
 
 
-def value_text(value: Value) -> str:
-    match value:
-        case None:
-            return NONE
-        case bool():
-            return "true" if value else "false"
-        case tuple():
-            return ",".join(value)
-        case float():
-            return f"{value:.15g}"
-        case _:
-            return str(value)
-
-
 def default_text(key: str) -> str:
-    return value_text(KEYS[key].default)
+    return as_text(KEYS[key].default)
 
 
 def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, search: str) -> Line:

@@ -7,12 +7,13 @@ from textual.command import CommandList
 
 from backprop_tui.tui.screens.palette import PaletteEntry, TextScreen
 from backprop_tui.tui.screens.settings import SettingsScreen
-from backprop_tui.tui.widgets.line_widget import ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
 from tests.tui.screens.test_settings import FakeConfig
-from tests.tui.screens.test_sort_and_copy import RUNS, order, snapshot
+from tests.tui.screens.test_sort_and_copy import RUNS, order
+from tests.tui.snapshots import snapshot
 
 
 def rows(stage: Stage) -> list[str]:
@@ -84,7 +85,8 @@ async def test_a_setting_is_opened_where_it_is() -> None:
     async with staged(snapshot(*RUNS), commands=FakeConfig()) as stage:
         await choose(stage, "on_overheat", "Setting governor.on_overheat")
         await until(stage, lambda: isinstance(stage.pilot.app.screen, SettingsScreen))
-        await until(stage, lambda: "▌ governor.on_overheat" in stage.pilot.app.screen.query_one("#settings").shown_text)
+        settings = stage.pilot.app.screen.query_one("#settings", LineWidget)
+        await until(stage, lambda: "▌ governor.on_overheat" in settings.shown_text)
 
 
 async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:

@@ -11,7 +11,7 @@ from backprop_tui.config.kinds import Value
 from backprop_tui.config.load import Settings
 from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.settings import SettingsScreen, default_text, value_text
+from backprop_tui.tui.screens.settings import SettingsScreen, default_text
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
@@ -172,5 +172,4 @@ async def test_the_cursor_is_always_visible(size: tuple[int, int]) -> None:
 
 def test_config_set_accepts_every_default() -> None:
     for name, key in KEYS.items():
-        assert key.kind.read(default_text(name)) == key.default
-    assert value_text(("a", "b")) == "a,b"
+        assert key.sample or key.kind.read(default_text(name)) == key.default
