@@ -26,14 +26,16 @@ def main() -> int:
     return run_program(sys.argv[1:], _open_dashboard, _open_demo)
 
 
-def _open_dashboard(home: Home, config_path: str, selected_run: str | None) -> int:
+def _open_dashboard(home: Home, config_path: str, selected_run: str | None, is_read_only: bool) -> int:  # noqa: FBT001
     """Opens the dashboard; Textual is loaded only here."""
-    from backprop_tui.tui import run_dashboard
+    from backprop_tui.tui import Mode, run_dashboard
+
+    mode = Mode.READ_ONLY if is_read_only else Mode.NORMAL
 
     def demo() -> int:
         return _open_demo(home.host, config_path)
 
-    return run_dashboard(home, config_path, selected_run, demo=demo, command_line=_CommandLine())
+    return run_dashboard(home, config_path, selected_run, mode=mode, demo=demo, command_line=_CommandLine())
 
 
 class _CommandLine:
@@ -58,10 +60,10 @@ class _CommandLine:
 def _open_demo(host: str, config_path: str) -> int:
     """Opens the demo: a dashboard with a store of its own; `config_path` provides the theme."""
     from backprop_tui.demo.run import run_demo
-    from backprop_tui.tui import run_dashboard
+    from backprop_tui.tui import Mode, run_dashboard
 
     def open_demo_dashboard(home: Home, demo_config: str) -> int:
-        return run_dashboard(home, demo_config, looks_of=config_path, is_demo=True, command_line=_CommandLine())
+        return run_dashboard(home, demo_config, looks_of=config_path, mode=Mode.DEMO, command_line=_CommandLine())
 
     return run_demo(open_demo_dashboard, host)
 

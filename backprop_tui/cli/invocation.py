@@ -77,7 +77,7 @@ def _carry_out(invocation: Invocation, session: Session) -> int:
         if session.dashboard is None:
             instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"
             raise UsageError(f"the dashboard cannot open: {session.dashboard_obstacle}", instead)
-        return session.dashboard(session.home, session.config_path, None)
+        return session.dashboard(session.home, session.config_path, None, invocation.options.read_only)
     return invocation.execute(invocation.arguments, session)
 
 

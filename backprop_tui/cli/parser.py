@@ -49,11 +49,14 @@ _SWITCHES = {
     "--dry-run": "do everything up to the governor's decision, but start and change nothing",
 }
 _RESUME_ARG = "--resume-arg"
-_DEMO = "--demo"
+_DASHBOARD_OPTIONS = {
+    "--demo": "show the dashboard with real runs on simulated GPUs; leaves nothing behind",
+    "--read-only": "open the dashboard so that it changes nothing: no run, no setting, no background process",
+}
 _CONFIG = "--config"
 _VERSION = ("-V", "--version")
 _HELP_OPTIONS = ("-h", "--help")
-_WITHOUT_VALUE = (*_SWITCHES, *_VERSION, _DEMO)
+_WITHOUT_VALUE = (*_SWITCHES, *_VERSION, *_DASHBOARD_OPTIONS)
 GLOBAL_OPTIONS = (*_WITHOUT_VALUE, _CONFIG)
 
 
@@ -78,6 +81,7 @@ class GlobalOptions:
     dry_run: bool = False
     version: bool = False
     demo: bool = False
+    read_only: bool = False
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +163,9 @@ def parse(words: Sequence[str]) -> Invocation:
     index = words.index("--") if "--" in words else len(words)
     after_dashes = list(words[index + 1 :]) if "--" in words else None
     options, rest = _extract_global_options(words[:index])
-    if options.demo and rest and rest[0] not in _HELP_OPTIONS:
-        raise UsageError("--demo shows a dashboard of its own", f"leave out {rest[0]!r}")
+    if (options.demo or options.read_only) and rest and rest[0] not in _HELP_OPTIONS:
+        problem = "--demo shows a dashboard of its own" if options.demo else "--read-only is for the dashboard"
+        raise UsageError(problem, f"leave out {rest[0]!r}")
     if options.version:
         return Invocation(options=options, arguments=argparse.Namespace())
     if not rest or rest[0].startswith("-"):
@@ -284,9 +289,8 @@ def full_parser() -> argparse.ArgumentParser:
     )
     _describe_global_options(parser)
     parser.add_argument(*_VERSION, action="store_true", help="print the version")
-    parser.add_argument(
-        _DEMO, action="store_true", help="show the dashboard with real runs on simulated GPUs; leaves nothing behind"
-    )
+    for option, text in _DASHBOARD_OPTIONS.items():
+        parser.add_argument(option, action="store_true", help=text)
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
     for name in COMMANDS:
         module = load(name)
@@ -311,7 +315,7 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
     for word in remaining:
         if word in _VERSION:
             options["version"] = True
-        elif word in _SWITCHES or word == _DEMO:
+        elif word in _SWITCHES or word in _DASHBOARD_OPTIONS:
             options[word[2:].replace("-", "_")] = True
         elif word == _CONFIG:
             options["config"] = next(remaining, "")

@@ -58,7 +58,7 @@ def follow_queued(
         return follow(session, run_ids, interrupts, starts=starts, before=before, hint=hint, wait_when_held=wait)
     else:
         interrupts.release()
-        return session.dashboard(session.home, session.config_path, run_ids[0])
+        return session.dashboard(session.home, session.config_path, run_ids[0], False)
     return OK
 
 

@@ -17,8 +17,9 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import this_host
 from backprop_tui.store.run_view import unfinished_views
 
-# Shows the state directory with the settings of a file, a run selected if one is named; returns the exit code.
-Dashboard = Callable[[Home, str, str | None], int]
+# Shows the state directory with the settings of a file, a run selected if one is named, perhaps read-only; returns the
+# exit code.
+Dashboard = Callable[[Home, str, str | None, bool], int]
 # Shows the demo on this host with the appearance set in a configuration file; returns the exit code.
 Demo = Callable[[str, str], int]
 

@@ -15,7 +15,7 @@ class Key:
     """A setting; `name` is its table and its name in it, as "gpu.max_temp_c".
 
     `original` are its names in JSON files of the original tool, besides the one in camel case; a dot is a level of
-    nesting. `user_only`: a project's file must not set it.
+    nesting. `user_only`: a project's file must not set it. `sample` is the content of a table, for the example.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Key:
     help: str
     original: tuple[str, ...] = ()
     user_only: bool = False
+    sample: str = ""
 
     @property
     def section(self) -> str:
@@ -50,6 +51,8 @@ class Key:
         leaf = first + "".join(word.capitalize() for word in others)
         return f"{self.section}.{leaf}" if self.section else leaf
 
+
+COMMAND_OUTPUTS = ("terminal", "screen", "background")
 
 _ALL = (
     Key(
@@ -183,6 +186,23 @@ _ALL = (
     ),
     Key("dashboard.ascii", kinds.choice("auto", "on", "off"), "auto", "plain ASCII only"),
     Key("dashboard.curves", kinds.choice("braille", "blocks", "ascii"), "braille", "how curves are drawn"),
+    Key(
+        "keys",
+        kinds.table(),
+        {},
+        "keys of your own in the dashboard: each starts an action, one of the commands below, or a command line",
+        user_only=True,
+        sample='"ctrl+t" = "tensorboard --logdir {run_dir}"',
+    ),
+    Key(
+        "commands",
+        kinds.tables("name", "command", optional={"key": kinds.text(), "output": kinds.choice(*COMMAND_OUTPUTS)}),
+        (),
+        "commands of your own for the selected run, in the palette of the dashboard; in them {id}, {name}, {run_dir}, "
+        "{log}, {cwd}, {script}, {checkpoint} and {group} are replaced; output: terminal, screen or background",
+        user_only=True,
+        sample='name = "size of the run"\n# command = "du -sh {run_dir}"\n# key = "f5"\n# output = "screen"',
+    ),
     Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen"),
     Key("notify.osc", kinds.boolean(), False, "show a desktop notification (OSC 9 or 777) when a run ends unseen"),
     Key(

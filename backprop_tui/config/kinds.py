@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
@@ -18,7 +18,25 @@ MAX_PATTERN_LENGTH = 1000
 MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
 # Signals that only suspend a script, or that it ignores.
 _NO_STOP_SIGNALS = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
-Value = bool | int | float | str | tuple[str, ...] | None
+Table = Mapping[str, str]
+Value = bool | int | float | str | tuple[str, ...] | Table | tuple[Table, ...] | None
+
+
+def as_text(value: Value) -> str:
+    """Returns the value as `config set` takes it; tables, which it does not take, as names with their texts."""
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "true" if value else "false"
+        case Mapping():
+            return "; ".join(f"{name} = {text}" for name, text in value.items())
+        case tuple():
+            return ",".join(map(as_text, value))
+        case float():
+            return f"{value:.15g}"
+        case _:
+            return str(value)
 
 
 class WrongValue(ValueError):
@@ -118,6 +136,45 @@ def texts() -> Kind:
     return Kind(read)
 
 
+def table() -> Kind:
+    """A TOML table of texts."""
+    return Kind(_read_table)
+
+
+def tables(*required: str, optional: Mapping[str, Kind]) -> Kind:
+    """A TOML array of tables: the names of texts that each must have, and what it may have besides."""
+
+    def read(raw: object) -> Value:
+        if not isinstance(raw, Sequence) or isinstance(raw, str):
+            raise WrongValue(_ONLY_BY_EDITOR)
+        return tuple(_read_entry(entry, required, optional) for entry in raw)
+
+    return Kind(read)
+
+
+_ONLY_BY_EDITOR = "must be a table, which only an editor can write"
+
+
+def _read_table(raw: object) -> Table:
+    if not isinstance(raw, Mapping):
+        raise WrongValue(_ONLY_BY_EDITOR)
+    for name, value in raw.items():
+        if not isinstance(value, str) or not value.strip():
+            raise WrongValue(f"{name} must be a text, not empty")
+    return {str(name): _check_encodable(value) for name, value in raw.items()}
+
+
+def _read_entry(raw: object, required: Sequence[str], optional: Mapping[str, Kind]) -> Table:
+    entry = _read_table(raw)
+    for name in required:
+        if name not in entry:
+            raise WrongValue(f"each needs {' and '.join(required)}; {name} is missing")
+    for name in entry:
+        if name not in (*required, *optional):
+            raise WrongValue(f"{name} is not one of {', '.join((*required, *optional))}")
+    return {**entry, **{name: str(kind.read(entry[name])) for name, kind in optional.items() if name in entry}}
+
+
 def log_patterns() -> Kind:
     """A list of regular expressions with named groups; one per line in the environment and in options."""
 
@@ -127,7 +184,7 @@ def log_patterns() -> Kind:
         patterns = texts().read(raw)
         if isinstance(patterns, tuple):
             for pattern in patterns:
-                _check_pattern(pattern)
+                _check_pattern(str(pattern))
         return patterns
 
     return Kind(read)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import Value, WrongValue, parse_memory_limit
+from backprop_tui.config.kinds import Table, Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, MachineLimits, RunLimits
@@ -47,7 +47,15 @@ class Settings:
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self[name]
-        return value if isinstance(value, tuple) else ()
+        return tuple(item for item in value if isinstance(item, str)) if isinstance(value, tuple) else ()
+
+    def table(self, name: str) -> Table:
+        value = self[name]
+        return value if isinstance(value, Mapping) else {}
+
+    def tables(self, name: str) -> tuple[Table, ...]:
+        value = self[name]
+        return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, tuple) else ()
 
 
 def load(*, environment: Mapping[str, str], directory: str, user_file: str, named: bool = False) -> Settings:

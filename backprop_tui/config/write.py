@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
@@ -41,6 +41,8 @@ def toml_value(value: Value) -> object:
             return NONE
         case tuple():
             return list(value)
+        case Mapping():
+            return dict(value)
         case float() if value.is_integer() and abs(value) < _EXACT:
             return int(value)
         case _:
@@ -157,6 +159,11 @@ def example() -> str:
     ]
     section = ""
     for key in KEYS.values():
+        if key.sample:
+            header = f"[{key.leaf}]" if isinstance(key.default, Mapping) else f"# [[{key.leaf}]]"
+            lines += ["", f"# {key.help}", header, f"# {key.sample}"]
+            section = key.leaf
+            continue
         if key.section != section:
             section = key.section
             lines += ["", f"[{section}]"]

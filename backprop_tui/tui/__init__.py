@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from backprop_tui.store.home import Home
@@ -18,13 +19,21 @@ SWITCH_SECONDS = 0.0005  # a tenth of Python's default
 _SIZE_VARIABLES = ("COLUMNS", "LINES")
 
 
+class Mode(StrEnum):
+    """What a dashboard is for; the runs of a demo are deleted afterwards, and one that is read-only changes nothing."""
+
+    NORMAL = "normal"
+    DEMO = "demo"
+    READ_ONLY = "read-only"
+
+
 def run_dashboard(
     home: Home,
     config_path: str,
     selected_run: str | None = None,
     *,
     looks_of: str | None = None,
-    is_demo: bool = False,
+    mode: Mode = Mode.NORMAL,
     demo: Callable[[], int] | None = None,
     command_line: CommandLine | None = None,
 ) -> int:
@@ -35,7 +44,7 @@ def run_dashboard(
         config_path: The user's config.toml, which need not exist.
         selected_run: The id of the run that is selected at first.
         looks_of: The config.toml with the settings of the dashboard's appearance; by default `config_path`.
-        is_demo: Whether this is the demo, whose runs are deleted afterwards.
+        mode: Whether this is the demo, or changes nothing.
         demo: Runs the demo and returns its exit code; the dashboard then comes back.
         command_line: The functions of the command line that the dashboard offers; without it no run can be started.
 
@@ -50,9 +59,7 @@ def run_dashboard(
     for name in _SIZE_VARIABLES:
         os.environ.pop(name, None)
     while True:
-        app, code = _run_once(
-            home, config_path, selected_run, looks_of=looks_of, is_demo=is_demo, command_line=command_line
-        )
+        app, code = _run_once(home, config_path, selected_run, looks_of=looks_of, mode=mode, command_line=command_line)
         if not app.wants_demo:
             return code
         demo_code = 0 if demo is None else demo()
@@ -87,7 +94,7 @@ def _run_once(
     selected_run: str | None,
     *,
     looks_of: str | None,
-    is_demo: bool,
+    mode: Mode,
     command_line: CommandLine | None,
 ) -> tuple[Dashboard, int]:
     """Runs a new dashboard until it is left; returns it with its exit code."""
@@ -99,8 +106,8 @@ def _run_once(
     try:
         from backprop_tui.tui.commands import CommandRunner
 
-        runner = CommandRunner(home, config_path, command_line)
-        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, is_demo=is_demo, runner=runner)
+        runner = CommandRunner(home, config_path, command_line, mode)
+        app = dashboard(home, config_path, selected_run, probe=probe, looks_of=looks_of, mode=mode, runner=runner)
         with ended_by_signals(app.leave, attributes=probe.attributes):
             code = app.run() or 0
         runner.wait_until_recorded(RECORD_SECONDS)
@@ -117,7 +124,7 @@ def dashboard(
     *,
     probe: TerminalProbe | None = None,
     looks_of: str | None = None,
-    is_demo: bool = False,
+    mode: Mode = Mode.NORMAL,
     runner: CommandRunner | None = None,
 ) -> Dashboard:
     """Creates the application without running it; see `run_dashboard`. `probe` has queried the terminal."""
@@ -131,12 +138,12 @@ def dashboard(
     sys.setswitchinterval(SWITCH_SECONDS)
     answer = terminal.UNKNOWN_TERMINAL if probe is None else probe.answer()
     _patch_textual(answer.typed, None if probe is None else probe.note_answer)
-    prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=is_demo)
-    if home.foreign_owner() is None:
+    prefs = theme.load_preferences(looks_of or config_path, os.environ, answer, is_demo=mode is Mode.DEMO)
+    if home.foreign_owner() is None and mode is not Mode.READ_ONLY:
         home.prepare()
     focus = absence.WindowFocus()
     end_command = notifications.EndCommand(home, prefs.end_command)
-    source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, is_demo=is_demo, end_command=end_command)
+    source = bridge.Bridge(home, config_path, prefs.refresh_seconds, focus, mode=mode, end_command=end_command)
     runner = runner or commands.CommandRunner(home, config_path)
     return app.Dashboard(source, runner, prefs, charts=ChartReader(home), selected_run=selected_run, focus=focus)
 

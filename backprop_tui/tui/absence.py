@@ -130,8 +130,9 @@ class LastSeen:
     Since the file has no content, nothing can be half-written. If it cannot be written, only the digest is lost.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, notes: bool = True) -> None:
         self._home, self._path = home, home.last_seen
+        self._notes = notes
         self._noted_at = float("-inf")
 
     def last(self) -> float | None:
@@ -148,7 +149,7 @@ class LastSeen:
 
     def note(self, now: float) -> None:
         self._noted_at = now
-        if self._home.foreign_owner() is not None:
+        if not self._notes or self._home.foreign_owner() is not None:
             return
         try:
             os.close(open_own(self._path, os.O_WRONLY))
@@ -189,10 +190,11 @@ class SeenFailures:
 class AbsenceTracker:
     """Reports the end of an absence; the start of a dashboard counts as a return. Runs in the bridge's thread."""
 
-    def __init__(self, home: Home, attention: WindowFocus) -> None:
+    def __init__(self, home: Home, attention: WindowFocus, *, notes: bool = True) -> None:
+        """`notes`: whether it notes that somebody looks, for the next dashboard."""
         self._home = home
         self._attention = attention
-        self._last_seen = LastSeen(home)
+        self._last_seen = LastSeen(home, notes=notes)
         self._was_present = False
         self._away_from: float | None = None
         self._back_at: float | None = None

@@ -278,8 +278,8 @@ COMPARE_ACTIONS = _group(
 SETTINGS_ACTIONS = _group(
     "",
     _action("change", "enter", "change"),
+    _action("find", "slash", "find a setting", shown="/"),
     _action("default", "delete", "default", shown="del"),
-    _action("write", "ctrl+s", "write config.toml"),
     _action("back", "escape q comma", "back", shown="esc"),
     _action("down", "j down", "down", method="move(1)"),
     _action("up", "k up", "up", method="move(-1)"),
@@ -357,6 +357,12 @@ REMEDY_FOOTER = (
 _IN_LOG = {action.id: action for action in LOG_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match")
 _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap")
+# The actions of the main screen that change runs, the queue or settings, or start with a dialog that does.
+_CHANGING = (
+    *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
+    *("later", "sooner", "remove", "retry_group", "hold", "undo"),
+)
+CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.id in _CHANGING)
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message_pump import MessagePump
 from textual.notifications import Notify
@@ -18,11 +17,11 @@ from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.actions import MAIN_ACTIONS
+from backprop_tui.tui.actions import CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
-from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.commands import READ_ONLY, CommandRunner
 from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
@@ -31,14 +30,19 @@ from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preference
 if TYPE_CHECKING:
     from textual.command import Provider
 
+if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
+    from textual.command import Provider
+    from textual.dom import DOMNode
+
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3
 
 
-def _line_commands() -> type[Provider]:
-    from backprop_tui.tui.screens.palette import LineCommands
+def _palette_provider() -> type[Provider]:
+    from backprop_tui.tui.screens.palette import PaletteProvider
 
-    return LineCommands
+    return PaletteProvider
 
 
 class Dashboard(App[int]):
@@ -47,7 +51,7 @@ class Dashboard(App[int]):
     CSS_PATH = "dashboard.tcss"
     TITLE = "backprop"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {*App.COMMANDS, _line_commands}
+    COMMANDS: ClassVar = {_palette_provider}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", "leave", show=False, priority=True, tooltip="twice leaves; runs continue"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),  # in dialogs too
@@ -77,6 +81,9 @@ class Dashboard(App[int]):
         self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         self.set_class(not preferences.glyphs.unicode, "-ascii")
+        for index, command in enumerate(preferences.commands):
+            if command.key is not None:
+                self.bind(command.key, f"user_command({index})", description=command.name, show=False)
         for theme in THEMES:
             self.register_theme(theme)
         if not preferences.paints_background:
@@ -99,20 +106,23 @@ class Dashboard(App[int]):
 
     def get_default_screen(self) -> Screen[None]:
         """Reads the store before the first paint, so that the first paint is complete."""
-        self._main = MainScreen(
+        self.main = MainScreen(
             self._bridge.first(),
             self._bridge,
             self._commands,
             self._charts,
             glyphs=self._preferences.glyphs,
             selected_run=self._selected_run,
+            user_commands=self._preferences.commands,
         )
-        return self._main
+        return self.main
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()
         self.app_resume_signal.subscribe(self, self._repaint)
-        self._main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
+        for problem in self._preferences.command_problems:
+            self.main.tell(problem, bad=True)
+        self.main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
 
     def _repaint(self, _: App[int]) -> None:
         """After a suspension the terminal shows nothing of what was painted before."""
@@ -127,15 +137,15 @@ class Dashboard(App[int]):
 
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
-        self._main.take(message.snapshot)
+        self.main.take(message.snapshot)
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:
-        self._main.fail(message.reason)
+        self.main.fail(message.reason)
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
-        self._main.show_digest(message.digest, opens=message.opens)
+        self.main.show_digest(message.digest, opens=message.opens)
 
     @on(MainScreen.DemoRequested)
     def _show_demo(self) -> None:
@@ -146,9 +156,9 @@ class Dashboard(App[int]):
     def _runs_ended(self, message: RunsEnded) -> None:
         lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
         for line in lines:
-            self._main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
+            self.main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
         if message.problem is not None:
-            self._main.tell(message.problem, bad=True)
+            self.main.tell(message.problem, bad=True)
         if self._window_focus.is_unseen and self._driver is not None:
             self._driver.write(self._preferences.notices.sequences(lines))
 
@@ -187,6 +197,18 @@ class Dashboard(App[int]):
         if self.screen_stack:  # empty while the application closes
             await self._key_queue.handled(message.sequence)
 
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Refuses the actions that change something while the dashboard is read-only; every action passes here."""
+        if default_namespace is self.main and self.main.snapshot.is_read_only and action in CHANGING_COMMANDS:
+            self.main.tell(READ_ONLY, bad=True)
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
     def _note_activity(self) -> None:
         was_present = self._window_focus.is_present
         self._window_focus.note_activity()
@@ -216,25 +238,12 @@ class Dashboard(App[int]):
         """Copies what Textual's inputs copy."""
         copy_text(self, text)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Fill the command palette: the actions of the main screen, commands without a key, and the themes."""
-        main = self._main
-        if screen is main:
-            from backprop_tui.tui.screens.palette import palette_commands
-
-            for action in MAIN_ACTIONS:
-                if action.title and main.check_action(action.id, ()):
-                    yield SystemCommand(action.title, f"key {action.shown}", partial(main.run_action, action.command))
-            for title, text, callback in palette_commands(main, main.commands):
-                yield SystemCommand(title, text, callback)
-        for name in sorted(self.available_themes):
-            yield SystemCommand(f"Theme {name}", "colors of the dashboard", partial(self._use_theme, name))
+    async def action_user_command(self, index: int) -> None:
+        if self.screen is self.main:
+            await self.main.run_user_command(self._preferences.commands[index])
 
     def action_command_palette(self) -> None:
         from backprop_tui.tui.textual_patches.command_palette import Palette  # not before it is opened: slow to import
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
-
-    def _use_theme(self, theme: str) -> None:
-        self.theme = theme

@@ -22,6 +22,7 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
+from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
@@ -81,17 +82,17 @@ class Bridge:
         seconds: float,
         focus: WindowFocus | None = None,
         *,
-        is_demo: bool = False,
+        mode: Mode = Mode.NORMAL,
         end_command: EndCommand | None = None,
     ) -> None:
         """`seconds` is the polling interval."""
         self._focus = focus or WindowFocus()
-        self._absence = AbsenceTracker(home, self._focus)
+        self._absence = AbsenceTracker(home, self._focus, notes=mode is not Mode.READ_ONLY)
         self._end_command = end_command
         self._seen_failures = SeenFailures(home)
         self.seen_failures: set[str] = set()  # ids of runs; the screen adds what is looked at, and the bridge stores it
         self._digest_requested = False
-        self._is_demo = is_demo
+        self._mode = mode
         self._logout: LogoutEffect | None = None
         self._polls = 0
         self._reader = StoreReader(home, config_path)
@@ -115,7 +116,7 @@ class Bridge:
         """
         self.rule = _read_rule(self._home.pane_rule)
         self.seen_failures |= self._seen_failures.read()
-        self._last = replace(self._reader.read(None), is_demo=self._is_demo)
+        self._last = replace(self._reader.read(None), mode=self._mode)
         return self._last
 
     def select(self, run_id: str | None) -> None:
@@ -129,7 +130,8 @@ class Bridge:
 
     def remember_rule(self) -> None:
         """Writes where the rule is, for the next start; without it the panes only begin as they would."""
-        self._thread.submit(self._write_rule, self.rule)
+        if self._mode is not Mode.READ_ONLY:
+            self._thread.submit(self._write_rule, self.rule)
 
     def _write_rule(self, rule: RulePlace) -> None:
         content = dump({"rows": rule.rows, "columns": rule.columns})
@@ -181,10 +183,11 @@ class Bridge:
 
     def _poll(self, selected: str | None, seen_failures: AbstractSet[str]) -> tuple[Snapshot, list[Message]]:
         """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
-        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), is_demo=self._is_demo)
-        self._keep_supervisor(snapshot)
-        self._keep_sampler(snapshot)
-        self._seen_failures.note(seen_failures, snapshot)
+        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), mode=self._mode)
+        if self._mode is not Mode.READ_ONLY:
+            self._keep_supervisor(snapshot)
+            self._keep_sampler(snapshot)
+            self._seen_failures.note(seen_failures, snapshot)
         return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
     def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:

@@ -18,6 +18,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
+from backprop_tui.tui import Mode
 from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
 ResultT = TypeVar("ResultT")
+READ_ONLY = "Opened with --read-only: nothing can be changed here"
 
 
 class CommandLine(Protocol):
@@ -79,8 +81,11 @@ class CommandRunner:
     A request that is up to a run's guardian is recorded at once, and carried out even if the dashboard is closed.
     """
 
-    def __init__(self, home: Home, config_path: str, command_line: CommandLine | None = None) -> None:
+    def __init__(
+        self, home: Home, config_path: str, command_line: CommandLine | None = None, mode: Mode = Mode.NORMAL
+    ) -> None:
         self.config_path = config_path
+        self._is_read_only = mode is Mode.READ_ONLY
         environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
         self._session = ClientSession(home=home, config_path=config_path, environment=environment)
         self._command_line = command_line
@@ -369,6 +374,9 @@ class CommandRunner:
         return await self._run(work, recorded)
 
     async def _run(self, work: Callable[[], CommandResult], recorded: threading.Event | None = None) -> CommandResult:
+        """Carries out a change, unless the dashboard is read-only."""
+        if self._is_read_only:
+            return CommandResult(done=False, message=READ_ONLY)
         try:
             return await self._in_thread(work, recorded)
         except BackpropError as error:

@@ -14,6 +14,7 @@ from backprop_tui.probes.histories import History
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui import Mode
 
 RECENT_SECONDS = 86400.0
 
@@ -51,7 +52,16 @@ class Snapshot:
     opened: OpenRun | None = None
     problem: str | None = None
     logout: LogoutEffect | None = None
-    is_demo: bool = False
+    mode: Mode = Mode.NORMAL
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether everything is deleted when the dashboard is left."""
+        return self.mode is Mode.DEMO
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.mode is Mode.READ_ONLY
 
     @property
     def is_beginning(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 from textual.theme import Theme
@@ -14,6 +14,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
 from backprop_tui.tui.notifications import TerminalNotifier, terminal_notifier
 from backprop_tui.tui.terminal import BASIC_TERMINALS, UNKNOWN_TERMINAL, Terminal
+from backprop_tui.tui.user_commands import UserCommand, user_commands
 
 TERMINAL_BACKGROUND = "ansi_default"
 DARK, LIGHT, TERMINAL = "backprop-dark", "backprop-light", "backprop-terminal"
@@ -85,6 +86,8 @@ class Preferences:
     paints_background: bool = True  # False keeps the terminal's own background
     notices: TerminalNotifier = field(default_factory=TerminalNotifier)
     end_command: str | None = None
+    commands: Sequence[UserCommand] = ()
+    command_problems: Sequence[str] = ()  # what is wrong with the others
 
 
 def load_preferences(
@@ -100,6 +103,7 @@ def load_preferences(
         ConfigError: a setting is wrong.
     """
     settings = load(environment=environment, directory=os.getcwd(), user_file=config_path)
+    commands, problems = user_commands(settings)
     bell, osc = bool(settings["notify.bell"]), bool(settings["notify.osc"])
     return Preferences(
         theme=_theme(settings, environment, terminal),
@@ -108,6 +112,8 @@ def load_preferences(
         paints_background=settings.text("dashboard.background") == "theme",
         notices=TerminalNotifier() if is_demo else terminal_notifier(environment, bell=bell, osc=osc),
         end_command=None if is_demo else settings.optional_text("notify.command"),
+        commands=commands,
+        command_problems=problems,
     )
 
 

@@ -359,6 +359,8 @@ def test_a_closed_stderr_does_not_end_the_command(monkeypatch: pytest.MonkeyPatc
         (["--demo", "list"], "--demo shows a dashboard of its own; leave out 'list'"),
         (["list", "--demo"], "--demo shows a dashboard of its own; leave out 'list'"),
         (["--demo"], "--demo needs a terminal"),
+        (["--read-only", "list"], "--read-only is for the dashboard; leave out 'list'"),
+        (["--read-only"], "the dashboard cannot open"),
         (["--demo", "--no-ui"], "--demo needs a terminal"),
     ],
 )

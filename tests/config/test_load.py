@@ -190,3 +190,31 @@ def test_the_user_file_and_the_environment_may_set_one(tmp_path: Path) -> None:
 def test_other_notify_settings_may_be_set_by_a_project(tmp_path: Path) -> None:
     (tmp_path / "backprop.toml").write_text("[notify]\nbell = false\n")
     assert loaded(tmp_path)["notify.bell"] is False
+
+
+def test_own_keys_and_commands_are_read_from_the_users_file_only(machine: Machine) -> None:
+    text = '[keys]\n"ctrl+t" = "ls"\n[[commands]]\nname = "size"\ncommand = "du -sh {run_dir}"\noutput = "screen"\n'
+    machine.user_file.write_text(text)
+    settings = machine.load()
+    assert settings.table("keys") == {"ctrl+t": "ls"}
+    assert settings.tables("commands") == ({"name": "size", "command": "du -sh {run_dir}", "output": "screen"},)
+    machine.user_file.unlink()
+    (machine.directory / "backprop.toml").write_text(text)
+    with pytest.raises(ConfigError, match="keys may only be set in the user's"):
+        machine.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("keys = 3", "must be a table"),
+        ("[keys]\nx = 3", "x must be a text, not empty"),
+        ('[[commands]]\nname = "x"', "each needs name and command; command is missing"),
+        ('[[commands]]\nname = "x"\ncommand = "y"\noutput = "z"', "must be one of terminal, screen, background"),
+        ('[[commands]]\nname = "x"\ncommand = "y"\nkye = "z"', "kye is not one of name, command, key, output"),
+    ],
+)
+def test_a_wrong_table_is_refused(machine: Machine, text: str, problem: str) -> None:
+    machine.user_file.write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        machine.load()

@@ -49,7 +49,9 @@ def test_the_shipped_example_is_up_to_date() -> None:
 def test_the_example_has_every_key_with_its_default(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     init(str(path))
-    assert values_in(path) == {name: key.default for name, key in KEYS.items()}
+    defaults = {name: key.default for name, key in KEYS.items()}
+    del defaults["commands"]  # an empty list could not be extended by a table
+    assert values_in(path) == defaults
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import pytest
+
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.actions import ACTIONS, BY_ID, MAIN_ACTIONS, footer_actions
+from backprop_tui.tui import Mode
+from backprop_tui.tui.actions import (
+    ACTIONS,
+    BY_ID,
+    CHANGING_COMMANDS,
+    LOG,
+    MAIN_ACTIONS,
+    METRICS,
+    RUNS,
+    footer_actions,
+)
+from backprop_tui.tui.commands import READ_ONLY
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.screens.help import draw_help
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.widgets.line_widget import LineWidget
+from tests.tui.screens.test_main import staged
+from tests.tui.snapshots import running, snapshot
 
 
 def test_a_key_of_the_main_screen_does_two_things_only_in_stores_with_and_without_runs() -> None:
@@ -58,3 +74,31 @@ def test_the_palette_says_what_is_done_to_what() -> None:
     assert titles["pager"] == "Open the log in $PAGER"
     assert titles["remove"] == "Remove ended runs"
     assert len(set(titles.values())) == len(titles)
+
+
+def test_the_help_explains_every_state_and_mark() -> None:
+    shown = [text_of(line).split() for line in draw_help(120, UNICODE)]
+    for state in Status:
+        assert any(line[:2] == [UNICODE.state(state), state.value] and len(line) > 4 for line in shown), state
+    assert ["◆", "checkpoint"] in [line[:2] for line in shown]
+
+
+@pytest.mark.parametrize("first", [LOG, METRICS, RUNS])
+def test_the_section_of_the_focused_pane_comes_first(first: str) -> None:
+    assert text_of(draw_help(120, UNICODE, first=first)[2]).strip().startswith(first)
+
+
+@pytest.mark.parametrize(
+    "action_id", sorted(action.id for action in MAIN_ACTIONS if action.command in CHANGING_COMMANDS)
+)
+async def test_a_read_only_dashboard_refuses_every_action_that_changes_something(action_id: str) -> None:
+    action = BY_ID[action_id]
+    now = snapshot(running("a"), mode=Mode.READ_ONLY)
+    async with staged(now) as stage:
+        await stage.pilot.press(action.keys[0])
+        await stage.pilot.pause()
+        assert stage.commands.calls == []
+        assert stage.pilot.app.screen is stage.main
+        assert "READ-ONLY" in stage.main.query_one("#header", LineWidget).shown_text
+        if action.with_runs is not False:
+            assert READ_ONLY in [note.message for note in stage.pilot.app._notifications]

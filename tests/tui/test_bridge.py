@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
+from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
 from tests.support.runs import Runs
@@ -62,6 +64,17 @@ def test_unfinished_work_without_a_supervisor_gets_one(store: Home, calls: list[
     posted = asyncio.run(_posted(_bridge(store), 3))
     assert all(isinstance(message, StoreRead) for message in posted)
     assert calls.count("supervisor") == 1
+
+
+def test_a_read_only_dashboard_starts_nothing_and_writes_nothing(store: Home, calls: list[str]) -> None:
+    Runs(store).queued("a")
+    before = {path: os.stat(path).st_mtime_ns for path in glob(f"{store.root}/**", recursive=True)}
+    bridge = Bridge(store, os.path.join(store.root, "config.toml"), 0.01, mode=Mode.READ_ONLY)
+    posted = asyncio.run(_posted(bridge, 1))
+    assert calls == []
+    assert isinstance(posted[0], StoreRead)
+    assert posted[0].snapshot.is_read_only
+    assert {path: os.stat(path).st_mtime_ns for path in glob(f"{store.root}/**", recursive=True)} == before
 
 
 def test_no_supervisor_is_started_for_runs_of_another_machine(store: Home, calls: list[str]) -> None:

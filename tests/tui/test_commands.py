@@ -17,7 +17,8 @@ from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.status import Status
 from backprop_tui.main import _CommandLine
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui import Mode
+from backprop_tui.tui.commands import READ_ONLY, CommandRunner
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until
@@ -44,6 +45,23 @@ def test_a_queued_run_is_stopped(runner: CommandRunner, runs: Runs) -> None:
     result = play(runner.stop(["abc"]))
     assert (result.done, result.message) == (True, "train: stopped")
     assert directory.read().status is Status.STOPPED
+
+
+def test_a_read_only_runner_changes_nothing(session: Session, runs: Runs) -> None:
+    directory = runs.queued("abc", name="train")
+    runner = CommandRunner(session.home, session.config_path, _CommandLine(), Mode.READ_ONLY)
+    changes = [
+        runner.stop(["abc"]),
+        runner.edit(["abc"], name="other"),
+        runner.submit(["train.py"]),
+        runner.move("abc", 1),
+        runner.set_queue(held=True),
+        runner.set_config("max_parallel", "1"),
+    ]
+    assert [play(change).message for change in changes] == [READ_ONLY] * len(changes)
+    assert directory.read().status is Status.QUEUED
+    assert not is_queue_held(session.home)
+    assert play(runner.settings())["max_parallel"] == "auto"
 
 
 def test_an_ended_run_had_ended_already(runner: CommandRunner, runs: Runs) -> None:

@@ -11,7 +11,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.keys import HELP_TEXTS, KEYS
-from backprop_tui.config.kinds import AUTO, NONE, Value
+from backprop_tui.config.kinds import AUTO, Value, as_text
 from backprop_tui.config.load import Layer, merged, read_layers
 from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.thresholds import OPTION_OF_SETTING
@@ -78,17 +78,7 @@ def _layers(session: Session) -> list[Layer]:
 
 
 def shown(value: Value) -> str:
-    match value:
-        case None:
-            return NONE
-        case bool():
-            return "true" if value else "false"
-        case tuple():
-            return ",".join(value) or "(empty)"
-        case float():
-            return f"{value:.15g}"
-        case _:
-            return str(value)
+    return as_text(value) or "(empty)"
 
 
 def _path(_arguments: argparse.Namespace, session: Session) -> int:

@@ -24,6 +24,7 @@ class HeaderView:
     host: str
     counts: Mapping[Status, int]
     clock: str
+    read_only: bool = False
     simulation: bool = False
     problem: str | None = None
 
@@ -43,6 +44,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
         host=sanitize(snapshot.host),
         counts={state: count for state, count in counts if count},
         clock=durations.clock(snapshot.moment.wall),
+        read_only=snapshot.is_read_only,
         simulation=snapshot.is_demo or (sample is not None and sample.readings.probe == SIMULATED),
         problem=snapshot.problem,
     )
@@ -69,6 +71,8 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
 
 def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Piece]:
     left = [Piece(" backprop", Token.ACCENT, bold=True)]
+    if view.read_only and room >= 24:
+        left.append(Piece("  READ-ONLY", Token.WARN, bold=True))
     if view.simulation:
         left.append(Piece("  SIMULATION" if room >= 24 else " SIM", Token.WARN, bold=True))
     left_room = room - width_of(left) - 1

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.app import SuspendNotSupported
 from textual.message import Message
 
 from backprop_tui.domain.errors import BackpropError
@@ -22,6 +20,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import rank_records, shown_text
 from backprop_tui.tui.absence import AbsenceDigest
+from backprop_tui.tui.actions import LOG, METRICS, RUNS
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.clipboard import copy_text
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.log.places import Place
     from backprop_tui.tui.screens.remedy_actions import RemedyActions
     from backprop_tui.tui.screens.run_actions import RunActions
+    from backprop_tui.tui.user_commands import UserCommand
 
 _TRACEBACK_BYTES = 256 << 10  # of the end of a log, in which the traceback of a cause is looked for
 _MAX_PLACES = 50  # that a log names, of which the first existing one is opened
@@ -58,10 +58,12 @@ class DialogsScreen(PanesScreen):
         *,
         glyphs: Glyphs,
         selected_run: str | None = None,
+        user_commands: Sequence[UserCommand] = (),
     ) -> None:
         self._charts = charts
         super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
+        self.user_commands = user_commands
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
     @cached_property
@@ -175,14 +177,19 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(EditRun(targets.runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
+        self.open_settings()
+
+    def open_settings(self, key: str | None = None) -> None:
+        """Opens the settings with the cursor on a key."""
         from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs))
+        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs, key=key))
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
 
-        self.app.push_screen(Help(glyphs=self.glyphs))
+        section = RUNS if not self.selected.has_focus_within else (LOG if self.selected.tab == 0 else METRICS)
+        self.app.push_screen(Help(self.user_commands, first=section, glyphs=self.glyphs))
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read
@@ -260,18 +267,21 @@ class DialogsScreen(PanesScreen):
         if path is None or not os.path.exists(path):
             self.tell("This run has no log", bad=True)
             return
-        self._hand_over([*shlex.split(os.environ.get("PAGER") or "less +G"), path], "pager", "$PAGER")
+        self._hand_over([*shlex.split(os.environ.get("PAGER") or "less +G"), path], "a pager", "$PAGER")
 
-    def _hand_over(self, words: Sequence[str], what: str, variable: str) -> None:
-        """Runs another program in the terminal until it ends."""
-        try:
-            with self.app.suspend():
-                subprocess.run(words, check=False)
-        except SuspendNotSupported:
-            self.tell(f"Cannot open {'an' if what[0] in 'aeiou' else 'a'} {what} in this terminal", bad=True)
-        except OSError as error:
-            problem = "was not found" if isinstance(error, FileNotFoundError) else f"does not start: {error.strerror}"
-            self.tell(f"{sanitize(words[0])} {problem}. Set {variable}", bad=True)
+    def _hand_over(self, words: Sequence[str], program: str, variable: str) -> None:
+        from backprop_tui.tui.screens.running_commands import run_in_terminal
+
+        run_in_terminal(self, words, program=program, hint=f"Set {variable}")
+
+    async def run_user_command(self, command: UserCommand) -> None:
+        """Runs a command of the user for the selected run, or the action that it stands for."""
+        from backprop_tui.tui.screens.running_commands import start_command
+
+        if command.action is not None:
+            await self.run_action(command.action.command)
+        else:
+            self.work(start_command(self, command, self.state.selected_run(self.snapshot)))
 
     def action_editor(self) -> None:
         """Opens the place that the line under the cursor of the log is about, or the cause of the selected run."""
@@ -310,7 +320,7 @@ class DialogsScreen(PanesScreen):
             self.tell(missing, bad=True)
             return
         try:
-            self._hand_over(editor_command(os.environ, place), "editor", "$EDITOR")
+            self._hand_over(editor_command(os.environ, place), "an editor", "$EDITOR")
         except NoEditor as error:
             self.tell(sanitize(str(error)), bad=True)
 

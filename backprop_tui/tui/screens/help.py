@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import Status
 from backprop_tui.tui.actions import (
     ACTIONS,
     ANYWHERE,
@@ -21,7 +23,6 @@ from backprop_tui.tui.actions import (
     METRICS,
     MOVE,
     RUNS,
-    Action,
     bindings,
 )
 from backprop_tui.tui.glyphs import Glyphs
@@ -31,8 +32,28 @@ from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 
-_COLUMNS = ((ANYWHERE,), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
-_STATES = ("running", "starting", "paused", "stopping", "queued", "completed", "stopped", "timeboxed", "failed", "lost")
+if TYPE_CHECKING:
+    from backprop_tui.tui.user_commands import UserCommand
+
+_YOURS = "Your keys"
+_COLUMNS = ((_YOURS, ANYWHERE), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
+_STATES = {
+    "queued": "waits; the run's details say for what",
+    "starting": "its process is being started",
+    "running": "its script runs",
+    "paused": "its processes are frozen, by you or because a GPU is too hot; GPU memory stays in use",
+    "stopping": "it was asked to save and end",
+    "completed": "its script ended with exit code 0",
+    "timeboxed": "it reached its time limit; r resumes it from its checkpoint",
+    "stopped": "a user stopped it",
+    "failed": "its script ended with an error; its card says why",
+    "lost": "its processes are gone and nobody saw how it ended",
+}
+_MARKS = {
+    "checkpoint": "a checkpoint that the script announced or saved",
+    "best": "the best run of its group, by the objective",
+    "mark": "marked: keys act on all marked runs",
+}
 _FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in ("find", "scroll_down", "scroll_up", "back")])
 
 
@@ -42,8 +63,11 @@ class Help(DismissOnce, Screen[None]):
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
-    def __init__(self, *, glyphs: Glyphs) -> None:
+    def __init__(self, commands: Sequence[UserCommand] = (), *, first: str = RUNS, glyphs: Glyphs) -> None:
+        """`first` is the section of the focused pane, whose keys come first."""
         super().__init__()
+        self._commands = commands
+        self._first = first
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
@@ -60,7 +84,9 @@ class Help(DismissOnce, Screen[None]):
 
     def _draw(self) -> None:
         width = self.app.size.width
-        self.query_one(ScrollView).show_content(draw_help(width, self._glyphs, search=self._input.value))
+        self.query_one(ScrollView).show_content(
+            draw_help(width, self._glyphs, search=self._input.value, first=self._first, commands=self._commands)
+        )
         self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
@@ -89,8 +115,18 @@ class Help(DismissOnce, Screen[None]):
             self._input.remove_class("-open")
 
 
-def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
-    """Returns the page; with `search` only the actions that have it as their key or in their text."""
+def draw_help(
+    width: int, glyphs: Glyphs, *, search: str = "", first: str = RUNS, commands: Sequence[UserCommand] = ()
+) -> list[Line]:
+    """Returns the page; with `search` only what has it as its key or in its text.
+
+    Args:
+        width: Columns of the screen.
+        glyphs: The characters to draw with.
+        search: What was typed after a slash.
+        first: The section that comes first.
+        commands: Commands of the user; those with a key have a section of their own.
+    """
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
         (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
@@ -98,44 +134,63 @@ def draw_help(width: int, glyphs: Glyphs, *, search: str = "") -> list[Line]:
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
-    actions = [action for action in ACTIONS if action.help and _matches(action, search)]
-    if not actions:
-        return [*lines, (Piece(clip(f"  No key matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
+    own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
+    rows = [*own, *((action.section, action.shown, action.help) for action in ACTIONS if action.help)]
+    rows = [row for row in rows if _matches(row[1], row[2], search)]
+    symbols = [line for line in _symbols(width, glyphs) if len(search) != 1 and search.lower() in _text(line)]
+    if not rows and not symbols:
+        return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
+    lines += _key_columns(rows, width, first, glyphs)
+    return [*lines, *([(), (Piece("  States and symbols", bold=True),)] if symbols else ()), *symbols]
+
+
+def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, glyphs: Glyphs) -> list[Line]:
+    """Returns the sections beside each other; a row has its section, keys and text."""
     count = 3 if width >= 110 else 2 if width >= 76 else 1
     column_width = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
-    for number, sections in enumerate(_COLUMNS):
+    for number, sections in enumerate(_columns(first)):
         column = columns[min(number, count - 1)]
         for section in sections:
-            rows = [_key_line(action, column_width, glyphs) for action in actions if action.section == section]
-            if rows:
+            listed = [_key_line(keys, text, column_width, glyphs) for name, keys, text in rows if name == section]
+            if listed:
                 column += [()] if column else []
-                column += [(Piece(f"  {section}", bold=True),), *rows]
+                column += [(Piece(f"  {section}", bold=True),), *listed]
+    lines: list[Line] = []
     for row in range(max(map(len, columns))):
         built = LineBuilder()
         for number, column in enumerate(columns):
             built.at(number * column_width).extend(column[row] if row < len(column) else ())
         lines.append(built.line())
-    return [*lines, (), *_symbols(width, glyphs)]
+    return lines
 
 
-def _matches(action: Action, search: str) -> bool:
+def _columns(first: str) -> list[list[str]]:
+    """Returns the sections of each column; that of the focused pane comes first."""
+    columns = [sorted(column, key=lambda section: section != first) for column in _COLUMNS]
+    return sorted(columns, key=lambda column: column[0] != first)
+
+
+def _matches(keys: str, text: str, search: str) -> bool:
     """A single letter must be a key; longer text is searched for in keys and descriptions."""
     if len(search) == 1:
-        return search in action.shown.split(" ")
-    return search.lower() in f"{action.shown} {action.short} {action.help}".lower()
+        return search in keys.split(" ")
+    return search.lower() in f"{keys} {text}".lower()
 
 
-def _key_line(action: Action, width: int, glyphs: Glyphs) -> Line:
-    return Piece(f"  {action.shown:<12}", Token.ACCENT, bold=True), Piece(clip(action.help, width - 15, glyphs))
+def _key_line(keys: str, text: str, width: int, glyphs: Glyphs) -> Line:
+    return Piece(f"  {keys:<12}", Token.ACCENT, bold=True), Piece(clip(text, width - 15, glyphs))
 
 
 def _symbols(width: int, glyphs: Glyphs) -> list[Line]:
-    lines: list[Line] = []
-    built = LineBuilder().put("  ")
-    for state in _STATES:
-        if built.column + len(state) + 3 > width:
-            lines.append(built.line())
-            built = LineBuilder().put("  ")
-        built.put(f"{glyphs.state(state)} {state}", STATE_TOKENS[state]).put("  ")
-    return [*lines, built.line()]
+    """Returns a line about each state of a run, and about each mark."""
+    states = [(glyphs.state(state), STATE_TOKENS[Status(state)], state, text) for state, text in _STATES.items()]
+    marks = [(getattr(glyphs, name), Token.ACCENT, name, text) for name, text in _MARKS.items()]
+    return [
+        (Piece(f"  {glyph} {name:<11} ", token), Piece(clip(text, max(1, width - 17), glyphs)))
+        for glyph, token, name, text in (*states, *marks)
+    ]
+
+
+def _text(line: Line) -> str:
+    return "".join(piece.text for piece in line).lower()

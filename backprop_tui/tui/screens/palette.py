@@ -1,36 +1,201 @@
-"""What the command palette offers beside the actions with keys: orders, filters, runs, status and doctor."""
+"""The command palette: what it offers, and how its entries are found and drawn."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from rich.cells import cell_len
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.command import Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.states import status_word
-from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
+from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, heading
+from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
 from backprop_tui.tui.screens.questions import SORT_TITLES
+from backprop_tui.tui.textual_patches.command_palette import WIDTH
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 if TYPE_CHECKING:
+    from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.screens.main import MainScreen
     from backprop_tui.tui.screens.panes_screen import PanesScreen
+
+_FAILED_FILTER = "state:failed"
+_MAX_RUNS = 200
+_MARGINS = 6  # cells of a row that are not text, with the scrollbar
+# Other words that people search for, by the id of the action.
+_KEYWORDS = {
+    "best": "top winner",
+    "compare": "diff",
+    "copy": "clipboard yank",
+    "copy_as_new": "clone duplicate rerun copy",
+    "digest": "away summary",
+    "edit": "rename tag note priority change",
+    "export": "save write",
+    "filter": "search find",
+    "help": "shortcuts",
+    "hold": "pause queue",
+    "kill": "cancel terminate",
+    "later": "priority down reorder queue",
+    "leave": "quit exit close",
+    "log_scale": "logarithmic",
+    "new": "start submit launch queue add",
+    "pager": "less",
+    "pause": "continue suspend",
+    "problem": "error failure failed",
+    "remove": "delete erase",
+    "resume": "rerun restart again continue",
+    "retry_group": "rerun restart",
+    "settings": "config preferences options",
+    "smooth": "average ema",
+    "sooner": "priority up reorder queue",
+    "stop": "cancel end terminate",
+    "theme": "colors dark light",
+    "time": "extend timebox limit minutes longer",
+    "view": "sort order columns",
+}
+_ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class PaletteEntry:
+    """`key` is shown at the right end; `keywords` find the entry too. `searched`: only listed when it is searched."""
+
+    title: str
+    call: Callable[[], object]
+    key: str = ""
+    keywords: str = ""
+    searched: bool = False
+
+    def score(self, search: str) -> float:
+        """Returns how well a search matches, from 0 (not at all) to 1.
+
+        Every word must be in the title or in the keywords; the start of a title's word is worth most.
+        """
+        words, title, keywords = search.lower().split(), self.title.lower(), self.keywords.lower()
+        if all(_begins_word(word, title) for word in words):
+            return 1.0
+        if all(_begins_word(word, f"{title} {keywords}") for word in words):
+            return 0.8
+        return 0.5 if all(word in f"{title} {keywords}" for word in words) else 0.0
+
+    def drawn(self, width: int, glyphs: Glyphs) -> Text:
+        room = max(1, width - cell_len(self.key) - 1)
+        title = clip(self.title, room, glyphs)
+        return Text.assemble(title, " " * max(1, width - cell_len(title) - cell_len(self.key)), (self.key, "dim"))
+
+
+def _begins_word(word: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}", text) is not None
+
+
+class PaletteProvider(Provider):
+    """Offers actions with their keys, orders, runs, settings and themes; on other screens themes only."""
+
+    @property
+    def _dashboard(self) -> Dashboard:
+        return cast("Dashboard", self.app)
+
+    def _entries(self, search: str) -> Iterator[PaletteEntry]:
+        main = self._dashboard.main
+        if self.screen is main:
+            yield from main_entries(main)
+            yield from setting_entries(main, search)
+            number = search.strip().removeprefix(":")
+            if number.isascii() and number.isdecimal():
+                go = partial(main.go_to_line, int(number))
+                yield PaletteEntry(title=f"Go to line {int(number):,} of the log", keywords=search, call=go)
+        for name in sorted(self.app.available_themes):
+            use = partial(setattr, self.app, "theme", name)
+            yield PaletteEntry(title=f"Theme {name}", keywords="colors dark light", call=use)
+
+    def _text(self, entry: PaletteEntry) -> Text:
+        return entry.drawn(min(WIDTH, self.app.size.width) - _MARGINS, self._dashboard.main.glyphs)
+
+    async def search(self, query: str) -> Hits:
+        for entry in self._entries(query):
+            score = entry.score(query)
+            if score:
+                yield Hit(score, self._text(entry), entry.call, text=entry.title)
+
+    async def discover(self) -> Hits:
+        for entry in self._entries(""):
+            if not entry.searched:
+                yield DiscoveryHit(self._text(entry), entry.call, text=entry.title)
+
+
+def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
+    for action in MAIN_ACTIONS:
+        if action.title and screen.check_action(action.id, ()):
+            act = partial(screen.run_action, action.command)
+            keywords = _KEYWORDS.get(action.id, "")
+            yield PaletteEntry(title=action.title, key=action.shown, keywords=keywords, call=act)
+    for command in screen.user_commands:
+        call = partial(screen.run_user_command, command)
+        yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
+    for key in (*SORTS, NEWEST):
+        title = f"Sort by {SORT_TITLES.get(key, key)}"
+        yield PaletteEntry(title=title, keywords="order", call=partial(screen.sort, RunSort.by(key)))
+    yield PaletteEntry(title="Default order", keywords="sort unsort groups", call=partial(screen.sort, None))
+    failed = sum(run.status is Status.FAILED for run in screen.snapshot.runs)
+    yield PaletteEntry(
+        title=f"Show only failed runs ({failed})", keywords="filter", call=partial(screen.set_filter, _FAILED_FILTER)
+    )
+    commands = screen.commands
+    copy = partial(_work, screen, _copy_status, commands)
+    yield PaletteEntry(title="Copy status as JSON", keywords="clipboard", call=copy)
+    doctor = partial(_work, screen, show_doctor, commands)
+    yield PaletteEntry(title="Doctor: check the machine, suggest fixes", keywords="health diagnose", call=doctor)
+    for run in screen.snapshot.runs[:_MAX_RUNS]:
+        title = f"Go to run {sanitize(str(run.record['name']))}"
+        keywords = f"{run.id} {status_word(run.status)}"
+        yield PaletteEntry(title=title, keywords=keywords, call=partial(screen.go_to, run.id), searched=True)
+
+
+def setting_entries(screen: MainScreen, search: str) -> Iterator[PaletteEntry]:
+    """The settings, and the change that a search such as `max_parallel = 2` describes."""
+    assignment = _ASSIGNMENT.fullmatch(search)
+    for name, key in KEYS.items():
+        if assignment is not None and assignment[1] in (name, key.leaf):
+            value = assignment[2].strip()
+            call = partial(_work, screen, _set, screen.commands, name, value)
+            # The words of the search find the entry.
+            yield PaletteEntry(title=f"Set {name} = {value}", keywords=search, call=call, searched=True)
+        open_at = partial(screen.open_settings, name)
+        yield PaletteEntry(title=f"Setting {name}", keywords=key.help, call=open_at, searched=True)
+
+
+def _work(screen: MainScreen, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
+    screen.work(work(screen, *arguments))
+
+
+async def _set(screen: MainScreen, commands: CommandRunner, name: str, value: str) -> None:
+    try:
+        KEYS[name].kind.read(value)
+    except WrongValue as error:
+        screen.tell(f"{name} = {sanitize(value)}: {error}", bad=True)
+        return
+    result = await commands.set_config(name, value)
+    screen.tell(sanitize(result.message), bad=not result.done)
 
 
 class TextScreen(DismissOnce, Screen[None]):
@@ -55,36 +220,6 @@ class TextScreen(DismissOnce, Screen[None]):
 
     def action_scroll(self, rows: int) -> None:
         self.query_one(ScrollView).move(rows)
-
-
-PaletteCommand = tuple[str, str, Callable[[], object]]  # title, help, callback
-
-_FAILED_FILTER = "state:failed"
-_MAX_RUNS = 200
-
-
-def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[PaletteCommand]:
-    snapshot = screen.snapshot
-    for key in (*SORTS, NEWEST):
-        yield f"Sort by {SORT_TITLES.get(key, key)}", "order of the runs", partial(screen.sort, RunSort.by(key))
-    yield "Default order", "active, waiting, ended; groups together", partial(screen.sort, None)
-    failed = sum(run.status is Status.FAILED for run in snapshot.runs)
-    yield "Show only failed", f"{counted(failed, 'run')} failed", partial(screen.set_filter, _FAILED_FILTER)
-    yield "Copy status as JSON", "as backprop-tui status --json", lambda: screen.work(_copy_status(screen, commands))
-    yield "Doctor", "check the machine, suggest fixes", lambda: screen.work(show_doctor(screen, commands))
-    for run in snapshot.runs[:_MAX_RUNS]:
-        name = sanitize(str(run.record["name"]))
-        yield f"Go to run {name}", f"{status_word(run.status)}  {run.id}", partial(screen.go_to, run.id)
-
-
-class LineCommands(Provider):
-    """Goes to a line of the selected run's log, whose number is typed."""
-
-    async def search(self, query: str) -> Hits:
-        number = query.strip().removeprefix(":")
-        go_to_line = getattr(self.screen, "go_to_line", None)
-        if go_to_line is not None and number.isascii() and number.isdecimal():
-            yield Hit(1.0, f"Go to line {int(number):,}", partial(go_to_line, int(number)), help="of the log")
 
 
 async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:

@@ -130,7 +130,7 @@ class RunActions:
 
     async def may_leave(self, snapshot: Snapshot) -> bool:
         """Asks how to leave when work remains, and carries it out; returns whether to leave."""
-        if snapshot.is_demo or not has_local_work(snapshot):
+        if snapshot.is_demo or snapshot.is_read_only or not has_local_work(snapshot):
             return True
         answer = await self._screen.ask(leave_question(snapshot))
         if answer == "hold" and not snapshot.queue_held:

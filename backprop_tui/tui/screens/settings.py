@@ -1,26 +1,27 @@
-"""The settings screen: key, value, origin and meaning; changes are written together."""
+"""The settings screen: a list of keys with their values, and the meaning of the key under the cursor beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import NONE, Value, WrongValue
+from backprop_tui.config.kinds import WrongValue, as_text
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 ENVIRONMENT = "environment "
 _TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
+_UNITS = {"minutes": "min", "seconds": "s", "gb": "GB", "mb": "MB", "c": "°C"}  # by the last word of the key
 _FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
-_INPUT_FOOTER = (("enter", "change"), ("esc", "keep the value"))
+_INPUT_FOOTER = (("enter", "write"), ("esc", "keep the value"))
+_FIND_FOOTER = (("enter", "go to the setting"), ("esc", "all settings"))
 _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
-_KEY, _VALUE, _ORIGIN = 33, 16, 20
-_HELP_FROM, _ORIGIN_FROM = 100, 66  # columns; on narrower screens the help is shown below the list only
+_KEY, _LIST = 34, 62  # cells of the key, and of the list where the meaning stands beside it
+_BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,51 +53,45 @@ class SettingRow:
     origin: str
     help: str
 
+    @property
+    def unit(self) -> str:
+        """The unit of a number, as `min`; empty for other values."""
+        is_number = self.value.replace(".", "", 1).isdecimal()
+        return _UNITS.get(self.key.rpartition("_")[2], "") if is_number else ""
+
+    def matches(self, search: str) -> bool:
+        """Whether each word of the search is in the key or in its meaning; case is ignored."""
+        text = f"{self.key} {self.section} {self.help}".lower()
+        return all(word in text for word in search.lower().split())
+
 
 def settings_rows(settings: Settings) -> list[SettingRow]:
     return [
         SettingRow(
             key=name,
             section=_TITLES.get(key.section, key.section.capitalize()),
-            value=sanitize(value_text(settings[name])),
+            value=sanitize(as_text(settings[name])),
             # The name of the variable, or of the file without its directories.
             origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
             help=key.help,
         )
         for name, key in KEYS.items()
+        if not key.sample  # only an editor can change a table
     ]
 
 
-def value_text(value: Value) -> str:
-    match value:
-        case None:
-            return NONE
-        case bool():
-            return "true" if value else "false"
-        case tuple():
-            return ",".join(value)
-        case float():
-            return f"{value:.15g}"
-        case _:
-            return str(value)
-
-
 def default_text(key: str) -> str:
-    return value_text(KEYS[key].default)
+    return as_text(KEYS[key].default)
 
 
-def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, changed: int) -> Line:
-    """The title, the path of the file, and how many changes are not saved."""
+def draw_settings_heading(path: str, width: int, glyphs: Glyphs, *, search: str) -> Line:
     title = [Piece("Settings", Token.ACCENT, bold=True), Piece(f" {path}".rstrip(), Token.MUTED)]
-    count = [Piece(f"{changed} changed", Token.WARN, bold=True)]
-    parts = [(2, title), *([(width - width_of(count) - 2, count)] if changed else [])]
-    return heading(parts, width, glyphs, focused=True)
+    title += [Piece(f"  /{search}", Token.ACCENT)] if search else []
+    return heading([(2, title)], width, glyphs, focused=True)
 
 
-def draw_settings(
-    rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs, *, changed: Mapping[str, str]
-) -> tuple[list[Line], int]:
-    """The lines, and the one with the cursor; `changed` has the values that are not saved yet."""
+def draw_settings(rows: Sequence[SettingRow], cursor: int, width: int, glyphs: Glyphs) -> tuple[list[Line], int]:
+    """Returns the lines of the list, and the index of the one with the cursor."""
     lines: list[Line] = []
     at, section = 0, ""
     for index, row in enumerate(rows):
@@ -103,53 +100,56 @@ def draw_settings(
             lines += [*([()] if lines else []), (Piece(f"  {section}", bold=True),)]
         if index == cursor:
             at = len(lines)
-        lines.append(_draw_row(row, changed.get(row.key), width, glyphs, cursor=index == cursor))
+        lines.append(_draw_row(row, width, glyphs, cursor=index == cursor))
     return lines, at
 
 
-def _draw_row(row: SettingRow, change: str | None, width: int, glyphs: Glyphs, *, cursor: bool) -> Line:
+def _draw_row(row: SettingRow, width: int, glyphs: Glyphs, *, cursor: bool) -> Line:
     is_set = row.origin != DEFAULT
-    token = Token.FG if change is None else Token.WARN
-    arrow = "→" if glyphs.unicode else "->"
-    shown = row.value if change is None else f"{row.value} {arrow} {change}"
-    origin = row.origin if change is None else "changed"
-    key = min(_KEY, max(12, width // 2 - 2))
     builder = LineBuilder().put(f"{glyphs.cursor} " if cursor else "  ", Token.ACCENT)
-    builder.put(left(row.key, key - 1, glyphs)).put(" ")
-    value = _VALUE if width >= _ORIGIN_FROM else max(4, width - builder.column - 1)
-    builder.put(left(shown, value - 1, glyphs), token, bold=is_set or change is not None).put(" ")
-    if width >= _ORIGIN_FROM:
-        room = _ORIGIN if width >= _HELP_FROM else width - builder.column - 1
-        muted = Token.FG if is_set else Token.MUTED
-        builder.put(left(origin, room - 1, glyphs), muted if change is None else Token.WARN).put(" ")
-    if width >= _HELP_FROM:
-        builder.put(left(row.help, width - builder.column - 1, glyphs), Token.MUTED)
-    return builder.line()
+    builder.put(left(row.key, min(_KEY, max(12, width // 2)), glyphs)).put(" ")
+    unit = f" {row.unit}" if row.unit else ""
+    builder.put(clip(row.value, max(1, width - builder.column - len(unit) - 1), glyphs), bold=is_set)
+    return builder.put(unit, Token.MUTED).line()
+
+
+def draw_meaning(row: SettingRow, width: int, glyphs: Glyphs) -> list[Line]:
+    """Returns what the setting does, its default, and where its value comes from."""
+    sentence = row.help[:1].upper() + row.help[1:]
+    facts = [("default", default_text(row.key)), ("set in", row.origin), ("variable", KEYS[row.key].variable)]
+    lines: list[Line] = [(Piece(clip(line, width, glyphs)),) for line in wrap(sentence, max(12, width))]
+    for name, value in facts:
+        if name != "set in" or value != DEFAULT:
+            room = max(1, width - 10)
+            lines.append((Piece(f"{name:<10}", Token.MUTED), Piece(clip(value, room, glyphs), Token.MUTED)))
+    return lines
 
 
 class SettingsScreen(DismissOnce, Screen[None]):
-    """The cursor is on one key, whose value is edited in an input at the bottom. Nothing is written before ctrl+s."""
+    """The cursor is on one key, whose value is edited in an input at the bottom; enter writes it to the file."""
 
     CSS_PATH = "../dialogs.tcss"
-    AUTO_FOCUS = ""  # the input has the focus only while it is open
+    AUTO_FOCUS = ""  # an input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)
 
-    def __init__(self, commands: CommandRunner, *, glyphs: Glyphs) -> None:
+    def __init__(self, commands: CommandRunner, *, glyphs: Glyphs, key: str | None = None) -> None:
+        """`key` is the one that the cursor is on at first."""
         super().__init__()
         self._commands = commands
         self._glyphs = glyphs
         self.rows: list[SettingRow] = []
-        self.changed: dict[str, str] = {}  # values not written yet, by key
-        self._warned = False
-        self._index = 0
+        self._key = key
         self._top = 0
         self._message = Piece("reading the settings", Token.MUTED)
 
     def compose(self) -> ComposeResult:
         yield LineWidget(glyphs=self._glyphs, id="settings-heading")
-        yield LineWidget(glyphs=self._glyphs, id="settings")
+        with Container(id="settings-and-meaning"):
+            yield LineWidget(glyphs=self._glyphs, id="settings")
+            yield LineWidget(glyphs=self._glyphs, id="settings-meaning")
         yield LineWidget(glyphs=self._glyphs, id="settings-message")
         yield LineInput(id="settings-value", compact=True)
+        yield LineInput(placeholder="a part of a setting or of its meaning", id="find", compact=True)
         yield LineWidget(glyphs=self._glyphs, id="footer")
 
     def on_mount(self) -> None:
@@ -159,17 +159,37 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _resized(self) -> None:
         self.call_after_refresh(self._draw)
 
-    @property
-    def _input(self) -> Input:
-        return self.query_one("#settings-value", Input)
+    def _input(self, name: str) -> Input:
+        return self.query_one(f"#{name}", Input)
+
+    def _open(self, name: str, value: str) -> None:
+        entry = self._input(name)
+        entry.value = value
+        entry.add_class("-open")
+        entry.focus()
+        self._message = _NOTHING
+        self._draw()
+
+    def _close(self, name: str) -> None:
+        self._input(name).remove_class("-open")
+        self.set_focus(None)
+        self._draw()
 
     @property
-    def _is_input_open(self) -> bool:
-        return self._input.has_class("-open")
+    def _listed(self) -> list[SettingRow]:
+        """The rows that match the search."""
+        search = self._input("find").value
+        return [row for row in self.rows if row.matches(search)]
+
+    @property
+    def _index(self) -> int:
+        keys = [row.key for row in self._listed]
+        return keys.index(self._key) if self._key in keys else 0
 
     @property
     def _row(self) -> SettingRow | None:
-        return self.rows[self._index] if self.rows else None
+        listed = self._listed
+        return listed[self._index] if listed else None
 
     async def _read(self, message: Piece = _NOTHING) -> None:
         try:
@@ -183,105 +203,98 @@ class SettingsScreen(DismissOnce, Screen[None]):
         return Piece(f"{self._glyphs.state('failed')} {text}", Token.BAD)
 
     def _draw(self) -> None:
-        width = self.app.size.width
-        pane = self.query_one("#settings", LineWidget)
-        lines, cursor = draw_settings(self.rows, self._index, width, self._glyphs, changed=self.changed)
+        width, row = self.app.size.width, self._row
+        beside = width >= _BESIDE_FROM
+        self.query_one("#settings-and-meaning").set_class(beside, "-beside")
+        pane, meaning = self.query_one("#settings", LineWidget), self.query_one("#settings-meaning", LineWidget)
+        pane.styles.width = _LIST if beside else "1fr"
+        lines, cursor = draw_settings(self._listed, self._index, _LIST if beside else width, self._glyphs)
         height = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
-        heading = draw_settings_heading(self._commands.config_path, width, self._glyphs, changed=len(self.changed))
-        self.query_one("#settings-heading", LineWidget).show([heading])
+        room = width - _LIST - 3 if beside else width - 4
+        text = [] if row is None else draw_meaning(row, room, self._glyphs)
+        meaning.show([(Piece("  "), *line) for line in ([(), *text] if beside else text)])
+        search = self._input("find").value
+        top = draw_settings_heading(self._commands.config_path, width, self._glyphs, search=search)
+        self.query_one("#settings-heading", LineWidget).show([top])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
-        keys = _INPUT_FOOTER if self._is_input_open else _FOOTER
+        keys = _FIND_FOOTER if self._is_open("find") else _INPUT_FOOTER if self._is_open("settings-value") else _FOOTER
         self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
 
+    def _is_open(self, name: str) -> bool:
+        return self._input(name).has_class("-open")
+
     def _message_line(self, width: int) -> Line:
-        """Returns the message; without one the meaning of the key under the cursor."""
-        row, message = self._row, self._message
-        if message.text:
-            text = clip(f"  {message.text}", width, self._glyphs)
-            return (Piece(text, message.token, bold=message.token is Token.BAD),)
-        return (Piece(clip(f"  {row.help}", width, self._glyphs), Token.MUTED),) if row is not None else ()
+        message = self._message
+        if not message.text and self.rows and not self._listed:
+            message = Piece("no setting matches; esc shows all", Token.WARN)
+        text = clip(f"  {message.text}" if message.text else "", width, self._glyphs)
+        return (Piece(text, message.token, bold=message.token is Token.BAD),)
 
     def action_move(self, rows: int) -> None:
-        if self.rows and not self._is_input_open:
-            self._index = max(0, min(self._index + rows, len(self.rows) - 1))
+        listed = self._listed
+        if listed:
+            self._key = listed[max(0, min(self._index + rows, len(listed) - 1))].key
             self._message = _NOTHING
             self._draw()
+
+    def action_find(self) -> None:
+        self._open("find", "")
 
     def action_change(self) -> None:
         if self._row is not None:
-            self._input.value = self.changed.get(self._row.key, self._row.value)
-            self._input.add_class("-open")
-            self._input.focus()
-            self._message = _NOTHING
-            self._draw()
+            self._open("settings-value", self._row.value)
 
     def action_default(self) -> None:
         if self._row is not None:
             self._change(self._row, default_text(self._row.key))
 
     def action_back(self) -> None:
-        """Closes the input, or the settings; unwritten changes are dropped only at the second attempt."""
-        if self._is_input_open:
-            self._close_input()
-        elif self.changed and not self._warned:
-            self._warned = True
-            verb = "is" if len(self.changed) == 1 else "are"
-            unwritten = f"{counted(len(self.changed), 'change')} {verb} not written"
-            self._message = Piece(f"{unwritten}: ctrl+s writes, esc again drops", Token.WARN)
-            self._draw()
+        """Closes an input, shows all settings again, or closes the screen."""
+        if self._is_open("settings-value"):
+            self._close("settings-value")
+        elif self._is_open("find") or self._input("find").value:
+            self._input("find").value = ""
+            self._close("find")
         else:
             self.dismiss(None)
 
-    def _close_input(self) -> None:
-        self._input.remove_class("-open")
-        self.set_focus(None)
+    @on(Input.Changed, "#find")
+    def _typed(self) -> None:
         self._draw()
 
-    @on(Input.Submitted)
+    @on(Input.Submitted, "#find")
+    def _found_setting(self) -> None:
+        self._close("find")
+
+    @on(Input.Submitted, "#settings-value")
     def _submitted(self, message: Input.Submitted) -> None:
         if self._row is not None:
             self._change(self._row, message.value.strip())
 
     def _change(self, row: SettingRow, value: str) -> None:
-        """Keeps a valid value for ctrl+s; the value in force is no change."""
+        """Writes a valid value; a wrong one stays in the input with the reason."""
         try:
             KEYS[row.key].kind.read(value)
         except WrongValue as error:
             self._message = self._failure(f"{row.key} = {sanitize(value)}: {error}")
             self._draw()
             return
-        self._warned = False
-        self.changed.pop(row.key, None)
+        self._key = row.key
+        self._close("settings-value")
         if value != row.value:
-            self.changed[row.key] = value
-        self._message = _NOTHING
-        self._close_input()
+            self.run_worker(self._write(row, value), group="settings", exclusive=True)
 
-    def action_write(self) -> None:
-        if self.changed and not self._is_input_open:
-            self.run_worker(self._write(), group="settings", exclusive=True)
-
-    async def _write(self) -> None:
-        """Writes one key after the other; a refused one stays a change, and the reason is shown."""
-        written: list[str] = []
-        for key, value in tuple(self.changed.items()):
-            result = await self._commands.set_config(key, value)
-            if not result.done:
-                await self._read(self._failure(result.message))
-                return
-            del self.changed[key]
-            written.append(key)
-        await self._read(self._written_message(written))
-        self._warned = False
-        overridden = [row for row in self.rows if row.key in written and row.origin.startswith("BACKPROP_")]
-        if overridden:
-            self._message = Piece(f"written, but {overridden[0].origin} still wins", Token.WARN)
+    async def _write(self, row: SettingRow, value: str) -> None:
+        result = await self._commands.set_config(row.key, value)
+        await self._read(self._written(row, value) if result.done else self._failure(result.message))
+        origin = next((now.origin for now in self.rows if now.key == row.key), "")
+        if result.done and origin.startswith("BACKPROP_"):
+            self._message = Piece(f"{row.key} is written, but the variable {origin} still wins", Token.WARN)
             self._draw()
 
-    def _written_message(self, written: Sequence[str]) -> Piece:
-        at_next_start = any(key.startswith(_DASHBOARD) for key in written)
-        hint = "; the dashboard reads its own settings when it starts" if at_next_start else ""
-        hint += "; queued runs keep theirs" if any(KEYS[key].is_settled_when_queued for key in written) else ""
-        return Piece(f"{self._glyphs.state('done')} {', '.join(written)}: written{hint}", Token.OK)
+    def _written(self, row: SettingRow, value: str) -> Piece:
+        hint = "; the dashboard reads its own settings when it starts" if row.key.startswith(_DASHBOARD) else ""
+        hint += "; queued runs keep theirs" if KEYS[row.key].is_settled_when_queued else ""
+        return Piece(f"{self._glyphs.state('done')} {row.key} = {value}, was {row.value}{hint}", Token.OK)

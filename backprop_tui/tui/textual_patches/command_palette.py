@@ -12,6 +12,8 @@ from textual.css.query import NoMatches
 from backprop_tui.tui.textual_patches import Patch, apply_patches
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 
+WIDTH = 72  # of the palette, with its frame
+
 _original: Any = getattr(CommandPalette, "_gather_commands", None)
 
 

@@ -191,7 +191,7 @@ async def test_messages_of_a_broken_probe_and_a_failing_store_are_harmless_too(t
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(0.1)
         _assert_harmless(app)
-        app._main.fail(HOSTILE)
-        app._main.tell(HOSTILE)
+        app.main.fail(HOSTILE)
+        app.main.tell(HOSTILE)
         await pilot.pause(0.1)
         _assert_harmless(app)

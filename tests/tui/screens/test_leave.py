@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.tui import Mode
 from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask, leave_question
@@ -55,7 +56,7 @@ async def test_a_refused_stop_is_reported_and_keeps_the_dashboard_open() -> None
         assert commands.calls == [("hold",)]
 
 
-@pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), is_demo=True)])
+@pytest.mark.parametrize("now", [snapshot(), snapshot(ended("a")), snapshot(running("a"), mode=Mode.DEMO)])
 async def test_leaving_does_not_ask_without_work_or_in_a_demo(now: Snapshot) -> None:
     async with staged(now) as stage:
         await stage.pilot.press("q")

@@ -78,11 +78,12 @@ async def staged(
     *,
     ascii_only: bool = False,
     commands: FakeCommands | None = None,
+    preferences: Preferences | None = None,
 ) -> AsyncIterator[Stage]:
     """Run a dashboard of a size."""
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
     commands = commands or FakeCommands()
-    app = Dashboard(bridge, commands, Preferences(glyphs=ASCII if ascii_only else UNICODE))
+    app = Dashboard(bridge, commands, preferences or Preferences(glyphs=ASCII if ascii_only else UNICODE))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield Stage(pilot, bridge, commands)
@@ -393,10 +394,10 @@ async def test_the_help_page_lists_every_action() -> None:
 
 async def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
     async with staged(size=(120, 60)) as stage:
-        await stage.pilot.press("question_mark", "slash", *"checkpoint")
+        await stage.pilot.press("question_mark", "slash", *"zebra")
         await stage.pilot.pause()
         page = stage.pilot.app.screen.query_one("#help", LineWidget)
-        assert "No key matches checkpoint" in page.shown_text
+        assert "Nothing matches zebra" in page.shown_text
         await stage.pilot.press("ctrl+u", *"queue")
         await stage.pilot.pause()
         assert "hold or release the queue" in page.shown_text

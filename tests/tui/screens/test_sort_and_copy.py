@@ -1,16 +1,11 @@
-"""Sorting, columns, the best of a group, copying, and the palette."""
+"""Sorting, columns, the best of a group, and copying."""
 
 from __future__ import annotations
-
-from textual.app import SystemCommand
 
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.panes.details import DetailsTab
-from backprop_tui.tui.screens.palette import TextScreen
 from backprop_tui.tui.screens.questions import Ask
-from backprop_tui.tui.widgets.line_widget import ScrollView
-from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
@@ -33,10 +28,6 @@ async def press(stage: Stage, *keys: str) -> None:
     for key in keys:
         await stage.pilot.press(key)
         await stage.pilot.pause()
-
-
-def commands(stage: Stage) -> dict[str, SystemCommand]:
-    return {one.title: one for one in stage.pilot.app.get_system_commands(stage.pilot.app.screen)}
 
 
 async def test_v_sorts_and_restores_the_default_order() -> None:
@@ -141,35 +132,3 @@ async def test_y_in_the_details_copies_the_value_under_the_cursor() -> None:
         assert stage.pilot.app.clipboard == "slow"
         await press(stage, "G", "y")
         assert stage.pilot.app.clipboard == "/state/runs/slow"
-
-
-async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
-    async with staged(snapshot(*RUNS)) as stage:
-        found = commands(stage)
-        found["Go to run other"].callback()
-        await stage.pilot.pause()
-        assert stage.runs.selected == "other"
-        found["Sort by loss"].callback()
-        await stage.pilot.pause()
-        assert order(stage)[0] == "s4"
-        found["Show only failed"].callback()
-        await stage.pilot.pause()
-        assert set(order(stage)) == {"s3", "other"}
-        found["Go to run slow"].callback()
-        await stage.pilot.pause()
-        assert stage.runs.selected == "slow"
-
-
-async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
-    async with staged(snapshot(*RUNS), commands=FakeCommands()) as stage:
-        commands(stage)["Copy status as JSON"].callback()
-        await stage.pilot.pause()
-        assert stage.pilot.app.clipboard.startswith('{\n  "host": {}')
-        commands(stage)["Doctor"].callback()
-        await stage.pilot.pause()
-        page = stage.pilot.app.screen
-        assert isinstance(page, TextScreen)
-        assert "second line" in page.query_one(ScrollView).shown_text
-        await press(stage, "escape")
-        assert stage.pilot.app.screen is stage.main
-        assert stage.commands.calls == [("status",), ("doctor",)]

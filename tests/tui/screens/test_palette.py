@@ -1,0 +1,120 @@
+"""The command palette, driven by keys."""
+
+from __future__ import annotations
+
+import pytest
+from textual.command import CommandList
+
+from backprop_tui.tui.screens.palette import PaletteEntry, TextScreen
+from backprop_tui.tui.screens.settings import SettingsScreen
+from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from tests.tui.doubles import FakeCommands
+from tests.tui.screens.test_main import Stage, staged
+from tests.tui.screens.test_new_run import until
+from tests.tui.screens.test_settings import FakeConfig
+from tests.tui.screens.test_sort_and_copy import RUNS, order
+from tests.tui.snapshots import snapshot
+
+
+def rows(stage: Stage) -> list[str]:
+    listed = stage.pilot.app.screen.query_one(CommandList)
+    return [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
+
+
+async def search(stage: Stage, text: str, first: str) -> None:
+    """Types into the palette until its first row begins with `first`."""
+    await stage.pilot.press("ctrl+p")
+    await until(stage, lambda: len(stage.pilot.app.screen.query(CommandList)) == 1)
+    await stage.pilot.press(*text)
+    await until(stage, lambda: any(row.startswith(first) for row in rows(stage)[:1]))
+
+
+async def choose(stage: Stage, text: str, first: str) -> None:
+    await search(stage, text, first)
+    await stage.pilot.press("enter")
+    await stage.pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("delete", "Remove ended runs"),
+        ("cancel", "Stop the run"),
+        ("clone", "Start a new run like this one"),
+        ("duplicate", "Start a new run like this one"),
+        ("rerun", "Start a new run like this one"),
+        ("priority", "Edit name, tags"),
+        ("reorder", "Move the run later"),
+        ("kill", "Kill the run now"),
+        ("quit", "Leave"),
+        ("extend", "Give the run more time"),
+        ("temp", "Setting gpu.max_temp_c"),
+        ("sort eta", "Sort by ETA"),
+    ],
+)
+async def test_other_words_find_an_action(text: str, first: str) -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await search(stage, text, first)
+
+
+async def test_an_entry_is_one_row_with_its_key_at_the_right() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await search(stage, "stop saving", "Stop the run")
+        assert all("\n" not in row for row in rows(stage))
+        assert rows(stage)[0].endswith(" s")
+        assert len(rows(stage)[0]) == 66
+        assert stage.pilot.app.screen.query_one(CommandList).size.width == 72
+
+
+async def test_a_setting_is_changed_on_enter() -> None:
+    commands = FakeConfig()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
+        await choose(stage, "max_parallel = 2", "Set max_parallel = 2")
+        await until(stage, lambda: commands.values == {"max_parallel": "2"})
+
+
+async def test_a_wrong_value_is_refused_with_the_reason() -> None:
+    commands = FakeConfig()
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
+        await choose(stage, "max_parallel = many", "Set max_parallel = many")
+        await until(stage, lambda: any("must be a number" in note.message for note in stage.pilot.app._notifications))
+        assert commands.values == {}
+
+
+async def test_a_setting_is_opened_where_it_is() -> None:
+    async with staged(snapshot(*RUNS), commands=FakeConfig()) as stage:
+        await choose(stage, "on_overheat", "Setting governor.on_overheat")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, SettingsScreen))
+        settings = stage.pilot.app.screen.query_one("#settings", LineWidget)
+        await until(stage, lambda: "▌ governor.on_overheat" in settings.shown_text)
+
+
+async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await choose(stage, "run other", "Go to run other")
+        assert stage.runs.selected == "other"
+        await choose(stage, "sort loss", "Sort by loss")
+        assert order(stage)[0] == "s4"
+        await choose(stage, "only failed", "Show only failed runs (2)")
+        assert set(order(stage)) == {"s3", "other"}
+        await choose(stage, "run slow", "Go to run slow")
+        assert stage.runs.selected == "slow"
+
+
+async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
+    async with staged(snapshot(*RUNS), commands=FakeCommands()) as stage:
+        await choose(stage, "copy status", "Copy status as JSON")
+        assert stage.pilot.app.clipboard.startswith('{\n  "host": {}')
+        await choose(stage, "doctor", "Doctor")
+        page = stage.pilot.app.screen
+        assert isinstance(page, TextScreen)
+        assert "second line" in page.query_one(ScrollView).shown_text
+        await stage.pilot.press("escape")
+        assert stage.pilot.app.screen is stage.main
+        assert stage.commands.calls == [("status",), ("doctor",)]
+
+
+def test_the_start_of_a_word_of_the_title_counts_most() -> None:
+    entry = PaletteEntry(title="Stop the run", keywords="cancel", call=print)
+    scores = [entry.score(text) for text in ("sto", "run stop", "canc", "ancel", "stop zebra")]
+    assert scores == [1.0, 1.0, 0.8, 0.5, 0.0]
