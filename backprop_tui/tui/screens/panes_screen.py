@@ -20,6 +20,7 @@ from textual.widgets import Input
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -37,7 +38,7 @@ from backprop_tui.tui.panes.governor import (
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_list import OLDER, run_list_view
-from backprop_tui.tui.panes.run_order import RunFilter, RunSort
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 from backprop_tui.tui.screens.ui_state import UiState
@@ -277,11 +278,11 @@ class PanesScreen(Screen[None]):
         if run is None:
             return
         self.state.folded.discard(str(run.record.get("group")))
-        if self.state.filter and not self.state.filter.matches(run):
+        if self.state.filter and not self.state.filter.matches(run, self.snapshot.moment.wall):
             self.state.filter = RunFilter()
             self.set_filter("")
         self.paint()
-        if all(row.run_id != run_id for row in self.runs_table.view.rows):
+        if run_id not in self.runs_table.view.ids:
             self.state.older = True
             self.paint()
         self.runs_table.select(run_id)

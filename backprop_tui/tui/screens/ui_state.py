@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.status import ACTIVE
+from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.run_list import GROUP, OLDER, RunListOptions, members_of
-from backprop_tui.tui.panes.run_order import RunSort, sorted_runs
+from backprop_tui.tui.panes.run_order import sorted_runs
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
@@ -25,14 +25,18 @@ class UiState(RunListOptions):
     visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
     zoom: Zoom = Zoom.NONE
     opened: bool = False
-    _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
+    _sorted_as: tuple[object, ...] = ()
 
     def update_order(self, snapshot: Snapshot) -> None:
         """Sorts again; sorted rows move when a run changes its status, not with each new value."""
-        sorted_as = self.sort, frozenset((run.id, run.status.value) for run in snapshot.runs)
-        if self.sort is not None and sorted_as != self._sorted_as:
+        if self.sort is None:
+            return
+        runs = snapshot.all_runs
+        unfinished = tuple((run.id, run.status.value) for run in runs if run.record["status"] not in ENDED)
+        sorted_as = self.sort, unfinished, len(runs)
+        if sorted_as != self._sorted_as:
             self._sorted_as = sorted_as
-            self.order = [run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment)]
+            self.order = [run.id for run in sorted_runs(runs, self.sort, snapshot.moment)]
 
     def select(self, row: str, now: float) -> None:
         """Records that the cursor moved to another row; `now` is monotonic."""
@@ -49,7 +53,7 @@ class UiState(RunListOptions):
     def target_runs(self, snapshot: Snapshot) -> list[KnownRun]:
         """Returns the runs that an action applies to: the marked ones, else the group's members, else the selected."""
         if self.marked:
-            return [run for run in snapshot.runs if run.id in self.marked]
+            return [run for run in snapshot.all_runs if run.id in self.marked]
         if self.is_group_row:
             return members_of(self.row or "", snapshot.runs)
         run = snapshot.find(self.row)
