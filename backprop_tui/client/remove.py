@@ -20,6 +20,8 @@ from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED
 from backprop_tui.presentation.durations import ago
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import index
+from backprop_tui.store.creation import mark
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import storage
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import SILENT_SECONDS, belongs_here, is_silent, seen_at
@@ -154,6 +156,64 @@ def remove(session: ClientSession, runs: Sequence[Removable]) -> int:
     return freed
 
 
+@lazy_dataclass(frozen=True, slots=True)
+class SetAside:
+    """A removed run that can still come back; `path` is None if only the index knew it, `record` if it was broken."""
+
+    run_id: str
+    path: str | None
+    record: JsonObject | None
+
+
+def set_aside(session: ClientSession, runs: Sequence[Removable]) -> list[SetAside]:
+    """Removes ended runs for everybody, but keeps their directories until `restore` or `delete`.
+
+    If this process is killed before, they are leftovers, deleted by `clean` and the next removal after a day.
+
+    Raises:
+        UsageError: a run was resumed meanwhile; those before it are back.
+    """
+    home = session.home
+    home.require_own()
+    _wait_until_indexed(session, [run.run_id for run in runs])
+    aside: list[SetAside] = []
+    try:
+        for run in runs:
+            record = _known_record(home, run.run_id)
+            path = next(iter(_put_aside_ended(home, run.run_id)), None)
+            aside.append(SetAside(run.run_id, path, record))
+        index.update(home, {}, removed=[run.run_id for run in aside])
+    except BackpropError:
+        for removed in aside:
+            restore(session, removed)
+        raise
+    return aside
+
+
+def restore(session: ClientSession, run: SetAside) -> None:
+    """Puts back a run that was set aside; killed in between it is either still removed, or back and indexed later."""
+    home = session.home
+    home.require_own()
+    folder = home.run_folder(run.run_id)
+    if os.path.lexists(folder):
+        raise UsageError(f"run {run.run_id} exists again", "the new run has its id; the removed one cannot come back")
+    if run.path is not None:
+        if run.record is not None:
+            mark(home, run.run_id)  # first: a run without a marker and without a record in the index would be hidden
+        with storage(run.path):
+            os.rename(run.path, folder)
+    if run.record is not None:
+        index.update(home, {run.run_id: run.record})
+        session.supervisor.call()  # removes the marker
+
+
+def _known_record(home: Home, run_id: str) -> JsonObject | None:
+    try:
+        return public_record(home, run_id)
+    except BackpropError:
+        return None
+
+
 def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> None:
     """A supervisor that has just seen a run end would put it back into the index."""
     home = session.home
@@ -188,6 +248,7 @@ def put_aside(home: Home, run_id: str) -> str:
     """Renames the directory, so that the run is gone for everybody at once; the new path. Needs the run's lock."""
     aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
     with storage(home.run_folder(run_id)):
+        os.utime(home.run_folder(run_id))  # its age as a leftover counts from now
         os.rename(home.run_folder(run_id), aside)
     try:
         os.unlink(home.marker(run_id))

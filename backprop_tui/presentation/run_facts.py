@@ -58,13 +58,12 @@ def objective_best(record: JsonObject) -> float | None:
 def varying_arguments(runs: Sequence[KnownRun]) -> list[str]:
     """The arguments that are not the same in all runs, in the order of the command lines, paths last."""
     values: dict[str, set[str | None]] = {}
-    count = 0
-    for arguments in {id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}.values():
+    different = {id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}
+    for index, arguments in enumerate(different.values()):
         for name in arguments.keys() - values.keys():
-            values[name] = set() if count == 0 else {None}
+            values[name] = {None} if index else set()
         for name, known in values.items():
             known.add(arguments.get(name))
-        count += 1
     order = dict.fromkeys(name for run in runs for name in arguments_of(run.record)) if values else {}
     return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
 

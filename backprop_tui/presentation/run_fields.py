@@ -180,14 +180,27 @@ def _fixed() -> Iterator[RunField]:
         cells=_DATE_CELLS,
         largest_first=True,
     )
-    yield _number("created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True)
-    yield _text("gpu", _gpus, cells=4, value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None))
+    yield _number(
+        "created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True
+    )
+    yield _text(
+        "gpu",
+        _gpus,
+        cells=4,
+        value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
+    )
     yield _text("tags", _tags, cells=12)
     yield _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12)
     yield _text("id", lambda run: run.id, cells=8)
     yield _text("host", lambda run: sanitize(str(run.record["host"])), cells=10)
     yield _text("note", lambda run: sanitize(str(run.record.get("note") or "")), cells=24)
-    yield _number("vram", lambda run, _: _peak(run), text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)), label="peak GPU memory", largest_first=True)
+    yield _number(
+        "vram",
+        lambda run, _: _peak(run),
+        text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)),
+        label="peak GPU memory",
+        largest_first=True,
+    )
 
 
 def _number(
@@ -199,9 +212,7 @@ def _number(
     cells: int = _METRIC_CELLS,
     largest_first: bool = False,
 ) -> RunField:
-    return RunField(
-        key=key, title=key, label=label, value=value, text=text, cells=cells, largest_first=largest_first
-    )
+    return RunField(key=key, title=key, label=label, value=value, text=text, cells=cells, largest_first=largest_first)
 
 
 def _text(
@@ -218,7 +229,19 @@ def _text(
 
 
 FIXED: dict[str, RunField] = {field.key: field for field in _fixed()}
-LISTED = ("step", "took", "started", "ended", "gpu", "tags", "group", "note", "id", "host", "vram")  # that rows can have
+LISTED = (
+    "step",
+    "took",
+    "started",
+    "ended",
+    "gpu",
+    "tags",
+    "group",
+    "note",
+    "id",
+    "host",
+    "vram",
+)  # that rows can have
 
 
 def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:

@@ -9,24 +9,28 @@ import math
 import operator
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 from backprop_tui.store.fields import JsonObject
 
 QUALIFIERS = ("state:", "since:", "until:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
     **{status.value: frozenset({status}) for status in Status},
+    "running": ACTIVE,
     "waiting": frozenset({Status.QUEUED}),
-    "done": frozenset({Status.COMPLETED, Status.TIMEBOXED}),
+    "failed": PROBLEM_STATUSES,
+    "done": ENDED - PROBLEM_STATUSES,
     "ended": ENDED,
     "active": ACTIVE,
     "unfinished": UNFINISHED,
 }
+STATE_CYCLE = (None, "running", "waiting", "failed", "done")
 ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(val_loss)<0.1, took>1h"
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
@@ -109,7 +113,9 @@ def _test(word: str) -> Test:
             return _qualified(qualified[1], qualified[2].strip('"'))
         near = _near(qualified[1])
         if near is not None:
-            raise FilterMistake(f"{qualified[1]}: is no qualifier; did you mean {near}? There are {' '.join(QUALIFIERS)}")
+            raise FilterMistake(
+                f"{qualified[1]}: is no qualifier; did you mean {near}? There are {' '.join(QUALIFIERS)}"
+            )
     return _contains(word.replace('"', ""))
 
 
@@ -284,6 +290,26 @@ def _inner(name: str) -> str:
 def _plain(name: str) -> str:
     """`--batch-size` and `batch_size` are the same."""
     return name.lstrip("-").replace("-", "_")
+
+
+def with_state(text: str, word: str | None) -> str:
+    """The filter with this state in place of another one; None: without a state."""
+    words = [match[0] for match in _WORD.finditer(text) if match[0].lower() not in STATES]
+    return " ".join([*words, *([] if word is None else [word])])
+
+
+def state_of(text: str) -> str | None:
+    """The state that a filter names; None for every state."""
+    return next((match[0].lower() for match in _WORD.finditer(text) if match[0].lower() in STATES), None)
+
+
+def completions(text: str, names: Iterable[str]) -> list[str]:
+    """What the last word of a filter may become, with its prefix; nothing after a blank."""
+    word = text.rpartition(" ")[2]
+    if not word:
+        return []
+    candidates = dict.fromkeys([*QUALIFIERS, *(f"state:{state}" for state in STATES), *STATES, *names])
+    return [candidate for candidate in candidates if candidate.startswith(word) and candidate != word]
 
 
 def names_of_runs(runs: Collection[KnownRun]) -> Iterator[str]:

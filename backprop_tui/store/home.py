@@ -49,6 +49,8 @@ class Home:
         self.start_tokens = self.host_file("tokens")  # the token bucket of the start rate
         self.vram_history = self.host_file("learned.json")  # peak VRAM of earlier runs, by command
         self.last_seen = self.host_file("looked-at")  # modified when somebody last looked at a dashboard; empty
+        self.seen_failures = self.host_file("seen-failures.json")  # failures of the last day that were looked at
+        self.list_choices = self.host_file("run-list.json")  # columns and order of the dashboard's runs
         self.notified_ends = self.host_file("told-ends")  # ends for which the notification command was started
 
     def foreign_owner(self) -> int | None:

@@ -104,6 +104,7 @@ def _run_once(
         with ended_by_signals(app.leave, attributes=probe.attributes):
             code = app.run() or 0
         runner.wait_until_recorded(RECORD_SECONDS)
+        runner.forget_changes(RECORD_SECONDS)
         return app, code
     finally:
         probe.close()

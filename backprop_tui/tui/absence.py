@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
-from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import is_problem
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import open_own
+from backprop_tui.store.files import dump, open_own, read_object, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.snapshot import Snapshot
@@ -152,6 +155,35 @@ class LastSeen:
             os.utime(self._path, (now, now))
         except OSError:
             return
+
+
+class SeenFailures:
+    """The failures that somebody looked at, for all dashboards of a machine; without the file they are shown again."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._path = home, home.seen_failures
+        self._noted: AbstractSet[str] = frozenset()
+
+    def read(self) -> set[str]:
+        """The ids of the runs."""
+        try:
+            record = read_object(self._path) or {}
+        except BrokenRecord:
+            return set()
+        ids = record.get("runs")
+        return {str(run_id) for run_id in ids} if isinstance(ids, list) else set()
+
+    def note(self, seen: AbstractSet[str], snapshot: Snapshot) -> None:
+        """Adds these; what nobody is asked about any more, being older than a day, is dropped."""
+        if seen == self._noted or self._home.foreign_owner() is not None:
+            return
+        self._noted = seen
+        recent = {run.id for run in snapshot.runs if is_problem(run) and snapshot.ended_recently(run)}
+        before = self.read()
+        now = (before | seen) & recent
+        if now != before:
+            with suppress(StorageFailed):
+                write_atomically(self._path, dump({"runs": sorted(now)}), durable=False)
 
 
 class AbsenceTracker:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
 from textual.binding import Binding, BindingType
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
 
 # Sections of the help page.
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
@@ -29,6 +28,8 @@ class Scope(StrEnum):
     HELP = "help"
     DIGEST = "digest"
     TEXT = "text"
+    MENU = "menu"
+    COLUMNS = "columns"
     FORM = "form"
     NEW_RUN = "new_run"
 
@@ -44,8 +45,7 @@ class Action:
     title: str = ""  # text in the command palette; empty: not offered there
     section: str = ""  # of the help page
     method: str | None = None  # Textual's action string; None: the id
-    statuses: AbstractSet[Status] | None = None  # of the runs it applies to; None: it is not about runs, or about all
-    refusal: str = ""  # message when none of the chosen runs has such a status
+    refusals: Mapping[Status, str] = field(default_factory=dict)  # why not, behind the name of a run in this status
     with_runs: bool | None = None  # applies only while there are runs (True), or only while there are none (False)
 
     @property
@@ -108,7 +108,7 @@ _ANYWHERE = _group(
     ),
     _action("zoom", "plus", "zoom", "zoom the pane", shown="+"),
     _action("unzoom", "underscore", "unzoom", "unzoom", "Unzoom the pane", shown="_"),
-    _action("filter", "slash", "filter", "filter the runs", shown="/"),
+    _action("filter", "slash", "filter", "filter: words, lr=1e-3, since:7d", "Filter the runs", shown="/"),
     _action("back", "escape", "back", "back, clear", "Go back, clear", shown="esc"),
     _action("problem", "exclamation_mark", "next problem", "next problem", "Go to the next problem", shown="!"),
     _action("hold", "H", "hold queue", "hold or release the queue"),
@@ -133,32 +133,56 @@ _MOVE = _group(
     _action("unfold", "l right", "unfold", "unfold the group", method="fold(False)"),
     _action("open", "enter", "open", "into the run, and back", "Open the run, or go back"),
 )
-_ON_UNFINISHED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "Nothing selected is running or waiting"}
-_ON_RUNNING: dict[str, Any] = {"statuses": ACTIVE - {Status.STOPPING}, "refusal": "Only running runs can be paused"}
-_ON_TIMED: dict[str, Any] = {"statuses": UNFINISHED, "refusal": "This run has ended. r resumes it"}
-_ON_QUEUED: dict[str, Any] = {"statuses": {Status.QUEUED}, "refusal": "Only a waiting run can be moved"}
-_LATER: dict[str, Any] = _ON_QUEUED | {"method": "move_in_queue(1)"}
-_SOONER: dict[str, Any] = _ON_QUEUED | {"method": "move_in_queue(-1)"}
-_FAILED: dict[str, Any] = {"statuses": {Status.FAILED, Status.LOST}, "refusal": "None of its runs failed"}
-_ON_ENDED: dict[str, Any] = {"statuses": ENDED, "refusal": "Stop it first"}
+_ENDED_ALREADY = dict.fromkeys(ENDED, "has ended. r resumes it") | {Status.COMPLETED: "has ended. r runs it again"}
+_NOT_ENDED = {
+    Status.QUEUED: "is waiting. s takes it out of the queue",
+    **dict.fromkeys(ACTIVE, "has not ended. s stops it"),
+    Status.STOPPING: "is being stopped and has not ended yet",
+}
+_RESUME: dict[str, Any] = {
+    "refusals": {
+        Status.QUEUED: "is waiting to start already",
+        **dict.fromkeys(ACTIVE, "is running already"),
+        Status.PAUSED: "is paused. p continues it",
+        Status.STOPPING: "is being stopped and has not ended yet",
+    }
+}
+_STOP: dict[str, Any] = {"refusals": _ENDED_ALREADY | {Status.STOPPING: "is being stopped already. S kills it now"}}
+_KILL: dict[str, Any] = {"refusals": _ENDED_ALREADY}
+_PAUSE: dict[str, Any] = {
+    "refusals": _ENDED_ALREADY
+    | {Status.QUEUED: "is waiting. H holds the queue", Status.STOPPING: "is being stopped and cannot be paused"}
+}
+_TIME: dict[str, Any] = {"refusals": _ENDED_ALREADY | {Status.STOPPING: "is being stopped. r resumes it after its end"}}
+_IN_QUEUE: dict[str, Any] = {"refusals": dict.fromkeys(set(Status) - {Status.QUEUED}, "is not in the queue")}
+_LATER: dict[str, Any] = _IN_QUEUE | {"method": "move_in_queue(1)"}
+_SOONER: dict[str, Any] = _IN_QUEUE | {"method": "move_in_queue(-1)"}
+_RETRY: dict[str, Any] = {"refusals": dict.fromkeys(set(Status) - {Status.FAILED, Status.LOST}, "did not fail")}
+_REMOVE: dict[str, Any] = {"refusals": _NOT_ENDED, "with_runs": True}
 _RUNS = _group(
     RUNS,
     _action("new", "n", "new", "new run", "Start a new run"),
     _action("copy_as_new", "N", "copy as new", "new run like this one", "Start a new run like this one"),
-    _action("stop", "s", "stop", "stop, saving first", "Stop the run, saving first", **_ON_UNFINISHED),
-    _action("kill", "S", "kill", "kill now", "Kill the run now", **_ON_UNFINISHED),
-    _action("pause", "p", "pause", "pause, continue", "Pause or continue the run", **_ON_RUNNING),
-    _action("resume", "r", "resume", "resume or retry", "Resume or retry the run", **_ON_ENDED),
-    _action("time", "t", "time", "more time", "Give the run more time", **_ON_TIMED),
+    _action("stop", "s", "stop", "stop, saving first", "Stop the run, saving first", **_STOP),
+    _action("kill", "S", "kill", "kill now", "Kill the run now", **_KILL),
+    _action("pause", "p", "pause", "pause, continue", "Pause or continue the run", **_PAUSE),
+    _action("resume", "r", "resume", "resume or retry", "Resume or retry the run", **_RESUME),
+    _action("time", "t", "time", "more time", "Give the run more time", **_TIME),
     _action("edit", "e", "edit", "edit", "Edit name, tags, limits", with_runs=True),
     _action("later", "J", "later", "later in the queue", "Move the run later in the queue", **_LATER),
     _action("sooner", "K", "earlier", "earlier in the queue", "Move the run earlier in the queue", **_SOONER),
-    _action("remove", "d", "remove", "remove ended runs", **_ON_ENDED, with_runs=True),
+    _action("remove", "d", "remove", "remove ended runs", **_REMOVE),
     _action("mark", "space", "mark", "mark", "Mark the run"),
+    _action("mark_all", "asterisk", "mark all", "mark all that are shown, or none", shown="*"),
+    _action("undo", "U", "undo", "undo remove, edit, move or hold", "Undo the last remove, edit, move or hold"),
     _action("compare", "c", "compare", "compare marked runs"),
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
-    _action("view", "v", "view", "view: sort, columns", "Change order and columns"),
+    _action("view", "v", "columns", "sort and columns", "Change order and columns"),
+    _action("sort_right", "greater_than_sign", "sort", "sort by the next column", shown=">", method="sort_by(1)"),
+    _action("sort_left", "less_than_sign", "sort", "sort by the previous one", shown="<", method="sort_by(-1)"),
+    _action("reverse", "equals_sign", "reverse", "reverse the order", shown="="),
+    _action("next_state", "F", "by state", "all, running, waiting, failed, done", "Show only the next state"),
     _action("older", "a", "older", "show or hide older runs"),
 )
 _EMPTY = _group(
@@ -169,7 +193,7 @@ _EMPTY = _group(
 _GROUP = _group(
     GROUP,
     _action(
-        "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_FAILED
+        "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_RETRY
     ),
     _action("best", "b", "best", "go to its best run", "Go to the best run of the group"),
 )
@@ -275,12 +299,36 @@ DIGEST_ACTIONS = _group(
 TEXT_ACTIONS = _group(
     "", _action("close", "escape q", "back", shown="esc", method="dismiss"), *_SCROLL, scope=Scope.TEXT
 )
+MENU_ACTIONS = _group(
+    DIALOGS,
+    _action("choose", "enter", "choose", "do what is marked, or its key"),
+    _action("cancel", "escape q", "cancel", "leave a dialog", shown="esc"),
+    _action("next_answer", "j down", "next", method="move(1)"),
+    _action("previous_answer", "k up", "previous", method="move(-1)"),
+    _action("first_answer", "g home", "first", method="move(-1000)"),
+    _action("last_answer", "G end", "last", method="move(1000)"),
+    scope=Scope.MENU,
+)
 FORM_ACTIONS = _group(
     DIALOGS,
     _action("close", "escape", "close", "cancel; a draft is kept", shown="esc"),
     _action("next_field", "down", "next field", method="app.focus_next"),
     _action("previous_field", "up", "previous field", method="app.focus_previous"),
     scope=Scope.FORM,
+)
+COLUMN_ACTIONS = _group(
+    DIALOGS,
+    _action("toggle_column", "space", "show", "columns: show or hide"),
+    _action("sort", "enter", "sort", "columns: sort, reverse"),
+    _action("reset", "delete", "default", "columns: the default", shown="del"),
+    _action("close", "escape q v", "close", shown="esc"),
+    _action("next_column", "j down", "next", method="move(1)"),
+    _action("previous_column", "k up", "previous", method="move(-1)"),
+    _action("column_page_down", "ctrl+d pagedown", "page down", method="move(10)"),
+    _action("column_page_up", "ctrl+u pageup", "page up", method="move(-10)"),
+    _action("first_column", "g home", "first", method="move(-1000)"),
+    _action("last_column", "G end", "last", method="move(1000)"),
+    scope=Scope.COLUMNS,
 )
 NEW_RUN_ACTIONS = _group(
     DIALOGS,
@@ -300,6 +348,8 @@ ACTIONS = (
     *HELP_ACTIONS,
     *DIGEST_ACTIONS,
     *TEXT_ACTIONS,
+    *MENU_ACTIONS,
+    *COLUMN_ACTIONS,
     *NEW_RUN_ACTIONS,
     *_FORM_ENTER,
     *FORM_ACTIONS,
@@ -333,7 +383,7 @@ def footer_actions(status: Status | None, *, group: bool = False, empty: bool = 
     """
     actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
     if not group and not empty:
-        actions = [action for action in actions if action.statuses is None or status in action.statuses]
+        actions = [action for action in actions if status not in action.refusals]
     if status is Status.PAUSED:
         return [replace(action, short="continue") if action.id == "pause" else action for action in actions]
     return actions

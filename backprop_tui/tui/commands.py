@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
+from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
     from backprop_tui.config.load import Settings
+    from backprop_tui.domain.run import Run
 
+UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
 ResultT = TypeVar("ResultT")
 
 
@@ -80,6 +84,7 @@ class CommandRunner:
         self._session = ClientSession(home=home, config_path=config_path, environment=environment)
         self._command_line = command_line
         self._unrecorded: set[threading.Event] = set()  # of the calls in progress
+        self._undo = UndoStack()
 
     async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
         """Stops runs and returns when they have ended; `now` kills them without time to save."""
@@ -121,9 +126,29 @@ class CommandRunner:
         given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority)
         edit = None if given == EditRequest() else given
         summary = edit_summary(edit, timebox)
-        return await self._control(
-            lambda: edit_requests(self._session, run_ids, edit, timebox), summary, shows_end=False
-        )
+        before: list[Run] = []
+
+        def requests() -> Sequence[AnyControlRequest]:
+            before.extend([] if edit is None else self._stored_runs(run_ids))
+            return edit_requests(self._session, run_ids, edit, timebox)
+
+        result = await self._control(requests, summary, shows_end=False)
+        if result.done and edit is not None:
+            self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
+        return result
+
+    def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
+        from backprop_tui.client.resume import read_resumable
+
+        return [read_resumable(self._session, run_id) for run_id in run_ids]
+
+    async def load_run(self, run_id: str) -> Run:
+        """The stored run, whether it has ended or not.
+
+        Raises:
+            BackpropError: it cannot be read, or was recorded by the original tool.
+        """
+        return await self._in_thread(lambda: self._stored_runs([run_id])[0])
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
@@ -146,6 +171,21 @@ class CommandRunner:
                 if queued:
                     self._session.supervisor.call()
             message = ". ".join([f"{_named(names)}: queued again", *advice])
+            return CommandResult(done=True, message=message, run_ids=tuple(queued))
+
+        return await self._run(work)
+
+    async def run_again(self, run_ids: Sequence[str]) -> CommandResult:
+        """Queues a new run like each of these, with the same command; their results stay."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.submit import submit
+            from backprop_tui.tui.screens.draft import draft_like, words_of
+
+            runs = self._stored_runs(run_ids)
+            requests = [self._cli.parse_run(words_of(draft_like(run))) for run in runs]
+            queued = [run_id for request in requests for run_id in submit(self._session, request)]
+            message = f"{_named([run.name for run in runs])}: queued again as {counted(len(queued), 'new run')}"
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
@@ -181,9 +221,12 @@ class CommandRunner:
         """Moves a queued run to a position in its queue, 1 being the first."""
 
         def work() -> CommandResult:
-            from backprop_tui.client.queueing import move
+            from backprop_tui.client.queueing import move, waiting_runs
 
+            before = [run.id for run in waiting_runs(self._session, self._stored_runs([run_id])[0].host)]
             moved = move(self._session, run_id, position)
+            if run_id in before and before.index(run_id) + 1 != moved.queue_position:
+                self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
             return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
 
         return await self._run(work)
@@ -192,28 +235,64 @@ class CommandRunner:
         """Holds the queue of this machine, or releases it."""
 
         def work() -> CommandResult:
-            from backprop_tui.client.queueing import hold_queue, release_queue, waiting_runs
-
-            if held:
-                state = "Queue held" if hold_queue(self._session) else "The queue was held already"
-            else:
-                state = "Queue released" if release_queue(self._session) else "The queue was not held"
-            waiting = len(waiting_runs(self._session))
-            return CommandResult(done=True, message=f"{state}. {counted(waiting, 'run')} waiting")
+            changed, message = self._switch_queue(held=held)
+            if changed:
+                self._undo.push(UndoStep(undo=lambda: self._switch_queue(held=not held)[1]))
+            return CommandResult(done=True, message=message)
 
         return await self._run(work)
+
+    def _switch_queue(self, *, held: bool) -> tuple[bool, str]:
+        """Whether that changed the queue, and a line about it."""
+        from backprop_tui.client.queueing import hold_queue, release_queue, waiting_runs
+
+        if held:
+            changed = hold_queue(self._session)
+            state = "Queue held" if changed else "The queue was held already"
+        else:
+            changed = release_queue(self._session)
+            state = "Queue released" if changed else "The queue was not held"
+        return changed, f"{state}. {counted(len(waiting_runs(self._session)), 'run')} waiting"
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
-        """Removes ended runs with their logs and metrics."""
+        """Removes ended runs with their logs and metrics, which are deleted later, so that `undo` can bring them back.
+
+        A directory that is set aside counts as removed for every other process.
+        """
 
         def work() -> CommandResult:
-            from backprop_tui.client.remove import removable_runs, remove
+            from backprop_tui.client.remove import delete, leftovers, removable_runs, set_aside
 
             runs = removable_runs(self._session, run_ids)
-            remove(self._session, runs)
-            return CommandResult(done=True, message=f"{_named([run.name for run in runs])}: removed")
+            step = removal_step(self._session, set_aside(self._session, runs))
+            self._undo.push(step)
+            expiry = threading.Timer(UNDO_SECONDS, self._undo.forget, (step,))
+            expiry.daemon = True
+            expiry.start()
+            with suppress(BackpropError, OSError):
+                delete(leftovers(self._session.home, time.time()))  # of processes that were killed
+            pronoun = "it" if len(runs) == 1 else "them"
+            message = f"{_named([run.name for run in runs])}: removed. U brings {pronoun} back"
+            return CommandResult(done=True, message=sanitize(message))
 
         return await self._run(work)
+
+    async def undo(self) -> CommandResult:
+        """Takes back the last removal, edit, move or hold that was made here."""
+
+        def work() -> CommandResult:
+            step = self._undo.pop()
+            if step is None:
+                return CommandResult(done=False, message="Nothing to undo")
+            return CommandResult(done=True, message=sanitize(f"Undone. {step.undo()}"))
+
+        return await self._run(work)
+
+    def forget_changes(self, seconds: float) -> None:
+        """Deletes what was removed, for no longer than this; the rest is left to a later removal."""
+        thread = threading.Thread(target=self._undo.forget_all, daemon=True, name="forget")
+        thread.start()
+        thread.join(seconds)
 
     async def settings(self) -> Settings:
         """Every setting with its value and origin.

@@ -29,8 +29,9 @@ class OpenRun:
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
-    `history` has older ended runs, if they were asked for. `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are the
-    utilizations of each GPU by UUID, one per `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
+    `history` has ended runs of the files of earlier months, if they were asked for. `governor` is None without a living
+    supervisor. `total` counts all runs of the store. `histories` are the utilizations of each GPU by UUID, one per
+    `HISTORY_SECONDS`. `problem` says why not all of the store can be read or
     changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
     the demo is left.
     """

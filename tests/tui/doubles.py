@@ -11,10 +11,13 @@ from backprop_tui.config.files import Setting
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Run
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
+from backprop_tui.tui.list_choices import ListChoices
 from backprop_tui.tui.snapshot import Snapshot
+from tests.tui.snapshots import stored
 
 
 class FakeBridge(Bridge):
@@ -25,6 +28,8 @@ class FakeBridge(Bridge):
         self.selected: list[str | None] = []
         self.looks = 0
         self.recalls = 0
+        self.seen_failures: set[str] = set()
+        self.list_choices = ListChoices()
         self.post: Post | None = None
 
     def first(self) -> Snapshot:
@@ -78,6 +83,16 @@ class FakeCommands(CommandRunner):
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("resume", *run_ids)
+
+    async def run_again(self, run_ids: Sequence[str]) -> CommandResult:
+        return self._record("run_again", *run_ids)
+
+    async def undo(self) -> CommandResult:
+        return self._record("undo")
+
+    async def load_run(self, run_id: str) -> Run:
+        self._record("load_run", run_id)
+        return stored(run_id)
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)

@@ -51,6 +51,11 @@ def ended(
     return KnownRun(record=public(run, f"{FOLDER}/{run_id}"))
 
 
+def stored(run_id: str, **fields: Any) -> Run:
+    """A run as it is in the store."""
+    return _run(run_id, **fields)
+
+
 def _run(run_id: str, **fields: Any) -> Run:
     spec = Spec(command=("python", "train.py"), script=None, cwd="/home/anna", **fields.pop("spec", {}))
     known: dict[str, Any] = {

@@ -80,7 +80,9 @@ def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
     placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in _TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
-    note_at = next((column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown)
+    note_at = next(
+        (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
+    )
     moved = [_moved(column, shift) if column in times else column for column in placed]
     note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
     return HistoryColumns(

@@ -92,7 +92,9 @@ class EndedRuns:
             self._columns = len(listed), chosen_by_default(listed)
         return self._columns[1]
 
-    def entries(self, listed: Sequence[KnownRun], active_groups: AbstractSet[str], folded: AbstractSet[str]) -> list[Entry]:
+    def entries(
+        self, listed: Sequence[KnownRun], active_groups: AbstractSet[str], folded: AbstractSet[str]
+    ) -> list[Entry]:
         """The rows of listed runs and groups of which nothing is unfinished."""
         key = (len(listed), frozenset(active_groups), frozenset(folded))
         if self._rows is None or self._rows[0] != key:
@@ -115,7 +117,9 @@ def unfinished_entries(
     entries: list[Entry] = []
     for unit in sorted(_units([*unfinished, *of_groups]), key=_rank):
         group = _group(unit[0])
-        members = unit if group is None else [*(run for run in unfinished if _group(run) == group), *ended.members(group)]
+        members = (
+            unit if group is None else [*(run for run in unfinished if _group(run) == group), *ended.members(group)]
+        )
         entries += unit_entries(unit, members, folded)
     return entries
 

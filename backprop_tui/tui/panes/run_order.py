@@ -31,7 +31,9 @@ class RunSort:
         kind, _, metric = key.partition(":")
         if f"{kind}:" in (BEST, LAST):
             objectives = (objective_of(run.record) for run in runs)
-            given = next((one for one in objectives if one is not None and one.metric == metric and one.direction), None)
+            given = next(
+                (one for one in objectives if one is not None and one.metric == metric and one.direction), None
+            )
             return natural if given is None else replace(natural, largest_first=given.direction is Direction.MAX)
         return natural
 

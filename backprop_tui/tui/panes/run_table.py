@@ -28,7 +28,8 @@ from backprop_tui.tui.lines import (
     right,
     width_of,
 )
-from backprop_tui.tui.panes.run_list import OLDER, RunListView, RunRow
+from backprop_tui.tui.panes.run_entries import OLDER
+from backprop_tui.tui.panes.run_list import RunListView, RunRow
 from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge

@@ -149,6 +149,11 @@ class RunsTable(LineWidget, can_focus=True):
             self._filtering = event.key not in ("enter", "escape")
             self.post_message(self.FilterKey(event.key, event.character))
 
+    @property
+    def cursor(self) -> str | None:
+        """The row under the cursor; None while no row is shown, though `selected` is kept until it is shown again."""
+        return self.selected if self.view.rows else None
+
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
@@ -244,6 +249,10 @@ class RunsTable(LineWidget, can_focus=True):
         if index >= self.view.history_from:
             return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
         return draw_run(row, self._columns, self.glyphs, cursor=cursor)
+
+    def history_keys(self) -> list[str]:
+        """The columns of ended runs that have room."""
+        return self._history.keys
 
     def sort_keys(self) -> list[str]:
         """The columns at the cursor that can be sorted by, from left to right."""

@@ -171,7 +171,7 @@ class SelectedHeading(LineWidget):
 
 
 class SelectedRun(Vertical):
-    """The pane; the chosen tab stays chosen across runs."""
+    """The pane; the chosen tab stays chosen across runs, also while another one is borrowed for a run."""
 
     class Changed(Message):
         """Another tab, another focus, or something else that the footer depends on."""
@@ -180,6 +180,7 @@ class SelectedRun(Vertical):
         super().__init__(id=id)
         self._glyphs = glyphs
         self.tab = LOG
+        self._chosen = LOG
         self.view: SelectedRunView | None = None
         self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
         self._chart_source = charts
@@ -238,9 +239,20 @@ class SelectedRun(Vertical):
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
 
     def choose(self, tab: int) -> None:
-        """Shows another tab; it takes the focus if the old one had it."""
+        """Shows another tab, for the runs that are selected later too."""
+        self._chosen = tab % len(TABS)
+        self._show_tab(self._chosen)
+
+    def borrow(self, tab: int | None) -> None:
+        """Shows another tab until the next call; None is the chosen one again."""
+        tab = self._chosen if tab is None else tab
+        if tab != self.tab:
+            self._show_tab(tab)
+
+    def _show_tab(self, tab: int) -> None:
+        """Shows a tab; it takes the focus if the old one had it."""
         focused = self.has_focus_within
-        self.tab = tab % len(TABS)
+        self.tab = tab
         _ = self.charts, self.details  # mounts the tabs
         for number in range(len(TABS)):
             self.query_one(f"#tab-{number}", ScrollView).display = number == self.tab

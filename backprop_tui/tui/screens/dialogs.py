@@ -13,6 +13,7 @@ from textual import events, on
 from textual.app import SuspendNotSupported
 from textual.message import Message
 
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
@@ -24,6 +25,7 @@ from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.panes_screen import PanesScreen
+from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -59,9 +61,32 @@ class DialogsScreen(PanesScreen):
 
         return RunActions(self.commands, self)
 
-    def _target_runs(self) -> list[KnownRun]:
+    def _targets(self) -> Targets | None:
+        """What an action applies to, nothing but visible runs; without any it says why and returns None."""
         self._follow_cursor()
-        return self.state.target_runs(self.snapshot)
+        targets = self.state.target_runs(self._visible_runs())
+        if not targets.runs:
+            self.tell(self._why_no_run(), bad=True)
+        return targets if targets.runs else None
+
+    def _pane_run(self) -> KnownRun | None:
+        """The run of the pane; without any it says why and returns None."""
+        self._follow_cursor()
+        run = self.state.selected_run(self.snapshot)
+        if run is None:
+            self.tell(self._why_no_run(), bad=True)
+        return run
+
+    def _why_no_run(self) -> str:
+        state = self.state
+        if self.snapshot.is_beginning:
+            return "There is no run yet. n starts one"
+        if not self.runs_table.view.rows:
+            return "Nothing is shown: esc clears the filter" if state.filter else "There is no run"
+        if state.marked and not state.target_runs(self._visible_runs()).runs:
+            shown_by = "esc clears the filter" if state.filter else "a shows older runs"
+            return f"{counted(len(state.marked), 'marked run')} not shown: {shown_by}"
+        return "These runs are not listed yet: a shows them"
 
     def action_new(self) -> None:
         """Opens the New run dialog with the draft that was left."""
@@ -77,13 +102,19 @@ class DialogsScreen(PanesScreen):
             self._open_new_run({COMMAND: line}, keep=True)
 
     def action_copy_as_new(self) -> None:
+        run = self._pane_run()
+        if run is not None:
+            self.work(self._copy_as_new(run.id))
+
+    async def _copy_as_new(self, run_id: str) -> None:
         from backprop_tui.tui.screens.draft import draft_like
 
-        run = self.state.selected_run(self.snapshot)
-        if run is None or run.run is None:
-            self.tell("Only a waiting or active run can be copied as a new run", bad=True)
-            return
-        self._open_new_run(draft_like(run.run), keep=False)
+        try:
+            run = await self.commands.load_run(run_id)
+        except BackpropError as error:
+            self.tell(sanitize(str(error)), bad=True)
+        else:
+            self._open_new_run(draft_like(run), keep=False)
 
     def action_example(self) -> None:
         from backprop_tui.tui.screens.draft import COMMAND
@@ -117,9 +148,8 @@ class DialogsScreen(PanesScreen):
     def action_edit(self) -> None:
         from backprop_tui.tui.screens.edit_run import EditRun
 
-        runs = self._target_runs()
-        if not runs:
-            self.tell("Nothing is selected", bad=True)
+        targets = self._targets()
+        if targets is None:
             return
 
         def closed(messages: tuple[str, ...] | None) -> None:
@@ -127,7 +157,7 @@ class DialogsScreen(PanesScreen):
                 self.tell(message)
                 self._bridge.look()
 
-        self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
+        self.app.push_screen(EditRun(targets.runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
         from backprop_tui.tui.screens.settings import SettingsScreen
@@ -157,7 +187,7 @@ class DialogsScreen(PanesScreen):
                 self.go_to(view.first_failure)
             elif answer == RETRY:
                 runs = [run for run in map(self.snapshot.find, view.retry) if run is not None]
-                self.work(self._run_actions.resume(runs))
+                self.work(self._run_actions.resume(Targets(runs)))
 
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
@@ -165,9 +195,12 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.charts.compare import MAX_RUNS
         from backprop_tui.tui.screens.compare import CompareScreen
 
-        runs = self._target_runs()
+        targets = self._targets()
+        if targets is None:
+            return
+        runs = targets.runs
         if len(runs) < 2:
-            self.tell("Mark two runs or more with space, then compare them")
+            self.tell("Mark two runs or more with space, then compare them", bad=True)
             return
         ids = [run.id for run in runs]
         if len(runs) > MAX_RUNS:
@@ -182,11 +215,13 @@ class DialogsScreen(PanesScreen):
         if self.selected.details.has_focus and value is not None:
             self._copy(*value)
             return
-        runs = self._target_runs()
-        if len(runs) == 1:
-            self.work(self._choose_and_copy(runs[0]))
-        elif runs:
-            self._copy(f"{len(runs)} ids", " ".join(run.id for run in runs))
+        targets = self._targets()
+        if targets is None:
+            return
+        if len(targets.runs) == 1:
+            self.work(self._choose_and_copy(targets.runs[0]))
+        else:
+            self._copy(f"{len(targets.runs)} ids", " ".join(run.id for run in targets.runs))
 
     async def _choose_and_copy(self, run: KnownRun) -> None:
         from backprop_tui.tui.screens.questions import CANCEL, copy_question, copyable
@@ -201,8 +236,10 @@ class DialogsScreen(PanesScreen):
         self.tell(f"Copied {name}")
 
     def action_pager(self) -> None:
-        run = self.state.selected_run(self.snapshot)
-        path = None if run is None else run.record.get("log_path")
+        run = self._pane_run()
+        if run is None:
+            return
+        path = run.record.get("log_path")
         if path is None or not os.path.exists(path):
             self.tell("This run has no log", bad=True)
             return

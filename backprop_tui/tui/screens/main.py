@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import BindingType
 
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import rank_records
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
-from backprop_tui.tui.panes.run_list import GROUP, OLDER
-from backprop_tui.tui.panes.run_order import RunSort, next_sort
+from backprop_tui.tui.panes.run_entries import GROUP, OLDER
+from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, METRICS
 from backprop_tui.tui.screens.dialogs import DialogsScreen
+from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
@@ -79,7 +80,9 @@ class MainScreen(DialogsScreen):
             self.set_focus(self.selected.tab_widget)
 
     def action_zoom(self) -> None:
-        self._set_zoom(Zoom.SELECTED if self.selected.has_focus_within else Zoom.RUNS)
+        in_run = self.selected.has_focus_within
+        self.state.opened = self.state.opened and in_run
+        self._set_zoom(Zoom.SELECTED if in_run else Zoom.RUNS)
 
     def action_unzoom(self) -> None:
         self._set_zoom(Zoom.NONE)
@@ -98,7 +101,7 @@ class MainScreen(DialogsScreen):
             self.action_fold(self.state.group(self.snapshot) not in self.state.folded)
         elif self.state.row == OLDER:
             self.action_older()
-        else:
+        elif self.state.row is not None:
             self.state.opened = True
             self.paint()
             self.set_focus(self.selected.tab_widget)
@@ -108,7 +111,7 @@ class MainScreen(DialogsScreen):
         state = self.state
         if self.filter_input.has_class("-open"):
             self.close_filter()
-        elif state.zoom is not Zoom.NONE:
+        elif state.zoom is not Zoom.NONE and state.zoom is state.zoom_now:
             self._set_zoom(Zoom.NONE)
         elif self.selected.has_focus_within or state.opened:
             state.opened = False
@@ -144,7 +147,7 @@ class MainScreen(DialogsScreen):
     def action_best(self) -> None:
         members = self.state.group_members(self.snapshot)
         if not members:
-            self.tell("Select a group first", bad=True)
+            self.tell("Select a group first" if self.state.row else self._why_no_run(), bad=True)
             return
         ranking = rank_records(run.record for run in members)
         if ranking.best is not None:
@@ -165,14 +168,25 @@ class MainScreen(DialogsScreen):
 
     @on(RunsTable.Marked)
     def action_mark(self) -> None:
-        """Marks or unmarks the run under the cursor, and goes to the next row."""
+        """Marks or unmarks the run under the cursor, or the members of a group, and goes to the next row."""
         self._follow_cursor()
-        run = self.snapshot.find(self.state.row)
-        if run is not None:
-            self.state.toggle_mark(run.id)
+        runs = self.state.row_runs(self._visible_runs()).runs
+        if not runs:
+            self.tell(self._why_no_run(), bad=True)
+            return
+        self.state.toggle_marks(runs)
+        self.paint()
+        self.runs_table.move(1)
+        self._follow_cursor()
+
+    def action_mark_all(self) -> None:
+        """Marks every run that is shown, or unmarks them."""
+        runs = self._visible_runs()
+        if runs:
+            self.state.toggle_marks(runs)
             self.paint()
-            self.runs_table.move(1)
-            self._follow_cursor()
+        else:
+            self.tell(self._why_no_run(), bad=True)
 
     def action_older(self) -> None:
         self.state.older = not self.state.older
@@ -181,22 +195,31 @@ class MainScreen(DialogsScreen):
     @on(RunsTable.HeadingClicked)
     def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
         """Sorts by the column, then the other way round, then in the default order."""
-        self.sort(next_sort(self.state.sort, message.column))
+        self.sort(next_sort(self.state.sort, message.column, self.snapshot.all_runs))
 
     def action_view(self) -> None:
-        self.work(self._choose_view())
+        """Opens the list of columns; what is changed there applies at once."""
+        from backprop_tui.presentation.run_fields import all_columns
+        from backprop_tui.tui.screens.columns import ChooseColumns, column_choices
 
-    async def _choose_view(self) -> None:
-        """Asks until an order is chosen or the dialog is canceled, so that several columns can be switched."""
-        from backprop_tui.tui.screens.questions import CANCEL, COLUMN, view_question
+        runs = self.snapshot.all_runs
+        matching = [run for run in runs if self.state.filter.matches(run, self.snapshot.moment.wall)]
+        choices = column_choices(all_columns(matching or runs))
+        table = self.runs_table
+        self.app.push_screen(
+            ChooseColumns(choices, self.state, runs, table.history_keys, self.sort, glyphs=self.glyphs)
+        )
 
-        while (answer := await self.ask(view_question(self.state, self.glyphs))) != CANCEL:
-            kind, _, key = answer.partition(":")
-            if kind != COLUMN:
-                self.sort(RunSort.by(key) if key else None)
-                return
-            self.state.hidden ^= {key}
-            self.paint()
+    def action_sort_by(self, by: int) -> None:
+        """Sorts by the next column, or the previous one."""
+        runs = self.snapshot.all_runs
+        self.sort(neighbor_sort(self.state.sort, self.runs_table.sort_keys(), by, runs))
+
+    def action_reverse(self) -> None:
+        if self.state.sort is None:
+            self.tell("The runs are in their default order; > sorts them by a column")
+        else:
+            self.sort(self.state.sort.reversed)
 
     def action_theme(self) -> None:
         index = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1
@@ -207,36 +230,47 @@ class MainScreen(DialogsScreen):
 
     # Runs and the queue
 
+    def _on_targets(self, act: Callable[[Targets], Coroutine[Any, Any, None]]) -> None:
+        targets = self._targets()
+        if targets is not None:
+            self.work(act(targets))
+
     def action_stop(self) -> None:
-        self.work(self._run_actions.stop(self._target_runs()))
+        self._on_targets(self._run_actions.stop)
 
     def action_kill(self) -> None:
-        self.work(self._run_actions.kill(self._target_runs()))
+        self._on_targets(self._run_actions.kill)
 
     def action_pause(self) -> None:
-        self.work(self._run_actions.pause(self._target_runs()))
+        self._on_targets(self._run_actions.pause)
 
     def action_resume(self) -> None:
-        self.work(self._run_actions.resume(self._target_runs()))
+        self._on_targets(self._run_actions.resume)
 
     def action_retry_group(self) -> None:
-        self.work(self._run_actions.retry_failed(self.state.group_members(self.snapshot)))
+        """Retries the failed members of the group under the cursor that are shown."""
+        self._follow_cursor()
+        group = self.state.group(self.snapshot)
+        members = [run for run in self._visible_runs() if group is not None and run.record.get("group") == group]
+        if members:
+            self.work(self._run_actions.retry_failed(Targets(members, group=group)))
+        else:
+            self.tell("Select a group first" if self.state.row else self._why_no_run(), bad=True)
 
     def action_move_in_queue(self, by: int) -> None:
-        self.work(self._run_actions.move(self._target_runs(), by))
+        self._on_targets(lambda targets: self._run_actions.move(targets, by))
 
     def action_remove(self) -> None:
-        self.work(self._run_actions.remove(self._target_runs()))
+        self._on_targets(self._run_actions.remove)
+
+    def action_undo(self) -> None:
+        self.work(self._run_actions.undo())
 
     def action_hold(self) -> None:
         self.work(self._run_actions.switch_queue(held=self.snapshot.queue_held))
 
     def action_time(self) -> None:
-        self.work(self._more_time(self._target_runs()))
-
-    async def _more_time(self, runs: list[KnownRun]) -> None:
-        if await self._run_actions.more_time(runs):
-            self.action_edit()
+        self._on_targets(self._run_actions.more_time)
 
     def action_leave(self) -> None:
         self.work(self._leave())

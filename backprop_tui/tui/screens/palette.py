@@ -15,13 +15,13 @@ from textual.screen import Screen
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.presentation.run_fields import FIXED, all_columns, field_of
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 from backprop_tui.tui.actions import TEXT_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, heading
-from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
-from backprop_tui.tui.screens.questions import SORT_TITLES
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
@@ -55,21 +55,23 @@ class TextScreen(DismissOnce, Screen[None]):
 
 PaletteCommand = tuple[str, str, Callable[[], object]]  # title, help, callback
 
-_FAILED_FILTER = "state:failed"
 _MAX_RUNS = 200
 
 
 def palette_commands(screen: MainScreen, commands: CommandRunner) -> Iterator[PaletteCommand]:
     snapshot = screen.snapshot
-    for key in (*SORTS, NEWEST):
-        yield f"Sort by {SORT_TITLES.get(key, key)}", "order of the runs", partial(screen.sort, RunSort.by(key))
+    for key in dict.fromkeys((*FIXED, *all_columns(snapshot.runs))):
+        field = field_of(key)
+        if field is not None:
+            sort = RunSort.by(key, snapshot.runs)
+            yield f"Sort by {field.words}", "order of the runs", partial(screen.sort, sort)
     yield "Default order", "active, waiting, ended; groups together", partial(screen.sort, None)
-    failed = sum(run.status is Status.FAILED for run in snapshot.runs)
-    yield "Show only failed", f"{counted(failed, 'run')} failed", partial(screen.set_filter, _FAILED_FILTER)
+    failed = sum(run.status in PROBLEM_STATUSES for run in snapshot.runs)
+    yield "Show only failed", f"{counted(failed, 'run')} failed", partial(screen.filter_state, "failed")
     yield "Copy status as JSON", "as backprop-tui status --json", lambda: screen.work(_copy_status(screen, commands))
     yield "Doctor", "check the machine, suggest fixes", lambda: screen.work(_doctor(screen, commands))
     for run in snapshot.runs[:_MAX_RUNS]:
-        name = sanitize(str(run.record["name"]))
+        name = sanitize(run.label)
         yield f"Go to run {name}", f"{run.status.value}  {run.id}", partial(screen.go_to, run.id)
 
 

@@ -20,12 +20,13 @@ from textual.widgets import Input
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
 from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import Layout, compute_layout
+from backprop_tui.tui.lines import Piece, Token, clip
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
@@ -37,7 +38,8 @@ from backprop_tui.tui.panes.governor import (
 )
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
-from backprop_tui.tui.panes.run_list import OLDER, run_list_view
+from backprop_tui.tui.panes.run_entries import OLDER
+from backprop_tui.tui.panes.run_list import run_list_view
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
@@ -48,6 +50,7 @@ from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.questions import Question
+    from backprop_tui.tui.widgets.filter_input import FilterInput
 
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
@@ -67,12 +70,13 @@ class PanesScreen(Screen[None]):
         super().__init__()
         self.snapshot = snapshot
         self.glyphs = glyphs
-        self.state = UiState(row=selected_run)
+        choices = bridge.list_choices
+        self.state = UiState(row=selected_run, seen=bridge.seen_failures, columns=choices.columns, sort=choices.sort)
         self._bridge = bridge
         self._layout_now = compute_layout(80, 24, gpus=0)
         self._painted_size = Size(0, 0)
         self._has_cursor = False
-        self._held: str | None = None  # the run whose details were opened because it is held
+        self._held: str | None = None  # the selected run, if its details were opened because it is held
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
@@ -118,11 +122,17 @@ class PanesScreen(Screen[None]):
             return
         self.snapshot = snapshot
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
-        self._leave_details_when_started()
+        self._follow_held()
+        if self.state.marked:
+            self.state.marked &= {run.id for run in snapshot.all_runs}
         self.paint()
         if self._awaited is not None and snapshot.find(self._awaited) is not None:
             self.runs_table.select(self._awaited)
             self._awaited = None
+
+    def await_run(self, run_id: str | None) -> None:
+        """Selects a run that was just queued, as soon as it appears."""
+        self._awaited = run_id
 
     def fail(self, text: str) -> None:
         """Says in the header that the store cannot be read; the last snapshot stays."""
@@ -144,6 +154,7 @@ class PanesScreen(Screen[None]):
         self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
         problem = problem_view(snapshot, self.state.seen)
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        self._ask_for_history()
         self.state.update_order(snapshot)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
@@ -153,14 +164,31 @@ class PanesScreen(Screen[None]):
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
+        self.selected.show_run(self.state.selected_run(self.snapshot), self.snapshot, self._layout_now)
+        self._paint_footer()
+
+    @on(events.ScreenSuspend)
+    @on(events.ScreenResume)
+    def _paint_footer(self) -> None:
+        """The keys that apply; none while a dialog takes the keys."""
+        footer, width = self.query_one(FooterBar), self.app.size.width
+        if self.app.screen is not self:
+            footer.show([])
+            return
         run = self.state.selected_run(self.snapshot)
-        self.selected.show_run(run, self.snapshot, self._layout_now)
         status = None if run is None or self.state.row == OLDER else run.status
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
         )
-        marked = f"{len(self.state.marked)} marked" if self.state.marked else ""
-        self.query_one(FooterBar).show_actions(actions, self.app.size.width, note=marked)
+        footer.show_actions(actions, width, note=self._marks_note())
+
+    def _marks_note(self) -> str:
+        """How many runs are marked, and how many of them an action ignores because they are not shown."""
+        if not self.state.marked:
+            return ""
+        shown = sum(run.id in self.state.marked for run in self._visible_runs())
+        hidden = len(self.state.marked) - shown
+        return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
     def _lay_out(self) -> None:
         sample = self.snapshot.sample
@@ -169,7 +197,7 @@ class PanesScreen(Screen[None]):
             self.app.size.height,
             gpus=0 if sample is None else len(sample.readings.gpus),
             problem=problem_view(self.snapshot, self.state.seen) is not None,
-            zoom=self.state.zoom,
+            zoom=self.state.zoom_now,
             opened=self.state.opened,
             empty=self.snapshot.is_beginning,
         )
@@ -235,8 +263,8 @@ class PanesScreen(Screen[None]):
 
     def _follow_cursor(self) -> None:
         """Brings the state up to date with the cursor of the table."""
-        row = self.runs_table.selected
-        if row is not None and (row != self.state.row or not self._has_cursor):
+        row = self.runs_table.cursor
+        if row != self.state.row or not self._has_cursor:
             self._has_cursor = True
             self.state.select(row, self.snapshot.moment.monotonic)
             self._row_changed()
@@ -246,31 +274,33 @@ class PanesScreen(Screen[None]):
         self._follow_cursor()
         self.paint_selected()
 
+    def _visible_runs(self) -> list[KnownRun]:
+        return self.state.visible_runs(self.snapshot, self.runs_table.view.ids)
+
     def _row_changed(self) -> None:
-        """Reads the run's events; the first time opens the log of a failed run and the details of a held one."""
+        """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
         run = self.state.selected_run(self.snapshot)
         self._bridge.select(None if run is None else run.id)
-        if run is None or run.id in self.state.visited or _is_undecided(run):
-            return
-        self.state.visited.add(run.id)
-        if run.status in (Status.FAILED, Status.LOST, Status.STARTING):
-            self.selected.choose(LOG)
-        elif run.status is Status.QUEUED and run.record["hold_reasons"]:
-            self.selected.choose(DETAILS)
-            self._held = run.id
+        self._held = None
+        self.selected.borrow(self._tab_of(run))
+        self._follow_held()
 
-    def _leave_details_when_started(self) -> None:
-        """Goes back to the log when a held run starts, unless another tab was chosen meanwhile."""
+    def _tab_of(self, run: KnownRun | None) -> int | None:
+        """The log of a run that failed or is starting, the first time that it is selected; else the chosen tab."""
+        if run is None or run.status is Status.QUEUED or run.id in self.state.visited:
+            return None
+        self.state.visited.add(run.id)
+        return LOG if run.status in (Status.FAILED, Status.LOST, Status.STARTING) else None
+
+    def _follow_held(self) -> None:
+        """Shows the details while the selected run is held, and the chosen tab again when it starts."""
         run = self.state.selected_run(self.snapshot)
-        if self._held is None:
-            if run is not None and run.status is Status.QUEUED and self.selected.tab == LOG:
-                self._row_changed()  # it was queued a moment ago, and may be held now
-            return
-        if run is None or run.id != self._held or self.selected.tab != DETAILS:
+        if run is not None and run.id != self._held and run.status is Status.QUEUED and run.record["hold_reasons"]:
+            self._held = run.id
+            self.selected.borrow(DETAILS)
+        elif run is not None and run.id == self._held and run.status is not Status.QUEUED:
             self._held = None
-        elif run.status is not Status.QUEUED:
-            self._held = None
-            self.selected.choose(LOG)
+            self.selected.borrow(None)
 
     def go_to(self, run_id: str) -> None:
         """Moves the cursor to a run, even if a fold, the filter or its age hides it."""
@@ -287,13 +317,23 @@ class PanesScreen(Screen[None]):
             self.paint()
         self.runs_table.select(run_id)
 
-    @cached_property
-    def filter_input(self) -> Input:
-        from backprop_tui.tui.textual_patches.line_input import LineInput
+    def _ask_for_history(self) -> None:
+        """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
+        wanted = self.state.shows_all or self._is_filter_open
+        if wanted != self._bridge.wants_history:
+            self._bridge.wants_history = wanted
+            self._bridge.look()
 
-        placeholder = "name, tag, group, command; state:failed gpu:1 tag:x"
-        line = LineInput(placeholder=placeholder, id="filter", compact=True)
-        self.mount(line, before="#footer")
+    @property
+    def _is_filter_open(self) -> bool:
+        return "filter_input" in self.__dict__ and self.filter_input.has_class("-open")
+
+    @cached_property
+    def filter_input(self) -> FilterInput:
+        from backprop_tui.tui.widgets.filter_input import FilterInput
+
+        line, self._filter_hint = FilterInput(id="filter"), LineWidget(glyphs=self.glyphs, id="filter-hint")
+        self.mount(line, self._filter_hint, before="#footer")
         return line
 
     def set_filter(self, text: str) -> None:
@@ -303,14 +343,36 @@ class PanesScreen(Screen[None]):
     def _filter_changed(self, message: Input.Changed) -> None:
         self.state.filter = RunFilter.parse(message.value)
         self.paint()
+        self._paint_hint()
+
+    def _paint_hint(self) -> None:
+        """What is wrong with the filter, or what the word at its end may become."""
+        if self._is_filter_open:
+            self.filter_input.names_of(self.snapshot.all_runs)
+            hint, is_mistake = self.filter_input.hint(self.state.filter)
+            line = Piece(f" {clip(hint, self.size.width - 2, self.glyphs)}", Token.WARN if is_mistake else Token.MUTED)
+            self._filter_hint.show([(line,)])
+
+    def filter_state(self, word: str | None) -> None:
+        """Shows only the runs of a state, with the other words of the filter; None shows those of every state."""
+        self.set_filter(with_state(self.state.filter.text, word))
+
+    def action_next_state(self) -> None:
+        """Every state, running, waiting, failed, done."""
+        word = state_of(self.state.filter.text)
+        self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")
+        self._filter_hint.add_class("-open")
         self.filter_input.focus()
+        self._ask_for_history()
+        self._paint_hint()
 
     @on(Input.Submitted, "#filter")
     def close_filter(self) -> None:
         self.filter_input.remove_class("-open")
+        self._filter_hint.remove_class("-open")
         self.set_focus(self.runs_table)
 
     @on(RunsTable.FilterKey)
@@ -322,14 +384,9 @@ class PanesScreen(Screen[None]):
 
     def sort(self, sort: RunSort | None) -> None:
         """Order the runs; the cursor stays with its run."""
-        self.state.sort = sort
+        self.state.sort = self._bridge.list_choices.sort = sort
         self.paint()
 
     @on(SelectedHeading.TabClicked)
     def _tab_clicked(self, message: SelectedHeading.TabClicked) -> None:
         self.selected.choose(message.tab)
-
-
-def _is_undecided(run: KnownRun) -> bool:
-    """Whether the governor has not said yet why the queued run waits."""
-    return run.status is Status.QUEUED and not run.record["hold_reasons"]

@@ -1,31 +1,36 @@
-"""Questions to the user: a dialog with one key per answer, and what the main screen asks in it."""
+"""Questions to the user: a dialog with a list of answers, and what the main screen asks in it."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from typing import ClassVar
 
-from textual import events
+from rich.cells import cell_len
+from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 
-from backprop_tui.domain.formatting import counted
+from backprop_tui.config.keys import KEYS
+from backprop_tui.config.kinds import WrongValue
+from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.tui.actions import MENU_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path, wrapped
-from backprop_tui.tui.panes.run_order import NEWEST
-from backprop_tui.tui.panes.run_table import HIDEABLE
-from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget, edited
 
 CANCEL = "cancel"
 _WIDTH = 66
@@ -50,29 +55,71 @@ class Note:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class TextEntry:
+    """A text that can be typed in place of an answer.
+
+    `describe` says what the text means, or raises ValueError saying what is wrong with it. It begins with one of the
+    characters of `begins`, so that letters can choose answers.
+    """
+
+    prompt: str
+    begins: str
+    describe: Callable[[str], str]
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Title, lines of text, answers, and notes below them."""
+    """Title, lines of text, answers, and notes below them; the answer `marked` is marked at first, else the first.
+
+    Where something is destroyed, `marked` is `CANCEL`.
+    """
 
     title: str
     lines: Sequence[str]
     answers: Sequence[Answer]
     notes: Sequence[Note] = ()
+    marked: str | None = None
+    entry: TextEntry | None = None
+
+
+class QuestionText(LineWidget):
+    """The lines of a dialog, of which the answers can be clicked."""
+
+    class Clicked(Message):
+        """A line was clicked, counted from the first one shown."""
+
+        def __init__(self, row: int) -> None:
+            super().__init__()
+            self.row = row
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(event.y))
 
 
 class Ask(DismissOnce, ModalScreen[str]):
-    """Dialog with a question; its result is the value of the answer, or `CANCEL`."""
+    """Dialog with a list of answers; its result is the value of the chosen one, a text that was typed, or `CANCEL`."""
 
     CSS_PATH = "../dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MENU_ACTIONS)
 
     def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
         super().__init__()
         self._question = question
         self._glyphs = glyphs
+        self._answers = [*question.answers, Answer("esc", CANCEL, "cancel")]
+        values = [answer.value for answer in self._answers]
+        self._cursor = values.index(question.marked) if question.marked in values else 0
+        self._typed = ""
+        self._rows: list[int] = []  # the line of each answer
+        self._top = 0  # the first line that is shown
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as box:
             box.border_title = f" {self._question.title} "
-            yield LineWidget(glyphs=self._glyphs, id="question")
+            keys = " · ".join(f"{action.shown} {action.short}" for action in MENU_ACTIONS if action.help)
+            box.border_subtitle = f" {keys.replace('·', self._glyphs.between)} "
+            yield QuestionText(glyphs=self._glyphs, id="question")
 
     def on_mount(self) -> None:
         self._draw()
@@ -83,9 +130,13 @@ class Ask(DismissOnce, ModalScreen[str]):
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
         lines = self._lines(width - 4)
+        height = min(len(lines) + 2, self.app.size.height)
         box = self.query_one("#dialog")
-        box.styles.width, box.styles.height = width, min(len(lines) + 2, self.app.size.height)
-        self.query_one("#question", LineWidget).show(lines)
+        box.styles.width, box.styles.height = width, height
+        cursor = self._rows[self._cursor]
+        visible = max(1, height - 2)
+        self._top = max(0, min(max(self._top, cursor - visible + 1), cursor, len(lines) - visible))
+        self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=cursor - self._top)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
@@ -94,44 +145,74 @@ class Ask(DismissOnce, ModalScreen[str]):
                 clipped = clip(row.removeprefix("  "), width - 2, self._glyphs)
                 lines.append((Piece(f" {clipped}", Token.MUTED if number else Token.FG, bold=not number),))
         lines.append(())
-        for answer in self._question.answers:
+        if self._question.entry is not None:
+            lines += [self._entry_line(self._question.entry, width), ()]
+        self._rows.clear()
+        for answer in self._answers:
+            self._rows.append(len(lines))
             key = Piece(f"  {answer.key:<6}", Token.ACCENT, bold=True)
-            lines.append((key, Piece(clip_with_path(answer.text, width - 9, self._glyphs))))
-        lines.append((Piece(f"  {'esc':<6}", Token.ACCENT, bold=True), Piece("cancel", Token.MUTED)))
+            token = Token.MUTED if answer.value == CANCEL else Token.FG
+            lines.append((key, Piece(clip_with_path(answer.text, width - 9, self._glyphs), token)))
         lines += [()] if self._question.notes else []
         for note in self._question.notes:
             rows = wrapped(f"{self._glyphs.state(note.word)} {note.text}", width - 2)
             lines += [(Piece(f" {clip(row, width - 2, self._glyphs)}", note.token),) for row in rows]
         return lines
 
+    def _entry_line(self, entry: TextEntry, width: int) -> Line:
+        if not self._typed:
+            return (Piece(f"  {clip(entry.prompt, width - 3, self._glyphs)}", Token.MUTED),)
+        typed = Piece(f"  {clip(self._typed, width // 2, self._glyphs)}{self._glyphs.cursor}", Token.ACCENT, bold=True)
+        meaning, token = self._meaning(entry)
+        return typed, Piece(f"  {clip(meaning, max(1, width - cell_len(typed.text) - 3), self._glyphs)}", token)
+
+    def _meaning(self, entry: TextEntry) -> tuple[str, Token]:
+        try:
+            return sanitize(entry.describe(self._typed)), Token.FG
+        except ValueError as error:
+            return sanitize(str(error)), Token.BAD
+
     def on_key(self, event: events.Key) -> None:
-        has_enter = any(answer.key == "enter" for answer in self._question.answers)
-        if event.key in ("escape", "q") or (event.key == "enter" and not has_enter):
-            event.stop()
-            self.dismiss(CANCEL)
-            return
-        for answer in self._question.answers:
-            if answer.key in (event.key, event.character):
+        """Takes the letters of answers, and text for the entry; other keys are in the list of actions."""
+        entry, character = self._question.entry, event.character
+        if entry is not None and (self._typed or (character is not None and character in entry.begins)):
+            text = edited(self._typed, event)
+            if text != self._typed:
+                event.stop()
+                self._typed = text
+                self._draw()
+                return
+        for answer in self._answers:
+            if character is not None and answer.key == character:
                 event.stop()
                 self.dismiss(answer.value)
                 return
 
+    def action_move(self, rows: int) -> None:
+        """Marks another answer; what was typed is dropped."""
+        self._cursor = max(0, min(self._cursor + rows, len(self._answers) - 1))
+        self._typed = ""
+        self._draw()
 
-SET_NUMBER, NO_LIMIT = "set", "none"
-SORT, COLUMN = "sort", "column"  # prefixes of the answers to `view_question`
-SORT_TITLES = {"gpu": "GPU", "left": "timebox left", "eta": "ETA", NEWEST: "newest first"}  # others: the key itself
-_MORE_MINUTES = (("1", 10), ("3", 30), ("6", 60))
-_SORT_LETTERS = {
-    "name": "n",
-    "gpu": "u",
-    "progress": "p",
-    "step": "s",
-    "loss": "l",
-    "left": "m",
-    "eta": "i",
-    NEWEST: "w",
-}
-_COLUMN_DIGITS = {"trend": "1", "eta": "2", "timebox": "3", "saved": "4", "slice": "5", "tags": "6"}
+    def action_choose(self) -> None:
+        if not self._typed:
+            self.dismiss(self._answers[self._cursor].value)
+        elif self._question.entry is not None and self._meaning(self._question.entry)[1] is not Token.BAD:
+            self.dismiss(self._typed)
+
+    def action_cancel(self) -> None:
+        self.dismiss(CANCEL)
+
+    @on(QuestionText.Clicked)
+    def _clicked(self, message: QuestionText.Clicked) -> None:
+        row = message.row + self._top
+        if row in self._rows:
+            self.dismiss(self._answers[self._rows.index(row)].value)
+
+
+NO_LIMIT = "none"
+RESUME_ONLY, RUN_AGAIN, RESUME_ALL = "resume-only", "run-again", "resume-all"
+_MORE_MINUTES = (10, 30, 60)
 
 
 def names_of(runs: Sequence[KnownRun]) -> str:
@@ -139,24 +220,42 @@ def names_of(runs: Sequence[KnownRun]) -> str:
 
 
 def confirm_question(title: str, line: str, text: str) -> Question:
-    """Asks for `y`, so that pressing enter without reading is harmless."""
-    return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),))
+    """Asks before something is lost: pressing enter without reading is harmless."""
+    return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),), marked=CANCEL)
 
 
-def stop_question(runs: Sequence[KnownRun]) -> Question:
+def stop_question(runs: Sequence[KnownRun], names: str) -> Question:
     """A waiting run leaves the queue; a running one gets time to save, or not."""
     if all(run.status is Status.QUEUED for run in runs):
-        answer = Answer("enter", "stop", "remove from the queue (r queues it again)")
-        return Question(title="Stop", lines=(f"Take {names_of(runs)} out of the queue?",), answers=(answer,))
+        answer = Answer("s", "stop", "remove from the queue (r queues it again)")
+        return Question(title="Stop", lines=(f"Take {names} out of the queue?",), answers=(answer,))
     return Question(
         title="Stop",
-        lines=(f"Stop {names_of(runs)}?", *_unsaved_work(runs)),
+        lines=(f"Stop {names}?", *_unsaved_work(runs)),
         answers=(
-            Answer("enter", "stop", "stop, with time to save"),
+            Answer("s", "stop", "stop, with time to save"),
             Answer("c", "checkpoint", "after the next checkpoint"),
             Answer("S", "kill", "kill now"),
         ),
     )
+
+
+def run_again_question(completed: Sequence[KnownRun], others: Sequence[KnownRun], names: str) -> Question:
+    """Asks what becomes of completed runs, whose results a resume could change; `others` are to be resumed too."""
+    single = len(completed) == 1
+    new, them = ("a new run", "it") if single else ("new runs", "them")
+    in_place = Answer("r", RESUME_ALL, f"resume {them} in place: the result may change")
+    if not others:
+        lines = (f"{names} {'has' if single else 'have'} completed. Run {them} again?",)
+        answers = [Answer("n", RUN_AGAIN, f"as {new}: the result stays"), in_place]
+    else:
+        lines = (f"Resume {names}? {len(others)} ended early, {len(completed)} completed.",)
+        answers = [
+            Answer("n", RUN_AGAIN, f"resume {len(others)}, run {len(completed)} again as {new}"),
+            Answer("e", RESUME_ONLY, f"resume {len(others)} only"),
+            in_place,
+        ]
+    return Question(title="Run again", lines=lines, answers=answers)
 
 
 def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
@@ -179,11 +278,49 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
     return lines
 
 
-def time_question(runs: Sequence[KnownRun]) -> Question:
-    answers = [Answer(key, str(minutes), f"+{minutes} min") for key, minutes in _MORE_MINUTES]
-    answers.append(Answer("e", SET_NUMBER, "set another number"))
+def time_question(runs: Sequence[KnownRun], names: str) -> Question:
+    """Asks for more time: an answer, or a number of minutes or a duration that is typed; see `new_limit`."""
+    limits = {_limit(run) for run in runs}
+    limit = limits.pop() if len(limits) == 1 else None
+    answers = [Answer("", str(minutes), f"+{minutes} min") for minutes in _MORE_MINUTES]
     answers.append(Answer("n", NO_LIMIT, "no limit"))
-    return Question(title="Time", lines=(f"Extend {names_of(runs)}",), answers=answers)
+
+    def describe(text: str) -> str:
+        if len(runs) > 1 and not text.startswith("="):
+            return f"+{duration(new_limit(text, 0.0))} each"
+        seconds = new_limit(text, limit)
+        return "no limit" if seconds == inf else f"limit {duration(seconds)}"
+
+    lines = [f"Extend {names}"]
+    if len(runs) == 1:
+        lines.append("It has no limit." if limit is None else f"Its limit is {duration(limit)}.")
+    prompt = "type minutes or a duration: 60, 2h, 1h30m; =2h sets the limit"
+    entry = TextEntry(prompt=prompt, begins="0123456789.=", describe=describe)
+    return Question(title="Time", lines=lines, answers=answers, entry=entry)
+
+
+def _limit(run: KnownRun) -> float | None:
+    return None if run.run is None else run.run.spec.max_run_seconds
+
+
+def new_limit(text: str, limit: float | None) -> float:
+    """The timebox in seconds after `60`, `2h` (more than now) or `=2h` (that much); infinite for `none`.
+
+    Raises:
+        ValueError: the text is no duration, or there is no limit to be extended.
+    """
+    added = text.removeprefix("=").strip()
+    try:
+        minutes = KEYS["max_run_minutes"].kind.read(added)
+    except WrongValue as error:
+        raise ValueError(f"{added or 'it'} {error}") from error
+    if minutes is None:
+        return inf
+    if text.startswith("="):
+        return 60 * float(str(minutes))
+    if limit is None:
+        raise ValueError(f"there is no limit to extend; ={added} sets one")
+    return limit + 60 * float(str(minutes))
 
 
 def copy_question(run: KnownRun) -> Question:
@@ -212,24 +349,7 @@ def _copyable(run: KnownRun) -> Iterator[tuple[str, str, str]]:
     if evidence:
         yield "e", "error", str(evidence)
     if record.get("checkpoints"):
-        yield "k", "checkpoint", str(record["checkpoints"][-1]["path"])
-
-
-def view_question(state: UiState, glyphs: Glyphs) -> Question:
-    """Offers the orders of the runs and the columns that can be hidden; what is in force is ticked."""
-    sort = None if state.sort is None else state.sort.key
-
-    def ticked(text: str, *, on: bool) -> str:
-        return f"{glyphs.state('done') if on else ' '} {text}"
-
-    answers = [Answer("a", f"{SORT}:", ticked("default order", on=sort is None))]
-    for key, letter in _SORT_LETTERS.items():
-        text = SORT_TITLES[key] if key == NEWEST else f"by {SORT_TITLES.get(key, key)}"
-        answers.append(Answer(letter, f"{SORT}:{key}", ticked(text, on=sort == key)))
-    for column in HIDEABLE:
-        text = ticked(f"column {column}", on=column not in state.hidden)
-        answers.append(Answer(_COLUMN_DIGITS[column], f"{COLUMN}:{column}", text))
-    return Question(title="View", lines=("Sort and columns",), answers=answers)
+        yield "p", "checkpoint", str(record["checkpoints"][-1]["path"])
 
 
 def local_active_runs(snapshot: Snapshot) -> list[KnownRun]:
@@ -252,7 +372,7 @@ def leave_question(snapshot: Snapshot) -> Question:
     pronoun = "It continues" if active + waiting == 1 else "They continue"
     queue = "the queue stays held" if snapshot.queue_held else "hold the queue"
     answers = [
-        Answer("enter", "leave", "leave, everything continues"),
+        Answer("l", "leave", "leave, everything continues"),
         Answer("H", "hold", f"leave, but start nothing new ({queue})"),
     ]
     if active:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from math import inf
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID
+from backprop_tui.tui.actions import BY_ID, Action
 from backprop_tui.tui.commands import CommandResult, CommandRunner
 from backprop_tui.tui.screens.questions import (
     CANCEL,
-    NO_LIMIT,
-    SET_NUMBER,
+    RESUME_ALL,
+    RESUME_ONLY,
+    RUN_AGAIN,
     confirm_question,
     has_local_work,
     leave_question,
     local_active_runs,
     names_of,
+    new_limit,
+    run_again_question,
     stop_question,
     time_question,
 )
+from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -30,73 +34,95 @@ if TYPE_CHECKING:
 
 
 class RunActions:
-    """Each action takes the chosen runs and ignores those that it does not apply to."""
+    """Each action takes the targets and ignores those that it does not apply to."""
 
     def __init__(self, commands: CommandRunner, screen: PanesScreen) -> None:
         self._commands = commands
         self._screen = screen
 
-    async def stop(self, runs: Sequence[KnownRun]) -> None:
-        targets = self._applicable("stop", runs)
-        answer = await self._screen.ask(stop_question(targets)) if targets else CANCEL
+    async def stop(self, targets: Targets) -> None:
+        runs = self._applicable("stop", targets)
+        answer = await self._screen.ask(stop_question(runs, targets.named(runs))) if runs else CANCEL
         if answer != CANCEL:
             self._report(
-                await self._commands.stop(_ids(targets), now=answer == "kill", after_checkpoint=answer == "checkpoint")
+                await self._commands.stop(_ids(runs), now=answer == "kill", after_checkpoint=answer == "checkpoint")
             )
 
-    async def kill(self, runs: Sequence[KnownRun]) -> None:
-        targets = self._applicable("kill", runs)
-        if targets and await self._confirm("Kill", f"Kill {names_of(targets)} now, without time to save?", "kill"):
-            self._report(await self._commands.stop(_ids(targets), now=True))
+    async def kill(self, targets: Targets) -> None:
+        """Kills runs; those that only wait leave the queue."""
+        runs = self._applicable("kill", targets)
+        if runs and all(run.status is Status.QUEUED for run in runs):
+            await self.stop(targets)
+        elif runs and await self._confirm("Kill", f"Kill {targets.named(runs)} now, without time to save?", "kill"):
+            self._report(await self._commands.stop(_ids(runs), now=True))
 
-    async def pause(self, runs: Sequence[KnownRun]) -> None:
-        """Pause the running ones; when all of them are paused, continue them."""
-        targets = self._applicable("pause", runs)
-        running = [run for run in targets if run.status is not Status.PAUSED]
+    async def pause(self, targets: Targets) -> None:
+        """Pauses the running ones; when all of them are paused, continues them."""
+        runs = self._applicable("pause", targets)
+        running = [run for run in runs if run.status is not Status.PAUSED]
         if running:
             self._report(await self._commands.pause(_ids(running)))
-        elif targets:
-            self._report(await self._commands.continue_(_ids(targets)))
+        elif runs:
+            self._report(await self._commands.continue_(_ids(runs)))
 
-    async def resume(self, runs: Sequence[KnownRun]) -> None:
-        for run in self._applicable("resume", runs):
-            self._report(await self._commands.resume([run.id]))
-
-    async def retry_failed(self, members: Sequence[KnownRun]) -> None:
-        if not members:
-            self._screen.tell("Select a group first", bad=True)
+    async def resume(self, targets: Targets) -> None:
+        """Resumes what ended early; asks before it starts completed runs again, whose results could change."""
+        runs = self._applicable("resume", targets)
+        completed = [run for run in runs if run.status is Status.COMPLETED]
+        others = [run for run in runs if run.status is not Status.COMPLETED]
+        answer = RESUME_ONLY
+        if completed:
+            answer = await self._screen.ask(run_again_question(completed, others, targets.named(runs)))
+        if answer == CANCEL:
             return
-        for run in self._applicable("retry_group", members):
-            self._report(await self._commands.resume([run.id]))
+        await self._resume_each(runs if answer == RESUME_ALL else others)
+        if answer == RUN_AGAIN:
+            result = await self._commands.run_again(_ids(completed))
+            self._report(result)
+            self._screen.await_run(next(iter(result.run_ids), None))
 
-    async def more_time(self, runs: Sequence[KnownRun]) -> bool:
-        """Asks for another timebox, counted from the start of the attempt; returns whether to open the edit dialog."""
-        targets = self._applicable("time", runs)
-        answer = await self._screen.ask(time_question(targets)) if targets else CANCEL
-        for run in () if answer in (CANCEL, SET_NUMBER) else targets:
+    async def retry_failed(self, members: Targets) -> None:
+        await self._resume_each(self._applicable("retry_group", members))
+
+    async def _resume_each(self, runs: Sequence[KnownRun]) -> None:
+        """Queues runs again, each by itself: a refusal of one does not keep back the others."""
+        results = [await self._commands.resume([run.id]) for run in runs]
+        refused = [result for result in results if not result.done]
+        for result in results if len(results) == 1 else refused:
+            self._report(result)
+        if len(results) > 1:
+            self._screen.tell(f"{len(results) - len(refused)} of {counted(len(results), 'run')}: queued again")
+
+    async def more_time(self, targets: Targets) -> None:
+        """Asks for another timebox, counted from the start of the attempt."""
+        runs = self._applicable("time", targets)
+        answer = await self._screen.ask(time_question(runs, targets.named(runs))) if runs else CANCEL
+        for run in () if answer == CANCEL else runs:
             limit = run.run.spec.max_run_seconds if run.run is not None else None
-            if answer != NO_LIMIT and limit is None:
-                self._screen.tell(f"{names_of([run])} has no limit")
-                continue
-            seconds = inf if answer == NO_LIMIT else (limit or 0) + 60 * int(answer)
-            self._report(await self._commands.edit([run.id], max_run_seconds=seconds))
-        return answer == SET_NUMBER
+            try:
+                seconds = new_limit(answer, limit)
+            except ValueError as error:
+                self._screen.tell(f"{names_of([run])}: {error}", bad=True)
+            else:
+                self._report(await self._commands.edit([run.id], max_run_seconds=seconds))
 
-    async def move(self, runs: Sequence[KnownRun], by: int) -> None:
+    async def move(self, targets: Targets, by: int) -> None:
         """Moves a single queued run by this many places."""
-        waiting = [run for run in runs if run.queue_position is not None]
-        if len(waiting) != 1:
-            self._screen.tell(BY_ID["later"].refusal, bad=True)
-            return
-        position = max(1, (waiting[0].queue_position or 1) + by)
-        self._report(await self._commands.move(waiting[0].id, position), quiet=True)
+        waiting = self._applicable("later", targets)
+        if len(waiting) > 1:
+            self._screen.tell(f"{targets.named(waiting)} are waiting. Move one at a time", bad=True)
+        elif waiting and waiting[0].queue_position is not None:
+            position = max(1, waiting[0].queue_position + by)
+            self._report(await self._commands.move(waiting[0].id, position), quiet=True)
 
-    async def remove(self, runs: Sequence[KnownRun]) -> None:
-        targets = self._applicable("remove", runs)
-        if targets and await self._confirm(
-            "Remove", f"Delete {names_of(targets)} with log and metrics?", "delete, keep checkpoints"
-        ):
-            self._report(await self._commands.remove(_ids(targets)))
+    async def remove(self, targets: Targets) -> None:
+        runs = self._applicable("remove", targets)
+        line = f"Delete {targets.named(runs)} with log and metrics?"
+        if runs and await self._confirm("Remove", line, "delete, keep checkpoints (U undoes it for 10 minutes)"):
+            self._report(await self._commands.remove(_ids(runs)))
+
+    async def undo(self) -> None:
+        self._report(await self._commands.undo())
 
     async def switch_queue(self, *, held: bool) -> None:
         """Holds the queue, or releases it when it is held."""
@@ -126,13 +152,13 @@ class RunActions:
     async def _confirm(self, title: str, line: str, text: str) -> bool:
         return await self._screen.ask(confirm_question(title, line, text)) != CANCEL
 
-    def _applicable(self, action_id: str, runs: Sequence[KnownRun]) -> list[KnownRun]:
+    def _applicable(self, action_id: str, targets: Targets) -> list[KnownRun]:
         """Returns the runs that the action applies to; says why there are none."""
         action = BY_ID[action_id]
-        targets = [run for run in runs if action.statuses is None or run.status in action.statuses]
-        if not targets:
-            self._screen.tell(action.refusal, bad=True)
-        return targets
+        runs = [run for run in targets.runs if run.status not in action.refusals]
+        if not runs:
+            self._screen.tell(_why_none(targets, action), bad=True)
+        return runs
 
     def _report(self, result: CommandResult, *, quiet: bool = False) -> bool:
         """Shows the message of a result, unless it is quiet and was done; returns whether it was done."""
@@ -143,3 +169,13 @@ class RunActions:
 
 def _ids(runs: Sequence[KnownRun]) -> list[str]:
     return [run.id for run in runs]
+
+
+def _why_none(targets: Targets, action: Action) -> str:
+    """`train has ended. r resumes it`, or `Pause applies to none of 3 marked runs: 2 failed, 1 waiting`."""
+    names = targets.named(targets.runs)
+    if len(targets.runs) == 1:
+        return f"{names} {action.refusals[targets.runs[0].status]}"
+    counts = Counter("waiting" if run.status is Status.QUEUED else run.status.value for run in targets.runs)
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{action.short.capitalize()} applies to none of {names}: {states}"

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.panes.run_list import GROUP, OLDER, RunListOptions, members_of
+from backprop_tui.tui.panes.run_entries import GROUP
+from backprop_tui.tui.panes.run_list import RunListOptions, members_of
 from backprop_tui.tui.panes.run_order import sorted_runs
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Targets:
+    """The runs that an action applies to: marked ones, the members of `group`, or the selected one."""
+
+    runs: Sequence[KnownRun]
+    marked: bool = False
+    group: str | None = None
+
+    def named(self, runs: Sequence[KnownRun]) -> str:
+        """Some of the targets: `train`, `3 marked runs`, `2 of 3 marked runs`, `4 runs of sweep`."""
+        if len(self.runs) == 1:
+            return sanitize(self.runs[0].label)
+        amount = counted(len(self.runs), "marked run" if self.marked else "run")
+        amount += "" if self.group is None else f" of {sanitize(self.group)}"
+        return amount if len(runs) == len(self.runs) else f"{len(runs)} of {amount}"
 
 
 @lazy_dataclass(slots=True, kw_only=True)
@@ -27,6 +48,11 @@ class UiState(RunListOptions):
     opened: bool = False
     _sorted_as: tuple[object, ...] = ()
 
+    @property
+    def zoom_now(self) -> Zoom:
+        """The pane that fills the screen: a run that was opened while the runs do takes their place."""
+        return Zoom.SELECTED if self.opened and self.zoom is Zoom.RUNS else self.zoom
+
     def update_order(self, snapshot: Snapshot) -> None:
         """Sorts again; sorted rows move when a run changes its status, not with each new value."""
         if self.sort is None:
@@ -38,8 +64,8 @@ class UiState(RunListOptions):
             self._sorted_as = sorted_as
             self.order = [run.id for run in sorted_runs(runs, self.sort, snapshot.moment)]
 
-    def select(self, row: str, now: float) -> None:
-        """Records that the cursor moved to another row; `now` is monotonic."""
+    def select(self, row: str | None, now: float) -> None:
+        """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""
         self.row, self.row_since = row, now
 
     def note_seen(self, run: KnownRun | None, now: float) -> None:
@@ -47,22 +73,36 @@ class UiState(RunListOptions):
         if run is not None and is_problem(run) and now - self.row_since >= SEEN_AFTER_SECONDS:
             self.seen.add(run.id)
 
-    def toggle_mark(self, run_id: str) -> None:
-        self.marked ^= {run_id}
+    def toggle_marks(self, runs: Sequence[KnownRun]) -> None:
+        """Marks these runs; if all of them are marked, unmarks them."""
+        ids = {run.id for run in runs}
+        self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
 
-    def target_runs(self, snapshot: Snapshot) -> list[KnownRun]:
-        """Returns the runs that an action applies to: the marked ones, else the group's members, else the selected."""
+    def visible_runs(self, snapshot: Snapshot, row_ids: Iterable[str]) -> list[KnownRun]:
+        """The runs that are shown: by a row of their own, or by the row of their group."""
+        shown, now = set(row_ids), snapshot.moment.wall
+        groups = any(row_id.startswith(GROUP) for row_id in shown)
+        return [run for run in snapshot.all_runs if run.id in shown or (groups and self._is_in(run, shown, now))]
+
+    def _is_in(self, run: KnownRun, rows: set[str], now: float) -> bool:
+        return f"{GROUP}{run.record.get('group')}" in rows and (not self.filter or self.filter.matches(run, now))
+
+    def target_runs(self, visible: Sequence[KnownRun]) -> Targets:
+        """What an action applies to: the marked runs, else the members of the group, else the selected run."""
         if self.marked:
-            return [run for run in snapshot.all_runs if run.id in self.marked]
+            return Targets([run for run in visible if run.id in self.marked], marked=True)
+        return self.row_runs(visible)
+
+    def row_runs(self, visible: Sequence[KnownRun]) -> Targets:
+        """The runs of the row under the cursor: the members of a group, or a run."""
         if self.is_group_row:
-            return members_of(self.row or "", snapshot.runs)
-        run = snapshot.find(self.row)
-        return [] if run is None or self.row == OLDER else [run]
+            return Targets(members_of(self.row or "", visible), group=(self.row or "").removeprefix(GROUP))
+        return Targets([run for run in visible if run.id == self.row])
 
     def selected_run(self, snapshot: Snapshot) -> KnownRun | None:
         """Returns the run whose pane is shown; of a group the first active one, else its first."""
         if self.is_group_row:
-            members = members_of(self.row or "", snapshot.runs)
+            members = members_of(self.row or "", snapshot.all_runs)
             return next((run for run in members if run.status in ACTIVE), members[0] if members else None)
         return snapshot.find(self.row)
 
@@ -80,4 +120,4 @@ class UiState(RunListOptions):
     def group_members(self, snapshot: Snapshot) -> list[KnownRun]:
         """Returns all runs of the group under the cursor; none without a group."""
         group = self.group(snapshot)
-        return [] if group is None else [run for run in snapshot.runs if run.record.get("group") == group]
+        return [] if group is None else [run for run in snapshot.all_runs if run.record.get("group") == group]

@@ -1,0 +1,119 @@
+"""What `U` takes back: the last removals, edits, moves in the queue and holds, newest first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+# The client's modules are loaded when they are first used, because the dashboard must start quickly.
+if TYPE_CHECKING:
+    from backprop_tui.client.remove import SetAside
+    from backprop_tui.domain.requests import EditRequest
+    from backprop_tui.domain.run import Run
+
+MAX_STEPS = 50
+
+
+def _nothing() -> None:
+    """Forgetting most changes needs no work."""
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class UndoStep:
+    """A change that was made.
+
+    `undo` takes it back and returns what was done, such as `train: name old`; it raises BackpropError if it cannot.
+    `forget` is called instead when the change can no longer be undone. Each is called at most once, by one thread.
+    """
+
+    undo: Callable[[], str]
+    forget: Callable[[], None] = _nothing
+
+
+class UndoStack:
+    """The changes that can be undone. Used by several threads: whoever takes a step out of it owns that step."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps: list[UndoStep] = []
+
+    def push(self, step: UndoStep) -> None:
+        """Adds a step; the oldest of too many is forgotten."""
+        with self._lock:
+            self._steps.append(step)
+            oldest = self._steps.pop(0) if len(self._steps) > MAX_STEPS else None
+        if oldest is not None:
+            oldest.forget()
+
+    def pop(self) -> UndoStep | None:
+        """Takes out the newest step; None if there is none."""
+        with self._lock:
+            return self._steps.pop() if self._steps else None
+
+    def forget(self, step: UndoStep) -> None:
+        """Forgets a step, unless it was taken out before."""
+        with self._lock:
+            is_there = any(other is step for other in self._steps)
+            self._steps = [other for other in self._steps if other is not step]
+        if is_there:
+            step.forget()
+
+    def forget_all(self) -> None:
+        while (step := self.pop()) is not None:
+            step.forget()
+
+
+def edit_back(session: ClientSession, before: Sequence[Run], edit: EditRequest) -> str:
+    """Gives the fields that an edit changed the values that they had before."""
+    from backprop_tui.client.control import Refusal, edit_requests, wait_for_all
+
+    inverses = {run.id: _inverse(run, edit) for run in before}
+    requests = [request for run in before for request in edit_requests(session, [run.id], inverses[run.id], None)]
+    for outcome in wait_for_all(requests):
+        if isinstance(outcome, Refusal):
+            raise outcome.error
+    if len(before) > 1:
+        return f"{counted(len(before), 'run')}: as before the edit"
+    return f"{before[0].name}: {inverses[before[0].id]}"
+
+
+def _inverse(run: Run, edit: EditRequest) -> EditRequest:
+    """The edit that gives a run the values it has now of the fields that `edit` changes."""
+    from backprop_tui.domain.requests import EditRequest
+
+    return EditRequest(
+        name=None if edit.name is None else run.name,
+        tags=None if edit.tags is None else run.tags,
+        note=None if edit.note is None else run.note or "",
+        priority=None if edit.priority is None else run.priority,
+    )
+
+
+def move_back(session: ClientSession, run_id: str, position: int) -> str:
+    from backprop_tui.client.queueing import move
+
+    moved = move(session, run_id, position)
+    return f"{moved.run.name}: {moved}"
+
+
+def removal_step(session: ClientSession, removed: Sequence[SetAside]) -> UndoStep:
+    """Brings removed runs back, or deletes their directories; what cannot be deleted is left to a later removal."""
+    from backprop_tui.client.remove import delete, restore
+
+    def undo() -> str:
+        for run in removed:
+            restore(session, run)
+        return f"{counted(len(removed), 'run')} restored"
+
+    def forget() -> None:
+        with suppress(BackpropError, OSError):
+            delete(run.path for run in removed if run.path is not None)
+
+    return UndoStep(undo=undo, forget=forget)
