@@ -44,7 +44,8 @@ class LossCurve:
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
 
-    `written_at` is the wall time at which its log last grew, `queue_position` counts from 1.
+    `written_at` is the wall time at which its log last grew, `queue_position` counts from 1. `differing` has the
+    arguments that tell it from other runs of the same name.
     """
 
     record: JsonObject
@@ -53,6 +54,7 @@ class KnownRun:
     curve: LossCurve = field(default_factory=LossCurve)
     written_at: float | None = None
     queue_position: int | None = None
+    differing: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> str:
@@ -61,6 +63,15 @@ class KnownRun:
     @property
     def status(self) -> Status:
         return Status(self.record["status"])
+
+    @property
+    def name(self) -> str:
+        return str(self.record["name"])
+
+    @property
+    def label(self) -> str:
+        """Its name, with the arguments that tell it from other runs of that name: `train lr=1e-3 seed=2`."""
+        return " ".join([self.name, *(f"{name}={value}" for name, value in self.differing)])
 
 
 def running_seconds(live: Live, moment: Moment) -> float:

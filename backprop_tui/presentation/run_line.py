@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
@@ -40,6 +41,7 @@ from backprop_tui.presentation.states import (
 from backprop_tui.presentation.timebox import go_on_lines, key_to_go_on, reached_timebox, saved_clauses, too_short_text
 from backprop_tui.store.fields import JsonObject
 
+LAST, BEST = "last:", "best:"  # before the name of a metric: the keys of its columns
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
 _STATUS_LINE_METRICS = 3
 _EVENT_NAMES = {"held": "waits"}
@@ -60,8 +62,11 @@ class RunLine:
     tone: Tone = Tone.MUTED
 
 
-def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
-    """Why the run waits, what it is doing or how it ended; None if its progress and metrics say it all."""
+def run_line(run: KnownRun, moment: Moment, *, shown: AbstractSet[str] = frozenset()) -> RunLine | None:
+    """Why the run waits, what it is doing or how it ended; None if its progress and metrics say it all.
+
+    Of an ended run the figures are left out that are `shown` in columns, by the keys of `run_fields`.
+    """
     match run.status:
         case Status.QUEUED:
             return _queued(run, moment)
@@ -74,7 +79,7 @@ def run_line(run: KnownRun, moment: Moment) -> RunLine | None:
         case Status.STOPPING:
             return _stopping(run, moment)
         case _:
-            return _ended(run)
+            return _ended(run, shown)
 
 
 def reason_text(run: KnownRun, moment: Moment) -> str:
@@ -174,7 +179,7 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
     return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
 
 
-def _ended(run: KnownRun) -> RunLine:
+def _ended(run: KnownRun, shown: AbstractSet[str]) -> RunLine | None:
     record = run.record
     reason = _end_reason(run)
     shared = [f"! {shared_text(record)}"] if record.get("shared_directory") else []
@@ -186,10 +191,12 @@ def _ended(run: KnownRun) -> RunLine:
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
-    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run), *shared]
+    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run, shown), *shared]
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []
-    return RunLine(clauses=tuple(clauses) or ("no metrics",))
+    if clauses or (shown and (run.record.get("metrics") or run.record.get("step") is not None)):
+        return RunLine(clauses=tuple(clauses)) if clauses else None
+    return RunLine(clauses=("no metrics",))
 
 
 def _end_reason(run: KnownRun) -> str:
@@ -204,29 +211,30 @@ def _end_reason(run: KnownRun) -> str:
     return sanitize(str(run.record.get("reason") or ""))
 
 
-def _results(run: KnownRun) -> list[str]:
+def _results(run: KnownRun, shown: AbstractSet[str]) -> list[str]:
     """Where a resume would continue comes first; for a completed run its metrics come first."""
     record = run.record
     newest = None if run.status is Status.COMPLETED or reached_timebox(record) else newest_usable(record)
-    step = [f"step {numbers.count(record['step'])}"] if record.get("step") is not None else []
+    has_step = record.get("step") is not None and "step" not in shown
+    step = [f"step {numbers.count(record['step'])}"] if has_step else []
     if newest is None:
-        return [*_losses(run), *step]
+        return [*_losses(run, shown), *step]
     at = newest.get("step")
     checkpoint = "checkpoint" + ("" if at is None else f" {numbers.count(at)}")
-    return [*step, checkpoint, "r resume", *_losses(run)]
+    return [*step, checkpoint, "r resume", *_losses(run, shown)]
 
 
-def _losses(run: KnownRun) -> list[str]:
+def _losses(run: KnownRun, shown: AbstractSet[str]) -> list[str]:
     """The last loss, and the best value of the objective if that is another figure."""
     name = main_loss(list(run.record.get("metrics") or {}))
     last = None if name is None else numbers.metric(last_loss(run))
-    clauses = [] if last is None else [f"loss {last}"]
+    clauses = [] if last is None or not shown.isdisjoint(("loss", f"{LAST}{name}")) else [f"loss {last}"]
     best = best_of_run(run.record)
     if best is not None:
         objective, extreme = best
         value = numbers.metric(extreme.value)
         at = "" if extreme.step is None else f" at {numbers.count(extreme.step)}"
-        if (objective.metric, value) != (name, last):
+        if (objective.metric, value) != (name, last) and BEST + objective.metric not in shown:
             clauses.append(f"best {sanitize(objective.metric)} {value}{at}")
     given = objective_of(run.record)
     if given is not None and unprinted(given, run.record.get("metrics") or ()):

@@ -52,6 +52,7 @@ class Home:
         self.last_seen = self.host_file("looked-at")  # modified when somebody last looked at a dashboard; empty
         self.pane_rule = self.host_file("panes.json")  # where the user put the rule between the dashboard's panes
         self.seen_failures = self.host_file("seen-failures.json")  # failures of the last day that were looked at
+        self.list_choices = self.host_file("run-list.json")  # columns and order of the dashboard's runs
         self.notified_ends = self.host_file("told-ends")  # ends for which the notification command was started
 
     def foreign_owner(self) -> int | None:

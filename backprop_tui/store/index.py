@@ -71,7 +71,7 @@ def read_newest(home: Home) -> Records:
 def read_all(home: Home) -> Records:
     """Returns every indexed run, including the monthly files."""
     records: Records = {}
-    for path in _monthly_files(home):
+    for path in monthly_files(home):
         try:
             records.update(_read(path) or {})
         except BrokenRecord:
@@ -158,11 +158,20 @@ def _write(path: str, records: Records) -> None:
     write_atomically(path, dump({"schema_version": SCHEMA_VERSION, "experiments": records}), durable=True)
 
 
+def read_month(path: str) -> Records:
+    """Returns the runs of one of `monthly_files`; none if it is damaged."""
+    try:
+        return _read(path) or {}
+    except BrokenRecord:
+        return {}
+
+
 def _newest_first(records: Iterable[JsonObject]) -> list[JsonObject]:
     return sorted(records, key=lambda record: str(record.get("created_at") or ""), reverse=True)
 
 
-def _monthly_files(home: Home) -> list[str]:
+def monthly_files(home: Home) -> list[str]:
+    """The files of runs that the index no longer has, the oldest month first."""
     return sorted(glob.glob(Home(glob.escape(home.root), home.host).monthly_index("[0-9][0-9][0-9][0-9]-[0-9][0-9]")))
 
 
@@ -184,7 +193,7 @@ def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:
 
 
 def _remove_from_months(home: Home, removed: Collection[str]) -> None:
-    for path in _monthly_files(home):
+    for path in monthly_files(home):
         with suppress(BrokenRecord):  # an unreadable file lists no run
             records = _read(path) or {}
             kept = {run_id: record for run_id, record in records.items() if run_id not in removed}

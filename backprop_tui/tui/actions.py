@@ -29,6 +29,7 @@ class Scope(StrEnum):
     DIGEST = "digest"
     TEXT = "text"
     MENU = "menu"
+    COLUMNS = "columns"
     FORM = "form"
     NEW_RUN = "new_run"
 
@@ -118,7 +119,7 @@ _ANYWHERE = _group(
     ),
     _action("rule_up", "left_curly_bracket", "smaller list", "fewer runs, more of the run", **_RULE_UP),
     _action("rule_down", "right_curly_bracket", "larger list", "more runs, less of the run", **_RULE_DOWN),
-    _action("filter", "slash", "filter", "filter the runs", shown="/"),
+    _action("filter", "slash", "filter", "filter: words, lr=1e-3, since:7d", "Filter the runs", shown="/"),
     _action("back", "escape", "back", "back, clear", "Go back, clear", shown="esc"),
     _action("problem", "exclamation_mark", "next problem", "next problem", "Go to the next problem", shown="!"),
     _action("hold", "H", "hold queue", "hold or release the queue"),
@@ -184,7 +185,11 @@ _RUNS = _group(
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
     _action("editor", "O", "editor", "failing line in $EDITOR", "Open the failing line in $EDITOR"),
-    _action("view", "v", "view", "view: sort, columns", "Change order and columns"),
+    _action("view", "v", "columns", "sort and columns", "Change order and columns"),
+    _action("sort_right", "greater_than_sign", "sort", "sort by the next column", shown=">", method="sort_by(1)"),
+    _action("sort_left", "less_than_sign", "sort", "sort by the previous one", shown="<", method="sort_by(-1)"),
+    _action("reverse", "equals_sign", "reverse", "reverse the order", shown="="),
+    _action("next_state", "F", "by state", "all, running, waiting, failed, done", "Show only the next state"),
     _action("older", "a", "older", "show or hide older runs"),
 )
 _EMPTY = _group(
@@ -326,6 +331,20 @@ FORM_ACTIONS = _group(
     _action("previous_field", "up", "previous field", method="app.focus_previous"),
     scope=Scope.FORM,
 )
+COLUMN_ACTIONS = _group(
+    DIALOGS,
+    _action("toggle_column", "space", "show", "columns: show or hide"),
+    _action("sort", "enter", "sort", "columns: sort, reverse"),
+    _action("reset", "delete", "default", "columns: the default", shown="del"),
+    _action("close", "escape q v", "close", shown="esc"),
+    _action("next_column", "j down", "next", method="move(1)"),
+    _action("previous_column", "k up", "previous", method="move(-1)"),
+    _action("column_page_down", "ctrl+d pagedown", "page down", method="move(10)"),
+    _action("column_page_up", "ctrl+u pageup", "page up", method="move(-10)"),
+    _action("first_column", "g home", "first", method="move(-1000)"),
+    _action("last_column", "G end", "last", method="move(1000)"),
+    scope=Scope.COLUMNS,
+)
 NEW_RUN_ACTIONS = _group(
     DIALOGS,
     _action("complete", "tab", "next field", "next field, rest of path"),
@@ -345,6 +364,7 @@ ACTIONS = (
     *DIGEST_ACTIONS,
     *TEXT_ACTIONS,
     *MENU_ACTIONS,
+    *COLUMN_ACTIONS,
     *NEW_RUN_ACTIONS,
     *_FORM_ENTER,
     *FORM_ACTIONS,

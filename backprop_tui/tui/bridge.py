@@ -25,6 +25,7 @@ from backprop_tui.store.hosts import belongs_here
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
+from backprop_tui.tui.list_choices import ListChoices, ListChoicesFile
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader import StoreReader
@@ -75,6 +76,8 @@ class RunsEnded(Message):
 class Bridge:
     """Works in a thread of its own, so that a hanging file system freezes no screen; the sampler dies with it."""
 
+    wants_history = False  # whether runs of the files of earlier months are shown too
+
     def __init__(
         self,
         home: Home,
@@ -90,6 +93,8 @@ class Bridge:
         self._absence = AbsenceTracker(home, self._focus, notes=mode is not Mode.READ_ONLY)
         self._end_command = end_command
         self._seen_failures = SeenFailures(home)
+        self._choices_file = ListChoicesFile(home)
+        self.list_choices = ListChoices()  # the screen changes them, and the bridge stores them
         self.seen_failures: set[str] = set()  # ids of runs; the screen adds what is looked at, and the bridge stores it
         self._digest_requested = False
         self._mode = mode
@@ -116,6 +121,7 @@ class Bridge:
         """
         self.rule = _read_rule(self._home.pane_rule)
         self.seen_failures |= self._seen_failures.read()
+        self.list_choices = self._choices_file.read()
         self._last = replace(self._reader.read(None), mode=self._mode)
         return self._last
 
@@ -149,9 +155,9 @@ class Bridge:
         loop = asyncio.get_running_loop()
         while True:
             self._wake_up.clear()
-            seen = frozenset(self.seen_failures)
+            noted = frozenset(self.seen_failures), self.list_choices.copy()
             try:
-                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected, seen)
+                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected, *noted)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
@@ -177,17 +183,22 @@ class Bridge:
         self._absence.leave(time.time())
         if self._last is not None:
             self._seen_failures.note(frozenset(self.seen_failures), self._last)
+        self._choices_file.note(self.list_choices)
         if self._sampler is not None:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _poll(self, selected: str | None, seen_failures: AbstractSet[str]) -> tuple[Snapshot, list[Message]]:
+    def _poll(
+        self, selected: str | None, seen_failures: AbstractSet[str], choices: ListChoices
+    ) -> tuple[Snapshot, list[Message]]:
         """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
-        snapshot = replace(self._reader.read(selected), logout=self._logout_effect(), mode=self._mode)
+        read = self._reader.read(selected, history=self.wants_history)
+        snapshot = replace(read, logout=self._logout_effect(), mode=self._mode)
         if self._mode is not Mode.READ_ONLY:
             self._keep_supervisor(snapshot)
             self._keep_sampler(snapshot)
             self._seen_failures.note(seen_failures, snapshot)
+            self._choices_file.note(choices)
         return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
     def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:

@@ -39,6 +39,8 @@ class Glyphs:
     start_spent: str
     group_open: str
     group_shut: str
+    ascending: str  # the sorted column: the smallest value first
+    descending: str
     cursor: str
     mark: str
     checkpoint: str
@@ -89,6 +91,8 @@ _GLYPHS = {
     "start_spent": ("▫", "."),
     "group_open": ("▾", "v"),
     "group_shut": ("▸", ">"),
+    "ascending": ("▴", "^"),
+    "descending": ("▾", "v"),
     "cursor": ("▌", "|"),
     "mark": ("✱", "*"),
     "checkpoint": ("◆", "o"),

@@ -87,19 +87,22 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 
 
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
-    """The leading clauses that fit, and "+2 more" for the others, else "".
+    """The clauses that fit, and "+2 more" for the others, else "".
 
     The first one is always there, shortened if it does not fit. `wide` puts more space between clauses.
     """
+    if not clauses:
+        return "", ""
     between = f"  {glyphs.between}  " if wide else f" {glyphs.between} "
-    for count in range(len(clauses), 0, -1):
-        left_out = len(clauses) - count
-        more = f"+{left_out} more" if left_out else ""
-        text = between.join(clauses[:count])
-        needed = cell_len(text) + (cell_len(more) + 2 if more else 0)
-        if needed <= width:
-            return text, more
-    return (shortened(clauses[0], width, glyphs), "") if clauses else ("", "")
+    text, left_out = clauses[0], len(clauses) - 1
+    for clause in clauses[1:]:
+        more = f"  +{left_out - 1} more" if left_out > 1 else ""
+        if cell_len(text) + cell_len(between) + cell_len(clause) + len(more) <= width:
+            text, left_out = text + between + clause, left_out - 1
+    more = f"+{left_out} more" if left_out else ""
+    if cell_len(text) + (len(more) + 2 if more else 0) <= width:
+        return text, more
+    return shortened(clauses[0], width, glyphs), ""
 
 
 class Token(StrEnum):

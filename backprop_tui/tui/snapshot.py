@@ -31,16 +31,16 @@ class OpenRun:
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
-    `governor` is None without a living supervisor. `total` counts all runs of the store. `histories` are
-    those of each GPU, by UUID, and of the host; `cooling` has the degrees per second by which a GPU
-    cools, if that is measurable. `problem` says why not all of the store can be read or
-    changed. `logout` is None until it is known how a logout affects runs. With `is_demo`, everything is deleted when
-    the demo is left.
+    `history` has ended runs of the files of earlier months, if they were asked for. `governor` is None without a living
+    supervisor. `total` counts all runs of the store. `histories` are those of each GPU, by UUID, and of the host;
+    `cooling` has the degrees per second by which a GPU cools, if that is measurable. `problem` says why not all of the
+    store can be read or changed. `logout` is None until it is known how a logout affects runs.
     """
 
     moment: Moment
     host: str
     runs: Sequence[KnownRun] = ()
+    history: Sequence[KnownRun] = ()
     total: int = 0
     governor: GovernorState | None = None
     supervisor_pid: int | None = None
@@ -73,5 +73,9 @@ class Snapshot:
         ended = from_iso(run.record.get("ended_at"))
         return ended is not None and self.moment.wall - ended < RECENT_SECONDS
 
+    @property
+    def all_runs(self) -> Sequence[KnownRun]:
+        return (*self.runs, *self.history) if self.history else self.runs
+
     def find(self, run_id: str | None) -> KnownRun | None:
-        return next((run for run in self.runs if run.id == run_id), None)
+        return next((run for runs in (self.runs, self.history) for run in runs if run.record["id"] == run_id), None)

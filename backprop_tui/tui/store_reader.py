@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from backprop_tui.domain.run import sort_queue
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
+from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.probes.histories import History, read_histories
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
@@ -29,7 +30,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import is_silent
-from backprop_tui.store.index import read_newest, read_recent
+from backprop_tui.store.index import monthly_files, read_month, read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
@@ -135,9 +136,14 @@ class RunsReader:
         self._directories = 0
         self._ended_key: tuple[AbstractSet[str], Sequence[KnownRun]] | None = None
         self._ended_runs: list[KnownRun] = []
+        self._history = HistoryReader(home)
+        self._labeled_for: tuple[list[str], Sequence[KnownRun], Sequence[KnownRun]] = ([], (), ())
+        self._labeled: list[KnownRun] = []
 
-    def read(self, holds: Holds) -> list[KnownRun]:
-        """The admitted runs, oldest first, then the queue, then the ended runs, newest first.
+    def read(self, holds: Holds, *, history: bool = False) -> tuple[list[KnownRun], list[KnownRun]]:
+        """The admitted runs, oldest first, then the queue, then the ended runs, newest first; and older ended runs.
+
+        The older ones, which the index has moved to files of months, are read once `history` asks for them.
 
         Raises:
             StorageFailed: the state directory cannot be read.
@@ -148,7 +154,23 @@ class RunsReader:
         known = [run for run in runs if run is not None]
         unfinished = [run for run in known if run.status not in ENDED]
         unindexed = [run for run in known if run.status in ENDED]
-        return [*_in_display_order(unfinished), *self._ended(unfinished, unindexed)]
+        ended = self._ended(unfinished, unindexed)
+        return self._with_labels(_in_display_order(unfinished), ended, self._history.read(self._indexed, asked=history))
+
+    def _with_labels(
+        self, unfinished: list[KnownRun], ended: list[KnownRun], history: list[KnownRun]
+    ) -> tuple[list[KnownRun], list[KnownRun]]:
+        """The runs with their labels, found again when there is another run."""
+        ids, last = [run.id for run in unfinished], self._labeled_for
+        if ids != last[0] or ended is not last[1] or history is not last[2]:
+            self._labeled_for = ids, ended, history
+            self._labeled = with_labels([*unfinished, *ended, *history])
+        labeled, first, older = self._labeled, len(ids), len(ids) + len(ended)
+        fresh = [
+            run if run.differing == before.differing else replace(run, differing=before.differing)
+            for run, before in zip(unfinished, labeled[:first], strict=True)
+        ]
+        return [*fresh, *labeled[first:older]], labeled[older:]
 
     @property
     def closed(self) -> int:
@@ -185,6 +207,34 @@ class RunsReader:
         runs |= {run.id: run for run in unindexed}
         ended = [run for run in runs.values() if run.record["status"] in ENDED]
         return sorted(ended, key=_ended_at, reverse=True)
+
+
+class HistoryReader:
+    """Reads the runs that the index has moved to the files of earlier months; again when one of them changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._files: dict[str, tuple[WatchedFile, Mapping[str, JsonObject]]] = {}
+        self._runs: list[KnownRun] = []
+        self._is_asked = False
+
+    def read(self, indexed: Container[str], *, asked: bool) -> list[KnownRun]:
+        """The runs, newest first, without those that are `indexed`; the same list while no file changed."""
+        self._is_asked = self._is_asked or asked
+        if not self._is_asked:
+            return self._runs
+        files, changed = {}, False
+        for path in monthly_files(self._home):
+            file, records = self._files.get(path) or (WatchedFile(path), {})
+            if file.changed():
+                changed, records = True, read_month(path)
+            files[path] = file, records
+        if changed or files.keys() != self._files.keys():
+            records_of = {id_: record for _, records in files.values() for id_, record in records.items()}
+            runs = [KnownRun(record=record) for id_, record in records_of.items() if id_ not in indexed]
+            self._runs = sorted((run for run in runs if run.record["status"] in ENDED), key=_ended_at, reverse=True)
+        self._files = files
+        return self._runs
 
 
 def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
@@ -317,8 +367,10 @@ class StoreReader:
         self._opened: OpenRun | None = None
         self._events = WatchedFile("")
 
-    def read(self, selected: str | None) -> Snapshot:
+    def read(self, selected: str | None, *, history: bool = False) -> Snapshot:
         """The current state; `selected` is the id of the run whose events are read too.
+
+        With `history` it has the runs of earlier months too.
 
         Raises:
             StorageFailed: the state directory cannot be read.
@@ -329,13 +381,14 @@ class StoreReader:
         held = os.path.exists(self._home.queue_held)
         if governor is not None:
             governor = None if pid is None else replace(governor, queue_held=held)
-        runs = self._runs.read(self._governor.holds if pid is not None else {})
+        runs, older = self._runs.read(self._governor.holds if pid is not None else {}, history=history)
         sample = self._machine.read(moment.wall)
         self._cooling.note(sample)
         return Snapshot(
             moment=moment,
             host=self._home.host,
             runs=tuple(runs),
+            history=tuple(older),
             total=self._runs.total(),
             governor=governor,
             supervisor_pid=pid,

@@ -16,6 +16,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
 from backprop_tui.tui.layout import RulePlace
+from backprop_tui.tui.list_choices import ListChoices
 from backprop_tui.tui.snapshot import Snapshot
 from tests.tui.snapshots import stored
 
@@ -29,6 +30,7 @@ class FakeBridge(Bridge):
         self.looks = 0
         self.recalls = 0
         self.seen_failures: set[str] = set()
+        self.list_choices = ListChoices()
         self.post: Post | None = None
         self.rule = RulePlace()
         self.remembered: list[RulePlace] = []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 
+from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
@@ -25,17 +26,29 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
-from backprop_tui.tui.panes.run_order import RunFilter, RunSort
+from backprop_tui.tui.panes.run_entries import (
+    GROUP,
+    OLDER,
+    EndedRuns,
+    Entry,
+    LazyRows,
+    sorted_entries,
+    unfinished_entries,
+)
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import Snapshot
 
-GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 MAX_ENDED = 50
 _ALWAYS_SHOWN_ENDED = 5
+# Sorted by these, unfinished runs keep their columns, and ended runs have them too.
+UNFINISHED_SORTS = frozenset({"name", "gpu", "progress", "step", "loss", "left", "eta"})
 STEP_CELLS = 13
+_SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
 _GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
 _COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
@@ -76,12 +89,17 @@ class RunRow:
     slice: str = ""
     tags: str = ""
     line: RunLine | None = None
+    besides: RunLine | None = None  # what an ended run says that has neither failed nor a warning, without its figures
     end: str = ""
+    age: str = ""
     bold: bool = False  # a failure that nobody has looked at
     dim: bool = False
     member: bool = False
     marked: bool = False
     group: GroupSummary | None = None
+    run: KnownRun | None = None
+    moment: Moment | None = None
+    problem: bool = False
 
 
 def run_row(run: KnownRun, moment: Moment, name: str, *, member: bool = False) -> RunRow:
@@ -94,14 +112,39 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, member: bool = False) -
         gpu=_gpu_or_place(run),
         waiting=run.status is Status.QUEUED,
         line=run_line(run, moment),
-        end=end_facts(run, moment) if ended else "",
         tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
         dim=ended and not is_problem(run),
         member=member,
+        run=run,
+        moment=moment,
+        problem=ended and is_problem(run),
     )
+    if ended:
+        return _with_end(row, run, moment)
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
     return _with_progress(row, run, run.live, moment)
+
+
+def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
+    ended_at, step, loss = time_or_none(run.record.get("ended_at")), run.record.get("step"), last_loss(run)
+    row = replace(
+        row, end=end_facts(run, moment), age="" if ended_at is None else durations.ago(moment.wall - ended_at)
+    )
+    if row.problem or is_warning(row.line):
+        return row
+    return replace(
+        row,
+        step="" if step is None else numbers.count(step),
+        loss="" if loss is None else numbers.metric(loss),
+        loss_token=Token.MUTED,
+        besides=run_line(run, moment, shown=_SHOWN_IN_COLUMNS),
+    )
+
+
+def is_warning(line: RunLine | None) -> bool:
+    """Whether a clause warns: an ended run says that first, not its figures."""
+    return line is not None and any(clause.startswith("!") for clause in line.clauses)
 
 
 def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> RunRow:
@@ -164,7 +207,7 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
     best = best_of(rank_records(run.record for run in members))
-    names = member_names([str(run.record["name"]) for run in members])
+    names = member_names([run.label for run in members])
     best_name = "" if best is None else names[[run.id for run in members].index(best[0])]
     return RunRow(
         run_id=GROUP + group,
@@ -186,6 +229,7 @@ class RunListOptions:
     """What the user chose: which groups are folded, which runs are marked or seen, the filter, the order, columns.
 
     `sort` is None for the default order, in which groups stay together; `order` has the ids as they are sorted.
+    `columns` has the columns that are shown (True) or hidden (False) other than by default.
     """
 
     folded: set[str] = field(default_factory=set)
@@ -195,12 +239,25 @@ class RunListOptions:
     older: bool = False
     sort: RunSort | None = None
     order: Sequence[str] = ()
-    hidden: set[str] = field(default_factory=set)  # columns
+    columns: dict[str, bool] = field(default_factory=dict)
+    ended: EndedRuns = field(default_factory=EndedRuns)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether runs are listed that the index has moved to the files of earlier months."""
+        return self.older or bool(self.filter) or self.sort is not None
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        return frozenset(key for key, shown in self.columns.items() if not shown)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunListView:
-    """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out."""
+    """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
+
+    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first.
+    """
 
     rows: Sequence[RunRow]
     shown: int
@@ -208,105 +265,93 @@ class RunListView:
     filter: str = ""
     sort: RunSort | None = None
     hidden: AbstractSet[str] = field(default_factory=frozenset)
+    history: Sequence[str] = ()
+    history_from: int = 0
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the rows, without making them."""
+        return self.rows.ids if isinstance(self.rows, LazyRows) else [row.run_id for row in self.rows]
+
+    @property
+    def has_two_parts(self) -> bool:
+        """Whether ended runs follow unfinished ones, below a heading of their own."""
+        return 0 < self.history_from < len(self.rows)
+
+    @property
+    def lines(self) -> int:
+        """How many lines the rows take, with the heading of ended runs between them."""
+        return len(self.rows) + int(self.has_two_parts)
 
 
 def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
-    matching = [run for run in snapshot.runs if not options.filter or options.filter.matches(run)]
-    if options.older or options.filter:
-        listed, older = matching, 0
-    else:
-        listed, older = _without_older(matching, snapshot)
-    unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
-    rows: list[RunRow] = []
-    if options.sort is None:
-        complete = {group: unit for unit in _units(matching) if (group := _group(unit[0]))} if older else {}
-        for unit in _units(listed):
-            members = complete.get(_group(unit[0]) or "", unit)
-            rows += _unit_rows(unit, members, snapshot.moment, options.folded)
-    else:
-        names = _names(matching)
-        rows += [run_row(run, snapshot.moment, names[run.id]) for run in _in_order(listed, options.order)]
-    rows = [replace(row, bold=row.run_id in unseen, marked=row.run_id in options.marked) for row in rows]
+    now = snapshot.moment.wall
+    runs = snapshot.all_runs if options.shows_all else snapshot.runs
+    first_ended = next((index for index, run in enumerate(runs) if run.status in ENDED), len(runs))
+    unfinished = [run for run in runs[:first_ended] if not options.filter or options.filter.matches(run, now)]
+    ended = options.ended.update(runs[first_ended:], options.filter, now)
+    listed = ended if options.older or options.filter else _without_older(ended, snapshot)
+    older = len(ended) - len(listed)
+    entries, history_from = _entries(unfinished, listed, options)
     if older:
-        rows.append(RunRow(run_id=OLDER, state="", token=Token.MUTED, name=f"{older} older, a shows them", dim=True))
+        entries = [*entries, Entry(OLDER, older=older)]
     return RunListView(
-        rows=tuple(rows),
-        shown=len(listed),
-        total=max(snapshot.total, len(matching)),
+        rows=LazyRows(entries, _row_maker(unfinished, snapshot, options)),
+        shown=len(unfinished) + len(listed),
+        total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
         sort=options.sort,
-        hidden=frozenset(options.hidden),
+        hidden=options.hidden,
+        history=_history_columns(options, listed),
+        history_from=history_from,
     )
 
 
-def _without_older(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[KnownRun], int]:
-    """Ended runs of the last day, fifty at most, and always the newest five; and how many are left out."""
-    listed: list[KnownRun] = []
-    ended = 0
-    for run in runs:
-        if run.status not in ENDED:
-            listed.append(run)
-            continue
-        ended += 1
-        if ended > MAX_ENDED:
-            continue
-        if ended <= _ALWAYS_SHOWN_ENDED or snapshot.ended_recently(run):
-            listed.append(run)
-    return listed, len(runs) - len(listed)
+def _entries(
+    unfinished: Sequence[KnownRun], listed: Sequence[KnownRun], options: RunListOptions
+) -> tuple[Sequence[Entry], int]:
+    """The rows, and the index of the first one with the columns of ended runs."""
+    if options.sort is not None:
+        entries = sorted_entries(_in_order([*unfinished, *listed], options.order))
+        return entries, len(entries) if unfinished and options.sort.key in UNFINISHED_SORTS else 0
+    before = unfinished_entries(unfinished, listed, options.ended, options.folded)
+    groups = {str(run.record["group"]) for run in unfinished if run.record.get("group") is not None}
+    return [*before, *options.ended.entries(listed, groups, options.folded)], len(before)
+
+
+def _row_maker(
+    unfinished: Sequence[KnownRun], snapshot: Snapshot, options: RunListOptions
+) -> Callable[[Entry], RunRow]:
+    runs = {run.id: run for run in unfinished}
+    unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
+
+    def row(entry: Entry) -> RunRow:
+        run = runs.get(entry.row_id) or options.ended.by_id.get(entry.row_id)
+        if run is not None:
+            made = run_row(run, snapshot.moment, entry.name, member=entry.member)
+            return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
+        if entry.older:
+            text = f"{entry.older} older, a shows them"
+            return RunRow(run_id=OLDER, state="", token=Token.MUTED, name=text, dim=True)
+        return group_row(entry.name, entry.members, folded=entry.name in options.folded)
+
+    return row
+
+
+def _history_columns(options: RunListOptions, ended: Sequence[KnownRun]) -> list[str]:
+    """The sorted column, then those that were chosen, then the default ones."""
+    sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
+    chosen = [key for key, shown in options.columns.items() if shown]
+    keys = dict.fromkeys([*sorted_by, *chosen, *options.ended.columns(ended)])
+    return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
+
+
+def _without_older(ended: Sequence[KnownRun], snapshot: Snapshot) -> list[KnownRun]:
+    """Ended runs of the last day, fifty at most, and always the newest five."""
+    newest = enumerate(ended[:MAX_ENDED])
+    return [run for index, run in newest if index < _ALWAYS_SHOWN_ENDED or snapshot.ended_recently(run)]
 
 
 def _in_order(runs: Sequence[KnownRun], order: Sequence[str]) -> list[KnownRun]:
     indices = {run_id: index for index, run_id in enumerate(order)}
     return sorted(runs, key=lambda run: indices.get(run.id, len(indices)))
-
-
-def _names(runs: Sequence[KnownRun]) -> dict[str, str]:
-    """The names of runs outside of groups: for members of a group the part that differs between them."""
-    names: dict[str, str] = {}
-    for unit in _units(runs):
-        full = [str(run.record["name"]) for run in unit]
-        names |= zip([run.id for run in unit], full if len(unit) == 1 else member_names(full), strict=True)
-    return names
-
-
-def _units(runs: Sequence[KnownRun]) -> list[list[KnownRun]]:
-    """The runs in order, members of a group together at the place of the first of them."""
-    units: list[list[KnownRun]] = []
-    groups: dict[str, list[KnownRun]] = {}
-    for run in runs:
-        group = run.record.get("group")
-        if group is None:
-            units.append([run])
-        elif group in groups:
-            groups[group].append(run)
-        else:
-            groups[group] = [run]
-            units.append(groups[group])
-    return sorted(units, key=_rank)
-
-
-def _rank(unit: Sequence[KnownRun]) -> int:
-    """Single active runs first, then groups with active runs, then what is queued, then what has ended."""
-    if any(run.status in ACTIVE for run in unit):
-        return 1 if len(unit) > 1 else 0
-    return 2 if any(run.status not in ENDED for run in unit) else 3
-
-
-def _group(run: KnownRun) -> str | None:
-    group = run.record.get("group")
-    return None if group is None else str(group)
-
-
-def _unit_rows(
-    unit: Sequence[KnownRun], members: Sequence[KnownRun], moment: Moment, folded: AbstractSet[str]
-) -> list[RunRow]:
-    """The rows of a single run or of a group; `members` includes those that are folded away for their age."""
-    names = [str(run.record["name"]) for run in unit]
-    group = _group(unit[0])
-    if group is None or len(members) == 1:
-        return [run_row(unit[0], moment, names[0])]
-    head = group_row(group, members, folded=group in folded)
-    if group in folded:
-        return [head]
-    named = zip(unit, member_names(names), strict=True)
-    return [head, *(run_row(run, moment, name, member=True) for run, name in named)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
+from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
@@ -28,10 +30,12 @@ from backprop_tui.tui.lines import (
     right,
     width_of,
 )
-from backprop_tui.tui.panes.run_list import OLDER, GroupSummary, RunListView, RunRow
-from backprop_tui.tui.panes.run_order import NEWEST, SORTS
+from backprop_tui.tui.panes.run_entries import OLDER
+from backprop_tui.tui.panes.run_list import RunListView, RunRow
+from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge
+NAME_AT = 14  # after the cursor, the mark, the glyph and the state
 _MAX_SPACE = 3
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
@@ -51,7 +55,7 @@ _ADDITIONS = (
 _LEAST = 77
 _LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
 _EXTEND = BY_ID["time"].shown
-_NARROW = 46
+NARROW = 46
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +79,8 @@ class RunColumns:
     line_from_step: bool = False  # the sentence of a row with progress starts at the step and not at the trend
 
     @property
-    def name_at(self) -> int:
-        """After the cursor, the mark, the glyph and the state."""
-        return 14
-
-    @property
     def gpu_at(self) -> int:
-        return self.name_at + self.name + 1
+        return NAME_AT + self.name + 1
 
     @property
     def progress_at(self) -> int:
@@ -150,37 +149,68 @@ def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumn
 
 def _narrow(width: int) -> RunColumns:
     """State, name, percentage, loss and time left; on very narrow screens only state and name."""
-    if width < _NARROW:
+    if width < NARROW:
         return RunColumns(width=width, name=max(1, width - 15), gpu=0, bar=0, step=0, loss=0, left=0)
     name = max(8, min(22, width - 15 - 5 - 8 - 8))
     step = max(0, width - MARGIN - 15 - name - 5 - 8 - 8)
     return RunColumns(width=width, name=name, gpu=0, bar=0, step=step, loss=8, left=8, line_from_step=True)
 
 
+class Head(NamedTuple):
+    """The name of a column in the heading: the key that it sorts by, the text, and its first cell."""
+
+    key: str
+    text: str
+    at: int
+
+    def marked(self, mark: str) -> Head:
+        return self._replace(text=self.text + mark)
+
+
+def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
+    """Which way the runs are sorted by a column; nothing for another column."""
+    if sort is None or sort.key != key:
+        return ""
+    return glyphs.descending if sort.largest_first else glyphs.ascending
+
+
+def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
+    """`Runs 41 of 500  /nano`, and the order if it is by a column that is not shown."""
+    title = pane_title("Runs", focused=focused)
+    if view.total:
+        title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
+    if view.filter:
+        title.append(Piece(f"  /{clip(view.filter, 40, glyphs)}", Token.WARN))
+    if view.sort is not None and all(head.key != view.sort.key for head in heads):
+        field = field_of(view.sort.key)
+        word = view.sort.key if field is None else field.words
+        title.append(Piece(f"  by {word}{sort_mark(view.sort, view.sort.key, glyphs)}", Token.ACCENT))
+    return title
+
+
+def put_heads(title: Sequence[Piece], heads: Sequence[Head], sort: RunSort | None) -> list[tuple[int, Sequence[Piece]]]:
+    """The parts of a heading: the title, and the names of the columns that it leaves room for."""
+    parts: list[tuple[int, Sequence[Piece]]] = [(2, title)]
+    end = 2 + width_of(title)
+    for key, text, at in heads:
+        if at > end:
+            is_sorted = sort is not None and sort.key == key
+            parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
+    return parts
+
+
 def draw_runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Line:
     """A rule with the title, the counts and the names of the columns; the sorted one is highlighted."""
-    title = pane_title("Runs", focused=focused)
-    if view.filter:
-        title.append(Piece(f" /{clip(view.filter, 20, glyphs)}", Token.WARN))
-    if not view.total:
-        return heading([(2, title)], columns.width, glyphs, focused=focused)
-    title.append(Piece(f" {view.shown}/{view.total}", Token.MUTED))
-    if view.sort is not None and (view.sort.key == NEWEST or not columns.gpu):
-        title.append(Piece(f" by {view.sort.key}", Token.ACCENT))
-    parts = [(2, title)]
-    for word, column in column_heads(columns, title_width=width_of(title)):
-        is_sorted = view.sort is not None and view.sort.key == word
-        parts.append((column, [Piece(word, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
-    return heading(parts, columns.width, glyphs, focused=focused)
+    heads = column_heads(columns, view.sort, glyphs) if view.total else []
+    title = list_title(view, heads, glyphs, focused=focused)
+    return heading(put_heads(title, heads, view.sort), columns.width, glyphs, focused=focused)
 
 
-def column_heads(columns: RunColumns, *, title_width: int) -> list[tuple[str, int]]:
-    """The heading of each column and its place, without those that the title leaves no room for."""
+def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> list[Head]:
+    """The heading of each column and its place."""
     if not columns.gpu:
         return []
-    name = max(15, columns.name_at + 1)
-    heads = [("name", name)] if title_width + 3 < name else []
-    heads += [("gpu", columns.gpu_at), ("progress", columns.progress_at)]
+    heads = [("name", NAME_AT), ("gpu", columns.gpu_at), ("progress", columns.progress_at)]
     heads += [("step", columns.loss_at - 4), ("loss", columns.loss_at + columns.loss - 4)]
     if columns.trend:
         heads.append(("trend", columns.trend_at))
@@ -195,24 +225,25 @@ def column_heads(columns: RunColumns, *, title_width: int) -> list[tuple[str, in
         heads.append(("slice", columns.slice_at + 2))
     if columns.tags:
         heads.append(("tags", columns.tags_at))
-    return heads
+    return [Head(word, word, at).marked(sort_mark(sort, word, glyphs)) for word, at in heads]
 
 
-def head_at(view: RunListView, columns: RunColumns, column: int) -> str | None:
-    title = 4 + (min(20, len(view.filter)) + 2 if view.filter else 0) + len(f" {view.shown}/{view.total}")
-    heads = column_heads(columns, title_width=title)
-    return next((word for word, at in heads if word in SORTS and at <= column < at + len(word)), None)
-
-
-def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
+def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
+    """The cursor, the mark and the state."""
     builder = LineBuilder()
     builder.put(glyphs.cursor if cursor else " ", Token.ACCENT)
     builder.put(glyphs.mark if row.marked else " ", Token.ACCENT)
-    if row.run_id == OLDER:
-        return builder.at(columns.name_at).put(f"{glyphs.clipped} {row.name}", Token.MUTED).line()
-    if row.group is not None:
-        return _group_line(builder, row, row.group, columns, glyphs)
-    builder.put(f"{glyphs.state(row.state)} ", row.token).put(left(status_word(row.state), 10, glyphs), row.token)
+    if row.run_id == OLDER or row.group is not None:
+        return builder
+    return builder.put(f"{glyphs.state(row.state)} ", row.token).put(
+        left(status_word(row.state), 10, glyphs), row.token
+    )
+
+
+def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
+    if row.run_id == OLDER or row.group is not None:
+        return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
+    builder = begin_row(row, glyphs, cursor=cursor)
     indent = "  " if row.member else ""
     name = left(indent + row.name, columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
@@ -285,44 +316,60 @@ def _progress_and_line(builder: LineBuilder, row: RunRow, columns: RunColumns, g
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at)
     if row.line is not None:
-        _put_line(builder, row.line, columns.width - MARGIN - builder.column, glyphs)
+        put_line(builder, row.line, columns.width - MARGIN - builder.column, glyphs)
 
 
 def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
-    builder.at(columns.progress_at)
+    """A sentence in place of the figures; an ended run keeps its step, its loss and its age."""
     has_time = bool(row.left or row.timebox is not None)
-    end = (
-        (columns.timebox_at if columns.timebox else columns.left_at)
-        if has_time and columns.left
-        else columns.width - MARGIN
-    )
-    run_end = row.end if columns.width >= 100 else ""
-    room = end - builder.column - (len(run_end) + 2 if run_end else 0)
-    if row.line is not None:
-        _put_line(builder, replace(row.line, tone=Tone.MUTED) if row.dim else row.line, room, glyphs)
+    run_end = row.end if columns.width >= 100 else row.age
+    end = columns.width - MARGIN
+    if run_end:
+        end -= len(run_end) + 2
+    elif has_time and columns.left:
+        end = columns.timebox_at if columns.timebox else columns.left_at
+    line = row.line
+    if row.besides is not None and columns.step:
+        builder.at(columns.step_at)
+        _step_and_loss(builder, row, columns, glyphs)
+        builder.at(columns.trend_at)
+        line = row.besides
+    else:
+        builder.at(columns.progress_at)
+    if line is not None:
+        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None)
     if run_end:
         builder.at(columns.width - MARGIN - len(run_end)).put(run_end, Token.MUTED)
     elif has_time:
         _time(builder, row, columns, glyphs)
 
 
-def _put_line(builder: LineBuilder, line: RunLine, room: int, glyphs: Glyphs) -> None:
-    text, more = joined_clauses(line.clauses, room, glyphs)
-    builder.put(text, TONE_TOKENS[line.tone]).put(f"  {more}" if more else "", Token.MUTED)
+def put_line(
+    builder: LineBuilder, line: RunLine, room: int, glyphs: Glyphs, *, tone: Tone | None = None, whole: bool = False
+) -> None:
+    """The clauses that fit; `whole` shortens none."""
+    clauses = [clause for clause in line.clauses if cell_len(clause) <= room] if whole else line.clauses
+    text, more = joined_clauses(clauses, room, glyphs)
+    builder.put(text, TONE_TOKENS[tone or line.tone]).put(f"  {more}" if more else "", Token.MUTED)
 
 
-def _group_line(builder: LineBuilder, row: RunRow, group: GroupSummary, columns: RunColumns, glyphs: Glyphs) -> Line:
+def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bool) -> Line:
+    """The row of a group with its members by state and the best of them, or that of older runs."""
+    builder = begin_row(row, glyphs, cursor=cursor)
+    group = row.group
+    if group is None:
+        return builder.at(NAME_AT).put(f"{glyphs.clipped} {row.name}", Token.MUTED).line()
     builder.put(f"{glyphs.group_shut if group.folded else glyphs.group_open} ").put(
         left("group", 10, glyphs), Token.MUTED
     )
-    builder.put(left(row.name, columns.name, glyphs), bold=True).put(" ")
-    if columns.width - builder.column < 24:
+    builder.put(left(row.name, name, glyphs), bold=True).put(" ")
+    if width - builder.column < 24:
         return builder.line()
     builder.put(f"{group.size} runs ", Token.MUTED)
     for state, count in group.counts:
         builder.put(f" {glyphs.state(state)} ", STATE_TOKENS.get(state, Token.FG)).put(str(count))
-    if group.best and columns.width - builder.column > len(group.best) + 9:
+    if group.best and width - builder.column > len(group.best) + 9:
         builder.put("   best ", Token.MUTED).put(group.best)
-        room = columns.width - builder.column - 3
+        room = width - builder.column - 3
         builder.put(f"  {group.best_name}" if cell_len(group.best_name) <= room else "", Token.MUTED)
     return builder.line()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.message import Message
 
@@ -12,10 +13,17 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
+from backprop_tui.presentation.run_fields import FIXED, field_of
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, joined_clauses, wrapped
+from backprop_tui.tui.panes.history_table import (
+    draw_history_heading,
+    draw_history_row,
+    history_columns,
+    history_heads,
+)
 from backprop_tui.tui.panes.run_list import RunListView
-from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, head_at, run_columns
+from backprop_tui.tui.panes.run_table import column_heads, draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -122,10 +130,12 @@ class RunsTable(LineWidget, can_focus=True):
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(glyphs=glyphs, id=id)
         self.view = RunListView(rows=(), shown=0, total=0)
+        self._columns = run_columns(80)
+        self._history = history_columns(80, ())
         self.beginning: BeginningView | None = None
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
-        self._top = 0
+        self._top = 0  # the first line that is shown
         self._filtering = False  # from slash until the filter's input has the focus
 
     @on(events.Key)
@@ -148,19 +158,19 @@ class RunsTable(LineWidget, can_focus=True):
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
-        ids = [row.run_id for row in view.rows]
-        if self.selected in ids:
-            self._index = ids.index(self.selected)
-        elif ids:
-            self._index = max(0, min(self._index, len(ids) - 1))
-            self._select(ids[self._index])
+        ids = view.ids
+        if self._index >= len(ids) or ids[self._index] != self.selected:
+            if self.selected in ids:
+                self._index = ids.index(self.selected)
+            elif ids:
+                self._index = max(0, min(self._index, len(ids) - 1))
+                self._select(ids[self._index])
         self.paint()
 
     def select(self, row_id: str) -> None:
         """Moves the cursor to a row; does nothing when there is no such row."""
-        ids = [row.run_id for row in self.view.rows]
-        if row_id in ids:
-            self.move_to(ids.index(row_id))
+        if row_id in self.view.ids:
+            self.move_to(self.view.ids.index(row_id))
 
     def move(self, rows: int) -> None:
         self.move_to(self._index + rows)
@@ -170,7 +180,7 @@ class RunsTable(LineWidget, can_focus=True):
         if not self.view.rows:
             return
         self._index = max(0, min(index, len(self.view.rows) - 1))
-        self._select(self.view.rows[self._index].run_id)
+        self._select(self.view.ids[self._index])
         self._scroll_to_cursor()
         self.paint()
 
@@ -187,23 +197,70 @@ class RunsTable(LineWidget, can_focus=True):
     def _visible_rows(self) -> int:
         return max(1, self.size.height - 1)
 
+    def _line_of(self, index: int) -> int:
+        """Ended runs come after a heading of their own."""
+        return index + int(self.view.has_two_parts and index >= self.view.history_from)
+
     def _scroll_to_cursor(self) -> None:
-        self._top = min(self._top, self._index)
-        self._top = max(self._top, self._index - self._visible_rows + 1)
+        line = self._line_of(self._index)
+        self._top = min(self._top, line)
+        self._top = max(self._top, line - self._visible_rows + 1)
+
+    def _index_at(self, line: int) -> int | None:
+        """The index of the row in a line; None for the heading of ended runs, and below the last row."""
+        if self.view.has_two_parts and line >= self.view.history_from:
+            line -= 1
+            if line < self.view.history_from:
+                return None
+        return line if line < len(self.view.rows) else None
 
     def paint(self) -> None:
         width = self.size.width
         if width <= 0 or self.size.height <= 0:
             return
-        self._top = max(0, min(self._top, len(self.view.rows) - self._visible_rows))
-        columns = run_columns(width, self.view.hidden)
-        lines = [draw_runs_heading(self.view, columns, self.glyphs, focused=self.has_focus)]
-        rows = self.view.rows[self._top : self._top + self._visible_rows]
-        lines += [draw_run(row, columns, self.glyphs, cursor=row.run_id == self.selected) for row in rows]
-        cursor = next((number for number, row in enumerate(rows, start=1) if row.run_id == self.selected), None)
-        if not self.view.rows:
+        view = self.view
+        self._top = max(0, min(self._top, view.lines - self._visible_rows))
+        self._columns, self._history = run_columns(width, view.hidden), history_columns(width, view.history)
+        lines, cursor = [self._heading()], None
+        for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
+            index = self._index_at(line)
+            cursor = len(lines) if index == self._index else cursor
+            lines.append(self._row(index))
+        if not view.rows:
             lines += self._placeholder(width)
         self.show(lines, cursor=cursor)
+
+    @property
+    def is_history(self) -> bool:
+        """Whether the columns of ended runs are those under the heading of the list."""
+        index = self._index_at(self._top)
+        return index is None or index >= self.view.history_from
+
+    def _heading(self) -> Line:
+        focused = self.has_focus
+        if self.is_history and self.view.rows:
+            return draw_history_heading(self.view, self._history, self.glyphs, focused=focused, is_first=True)
+        return draw_runs_heading(self.view, self._columns, self.glyphs, focused=focused)
+
+    def _row(self, index: int | None) -> Line:
+        """A row, or the heading between unfinished and ended runs."""
+        if index is None:
+            return draw_history_heading(self.view, self._history, self.glyphs, focused=False, is_first=False)
+        row, cursor = self.view.rows[index], index == self._index
+        if index >= self.view.history_from:
+            return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
+        return draw_run(row, self._columns, self.glyphs, cursor=cursor)
+
+    def history_keys(self) -> list[str]:
+        """The columns of ended runs that have room."""
+        return self._history.keys
+
+    def sort_keys(self) -> list[str]:
+        """The columns at the cursor that can be sorted by, from left to right."""
+        if self._index >= self.view.history_from:
+            return ["name", *self._history.keys]
+        heads = column_heads(self._columns, None, self.glyphs)
+        return [head.key for head in heads if head.key in FIXED]
 
     def _placeholder(self, width: int) -> list[Line]:
         if self.beginning is not None:
@@ -227,16 +284,24 @@ class RunsTable(LineWidget, can_focus=True):
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
-        if event.y == 0:
-            column = head_at(self.view, run_columns(self.size.width, self.view.hidden), event.x)
-            if column is not None:
-                self.post_message(self.HeadingClicked(column))
+        line = self._top + event.y - 1
+        index = self._index_at(line)
+        if event.y == 0 or (index is None and line < self.view.lines):
+            self._click_heading(event.x, history=self.is_history if event.y == 0 else True)
             return
-        index = self._top + event.y - 1
-        if index >= len(self.view.rows):
+        if index is None:
             return
         self.move_to(index)
         if event.ctrl:
             self.post_message(self.Marked())
         elif event.chain == 2:
             self.post_message(self.Opened())
+
+    def _click_heading(self, x: int, *, history: bool) -> None:
+        if history:
+            heads = history_heads(self.view, self._history, self.glyphs)
+        else:
+            heads = column_heads(self._columns, self.view.sort, self.glyphs)
+        key = next((head.key for head in heads if head.at <= x < head.at + cell_len(head.text)), None)
+        if key is not None and field_of(key) is not None:
+            self.post_message(self.HeadingClicked(key))

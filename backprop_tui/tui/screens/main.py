@@ -15,8 +15,8 @@ from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
-from backprop_tui.tui.panes.run_list import GROUP, OLDER
-from backprop_tui.tui.panes.run_order import RunSort, next_sort
+from backprop_tui.tui.panes.run_entries import GROUP, OLDER
+from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS
 from backprop_tui.tui.screens.dialogs import DialogsScreen
@@ -201,23 +201,31 @@ class MainScreen(DialogsScreen):
     @on(RunsTable.HeadingClicked)
     def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
         """Sorts by the column, then the other way round, then in the default order."""
-        self.sort(next_sort(self.state.sort, message.column))
+        self.sort(next_sort(self.state.sort, message.column, self.snapshot.all_runs))
 
     def action_view(self) -> None:
-        self.work(self._choose_view())
+        """Opens the list of columns; what is changed there applies at once."""
+        from backprop_tui.presentation.run_fields import all_columns
+        from backprop_tui.tui.screens.columns import ChooseColumns, column_choices
 
-    async def _choose_view(self) -> None:
-        """Asks until an order is chosen or the dialog is canceled, so that several columns can be switched."""
-        from backprop_tui.tui.screens.questions import CANCEL, COLUMN, view_question
+        runs = self.snapshot.all_runs
+        matching = [run for run in runs if self.state.filter.matches(run, self.snapshot.moment.wall)]
+        choices = column_choices(all_columns(matching or runs))
+        table = self.runs_table
+        self.app.push_screen(
+            ChooseColumns(choices, self.state, runs, table.history_keys, self.sort, glyphs=self.glyphs)
+        )
 
-        answer = None
-        while (answer := await self.ask(view_question(self.state, self.glyphs, marked=answer))) != CANCEL:
-            kind, _, key = answer.partition(":")
-            if kind != COLUMN:
-                self.sort(RunSort.by(key) if key else None)
-                return
-            self.state.hidden ^= {key}
-            self.paint()
+    def action_sort_by(self, by: int) -> None:
+        """Sorts by the next column, or the previous one."""
+        runs = self.snapshot.all_runs
+        self.sort(neighbor_sort(self.state.sort, self.runs_table.sort_keys(), by, runs))
+
+    def action_reverse(self) -> None:
+        if self.state.sort is None:
+            self.tell("The runs are in their default order; > sorts them by a column")
+        else:
+            self.sort(self.state.sort.reversed)
 
     def action_theme(self) -> None:
         index = _THEMES.index(self.app.theme) if self.app.theme in _THEMES else -1

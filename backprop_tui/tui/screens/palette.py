@@ -21,15 +21,14 @@ from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
-from backprop_tui.presentation.states import status_word
+from backprop_tui.presentation.run_fields import FIXED, all_columns, field_of
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
-from backprop_tui.tui.panes.run_order import NEWEST, SORTS, RunSort
-from backprop_tui.tui.screens.questions import SORT_TITLES
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.textual_patches.command_palette import WIDTH
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import ScrollView
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from backprop_tui.tui.screens.main import MainScreen
     from backprop_tui.tui.screens.panes_screen import PanesScreen
 
-_FAILED_FILTER = "state:failed"
 _MAX_RUNS = 200
 _MARGINS = 6  # cells of a row that are not text, with the scrollbar
 # Other words that people search for, by the id of the action.
@@ -152,21 +150,23 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
     for command in screen.user_commands:
         call = partial(screen.run_user_command, command)
         yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
-    for key in (*SORTS, NEWEST):
-        title = f"Sort by {SORT_TITLES.get(key, key)}"
-        yield PaletteEntry(title=title, keywords="order", call=partial(screen.sort, RunSort.by(key)))
+    runs = screen.snapshot.runs
+    for key in dict.fromkeys((*FIXED, *all_columns(runs))):
+        field = field_of(key)
+        if field is not None:
+            sort = partial(screen.sort, RunSort.by(key, runs))
+            yield PaletteEntry(title=f"Sort by {field.words}", keywords="order", call=sort)
     yield PaletteEntry(title="Default order", keywords="sort unsort groups", call=partial(screen.sort, None))
-    failed = sum(run.status is Status.FAILED for run in screen.snapshot.runs)
-    yield PaletteEntry(
-        title=f"Show only failed runs ({failed})", keywords="filter", call=partial(screen.set_filter, _FAILED_FILTER)
-    )
+    failed = sum(run.status in PROBLEM_STATUSES for run in runs)
+    show_failed = partial(screen.filter_state, "failed")
+    yield PaletteEntry(title=f"Show only failed runs ({failed})", keywords="filter", call=show_failed)
     commands = screen.commands
     copy = partial(_work, screen, _copy_status, commands)
     yield PaletteEntry(title="Copy status as JSON", keywords="clipboard", call=copy)
     doctor = partial(_work, screen, show_doctor, commands)
     yield PaletteEntry(title="Doctor: check the machine, suggest fixes", keywords="health diagnose", call=doctor)
-    for run in screen.snapshot.runs[:_MAX_RUNS]:
-        title = f"Go to run {sanitize(str(run.record['name']))}"
+    for run in runs[:_MAX_RUNS]:
+        title = f"Go to run {sanitize(run.label)}"
         keywords = f"{run.id} {status_word(run.status)}"
         yield PaletteEntry(title=title, keywords=keywords, call=partial(screen.go_to, run.id), searched=True)
 

@@ -20,11 +20,13 @@ from textual.widgets import Input
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
 from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
+from backprop_tui.tui.lines import Piece, Token, clip
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
@@ -36,8 +38,9 @@ from backprop_tui.tui.panes.governor import (
 )
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
-from backprop_tui.tui.panes.run_list import OLDER, run_list_view
-from backprop_tui.tui.panes.run_order import RunFilter, RunSort
+from backprop_tui.tui.panes.run_entries import OLDER
+from backprop_tui.tui.panes.run_list import run_list_view
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 from backprop_tui.tui.screens.pane_rule import RuledScreen
@@ -48,6 +51,7 @@ from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.questions import Question
+    from backprop_tui.tui.widgets.filter_input import FilterInput
 
 SETTLE_SECONDS = 0.3
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
@@ -69,6 +73,8 @@ class PanesScreen(RuledScreen):
         self.snapshot = snapshot
         self.glyphs = glyphs
         self.state = UiState(row=selected_run, seen=bridge.seen_failures)
+        choices = bridge.list_choices
+        self.state = UiState(row=selected_run, seen=bridge.seen_failures, columns=choices.columns, sort=choices.sort)
         self._painted_size = Size(0, 0)
         self._has_cursor = False
         self._settling: Timer | None = None
@@ -122,7 +128,7 @@ class PanesScreen(RuledScreen):
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
         self._follow_held()
         if self.state.marked:
-            self.state.marked &= {run.id for run in snapshot.runs}
+            self.state.marked &= {run.id for run in snapshot.all_runs}
         self.paint()
         if self._awaited is not None and snapshot.find(self._awaited) is not None:
             self.runs_table.select(self._awaited)
@@ -146,6 +152,7 @@ class PanesScreen(RuledScreen):
         """Paints every pane from the snapshot; each sends only what changed."""
         self._painted_size = self.app.size
         width, snapshot = self.app.size.width, self.snapshot
+        self._ask_for_history()
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
         self._lay_out(len(runs.rows))
@@ -306,7 +313,7 @@ class PanesScreen(RuledScreen):
             self.paint()
 
     def _visible_runs(self) -> list[KnownRun]:
-        return self.state.visible_runs(self.snapshot, self.runs_table.view.rows)
+        return self.state.visible_runs(self.snapshot, self.runs_table.view.ids)
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
@@ -339,22 +346,32 @@ class PanesScreen(RuledScreen):
         if run is None:
             return
         self.state.folded.discard(str(run.record.get("group")))
-        if self.state.filter and not self.state.filter.matches(run):
+        if self.state.filter and not self.state.filter.matches(run, self.snapshot.moment.wall):
             self.state.filter = RunFilter()
             self.set_filter("")
         self.paint()
-        if all(row.run_id != run_id for row in self.runs_table.view.rows):
+        if run_id not in self.runs_table.view.ids:
             self.state.older = True
             self.paint()
         self.runs_table.select(run_id)
 
-    @cached_property
-    def filter_input(self) -> Input:
-        from backprop_tui.tui.textual_patches.line_input import LineInput
+    def _ask_for_history(self) -> None:
+        """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
+        wanted = self.state.shows_all or self._is_filter_open
+        if wanted != self._bridge.wants_history:
+            self._bridge.wants_history = wanted
+            self._bridge.look()
 
-        placeholder = "name, tag, group, command; state:failed gpu:1 tag:x"
-        line = LineInput(placeholder=placeholder, id="filter", compact=True)
-        self.mount(line, before="#footer")
+    @property
+    def _is_filter_open(self) -> bool:
+        return "filter_input" in self.__dict__ and self.filter_input.has_class("-open")
+
+    @cached_property
+    def filter_input(self) -> FilterInput:
+        from backprop_tui.tui.widgets.filter_input import FilterInput
+
+        line, self._filter_hint = FilterInput(id="filter"), LineWidget(glyphs=self.glyphs, id="filter-hint")
+        self.mount(line, self._filter_hint, before="#footer")
         return line
 
     def set_filter(self, text: str) -> None:
@@ -364,14 +381,36 @@ class PanesScreen(RuledScreen):
     def _filter_changed(self, message: Input.Changed) -> None:
         self.state.filter = RunFilter.parse(message.value)
         self.paint()
+        self._paint_hint()
+
+    def _paint_hint(self) -> None:
+        """What is wrong with the filter, or what the word at its end may become."""
+        if self._is_filter_open:
+            self.filter_input.names_of(self.snapshot.all_runs)
+            hint, is_mistake = self.filter_input.hint(self.state.filter)
+            line = Piece(f" {clip(hint, self.size.width - 2, self.glyphs)}", Token.WARN if is_mistake else Token.MUTED)
+            self._filter_hint.show([(line,)])
+
+    def filter_state(self, word: str | None) -> None:
+        """Shows only the runs of a state, with the other words of the filter; None shows those of every state."""
+        self.set_filter(with_state(self.state.filter.text, word))
+
+    def action_next_state(self) -> None:
+        """Every state, running, waiting, failed, done."""
+        word = state_of(self.state.filter.text)
+        self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")
+        self._filter_hint.add_class("-open")
         self.filter_input.focus()
+        self._ask_for_history()
+        self._paint_hint()
 
     @on(Input.Submitted, "#filter")
     def close_filter(self) -> None:
         self.filter_input.remove_class("-open")
+        self._filter_hint.remove_class("-open")
         self.set_focus(self.runs_table)
 
     @on(RunsTable.FilterKey)
@@ -383,7 +422,7 @@ class PanesScreen(RuledScreen):
 
     def sort(self, sort: RunSort | None) -> None:
         """Order the runs; the cursor stays with its run."""
-        self.state.sort = sort
+        self.state.sort = self._bridge.list_choices.sort = sort
         self.paint()
 
     @on(SelectedHeading.TabClicked)

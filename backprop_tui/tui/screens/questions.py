@@ -28,9 +28,6 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.tui.actions import MENU_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path, wrapped
-from backprop_tui.tui.panes.run_order import NEWEST
-from backprop_tui.tui.panes.run_table import HIDEABLE
-from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import LineWidget, edited
@@ -216,20 +213,7 @@ class Ask(DismissOnce, ModalScreen[str]):
 
 NO_LIMIT = "none"
 RESUME_ONLY, RUN_AGAIN, RESUME_ALL = "resume-only", "run-again", "resume-all"
-SORT, COLUMN = "sort", "column"  # prefixes of the answers to `view_question`
-SORT_TITLES = {"gpu": "GPU", "left": "timebox left", "eta": "ETA", NEWEST: "newest first"}  # others: the key itself
 _MORE_MINUTES = (10, 30, 60)
-_SORT_LETTERS = {
-    "name": "n",
-    "gpu": "u",
-    "progress": "p",
-    "step": "s",
-    "loss": "l",
-    "left": "m",
-    "eta": "i",
-    NEWEST: "w",
-}
-_COLUMN_DIGITS = {"trend": "1", "eta": "2", "timebox": "3", "saved": "4", "slice": "5", "tags": "6"}
 
 
 def names_of(runs: Sequence[KnownRun]) -> str:
@@ -367,23 +351,6 @@ def _copyable(run: KnownRun) -> Iterator[tuple[str, str, str]]:
         yield "e", "error", str(evidence)
     if record.get("checkpoints"):
         yield "p", "checkpoint", str(record["checkpoints"][-1]["path"])
-
-
-def view_question(state: UiState, glyphs: Glyphs, *, marked: str | None = None) -> Question:
-    """Offers the orders of the runs and the columns that can be hidden; what is in force is ticked."""
-    sort = None if state.sort is None else state.sort.key
-
-    def ticked(text: str, *, on: bool) -> str:
-        return f"{glyphs.state('done') if on else ' '} {text}"
-
-    answers = [Answer("a", f"{SORT}:", ticked("default order", on=sort is None))]
-    for key, letter in _SORT_LETTERS.items():
-        text = SORT_TITLES[key] if key == NEWEST else f"by {SORT_TITLES.get(key, key)}"
-        answers.append(Answer(letter, f"{SORT}:{key}", ticked(text, on=sort == key)))
-    for column in HIDEABLE:
-        text = ticked(f"column {column}", on=column not in state.hidden)
-        answers.append(Answer(_COLUMN_DIGITS[column], f"{COLUMN}:{column}", text))
-    return Question(title="View", lines=("Sort and columns",), answers=answers, marked=marked)
 
 
 def local_active_runs(snapshot: Snapshot) -> list[KnownRun]:

@@ -8,12 +8,13 @@ from dataclasses import field
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE
+from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
-from backprop_tui.tui.panes.run_list import GROUP, RunListOptions, RunRow, members_of
-from backprop_tui.tui.panes.run_order import RunSort, sorted_runs
+from backprop_tui.tui.panes.run_entries import GROUP
+from backprop_tui.tui.panes.run_list import RunListOptions, members_of
+from backprop_tui.tui.panes.run_order import sorted_runs
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
@@ -30,7 +31,7 @@ class Targets:
     def named(self, runs: Sequence[KnownRun]) -> str:
         """Some of the targets: `train`, `3 marked runs`, `2 of 3 marked runs`, `4 runs of sweep`."""
         if len(self.runs) == 1:
-            return sanitize(str(self.runs[0].record["name"]))
+            return sanitize(self.runs[0].label)
         amount = counted(len(self.runs), "marked run" if self.marked else "run")
         amount += "" if self.group is None else f" of {sanitize(self.group)}"
         return amount if len(runs) == len(self.runs) else f"{len(runs)} of {amount}"
@@ -45,7 +46,7 @@ class UiState(RunListOptions):
     visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
     zoom: Zoom = Zoom.NONE
     opened: bool = False
-    _sorted_as: tuple[RunSort | None, frozenset[tuple[str, str]]] = (None, frozenset())
+    _sorted_as: tuple[object, ...] = ()
 
     @property
     def zoom_now(self) -> Zoom:
@@ -54,10 +55,14 @@ class UiState(RunListOptions):
 
     def update_order(self, snapshot: Snapshot) -> None:
         """Sorts again; sorted rows move when a run changes its status, not with each new value."""
-        sorted_as = self.sort, frozenset((run.id, run.status.value) for run in snapshot.runs)
-        if self.sort is not None and sorted_as != self._sorted_as:
+        if self.sort is None:
+            return
+        runs = snapshot.all_runs
+        unfinished = tuple((run.id, run.status.value) for run in runs if run.record["status"] not in ENDED)
+        sorted_as = self.sort, unfinished, len(runs)
+        if sorted_as != self._sorted_as:
             self._sorted_as = sorted_as
-            self.order = [run.id for run in sorted_runs(snapshot.runs, self.sort, snapshot.moment)]
+            self.order = [run.id for run in sorted_runs(runs, self.sort, snapshot.moment)]
 
     def select(self, row: str | None, now: float) -> None:
         """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""
@@ -73,14 +78,14 @@ class UiState(RunListOptions):
         ids = {run.id for run in runs}
         self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
 
-    def visible_runs(self, snapshot: Snapshot, rows: Iterable[RunRow]) -> list[KnownRun]:
+    def visible_runs(self, snapshot: Snapshot, row_ids: Iterable[str]) -> list[KnownRun]:
         """The runs that are shown: by a row of their own, or by the row of their group."""
-        shown = {row.run_id for row in rows}
+        shown, now = set(row_ids), snapshot.moment.wall
         groups = any(row_id.startswith(GROUP) for row_id in shown)
-        return [run for run in snapshot.runs if run.id in shown or (groups and self._is_in(run, shown))]
+        return [run for run in snapshot.all_runs if run.id in shown or (groups and self._is_in(run, shown, now))]
 
-    def _is_in(self, run: KnownRun, rows: set[str]) -> bool:
-        return f"{GROUP}{run.record.get('group')}" in rows and (not self.filter or self.filter.matches(run))
+    def _is_in(self, run: KnownRun, rows: set[str], now: float) -> bool:
+        return f"{GROUP}{run.record.get('group')}" in rows and (not self.filter or self.filter.matches(run, now))
 
     def target_runs(self, visible: Sequence[KnownRun]) -> Targets:
         """What an action applies to: the marked runs, else the members of the group, else the selected run."""
@@ -97,7 +102,7 @@ class UiState(RunListOptions):
     def selected_run(self, snapshot: Snapshot) -> KnownRun | None:
         """Returns the run whose pane is shown; of a group the first active one, else its first."""
         if self.is_group_row:
-            members = members_of(self.row or "", snapshot.runs)
+            members = members_of(self.row or "", snapshot.all_runs)
             return next((run for run in members if run.status in ACTIVE), members[0] if members else None)
         return snapshot.find(self.row)
 
@@ -115,4 +120,4 @@ class UiState(RunListOptions):
     def group_members(self, snapshot: Snapshot) -> list[KnownRun]:
         """Returns all runs of the group under the cursor; none without a group."""
         group = self.group(snapshot)
-        return [] if group is None else [run for run in snapshot.runs if run.record.get("group") == group]
+        return [] if group is None else [run for run in snapshot.all_runs if run.record.get("group") == group]

@@ -1,0 +1,88 @@
+"""What a run is told apart by: its arguments, its figures and its times, and the label made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
+
+from backprop_tui.domain.formatting import time_or_none
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.objective import best_of_run
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.option_table import named_arguments
+
+_LABEL_ARGUMENTS = 4  # more would push the figures out of every row
+POSITIONAL = "argument "  # the names that positional arguments get
+_NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
+
+
+def arguments_of(record: JsonObject) -> Mapping[str, str]:
+    """The named arguments of the script, without dashes: `lr` is 3e-4 for `--lr 3e-4`, `--lr=3e-4` and `lr=3e-4`."""
+    command, script = record["command"], record["script"]
+    if not command:
+        return _NO_ARGUMENTS
+    return _named(tuple(command[command.index(script) + 1 if script in command else 1 :]))
+
+
+@lru_cache(maxsize=1 << 15)  # the whole history is sorted and filtered again with each key
+def _named(words: tuple[str, ...]) -> Mapping[str, str]:
+    named = named_arguments(words)
+    return {name.strip("-"): value for name, value in named.items() if not name.startswith(POSITIONAL)}
+
+
+def started_at(record: JsonObject) -> float | None:
+    """When the run started, or was queued if it never started."""
+    return time_or_none(record.get("started_at")) or time_or_none(record.get("created_at"))
+
+
+def metric_value(record: JsonObject, name: str) -> float | None:
+    """The last value of a metric, which may be NaN or infinite."""
+    value = (record.get("metrics") or {}).get(name)
+    return None if value is None else float(value)
+
+
+def best_value(record: JsonObject, name: str) -> float | None:
+    """The best value of a metric, if it is known which direction is better."""
+    best = (record.get("best") or {}).get(name)
+    return None if best is None else float(best["value"])
+
+
+def objective_best(record: JsonObject) -> float | None:
+    """The best value of the run's own objective."""
+    best = best_of_run(record)
+    return None if best is None else best[1].value
+
+
+def varying_arguments(runs: Sequence[KnownRun]) -> list[str]:
+    """The arguments that are not the same in all runs, in the order of the command lines, paths last."""
+    values: dict[str, set[str | None]] = {}
+    different = {id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}
+    for index, arguments in enumerate(different.values()):
+        for name in arguments.keys() - values.keys():
+            values[name] = {None} if index else set()
+        for name, known in values.items():
+            known.add(arguments.get(name))
+    order = dict.fromkeys(name for run in runs for name in arguments_of(run.record)) if values else {}
+    return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
+
+
+def _has_path(values: Iterable[str | None]) -> bool:
+    """Whether a value is a path, which often repeats the other arguments: `--out runs/lr1e-3`."""
+    return any("/" in value for value in values if value is not None)
+
+
+def with_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
+    """The runs, those that share a name labeled by the arguments that differ between them: `train lr=1e-3`."""
+    namesakes: dict[str, list[KnownRun]] = {}
+    for run in runs:
+        namesakes.setdefault(run.name, []).append(run)
+    varying = {name: varying_arguments(same) for name, same in namesakes.items() if len(same) > 1}
+    return [_labeled(run, varying.get(run.name, ())[:_LABEL_ARGUMENTS]) for run in runs]
+
+
+def _labeled(run: KnownRun, names: Sequence[str]) -> KnownRun:
+    arguments = arguments_of(run.record) if names else _NO_ARGUMENTS
+    differing = tuple((name, arguments[name]) for name in names if name in arguments)
+    return run if differing == run.differing else replace(run, differing=differing)

@@ -1,0 +1,292 @@
+"""The columns that runs are listed by: what each is called, how it is sorted, and what it says of a run.
+
+A column has a key that can be stored: `step`, `arg:lr`, `last:val_loss`, `best:val_loss`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+
+from backprop_tui.domain.formatting import time_or_none
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_validation
+from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.known_run import (
+    KnownRun,
+    Moment,
+    last_loss,
+    limit_seconds,
+    running_seconds,
+    share_done,
+    step_text,
+)
+from backprop_tui.presentation.objective import objective_of
+from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
+from backprop_tui.presentation.run_line import BEST, LAST
+
+ARGUMENT = "arg:"
+_METRIC_CELLS, _MAX_ARGUMENT_CELLS, _DATE_CELLS = 7, 14, 12
+_COMMON_SHARE = 0.2  # a metric of fewer runs than that gets no column of its own accord
+
+Value = float | str | None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunField:
+    """A column: `value` sorts it and is None if a run has none; `text` is what it shows.
+
+    `title` is for a heading, `label` stands alone; `largest_first` is the direction in which the best come first.
+    """
+
+    key: str
+    title: str
+    value: Callable[[KnownRun, Moment], Value]
+    text: Callable[[KnownRun, Moment], str]
+    cells: int
+    label: str = ""
+    right: bool = True
+    largest_first: bool = False
+
+    @property
+    def words(self) -> str:
+        return self.label or self.title
+
+
+def field_of(key: str) -> RunField | None:
+    """The column of a key; None for a key of another version."""
+    return FIXED.get(key) or _made(key)
+
+
+@lru_cache(maxsize=512)
+def _made(key: str) -> RunField | None:
+    kind, colon, name = key.partition(":")
+    if not colon or not name:
+        return None
+    shown = sanitize(name)
+    if kind + colon == ARGUMENT:
+        return RunField(
+            key=key,
+            title=shown,
+            value=partial(_argument_value, name),
+            text=lambda run, _: sanitize(arguments_of(run.record).get(name, "")),
+            cells=max(4, min(_MAX_ARGUMENT_CELLS, len(shown))),
+        )
+    if kind + colon not in (LAST, BEST):
+        return None
+    value_of = metric_value if kind + colon == LAST else best_value
+    return RunField(
+        key=key,
+        title=shown if kind + colon == LAST else f"best {shown}",
+        value=lambda run, _: _finite(value_of(run.record, name)),
+        text=lambda run, _: _metric_text(value_of(run.record, name)),
+        cells=_METRIC_CELLS,
+        largest_first=direction_of(name) is not Direction.MIN,
+    )
+
+
+def _argument_value(name: str, run: KnownRun, _: Moment) -> Value:
+    text = arguments_of(run.record).get(name)
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _metric_text(value: float | None) -> str:
+    return "" if value is None else numbers.metric(value)
+
+
+def _took(run: KnownRun, moment: Moment) -> float | None:
+    """How long it ran, or has run so far."""
+    if run.live is not None:
+        return running_seconds(run.live, moment)
+    return run.record.get("duration_seconds")
+
+
+def _took_text(run: KnownRun, moment: Moment) -> str:
+    seconds = _took(run, moment)
+    return "" if seconds is None else durations.elapsed(seconds)
+
+
+def _date(at: float | None, now: float) -> str:
+    """The time of day, with the date if it is another day, without the time in another year."""
+    text = "" if at is None else durations.clock_of_day(at, now)
+    return text if len(text) <= _DATE_CELLS else text.rpartition(" ")[0]
+
+
+def _started(run: KnownRun) -> float | None:
+    return None if run.status is Status.QUEUED else started_at(run.record)
+
+
+def _ended(run: KnownRun) -> float | None:
+    return time_or_none(run.record.get("ended_at"))
+
+
+def _step_text(run: KnownRun) -> str:
+    step = run.record.get("step")
+    return step_text(run) if step is None else numbers.count(step)
+
+
+def _tags(run: KnownRun) -> str:
+    return " ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"])
+
+
+def _gpus(run: KnownRun) -> str:
+    return ",".join(str(gpu["index"]) for gpu in run.record.get("gpus") or ())
+
+
+def _peak(run: KnownRun) -> float | None:
+    return (run.record.get("peak") or {}).get("vram_bytes")
+
+
+def _left(run: KnownRun, moment: Moment) -> float | None:
+    limit = limit_seconds(run)
+    return None if run.live is None or limit is None else limit - running_seconds(run.live, moment)
+
+
+def _fixed() -> Iterator[RunField]:
+    """The columns that every store has; the first ones are figures of unfinished runs."""
+    yield _number("progress", lambda run, _: None if run.live is None else share_done(run.live), largest_first=True)
+    yield _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA")
+    yield _number("left", _left, label="timebox left")
+    yield _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run)))
+    yield _text("name", lambda run: run.label, cells=16)
+    yield _number(
+        "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True
+    )
+    yield _number("took", _took, text=_took_text, label="duration", cells=6, largest_first=True)
+    yield _number(
+        "started",
+        lambda run, _: _started(run),
+        text=lambda run, moment: _date(_started(run), moment.wall),
+        cells=_DATE_CELLS,
+        largest_first=True,
+    )
+    yield _number(
+        "ended",
+        lambda run, _: _ended(run),
+        text=lambda run, moment: _date(_ended(run), moment.wall),
+        cells=_DATE_CELLS,
+        largest_first=True,
+    )
+    yield _number(
+        "created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True
+    )
+    yield _text(
+        "gpu",
+        _gpus,
+        cells=4,
+        value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
+    )
+    yield _text("tags", _tags, cells=12)
+    yield _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12)
+    yield _text("id", lambda run: run.id, cells=8)
+    yield _text("host", lambda run: sanitize(str(run.record["host"])), cells=10)
+    yield _text("note", lambda run: sanitize(str(run.record.get("note") or "")), cells=24)
+    yield _number(
+        "vram",
+        lambda run, _: _peak(run),
+        text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)),
+        label="peak GPU memory",
+        largest_first=True,
+    )
+
+
+def _number(
+    key: str,
+    value: Callable[[KnownRun, Moment], float | None],
+    *,
+    text: Callable[[KnownRun, Moment], str] = lambda *_: "",
+    label: str = "",
+    cells: int = _METRIC_CELLS,
+    largest_first: bool = False,
+) -> RunField:
+    return RunField(key=key, title=key, label=label, value=value, text=text, cells=cells, largest_first=largest_first)
+
+
+def _text(
+    key: str, text: Callable[[KnownRun], str], *, cells: int, value: Callable[[KnownRun], Value] | None = None
+) -> RunField:
+    return RunField(
+        key=key,
+        title=key,
+        value=lambda run, _: (text(run).casefold() or None) if value is None else value(run),
+        text=lambda run, _: text(run),
+        cells=cells,
+        right=False,
+    )
+
+
+FIXED: dict[str, RunField] = {field.key: field for field in _fixed()}
+LISTED = (
+    "step",
+    "took",
+    "started",
+    "ended",
+    "gpu",
+    "tags",
+    "group",
+    "note",
+    "id",
+    "host",
+    "vram",
+)  # that rows can have
+
+
+def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
+    """The columns of these ended runs, the most telling first: time, objective, step, arguments, other results.
+
+    Only metrics that many of them have are among them.
+    """
+    metrics = _metrics_by_weight(runs)
+    arguments = varying_arguments(runs)
+    primary = _objectives(runs)[:1] or metrics[:1]
+    results = [LAST + name for name in primary] + [
+        BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)
+    ]
+    rest = [LAST + name for name in metrics if name not in primary]
+    names = [ARGUMENT + name for name in arguments]
+    return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]
+
+
+def _objectives(runs: Iterable[KnownRun]) -> list[str]:
+    """The metrics that the runs are ranked by, the most frequent first."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        objective = objective_of(run.record)
+        if objective is not None and objective.direction is not None:
+            counts[objective.metric] = counts.get(objective.metric, 0) + 1
+    return sorted(counts, key=lambda name: -counts[name])
+
+
+def _metrics_by_weight(runs: Sequence[KnownRun]) -> list[str]:
+    """The metrics that are results: the loss, then those of validation data, then the others; without rare ones."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name in run.record.get("metrics") or ():
+            counts[name] = counts.get(name, 0) + 1
+    common = [name for name, count in counts.items() if count >= _COMMON_SHARE * len(runs) and not is_bookkeeping(name)]
+    loss = main_loss(common)
+    return sorted(common, key=lambda name: (name != loss, not is_validation(name), -counts[name]))
+
+
+def all_columns(runs: Sequence[KnownRun]) -> list[str]:
+    """Every column that has something to show of these runs: arguments that vary, metrics and their best values."""
+    metrics = dict.fromkeys(str(name) for run in runs for name in run.record.get("metrics") or ())
+    best = dict.fromkeys(str(name) for run in runs for name in run.record.get("best") or ())
+    keys = [ARGUMENT + name for name in varying_arguments(runs)]
+    for name in dict.fromkeys([*metrics, *best]):
+        keys += [LAST + name] if name in metrics else []
+        keys += [BEST + name] if name in best else []
+    return [*keys, *LISTED]

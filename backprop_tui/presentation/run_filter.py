@@ -1,0 +1,319 @@
+"""The filter of runs, for the dashboard and for `list --filter`: words that all have to match.
+
+`nano lr=1e-3 val_loss<0.1 since:7d failed`: text, an argument, a metric, a time, and a status.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import field
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
+from backprop_tui.presentation.states import PROBLEM_STATUSES
+from backprop_tui.store.fields import JsonObject
+
+QUALIFIERS = ("state:", "since:", "until:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
+STATES: Mapping[str, frozenset[Status]] = {
+    **{status.value: frozenset({status}) for status in Status},
+    "running": ACTIVE,
+    "waiting": frozenset({Status.QUEUED}),
+    "failed": PROBLEM_STATUSES,
+    "done": ENDED - PROBLEM_STATUSES,
+    "ended": ENDED,
+    "active": ACTIVE,
+    "unfinished": UNFINISHED,
+}
+STATE_CYCLE = (None, "running", "waiting", "failed", "done")
+ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(val_loss)<0.1, took>1h"
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+_QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
+_COMPARISON = re.compile(r"(-{0,2}[A-Za-z_][\w./@-]*|(?:best|last)\([^()]+\))(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": lambda value, other: math.isclose(value, other, rel_tol=1e-9),
+    "==": lambda value, other: math.isclose(value, other, rel_tol=1e-9),
+    "!=": lambda value, other: not math.isclose(value, other, rel_tol=1e-9),
+}
+_MAX_TEXTS = 1 << 15
+_texts: dict[str, tuple[JsonObject, str]] = {}  # by run id: what words are searched in
+
+Test = Callable[[KnownRun, float], bool]  # the second argument is the wall time
+
+
+class FilterMistake(ValueError):
+    """A word of a filter that means nothing; the text says what is accepted."""
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """All tests have to pass. `mistakes` are about words that mean nothing; they are left out.
+
+    `names` are the arguments and metrics it compares. `follows_time`: it can change although no run does.
+    """
+
+    text: str = ""
+    mistakes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    follows_time: bool = False
+    _tests: tuple[Test, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> RunFilter:
+        tests: list[Test] = []
+        mistakes: list[str] = []
+        words = [match[0] for match in _WORD.finditer(text)]
+        for word in words:
+            try:
+                tests.append(_test(word))
+            except FilterMistake as mistake:
+                mistakes.append(str(mistake))
+        return cls(
+            text=text.strip(),
+            mistakes=tuple(mistakes),
+            names=tuple(match[1] for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]),
+            follows_time=any(word.startswith(("since:", "until:")) for word in words),
+            _tests=tuple(tests),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def matches(self, run: KnownRun, now: float) -> bool:
+        return all(test(run, now) for test in self._tests)
+
+    def unknown(self, names: Collection[str]) -> list[str]:
+        """The names it compares that are neither in `names` nor built in."""
+        known = {_plain(name) for name in names} | _BUILT_IN.keys()
+        return [name for name in self.names if _plain(_inner(name)) not in known]
+
+
+def _test(word: str) -> Test:
+    if word.startswith('"'):
+        return _contains(word.strip('"'))
+    if word.lower() in STATES:
+        return _has_status(STATES[word.lower()])
+    comparison = _COMPARISON.fullmatch(word)
+    if comparison is not None:
+        return _compares(comparison[1], comparison[2], comparison[3].strip('"'))
+    qualified = _QUALIFIED.fullmatch(word)
+    if qualified is not None:
+        if f"{qualified[1]}:" in QUALIFIERS:
+            return _qualified(qualified[1], qualified[2].strip('"'))
+        near = _near(qualified[1])
+        if near is not None:
+            raise FilterMistake(
+                f"{qualified[1]}: is no qualifier; did you mean {near}? There are {' '.join(QUALIFIERS)}"
+            )
+    return _contains(word.replace('"', ""))
+
+
+def _near(word: str) -> str | None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(f"{word}:", QUALIFIERS, n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def _contains(text: str) -> Test:
+    """Text anywhere in name, command, tags, id, group or note; or a regular expression, if it is a valid one."""
+    lowered = text.lower()
+    if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
+        return lambda run, _: lowered in _search_text(run)
+    try:
+        pattern = re.compile(text, re.IGNORECASE | re.MULTILINE)
+    except re.error:
+        return lambda run, _: lowered in _search_text(run)
+    return lambda run, _: lowered in _search_text(run) or pattern.search(_search_text(run)) is not None
+
+
+def _search_text(run: KnownRun) -> str:
+    """All that words are searched in, a line each; kept until the record of the run changes."""
+    record = run.record
+    run_id = record["id"]
+    known = _texts.get(run_id)
+    if known is not None and known[0] is record:
+        return known[1]
+    texts = (record["name"], run_id, record["group"], record["note"], *record["tags"], " ".join(record["command"]))
+    text = "\n".join(str(part) for part in texts if part).lower()
+    if len(_texts) >= _MAX_TEXTS:
+        _texts.clear()
+    _texts[run_id] = record, text
+    return text
+
+
+def _has_status(statuses: Collection[Status]) -> Test:
+    return lambda run, _: run.record["status"] in statuses
+
+
+def _qualified(key: str, value: str) -> Test:
+    if not value:
+        raise FilterMistake(f"{key}: {_expected(key)}")
+    parts = [part.lower() for part in value.split(",") if part]
+    match key:
+        case "state":
+            return _has_status(frozenset().union(*map(_statuses, parts)))
+        case "since":
+            bound = _time_bound(key, value)
+            return lambda run, now: (started_at(run.record) or 0.0) >= bound(now)
+        case "until":
+            bound = _time_bound(key, value)
+            return lambda run, now: (started_at(run.record) or math.inf) <= bound(now)
+        case "gpu":
+            return lambda run, _: any(str(gpu["index"]) in parts for gpu in run.record.get("gpus") or ())
+        case "tag":
+            return lambda run, _: any(str(tag).lower() in parts for tag in run.record["tags"])
+        case _:
+            return lambda run, _: any(part in str(run.record.get(key) or "").lower() for part in parts)
+
+
+def _expected(key: str) -> str:
+    match key:
+        case "state":
+            return f"use {', '.join(STATES)}"
+        case "since" | "until":
+            return "use 7d, 12h, 2w, today, yesterday or a date such as 2026-11-24"
+        case _:
+            return f"needs a value, such as {key}:{'0' if key == 'gpu' else 'x'}"
+
+
+def _statuses(word: str) -> frozenset[Status]:
+    if word not in STATES:
+        raise FilterMistake(f"{word} is no state; {_expected('state')}")
+    return STATES[word]
+
+
+def _time_bound(key: str, value: str) -> Callable[[float], float]:
+    """The wall time that `7d`, `today` or `2026-11-24` means; `until:` a day includes that day."""
+    span = _SPAN.fullmatch(value)
+    if span is not None:
+        seconds = float(span[1]) * _SECONDS[span[2]]
+        return lambda now: now - seconds
+    if value in ("today", "yesterday"):
+        back = int(value == "yesterday") - int(key == "until")
+        return lambda now: _midnight(now, back)
+    try:
+        day = time.strptime(value, "%Y-%m-%d")
+    except ValueError:
+        raise FilterMistake(f"{key}:{value} is no time; {_expected(key)}") from None
+    bound = time.mktime((day.tm_year, day.tm_mon, day.tm_mday + int(key == "until"), 0, 0, 0, 0, 0, -1))
+    return lambda _: bound
+
+
+def _midnight(now: float, days_back: int) -> float:
+    day = time.localtime(now)
+    return time.mktime((day.tm_year, day.tm_mon, day.tm_mday - days_back, 0, 0, 0, 0, 0, -1))
+
+
+def _compares(name: str, sign: str, value: str) -> Test:
+    """An argument or a metric of the run against a value; a run without it does not match."""
+    if not value:
+        raise FilterMistake(f"{name}{sign} needs a value, such as {name}{sign}0.1")
+    number = _as_number(value)
+    if number is None and sign not in ("=", "==", "!="):
+        raise FilterMistake(f"{name}{sign}{value}: {value} is no number")
+    values, compare, is_equal = _values(name), _OPERATORS[sign], sign != "!="
+    word = value.lower()
+
+    def test(run: KnownRun, _: float) -> bool:
+        value = values(run)
+        if value is None:
+            return False
+        figure = value if isinstance(value, float) else _as_number(value)
+        if number is not None and figure is not None:
+            return compare(figure, number)
+        return sign in ("=", "==", "!=") and (str(value).lower() == word) is is_equal
+
+    return test
+
+
+def _as_number(text: str) -> float | None:
+    """1e-3, 0.001 and 90; 1h is 3600."""
+    span = _SPAN.fullmatch(text)
+    if span is not None:
+        return float(span[1]) * _SECONDS[span[2]]
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _optional(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+_BUILT_IN: Mapping[str, Callable[[KnownRun], float | None]] = {
+    "step": lambda run: _optional(run.record.get("step")),
+    "took": lambda run: _optional(run.record.get("duration_seconds")),
+    "priority": lambda run: _optional(run.record.get("priority")),
+    "best": lambda run: objective_best(run.record),
+}
+
+
+def _values(name: str) -> Callable[[KnownRun], float | str | None]:
+    """The value of `step`, `best(val_loss)`, or an argument, else a metric, of that name."""
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    kind, _, inner = name.rstrip(")").partition("(")
+    if inner:
+        value_of = best_value if kind == "best" else metric_value
+        return lambda run: value_of(run.record, inner)
+    plain = _plain(name)
+    spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
+
+    def value(run: KnownRun) -> float | str | None:
+        arguments = arguments_of(run.record)
+        for spelling in spellings:
+            if spelling in arguments:
+                return arguments[spelling]
+        return metric_value(run.record, name)
+
+    return value
+
+
+def _inner(name: str) -> str:
+    """`val_loss` of `best(val_loss)`."""
+    return name.rstrip(")").rpartition("(")[2]
+
+
+def _plain(name: str) -> str:
+    """`--batch-size` and `batch_size` are the same."""
+    return name.lstrip("-").replace("-", "_")
+
+
+def with_state(text: str, word: str | None) -> str:
+    """The filter with this state in place of another one; None: without a state."""
+    words = [match[0] for match in _WORD.finditer(text) if match[0].lower() not in STATES]
+    return " ".join([*words, *([] if word is None else [word])])
+
+
+def state_of(text: str) -> str | None:
+    """The state that a filter names; None for every state."""
+    return next((match[0].lower() for match in _WORD.finditer(text) if match[0].lower() in STATES), None)
+
+
+def completions(text: str, names: Iterable[str]) -> list[str]:
+    """What the last word of a filter may become, with its prefix; nothing after a blank."""
+    word = text.rpartition(" ")[2]
+    if not word:
+        return []
+    candidates = dict.fromkeys([*QUALIFIERS, *(f"state:{state}" for state in STATES), *STATES, *names])
+    return [candidate for candidate in candidates if candidate.startswith(word) and candidate != word]
+
+
+def names_of_runs(runs: Collection[KnownRun]) -> Iterator[str]:
+    """The arguments and metrics that can be compared."""
+    for run in runs:
+        yield from arguments_of(run.record)
+        yield from map(str, run.record.get("metrics") or ())

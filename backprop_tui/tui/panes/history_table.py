@@ -1,0 +1,206 @@
+"""Draws ended runs in columns: arguments, results, duration and date; also all runs when they are sorted by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
+from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, right
+from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
+from backprop_tui.tui.panes.run_order import RunSort
+from backprop_tui.tui.panes.run_table import (
+    MARGIN,
+    NAME_AT,
+    NARROW,
+    Head,
+    begin_row,
+    draw_group,
+    list_title,
+    put_heads,
+    put_line,
+    sort_mark,
+)
+
+_GAP = 2
+_WIDE = 100
+_MAX_TITLE_CELLS = 12
+_TIMES = ("took", "started", "ended", "created")  # at the right edge
+_MIN_NOTE_CELLS = 8
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedField:
+    """A column with its first cell and how many it has."""
+
+    field: RunField
+    at: int
+    cells: int
+    title: str
+
+    @property
+    def end(self) -> int:
+        return self.at + self.cells
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryColumns:
+    """The columns that fit; what is said besides the figures stands from `note_at` to `note_end`."""
+
+    width: int
+    name: int
+    placed: tuple[PlacedField, ...] = ()
+    note_at: int = 0
+    note_end: int = 0
+
+    @property
+    def keys(self) -> list[str]:
+        return [placed.field.key for placed in self.placed]
+
+
+def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
+    """As many of the columns as fit, the first ones first; the name gets what is left, then the notes."""
+    if width < NARROW:
+        return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
+    name = 22 if width >= _WIDE else 16 if width >= 77 else 10
+    room = width - MARGIN - NAME_AT - name
+    chosen: list[RunField] = []
+    for field in filter(None, map(field_of, keys)):
+        cells = _cells(field, field.title) + _GAP
+        if cells <= room:
+            chosen.append(field)
+            room -= cells
+    grown = min(room, max(0, 28 - name))
+    placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
+    times = [column for column in placed if column.field.key in _TIMES]
+    shift = width - MARGIN - (placed[-1].end if placed else 0)
+    note_at = next(
+        (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
+    )
+    moved = [_moved(column, shift) if column in times else column for column in placed]
+    note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
+    return HistoryColumns(
+        width=width, name=name + grown, placed=tuple(moved), note_at=note_at + _GAP, note_end=note_end - _GAP
+    )
+
+
+def _cells(field: RunField, title: str) -> int:
+    return max(field.cells, min(cell_len(title), _MAX_TITLE_CELLS))
+
+
+def _ordered(fields: Sequence[RunField]) -> list[RunField]:
+    """Arguments, metrics with their best values beside the last ones, steps and texts, times."""
+    metrics = dict.fromkeys(field.key.partition(":")[2] for field in fields if _kind(field) == 1)
+    places = {name: index for index, name in enumerate(metrics)}
+
+    def place(field: RunField) -> tuple[int, int, bool]:
+        kind = _kind(field)
+        time = _TIMES.index(field.key) if kind == 3 else 0
+        return kind, places.get(field.key.partition(":")[2], 0) if kind == 1 else time, field.key.startswith(BEST)
+
+    return sorted(fields, key=place)
+
+
+def _kind(field: RunField) -> int:
+    if field.key.startswith(ARGUMENT):
+        return 0
+    return 1 if field.key.startswith((LAST, BEST)) else 3 if field.key in _TIMES else 2
+
+
+def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
+    before = ""
+    for field in fields:
+        kind, _, name = field.key.partition(":")
+        title = "best" if f"{kind}:" == BEST and before == LAST + name else field.title
+        cells = _cells(field, field.title)
+        yield PlacedField(field=field, at=at + _GAP, cells=cells, title=title)
+        at += _GAP + cells
+        before = field.key
+
+
+def _moved(column: PlacedField, by: int) -> PlacedField:
+    return PlacedField(field=column.field, at=column.at + by, cells=column.cells, title=column.title)
+
+
+def history_heads(view: RunListView, columns: HistoryColumns, glyphs: Glyphs) -> list[Head]:
+    """The names of the columns with their places; the sorted one has a mark."""
+    heads = [Head("name", "name", NAME_AT)] if columns.placed else []
+    for column in columns.placed:
+        title = clip(column.title, column.cells, glyphs)
+        at = column.end - cell_len(title) if column.field.right else column.at
+        heads.append(Head(column.field.key, title, at))
+    return [head.marked(sort_mark(view.sort, head.key, glyphs)) for head in heads]
+
+
+def draw_history_heading(
+    view: RunListView, columns: HistoryColumns, glyphs: Glyphs, *, focused: bool, is_first: bool
+) -> Line:
+    """The rule with the names of the columns: the list's own one, or that between unfinished and ended runs."""
+    heads = history_heads(view, columns, glyphs)
+    title = list_title(view, heads, glyphs, focused=focused) if is_first else [Piece("Ended", Token.MUTED)]
+    return heading(put_heads(title, heads, view.sort), columns.width, glyphs, focused=focused and is_first)
+
+
+def draw_history_row(
+    row: RunRow, columns: HistoryColumns, glyphs: Glyphs, *, cursor: bool, sort: RunSort | None = None
+) -> Line:
+    """Its figures in columns and what is said besides; a failed run says why instead of figures."""
+    if row.run is None or row.moment is None:
+        return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
+    builder = begin_row(row, glyphs, cursor=cursor)
+    token = Token.MUTED if row.dim else Token.FG
+    builder.put(left(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    speaks = _speaks(row, row.run, row.moment, sort)
+    is_wide = columns.width >= _WIDE
+    times = [column for column in columns.placed if column.field.key in _TIMES][0 if is_wide or not speaks else -1 :]
+    figures = [column for column in columns.placed if column.field.key not in _TIMES]
+    if speaks:
+        figures = [column for column in figures if is_wide and column.field.key.startswith(ARGUMENT)]
+    for column in figures:
+        _put_cell(builder, column, row.run, row.moment, token, glyphs)
+    end = times[0].at - _GAP if times else columns.width - MARGIN
+    start = builder.column + _GAP - 1 if speaks else columns.note_at
+    line = row.line if speaks else run_line(row.run, row.moment, shown=frozenset(columns.keys))
+    if line is not None and end - start >= _MIN_NOTE_CELLS:
+        builder.at(max(start, figures[-1].end + _GAP if figures else 0))
+        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None, whole=not speaks)
+    for column in times:
+        _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
+    return builder.line()
+
+
+def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
+    """Without the arguments that have columns of their own."""
+    name = row.name
+    keys = columns.keys
+    for argument, value in run.differing:
+        if ARGUMENT + argument in keys:
+            name = name.replace(f" {argument}={value}", "")
+    return ("  " if row.member else "") + name
+
+
+def _put_cell(
+    builder: LineBuilder, column: PlacedField, run: KnownRun, moment: Moment, token: Token, glyphs: Glyphs
+) -> None:
+    text = column.field.text(run, moment)
+    cell = right(text, column.cells, glyphs) if column.field.right else clip(text, column.cells, glyphs)
+    if cell.strip():
+        builder.at(column.at).put(cell, token)
+
+
+def _speaks(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:
+    """Whether a sentence takes the place of the figures: unless the list is sorted by one of them."""
+    if row.line is None:
+        return False
+    field = None if sort is None or sort.key in (*_TIMES, "name") else field_of(sort.key)
+    if field is not None and field.value(run, moment) is not None:
+        return False
+    if run.status not in ENDED:
+        return run.status is Status.QUEUED or not row.has_progress
+    return row.problem or is_warning(row.line)

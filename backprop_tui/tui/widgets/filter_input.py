@@ -1,0 +1,62 @@
+"""The field for the filter of the runs: says what it accepts, and completes with tab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_filter import ACCEPTED, RunFilter, completions, names_of_runs
+from backprop_tui.tui.textual_patches.line_input import LineInput
+
+_MAX_SHOWN = 12
+
+
+class FilterInput(LineInput):
+    """Knows the arguments and metrics of the runs, so that it can name them."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(placeholder="words, all of which have to match", id=id, compact=True)
+        self._count = -1
+        self._names: Sequence[str] = ()
+
+    def names_of(self, runs: Sequence[KnownRun]) -> None:
+        """Takes the names from the runs, unless it did already."""
+        if len(runs) != self._count:
+            self._count, self._names = len(runs), list(dict.fromkeys(names_of_runs(runs)))
+
+    def hint(self, filter_: RunFilter) -> tuple[str, bool]:
+        """What the last word may become, else what is wrong, else what is accepted; and whether something is wrong."""
+        matching = completions(self.value, self._names)
+        if matching and len(matching) <= _MAX_SHOWN:
+            return f"tab completes: {' '.join(map(sanitize, matching))}", False
+        if filter_.mistakes:
+            return sanitize(filter_.mistakes[0]), True
+        unknown = filter_.unknown(self._names)
+        if unknown:
+            names = ", ".join(map(sanitize, self._names[:_MAX_SHOWN]))
+            return f"no run has an argument or a metric {sanitize(unknown[0])}; there are {names}", True
+        return f"all words have to match: {ACCEPTED}", False
+
+    async def on_key(self, event: events.Key) -> None:
+        """Tab completes the last word as far as all that it may become agree."""
+        if event.key == "tab":
+            event.stop()
+            event.prevent_default()
+            word = self.value.rpartition(" ")[2]
+            common = _common_start(completions(self.value, self._names))
+            if len(common) > len(word):
+                self.value += common[len(word) :]
+                self.cursor_position = len(self.value)
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    """What all of the texts begin with."""
+    if not texts:
+        return ""
+    first, last = min(texts), max(texts)  # what these two share, all between them share
+    return first[
+        : next((index for index, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first))
+    ]
