@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +15,7 @@ from backprop_tui.store.fields import JsonObject
 
 # Shown elsewhere, or different without meaning.
 _LEFT_OUT = word_set("command script cwd framework key after process understood_flags env resume_channel objective")
+_OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 
@@ -23,7 +25,7 @@ def options_of(record: JsonObject, run: Run | None) -> dict[str, str]:
     options = {
         "script": _shown(record["script"]),
         "program": record["command"][0] if record["command"] else "",  # perhaps the script's interpreter
-        **_arguments(record),
+        **arguments_of(record),
         "directory": _shown(record["cwd"]),
         "framework": _shown(record["framework"]),
         "host": _shown(record["host"]),
@@ -53,14 +55,17 @@ def _times(spec: Spec) -> dict[str, str]:
     return limits | {"until": ", ".join(map(str, spec.until))}
 
 
-def _arguments(record: JsonObject) -> dict[str, str]:
+def arguments_of(record: JsonObject) -> dict[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
     command, script = record["command"], record["script"]
     return named_arguments(command[command.index(script) + 1 if script in command else 1 :])
 
 
 def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
-    """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position."""
+    """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position.
+
+    `lr=0.1` without dashes, as Hydra takes it, is named too.
+    """
     named: dict[str, str] = {}
     left = list(arguments)
     position = 0
@@ -71,6 +76,8 @@ def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
             if not equals:
                 value = left.pop(0) if left and not is_option(left[0]) else "yes"
             named[name] = f"{named[name]}, {value}" if name in named else value
+        elif override := _OVERRIDE.fullmatch(word):
+            named[override[1]] = override[2]
         else:
             position += 1
             named[f"argument {position}"] = word

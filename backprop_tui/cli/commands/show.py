@@ -52,11 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="plot this metric; repeatable (default: the loss); a group is ordered by the first",
     )
+    parser.add_argument(
+        "--over",
+        metavar="NAME",
+        action="append",
+        help="show a group as a table, with mean and deviation over the runs that differ only in this argument, "
+        "such as seed; repeatable, or a list with commas",
+    )
     curves.add_curve_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    runs = [read_compared_run(session, run_id) for run_id in resolve(session, arguments.run)]
+    run_ids = resolve(session, arguments.run)
+    if arguments.over is not None:
+        from backprop_tui.cli.group_tables import show_table
+
+        return show_table(session, run_ids, arguments.over, next(iter(arguments.metric), None))
+    runs = [read_compared_run(session, run_id) for run_id in run_ids]
     if len(runs) == 1:
         return _show_run(runs[0], arguments, session)
     ranking = ranked(runs, next(iter(arguments.metric), None))
