@@ -18,6 +18,7 @@ from backprop_tui.presentation.group_words import (
     metric_title,
     repetitions,
     spread_text,
+    spread_title,
     step_text,
     verdict_text,
 )
@@ -42,7 +43,7 @@ def show_table(session: Session, run_ids: Sequence[str], over: Sequence[str], me
 
 
 def _columns(table: GroupTable) -> list[tables.Column]:
-    differences = ("CHANGE", "OF THE BASELINE") if table.has_differences else ()
+    differences = ("TO BASELINE", spread_title(table).upper()) if table.has_differences else ()
     return [
         tables.Column(title=""),
         *(tables.Column(title=parameter.name, least=6, middle=True) for parameter in table.parameters),

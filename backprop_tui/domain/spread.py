@@ -75,12 +75,11 @@ def difference(spread: Spread, baseline: Spread) -> Difference:
 def two_sided_probability(t: float, freedom: float) -> float:
     """The probability of a Student t beyond `t` in either direction, for at least one degree of freedom.
 
-    With t = sqrt(freedom) tan(angle), the density is proportional to cos(angle)^(freedom - 1), which is integrated
-    from the angle of `t` to a right angle by Simpson's rule.
+    With t = sqrt(freedom) tan(angle), the density is proportional to cos(angle)^(freedom - 1), which is integrated up
+    to the angle of `t` by Simpson's rule.
     """
-    start = math.atan(abs(t) / math.sqrt(freedom))
-    step = (math.pi / 2 - start) / _INTERVALS
-    heights = [max(0.0, math.cos(start + index * step)) ** (freedom - 1) for index in range(_INTERVALS + 1)]
-    area = step / 3 * (heights[0] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]) + heights[-1])
+    step = math.atan(abs(t) / math.sqrt(freedom)) / _INTERVALS
+    heights = [math.pow(max(0.0, math.cos(index * step)), freedom - 1) for index in range(_INTERVALS + 1)]
+    inside = step / 3 * (heights[0] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]) + heights[-1])
     whole = math.sqrt(math.pi) / 2 * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2))
-    return min(1.0, area / whole)
+    return max(0.0, 1 - inside / whole)

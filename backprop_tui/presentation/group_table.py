@@ -104,7 +104,8 @@ class GroupTable:
     """The rows, the best first: then provisional ones, then those without a value.
 
     `metric` is what they are compared by, None without one; `objective` has its direction. `problem` says why no
-    setting is the best. `folded` are the arguments whose values are repetitions. `baseline` is the id of the pinned run.
+    setting is the best. `folded` are the arguments whose values are repetitions. `baseline` is the id of the pinned
+    run.
     """
 
     metric: str | None

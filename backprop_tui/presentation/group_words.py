@@ -57,6 +57,10 @@ def count_text(row: Setting, described: Callable[[Standing, int], str] = in_word
     return " ".join([f"{counted}/{len(row.members)}", *(described(other, row.count(other)) for other in others)])
 
 
+def spread_title(table: GroupTable) -> str:
+    return f"spread of {repetitions(table)}"
+
+
 def spread_text(spread: Spread | None, *, provisional: bool = False) -> str:
     """`0.0453 ±0.0099`, with two digits of the deviation; `~` before the mean of runs that have not ended."""
     if spread is None:
@@ -100,17 +104,37 @@ def difference_text(row: Setting) -> str:
 
 
 def verdict_text(table: GroupTable, found: Difference | None) -> str:
-    """Whether a difference exceeds the spread, with the probability of Welch's test; empty without a difference."""
+    """`exceeds, p 0.003` the spread, by Welch's test, or why there is no verdict; empty without a difference."""
     if found is None:
         return ""
     match found.verdict:
         case Verdict.TOO_FEW:
             return f"too few {repetitions(table)}"
         case Verdict.NO_SPREAD:
-            return f"equal {repetitions(table)}, no spread"
+            return f"equal {repetitions(table)}"
         case Verdict.EXCEEDS | Verdict.WITHIN:
-            return f"{found.verdict} spread, {_probability(found.probability or 0.0)}"
+            return f"{found.verdict}, {_probability(found.probability or 0.0)}"
 
 
 def _probability(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p {value:.2g}" if value < 0.1 else f"p {value:.2f}"
+
+
+def row_sentence(table: GroupTable, row: Setting) -> str:
+    """`lr=1e-2: val_loss best 0.062 ±0.010, +0.017 to the baseline, within the spread of the seeds, ...`."""
+    text = f"{setting_text(table, row)}: {metric_title(table)} {spread_text(row.spread, provisional=row.provisional)}"
+    if row.provisional:
+        return f"{text} so far, of running runs"
+    if row.is_baseline:
+        return f"{text}, the baseline"
+    if row.difference is None:
+        return f"{text}, mean of {count_text(row)} {repetitions(table)}"
+    text += f", {difference_text(row)} to the baseline"
+    match row.difference.verdict:
+        case Verdict.EXCEEDS | Verdict.WITHIN:
+            probability = _probability(row.difference.probability or 0.0)
+            return f"{text}, {row.difference.verdict} the spread of the {repetitions(table)} (Welch's t-test, {probability})"
+        case Verdict.TOO_FEW:
+            return f"{text}; too few {repetitions(table)} to tell whether that exceeds their spread"
+        case Verdict.NO_SPREAD:
+            return f"{text}; all {repetitions(table)} of a setting give the same value"

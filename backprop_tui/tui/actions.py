@@ -24,6 +24,7 @@ class Scope(StrEnum):
     MAIN = "main"
     LOG = "log"
     METRICS = "metrics"
+    GROUP = "group"
     COMPARE = "compare"
     SETTINGS = "settings"
     HELP = "help"
@@ -155,7 +156,7 @@ _RUNS = _group(
     _action("sooner", "K", "earlier", "earlier in the queue", "Move the run earlier in the queue", **_SOONER),
     _action("remove", "d", "remove", "remove ended runs", **_ON_ENDED, with_runs=True),
     _action("mark", "space", "mark", "mark", "Mark the run"),
-    _action("compare", "c", "compare", "compare marked runs"),
+    _action("compare", "c", "compare", "compare marked runs; of a group its curves"),
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
     _action("view", "v", "view", "view: sort, columns", "Change order and columns"),
@@ -172,6 +173,7 @@ _GROUP = _group(
         "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_FAILED
     ),
     _action("best", "b", "best", "go to its best run", "Go to the best run of the group"),
+    _action("pin", "P", "pin baseline", "pin, unpin the baseline", "Pin the baseline of the group, or unpin it"),
 )
 _LOG = _group(
     LOG,
@@ -217,6 +219,17 @@ METRICS_ACTIONS = _group(
     *_CHART_CURSOR,
     _action("chart_leave_zoom", "escape", "zoom out", shown="esc", method="leave_zoom"),
     scope=Scope.METRICS,
+)
+GROUP_ACTIONS = _group(
+    GROUP,
+    _action("fold_row", "h left", "fold", shown="h", method="sideways(-1)"),
+    _action(
+        "unfold_row", "l right", "unfold", "in its table: unfold the runs of a row", "", shown="l", method="sideways(1)"
+    ),
+    _action("open_row", "enter", "open run", "in its table: open the best run of a row", ""),
+    _action("far_left", "shift+left", "cursor far left", method="sideways(-10)"),
+    _action("far_right", "shift+right", "cursor far right", method="sideways(10)"),
+    scope=Scope.GROUP,
 )
 _SCROLL = (
     _action("scroll_down", "j down", "down", method="scroll(1)"),
@@ -295,6 +308,7 @@ ACTIONS = (
     *MAIN_ACTIONS,
     *LOG_ACTIONS,
     *METRICS_ACTIONS,
+    *GROUP_ACTIONS,
     *COMPARE_ACTIONS,
     *SETTINGS_ACTIONS,
     *HELP_ACTIONS,

@@ -332,9 +332,9 @@ def test_a_group_is_a_table_over_its_seeds(obey: Commands, runs: Runs) -> None:
     assert lines[0] == "best first by val_loss, lower is better"
     cells = [re.split(r" {2,}", line.strip()) for line in lines[1:]]
     assert cells == [
-        ["lr", "SEEDS", "val_loss best", "val_acc last", "STEP", "CHANGE", "OF THE BASELINE"],
-        ["*", "3e-3", "2/2", "0.04650 ±0.00071", "0.9000 ±0", "528", "-0.08600", "exceeds spread, p < 0.001"],
-        ["1e-2", "1/2 1 failed", "0.06800", "0.9000", "528", "-0.06450", "too few seeds"],
+        ["lr", "SEEDS", "val_loss best", "val_acc last", "STEP", "TO BASELINE", "SPREAD OF SEEDS"],
+        ["*", "3e-3", "2/2", "0.04650 ±0.00071", "0.9000 ±0", "528", "-0.08600", "exceeds, p < 0.001"],
+        ["1e-2", "1/2 1 failed", "0.06800", "0.9000", "528", "-0.0645", "too few seeds"],
         ["1e-3", "2/2", "0.13250 ±0.00071", "0.9000 ±0", "528", "baseline"],
     ]
 
@@ -386,4 +386,4 @@ def test_a_group_has_one_baseline_at_most_and_it_can_be_unpinned(obey: Commands,
     assert "grid, its baseline" in obey("status", "lr3e3s1").out
     obey("baseline", "--clear", "grid")
     assert not any(run["baseline"] for run in json.loads(obey("list", "--all", "--json").out))
-    assert obey("baseline", "--clear", "grid").err == "backprop-tui: no run of grid is pinned\n"
+    assert obey("baseline", "--clear", "grid").err == "no run of grid is pinned\n"

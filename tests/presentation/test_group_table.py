@@ -26,49 +26,18 @@ from backprop_tui.presentation.group_words import (
     step_text,
     verdict_text,
 )
-from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
-from tests.tui.snapshots import ended, queued, running
+from tests.tui.sweep import sweep_run, sweep_runs
 
 FINITE = st.floats(min_value=-1e12, max_value=1e12)
 
 
-def member(
-    arguments: str, value: float | None = None, status: Status = Status.COMPLETED, **fields: Any
-) -> dict[str, Any]:
-    """The record of a run with this objective."""
-    run_id = fields.pop("run_id", arguments.replace(" ", "").strip("-"))
-    script = ("python", "train.py", *arguments.split())
-    best = {} if value is None or not math.isfinite(value) else {"val_loss": Extreme(value, 528)}
-    known: dict[str, Any] = {
-        "metrics": {} if value is None else {"val_loss": value},
-        "best": best,
-        "group": "sweep",
-        "step": 528,
-    }
-    known |= fields
-    match status:
-        case Status.QUEUED:
-            known_run = queued(run_id, group="sweep")
-        case Status.RUNNING:
-            known_run = running(run_id, **known)
-        case _:
-            known_run = ended(run_id, status, **known)
-    return with_command(known_run, script).record
+def member(arguments: str, value: float | None = None, status: Status = Status.COMPLETED, **fields: Any) -> JsonObject:
+    return sweep_run(arguments, value, status, **fields).record
 
 
-def with_command(known: KnownRun, command: tuple[str, ...]) -> KnownRun:
-    return KnownRun(record={**known.record, "command": list(command), "script": "train.py"}, run=known.run)
-
-
-def sweep(**changes: dict[str, Any]) -> list[JsonObject]:
-    """Three learning rates with four seeds each; the middle one is the best."""
-    means = {"1e-3": 0.131, "3e-3": 0.045, "1e-2": 0.067}
-    return [
-        member(f"--lr {lr} --seed {seed}", mean + (seed - 2.5) / 100)
-        for lr, mean in means.items()
-        for seed in range(1, 5)
-    ]
+def sweep() -> list[JsonObject]:
+    return [run.record for run in sweep_runs()]
 
 
 def row_of(table: GroupTable, *values: str) -> Setting:
@@ -144,7 +113,7 @@ def test_seeds_are_folded_and_the_setting_with_the_best_mean_is_first() -> None:
     assert [row.is_best for row in table.rows[1:]] == [False, False]
     assert (parameters_text(table), repetitions(table)) == ("lr × seed", "seeds")
     assert heading_text(table) == "best first by val_loss, lower is better"
-    assert best.members[0].run_id == "lr3e-3--seed1"  # the best of the folded runs
+    assert best.members[0].run_id == "3e3s1"  # the best of the folded runs
 
 
 @pytest.mark.parametrize("name", ["--seed", "--random-seed", "--random_state", "trainer.seed", "--data-seed"])
@@ -210,9 +179,9 @@ def test_a_setting_that_still_runs_has_a_marked_mean_and_is_never_the_best() -> 
 
 
 def test_a_higher_metric_is_better_if_the_objective_says_so() -> None:
-    spec = {"spec": {"objective": parse_objective("score:max")}}
+    objective = {"objective": parse_objective("score:max")}
     records = [
-        member(f"--lr {lr}", None, metrics={"score": value}, best={"score": Extreme(value, 1)}, **spec)
+        member(f"--lr {lr}", None, metrics={"score": value}, best={"score": Extreme(value, 1)}, spec=objective)
         for lr, value in (("1", 5.0), ("2", 9.0))
     ]
     table = group_table(records)
@@ -263,8 +232,8 @@ def test_differences_to_the_baseline_have_a_verdict() -> None:
         "",
     )
     assert difference_text(last) == "+0.086"
-    assert verdict_text(table, last.difference) == "exceeds spread, p < 0.001"
-    assert verdict_text(table, middle.difference) == "within spread, p 0.053"
+    assert verdict_text(table, last.difference) == "exceeds, p < 0.001"
+    assert verdict_text(table, middle.difference) == "within, p 0.053"
 
 
 def test_too_few_seeds_give_no_verdict() -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from backprop_tui.presentation.run_details import DetailSection
     from backprop_tui.tui.panes.details import DetailsTab
     from backprop_tui.tui.widgets.charts import MetricsTab, Steered
+    from backprop_tui.tui.widgets.group_pane import GroupPane
     from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
@@ -42,12 +43,20 @@ LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedRunView:
-    """`facts` stand at the right end of the heading; `log_path` is None before the first start."""
+class PaneHeading:
+    """The name of the selected run or group, the titles of its tabs, and facts for the right end."""
 
-    run_id: str
     name: str
     facts: str
+    tabs: Sequence[str] = TABS
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedRunView:
+    """`log_path` is None before the first start."""
+
+    run_id: str
+    heading: PaneHeading
     log_path: str | None
     live: bool  # its log may still grow
     failed: bool  # its log opens at the error
@@ -78,8 +87,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        name=sanitize(str(run.record["name"])),
-        facts=" · ".join(_facts(run)),
+        heading=PaneHeading(name=sanitize(str(run.record["name"])), facts=" · ".join(_facts(run))),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -107,12 +115,17 @@ def _facts(run: KnownRun) -> Iterator[str]:
         yield f"slice {slice_text(run.run).replace('/', ' of ')}"
 
 
-def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
+def _group_facts(members: Sequence[KnownRun]) -> str:
+    ended = sum(run.status in ENDED for run in members)
+    return f"{len(members)} runs, {ended} ended"
+
+
+def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
     """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
     name = [Piece(_clipped_name(view, width, glyphs), Token.ACCENT if focused else Token.FG, bold=True)]
-    tabs = _tabs(tab, short=width < 70)
+    tabs = _tabs(view.tabs, tab, short=width < 70)
     tabs_at = 2 + width_of(name) + 2
     parts = [(2, name), (tabs_at, tabs)]
     facts = [Piece(clip(view.facts, 48, glyphs), Token.MUTED)]
@@ -122,13 +135,13 @@ def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, gl
     return heading(parts, width, glyphs, focused=focused)
 
 
-def _clipped_name(view: SelectedRunView, width: int, glyphs: Glyphs) -> str:
+def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
     return clip(view.name, max(8, width // 4), glyphs)
 
 
-def _tabs(chosen: int, *, short: bool) -> list[Piece]:
+def _tabs(titles: Sequence[str], chosen: int, *, short: bool) -> list[Piece]:
     pieces: list[Piece] = []
-    for index, title in enumerate(TABS):
+    for index, title in enumerate(titles):
         if index == chosen:
             pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
         elif short:
@@ -138,11 +151,11 @@ def _tabs(chosen: int, *, short: bool) -> list[Piece]:
     return pieces
 
 
-def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
+def tab_at(view: PaneHeading | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for index, title in enumerate(TABS):
+    for index, title in enumerate(view.tabs):
         size = len(title) + 4 if index == tab or width >= 70 else 3
         if at <= column < at + size:
             return index
@@ -160,7 +173,7 @@ class SelectedHeading(LineWidget):
             super().__init__()
             self.tab = tab
 
-    view: SelectedRunView | None = None
+    view: PaneHeading | None = None
     tab = LOG
 
     @on(events.Click)
@@ -170,8 +183,16 @@ class SelectedHeading(LineWidget):
             self.post_message(self.TabClicked(tab))
 
 
+class GroupRunOpened(Message):
+    """A run of the group that is shown is to be selected."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
 class SelectedRun(Vertical):
-    """The pane; the chosen tab stays chosen across runs."""
+    """The pane of a run, or of a group while its row is selected; the chosen tab stays chosen across runs."""
 
     class Changed(Message):
         """Another tab, another focus, or something else that the footer depends on."""
@@ -181,6 +202,7 @@ class SelectedRun(Vertical):
         self._glyphs = glyphs
         self.tab = LOG
         self.view: SelectedRunView | None = None
+        self._group: PaneHeading | None = None  # while a group is shown
         self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
         self._chart_source = charts
         self._chart_widgets: dict[int, LineWidget] = {}  # by tab
@@ -215,6 +237,23 @@ class SelectedRun(Vertical):
         self.mount(details, ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}"))
         return details
 
+    @cached_property
+    def group_pane(self) -> GroupPane:
+        from backprop_tui.tui.widgets.group_pane import GroupPane
+
+        pane = GroupPane(self._chart_source, glyphs=self._glyphs, id="group")
+        self.mount(pane)
+        return pane
+
+    @property
+    def shows_group(self) -> bool:
+        return self._group is not None
+
+    @property
+    def chart_keys(self) -> RunCharts | GroupPane:
+        """What the keys for charts act on."""
+        return self.group_pane if self.shows_group else self.charts
+
     def mount_tabs(self) -> None:
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
@@ -229,30 +268,60 @@ class SelectedRun(Vertical):
 
     @property
     def tab_widget(self) -> ScrollView:
-        return self.query_one(f"#tab-{self.tab}", ScrollView)
+        return self.group_pane if self.shows_group else self.query_one(f"#tab-{self.tab}", ScrollView)
 
     def footer_actions(self) -> Sequence[Action]:
         """Returns what applies to the focused tab; empty when the actions of the run apply."""
+        if self.shows_group:
+            return self.group_pane.footer_actions() if self.has_focus_within else ()
         if self.log_view.has_focus and self.log_view.is_searching:
             return LOG_SEARCH_FOOTER
         return self.charts.footer_actions() if self.tab == METRICS and self.has_focus_within else ()
 
     def choose(self, tab: int) -> None:
         """Shows another tab; it takes the focus if the old one had it."""
-        focused = self.has_focus_within
-        self.tab = tab % len(TABS)
-        _ = self.charts, self.details  # mounts the tabs
-        for number in range(len(TABS)):
-            self.query_one(f"#tab-{number}", ScrollView).display = number == self.tab
-        self.query_one("#log-and-chart").display = self.tab == LOG
-        if focused:
-            self.screen.set_focus(self.tab_widget)
+        if self.shows_group:
+            self.group_pane.choose(tab)
+        else:
+            self.tab = tab % len(TABS)
+            _ = self.charts, self.details  # mounts the tabs
+            self._show_tab()
         self.paint()
         self.post_message(self.Changed())
+
+    def _show_tab(self) -> None:
+        """Shows the widgets of the chosen tab, or of the group; the new ones take the focus from the old."""
+        focused = self.has_focus_within
+        tab = None if self.shows_group else self.tab
+        for number in range(len(TABS)):
+            for widget in self.query(f"#tab-{number}"):
+                widget.display = number == tab
+        self.query_one("#log-and-chart").display = tab == LOG
+        if self.shows_group or "group_pane" in self.__dict__:
+            self.group_pane.display = self.shows_group
+        if focused:
+            self.screen.set_focus(self.tab_widget)
+
+    def show_group(self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout) -> None:
+        """Shows the table of a group in place of the tabs of a run."""
+        from backprop_tui.tui.panes.group import TABS as GROUP_TABS
+
+        shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
+        self._shown = (None, snapshot, layout)
+        if shown is None:
+            self._show_tab()
+        if self._chart_widgets:
+            self._show_charts()
+        if layout.selected_rows:
+            self.group_pane.show_group(name, members)
+            self.paint()
 
     def show_run(self, run: KnownRun | None, snapshot: Snapshot, layout: Layout) -> None:
         """Shows a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
         self._shown = (run, snapshot, layout)
+        if self._group is not None:
+            self._group = None
+            self._show_tab()
         if layout.selected_rows:
             view = selected_run_view(snapshot, None if run is None else run.id)
             if view is None or self.view is None or view.run_id != self.view.run_id:
@@ -277,9 +346,14 @@ class SelectedRun(Vertical):
         if width <= 0:
             return
         heading = self.query_one(SelectedHeading)
-        heading.view, heading.tab = self.view, self.tab
-        heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
+        heading.view = self._group or (None if self.view is None else self.view.heading)
+        heading.tab = self.group_pane.tab if self.shows_group else self.tab
+        focused = self.has_focus_within
+        heading.show([draw_selected_heading(heading.view, heading.tab, width, self._glyphs, focused=focused)])
         card = self.query_one("#card", LineWidget)
+        if self.shows_group:
+            card.display = False
+            return
         lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
         if lines and height > len(lines) + 8:
             lines.append(())

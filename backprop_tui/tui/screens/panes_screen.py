@@ -153,7 +153,11 @@ class PanesScreen(Screen[None]):
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
         run = self.state.selected_run(self.snapshot)
-        self.selected.show_run(run, self.snapshot, self._layout_now)
+        if self.state.is_group_row:
+            members = self.state.group_members(self.snapshot)
+            self.selected.show_group(str(self.state.group(self.snapshot)), members, self.snapshot, self._layout_now)
+        else:
+            self.selected.show_run(run, self.snapshot, self._layout_now)
         status = None if run is None or self.state.row == OLDER else run.status
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
@@ -249,7 +253,7 @@ class PanesScreen(Screen[None]):
         """Reads the run's events; the first time opens the log of a failed run and the details of a held one."""
         run = self.state.selected_run(self.snapshot)
         self._bridge.select(None if run is None else run.id)
-        if run is None or run.id in self.state.visited or _is_undecided(run):
+        if run is None or self.state.is_group_row or run.id in self.state.visited or _is_undecided(run):
             return
         self.state.visited.add(run.id)
         if run.status in (Status.FAILED, Status.LOST, Status.STARTING):

@@ -49,6 +49,9 @@ class RunActions:
         if targets and await self._confirm("Kill", f"Kill {names_of(targets)} now, without time to save?", "kill"):
             self._report(await self._commands.stop(_ids(targets), now=True))
 
+    async def pin(self, run: KnownRun, *, pinned: bool) -> None:
+        self._report(await self._commands.pin_baseline(run.id, str(run.record["group"]), pinned=pinned))
+
     async def pause(self, runs: Sequence[KnownRun]) -> None:
         """Pause the running ones; when all of them are paused, continue them."""
         targets = self._applicable("pause", runs)
