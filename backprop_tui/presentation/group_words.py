@@ -132,8 +132,8 @@ def row_sentence(table: GroupTable, row: Setting) -> str:
     text += f", {difference_text(row)} to the baseline"
     match row.difference.verdict:
         case Verdict.EXCEEDS | Verdict.WITHIN:
-            probability = _probability(row.difference.probability or 0.0)
-            return f"{text}, {row.difference.verdict} the spread of the {repetitions(table)} (Welch's t-test, {probability})"
+            test = f"Welch's t-test, {_probability(row.difference.probability or 0.0)}"
+            return f"{text}, {row.difference.verdict} the spread of the {repetitions(table)} ({test})"
         case Verdict.TOO_FEW:
             return f"{text}; too few {repetitions(table)} to tell whether that exceeds their spread"
         case Verdict.NO_SPREAD:

@@ -239,6 +239,8 @@ _SCROLL = (
 )
 COMPARE_ACTIONS = _group(
     "",
+    _action("columns_right", "right_square_bracket", "more runs", shown="]", method="columns(1)"),
+    _action("best", "b", "best"),
     _action("metric", "m", "metric"),
     _action("axis", "x", "axis"),
     _action("log_scale", "L", "log"),
@@ -248,6 +250,7 @@ COMPARE_ACTIONS = _group(
     _action("all_options", "a", "all options"),
     _action("copy_ids", "y", "copy"),
     _action("export", "E", "export CSV"),
+    _action("columns_left", "left_square_bracket", "runs before", shown="[", method="columns(-1)"),
     _action("leave_zoom", "escape", "back", shown="esc"),
     _action("close", "q c", "back", method="dismiss"),
     *_SCROLL,

@@ -21,6 +21,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CATEGORY_TOKENS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
 RAMP_TOKENS = (Token.RAMP_1, Token.RAMP_2, Token.RAMP_3, Token.RAMP_4, Token.RAMP_5, Token.RAMP_6)
 MAX_BARS = 600  # of a curve: more columns of dots than a wide terminal has for a chart
+MIN_BARS, MAX_BARS_TOGETHER = 60, 12_000
 _MAX_POINTS = 4000  # that the cursor stops at
 
 
@@ -43,24 +44,24 @@ class OverlayCache:
 
     def __init__(self) -> None:
         self._tracks = PlottedSeriesCache()
-        self._pieces: dict[tuple[str, str], tuple[PlottedSeries, int, Pieces]] = {}
+        self._pieces: dict[tuple[str, str], tuple[PlottedSeries, tuple[int, int], Pieces]] = {}
 
     def track(self, series: MetricSeries, run: ComparedRun, choices: ChartChoices) -> PlottedSeries:
         axis = Axis(attempts=AttemptTimeline.of(run.run), by=choices.by)
         return self._tracks.of(series, axis, run_id=run.known.id)
 
-    def pieces(self, track: PlottedSeries, run_id: str, stretches: int) -> Pieces:
-        """The curve with at most `MAX_BARS` bars."""
+    def pieces(self, track: PlottedSeries, run_id: str, stretches: int, most: int) -> Pieces:
+        """The curve with about `most` bars."""
         key = (run_id, track.series.name)
         cached = self._pieces.get(key)
-        if cached is None or cached[0] is not track or cached[1] != stretches:
-            cached = self._pieces[key] = (track, stretches, thinned(track.drawn(stretches).pieces))
+        if cached is None or cached[0] is not track or cached[1] != (stretches, most):
+            cached = self._pieces[key] = (track, (stretches, most), thinned(track.drawn(stretches).pieces, most))
         return cached[2]
 
 
-def thinned(pieces: Pieces) -> Pieces:
+def thinned(pieces: Pieces, most: int) -> Pieces:
     """The curve with neighboring bars merged into one from their minimum to their maximum, if it has too many."""
-    size = -(-sum(map(len, pieces)) // MAX_BARS)
+    size = -(-sum(map(len, pieces)) // most)
     if size <= 1:
         return pieces
     return tuple(tuple(_merged(piece[at : at + size]) for at in range(0, len(piece), size)) for piece in pieces)
@@ -72,59 +73,63 @@ def _merged(bars: Sequence[Bar]) -> Bar:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OverlaidRun:
-    """A run with the color and the letter of its curve; only a curve that `ends_in_letter` has it at its end."""
+    """A run with the color and the letter of its curve; only a curve that `ends_in_letter` has it at its end.
+
+    `column` is its index where not all runs are drawn.
+    """
 
     compared: ComparedRun
     token: Token
     letter: str
     ends_in_letter: bool = True
+    column: int = 0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """`tracks` has each curve with the index of its run, `whole` is the range of x, `points` the x of all points."""
+    """`tracks` has each curve with its run, `whole` is the full range of x, `points` has the x of the points."""
 
     chart: Chart
-    tracks: Sequence[tuple[int, PlottedSeries]]
+    tracks: Sequence[tuple[OverlaidRun, PlottedSeries]]
     whole: Scale
     points: tuple[float, ...]
 
 
 def overlay_of(runs: Sequence[OverlaidRun], metric: str | None, choices: ChartChoices, cache: OverlayCache) -> Overlay:
     tracks = []
-    for index, run in enumerate(runs):
+    for run in runs:
         series = None if metric is None else run.compared.metrics.get(metric)
         if series is not None and series.buckets:
-            tracks.append((index, cache.track(series, run.compared, choices)))
+            tracks.append((run, cache.track(series, run.compared, choices)))
     whole = Scale(0.0, max([1.0, *(max(track.positions) for _, track in tracks)]))
     points = sorted({x for _, track in tracks for x in track.positions})
     chart = Chart(title="curves", empty_text="these runs have no metrics")
     if metric is not None:
-        chart = _chart(runs, metric, tracks, whole, choices, cache)
+        chart = _chart(metric, tracks, whole, choices, cache)
     every = -(-len(points) // _MAX_POINTS) or 1
     return Overlay(chart=chart, tracks=tracks, whole=whole, points=tuple(points[::-every][::-1]))
 
 
 def _chart(
-    runs: Sequence[OverlaidRun],
     metric: str,
-    tracks: Sequence[tuple[int, PlottedSeries]],
+    tracks: Sequence[tuple[OverlaidRun, PlottedSeries]],
     whole: Scale,
     choices: ChartChoices,
     cache: OverlayCache,
 ) -> Chart:
     notes = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
     notes += ["zoomed"] if choices.window is not None else []
+    most = max(MIN_BARS, min(MAX_BARS, MAX_BARS_TOGETHER // max(1, len(tracks))))
     curves = [
         ChartCurve(
             label="",
             value=last_value_text(track.series),
-            token=runs[index].token,
-            letter=runs[index].letter,
-            pieces=cache.pieces(track, runs[index].compared.known.id, choices.stretches),
-            ends_in_letter=runs[index].ends_in_letter,
+            token=run.token,
+            letter=run.letter,
+            pieces=cache.pieces(track, run.compared.known.id, choices.stretches, most),
+            ends_in_letter=run.ends_in_letter,
         )
-        for index, track in tracks
+        for run, track in tracks
     ]
     return Chart(
         title=sanitize(metric),

@@ -11,12 +11,14 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
+from textual.geometry import Size
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.group_table import GroupTable, Parameter, group_table
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID, GROUP_ACTIONS, Action, bindings
+from backprop_tui.tui.charts.chart import chart_frame
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare import compared_run
 from backprop_tui.tui.charts.group_curves import GroupCurves, color_parameters, draw_group_curves, group_curves
@@ -31,7 +33,9 @@ from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECON
 
 TABLE, CURVES = range(2)
 _READ_AT_ONCE = 16  # runs whose files are read before the curves are drawn again
+_COMPUTED_AT_ONCE = 300  # runs; the table of more is computed in a thread
 _MIN_ROWS_FOR_NOTE = 6
+_CURVE_KEYS = {"c": "next color", "m": "metric"}
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -72,6 +76,10 @@ class GroupPane(ChartSurface):
         self._figures: dict[str, ChartData] = {}
         self._cache = OverlayCache()
         self._wake = asyncio.Event()
+        self._is_due = False  # the table is to be computed again
+        self._curve_lines: Sequence[Line] = ()
+        self._chart_top = 0
+        self._drawn_size = Size(0, 0)
         self._mouse: ChartMouse | None = None
         self._top_row = 0
 
@@ -86,19 +94,23 @@ class GroupPane(ChartSurface):
             self.choices, self._row, self._color = ChartChoices(), None, 0
             self._figures, self._cache, self.curves = {}, OverlayCache(), None
             self._unfolded.clear()
+            self.table = None
         changed, self._group = not group.is_same(self._group), group
         if changed:
-            self._compute_table()
+            self._is_due = True
+            if len(members) <= _COMPUTED_AT_ONCE:
+                self._take_table(self._new_table(group.members))
             self._wake.set()
         self.paint()
 
-    def _compute_table(self) -> None:
-        if self._group is None:
-            return
-        records = [run.record for run in self._group.members]
+    def _new_table(self, members: Sequence[KnownRun]) -> GroupTable:
+        records = [run.record for run in members]
         names = {str(name) for record in records for name in record.get("metrics") or ()}
-        metric = self.choices.metric if self.choices.metric in names else None
-        self.table = group_table(records, metric=metric)
+        return group_table(records, metric=self.choices.metric if self.choices.metric in names else None)
+
+    def _take_table(self, table: GroupTable) -> None:
+        self.table, self._is_due = table, False
+        self.paint()
 
     @property
     def parameter(self) -> Parameter | None:
@@ -109,6 +121,11 @@ class GroupPane(ChartSurface):
     async def _follow(self) -> None:
         while True:
             self._wake.clear()
+            group = self._group
+            if self._is_due and group is not None:
+                table = await asyncio.to_thread(self._new_table, group.members)
+                if group is self._group:
+                    self._take_table(table)
             await self._draw_curves()
             pending = await self._read()
             if pending:
@@ -142,10 +159,16 @@ class GroupPane(ChartSurface):
         if group is None or table is None or not self._shows_curves:
             return
         runs = [compared_run(run, self._figures.get(run.id)) for run in group.members]
-        choices = copy(self.choices)  # the thread must not see a change halfway
-        curves = await asyncio.to_thread(group_curves, runs, table, self.parameter, choices, self._cache)
+        choices, parameter, cache = copy(self.choices), self.parameter, self._cache  # as they are now
+        size = self._drawn_size = self.size
+
+        def draw() -> tuple[GroupCurves, list[Line], int]:
+            curves = group_curves(runs, table, parameter, choices, cache)
+            return curves, *draw_group_curves(curves, *size, self.glyphs, keys=_CURVE_KEYS)
+
+        drawn = await asyncio.to_thread(draw)
         if self._group is not None and self._group.name == group.name:
-            self.curves = curves
+            self.curves, self._curve_lines, self._chart_top = drawn
             self.paint()
 
     # Keys
@@ -214,7 +237,7 @@ class GroupPane(ChartSurface):
         if names:
             shown = self.choices.metric or (None if self.table is None else self.table.metric)
             self.choices.metric = names[(names.index(shown) + 1) % len(names)] if shown in names else names[0]
-            self._compute_table()
+            self._is_due = True
             self._changed()
         return False
 
@@ -297,6 +320,7 @@ class GroupPane(ChartSurface):
         width, height = self.size
         self._mouse = None
         if width <= 0 or height <= 0 or self.table is None:
+            self.show([])
             return
         if self.tab == TABLE:
             self._paint_table(self.table, width, height)
@@ -321,14 +345,11 @@ class GroupPane(ChartSurface):
         if self.curves is None:
             self.show([(Piece(" reading the curves", Token.MUTED),)])
             return
-        from backprop_tui.tui.charts.chart import chart_frame
-
-        keys = {"c": "next color", "m": "metric"}
-        lines, top = draw_group_curves(self.curves, width, height, self.glyphs, keys=keys)
-        chart = self.curves.overlay.chart
-        frame = chart_frame(chart, width - 1, height - top)
-        self._mouse = None if frame is None else ChartMouse(chart, frame, top=top)
-        self.show(lines)
+        if self.size != self._drawn_size:
+            self._wake.set()
+        frame = chart_frame(self.curves.overlay.chart, width - 1, height - self._chart_top)
+        self._mouse = None if frame is None else ChartMouse(self.curves.overlay.chart, frame, top=self._chart_top)
+        self.show(self._curve_lines)
 
     @on(events.Focus)
     @on(events.Blur)
