@@ -136,7 +136,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
     if metric is not None and metric not in names:
         known = f"they have {', '.join(names)}" if names else "they have none"
         raise UsageError(f"--metric {metric}: no run has such a metric", known)
-    varying, folded = _split(_varying(records), over, len(records))
+    varying, folded = _split(varying_parameters(records), over, len(records))
     ranking = rank({str(record["id"]): scores_of(record) for record in records}, metric=metric)
     shown = ranking.objective.metric if ranking.objective is not None else metric
     others = [name for name in names if name != shown and not is_bookkeeping(name)]
@@ -162,7 +162,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
     )
 
 
-def _varying(records: Sequence[JsonObject]) -> list[Parameter]:
+def varying_parameters(records: Sequence[JsonObject]) -> list[Parameter]:
     """The arguments that are not the same in all runs."""
     arguments = [arguments_of(record) for record in records]
     names = dict.fromkeys(name for of_run in arguments for name in of_run)

@@ -387,3 +387,9 @@ def test_a_group_has_one_baseline_at_most_and_it_can_be_unpinned(obey: Commands,
     obey("baseline", "--clear", "grid")
     assert not any(run["baseline"] for run in json.loads(obey("list", "--all", "--json").out))
     assert obey("baseline", "--clear", "grid").err == "no run of grid is pinned\n"
+
+
+def test_a_group_with_seeds_names_the_command_for_its_table(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    hint = "backprop-tui show grid --over seed shows mean and deviation over the seeds"
+    assert hint in obey("show", "grid").err

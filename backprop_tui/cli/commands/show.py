@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import curves, diagnostics, output, tables
@@ -23,6 +24,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.plotting import plots
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
+from backprop_tui.presentation.group_table import is_seed, varying_parameters
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import order_text
 from backprop_tui.presentation.run_line import reason_text
@@ -79,6 +81,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return OK
     output.line(tables.one_line(order_text(ranking)))
     show_ranking(ordered, ranking, metric)
+    if any(map(is_seed, varying_parameters([run.record for run in runs]))):
+        diagnostics.say(
+            f"backprop-tui show {shlex.quote(arguments.run)} --over seed: mean and deviation over the seeds"
+        )
     if ranking.best is None:
         diagnostics.say("backprop-tui show RUN draws the curves of one of them")
         return OK
