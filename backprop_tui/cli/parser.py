@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 # In the order of the overview; each is a module of its name in `cli/commands`.
 COMMANDS = (
     *("run", "resume", "list", "status", "stop", "pause", "continue", "logs", "wait", "queue"),
-    *("show", "compare", "edit", "export", "remove", "clean", "config", "doctor", "service", "report", "completion"),
+    *(
+        "show",
+        "compare",
+        "baseline",
+        "edit",
+        "export",
+        "remove",
+        "clean",
+        "config",
+        "doctor",
+        "service",
+        "report",
+        "completion",
+    ),
 )
 
 # Words of other tools that mean the same.

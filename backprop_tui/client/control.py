@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from backprop_tui.client.runs import host_hint, status_of, terminate, wake_guardian, whereabouts
+from backprop_tui.client.runs import all_records, host_hint, status_of, terminate, wake_guardian, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
@@ -337,6 +337,14 @@ def edit_requests(
         if edit is not None:
             requests.append(EditControl(session, run_id, edit))
     return requests
+
+
+def baseline_requests(session: ClientSession, run_id: str | None, group: str) -> list[AnyControlRequest]:
+    """Requests that pin a run as the baseline of its group and unpin any other; None only unpins."""
+    records = all_records(session.home).values()
+    pinned = [record["id"] for record in records if record.get("group") == group and record.get("baseline")]
+    requests = edit_requests(session, [other for other in pinned if other != run_id], EditRequest(baseline=False), None)
+    return requests + edit_requests(session, [] if run_id is None else [run_id], EditRequest(baseline=True), None)
 
 
 def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> str:

@@ -61,6 +61,7 @@ class EditRequest:
     tags: tuple[str, ...] | None = None
     note: str | None = None
     priority: int | None = None
+    baseline: bool | None = None  # whether the other runs of its group are compared with it
     objective: Objective | None = None  # of a run that is active it stays as it is: its best values are being kept
     thresholds: Thresholds | None = None  # of a queued run; of an active one only its temperature limit changes
 
@@ -75,6 +76,8 @@ class EditRequest:
             changes.append("a note" if self.note else "no note")
         if self.priority is not None:
             changes.append(f"priority {self.priority}")
+        if self.baseline is not None:
+            changes.append("the baseline" if self.baseline else "not the baseline")
         if self.objective is not None:
             changes.append(f"objective {self.objective}")
         return ", ".join([*changes, *as_settings(self.thresholds)])

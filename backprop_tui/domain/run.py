@@ -282,6 +282,7 @@ class Run:
     group: str | None = None
     tags: tuple[str, ...] = ()
     note: str | None = None
+    baseline: bool = False  # pinned: the other runs of its group are compared with it
     attempts: tuple[Attempt, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     shared_directory: SharedDirectory | None = None  # why checkpoints of this run may be missing
@@ -332,6 +333,7 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
         tags=run.tags if request.tags is None else request.tags,
         note=run.note if request.note is None else request.note or None,
         priority=run.priority if request.priority is None else request.priority,
+        baseline=run.baseline if request.baseline is None else request.baseline,
         **_with_objective(run, request.objective),
     )
     return edited if request.thresholds is None else _with_thresholds(edited, request.thresholds)

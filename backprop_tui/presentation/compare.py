@@ -13,12 +13,13 @@ from backprop_tui.domain.objective import Objective, Ranking, direction_for, ran
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.group_table import NOT_SET, group_table
+from backprop_tui.presentation.group_words import repetitions, spread_text
 from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import options_of
 
-NOT_SET = "not set"
 _NAME_SEPARATORS = ":, "
 
 
@@ -130,9 +131,47 @@ def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
     return [row for row in rows if len(set(row.cells)) > 1]
 
 
+def difference_row(metric: str, values: Sequence[float | None], baseline: str) -> ComparisonRow | None:
+    """By how much each value differs from the first; None if that has none."""
+    base = values[0] if values else None
+    if base is None:
+        return None
+    cells = [baseline, *(numbers.NOTHING if value is None else signed(value - base) for value in values[1:])]
+    return ComparisonRow(label=f"{sanitize(metric)} - {baseline}", cells=tuple(cells))
+
+
+def signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{numbers.metric(value)}"
+
+
+def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
+    """For each run the mean of those that differ from it only in their seed; None if there are none."""
+    table = group_table([run.record for run in runs], metric=metric if _is_recorded(runs, metric) else None)
+    if table.metric != metric or not any(row.spread is not None and row.spread.count > 1 for row in table.rows):
+        return None
+    texts = {
+        member.run_id: spread_text(row.spread, provisional=row.provisional)
+        for row in table.rows
+        for member in row.members
+    }
+    return ComparisonRow(label=f"mean of {repetitions(table)}", cells=tuple(texts[run.known.id] for run in runs))
+
+
+def _is_recorded(runs: Sequence[ComparedRun], metric: str) -> bool:
+    return any(metric in (run.record.get("metrics") or {}) for run in runs)
+
+
 def member_names(names: Sequence[str]) -> list[str]:
-    """Names without the beginning that all of them share, cut at a separator."""
+    """The part of each name that tells it from the others: without a shared beginning, and without shared words.
+
+    A beginning is cut at a separator.
+    """
     first, last = min(names), max(names)  # what these two share, all names between them share
     size = next((index for index, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
     cut = max((first.rfind(separator, 0, size) for separator in _NAME_SEPARATORS), default=-1) + 1
-    return [name[cut:].replace(",", " ") or name for name in names]
+    words = [name[cut:].replace(",", " ").split(" ") for name in names]
+    shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    return [
+        " ".join(word for word in of_name if word not in shared) or " ".join(of_name) or name
+        for of_name, name in zip(words, names, strict=True)
+    ]

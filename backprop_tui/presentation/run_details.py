@@ -108,7 +108,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     if check:
         yield "resume", _resume(record, check)
     labels = (
-        ("group", record["group"]),
+        ("group", record["group"] and record["group"] + (", its baseline" if record.get("baseline") else "")),
         ("tags", " ".join(f"#{tag}" for tag in record["tags"])),
         ("note", record["note"]),
         ("priority", record["priority"]),

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     MAIN = "main"
     LOG = "log"
     METRICS = "metrics"
+    GROUP = "group"
     COMPARE = "compare"
     SETTINGS = "settings"
     HELP = "help"
@@ -181,7 +182,7 @@ _RUNS = _group(
     _action("mark", "space", "mark", "mark", "Mark the run"),
     _action("mark_all", "asterisk", "mark all", "mark all that are shown, or none", shown="*"),
     _action("undo", "U", "undo", "undo remove, edit, move or hold", "Undo the last remove, edit, move or hold"),
-    _action("compare", "c", "compare", "compare marked runs"),
+    _action("compare", "c", "compare", "compare marked runs; of a group its curves"),
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
     _action("editor", "O", "editor", "failing line in $EDITOR", "Open the failing line in $EDITOR"),
@@ -203,6 +204,7 @@ _GROUP = _group(
         "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_RETRY
     ),
     _action("best", "b", "best", "go to its best run", "Go to the best run of the group"),
+    _action("pin", "P", "pin baseline", "pin, unpin the baseline", "Pin the baseline of the group, or unpin it"),
 )
 _LOG = _group(
     LOG,
@@ -257,6 +259,17 @@ METRICS_ACTIONS = _group(
     _action("chart_leave_zoom", "escape", "zoom out", shown="esc", method="leave_zoom"),
     scope=Scope.METRICS,
 )
+GROUP_ACTIONS = _group(
+    GROUP,
+    _action("fold_row", "h left", "fold", shown="h", method="sideways(-1)"),
+    _action(
+        "unfold_row", "l right", "unfold", "in its table: unfold the runs of a row", "", shown="l", method="sideways(1)"
+    ),
+    _action("open_row", "enter", "open run", "in its table: open the best run of a row", ""),
+    _action("far_left", "shift+left", "cursor far left", method="sideways(-10)"),
+    _action("far_right", "shift+right", "cursor far right", method="sideways(10)"),
+    scope=Scope.GROUP,
+)
 _SCROLL = (
     _action("scroll_down", "j down", "down", method="scroll(1)"),
     _action("scroll_up", "k up", "up", method="scroll(-1)"),
@@ -265,6 +278,8 @@ _SCROLL = (
 )
 COMPARE_ACTIONS = _group(
     "",
+    _action("columns_right", "right_square_bracket", "more runs", shown="]", method="columns(1)"),
+    _action("best", "b", "best"),
     _action("metric", "m", "metric"),
     _action("axis", "x", "axis"),
     _action("log_scale", "L", "log"),
@@ -274,6 +289,7 @@ COMPARE_ACTIONS = _group(
     _action("all_options", "a", "all options"),
     _action("copy_ids", "y", "copy"),
     _action("export", "E", "export CSV"),
+    _action("columns_left", "left_square_bracket", "runs before", shown="[", method="columns(-1)"),
     _action("leave_zoom", "escape", "back", shown="esc"),
     _action("close", "q c", "back", method="dismiss"),
     *_SCROLL,
@@ -358,6 +374,7 @@ ACTIONS = (
     *MAIN_ACTIONS,
     *LOG_ACTIONS,
     *METRICS_ACTIONS,
+    *GROUP_ACTIONS,
     *COMPARE_ACTIONS,
     *SETTINGS_ACTIONS,
     *HELP_ACTIONS,

@@ -157,6 +157,16 @@ class CommandRunner:
         """
         return await self._in_thread(lambda: self._stored_runs([run_id])[0])
 
+    async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
+        """Pins a run as the only baseline of its group, or unpins it."""
+        from backprop_tui.client.control import baseline_requests
+
+        return await self._control(
+            lambda: baseline_requests(self._session, run_id if pinned else None, group)[::-1],
+            f"the baseline of {group}" if pinned else "unpinned",
+            shows_end=False,
+        )
+
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
 

@@ -118,6 +118,12 @@ class Token(StrEnum):
     BAD = "bad"
     INFO = "info"
     VIOLET = "violet"
+    RAMP_1 = "ramp-1"  # six colors in an order, for the curves of ascending values
+    RAMP_2 = "ramp-2"
+    RAMP_3 = "ramp-3"
+    RAMP_4 = "ramp-4"
+    RAMP_5 = "ramp-5"
+    RAMP_6 = "ramp-6"
 
 
 class Piece(NamedTuple):

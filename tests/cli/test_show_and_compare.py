@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.run import Code
+from backprop_tui.domain.status import Status
 from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
@@ -313,3 +316,91 @@ def test_arguments_are_named_however_they_are_written() -> None:
 def test_no_argument_is_lost(words: list[str]) -> None:
     shown = "".join(name + value for name, value in named_arguments(words).items())
     assert all(word.partition("=")[0] in shown for word in words if is_option(word))
+
+
+def _sweep(runs: Runs) -> None:
+    """Three learning rates with two seeds each; one run of the last failed."""
+    for lr, mean in (("1e-3", 0.131), ("3e-3", 0.045), ("1e-2", 0.067)):
+        for seed in (1, 2):
+            value = mean + seed / 1000
+            status = Status.FAILED if (lr, seed) == ("1e-2", 2) else Status.COMPLETED
+            runs.ended(
+                f"lr{lr}s{seed}".replace("-", ""),
+                status,
+                exit_code=0 if status is Status.COMPLETED else 1,
+                group="grid",
+                spec=asked("--lr", lr, "--seed", str(seed)),
+                metrics={"val_loss": value, "val_acc": 0.9},
+                best={"val_loss": Extreme(value, 500), "val_acc": Extreme(0.9, 500)},
+                step=528,
+            )
+
+
+def test_a_group_is_a_table_over_its_seeds(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    obey("baseline", "lr1e3s1")
+    lines = obey("show", "grid", "--over", "seed").lines
+    assert lines[0] == "best first by val_loss, lower is better"
+    cells = [re.split(r" {2,}", line.strip()) for line in lines[1:]]
+    assert cells == [
+        ["lr", "SEEDS", "val_loss best", "val_acc last", "STEP", "TO BASELINE", "SPREAD OF SEEDS"],
+        ["*", "3e-3", "2/2", "0.04650 ±0.00071", "0.9000 ±0", "528", "-0.08600", "exceeds, p < 0.001"],
+        ["1e-2", "1/2 1 failed", "0.06800", "0.9000", "528", "-0.0645", "too few seeds"],
+        ["1e-3", "2/2", "0.13250 ±0.00071", "0.9000 ±0", "528", "baseline"],
+    ]
+
+
+def test_the_table_of_a_group_is_the_same_in_json(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    obey("baseline", "lr1e3s1")
+    answer = json.loads(obey("show", "grid", "--over", "seed", "--json").out)
+    assert answer["group"] == "grid"
+    assert answer["objective"] == {"metric": "val_loss", "direction": "min", "source": "validation"}
+    assert (answer["parameters"], answer["over"], answer["baseline"]) == (["--lr"], ["--seed"], "lr1e3s1")
+    best, middle, last = answer["rows"]
+    assert (best["settings"], best["best"], best["n"]) == ({"--lr": "3e-3"}, True, 2)
+    assert best["mean"] == pytest.approx(0.0465)
+    assert best["sd"] == pytest.approx(0.001 / 2**0.5)
+    assert best["verdict"] == "exceeds"
+    assert best["delta"] == pytest.approx(-0.086)
+    assert (middle["counts"]["finished"], middle["counts"]["failed"], middle["sd"], middle["p"]) == (1, 1, None, None)
+    assert middle["verdict"] == "too few"
+    assert (last["is_baseline"], last["delta"]) == (True, None)
+    assert [run["counted_as"] for run in middle["runs"]] == ["finished", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("show", "grid", "--over", "trial"), "--over trial: the runs do not differ in such an argument"),
+        (("show", "lr1e3s1", "--over", "seed"), "this is a single run"),
+        (("show", "grid", "--over", "seed", "--metric", "bleu"), "no run has such a metric"),
+        (("baseline", "grid"), "'grid' means 6 runs"),
+        (("baseline", "lonely"), "is in no group"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_refused(
+    obey: Commands, runs: Runs, words: tuple[str, ...], problem: str
+) -> None:
+    _sweep(runs)
+    runs.ended("lonely")
+    result = obey(*words)
+    assert (result.code, problem in result.err) == (2, True)
+
+
+def test_a_group_has_one_baseline_at_most_and_it_can_be_unpinned(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    assert obey("baseline", "lr1e3s1").lines == ["lr1e3s1 lr1e3s1: the baseline of grid"]
+    obey("baseline", "lr3e3s1")
+    pinned = [run["id"] for run in json.loads(obey("list", "--all", "--json").out) if run["baseline"]]
+    assert pinned == ["lr3e3s1"]
+    assert "grid, its baseline" in obey("status", "lr3e3s1").out
+    obey("baseline", "--clear", "grid")
+    assert not any(run["baseline"] for run in json.loads(obey("list", "--all", "--json").out))
+    assert obey("baseline", "--clear", "grid").err == "no run of grid is pinned\n"
+
+
+def test_a_group_with_seeds_names_the_command_for_its_table(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    hint = "backprop-tui show grid --over seed shows mean and deviation over the seeds"
+    assert hint in obey("show", "grid").err

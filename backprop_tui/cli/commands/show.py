@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.cli import curves, diagnostics, output, tables
@@ -23,6 +24,7 @@ from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
+from backprop_tui.presentation.group_table import is_seed, varying_parameters
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import order_text
 from backprop_tui.presentation.run_line import reason_text
@@ -53,11 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="plot this metric; repeatable (default: the loss); a group is ordered by the first",
     )
+    parser.add_argument(
+        "--over",
+        metavar="NAME",
+        action="append",
+        help="show a group as a table, with mean and deviation over the runs that differ only in this argument, "
+        "such as seed; repeatable, or a list with commas",
+    )
     curves.add_curve_options(parser)
 
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
-    runs = [read_compared_run(session, run_id) for run_id in resolve(session, arguments.run)]
+    run_ids = resolve(session, arguments.run)
+    if arguments.over is not None:
+        from backprop_tui.cli.group_tables import show_table
+
+        return show_table(session, run_ids, arguments.over, next(iter(arguments.metric), None))
+    runs = [read_compared_run(session, run_id) for run_id in run_ids]
     if len(runs) == 1:
         return _show_run(runs[0], arguments, session)
     ranking = ranked(runs, next(iter(arguments.metric), None))
@@ -68,6 +82,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return OK
     output.line(tables.one_line(order_text(ranking)))
     show_ranking(ordered, ranking, metric)
+    if any(map(is_seed, varying_parameters([run.record for run in runs]))):
+        diagnostics.say(
+            f"backprop-tui show {shlex.quote(arguments.run)} --over seed: mean and deviation over the seeds"
+        )
     if ranking.best is None:
         diagnostics.say("backprop-tui show RUN draws the curves of one of them")
         return OK

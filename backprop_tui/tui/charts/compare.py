@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.metric_series import Extreme, main_loss
 from backprop_tui.domain.objective import Objective, direction_for
-from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.plotting.axes import Axis, Scale, XUnit
-from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, y_scale
+from backprop_tui.plotting.axes import Scale, XUnit
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.compare import (
-    NOT_SET,
     ComparedRun,
     ComparisonRow,
     default_metric,
+    difference_row,
     differing,
+    mean_row,
     member_names,
     metric_names,
     metric_row,
@@ -28,11 +29,13 @@ from backprop_tui.presentation.compare import (
     outcome_rows,
     ranking_of,
 )
-from backprop_tui.presentation.curves import X_UNITS, axis_duration
+from backprop_tui.presentation.curves import axis_duration
+from backprop_tui.presentation.group_table import NOT_SET
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.tui.charts.chart import Chart, ChartCurve, draw_chart, padded
-from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
-from backprop_tui.tui.charts.metric_charts import last_value_text, metric_curves
+from backprop_tui.presentation.objective import best_of
+from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
+from backprop_tui.tui.charts.choices import ChartChoices
+from backprop_tui.tui.charts.overlay import OverlaidRun, Overlay, OverlayCache, category_token, letter_of, overlay_of
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import (
@@ -46,14 +49,13 @@ from backprop_tui.tui.lines import (
     heading,
     left,
     width_of,
+    wrapped,
 )
 
-MAX_RUNS = 6
-COLOURS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
-LETTERS = "ABCDEF"
+_T = TypeVar("_T")
 _RESULT_METRICS = 4  # each takes a row or two
-_LABEL, _LABEL_NARROW = 18, 17
-_MIN_CELL = 12
+_LABEL, _LABEL_NARROW = 20, 17
+_MIN_CELL, _MAX_CELL = 15, 26  # a mean with its deviation fits
 _MIN_CHART_ROWS = 8
 _MIN_CURVE_ROWS = 4
 
@@ -68,15 +70,18 @@ class CompareColumn:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
-    """`same` counts the options that are left out because all runs share them.
+    """The first column is the baseline. `same` counts the options that are left out because all runs share them.
 
-    `whole` is the full range of x, `points` has the x of every point, in order.
+    `best` is the index of the best run, None if there is none; `best_text` says which it is and by what, or why not.
+    `whole` is the full range of x, `points` has the x of the points, in order.
     """
 
     columns: tuple[CompareColumn, ...]
     results: tuple[ComparisonRow, ...]
     options: tuple[ComparisonRow, ...]
     same: int
+    best: int | None
+    best_text: str
     chart: Chart
     metric: str | None
     metric_names: tuple[str, ...]
@@ -97,126 +102,174 @@ def compare_view(
     moment: Moment,
     *,
     all_options: bool,
-    tracks: PlottedSeriesCache | None = None,
+    shown: Sequence[int] | None = None,
+    cache: CompareCache | None = None,
 ) -> CompareView:
-    """The screen; `tracks` keeps the curves that were computed for earlier calls."""
+    """The screen, with the curves of the columns that are `shown`, None for all; `cache` keeps what was computed."""
     known = metric_names(runs)
     names = tuple(choices.matching(known))
-    metric = choices.metric if choices.metric in names else default_metric(names)
-    objective = ranking_of(runs).objective
-    overlay = _Overlay.of(runs, metric, choices, tracks or PlottedSeriesCache())
-    options = option_rows(runs)
-    different = differing(options)
+    cache = cache or CompareCache()
+    ranking = cache.keep(runs, "ranking", lambda: ranking_of(runs))
+    judged = None if ranking.objective is None else ranking.objective.metric
+    metric = next((name for name in (choices.metric, judged) if name in names), None) or default_metric(names)
+    columns = _columns(runs)
+    drawn = range(len(runs)) if shown is None else shown
+    overlaid = [
+        OverlaidRun(compared=runs[index], token=columns[index].token, letter=columns[index].letter, column=index)
+        for index in drawn
+    ]
+    overlay = overlay_of(overlaid, metric, choices, cache.overlay)
+    rows = cache.keep(runs, f"rows {metric}", lambda: _rows(runs, known, metric, moment, ranking.objective))
+    results = list(rows.results)
+    if choices.cursor is not None and metric is not None:
+        results[0] = _cursor_row(overlay, metric, choices, len(runs), ranking.objective)
+    options = rows.options if all_options else differing(rows.options)
+    named = best_of(ranking)
+    best = None if named is None else [run.known.id for run in runs].index(named[0])
     return CompareView(
-        columns=_columns(runs),
-        results=(
-            *_cursor_row(overlay, metric, choices, len(runs), objective),
-            *_results(runs, known, metric, moment, objective),
-        ),
-        options=tuple(options if all_options else different),
-        same=0 if all_options else len(options) - len(different),
-        chart=_chart(overlay, metric, choices),
+        columns=columns,
+        results=tuple(results),
+        options=tuple(options),
+        same=len(rows.options) - len(options),
+        best=best,
+        best_text=f"best {columns[best].letter}, {named[1]} {named[2]}"
+        if best is not None and named is not None
+        else f"no best: {sanitize(str(ranking.problem))}",
+        chart=overlay.chart,
         metric=metric,
         metric_names=names,
         whole=overlay.whole,
-        points=tuple(sorted({x for _, track in overlay.tracks for x in track.positions})),
+        points=overlay.points,
     )
 
 
 def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
     names = member_names([str(run.record["name"]) for run in runs])
     return tuple(
-        CompareColumn(letter=LETTERS[index], name=sanitize(name), token=COLOURS[index], state=run.known.status.value)
+        CompareColumn(
+            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=run.known.status.value
+        )
         for index, (run, name) in enumerate(zip(runs, names, strict=True))
     )
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    results: tuple[ComparisonRow, ...]
+    options: Sequence[ComparisonRow]
+
+
+class CompareCache:
+    """Keeps the curves, and what else was computed of the runs as long as none has changed."""
+
+    def __init__(self) -> None:
+        self.overlay = OverlayCache()
+        self._runs: Sequence[ComparedRun] = ()
+        self._kept: dict[str, Any] = {}
+
+    def keep(self, runs: Sequence[ComparedRun], key: str, compute: Callable[[], _T]) -> _T:
+        is_same = len(runs) == len(self._runs) and all(
+            new.record is old.record and new.metrics is old.metrics for new, old in zip(runs, self._runs, strict=True)
+        )
+        if not is_same:
+            self._runs, self._kept = runs, {}
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return cast("_T", self._kept[key])
+
+
+def _rows(
+    runs: Sequence[ComparedRun], names: Sequence[str], metric: str | None, moment: Moment, objective: Objective | None
+) -> _Rows:
+    results = tuple(_results(runs, names, metric, moment, objective))
+    return _Rows(results=results, options=option_rows(runs))
 
 
 def _results(
     runs: Sequence[ComparedRun], names: Sequence[str], metric: str | None, moment: Moment, objective: Objective | None
 ) -> Iterator[ComparisonRow]:
-    """The chosen metric, the objective, the loss, other metrics with a better direction, then the outcomes."""
+    """The chosen metric, the objective, the loss, other metrics with a better direction, then the outcomes.
+
+    The first row has the last values of the chosen metric: those at the cursor take their place, so that no row moves.
+    """
     judged = objective.metric if objective is not None and objective.metric in names else None
     first = [name for name in (metric, judged, main_loss(names)) if name is not None]
     rated = [name for name in names if direction_for(name, objective) is not None]
     for name in list(dict.fromkeys([*first, *rated]))[:_RESULT_METRICS]:
         yield from metric_rows(runs, name, last=name in first, objective=objective)
+        if name == (judged or metric):
+            yield from _against_the_baseline(runs, name, objective)
     yield from outcome_rows(runs, moment)
 
 
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class _Overlay:
-    """The curves of the metric, each with the index of its run, and the full range of x."""
-
-    tracks: Sequence[tuple[int, PlottedSeries]]
-    whole: Scale
-
-    @classmethod
-    def of(
-        cls, runs: Sequence[ComparedRun], metric: str | None, choices: ChartChoices, tracks: PlottedSeriesCache
-    ) -> _Overlay:
-        drawn = []
-        for index, run in enumerate(runs):
-            series = None if metric is None else run.metrics.get(metric)
-            if series is not None and series.buckets:
-                axis = Axis(attempts=AttemptTimeline.of(run.run), by=choices.by)
-                drawn.append((index, tracks.of(series, axis, run_id=run.known.id)))
-        return cls(tracks=drawn, whole=Scale(0.0, max([1.0, *(max(track.positions) for _, track in drawn)])))
-
-
-def _chart(overlay: _Overlay, metric: str | None, choices: ChartChoices) -> Chart:
-    if metric is None:
-        return Chart(title="curves", empty_text="these runs have no metrics")
-    curves: list[ChartCurve] = []
-    for index, track in overlay.tracks:
-        letter, value = LETTERS[index], last_value_text(track.series)
-        shape = ChartCurve(label="", value=value, token=COLOURS[index], letter=letter, pieces=(), ends_in_letter=True)
-        curves += metric_curves(track, template=shape, stretches=choices.stretches)[-1:]
-    notes = [AXIS_WORDS[choices.by], *(["log scale"] if choices.log else [])]
-    notes += ["zoomed"] if choices.window is not None else []
-    return Chart(
-        title=sanitize(metric),
-        note=", ".join(notes),
-        curves=tuple(curves),
-        x=overlay.whole if choices.window is None else Scale(*choices.window),
-        y=y_scale([track for _, track in overlay.tracks], log=choices.log, window=choices.window),
-        x_unit=X_UNITS[choices.by],
-        cursor=choices.cursor,
-        dragged=choices.dragged,
-        empty_text="no finite value",
-    )
+def _against_the_baseline(
+    runs: Sequence[ComparedRun], metric: str, objective: Objective | None
+) -> Iterator[ComparisonRow]:
+    """The differences of best, else of last values to the first run, and the means over seeds."""
+    direction = direction_for(metric, objective)
+    of_runs = [run.metrics.get(metric) for run in runs]
+    values = [None if series is None else series.best_by(direction) or series.last for series in of_runs]
+    finite = [None if value is None or not math.isfinite(value.value) else value.value for value in values]
+    yield from filter(None, (difference_row(metric, finite, letter_of(0)), mean_row(runs, metric)))
 
 
 def _cursor_row(
-    overlay: _Overlay, metric: str | None, choices: ChartChoices, count: int, objective: Objective | None
-) -> Iterator[ComparisonRow]:
+    overlay: Overlay, metric: str, choices: ChartChoices, count: int, objective: Objective | None
+) -> ComparisonRow:
     """The value of each curve at the cursor, up to the end of the curve."""
-    cursor = choices.cursor
-    if cursor is None or metric is None:
-        return
+    cursor = 0.0 if choices.cursor is None else choices.cursor
     values: list[Extreme | None] = [None] * count
-    for index, track in overlay.tracks:
+    for run, track in overlay.tracks:
         bucket = track.nearest(cursor)
         if bucket is not None and cursor <= max(track.positions):
-            values[index] = Extreme(bucket.last, None)
+            values[run.column] = Extreme(bucket.last, None)
     where = numbers.count(cursor) if choices.by is XUnit.STEP else axis_duration(cursor)
     direction = None if is_smoothed(metric) else direction_for(metric, objective)
-    yield metric_row(metric, f"at {where}", values, direction)
+    return metric_row(metric, f"at {where}", values, direction)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CompareLines:
-    """The lines; the chart, with its heading, takes `chart_rows` of them from `chart_top` on."""
+    """The lines; the chart, with its heading, takes `chart_rows` of them from `chart_top` on.
+
+    `shown` are the indices of the columns that fit beside each other.
+    """
 
     lines: tuple[Line, ...]
+    shown: tuple[int, ...]
     chart_top: int = 0
     chart_rows: int = 0
 
 
-def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool) -> CompareLines:
-    """Results, options, and below them the curves, in `height` lines; all options may take more lines."""
-    lines = [_heading(view, width, glyphs), _names(view.columns, width, glyphs), _states(view.columns, width, glyphs)]
-    lines += [_row(row, len(view.columns), width, glyphs) for row in view.results]
-    options = [_row(row, len(view.columns), width, glyphs) for row in view.options]
+def shown_columns(count: int, width: int, first: int) -> tuple[int, ...]:
+    """The indices of the columns that fit beside each other, scrolled to `first`."""
+    return _Grid(count, width, first).shown
+
+
+class _Grid:
+    """Where the labels and the columns are: the baseline stays, the others are scrolled to `first`."""
+
+    def __init__(self, count: int, width: int, first: int) -> None:
+        self.width = width
+        self.label = _LABEL if width >= 100 else _LABEL_NARROW
+        fitting = max(1, (width - self.label - 1) // _MIN_CELL)
+        self.cell = max(1, min(_MAX_CELL, (width - self.label - 1) // max(1, min(count, fitting))))
+        start = max(1, min(first, count - fitting + 1))
+        self.shown = tuple(range(count)) if count <= fitting else (0, *range(start, start + fitting - 1))
+        self.starts = [self.label + 1 + place * self.cell for place in range(len(self.shown))]
+
+
+def draw_compare(
+    view: CompareView, width: int, height: int, glyphs: Glyphs, *, all_options: bool, first: int = 1
+) -> CompareLines:
+    """Results, options, and below them the curves, in `height` lines; all options may take more lines.
+
+    If not all columns fit, those from `first` on are shown beside that of the baseline.
+    """
+    grid = _Grid(len(view.columns), width, first)
+    lines = [_heading(view, grid, glyphs), *_names(view.columns, grid, glyphs), _states(view.columns, grid, glyphs)]
+    lines += [_row(row, grid, glyphs) for row in view.results]
+    options = [_row(row, grid, glyphs) for row in view.options]
     if not all_options:
         options = _fitting(options, height - len(lines) - 2 - _MIN_CHART_ROWS, glyphs)
     lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
@@ -224,8 +277,10 @@ def draw_compare(view: CompareView, width: int, height: int, glyphs: Glyphs, *, 
     if rows >= _MIN_CURVE_ROWS:
         body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
         lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
-        return CompareLines(lines=tuple(padded(line, width) for line in lines), chart_top=top, chart_rows=rows)
-    return CompareLines(lines=tuple(padded(line, width) for line in (lines if all_options else lines[:height])))
+        shown = tuple(padded(line, width) for line in lines)
+        return CompareLines(lines=shown, shown=grid.shown, chart_top=top, chart_rows=rows)
+    kept = lines if all_options else lines[:height]
+    return CompareLines(lines=tuple(padded(line, width) for line in kept), shown=grid.shown)
 
 
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
@@ -235,12 +290,24 @@ def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
     return [*kept, (Piece(f" {glyphs.clipped} {len(options) - len(kept)} more", Token.MUTED),)]
 
 
-def _heading(view: CompareView, width: int, glyphs: Glyphs) -> Line:
-    parts: list[tuple[int, Sequence[Piece]]] = [
-        (2, [Piece(f"Compare {len(view.columns)} runs", Token.ACCENT, bold=True)]),
-        (width - 12, [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
-    ]
-    return heading(parts, width, glyphs, focused=True)
+def _heading(view: CompareView, grid: _Grid, glyphs: Glyphs) -> Line:
+    count = len(view.columns)
+    title = [Piece(f"Compare {count} runs", Token.ACCENT, bold=True)]
+    if len(grid.shown) < count:
+        letters = [view.columns[index].letter for index in (0, grid.shown[-1])]
+        if len(grid.shown) > 2:
+            letters = [letters[0], f"{view.columns[grid.shown[1]].letter}-{letters[1]}"]
+        title += [
+            Piece(f"  {' '.join(letters)}"),
+            Piece("  [ ]", Token.ACCENT, bold=True),
+            Piece(" more", Token.MUTED),
+        ]
+    right = [Piece(view.best_text, Token.OK if view.best is not None else Token.WARN)]
+    right += [Piece("  esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
+    start = grid.width - width_of(right) - 2
+    if start < width_of(title) + 6:
+        right, start = right[1:], grid.width - 12
+    return heading([(2, title), (start, right)], grid.width, glyphs, focused=True)
 
 
 def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_options: bool) -> Line:
@@ -259,41 +326,36 @@ def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     return heading([(2, left_part), (width - width_of(right) - 3, right)], width, glyphs)
 
 
-def _columns_at(count: int, width: int) -> tuple[int, list[int], int]:
-    """The width of the labels, the column of each run, and the width of its cells."""
-    label = _LABEL if width >= 100 else _LABEL_NARROW
-    each = max(_MIN_CELL, min(26, (width - label - 1) // max(1, count)))
-    return label, [label + 1 + index * each for index in range(count)], each
+def _names(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> list[Line]:
+    """The letters and names, in two lines if a name has too many words for one."""
+    room = grid.cell - 3
+    texts = {index: wrapped(columns[index].name, room) for index in grid.shown}
+    first, second = LineBuilder(), LineBuilder()
+    for start, index in zip(grid.starts, grid.shown, strict=True):
+        rest = " ".join(row.strip() for row in texts[index][1:])
+        first.at(start).put(f"{columns[index].letter} ", columns[index].token, bold=True)
+        first.put(clip_middle(texts[index][0], room, glyphs), bold=True)
+        second.at(start + 2).put(clip_middle(rest, room, glyphs) if rest else "", bold=True)
+    first.at(grid.width)
+    return [first.line(), second.line()] if any(len(rows) > 1 for rows in texts.values()) else [first.line()]
 
 
-def _names(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
-    _, starts, each = _columns_at(len(columns), width)
-    builder = LineBuilder()
-    for start, column in zip(starts, columns, strict=True):
-        builder.at(start).put(f"{column.letter} ", column.token, bold=True)
-        if glyphs.unicode and each >= 20:
-            builder.put(glyphs.bar_full * 2 + " ", column.token)
-        builder.put(clip(column.name, max(1, start + each - 1 - builder.column), glyphs), bold=True)
+def _states(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> Line:
+    builder = LineBuilder().put(left(" state", grid.label, glyphs), Token.MUTED)
+    for start, index in zip(grid.starts, grid.shown, strict=True):
+        state = columns[index].state
+        text = clip(f"{glyphs.state(state)} {state}", grid.cell - 3, glyphs)
+        builder.at(start + 2).put(text, STATE_TOKENS.get(state, Token.FG))
     return builder.line()
 
 
-def _states(columns: Sequence[CompareColumn], width: int, glyphs: Glyphs) -> Line:
-    label, starts, each = _columns_at(len(columns), width)
-    builder = LineBuilder().put(left(" state", label, glyphs), Token.MUTED)
-    for start, column in zip(starts, columns, strict=True):
-        text = clip(f"{glyphs.state(column.state)} {column.state}", each - 3, glyphs)
-        builder.at(start + 2).put(text, STATE_TOKENS.get(column.state, Token.FG))
-    return builder.line()
-
-
-def _row(row: ComparisonRow, count: int, width: int, glyphs: Glyphs) -> Line:
-    label, starts, each = _columns_at(count, width)
-    builder = LineBuilder().put(" " + left(row.label, label - 1, glyphs), Token.MUTED)
-    for index, (start, cell) in enumerate(zip(starts, row.cells, strict=True)):
-        best = index in row.best
+def _row(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Line:
+    builder = LineBuilder().put(" " + left(row.label, grid.label - 1, glyphs), Token.MUTED)
+    for start, index in zip(grid.starts, grid.shown, strict=True):
+        cell, best = row.cells[index], index in row.best
         builder.at(start).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
-        shown = cell if len(cell) <= each - 3 else cell.partition(" at ")[0]
-        shown = clip_middle(shown, each - 3, glyphs) if "/" in shown else clip(shown, each - 3, glyphs)
+        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0]
+        shown = clip_middle(shown, grid.cell - 3, glyphs) if "/" in shown else clip(shown, grid.cell - 3, glyphs)
         builder.at(start + 2).put(shown, token, bold=best)
     return builder.line()

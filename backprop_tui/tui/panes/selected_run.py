@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from backprop_tui.presentation.run_details import DetailSection
     from backprop_tui.tui.panes.details import DetailsTab
     from backprop_tui.tui.widgets.charts import MetricsTab, Steered
+    from backprop_tui.tui.widgets.group_pane import GroupPane
     from backprop_tui.tui.widgets.run_charts import RunCharts
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
@@ -45,12 +46,20 @@ MIN_CHART_ROWS = 10  # of the chart beside the log
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedRunView:
-    """`facts` stand at the right end of the heading; `log_path` is None before the first start."""
+class PaneHeading:
+    """The name of the selected run or group, the titles of its tabs, and facts for the right end."""
 
-    run_id: str
     name: str
     facts: str
+    tabs: Sequence[str] = TABS
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedRunView:
+    """`log_path` is None before the first start."""
+
+    run_id: str
+    heading: PaneHeading
     log_path: str | None
     live: bool  # its log may still grow
     failed: bool  # its log opens at the error
@@ -82,8 +91,9 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        name=sanitize(str(run.record["name"])),
-        facts=" · ".join(_facts(run, snapshot.moment.wall)),
+        heading=PaneHeading(
+            name=sanitize(str(run.record["name"])), facts=" · ".join(_facts(run, snapshot.moment.wall))
+        ),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -123,12 +133,17 @@ def _facts(run: KnownRun, now: float) -> Iterator[str]:
         yield f"slice {slice_text(run.run).replace('/', ' of ')}"
 
 
-def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
+def _group_facts(members: Sequence[KnownRun]) -> str:
+    ended = sum(run.status in ENDED for run in members)
+    return f"{len(members)} runs, {ended} ended"
+
+
+def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
     """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
     name = pane_title(_clipped_name(view, width, glyphs), focused=focused)
-    tabs = _tabs(tab, short=width < 70)
+    tabs = _tabs(view.tabs, tab, short=width < 70)
     tabs_at = 2 + width_of(name) + 2
     parts = [(2, name), (tabs_at, tabs)]
     facts = [Piece(clip(view.facts, 48, glyphs), Token.MUTED)]
@@ -138,13 +153,13 @@ def draw_selected_heading(view: SelectedRunView | None, tab: int, width: int, gl
     return heading(parts, width, glyphs, focused=focused)
 
 
-def _clipped_name(view: SelectedRunView, width: int, glyphs: Glyphs) -> str:
+def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
     return clip(view.name, max(8, width // 4), glyphs)
 
 
-def _tabs(chosen: int, *, short: bool) -> list[Piece]:
+def _tabs(titles: Sequence[str], chosen: int, *, short: bool) -> list[Piece]:
     pieces: list[Piece] = []
-    for index, title in enumerate(TABS):
+    for index, title in enumerate(titles):
         if index == chosen:
             pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
         elif short:
@@ -154,11 +169,11 @@ def _tabs(chosen: int, *, short: bool) -> list[Piece]:
     return pieces
 
 
-def tab_at(view: SelectedRunView | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
+def tab_at(view: PaneHeading | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
     if view is None:
         return None
     at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for index, title in enumerate(TABS):
+    for index, title in enumerate(view.tabs):
         size = len(title) + 4 if index == tab or width >= 70 else 3
         if at <= column < at + size:
             return index
@@ -178,7 +193,7 @@ class SelectedHeading(LineWidget):
             super().__init__()
             self.tab = tab
 
-    view: SelectedRunView | None = None
+    view: PaneHeading | None = None
     tab = LOG
 
     @on(events.Click)
@@ -188,8 +203,19 @@ class SelectedHeading(LineWidget):
             self.post_message(self.TabClicked(tab))
 
 
+class GroupRunOpened(Message):
+    """A run of the group that is shown is to be selected."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
 class SelectedRun(Vertical):
-    """The pane; the chosen tab stays chosen across runs, also while another one is borrowed for a run."""
+    """The pane of a run, or of a group while its row is selected.
+
+    The chosen tab stays chosen across runs, also while another one is borrowed for a run.
+    """
 
     class Changed(Message):
         """Another tab, another focus, or something else that the footer depends on."""
@@ -200,6 +226,7 @@ class SelectedRun(Vertical):
         self.tab = LOG
         self._chosen = LOG
         self.view: SelectedRunView | None = None
+        self._group: PaneHeading | None = None  # while a group is shown
         self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
         self._chart_source = charts
         self._chart_widgets: dict[int, LineWidget] = {}  # by tab
@@ -235,6 +262,23 @@ class SelectedRun(Vertical):
         self.mount(details, ScrollView(glyphs=self._glyphs, id=f"tab-{EVENTS}"))
         return details
 
+    @cached_property
+    def group_pane(self) -> GroupPane:
+        from backprop_tui.tui.widgets.group_pane import GroupPane
+
+        pane = GroupPane(self._chart_source, glyphs=self._glyphs, id="group")
+        self.mount(pane)
+        return pane
+
+    @property
+    def shows_group(self) -> bool:
+        return self._group is not None
+
+    @property
+    def chart_keys(self) -> RunCharts | GroupPane:
+        """What the keys for charts act on."""
+        return self.group_pane if self.shows_group else self.charts
+
     def mount_tabs(self) -> None:
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
@@ -251,10 +295,12 @@ class SelectedRun(Vertical):
 
     @property
     def tab_widget(self) -> ScrollView:
-        return self.query_one(f"#tab-{self.tab}", ScrollView)
+        return self.group_pane if self.shows_group else self.query_one(f"#tab-{self.tab}", ScrollView)
 
     def footer_actions(self) -> Sequence[Action]:
         """Returns what applies to the focused tab; empty when the actions of the run apply."""
+        if self.shows_group:
+            return self.group_pane.footer_actions() if self.has_focus_within else ()
         if self.log_view.has_focus:
             escapable = bool(self.log_view.check_action("end_search", ()))
             return log_footer(searching=self.log_view.is_searching, escapable=escapable)
@@ -265,6 +311,8 @@ class SelectedRun(Vertical):
     @property
     def content_rows(self) -> int | None:
         """How many rows the pane can fill, heading and card included; None while the log is being read."""
+        if self.shows_group:
+            return 1 + self.group_pane.content_rows
         rows = self._tab_rows()
         return None if rows is None else 1 + self._card_rows + rows
 
@@ -280,8 +328,12 @@ class SelectedRun(Vertical):
 
     def choose(self, tab: int) -> None:
         """Shows another tab, for the runs that are selected later too."""
-        self._chosen = tab % len(TABS)
-        self._show_tab(self._chosen)
+        if self.shows_group:
+            self.group_pane.choose(tab)
+            self._tab_changed()
+        else:
+            self._chosen = tab % len(TABS)
+            self._show_tab(self._chosen)
 
     def borrow(self, tab: int | None) -> None:
         """Shows another tab until the next call; None is the chosen one again."""
@@ -290,21 +342,48 @@ class SelectedRun(Vertical):
             self._show_tab(tab)
 
     def _show_tab(self, tab: int) -> None:
-        """Shows a tab; it takes the focus if the old one had it."""
-        focused = self.has_focus_within
         self.tab = tab
         _ = self.charts, self.details  # mounts the tabs
-        for number in range(len(TABS)):
-            self.query_one(f"#tab-{number}", ScrollView).display = number == self.tab
-        self.query_one("#log-and-chart").display = self.tab == LOG
-        if focused:
-            self.screen.set_focus(self.tab_widget)
+        self._show_widgets()
+        self._tab_changed()
+
+    def _tab_changed(self) -> None:
         self.paint()
         self.post_message(self.Changed())
+
+    def _show_widgets(self) -> None:
+        """Shows the widgets of the tab, or of the group; the new ones take the focus from the old."""
+        focused = self.has_focus_within
+        tab = None if self.shows_group else self.tab
+        for number in range(len(TABS)):
+            for widget in self.query(f"#tab-{number}"):
+                widget.display = number == tab
+        self.query_one("#log-and-chart").display = tab == LOG
+        if self.shows_group or "group_pane" in self.__dict__:
+            self.group_pane.display = self.shows_group
+        if focused:
+            self.screen.set_focus(self.tab_widget)
+
+    def show_group(self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout) -> None:
+        """Shows the table of a group in place of the tabs of a run."""
+        from backprop_tui.tui.panes.group import TABS as GROUP_TABS
+
+        shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
+        self._shown = (None, snapshot, layout)
+        if shown is None:
+            self._show_widgets()
+        if self._chart_widgets:
+            self._show_charts()
+        if layout.selected_rows:
+            self.group_pane.show_group(name, members)
+            self.paint()
 
     def show_run(self, run: KnownRun | None, snapshot: Snapshot, layout: Layout) -> None:
         """Shows a run, or the same one later; nothing is drawn while the layout has no room for the pane."""
         self._shown = (run, snapshot, layout)
+        if self._group is not None:
+            self._group = None
+            self._show_widgets()
         if layout.selected_rows:
             view = selected_run_view(snapshot, None if run is None else run.id)
             if view is None or self.view is None or view.run_id != self.view.run_id:
@@ -329,9 +408,14 @@ class SelectedRun(Vertical):
         if width <= 0:
             return
         heading = self.query_one(SelectedHeading)
-        heading.view, heading.tab = self.view, self.tab
-        heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
+        heading.view = self._group or (None if self.view is None else self.view.heading)
+        heading.tab = self.group_pane.tab if self.shows_group else self.tab
+        focused = self.has_focus_within
+        heading.show([draw_selected_heading(heading.view, heading.tab, width, self._glyphs, focused=focused)])
         card = self.query_one("#card", LineWidget)
+        if self.shows_group:
+            card.display = False
+            return
         lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
         if lines and height > len(lines) + 8:

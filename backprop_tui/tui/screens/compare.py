@@ -1,7 +1,8 @@
-"""The Compare screen, for up to six runs: its keys, and the reading of what it shows."""
+"""The Compare screen, for any number of runs: its keys, and the reading of what it shows."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -12,10 +13,19 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
-from backprop_tui.plotting.track import PlottedSeriesCache
+from backprop_tui.domain.status import ENDED
+from backprop_tui.presentation.compare import ComparedRun
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import COMPARE_ACTIONS, bindings
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
-from backprop_tui.tui.charts.compare import MAX_RUNS, CompareView, compare_view, compared_run, draw_compare
+from backprop_tui.tui.charts.compare import (
+    CompareCache,
+    CompareView,
+    compare_view,
+    compared_run,
+    draw_compare,
+    shown_columns,
+)
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.glyphs import Glyphs
@@ -25,11 +35,12 @@ from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.charts import ComparePage, Steered
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
 
-_FOOTER = COMPARE_ACTIONS[:10]
+_FOOTER = COMPARE_ACTIONS[:12]
+_READ_AT_ONCE = 16  # runs
 
 
 class CompareScreen(DismissOnce, Screen[None]):
-    """Compares runs of the snapshot that `snapshot` returns."""
+    """Compares runs of the snapshot that `snapshot` returns, with the pinned one or else the first as the baseline."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE_ACTIONS)
 
@@ -37,14 +48,16 @@ class CompareScreen(DismissOnce, Screen[None]):
         self, run_ids: Sequence[str], snapshot: Callable[[], Snapshot], charts: ChartSource, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
-        self._run_ids = tuple(run_ids)[:MAX_RUNS]
+        self._run_ids = tuple(run_ids)
         self._snapshot = snapshot
         self._charts = charts
         self._glyphs = glyphs
         self._figures: dict[str, ChartData] = {}
         self._choices = ChartChoices()
-        self._tracks = PlottedSeriesCache()
+        self._cache = CompareCache()
         self._all_options = False
+        self._first = 1  # the first column beside the baseline
+        self._shown: tuple[int, ...] = ()
         self.view: CompareView | None = None
 
     def compose(self) -> ComposeResult:
@@ -63,22 +76,49 @@ class CompareScreen(DismissOnce, Screen[None]):
         self.run_worker(self._read(), group="charts", exclusive=True)
 
     async def _read(self) -> None:
-        figures = await self._charts.read(self._run_ids)
-        self._figures = {run.run_id: run for run in figures}
-        self.paint()
-        caught_up = all(run.caught_up for run in figures)
-        self.set_timer(CHART_SECONDS if caught_up else CATCHING_UP_SECONDS, self._start_reading)
+        """Reads what is new or may have grown, and computes the curves in a thread: the keys then find them there."""
+        due = [run.id for run in self._runs() if self._may_have_grown(run)]
+        new = [run_id for run_id in due if run_id not in self._figures]
+        figures = await self._charts.read(new[:_READ_AT_ONCE] or due)
+        self._figures |= {run.run_id: run for run in figures}
+        self.view = await asyncio.to_thread(self._compute, self._compared())
+        self.draw()
+        is_complete = len(new) <= _READ_AT_ONCE and all(run.caught_up for run in figures)
+        self.set_timer(CHART_SECONDS if is_complete else CATCHING_UP_SECONDS, self._start_reading)
+
+    def _may_have_grown(self, run: KnownRun) -> bool:
+        data = self._figures.get(run.id)
+        return data is None or not data.caught_up or run.status not in ENDED
+
+    def _runs(self) -> list[KnownRun]:
+        """The runs that still exist, the baseline first."""
+        snapshot = self._snapshot()
+        runs = [run for run in map(snapshot.find, self._run_ids) if run is not None]
+        return sorted(runs, key=lambda run: not run.record.get("baseline"))
+
+    def _compared(self) -> list[ComparedRun]:
+        return [compared_run(run, self._figures.get(run.id)) for run in self._runs()]
+
+    def _compute(self, compared: Sequence[ComparedRun]) -> CompareView:
+        moment, shown = self._snapshot().moment, shown_columns(len(compared), self.size.width, self._first)
+        return compare_view(
+            compared, self._choices, moment, all_options=self._all_options, shown=shown, cache=self._cache
+        )
 
     @on(events.Resize)
     def paint(self) -> None:
-        snapshot = self._snapshot()
-        runs = [run for run in map(snapshot.find, self._run_ids) if run is not None]
-        compared = [compared_run(run, self._figures.get(run.id)) for run in runs]
-        self.view = compare_view(
-            compared, self._choices, snapshot.moment, all_options=self._all_options, tracks=self._tracks
-        )
+        self.view = self._compute(self._compared())
+        self.draw()
+
+    def draw(self) -> None:
+        if self.view is None:
+            return
         width, height = self.size
-        page = draw_compare(self.view, width, max(1, height - 1), self._glyphs, all_options=self._all_options)
+        everything = self._all_options
+        page = draw_compare(
+            self.view, width, max(1, height - 1), self._glyphs, all_options=everything, first=self._first
+        )
+        self._shown = page.shown
         self._page.show_page(page, self.view.chart)
         self.query_one(FooterBar).show_actions(_FOOTER, width)
 
@@ -86,6 +126,23 @@ class CompareScreen(DismissOnce, Screen[None]):
     async def _footer_clicked(self, message: FooterBar.Clicked) -> None:
         if message.action in _FOOTER:
             await self.run_action(message.action.command)
+
+    def action_columns(self, by: int) -> None:
+        """Scrolls by the columns that fit, in either direction."""
+        if self.view is not None:
+            size = max(1, len(self._shown) - 1)
+            self._first = max(1, min(self._first + by * size, len(self.view.columns) - size))
+            self.paint()
+
+    def action_best(self) -> None:
+        """Shows the column of the best run, and says by what it is the best."""
+        if self.view is None:
+            return
+        if self.view.best is not None and self.view.best not in self._shown:
+            self._first = self.view.best
+            self.paint()
+        column = "" if self.view.best is None else f": {self.view.columns[self.view.best].name}"
+        self.notify(f"{self.view.best_text[0].upper()}{self.view.best_text[1:]}{column}", markup=False, timeout=5)
 
     def action_metric(self) -> None:
         if self.view is None or not self.view.metric_names:

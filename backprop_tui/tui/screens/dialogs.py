@@ -18,7 +18,6 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.objective import rank_records, shown_text
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import LOG, METRICS, RUNS
 from backprop_tui.tui.bridge import Bridge
@@ -214,21 +213,20 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
 
     def action_compare(self) -> None:
-        from backprop_tui.tui.charts.compare import MAX_RUNS
+        """Compares the marked runs; of a selected group shows the curves."""
         from backprop_tui.tui.screens.compare import CompareScreen
 
         targets = self._targets()
         if targets is None:
             return
-        runs = targets.runs
-        if len(runs) < 2:
+        if self.selected.shows_group and not self.state.marked:
+            self.selected.group_pane.next_color()
+            self.paint_selected()
+            return
+        if len(targets.runs) < 2:
             self.tell("Mark two runs or more with space, then compare them", bad=True)
             return
-        ids = [run.id for run in runs]
-        if len(runs) > MAX_RUNS:
-            ranking = rank_records(run.record for run in runs)
-            self.tell(f"Showing {shown_text(ranking, MAX_RUNS, len(runs))}")
-            ids = ranking.order[:MAX_RUNS]
+        ids = [run.id for run in targets.runs]
         self.app.push_screen(CompareScreen(ids, lambda: self.snapshot, self._charts, glyphs=self.glyphs))
 
     def action_copy(self) -> None:

@@ -9,7 +9,7 @@ from textual import on
 from textual.binding import BindingType
 
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.objective import rank_records
+from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
 from backprop_tui.tui.layout import Zoom
@@ -18,7 +18,7 @@ from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_prob
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, GroupRunOpened
 from backprop_tui.tui.screens.dialogs import DialogsScreen
 from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
@@ -46,7 +46,8 @@ class MainScreen(DialogsScreen):
 
     @on(FooterBar.Clicked)
     async def _footer_clicked(self, message: FooterBar.Clicked) -> None:
-        owners = {Scope.LOG: self.selected.log_view, Scope.METRICS: self.selected.tab_widget}
+        tab = self.selected.tab_widget
+        owners = {Scope.LOG: self.selected.log_view, Scope.METRICS: tab, Scope.GROUP: tab}
         await owners.get(message.action.scope, self).run_action(message.action.command)
 
     # Moving around
@@ -156,10 +157,31 @@ class MainScreen(DialogsScreen):
             self.tell("Select a group first" if self.state.row else self._why_no_run(), bad=True)
             return
         ranking = rank_records(run.record for run in members)
-        if ranking.best is not None:
-            self.go_to(ranking.best[0])
+        best = best_of(ranking)
+        if best is not None:
+            self.go_to(best[0])
+            self.tell(f"Best {best[1]} {best[2]}")
         else:
             self.tell(f"No run is the best: {sanitize(str(ranking.problem))}", bad=True)
+
+    @on(GroupRunOpened)
+    def _run_of_group_opened(self, message: GroupRunOpened) -> None:
+        self.go_to(message.run_id)
+        self.set_focus(self.runs_table)
+
+    def action_pin(self) -> None:
+        """Pins the run under the cursor as the baseline of its group, or unpins it."""
+        self._follow_cursor()
+        pane = self.selected.group_pane if self.selected.shows_group else None
+        if pane is not None and not pane.has_focus:
+            self.tell("Choose a row of the table first: tab, j and k, then P", bad=True)
+            return
+        run = self.snapshot.find(self.state.row if pane is None else pane.run_id)
+        if run is None or run.record.get("group") is None:
+            self.tell("Select a run of a group first", bad=True)
+            return
+        is_pinned = bool(run.record.get("baseline")) if pane is None else pane.is_pinned
+        self.work(self._run_actions.pin(run, pinned=not is_pinned))
 
     # How the runs are shown
 
@@ -299,31 +321,32 @@ class MainScreen(DialogsScreen):
         self.selected.log_view.action_wrap()
 
     def action_next_metric(self) -> None:
-        if self.selected.charts.next_metric():
+        if self.selected.chart_keys.next_metric():
             self.selected.choose(METRICS)
 
     def action_metrics_grid(self) -> None:
-        self.selected.choose(METRICS)
-        self.selected.charts.switch_grid()
+        if not self.selected.shows_group:
+            self.selected.choose(METRICS)
+        self.selected.chart_keys.switch_grid()
 
     def action_axis(self) -> None:
-        self.selected.charts.next_axis()
+        self.selected.chart_keys.next_axis()
 
     def action_plan(self) -> None:
         self.selected.charts.switch_plan()
 
     def action_log_scale(self) -> None:
-        self.selected.charts.switch_log_scale()
+        self.selected.chart_keys.switch_log_scale()
 
     def action_smooth(self) -> None:
-        self.tell(f"Smoothing: {self.selected.charts.next_smoothing()}")
+        self.tell(f"Smoothing: {self.selected.chart_keys.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.charts.zoom(closer=True)
+        self.selected.chart_keys.zoom(closer=True)
         self.paint_selected()
 
     def action_zoom_out(self) -> None:
-        self.selected.charts.zoom(closer=False)
+        self.selected.chart_keys.zoom(closer=False)
         self.paint_selected()
 
     def action_export(self) -> None:
@@ -331,7 +354,7 @@ class MainScreen(DialogsScreen):
 
     async def _export(self) -> None:
         try:
-            path = await self.selected.charts.export()
+            path = await self.selected.chart_keys.export()
         except OSError as error:
             self.tell(f"Nothing was exported: {error.strerror}", bad=True)
             return

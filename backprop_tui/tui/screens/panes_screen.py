@@ -178,7 +178,11 @@ class PanesScreen(RuledScreen):
     @on(SelectedRun.Changed)
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
-        self.selected.show_run(self.state.selected_run(self.snapshot), self.snapshot, self._layout_now)
+        if self.state.is_group_row:
+            members = self.state.group_members(self.snapshot)
+            self.selected.show_group(str(self.state.group(self.snapshot)), members, self.snapshot, self._layout_now)
+        else:
+            self.selected.show_run(self.state.selected_run(self.snapshot), self.snapshot, self._layout_now)
         self._paint_footer()
 
     @on(events.ScreenSuspend)
@@ -320,8 +324,9 @@ class PanesScreen(RuledScreen):
         run = self.state.selected_run(self.snapshot)
         self._bridge.select(None if run is None else run.id)
         self._held = None
-        self.selected.borrow(self._tab_of(run))
-        self._follow_held()
+        if not self.state.is_group_row:
+            self.selected.borrow(self._tab_of(run))
+            self._follow_held()
 
     def _tab_of(self, run: KnownRun | None) -> int | None:
         """The log of a run that failed or is starting, the first time that it is selected; else the chosen tab."""

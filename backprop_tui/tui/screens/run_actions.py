@@ -56,6 +56,9 @@ class RunActions:
         elif runs and await self._confirm("Kill", f"Kill {targets.named(runs)} now, without time to save?", "kill"):
             self._report(await self._commands.stop(_ids(runs), now=True))
 
+    async def pin(self, run: KnownRun, *, pinned: bool) -> None:
+        self._report(await self._commands.pin_baseline(run.id, str(run.record["group"]), pinned=pinned))
+
     async def pause(self, targets: Targets) -> None:
         """Pauses the running ones; when all of them are paused, continues them."""
         runs = self._applicable("pause", targets)

@@ -18,7 +18,7 @@ from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import GpuUser, MachineView, draw_machine, machine_view
-from backprop_tui.tui.panes.selected_run import TABS, draw_selected_heading, selected_run_view, tab_at
+from backprop_tui.tui.panes.selected_run import TABS, PaneHeading, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
 from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
@@ -214,7 +214,7 @@ def test_events_stand_newest_first() -> None:
 
 
 def test_each_tab_is_found_where_it_is_drawn() -> None:
-    view = selected_run_view(snapshot(running("nano")), "nano")
+    view = PaneHeading(name="nano", facts="7f3a2c · attempt 1")
     for width in (62, 80, 120):
         for tab in range(len(TABS)):
             text = text_of(draw_selected_heading(view, tab, width, UNICODE, focused=True))

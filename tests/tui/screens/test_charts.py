@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textual import events
 from textual.pilot import Pilot
 
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
@@ -24,6 +23,7 @@ from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.charts.runs import chart_data
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, gpu, running, sample, snapshot
+from tests.tui.sweep import sweep_runs
 
 RUNS = (running("nano", step=590, total_steps=1000, metrics={"loss": 2.1}), running("vit"), ended("good"))
 
@@ -287,9 +287,9 @@ async def test_marked_runs_are_compared() -> None:
         assert isinstance(screen, CompareScreen)
         page = screen.query_one("#compare", ScrollView)
         assert "Compare 2 runs" in page.shown_text
-        assert "loss by step" in page.shown_text
+        assert "val_loss by step" in page.shown_text  # the objective
         await stage.press("h", "i")
-        assert "loss (at 580)" in page.shown_text
+        assert "val_loss (at 400)" in page.shown_text
         assert "by step, zoomed" in page.shown_text
         await stage.press("escape")
         assert "zoomed" not in page.shown_text
@@ -304,18 +304,39 @@ async def test_marked_runs_are_compared() -> None:
         assert stage.pilot.app.screen is stage.main
 
 
-async def test_the_best_of_many_runs_are_compared() -> None:
-    values = [(f"run{number}", 1.0 + number) for number in range(9)]
-    many = [
-        ended(name, group="sweep", metrics={"val_loss": value}, best={"val_loss": Extreme(value, 1)})
-        for name, value in values
-    ]
-    async with staged(now=snapshot(*reversed(many))) as stage:
-        await stage.press("c")
-        assert "Showing the 6 best of 9 by val_loss" in stage.said
+async def test_any_number_of_runs_is_compared_and_the_columns_are_scrolled_beside_the_baseline() -> None:
+    runs = [replace(run, record=run.record | {"baseline": run.id == "3e3s2"}) for run in sweep_runs()]
+    async with staged(now=snapshot(*runs), size=(80, 24)) as stage:
+        await stage.press("j", *["space"] * len(runs), "c")
         screen = stage.pilot.app.screen
         assert isinstance(screen, CompareScreen)
-        assert stage.charts.read_of[-1] == tuple(f"run{number}" for number in range(6))
+        page = screen.query_one("#compare", ScrollView)
+        lines = page.shown_text.splitlines()
+        assert "Compare 12 runs  A B-D  [ ] more" in lines[0]
+        assert "best F, val_loss 0.03000" in lines[0]
+        assert lines[1].split() == ["A", "3e-3", "2", "B", "1e-3", "1", "C", "1e-3", "2", "D", "1e-3", "3"]
+        rows = {line[:17].strip(): line[17:].split() for line in lines if line.startswith(" ")}
+        assert rows["val_loss - A"] == ["A", "0", "0", "0"]  # the curves of the test are all the same
+        assert rows["mean of seeds"] == ["0.045", "±0.013", *["0.131", "±0.013"] * 3]
+        assert len(lines) == 23
+        assert max(map(len, lines)) <= 80
+        await stage.press("right_square_bracket")
+        assert page.shown_text.splitlines()[1].split()[:6] == ["A", "3e-3", "2", "E", "1e-3", "4"]
+        await stage.press("left_square_bracket", "b")
+        assert page.shown_text.splitlines()[1].split()[3:6] == ["F", "3e-3", "1"]
+        assert "Best F, val_loss 0.03000: 3e-3 1" in stage.said
+
+
+async def test_the_cursor_of_the_chart_moves_no_row_of_the_comparison() -> None:
+    async with staged() as stage:
+        await stage.press("space", "space", "c")
+        page = stage.pilot.app.screen.query_one("#compare", ScrollView)
+        before = page.shown_text.splitlines()
+        await stage.press("h")
+        after = page.shown_text.splitlines()
+        labels = [[line[:20] for line in lines[1:12]] for lines in (before, after)]
+        assert [label for label in labels[0] if label not in labels[1]] == [" val_loss (last)    "]
+        assert labels[1][labels[0].index(" val_loss (last)    ")].startswith(" val_loss (at 400)")
 
 
 async def test_keys_that_arrive_together_go_to_the_pane_that_the_key_before_chose() -> None:

@@ -1,0 +1,258 @@
+"""The table and the curves of a selected group, driven by keys and mouse."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from textual.pilot import Pilot
+
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.charts.source import ChartData
+from backprop_tui.tui.glyphs import ASCII
+from backprop_tui.tui.lines import Token
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.selected_run import SelectedHeading
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.theme import Preferences
+from backprop_tui.tui.widgets.group_pane import GroupPane
+from tests.tui.charts.runs import series
+from tests.tui.doubles import FakeBridge, FakeCommands
+from tests.tui.snapshots import running, snapshot
+from tests.tui.sweep import GROUP, MEANS, sweep_run, sweep_runs
+
+
+@dataclass
+class SweepCharts:
+    """A falling validation loss for each run; remembers what was read."""
+
+    read_of: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
+        self.read_of.append(tuple(run_ids))
+        return [self._data(run_id) for run_id in run_ids]
+
+    def _data(self, run_id: str) -> ChartData:
+        end = zlib.crc32(run_id.encode()) % 100 / 1000
+        values = [end + 0.6 * math.exp(-place / 8) for place in range(30)]
+        metrics = {name: series(name, values, every=18) for name in ("val_loss", "val_acc")}
+        return ChartData(run_id=run_id, metrics=metrics)
+
+    async def export(self, run_id: str, path: str) -> str:
+        return path
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Stage:
+    """A dashboard with a group."""
+
+    pilot: Pilot[int]
+    charts: SweepCharts
+    commands: FakeCommands
+
+    @property
+    def main(self) -> MainScreen:
+        return next(screen for screen in self.pilot.app.screen_stack if isinstance(screen, MainScreen))
+
+    @property
+    def pane(self) -> GroupPane:
+        return self.main.query_one(GroupPane)
+
+    def shows_pane(self) -> bool:
+        return self.pane.display
+
+    @property
+    def heading(self) -> str:
+        return self.main.query_one(SelectedHeading).shown_text
+
+    @property
+    def footer(self) -> str:
+        return self.main.query_one(FooterBar).shown_text
+
+    @property
+    def cursor(self) -> str:
+        """The row of the table that is painted as the selected one."""
+        return "" if self.pane._cursor is None else self.pane.line_text(self.pane._cursor).strip()
+
+    @property
+    def messages(self) -> str:
+        return " ".join(notice.message for notice in self.pilot.app._notifications)
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
+
+    async def wait_for(self, condition: Callable[[], object]) -> None:
+        """Waits for what a thread computes."""
+        for _ in range(400):
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+            await self.pilot.pause()
+        pytest.fail(f"it did not come:\n{self.pane.shown_text}")
+
+
+@asynccontextmanager
+async def staged(
+    *runs: KnownRun, size: tuple[int, int] = (120, 40), preferences: Preferences | None = None
+) -> AsyncIterator[Stage]:
+    charts, commands = SweepCharts(), FakeCommands()
+    bridge = FakeBridge(snapshot(*(runs or sweep_runs())))
+    app = Dashboard(bridge, commands, preferences or Preferences(), charts=charts)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        yield Stage(pilot, charts, commands)
+
+
+def pinned(run_id: str) -> list[KnownRun]:
+    return [replace(run, record=run.record | {"baseline": run.id == run_id}) for run in sweep_runs()]
+
+
+async def test_a_selected_group_shows_its_table_and_a_selected_run_its_own_tabs() -> None:
+    async with staged() as stage:
+        assert "1 Table  2 Curves" in stage.heading
+        lines = stage.pane.shown_text.splitlines()
+        assert lines[0].startswith(" best first by val_loss, lower is better")
+        assert lines[2].split()[:4] == ["★", "3e-3", "4/4", "0.045"]
+        assert [line.split()[0] for line in lines[3:5]] == ["1e-2", "1e-3"]
+        await stage.press("j")
+        assert "1 Log" in stage.heading
+        assert not stage.shows_pane()
+        await stage.press("k")
+        assert stage.shows_pane()
+        assert "1 Table" in stage.heading
+
+
+async def test_rows_are_unfolded_to_their_seeds_and_opened() -> None:
+    async with staged() as stage:
+        await stage.press("tab", "j", "l")
+        assert stage.cursor.startswith("1e-2")
+        await stage.press("j", "j")
+        assert "seed=2" in stage.cursor
+        await stage.press("h")
+        assert stage.cursor.startswith("1e-2")
+        assert "seed=" not in stage.pane.shown_text
+        await stage.press("k", "enter")
+        assert stage.main.state.row == "3e3s1"  # the best of the setting
+        assert stage.main.runs_table.has_focus
+
+
+async def test_a_click_chooses_a_row() -> None:
+    async with staged() as stage:
+        await stage.pilot.click(GroupPane, offset=(10, 4))
+        await stage.pilot.pause()
+        assert stage.cursor.startswith("1e-3")
+
+
+async def test_the_baseline_is_pinned_and_unpinned_by_a_key() -> None:
+    async with staged() as stage:
+        await stage.press("P")
+        assert "Choose a row of the table first" in stage.messages
+        await stage.press("tab", "j", "P")
+        assert stage.commands.calls == [("pin", "1e2s1", GROUP)]
+        await stage.press("escape", "j", "P")
+        assert stage.commands.calls[1:] == [("pin", "1e3s1", GROUP)]
+    async with staged(*pinned("3e3s2")) as stage:
+        lines = stage.pane.shown_text.splitlines()
+        assert "Δ baseline  spread of seeds" in lines[1]
+        assert "+0.086  exceeds, p < 0.001" in lines[4]
+        await stage.press("tab")
+        assert "P unpin" in stage.footer
+        await stage.press("P")
+        assert stage.commands.calls == [("unpin", "3e3s1", GROUP)]
+
+
+async def test_another_metric_is_compared() -> None:
+    async with staged() as stage:
+        await stage.press("m")
+        await stage.wait_for(lambda: "best first by val_acc, higher is better" in stage.pane.shown_text)
+        assert "1 Table" in stage.heading
+        await stage.press("m")
+        await stage.wait_for(lambda: "best first by val_loss" in stage.pane.shown_text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_the_table_fits_the_screen_with_what_matters_most(size: tuple[int, int]) -> None:
+    async with staged(*pinned("3e3s2"), size=size) as stage:
+        await stage.press("tab")
+        text = stage.pane.shown_text
+        assert all(word in text for word in ("val_loss best", "0.131 ±0.013", "Δ baseline", "+0.086"))
+        assert max(map(len, text.splitlines())) <= stage.pane.size.width
+        assert stage.cursor.startswith("★")
+
+
+async def test_the_curves_of_all_runs_are_coloured_by_an_argument_and_read_in_parts() -> None:
+    runs = [sweep_run(f"--lr {index // 4 + 1} --seed {index % 4}", 1.0, run_id=f"r{index}") for index in range(40)]
+    async with staged(*runs) as stage:
+        assert not any(set(read) & {run.id for run in runs[1:]} for read in stage.charts.read_of)
+        await stage.press("c")
+        await stage.wait_for(lambda: len({run_id for read in stage.charts.read_of for run_id in read}) == 40)
+        assert max(len(read) for read in stage.charts.read_of) <= 16
+        await stage.wait_for(lambda: stage.pane.curves is not None and stage.pane.curves.read == 40)
+        curves = stage.pane.curves
+        assert curves is not None
+        assert len(curves.overlay.chart.curves) == 40
+        assert [entry.value for entry in curves.legend] == [str(lr) for lr in range(1, 11)]
+        tokens = [entry.token for entry in curves.legend]
+        assert (tokens[0], tokens[-1]) == (Token.RAMP_1, Token.RAMP_6)
+        assert tokens == sorted(tokens)
+        assert "by lr" in stage.pane.shown_text
+        await stage.press("c")
+        await stage.wait_for(lambda: "by seed" in stage.pane.shown_text)
+        reads = len(stage.charts.read_of)
+        await stage.press("L", "x", "i")
+        await stage.wait_for(lambda: "by time, log scale, zoomed" in stage.pane.shown_text)
+        assert len(stage.charts.read_of) == reads  # what has ended is read once
+
+
+async def test_in_ascii_and_for_categories_the_letters_tell_the_values() -> None:
+    runs = [sweep_run(f"--opt {opt} --seed {seed}", 1.0) for opt in ("adam", "sgd") for seed in (1, 2)]
+    async with staged(*runs, preferences=Preferences(glyphs=ASCII)) as stage:
+        await stage.press("c")
+        await stage.wait_for(lambda: stage.pane.curves is not None and stage.pane.curves.read == 4)
+        await stage.wait_for(lambda: "AA A adam x2  BB B sgd x2" in stage.pane.shown_text)
+        assert stage.pane.shown_text.count("B") > 20
+        assert stage.pane.curves is not None
+        assert len({entry.token for entry in stage.pane.curves.legend}) == 2
+
+
+async def test_what_runs_waits_or_failed_is_counted_beside_the_mean() -> None:
+    runs = [
+        sweep_run("--lr 1 --seed 1", 0.1),
+        sweep_run("--lr 1 --seed 2", 0.2, Status.FAILED),
+        sweep_run("--lr 1 --seed 3", 0.2, Status.RUNNING),
+        sweep_run("--lr 1 --seed 4", None, Status.QUEUED),
+        sweep_run("--lr 2 --seed 1", 0.05, Status.RUNNING),
+    ]
+    async with staged(*runs) as stage:
+        lines = stage.pane.shown_text.splitlines()
+        assert "1/4 ✗1 ►1 ◌1" in lines[2]
+        assert "~0.05000" in lines[3]
+        assert "★" in lines[2]
+
+
+async def test_a_later_snapshot_changes_the_table_and_a_group_that_is_left_reads_nothing() -> None:
+    async with staged() as stage:
+        changed = [sweep_run(f"--lr {lr} --seed 1", mean + 1, run_id=f"new{lr}") for lr, mean in MEANS.items()]
+        stage.main.take(snapshot(*changed, running("alone")))
+        await stage.pilot.pause()
+        assert "1.045" in stage.pane.shown_text
+        await stage.press("c")
+        await stage.wait_for(lambda: stage.pane.curves is not None and stage.pane.curves.read == 3)
+        reads = [read for read in stage.charts.read_of if len(read) == 3]
+        stage.main.go_to("alone")
+        await stage.pilot.pause()
+        assert "1 Log" in stage.heading
+        assert [read for read in stage.charts.read_of if len(read) == 3] == reads
