@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,18 +14,20 @@ from backprop_tui.client.command_line import Program
 from backprop_tui.client.handles import resolve_one
 from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
 from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
+from backprop_tui.client.runs import created
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import spec_from_settings
 from backprop_tui.client.training_source import source_of
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_placeholder
 from backprop_tui.domain.command_lines import TargetKind, argument_start, find_target, name_of_path
-from backprop_tui.domain.errors import StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import option_syntax
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import recent_records, unfinished_views
 
 
 def request_of(run: Run, settings: Settings) -> RunRequest:
@@ -76,6 +79,18 @@ def request_like(run: Run, settings: Settings) -> RunRequest:
         name = base
     usual = name_of_path(run.spec.script) if run.spec.script is not None else find_target(run.spec.command).name
     return replace(request, name=None if name == usual else name, note=None, group=None, priority=None, after=())
+
+
+def newest_requests(session: ClientSession, count: int) -> list[RunRequest]:
+    """Requests like the newest runs, newest first, without values of variables; unreadable runs are left out."""
+    settings = session.settings()
+    requests: list[RunRequest] = []
+    records = {view.run.id: view.record for view in unfinished_views(session.home)} | recent_records(session.home)
+    for record in sorted(records.values(), key=created, reverse=True)[:count]:
+        with suppress(BackpropError):
+            run = RunDirectory(session.home.run_folder(str(record["id"]))).read()
+            requests.append(replace(request_like(run, settings), env=()))
+    return requests
 
 
 def _unusual(spec: Spec, usual: Spec, name: str) -> object:

@@ -18,7 +18,7 @@ _ATTACHED = re.compile(r"(-[A-Za-z])(\d[\d.e+-]*)")  # -b8
 _ASSIGNMENT = re.compile(r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*")  # lr=0.1, of Hydra also +lr=0.1
 
 
-_Identity = tuple[str, int]  # the key of an argument, and how many of the same key come before it
+Identity = tuple[str, int]  # the key of an argument, and how many of the same key come before it
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +66,8 @@ class Argument:
 
 
 def quoted(word: str) -> str:
-    """A word in quotes if it needs them to stay one word; `*` and `[1,2]` do not, since no shell reads it."""
-    try:
-        return word if shlex.split(word) == [word] else shlex.quote(word)
-    except ValueError:
-        return shlex.quote(word)
+    """A word in quotes if it needs them to stay as it is; `*` and `[1,2]` do not, since no shell reads it."""
+    return word if re.fullmatch(r"[^\s'\"\\~][^\s'\"\\]*", word) else shlex.quote(word)
 
 
 def parse_arguments(words: Sequence[str], syntax: OptionSyntax | None = None) -> list[Argument]:
@@ -121,10 +118,10 @@ def compare_arguments(
 
     The second `--data` is paired with the second one, the third positional word with the third.
     """
-    left = dict(zip(_identities(before), before, strict=True))
-    right = dict(zip(_identities(now), now, strict=True))
-    removed: dict[_Identity | None, list[Argument]] = defaultdict(list)  # by the one before them that is still there
-    last: _Identity | None = None
+    left = dict(zip(identities(before), before, strict=True))
+    right = dict(zip(identities(now), now, strict=True))
+    removed: dict[Identity | None, list[Argument]] = defaultdict(list)  # by the one before them that is still there
+    last: Identity | None = None
     for identity, argument in left.items():
         if identity in right:
             last = identity
@@ -136,9 +133,9 @@ def compare_arguments(
     return pairs
 
 
-def _identities(arguments: Sequence[Argument]) -> list[_Identity]:
+def identities(arguments: Sequence[Argument]) -> list[Identity]:
     counts: Counter[str] = Counter()
-    identities: list[_Identity] = []
+    identities: list[Identity] = []
     for argument in arguments:
         identities.append((argument.key, counts[argument.key]))
         counts[argument.key] += 1
@@ -157,9 +154,9 @@ def change_arguments(arguments: Sequence[str], changes: Sequence[str], syntax: O
     before, given = parse_arguments(arguments, syntax), parse_arguments(changes, syntax)
     _check_positional(before, given)
     keys = {argument.key for argument in given}
-    replacements = dict(zip(_identities(given), given, strict=True))
+    replacements = dict(zip(identities(given), given, strict=True))
     changed: list[Argument] = []
-    for identity, argument in zip(_identities(before), before, strict=True):
+    for identity, argument in zip(identities(before), before, strict=True):
         replacement = replacements.pop(identity, None)
         if replacement is not None:
             changed.append(replace(replacement, name=argument.name, joint=argument.joint))

@@ -7,10 +7,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from backprop_tui.client.session import ClientSession
+from backprop_tui.client.session import ClientSession, current_directory
+from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -20,12 +22,13 @@ from backprop_tui.store.home import Home
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
-    from backprop_tui.client.command_line import Program
     from backprop_tui.client.control import AnyControlRequest
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
+    from backprop_tui.client.submit import SubmissionPlan
     from backprop_tui.config.load import Settings
 
+_RECENT_RUNS = 20
 ResultT = TypeVar("ResultT")
 
 
@@ -55,17 +58,43 @@ class CommandResult:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunSource:
+    """The run that a form begins with: the words of `run` for it, and what its script says about its options.
+
+    `advised` is the option that the cause of its failure advises to change, with its value then and the one to try.
+    """
+
+    run_id: str
+    name: str
+    words: tuple[str, ...]
+    syntax: OptionSyntax
+    advised: tuple[str, str, str] | None = None
+    warning: str | None = None
+    to_edit: bool = False
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StartVerdict:
     """How many of this many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
-    found, None if there is no script.
+    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
     """
 
     starts: int
     runs: int
     message: str
     python: str | None = None
+    warning: str | None = None
+    syntax: OptionSyntax = field(default_factory=OptionSyntax)
+
+    @property
+    def text(self) -> str:
+        if self.runs == 1:
+            return self.message if self.starts else f"waits: {self.message}"
+        if self.starts == self.runs:
+            return f"{self.runs} runs, all start now"
+        return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
 class CommandRunner:
@@ -150,6 +179,60 @@ class CommandRunner:
 
         return await self._run(work)
 
+    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
+        """What a form needs of a run: to make a new one like it, or `to_edit` it while it waits.
+
+        Raises:
+            BackpropError: its record cannot be read.
+        """
+
+        def work() -> RunSource:
+            from backprop_tui.client.request_words import request_words
+            from backprop_tui.client.rerun import lost_variables, request_like, request_of, syntax_of
+            from backprop_tui.client.resume import read_resumable
+            from backprop_tui.domain.causes.cause import advised_value
+            from backprop_tui.domain.run import Ended
+
+            run = read_resumable(self._session, run_id)
+            request = (request_of if to_edit else request_like)(run, self._session.settings())
+            if request.cwd == current_directory():
+                request = replace(request, cwd=None)
+            cause = run.state.cause if isinstance(run.state, Ended) else None
+            return RunSource(
+                run_id=run_id,
+                name=run.name,
+                words=request_words(request),
+                syntax=syntax_of(run),
+                advised=None if cause is None else advised_value(cause),
+                warning=None if to_edit else lost_variables(run, self._session.environment),
+                to_edit=to_edit,
+            )
+
+        return await self._in_thread(work)
+
+    async def recent_commands(self) -> list[tuple[str, ...]]:
+        """The words of recent commands, newest first: those that were queued, then those of the newest other runs."""
+
+        def work() -> list[tuple[str, ...]]:
+            from backprop_tui.client.request_words import recent_commands, request_words
+            from backprop_tui.client.rerun import newest_requests
+
+            runs = newest_requests(self._session, _RECENT_RUNS)
+            return [*recent_commands(self._session.home), *map(request_words, runs)]
+
+        return await self._in_thread(work)
+
+    async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
+        """Gives a waiting run another command and other options; the words are those that follow `run`."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.rerun import change_queued
+
+            run = change_queued(self._session, run_id, self._cli.parse_run(words))
+            return CommandResult(done=True, message=f"{sanitize(run.name)}: changed")
+
+        return await self._run(work)
+
     async def submit(self, words: Sequence[str]) -> CommandResult:
         """Queues new runs; the words are those that follow `run` on a command line."""
 
@@ -173,7 +256,7 @@ class CommandRunner:
             from backprop_tui.client.submit import plan
 
             planned = plan(self._session, self._cli.parse_run(words))
-            return verdict_from(planned.program, preview_runs(self._session, planned.runs))
+            return verdict_from(planned, preview_runs(self._session, planned.runs))
 
         return await self._in_thread(work)
 
@@ -336,20 +419,26 @@ def _named(names: Sequence[str]) -> str:
     return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
-def verdict_from(program: Program, previews: Sequence[RunPreview]) -> StartVerdict:
+def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
     held = [preview for preview in previews if not preview.starts]
-    interpreter = program.interpreter
+    interpreter = planned.program.interpreter
     if held:
         message = "; ".join(held[0].hold_messages)
     else:
         gpus = ", ".join(map(str, previews[0].gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"
+    from backprop_tui.client.training_source import source_of
+    from backprop_tui.domain.resume_arguments import option_syntax
     from backprop_tui.presentation.run_details import with_tilde
 
-    python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
+    python = None if interpreter is None else with_tilde(interpreter.path)
+    if interpreter is not None and not interpreter.origin.startswith("--python"):
+        python = f"{python}: {with_tilde(interpreter.origin)}"
     return StartVerdict(
         starts=len(previews) - len(held),
         runs=len(previews),
         message=sanitize(message),
         python=None if python is None else sanitize(python),
+        warning=None if planned.advice is None else sanitize(planned.advice),
+        syntax=option_syntax(source_of(planned.program.source or "")),
     )

@@ -26,9 +26,9 @@ from tests.support.runs import Runs
 EVERYTHING = (
     "--name nano --tag a --tag 'b c' --note hm --priority 3 --group g --objective val_acc:max -m 1h "
     "--total-minutes 12h --until step=10000 --until 'loss<0.1' --gpus 0 --gpu-memory-limit 80% "
-    "--gpu-min-vram 1000 --gpu-max-temp 70 --max-parallel 3 --max-load 0 --min-free-ram 1 --min-free-disk 0 --gpu-probe none --retries 2 --resume-arg "
-    "--load={path} --checkpoint-every-minutes 5 --checkpoint-glob '*.pt' --env A=1 --framework pytorch --stop-signal "
-    "USR1 --grace-seconds 5 --warn-signal USR2@60 --leftovers kill"
+    "--gpu-min-vram 1000 --gpu-max-temp 70 --max-parallel 3 --max-load 0 --min-free-ram 1 --min-free-disk 0 "
+    "--gpu-probe none --retries 2 --resume-arg --load={path} --checkpoint-every-minutes 5 --checkpoint-glob '*.pt' "
+    "--env A=1 --framework pytorch --stop-signal USR1 --grace-seconds 5 --warn-signal USR2@60 --leftovers kill"
 )
 
 

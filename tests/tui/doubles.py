@@ -13,7 +13,7 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
-from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
+from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.snapshot import Snapshot
 
 
@@ -59,6 +59,8 @@ class FakeCommands(CommandRunner):
         self.result = result
         self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
+        self.source: RunSource | None = None
+        self.recent: list[tuple[str, ...]] = []
 
     def _record(self, *call: object) -> CommandResult:
         self.calls.append(call)
@@ -91,6 +93,17 @@ class FakeCommands(CommandRunner):
     async def submit(self, words: Sequence[str]) -> CommandResult:
         result = self._record("run", *words)
         return replace(result, run_ids=("abcd2345",)) if result.done else result
+
+    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
+        if self.source is None:
+            raise UsageError(f"run {run_id} cannot be read")
+        return replace(self.source, run_id=run_id, to_edit=to_edit)
+
+    async def recent_commands(self) -> list[tuple[str, ...]]:
+        return self.recent
+
+    async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
+        return self._record("change", run_id, *words)
 
     async def dry_run(self, words: Sequence[str]) -> StartVerdict:
         self._record("dry_run", *words)
