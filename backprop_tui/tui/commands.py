@@ -7,11 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from backprop_tui.client.session import ClientSession, current_directory
+from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
@@ -195,8 +195,6 @@ class CommandRunner:
 
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
-            if request.cwd == current_directory():
-                request = replace(request, cwd=None)
             cause = run.state.cause if isinstance(run.state, Ended) else None
             return RunSource(
                 run_id=run_id,

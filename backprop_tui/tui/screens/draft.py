@@ -154,17 +154,30 @@ def is_empty(draft: Draft) -> bool:
 
 
 def draft_of(words: Sequence[str]) -> dict[str, str]:
-    """Returns the fields for words of `run` that `request_words` made."""
+    """Returns the fields for words of `run` that `request_words` made, as they would be typed in this directory."""
+    here = _current_directory()
     draft: dict[str, list[str]] = defaultdict(list)
     rest = deque(words)
     while rest[0].startswith("-") and rest[0] != "--":
         option, equals, value = rest.popleft().partition("=")
         value = value if equals else rest.popleft()
+        if (option, value) == ("--cwd", here):
+            continue
         name = _FIELDS.get(option, MORE)
         draft[name] += (
             [value] if name in _SINGLE else [quoted(value)] if name in _EACH_WORD else [option, quoted(value)]
         )
+    if here and rest[0].startswith(f"{here}/"):
+        path = rest[0].removeprefix(f"{here}/")
+        rest[0] = path if os.sep in path or path.endswith(_SCRIPT_SUFFIXES) else f".{os.sep}{path}"
     return {COMMAND: _command_line(list(rest)), **{name: " ".join(values) for name, values in draft.items()}}
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return ""
 
 
 def _command_line(words: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -84,3 +85,15 @@ def test_a_script_with_its_arguments_becomes_a_draft_and_back(arguments: list[st
 def test_a_command_becomes_a_draft_and_back(arguments: list[str], program: str) -> None:
     words = ("--tag", "a b", "--env", "A=1", "--", program, *arguments)
     assert words_of(draft_of(words)) == words
+
+
+@pytest.mark.parametrize(
+    ("script", "command"), [("train.py", "train.py"), ("a/go", "a/go"), ("go", "./go"), ("/w/train.py", "/w/train.py")]
+)
+def test_a_draft_is_as_it_would_be_typed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draft = draft_of(("--cwd", str(tmp_path), str(tmp_path / script), "--", "--cwd", "x"))
+    assert draft == {"command": f"{command} --cwd x"}
+    assert draft_of(("--cwd", "/d", "/w/train.py"))["more"] == "--cwd /d"
