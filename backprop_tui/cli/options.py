@@ -75,6 +75,12 @@ def add_identity_options(parser: argparse.ArgumentParser) -> None:
         type=values.label,
         help="submit once: the same key again returns the earlier run; with another command it is an error",
     )
+    group.add_argument(
+        "--like",
+        metavar="RUN",
+        help="a new run like that one, whatever became of it: its command and options, but for those given here; "
+        "arguments after -- replace those of the same name, or are added",
+    )
     group.add_argument("--group", metavar="NAME", type=values.handle_label, help="the group the run belongs to")
     group.add_argument(
         "--sweep",

@@ -20,6 +20,7 @@ from backprop_tui.processes.programs import is_executable, on_path
 
 PROGRAM = "backprop-tui"
 _VARIABLE = r"(?s)[A-Za-z_]\w*=.*"
+_LIKE = "--like"
 _MODULE = r"(?!none$)[A-Za-z_]\w*(\.\w+)*"
 _QUOTED = r"'[^']*'|\\."
 _DOUBLE_QUOTED = r'"[^"]*"'
@@ -47,6 +48,8 @@ class RunWords:
         self._refuse_module(lead, rest)
         if not rest:
             return lead
+        if any(_option_name([word]) == _LIKE for word in lead):
+            return self._like(lead, rest)
         if rest[0] == "--":
             self._refuse_no_command(lead, rest[1:])
             return list(words)
@@ -73,6 +76,18 @@ class RunWords:
         return TrailingOptions(
             script=script, lead=(*lead, script), options=tuple(options), arguments=tuple(arguments[1:]), line=self.line
         )
+
+    def _like(self, lead: list[str], rest: list[str]) -> list[str]:
+        """What follows `--` are arguments of another run's command; it takes no script."""
+        theirs, left = list[str](), list(rest)
+        while left and left[0] != "--":
+            length = self.option_length(left[0]) if left[0].startswith("-") else None
+            (theirs if length is None else lead).extend(left[: length or 1])
+            left = left[length or 1 :]
+        if theirs:
+            line = self.line([*lead, "--", *theirs, *left[1:]])
+            raise UsageError(f"{theirs[0]}: with --like, the arguments of the command come after --", f"type: {line}")
+        return [*lead, *left]
 
     def _count_options(self, words: Sequence[str]) -> int:
         """How many words at the beginning are our options and their values."""

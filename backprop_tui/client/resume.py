@@ -14,10 +14,10 @@ from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
-from backprop_tui.client.session import ClientSession, current_directory
+from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.client.training_source import find_training, source_of
-from backprop_tui.domain.command_lines import TargetKind, change_arguments, find_target
+from backprop_tui.domain.command_lines import TargetKind, find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.goals import COUNTERS
@@ -137,23 +137,9 @@ def longer_arguments(run: Run) -> list[str]:
 
 def changed_line(run: Run, changes: Sequence[str]) -> str:
     """The command line of a new run from the newest intact checkpoint of this one, with changed script arguments."""
-    spec = run.spec
     path = choose(run.checkpoints, ended_at=run.last_end).path
-    here = current_directory()
-    words = ["backprop-tui", "run", *(() if path is None else ("-r", path))]
-    words += () if here == spec.cwd else ("--cwd", spec.cwd)
-    words += () if spec.resume_arg is None else ("--resume-arg", spec.resume_arg)
-    words += [word for name, value in spec.env if value is not None for word in ("--env", f"{name}={value}")]
-    count = len(spec.command) - len(find_target(spec.command).arguments)
-    if spec.script is None:
-        return shlex.join([*words, "--", *spec.command[:count], *change_arguments(spec.command[count:], changes)])
-    if spec.python_origin is not None and spec.python_origin.startswith("--python"):
-        words += ("--python", spec.command[0])
-    if spec.script in spec.command:
-        count = spec.command.index(spec.script) + 1
-    arguments = change_arguments(spec.command[count:], changes)
-    script = os.path.relpath(spec.script, here) if spec.script.startswith(f"{here}/") else spec.script
-    return shlex.join([*words, script, *(("--", *arguments) if arguments else ())])
+    words = ["backprop-tui", "run", "--like", run.id, *(() if path is None else ("-r", path)), "--", *changes]
+    return shlex.join(words)
 
 
 def _choose(run: Run) -> Choice:

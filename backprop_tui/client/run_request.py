@@ -99,6 +99,7 @@ class RunRequest(RunOptions):
     key: str | None = None
     group: str | None = None
     sweep: tuple[SweepAxis, ...] = ()
+    like: str | None = None  # a handle: everything else that is not given is that of this run; `command` are arguments
 
 
 def parse_axis(text: str) -> SweepAxis:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import Interpreter
+from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import (
@@ -22,7 +23,7 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.client.training_source import shared_output, source_of
-from backprop_tui.domain.command_lines import change_arguments
+from backprop_tui.domain.arguments import change_arguments
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -48,7 +49,7 @@ class SubmissionPlan:
     runs: tuple[Run, ...]
     environment: dict[str, str]
     program: Program
-    id_given: bool  # by --run-id, so that no other id will do
+    request: RunRequest  # with absolute paths, and without `like`
     shared_output: str | None = None  # what to do if the runs of a sweep write to the same directory
 
     @property
@@ -60,7 +61,7 @@ class SubmissionPlan:
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     """The runs that a request would queue."""
-    _check(request)
+    request = _checked(session, request)
     cwd = run_directory_path(request.cwd)
     git = GitQuery(cwd)
     try:
@@ -92,8 +93,9 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
     runs = _runs_of_sweep(request, program, first)
-    shared, id_given = _advise_on_output(request, program, runs), request.run_id is not None
-    return SubmissionPlan(runs=runs, environment=environment, program=program, id_given=id_given, shared_output=shared)
+    request = replace(request, script=program.script, cwd=cwd)
+    shared = _advise_on_output(request, program, runs)
+    return SubmissionPlan(runs=runs, environment=environment, program=program, request=request, shared_output=shared)
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
@@ -131,7 +133,12 @@ def _advise_on_output(request: RunRequest, program: Program, runs: Sequence[Run]
     )
 
 
-def _check(request: RunRequest) -> None:
+def _checked(session: ClientSession, request: RunRequest) -> RunRequest:
+    """The request without `like`; UsageError if it cannot be carried out."""
+    if request.like is not None:
+        from backprop_tui.client.rerun import expand_like
+
+        request = expand_like(session, request)
     if request.run_id is not None:
         check_run_id(request.run_id)
         if request.sweep:
@@ -141,6 +148,7 @@ def _check(request: RunRequest) -> None:
             "SCRIPT is missing",
             "backprop-tui run train.py [-- ARGS], or for a command line: backprop-tui run -- COMMAND ...",
         )
+    return request
 
 
 def _program(request: RunRequest, cwd: str, environment: dict[str, str], python: Interpreter | None) -> Program:
@@ -192,9 +200,12 @@ def submit(session: ClientSession, request: RunRequest) -> list[str]:
     """Queues the runs of a request and calls a supervisor; the ids, those that its key made before if it did."""
     with submission_key(session, request.key) as key:
         run_ids = [] if key is None else earlier_runs(session, request, key)
-        if not run_ids:
-            run_ids = queue_runs(session, plan(session, request), key)
+        planned = None if run_ids else plan(session, request)
+        if planned is not None:
+            run_ids = queue_runs(session, planned, key)
     session.supervisor.call()
+    if planned is not None:
+        remember_command(session.home, planned.request)
     return run_ids
 
 
@@ -236,7 +247,7 @@ def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:
             existing = RunDirectory(session.home.run_folder(run.id))
             if run.spec.key is not None and existing.read().spec.key == run.spec.key:
                 return run.id  # a submission that died half-way created it
-            if planned.id_given:
+            if planned.request.run_id is not None:
                 raise
             run = replace(run, id=new_run_id())
         else:

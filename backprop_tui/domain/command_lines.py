@@ -42,39 +42,6 @@ _OWN = "$OWN_DIRECTORY"
 _NO_PROGRAMS = word_set("cd export set source . exec for while until if then do done fi ulimit exit trap")
 
 
-_IS_OPTION = r"(?s)-{1,2}[A-Za-z].*"
-_ASSIGNMENT = r"(?s)(\+*[A-Za-z_][\w.]*)=.*"
-
-
-def change_arguments(arguments: Sequence[str], changes: Sequence[str]) -> list[str]:
-    """The arguments with others added; an option or `key=value` that is there already is replaced."""
-    parts = {_argument_name(part): part for part in _argument_parts(changes)}
-    changed: list[str] = []
-    for part in _argument_parts(arguments):
-        changed += parts.pop(_argument_name(part), part)
-    return [*changed, *(word for part in parts.values() for word in part)]
-
-
-def _argument_parts(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Options with the values after them, and other words one by one."""
-    part: tuple[str, ...] = ()
-    for word in words:
-        is_option = re.fullmatch(_IS_OPTION, word) is not None
-        if part and not is_option and re.fullmatch(_IS_OPTION, part[0]) and re.fullmatch(_ASSIGNMENT, word) is None:
-            part = (*part, word)
-            continue
-        if part:
-            yield part
-        part = (word,)
-    if part:
-        yield part
-
-
-def _argument_name(part: Sequence[str]) -> str:
-    assignment = re.fullmatch(_ASSIGNMENT, part[0])
-    return assignment[1].lstrip("+") if assignment is not None else part[0].partition("=")[0]
-
-
 class TargetKind(StrEnum):
     SCRIPT = "script"
     MODULE = "module"
@@ -124,6 +91,13 @@ def find_target(command: Sequence[str]) -> Target:
     if is_python(command[index]):
         return Target(kind=TargetKind.CODE, word="")  # read from a pipe or a terminal
     return Target(kind=TargetKind.PROGRAM, word=command[index], arguments=tuple(command[index + 1 :]))
+
+
+def argument_start(command: Sequence[str]) -> int | None:
+    """The index of the first argument of the script or module; None if they are inside a shell command."""
+    target = find_target(command)
+    start = len(command) - len(target.arguments)
+    return start if target.takes_arguments and tuple(command[start:]) == target.arguments else None
 
 
 def _program_index(words: Sequence[str]) -> int:

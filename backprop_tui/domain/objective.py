@@ -47,6 +47,10 @@ class Objective:
         return self.metric if self.direction is None else f"{self.metric}:{self.direction}"
 
     @property
+    def is_option(self) -> bool:
+        return self.source is ObjectiveSource.OPTION
+
+    @property
     def is_given(self) -> bool:
         return self.source in (ObjectiveSource.OPTION, ObjectiveSource.SETTING)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
+from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
@@ -25,6 +26,8 @@ _ABSL = r"\bDEFINE_(string|bool|boolean)\(\s{0,80}['\"](\w{1,80})['\"]"
 _MAX_DEFINITION_LENGTH = 2_000
 _MAX_DEFINITIONS = 1_000
 _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
+_NO_VALUE = rf"{_SWITCH}|store_false|store_const|append_const|action\s*=\s*['\"](?:count|version)|\bcount\s*=\s*True"
+_LIST = r"nargs\s*=\s*(?:['\"][+*]|[2-9]|[\w.]*REMAINDER)"
 _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
@@ -115,6 +118,16 @@ def _flag_template(flag: str, definition: str) -> str:
 def defined_options(source: str) -> frozenset[str]:
     """The options of its command line that a source defines, with their dashes."""
     return frozenset(flag for flag, _ in _option_definitions(source))
+
+
+def option_syntax(source: str) -> OptionSyntax:
+    """Which of the options that a source defines take no value, and which several."""
+    definitions = [(name, text) for flag, text in _option_definitions(source) for name in flag.split("/")]
+    negated = [f"--no-{name[2:]}" for name, text in definitions if "BooleanOptionalAction" in text]
+    return OptionSyntax(
+        switches=frozenset([*negated, *(name for name, text in definitions if re.search(_NO_VALUE, text))]),
+        lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
+    )
 
 
 def output_options(source: str) -> Mapping[str, str | None]:

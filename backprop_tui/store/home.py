@@ -35,6 +35,7 @@ class Home:
         self.index = os.path.join(self.root, "experiments.json")
         self.recent = os.path.join(self.root, "recent.json")  # the newest ended runs: small, so that `list` is fast
         self.index_lock = os.path.join(self.root, "index.lock")
+        self.commands = os.path.join(self.root, "commands.json")  # the newest commands that were queued, newest first
         self.faults = os.path.join(self.root, "faults.log")  # tracebacks of internal errors of front ends
 
         # Of this host alone.

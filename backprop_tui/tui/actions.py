@@ -47,6 +47,7 @@ class Action:
     section: str = ""  # of the help page
     method: str | None = None  # Textual's action string; None: the id
     refusals: Mapping[Status, str] = field(default_factory=dict)  # why not, behind the name of a run in this status
+    priority: bool = False  # before the widget that has the focus
     with_runs: bool | None = None  # applies only while there are runs (True), or only while there are none (False)
 
     @property
@@ -60,7 +61,15 @@ class Action:
     @property
     def binding(self) -> Binding:
         tooltip = self.help or self.short
-        return Binding(",".join(self.keys), self.command, self.short, show=False, id=self.id, tooltip=tooltip)
+        return Binding(
+            ",".join(self.keys),
+            self.command,
+            self.short,
+            show=False,
+            id=self.id,
+            tooltip=tooltip,
+            priority=self.priority,
+        )
 
 
 def _action(
@@ -169,7 +178,7 @@ _REMOVE: dict[str, Any] = {"refusals": _NOT_ENDED, "with_runs": True}
 _RUNS = _group(
     RUNS,
     _action("new", "n", "new", "new run", "Start a new run"),
-    _action("copy_as_new", "N", "copy as new", "new run like this one", "Start a new run like this one"),
+    _action("copy_as_new", "N", "rerun", "rerun with a change", "Rerun with a change: a new run like this one"),
     _action("stop", "s", "stop", "stop, saving first", "Stop the run, saving first", **_STOP),
     _action("kill", "S", "kill", "kill now", "Kill the run now", **_KILL),
     _action("pause", "p", "pause", "pause, continue", "Pause or continue the run", **_PAUSE),
@@ -365,7 +374,13 @@ NEW_RUN_ACTIONS = _group(
     DIALOGS,
     _action("complete", "tab", "next field", "next field, rest of path"),
     _action("queue_and_stay", "ctrl+n", "queue and keep open", "queue, then another"),
+    _action("more", "ctrl+o", "more fields", "more fields, or fewer"),
+    _action("undo", "ctrl+z", "undo", "undo a change of the form"),
     _action("recent", "ctrl+r", "history", "recent commands"),
+    _action("editor", "ctrl+e", "editor", "the command in $EDITOR", priority=True),
+    _action("clear", "ctrl+l", "clear", "clear the form"),
+    _action("remove_argument", "", "remove", "remove an argument, or put it back", shown="ctrl+d"),
+    _action("switch_sweep", "", "sweep", "a,b,c: a sweep, or one value", shown="ctrl+s"),
     scope=Scope.NEW_RUN,
 )
 _FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"))

@@ -124,6 +124,11 @@ class Dashboard(App[int]):
             self.main.tell(problem, bad=True)
         self.main.call_after_refresh(self._follow_store)  # the threads it starts would delay the first paint
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A screen may have another use for ctrl+z."""
+        has_own = any(isinstance(binding, Binding) and binding.key == "ctrl+z" for binding in self.screen.BINDINGS)
+        return not has_own if action == "suspend_process" else super().check_action(action, parameters)
+
     def _repaint(self, _: App[int]) -> None:
         """After a suspension the terminal shows nothing of what was painted before."""
         self.screen.refresh(repaint=True, layout=True)

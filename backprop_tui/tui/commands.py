@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -23,15 +25,16 @@ from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, rem
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
-    from backprop_tui.client.command_line import Program
     from backprop_tui.client.control import AnyControlRequest
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
+    from backprop_tui.client.submit import SubmissionPlan
     from backprop_tui.config.load import Settings
     from backprop_tui.domain.run import Run
     from backprop_tui.domain.thresholds import Thresholds
 
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
+_RECENT_RUNS = 20
 ResultT = TypeVar("ResultT")
 READ_ONLY = "Opened with --read-only: nothing can be changed here"
 
@@ -62,17 +65,43 @@ class CommandResult:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RunSource:
+    """The run that a form begins with: the words of `run` for it, and what its script says about its options.
+
+    `advised` is the option that the cause of its failure advises to change, with its value then and the one to try.
+    """
+
+    run_id: str
+    name: str
+    words: tuple[str, ...]
+    syntax: OptionSyntax
+    advised: tuple[str, str, str] | None = None
+    warning: str | None = None
+    to_edit: bool = False
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StartVerdict:
     """How many of this many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
-    found, None if there is no script.
+    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
     """
 
     starts: int
     runs: int
     message: str
     python: str | None = None
+    warning: str | None = None
+    syntax: OptionSyntax = field(default_factory=OptionSyntax)
+
+    @property
+    def text(self) -> str:
+        if self.runs == 1:
+            return self.message if self.starts else f"waits: {self.message}"
+        if self.starts == self.runs:
+            return f"{self.runs} runs, all start now"
+        return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
 class CommandRunner:
@@ -149,14 +178,6 @@ class CommandRunner:
 
         return [read_resumable(self._session, run_id) for run_id in run_ids]
 
-    async def load_run(self, run_id: str) -> Run:
-        """The stored run, whether it has ended or not.
-
-        Raises:
-            BackpropError: it cannot be read, or was recorded by the original tool.
-        """
-        return await self._in_thread(lambda: self._stored_runs([run_id])[0])
-
     async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
         """Pins a run as the only baseline of its group, or unpins it."""
         from backprop_tui.client.control import baseline_requests
@@ -196,14 +217,66 @@ class CommandRunner:
         """Queues a new run like each of these, with the same command; their results stay."""
 
         def work() -> CommandResult:
+            from backprop_tui.client.rerun import request_like
             from backprop_tui.client.submit import submit
-            from backprop_tui.tui.screens.draft import draft_like, words_of
 
             runs = self._stored_runs(run_ids)
-            requests = [self._cli.parse_run(words_of(draft_like(run))) for run in runs]
+            requests = [request_like(run, self._session.settings()) for run in runs]
             queued = [run_id for request in requests for run_id in submit(self._session, request)]
             message = f"{_named([run.name for run in runs])}: queued again as {counted(len(queued), 'new run')}"
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
+
+        return await self._run(work)
+
+    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
+        """What a form needs of a run: to make a new one like it, or `to_edit` it while it waits.
+
+        Raises:
+            BackpropError: its record cannot be read.
+        """
+
+        def work() -> RunSource:
+            from backprop_tui.client.request_words import request_words
+            from backprop_tui.client.rerun import lost_variables, request_like, request_of, syntax_of
+            from backprop_tui.client.resume import read_resumable
+            from backprop_tui.domain.causes.cause import advised_value
+            from backprop_tui.domain.run import Ended
+
+            run = read_resumable(self._session, run_id)
+            request = (request_of if to_edit else request_like)(run, self._session.settings())
+            cause = run.state.cause if isinstance(run.state, Ended) else None
+            return RunSource(
+                run_id=run_id,
+                name=run.name,
+                words=request_words(request),
+                syntax=syntax_of(run),
+                advised=None if cause is None else advised_value(cause),
+                warning=None if to_edit else lost_variables(run, self._session.environment),
+                to_edit=to_edit,
+            )
+
+        return await self._in_thread(work)
+
+    async def recent_commands(self) -> list[tuple[str, ...]]:
+        """The words of recent commands, newest first: those that were queued, then those of the newest other runs."""
+
+        def work() -> list[tuple[str, ...]]:
+            from backprop_tui.client.request_words import recent_commands, request_words
+            from backprop_tui.client.rerun import newest_requests
+
+            runs = newest_requests(self._session, _RECENT_RUNS)
+            return [*recent_commands(self._session.home), *map(request_words, runs)]
+
+        return await self._in_thread(work)
+
+    async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
+        """Gives a waiting run another command and other options; the words are those that follow `run`."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.rerun import change_queued
+
+            run = change_queued(self._session, run_id, self._cli.parse_run(words))
+            return CommandResult(done=True, message=f"{sanitize(run.name)}: changed")
 
         return await self._run(work)
 
@@ -230,7 +303,7 @@ class CommandRunner:
             from backprop_tui.client.submit import plan
 
             planned = plan(self._session, self._cli.parse_run(words))
-            return verdict_from(planned.program, preview_runs(self._session, planned.runs))
+            return verdict_from(planned, preview_runs(self._session, planned.runs))
 
         return await self._in_thread(work)
 
@@ -435,20 +508,26 @@ def _named(names: Sequence[str]) -> str:
     return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
-def verdict_from(program: Program, previews: Sequence[RunPreview]) -> StartVerdict:
+def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
     held = [preview for preview in previews if not preview.starts]
-    interpreter = program.interpreter
+    interpreter = planned.program.interpreter
     if held:
         message = "; ".join(held[0].hold_messages)
     else:
         gpus = ", ".join(map(str, previews[0].gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"
+    from backprop_tui.client.training_source import source_of
+    from backprop_tui.domain.resume_arguments import option_syntax
     from backprop_tui.presentation.run_details import with_tilde
 
-    python = None if interpreter is None else f"{with_tilde(interpreter.path)}: {with_tilde(interpreter.origin)}"
+    python = None if interpreter is None else with_tilde(interpreter.path)
+    if interpreter is not None and not interpreter.origin.startswith("--python"):
+        python = f"{python}: {with_tilde(interpreter.origin)}"
     return StartVerdict(
         starts=len(previews) - len(held),
         runs=len(previews),
         message=sanitize(message),
         python=None if python is None else sanitize(python),
+        warning=None if planned.advice is None else sanitize(planned.advice),
+        syntax=option_syntax(source_of(planned.program.source or "")),
     )

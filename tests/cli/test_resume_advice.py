@@ -106,7 +106,7 @@ def test_other_arguments_for_the_script_need_a_new_run_whose_line_is_given(
     obey: Commands, completed: str, words: tuple[str, ...]
 ) -> None:
     result = obey("resume", "done", *words)
-    line = f"backprop-tui run -r '{completed}/c 4.pt' train.py -- --epochs 8 --note 'a b'"
+    line = f"backprop-tui run --like done -r '{completed}/c 4.pt' -- --epochs 8"
     assert result.code == 2
     assert result.err.rstrip().endswith(f"resume keeps the arguments of the script; {NEW_RUN}: {line}")
     (row,) = [row for row in obey("--dry-run", *shlex.split(line)[1:]).lines if row.startswith("command")]
@@ -126,7 +126,7 @@ def test_the_resume_of_a_completed_run_says_so_and_how_to_train_longer(obey: Com
     checkpoint = f"'{completed}/c 4.pt'"
     err = obey("resume", "done", "-d", "-m", "1").err
     assert f"run done completed at step 400; it starts again from {completed}/c 4.pt; to train longer: " in err
-    assert f"backprop-tui run -r {checkpoint} train.py -- --epochs N --note 'a b'" in err
+    assert f"backprop-tui run --like done -r {checkpoint} -- --epochs N" in err
 
 
 def test_a_run_whose_checkpoints_have_no_owner_says_so_after_its_end(
@@ -157,7 +157,7 @@ OUT = "parser.add_argument('--out', default='ckpt')"
     [
         (OUT, (), "-- --out 'ckpt/{lr}-{seed}' --lr '{lr}' --seed '{seed}'"),
         (OUT, ("--", "--out", "x", "--lr", "{lr}"), "-- --out 'x/{lr}-{seed}' --lr '{lr}' --seed '{seed}'"),
-        (OUT, ("--", "--out=m.pt"), "-- --out 'm-{lr}-{seed}.pt' --lr '{lr}' --seed '{seed}'"),
+        (OUT, ("--", "--out=m.pt"), "-- '--out=m-{lr}-{seed}.pt' --lr '{lr}' --seed '{seed}'"),
         ("p.add_argument('--save_dir', type=Path, default=Path('s'))", (), "-- --save_dir 's/{lr}-{seed}' --lr"),
         (OUT, ("--", "--out", "x/{seed}-{lr}"), None),
         (OUT + "; os.environ['BACKPROP_RUN_ID']", (), None),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from backprop_tui.domain.command_lines import (
     Target,
     TargetKind,
-    change_arguments,
     find_target,
     name_of_path,
     shell_target,
@@ -116,18 +115,3 @@ def test_a_package_is_named_by_its_folder() -> None:
 def test_any_command_line_is_accepted(words: list[str]) -> None:
     assert find_target([*words, "end"]).name
     shell_target(" ".join(words))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "changes", "line"),
-    [
-        ("", "--epochs 8", "--epochs 8"),
-        ("--lr 1 --epochs 4 --fast", "--epochs 8", "--lr 1 --epochs 8 --fast"),
-        ("--epochs=4 data", "--epochs 8", "--epochs 8"),
-        ("--epochs 4", "--epochs=8 --seed -1", "--epochs=8 --seed -1"),
-        ("fit trainer.max_epochs=4 lr=1", "trainer.max_epochs=8", "fit trainer.max_epochs=8 lr=1"),
-        ("--tags a b --out o", "--tags c", "--tags c --out o"),
-    ],
-)
-def test_arguments_that_are_given_again_are_replaced(arguments: str, changes: str, line: str) -> None:
-    assert shlex.join(change_arguments(shlex.split(arguments), shlex.split(changes))) == line

@@ -10,15 +10,14 @@ from typing import Any
 from backprop_tui.config.files import Setting
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.load import Settings
+from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.run import Run
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.bridge import Bridge, Post
-from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
+from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.list_choices import ListChoices
 from backprop_tui.tui.snapshot import Snapshot
-from tests.tui.snapshots import stored
 
 
 class FakeBridge(Bridge):
@@ -70,6 +69,8 @@ class FakeCommands(CommandRunner):
         self.result = result
         self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
+        self.source: RunSource | None = None
+        self.recent: list[tuple[str, ...]] = []
 
     def _record(self, *call: object) -> CommandResult:
         self.calls.append(call)
@@ -99,10 +100,6 @@ class FakeCommands(CommandRunner):
     async def undo(self) -> CommandResult:
         return self._record("undo")
 
-    async def load_run(self, run_id: str) -> Run:
-        self._record("load_run", run_id)
-        return stored(run_id)
-
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)
 
@@ -115,6 +112,16 @@ class FakeCommands(CommandRunner):
     async def submit(self, words: Sequence[str]) -> CommandResult:
         result = self._record("run", *words)
         return replace(result, run_ids=("abcd2345",)) if result.done else result
+
+    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
+        source = self.source or RunSource(run_id=run_id, name=run_id, words=("train.py",), syntax=OptionSyntax())
+        return replace(source, run_id=run_id, to_edit=to_edit)
+
+    async def recent_commands(self) -> list[tuple[str, ...]]:
+        return self.recent
+
+    async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
+        return self._record("change", run_id, *words)
 
     async def dry_run(self, words: Sequence[str]) -> StartVerdict:
         self._record("dry_run", *words)

@@ -14,6 +14,7 @@ from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.domain.status import Status
 from backprop_tui.main import _CommandLine
 from backprop_tui.store import index
+from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep
@@ -228,6 +229,6 @@ def test_a_completed_run_is_queued_again_as_a_new_run(runner: CommandRunner, ses
     result = play(runner.run_again(["abc"]))
     assert (result.done, result.message) == (True, "train: queued again as 1 new run")
     (new_id,) = result.run_ids
-    new = play(runner.load_run(new_id))
+    new = RunDirectory(session.home.run_folder(new_id)).read()
     assert (new.name, new.spec.command, new.spec.max_run_seconds) == ("train", ("true", "--lr", "1"), 60.0)
     assert directory.read().status is Status.COMPLETED

@@ -9,6 +9,7 @@ from backprop_tui.cli import diagnostics
 from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
 from backprop_tui.cli.reports import follow_queued, print_previews, refuse_held
 from backprop_tui.cli.session import Interrupts, Session
+from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
@@ -18,7 +19,8 @@ SUMMARY = "queue a script or a command line and follow it; the script's own argu
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "backprop-tui run [options] SCRIPT [-- ARGS]\n       backprop-tui run [options] -- COMMAND ..."
+    forms = ("[options] SCRIPT [-- ARGS]", "[options] -- COMMAND ...", "--like RUN [options] [-- ARGS]")
+    parser.usage = "\n       ".join(f"backprop-tui run {form}" for form in forms)
     parser.add_argument(
         "script",
         metavar="SCRIPT",
@@ -74,8 +76,8 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
     """The ids of the runs, or of those that the key made before; HeldByGovernor if it would have to wait."""
     with submission_key(session, request.key) as key:
         run_ids = [] if key is None else earlier_runs(session, request, key)
-        if not run_ids:
-            planned = plan(session, request)
+        planned = None if run_ids else plan(session, request)
+        if planned is not None:
             if not wait:
                 from backprop_tui.client.dry_run import preview_runs
 
@@ -93,4 +95,6 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
                     f"{counted(len(run_ids), 'run')} in group {group}; backprop-tui list {group} shows them"
                 )
     session.supervisor.call()
+    if planned is not None:
+        remember_command(session.home, planned.request)
     return run_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,19 @@ def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
         if index + 1 < len(command) and not command[index + 1].startswith("-"):
             return name, command[index + 1]
     return None
+
+
+_HALVED = re.compile(r"halve (\S+) \((\d+)\)")
+
+
+def halving(option: str, value: str) -> str:
+    return f"halve {option} ({value})"
+
+
+def advised_value(cause: Cause) -> tuple[str, str, str] | None:
+    """The option that the advice is to change, its value then, and the one to try; None if it names none."""
+    match = _HALVED.match(cause.advice or "")
+    return None if match is None or int(match[2]) < 2 else (match[1], match[2], str(int(match[2]) // 2))
 
 
 PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended", "machine_restarted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause, decimal_size
+from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause, decimal_size, halving
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.causes.shared_machine import worker_death
 from backprop_tui.domain.run import Cause
@@ -81,7 +81,7 @@ def _gpu_memory_advice(clues: Clues, hit: Hit, holders: list[str]) -> str:
         advice = "require more free memory with --gpu-min-vram, or wait with --after"
         return f"{holders[0]}{more} on the same GPU: {advice}"
     batch = batch_option(clues.facts.command)
-    smaller = "use a smaller batch" if batch is None else f"halve {batch[0]} ({batch[1]})"
+    smaller = "use a smaller batch" if batch is None else halving(*batch)
     requested, unallocated = _first_match(_REQUESTED_SIZE, hit.text), _first_match((_UNALLOCATED,), hit.text)
     if requested is not None and unallocated is not None and _size_bytes(unallocated) >= _size_bytes(requested):
         return f"memory is fragmented: --env PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or {smaller}"

@@ -18,7 +18,7 @@ _FLAGS = (
     r"FATAL Flags parsing error:|Unknown command line flag|Some specified arguments are not used by the HfArgument"
     r"|^Could not override '.*|^Error parsing override .*|^ERROR: Could not consume arg: .*"
 )
-_USAGE_ADVICE = "correct the arguments: N in the dashboard copies the run as new, or queue it again"
+_USAGE_ADVICE = "correct the arguments: N in the dashboard reruns it with a change, as does backprop-tui run --like"
 
 
 def usage(clues: Clues) -> Cause | None:

@@ -16,14 +16,14 @@ from textual.message import Message
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import LOG, METRICS, RUNS
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.clipboard import copy_text
-from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.commands import CommandRunner, RunSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.ui_state import Targets
@@ -118,19 +118,19 @@ class DialogsScreen(PanesScreen):
             self._open_new_run({COMMAND: line}, keep=True)
 
     def action_copy_as_new(self) -> None:
+        """Opens the form for a new run like the selected one."""
         run = self._pane_run()
         if run is not None:
-            self.work(self._copy_as_new(run.id))
+            self.work(self._open_run_of(run))
 
-    async def _copy_as_new(self, run_id: str) -> None:
-        from backprop_tui.tui.screens.draft import draft_like
-
+    async def _open_run_of(self, run: KnownRun, *, to_edit: bool = False) -> None:
         try:
-            run = await self.commands.load_run(run_id)
+            source = await self.commands.run_source(run.id, to_edit=to_edit)
         except BackpropError as error:
             self.tell(sanitize(str(error)), bad=True)
-        else:
-            self._open_new_run(draft_like(run), keep=False)
+            return
+        if self.app.screen is self:
+            self._open_new_run({}, source)
 
     def action_example(self) -> None:
         from backprop_tui.tui.screens.draft import COMMAND
@@ -138,42 +138,50 @@ class DialogsScreen(PanesScreen):
         if self.example is None:
             self.tell("The example is not installed", bad=True)
         else:
-            self._open_new_run({COMMAND: shlex.quote(self.example)}, keep=False)
+            self._open_new_run({COMMAND: shlex.quote(self.example)})
 
     def action_demo(self) -> None:
         self.post_message(self.DemoRequested())
 
-    def _open_new_run(self, draft: Mapping[str, str], *, keep: bool) -> None:
-        """Opens the New run dialog; `keep` keeps what was typed when it is closed."""
-        from backprop_tui.tui.screens.draft import recent_drafts
+    def _open_new_run(self, draft: Mapping[str, str], source: RunSource | None = None, *, keep: bool = False) -> None:
+        """Opens the form for a run, perhaps one of `source`; `keep` keeps what was typed when it is closed."""
         from backprop_tui.tui.screens.new_run import NewRun
 
-        recent = recent_drafts(run.run for run in self.snapshot.runs if run.run is not None)
-        dialog = NewRun(draft, self.commands, recent, glyphs=self.glyphs)
+        dialog = NewRun(draft, self.commands, source, glyphs=self.glyphs)
+        to_edit = source is not None and source.to_edit
 
-        def closed(run_ids: tuple[str, ...] | None) -> None:
+        def closed(result: tuple[str, ...] | None) -> None:
             if keep:
-                self._draft = {} if run_ids else dialog.draft
-            if run_ids:
-                self._awaited = run_ids[0]
-                self.tell(f"Queued {run_ids[0] if len(run_ids) == 1 else counted(len(run_ids), 'run')}")
+                self._draft = {} if result else dialog.draft
+            if result and to_edit:
+                self.tell(result[0])
+            elif result:
+                self._awaited = result[0]
+                self.tell(f"Queued {result[0] if len(result) == 1 else counted(len(result), 'run')}")
             self._bridge.look()
 
         self.app.push_screen(dialog, closed)
 
     def action_edit(self) -> None:
-        from backprop_tui.tui.screens.edit_run import EditRun
-
+        """A run that waits for its first start can be changed as a whole, others in some fields."""
         targets = self._targets()
         if targets is None:
             return
+        run = targets.runs[0]
+        if len(targets.runs) == 1 and run.status is Status.QUEUED and not run.record["attempts"]:
+            self.work(self._open_run_of(run, to_edit=True))
+        else:
+            self._edit_fields(targets.runs)
+
+    def _edit_fields(self, runs: Sequence[KnownRun]) -> None:
+        from backprop_tui.tui.screens.edit_run import EditRun
 
         def closed(messages: tuple[str, ...] | None) -> None:
             for message in messages or ():
                 self.tell(message)
                 self._bridge.look()
 
-        self.app.push_screen(EditRun(targets.runs, self.commands, glyphs=self.glyphs), closed)
+        self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
         self.open_settings()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote
 
+from backprop_tui.domain.arguments import quoted
+from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import MEGABYTE, RunLimits
-from backprop_tui.domain.objective import ObjectiveSource
-from backprop_tui.domain.run import Run
 
 _PROMPT = re.compile(r"^\s*[$>%#]\s+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
 _FILE_URL = "file://"
+_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
+_CONTROLS = {picture: code for code, picture in _PICTURES.items()}
+_TILDE = re.compile(r"(?<!\S)~[\w.-]*(?=/|\s|$)")
 PROGRAM = "backprop-tui"
 
 
@@ -47,18 +50,47 @@ def join_lines(pasted: str) -> str:
 
 
 def parse_command(text: str) -> ParsedCommand:
-    """Parses a command line.
+    """Parses a command line; one that begins with `--` is taken as it is.
 
     Raises:
         ValueError: a quotation is not closed.
     """
-    words = [_path(word) for word in shlex.split(join_lines(text))]
+    words = _split(text)
     options: list[str] = []
     while words and _VARIABLE.match(words[0]):
         options += ["--env", words.pop(0)]
     if words[:2] == [PROGRAM, "run"]:
         return ParsedCommand(options=(*options, *words[2:]))
+    if words[:1] == ["--"]:
+        return ParsedCommand(options=tuple(options), arguments=tuple(words[1:]))
+    if words and words[0].startswith(_FILE_URL):  # some terminals drop a file as a URL
+        words[0] = unquote(words[0].removeprefix(_FILE_URL))
     return _parse_program(tuple(options), words)
+
+
+def _split(text: str) -> list[str]:
+    """The words of a command line; a `~` at the beginning of one is expanded as the shell would."""
+    line = _TILDE.sub(lambda home: quoted(os.path.expanduser(home[0])), join_lines(text))
+    return [word.translate(_CONTROLS) for word in shlex.split(line)]
+
+
+def line_of(words: Iterable[str]) -> str:
+    """The command line of words, in one line: a control character is shown by its picture, such as ␊."""
+    return " ".join(map(quoted, words)).translate(_PICTURES)
+
+
+def split_command(text: str) -> tuple[list[str], list[str]]:
+    """The words of a command line before the arguments of its script, and those.
+
+    Raises:
+        ValueError: a quotation is not closed.
+    """
+    words, command = _split(text), parse_command(text)
+    count = len(command.arguments)
+    if command.script is None:
+        start = argument_start(command.arguments) if command.arguments else None
+        count = 0 if start is None else count - start
+    return words[: len(words) - count], words[len(words) - count :]
 
 
 def _parse_program(options: tuple[str, ...], words: Sequence[str]) -> ParsedCommand:
@@ -73,17 +105,10 @@ def _parse_program(options: tuple[str, ...], words: Sequence[str]) -> ParsedComm
     return ParsedCommand(options=options, arguments=tuple(words))
 
 
-def _path(word: str) -> str:
-    """Some terminals drop a file as a URL; a `~` is expanded as the shell would."""
-    if word.startswith(_FILE_URL):
-        return unquote(word.removeprefix(_FILE_URL))
-    return os.path.expanduser(word) if word.startswith("~") else word
-
-
 Draft = Mapping[str, str]  # the text of each field, by its name
 
-COMMAND, MORE = "command", "more"
-_MAX_RECENT = 20
+COMMAND, SWEEP, MORE = "command", "sweep", "more"
+SWEPT = "swept"  # the arguments whose values make a sweep
 # Fields that are one option, and fields that are an option for each of their words.
 _SINGLE = {
     "name": "--name",
@@ -94,9 +119,11 @@ _SINGLE = {
     "priority": "--priority",
     "retries": "--retries",
     "group": "--group",
+    "note": "--note",
     "resume": "--resume-from",
 }
-_EACH_WORD = {"after": "--after", "sweep": "--sweep", "tags": "--tag"}
+_EACH_WORD = {"after": "--after", SWEEP: "--sweep", "tags": "--tag"}
+_FIELDS = {option: field for field, option in (_SINGLE | _EACH_WORD).items()}
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:
@@ -126,55 +153,38 @@ def is_empty(draft: Draft) -> bool:
     return not draft.get(COMMAND, "").strip()
 
 
-def draft_like(run: Run) -> dict[str, str]:
-    """Returns the fields that start the same again; group and sweep belong to the old run alone."""
-    spec = run.spec
-    vram = spec.limits.gpu_min_free_vram_bytes
-    minutes = "none" if spec.max_run_seconds is None else f"{spec.max_run_seconds / 60:g}"
-    return {
-        COMMAND: shlex.join(_without_interpreter(run)),
-        "name": run.name,
-        "minutes": minutes,
-        "total": "" if spec.total_seconds is None else f"{spec.total_seconds / 60:g}",
-        "gpus": "" if spec.gpus is None else str(spec.gpus),
-        "vram": "" if vram == RunLimits().gpu_min_free_vram_bytes else f"{vram / MEGABYTE:g}",
-        "priority": str(run.priority) if run.priority else "",
-        "retries": str(spec.retries) if spec.retries else "",
-        "tags": shlex.join(run.tags),
-        MORE: shlex.join(_other_options(run)),
-    }
+def draft_of(words: Sequence[str]) -> dict[str, str]:
+    """Returns the fields for words of `run` that `request_words` made, as they would be typed in this directory."""
+    here = _current_directory()
+    draft: dict[str, list[str]] = defaultdict(list)
+    rest = deque(words)
+    while rest[0].startswith("-") and rest[0] != "--":
+        option, equals, value = rest.popleft().partition("=")
+        value = value if equals else rest.popleft()
+        if (option, value) == ("--cwd", here):
+            continue
+        name = _FIELDS.get(option, MORE)
+        draft[name] += (
+            [value] if name in _SINGLE else [quoted(value)] if name in _EACH_WORD else [option, quoted(value)]
+        )
+    if here and rest[0].startswith(f"{here}/"):
+        path = rest[0].removeprefix(f"{here}/")
+        rest[0] = path if os.sep in path or path.endswith(_SCRIPT_SUFFIXES) else f".{os.sep}{path}"
+    return {COMMAND: _command_line(list(rest)), **{name: " ".join(values) for name, values in draft.items()}}
 
 
-def recent_drafts(runs: Iterable[Run]) -> list[Draft]:
-    """Returns drafts of the most recent runs, newest first, each command once."""
-    drafts: dict[str, Draft] = {}
-    for run in sorted(runs, key=lambda run: run.created_at, reverse=True)[: _MAX_RECENT * 2]:
-        draft = draft_like(run)
-        drafts.setdefault(draft[COMMAND], draft)
-    return list(drafts.values())[:_MAX_RECENT]
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return ""
 
 
-def _without_interpreter(run: Run) -> tuple[str, ...]:
-    """Returns script and arguments without the interpreter that was chosen for it."""
-    spec = run.spec
-    if spec.script is None or spec.script not in spec.command:
-        return spec.command
-    return (spec.script, *spec.command[spec.command.index(spec.script) + 1 :])
-
-
-def _other_options(run: Run) -> list[str]:
-    spec = run.spec
-    options = ["--cwd", spec.cwd]
-    if spec.script is not None and spec.command[0] != spec.script and spec.python_origin is not None:
-        options += ["--python", spec.command[0]]
-    if spec.objective is not None and spec.objective.source is ObjectiveSource.OPTION:
-        options += ["--objective", str(spec.objective)]
-    if spec.gpu_ids:
-        options += ["--gpu-ids", ",".join(spec.gpu_ids)]
-    if spec.framework != "auto":
-        options += ["--framework", spec.framework]
-    if spec.resume_arg is not None:
-        options += ["--resume-arg", spec.resume_arg]
-    for pattern in spec.checkpoint_globs:
-        options += ["--checkpoint-glob", pattern]
-    return options
+def _command_line(words: list[str]) -> str:
+    """The line that is parsed to these words: SCRIPT [-- ARGUMENTS], or `--` and a whole command."""
+    if words[0] == "--":
+        line = line_of(words[1:])
+        as_it_is = ParsedCommand(arguments=tuple(words[1:]))
+        return line if parse_command(line) == as_it_is else f"-- {line}"
+    script, _, *arguments = words if len(words) > 1 else [*words, "--"]
+    return line_of([script, *(["--"] if arguments[:1] == ["--"] else []), *arguments])

@@ -64,24 +64,19 @@ class EditRun(Form):
 
     HEADING = "Edit"
     KEYS = "enter save · esc cancel"
-    STATUS_ROWS = 3
 
     def __init__(self, runs: Sequence[KnownRun], commands: CommandRunner, *, glyphs: Glyphs) -> None:
-        rows = [(_TAGS,), (_NOTE,), (_PRIORITY,)]
+        rows = [(_TAGS,), (_NOTE,)]
         if len(runs) == 1:
             rows.insert(0, (_NAME,))
         if all(run.status not in ENDED for run in runs):
-            rows.insert(-1, (_MINUTES,))
+            rows += [(_MINUTES,), (_PRIORITY,)]
         self._before = _common_values(runs)
         super().__init__(rows, self._before, glyphs=glyphs)
         self._runs = runs
         self._commands = commands
         self._error = ""
         self._busy = False
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.draw_status()
 
     def status(self) -> Sequence[Line]:
         subject = f"{names_of(self._runs)}  {self._runs[0].id}" if len(self._runs) == 1 else names_of(self._runs)

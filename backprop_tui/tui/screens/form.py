@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.text import Text
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset, Size
 from textual.screen import ModalScreen
+from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Input, Label
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -23,19 +32,24 @@ from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
+INDENT = " " * (_LABEL_WIDTH + 1)  # before the text of a field
 _FULL_WIDTH_BELOW = 70  # columns
 _FRAME_ROWS = 2
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it."""
+    """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it.
+
+    One that `wraps` has as many rows as its text needs.
+    """
 
     name: str
     label: str
     width: int | None = None
     placeholder: str = ""
     suffix: str = ""
+    wraps: bool = False
 
 
 class FieldInput(LineInput):
@@ -45,6 +59,38 @@ class FieldInput(LineInput):
         event.prevent_default()
         event.stop()
         self.replace(sanitize(join_lines(event.text)), *self.selection)
+
+
+class WrappedInput(FieldInput):
+    """All of its text is visible, in several rows if it needs them. Textual's Input has one row that scrolls."""
+
+    def rows(self, width: int) -> int:
+        return 1 if width <= 0 else 1 + cell_len(self.value) // width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self.rows(width)
+
+    def scroll_to_region(self, *_: object, **__: object) -> Offset:
+        """Never scrolls sideways."""
+        return Offset()
+
+    def render_line(self, y: int) -> Strip:
+        if not self.value:
+            return super().render_line(y)
+        width = self.scrollable_content_region.width
+        text = Text(self.value, no_wrap=True, overflow="ignore", end="")
+        if self.has_focus:
+            start, end = sorted(self.selection)
+            text.stylize(self.get_component_rich_style("input--selection"), start, end)
+            text.pad_right(1)
+            text.stylize(self.get_component_rich_style("input--cursor"), self.cursor_position, self.cursor_position + 1)
+        options = self.app.console_options.update_width(self.content_width + 1)
+        strip = Strip(self.app.console.render(text, options)).crop(y * width, (y + 1) * width)
+        return strip.extend_cell_length(width).apply_style(self.rich_style)
+
+    async def _on_mouse_down(self, event: events.MouseDown) -> None:
+        x, y = event.get_content_offset_capture(self)
+        self.cursor_position = min(len(self.value), x + y * self.scrollable_content_region.width)
 
 
 class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
@@ -57,8 +103,6 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(FORM_ACTIONS)
     HEADING = ""
     KEYS = "enter submit · esc cancel"
-    STATUS_ROWS = 1  # below the fields
-    HAS_HINT = False  # a line below the first field
 
     def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
         super().__init__()
@@ -68,20 +112,25 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="form") as box:
-            box.border_title = f" {self.HEADING} "
+            box.border_title = self.HEADING
             with Vertical(id="fields"):
-                for number, row in enumerate(self._rows):
-                    yield self._row(row)
-                    if number == 0 and self.HAS_HINT:
-                        yield LineWidget(glyphs=self.glyphs, id="hint")
+                yield from self.compose_fields()
             yield LineWidget(glyphs=self.glyphs, id="status")
 
-    def _row(self, row: Sequence[Field]) -> Horizontal:
+    def compose_fields(self) -> ComposeResult:
+        for row in self._rows:
+            yield self.row_of(row)
+
+    def count_rows(self) -> int:
+        """How many rows the fields need."""
+        return len(self._rows)
+
+    def row_of(self, row: Sequence[Field]) -> Horizontal:
         parts: list[Label | FieldInput] = []
         for number, field in enumerate(row):
             label = Label(field.label, markup=False, classes="-label")
             label.styles.width = _LABEL_WIDTH if number == 0 else len(field.label) + 2
-            entry = FieldInput(
+            entry = (WrappedInput if field.wraps else FieldInput)(
                 self._values.get(field.name, ""), placeholder=field.placeholder, id=f"field-{field.name}", compact=True
             )
             entry.select_on_focus = False
@@ -92,12 +141,14 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         return Horizontal(*parts, classes="-row")
 
     def on_mount(self) -> None:
-        self._lay_out()
-        self.field(self._rows[0][0].name).focus()
+        self.draw_status()
+        self.set_focus(self.first_focus())
+
+    def first_focus(self) -> Widget:
+        return self.field(self._rows[0][0].name)
 
     @on(events.Resize)
     def _resized(self) -> None:
-        self._lay_out()
         self.draw_status()
 
     def _lay_out(self) -> None:
@@ -106,9 +157,9 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
         keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 4, self.glyphs)
         box.border_subtitle = f" {keys} "
-        box.styles.height = min(len(self._rows) + self.HAS_HINT + self.STATUS_ROWS + _FRAME_ROWS, height)
-        status = self.query_one("#status")
-        status.styles.height = max(1, min(self.STATUS_ROWS, height - _FRAME_ROWS - 3))
+        rows = max(1, len(self.status()))
+        box.styles.height = min(self.count_rows() + rows + _FRAME_ROWS, height)
+        self.query_one("#status").styles.height = max(1, min(rows, height - _FRAME_ROWS - 3))
 
     @property
     def text_width(self) -> int:
@@ -134,7 +185,27 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
 
     def draw_status(self) -> None:
         for widget in self.query("#status").results(LineWidget):  # none while the dialog is being closed
+            self._lay_out()
             widget.show(self.status())
+
+    def edit_in_editor(self, text: str) -> str:
+        """Returns the text as one line after it was edited in $VISUAL or $EDITOR. Raises ValueError if that fails."""
+        words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        with tempfile.NamedTemporaryFile("w", suffix=".sh", prefix="command-", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            try:
+                with self.app.suspend():
+                    code = subprocess.run([*words, file.name], check=False).returncode
+                with open(file.name, encoding="utf-8", errors="replace") as edited:
+                    result = sanitize(join_lines(edited.read()))
+            except SuspendNotSupported:
+                raise ValueError("cannot open an editor in this terminal") from None
+            except OSError as error:
+                raise ValueError(f"editor {words[0]}: {error.strerror}; export EDITOR=nano sets another") from None
+        if code:
+            raise ValueError(f"{words[0]} ended with exit code {code}; nothing is changed")
+        return result
 
     def submit(self) -> None:
         """Handles enter."""

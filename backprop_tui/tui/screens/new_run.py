@@ -1,4 +1,4 @@
-"""The New run dialog: what to start and how, the equivalent shell line, and what the governor would decide."""
+"""The form for a run: a new one, one like another with a change, or one that waits and is changed."""
 
 from __future__ import annotations
 
@@ -8,150 +8,374 @@ from contextlib import suppress
 from typing import ClassVar
 
 from textual import on, work
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Input
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
-from backprop_tui.tui.commands import CommandRunner, StartVerdict
+from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
-from backprop_tui.tui.screens.draft import COMMAND, MORE, Draft, is_empty, shell_line, words_of
-from backprop_tui.tui.screens.form import Field, FieldInput, Form
-from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
+from backprop_tui.tui.screens.draft import COMMAND, MORE, SWEEP, draft_of, is_empty, shell_line, words_of
+from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
+from backprop_tui.tui.screens.form import INDENT, Field, FieldInput, Form
+from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions, draw_completions
+from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
 _RESUME, _MINUTES = "resume", "minutes"
-_ROWS = (
-    (Field(name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line"),),
+_COMMAND = Field(name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line", wraps=True)
+_MAIN = (
+    Field(name=_MINUTES, label="Stop after", width=15, placeholder="default", suffix="min, or none"),
+    Field(name="gpus", label="  GPUs", width=11, placeholder="default"),
+)
+_FOLDED = (
     (Field(name="name", label="Name", placeholder="name of the script"),),
-    (
-        Field(name=_MINUTES, label="Timebox", width=9, placeholder="default", suffix="min, or none"),
-        Field(name="total", label="  total", width=9, suffix="min, in slices"),
-    ),
-    (
-        Field(name="gpus", label="GPUs", width=9, placeholder="default"),
-        Field(name="vram", label="  VRAM at least", width=9, placeholder="default", suffix="MB"),
-    ),
-    (
-        Field(name="priority", label="Priority", width=9, placeholder="0"),
-        Field(name="retries", label="  retries", width=9, placeholder="default"),
-    ),
-    (Field(name="after", label="After", placeholder="name or id of a run to finish first"),),
-    (Field(name="sweep", label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
     (Field(name="group", label="Group", width=20), Field(name="tags", label="  tags", placeholder="baseline lm")),
+    (Field(name="note", label="Note", placeholder="a line about it"),),
+    (Field(name="after", label="After", placeholder="name or id of a run to finish first"),),
+    (
+        Field(name="retries", label="Retries", width=11, placeholder="default"),
+        Field(name="priority", label="  priority", width=9, placeholder="0"),
+    ),
+    (
+        Field(name="total", label="Total", width=11, suffix="min, in slices"),
+        Field(name="vram", label="  VRAM at least", width=11, placeholder="default", suffix="MB"),
+    ),
+    (Field(name=SWEEP, label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
     (Field(name=_RESUME, label="Resume from", placeholder="a checkpoint"),),
-    (Field(name=MORE, label="Options", placeholder="--python PATH --cwd DIR --env NAME=VALUE, all of run --help"),),
+    (Field(name=MORE, label="Options", placeholder="--max-load 0 --env NAME=VALUE, all of run --help"),),
 )
 _PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
-_INDENT = " " * 13
-_TAB = " tab completes"
+_KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
+_TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
+_MAX_WARNING_ROWS = 4
+_ADVICE = "advice"  # the change that the cause of a failure advises
 
 
-def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> Line:
-    """As many completions as fit, without the directories they share."""
-    paths, chosen = completion.candidates, completion.chosen
-    if not paths:
-        return ()
-    builder = LineBuilder().put(_INDENT)
-    room = width - len(_TAB)
-    first = 0 if chosen is None else max(0, chosen - 2)
-    for index in range(first, len(paths)):
-        stem = paths[index].rstrip("/").rpartition("/")[0]
-        name = paths[index][len(stem) + 1 :] if stem else paths[index]
-        if builder.column + len(name) + 2 > room:
-            if index == first:
-                builder.put(clip(name, room - builder.column - 2, glyphs))
-            else:
-                builder.put(glyphs.clipped, Token.MUTED)
-            break
-        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
-    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+@lazy_dataclass(frozen=True, slots=True)
+class _State:
+    """Everything that was typed."""
 
-
-def verdict_text(verdict: StartVerdict) -> str:
-    if verdict.runs == 1:
-        return verdict.message if verdict.starts else f"would wait: {verdict.message}"
-    if verdict.starts == verdict.runs:
-        return f"all {verdict.runs} would start now"
-    waiting = verdict.runs - verdict.starts
-    return f"{verdict.starts} of {verdict.runs} would start now; {waiting} wait: {verdict.message}"
+    command: EditedCommand
+    fields: Mapping[str, str]
 
 
 class NewRun(Form):
-    """The result are the ids of the queued runs; `draft` has the fields, also after it was closed."""
+    """The result are the ids of the queued runs, or a message about the changed one; None if it was closed.
 
-    HEADING = "New run"
-    KEYS = "enter queue · ctrl+n queue and keep open · ctrl+r history · esc close (draft kept)"
-    STATUS_ROWS = 5
-    HAS_HINT = True
+    `draft` has the fields, also after it was closed.
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = bindings(NEW_RUN_ACTIONS)
 
     def __init__(
-        self, draft: Mapping[str, str], commands: CommandRunner, recent: Sequence[Draft], *, glyphs: Glyphs
+        self, draft: Mapping[str, str], commands: CommandRunner, source: RunSource | None = None, *, glyphs: Glyphs
     ) -> None:
-        super().__init__(_ROWS, draft, glyphs=glyphs)
-        self.draft = dict(draft)
+        self._source = source
         self._commands = commands
-        self._recent = recent
+        draft = draft if source is None else draft_of(source.words)
+        super().__init__([(_COMMAND,), _MAIN, *_FOLDED], draft, glyphs=glyphs)
+        syntax = None if source is None else source.syntax
+        self._state = self._state_of(draft, EditedCommand.of(draft, syntax, has_source=source is not None))
+        self._changes: list[tuple[str, _State]] = []  # what was changed, and the state before
+        self._recent: list[Mapping[str, str]] | None = None
         self._recent_index = -1
         self._changed = asyncio.Event()
         self._verdict: StartVerdict | None = None
         self._refusal = ""  # of the dry run
-        self._error = ""  # of the submission
+        self._error = ""  # of what was typed or done last
         self._queued = ""
         self._busy = False
+        self._is_open = False
         self._completion = PathCompletion()
+        self._note = "" if source is None else source.warning or ""
+        if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
+            self._note = "characters that a terminal cannot show are replaced in this command"
+        self._apply_advice()
+
+    def _state_of(self, draft: Mapping[str, str], command: EditedCommand) -> _State:
+        fields = {field.name: sanitize(draft.get(field.name, "")) for row in self._rows for field in row}
+        return _State(command, fields | {COMMAND: sanitize(command.text)})
+
+    def _apply_advice(self) -> None:
+        """Makes the change that the cause of the failure advises, as the first step that can be undone."""
+        row = next((row for row in self._state.command.rows() if self._is_advised(row)), None)
+        if row is not None and self._source is not None and self._source.advised is not None:
+            self._change(self._state.command.with_value(row.place, self._source.advised[2]), _ADVICE)
+
+    def _is_advised(self, row: ArgumentRow) -> bool:
+        advised = None if self._source is None or self._source.to_edit else self._source.advised
+        before = row.before
+        return advised is not None and before is not None and (before.name, before.text) == advised[:2]
+
+    # What is shown
+
+    def compose_fields(self) -> ComposeResult:
+        yield self.row_of(self._rows[0])
+        yield LineWidget(glyphs=self.glyphs, id="hint")
+        yield ArgumentTable(glyphs=self.glyphs, id="arguments")
+        yield self.row_of(_MAIN)
+        yield LineWidget(glyphs=self.glyphs, id="more")
+        with Vertical(id="folded"):
+            for row in _FOLDED:
+                yield self.row_of(row)
+
+    def count_rows(self) -> int:
+        command = self.field(COMMAND)
+        rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
+        return rows + len(self._table.rows) + 4 + (len(_FOLDED) if self._is_open else 0)
+
+    @property
+    def _table(self) -> ArgumentTable:
+        return self.query_one(ArgumentTable)
 
     def on_mount(self) -> None:
-        super().on_mount()
-        self._changed.set()
+        self._lay_out_folded()
+        self.refresh_state(fill=True)
         self.run_worker(self._follow_verdict(), group="verdict")
         self.run_worker(self._show_default_timebox(), group="default")
-        self.draw_status()
+
+    def first_focus(self) -> Widget:
+        if self._source is None or not self._table.rows:
+            return super().first_focus()
+        self._table.go_to(next((index for index, row in enumerate(self._table.rows) if row.differs), 0))
+        return self._table
 
     async def _show_default_timebox(self) -> None:
         """What applies if nothing is given; a setting that is wrong is reported by the dry run."""
         with suppress(BackpropError):
             minutes = (await self._commands.settings()).optional_number("max_run_minutes")
             for entry in self.query(f"#field-{_MINUTES}").results(FieldInput):  # none while the dialog is being closed
-                entry.placeholder = "none" if minutes is None else f"{minutes:g}"
+                entry.placeholder = "none (default)" if minutes is None else f"{minutes:g} (default)"
+
+    def refresh_state(self, *, fill: bool = False) -> None:
+        """Shows what was changed, and has it checked; `fill` fills in the fields, too."""
+        self._error = self._queued = ""
+        if fill:
+            self.fill(self._state.fields)
+        self._changed.set()
+        rows = self._state.command.rows()
+        marks = self._state.command.has_source
+        last = self._changes[-1][0] if self._changes else ""
+        note = f"advice: out of memory{'   ctrl+z' if last == _ADVICE else ''}"
+        self._table.show_rows(rows, {row.place: note for row in rows if self._follows(row)}, marks=marks)
+        self._draw_heading()
+        self._draw_more()
+        self.draw_status()
+
+    def _follows(self, row: ArgumentRow) -> bool:
+        advised = None if self._source is None else self._source.advised
+        return self._is_advised(row) and advised is not None and row.now is not None and row.now.text == advised[2]
+
+    def _draw_heading(self) -> None:
+        source = self._source
+        if source is None:
+            title = "New run"
+        elif source.to_edit:
+            title = f"Edit {sanitize(source.name)}"
+        else:
+            differs = self._state.command.differences() if self._state.command.has_source else 0
+            title = f"Rerun {sanitize(source.name)} {self.glyphs.between} differs from {source.run_id} in {differs}"
+        box = self.query_one("#form")
+        box.border_title = clip(title, self.text_width - 2, self.glyphs)
+        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n queue, stay"
+        kept = "close" if source is not None else "close, draft kept"
+        self.KEYS = f"enter {enter} · ctrl+o {'less' if self._is_open else 'more'} · esc {kept}"
+
+    def _draw_more(self) -> None:
+        arrow = ("▾" if self._is_open else "▸") if self.glyphs.unicode else ("v" if self._is_open else ">")
+        given = [
+            (field.label.strip().lower(), value)
+            for row in _FOLDED
+            for field in row
+            if (value := self._state.fields[field.name].strip())
+        ]
+        text = (
+            ", ".join(f"{label} {value}" for label, value in given) or "name, group, tags, after, retries, sweep, ..."
+        )
+        line = LineBuilder().put(f"{arrow} more", Token.ACCENT).put("  ")
+        if not self._is_open:
+            line.put(clip(text, self.text_width - line.column, self.glyphs), Token.FG if given else Token.FAINT)
+        self.query_one("#more", LineWidget).show([line.line()])
 
     def status(self) -> Sequence[Line]:
-        """Returns interpreter, equivalent shell command, verdict, and the last error or result."""
-        try:
-            same = "" if is_empty(self.draft) else shell_line(self.draft)
-            refusal = self._refusal
-        except ValueError as error:
-            same, refusal = "", str(error)
-        python = "" if self._verdict is None else self._verdict.python or ""
-        verdict = self._verdict_piece(refusal) if same or refusal else Piece("")
-        lines: list[Line] = [()]
-        for label, piece in (("python", Piece(python)), ("same as", Piece(same)), ("verdict", verdict)):
-            text = clip(piece.text, self.text_width - len(_INDENT), self.glyphs)
-            lines.append((Piece(f"{label:<13}", Token.MUTED), Piece(text, piece.token, bold=piece.bold)))
-        last = Piece("queuing" if self._busy else self._queued, Token.OK)
+        """Returns interpreter, warnings, verdict, the last error or result, and keys."""
+        lines: list[Line] = []
+        python = None if self._verdict is None else self._verdict.python
+        if python:
+            room = self.text_width - len(INDENT)
+            lines.append((Piece(f"{'Python':<13}", Token.MUTED), Piece(clip(python, room, self.glyphs))))
+        if self._is_open:
+            lines += self._wrapped(self._shell_line(), Token.MUTED)
+        warning = None if self._verdict is None else self._verdict.warning
+        for text in filter(None, (self._note, warning)):
+            lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
+        lines += self._verdict_lines()
         if self._error:
-            last = Piece(f"{self.glyphs.state('failed')} {self._error}", Token.BAD, bold=True)
-        return [*lines, (Piece(clip(last.text, self.text_width, self.glyphs), last.token, bold=last.bold),)]
+            lines += self._wrapped(f"{self.glyphs.state('failed')} {self._error}", Token.BAD, bold=True)
+        elif self._busy or self._queued:
+            lines += self._wrapped("queuing" if self._busy else self._queued, Token.OK)
+        keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
+        shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
+        return [*lines, (Piece(shown, Token.FAINT),)]
 
-    def _verdict_piece(self, refusal: str) -> Piece:
-        if refusal:
-            return Piece(refusal, Token.WARN)
+    def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
+        rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
+        return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
+
+    def _shell_line(self) -> str:
+        with suppress(ValueError):
+            return "" if self._is_empty else f"same as: {shell_line(self._placed)}"
+        return ""
+
+    def _verdict_lines(self) -> list[Line]:
+        if self._refusal:
+            return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
+        if self._is_empty:
+            return []
         if self._verdict is None:
-            return Piece(f"checking {self.glyphs.clipped}", Token.MUTED)
+            return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
+        if self._source is not None and self._source.to_edit:
+            return [(Piece(f"{self.glyphs.state('completed')} it keeps its place in the queue", Token.OK),)]
         state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
-        return Piece(f"{self.glyphs.state(state)} {verdict_text(self._verdict)}", token, bold=True)
+        return self._wrapped(f"{self.glyphs.state(state)} {self._verdict.text}", token, bold=True)
+
+    # What is typed
+
+    @property
+    def draft(self) -> dict[str, str]:
+        return {**self._state.fields, **self._state.command.kept()}
+
+    @property
+    def _placed(self) -> dict[str, str]:
+        return self._state.command.placed(self._state.fields)
+
+    @property
+    def _is_empty(self) -> bool:
+        return is_empty(self._state.fields)
+
+    def _remember(self, change: str) -> None:
+        """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
+        if not self._changes or self._changes[-1][0] != change:
+            self._changes.append((change, self._state))
+
+    def _change(self, command: EditedCommand, change: str) -> None:
+        """Changes the arguments."""
+        self._remember(change)
+        self._state = _State(command, {**self._state.fields, COMMAND: command.text})
+        if self.is_mounted:
+            self.field(COMMAND).value = command.text
+            self.refresh_state()
+
+    def _replace(self, draft: Mapping[str, str], change: str) -> None:
+        """Replaces everything."""
+        self._remember(change)
+        self._state = self._state_of(draft, EditedCommand.of(draft))
+        self.refresh_state(fill=True)
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
-        self.draft = self.values()
-        self._error = self._queued = ""
-        self._changed.set()
-        self.draw_status()
+        values, before = self.values(), self._state.fields
+        changed = [name for name, value in values.items() if value != before.get(name)]
+        if changed:
+            self._remember(changed[0])
+            command = self._state.command
+            command = command.with_text(values[COMMAND]) if COMMAND in changed else command
+            self._state = _State(command, values)
+            self.refresh_state()
         self._find_completions()
+
+    @on(ArgumentTable.Changed)
+    def _argument_changed(self, message: ArgumentTable.Changed) -> None:
+        command = self._state.command
+        try:
+            if message.place is None:
+                self._change(command.with_added(message.text), f"added {message.text}")
+            else:
+                self._change(command.with_value(message.place, message.text), f"argument {message.place}")
+        except ValueError as error:
+            self._error = str(error)
+            self.draw_status()
+
+    @on(ArgumentTable.RowKey)
+    def _argument_key(self, message: ArgumentTable.RowKey) -> None:
+        row, command = message.row, self._state.command
+        if message.key == "ctrl+s":
+            if row.listed:
+                self._change(command.switched(row.place), f"switched {row.place}")
+        elif row.now is None:
+            self._change(command.with_restored(row), f"restored {row.place}")
+        else:
+            self._change(command.without(row.place), f"removed {row.place}, {len(self._changes)}")
+
+    @on(ArgumentTable.Submitted)
+    def _table_submitted(self) -> None:
+        self.submit()
+
+    def action_undo(self) -> None:
+        if not self._changes:
+            self._error = "nothing to undo"
+            self.draw_status()
+            return
+        self._state = self._changes.pop()[1]
+        self.refresh_state(fill=True)
+
+    def action_clear(self) -> None:
+        """Empties all fields; ctrl+z brings them back."""
+        self._replace({}, f"cleared {len(self._changes)}")
+        self.set_focus(self.field(COMMAND))
+
+    def action_more(self) -> None:
+        """Unfold the other fields, or fold them."""
+        self._is_open = not self._is_open
+        self._lay_out_folded()
+        self.refresh_state()
+        if self._is_open:
+            self.set_focus(self.field(_FOLDED[0][0].name))
+
+    def _lay_out_folded(self) -> None:
+        folded = self.query_one("#folded")
+        if not self._is_open and self.focused is not None and folded in self.focused.ancestors:
+            self.set_focus(self.field(_MINUTES))
+        folded.display = self._is_open
+
+    def action_recent(self) -> None:
+        """Fill in the recent commands one after the other, newest first."""
+        self.run_worker(self._fill_in_recent(), group="recent")
+
+    async def _fill_in_recent(self) -> None:
+        if self._recent is None:
+            drafts: dict[str, Mapping[str, str]] = {}
+            with suppress(BackpropError):
+                for words in await self._commands.recent_commands():
+                    draft = draft_of(words)
+                    drafts.setdefault(draft[COMMAND], draft)
+            self._recent = list(drafts.values())
+        if self._recent:
+            self._recent_index = (self._recent_index + 1) % len(self._recent)
+            self._replace(self._recent[self._recent_index], "history")
+        else:
+            self._error = "no recent commands"
+            self.draw_status()
+
+    def action_editor(self) -> None:
+        """Opens the command line in $EDITOR."""
+        try:
+            text = self.edit_in_editor(self._state.fields[COMMAND])
+        except ValueError as error:
+            self._error = str(error)
+            self.draw_status()
+        else:
+            self._change(self._state.command.with_text(text), f"editor {len(self._changes)}")
+
+    # What becomes of it
 
     async def _follow_verdict(self) -> None:
         """Does one dry run at a time, when the fields have not changed for a moment."""
@@ -163,16 +387,23 @@ class NewRun(Form):
                 continue
             verdict, refusal = await self._dry_run()
             if not self._changed.is_set():
-                self._verdict, self._refusal = verdict, refusal
-                self.draw_status()
+                self._show_verdict(verdict, refusal)
+
+    def _show_verdict(self, verdict: StartVerdict | None, refusal: str) -> None:
+        self._verdict, self._refusal = verdict, refusal
+        command = self._state.command if verdict is None else self._state.command.with_syntax(verdict.syntax)
+        if command != self._state.command and self.is_mounted:
+            self._state = _State(command, self._state.fields)
+            self._table.show_rows(command.rows(), {}, marks=command.has_source)
+        self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Returns the verdict, or why there is none; neither while there is nothing to try."""
         try:
-            words = words_of(self.draft)
-        except ValueError:
-            return None, ""
-        if is_empty(self.draft):
+            words = words_of(self._placed)
+        except ValueError as error:
+            return None, str(error)
+        if self._is_empty:
             return None, ""
         try:
             return await self._commands.dry_run(words), ""
@@ -183,45 +414,43 @@ class NewRun(Form):
         self._queue(stay=False)
 
     def action_queue_and_stay(self) -> None:
-        self._queue(stay=True)
+        self._table.commit()
+        self.call_next(self._queue, stay=True)
 
     def _queue(self, *, stay: bool) -> None:
         if self._busy:
             return
-        if is_empty(self.draft):
+        if self._is_empty:
             self._error = "a command is missing: a script, or a command line"
-            self.draw_status()
-            return
-        self._busy = True
-        self.run_worker(self._submit(stay=stay), group="submit")
+        elif self._source is not None and self._source.to_edit and not self._changes:
+            self._error = "nothing is changed yet"
+        else:
+            self._busy = True
+            self.run_worker(self._submit(stay=stay), group="submit")
+        self.draw_status()
 
     async def _submit(self, *, stay: bool) -> None:
-        try:
-            words = words_of(self.draft)
-        except ValueError as error:
-            self._busy, self._error = False, str(error)
-            self.draw_status()
-            return
         self._error = ""
-        self.draw_status()
-        result = await self._commands.submit(words)
+        try:
+            result = await self._carry_out(words_of(self._placed))
+        except ValueError as error:
+            result = CommandResult(done=False, message=str(error))
         self._busy = False
-        if result.done and not stay:
-            self.dismiss(result.run_ids)
+        if result.done and (not stay or not result.run_ids):
+            self.dismiss(result.run_ids or (result.message,))
             return
         self._error = "" if result.done else result.message
         self._queued = f"queued {' '.join(result.run_ids)}" if result.done else ""
         self._changed.set()
         self.draw_status()
 
-    def action_recent(self) -> None:
-        """Fill in the recent commands one after the other, newest first."""
-        if self._recent:
-            self._recent_index = (self._recent_index + 1) % len(self._recent)
-            self.fill(self._recent[self._recent_index])
-        else:
-            self._error = "no recent commands"
-            self.draw_status()
+    async def _carry_out(self, words: Sequence[str]) -> CommandResult:
+        source = self._source
+        if source is not None and source.to_edit:
+            return await self._commands.change_queued(source.run_id, words)
+        return await self._commands.submit(words)
+
+    # Paths
 
     @property
     def _path_field(self) -> FieldInput | None:
@@ -249,6 +478,7 @@ class NewRun(Form):
 
     def on_descendant_focus(self) -> None:
         self._find_completions()
+        self.draw_status()
 
     def _draw_completions(self) -> None:
         line = draw_completions(self._completion, self.text_width, self.glyphs)

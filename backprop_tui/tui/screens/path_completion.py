@@ -6,10 +6,14 @@ import os
 import stat
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.screens.form import INDENT
 
 _MAX_ENTRIES_SCANNED = 2000
 MAX_COMPLETIONS = 12
 _SCRIPT_ENDINGS = (".py", ".sh")
+_TAB = " tab completes"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +109,24 @@ class PathCompletion:
             return self._completions.common
         self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.paths)
         return self._completions.paths[self.chosen]
+
+
+def draw_completions(completion: PathCompletion, width: int, glyphs: Glyphs) -> Line:
+    """As many completions as fit, without the directories they share."""
+    paths, chosen = completion.candidates, completion.chosen
+    if not paths:
+        return ()
+    builder = LineBuilder().put(INDENT)
+    room = width - len(_TAB)
+    first = 0 if chosen is None else max(0, chosen - 2)
+    for index in range(first, len(paths)):
+        stem = paths[index].rstrip("/").rpartition("/")[0]
+        name = paths[index][len(stem) + 1 :] if stem else paths[index]
+        if builder.column + len(name) + 2 > room:
+            if index == first:
+                builder.put(clip(name, room - builder.column - 2, glyphs))
+            else:
+                builder.put(glyphs.clipped, Token.MUTED)
+            break
+        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
+    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()

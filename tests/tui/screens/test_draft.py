@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.tui.commands import StartVerdict
-from backprop_tui.tui.screens.draft import join_lines, parse_command, shell_line, words_of
-from backprop_tui.tui.screens.new_run import verdict_text
+from backprop_tui.tui.screens.draft import draft_of, join_lines, parse_command, shell_line, words_of
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,38 @@ def test_no_argument_is_lost_or_changed(arguments: list[str]) -> None:
 
 def test_a_verdict_counts_the_runs_that_could_start() -> None:
     reason = "needs 2 GPUs, 0 free"
-    assert verdict_text(StartVerdict(starts=1, runs=3, message=reason)) == f"1 of 3 would start now; 2 wait: {reason}"
-    assert verdict_text(StartVerdict(starts=0, runs=1, message=reason)) == f"would wait: {reason}"
-    assert verdict_text(StartVerdict(starts=2, runs=2, message="starts now")) == "all 2 would start now"
+    assert StartVerdict(starts=1, runs=3, message=reason).text == f"3 runs, 1 start now; the others wait: {reason}"
+    assert StartVerdict(starts=0, runs=1, message=reason).text == f"waits: {reason}"
+    assert StartVerdict(starts=2, runs=2, message="starts now").text == "2 runs, all start now"
+
+
+_ODD = ["--", "~", "~/x", "file:///x", "--lr=1", "a,b", "", "{lr}", "a\nb", "\u3000"]
+_PROGRAMS = ["python", "train.py", "A=1", "./go", "backprop-tui", "torchrun"]
+_LETTERS = st.characters(
+    max_codepoint=0x1FFF, exclude_categories=["Cs"], exclude_characters=[*map(chr, range(127, 160))]
+)
+_ARGUMENT = st.one_of(st.sampled_from(_ODD), st.text(_LETTERS, max_size=5))
+
+
+@given(st.lists(_ARGUMENT, max_size=6))
+def test_a_script_with_its_arguments_becomes_a_draft_and_back(arguments: list[str]) -> None:
+    words = ("--name", "n", "--cwd", "/d", "/w/train.py", *(["--", *arguments] if arguments else []))
+    assert words_of(draft_of(words)) == words
+
+
+@given(st.lists(_ARGUMENT, max_size=6), st.sampled_from(_PROGRAMS))
+def test_a_command_becomes_a_draft_and_back(arguments: list[str], program: str) -> None:
+    words = ("--tag", "a b", "--env", "A=1", "--", program, *arguments)
+    assert words_of(draft_of(words)) == words
+
+
+@pytest.mark.parametrize(
+    ("script", "command"), [("train.py", "train.py"), ("a/go", "a/go"), ("go", "./go"), ("/w/train.py", "/w/train.py")]
+)
+def test_a_draft_is_as_it_would_be_typed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draft = draft_of(("--cwd", str(tmp_path), str(tmp_path / script), "--", "--cwd", "x"))
+    assert draft == {"command": f"{command} --cwd x"}
+    assert draft_of(("--cwd", "/d", "/w/train.py"))["more"] == "--cwd /d"

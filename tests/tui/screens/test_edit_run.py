@@ -13,9 +13,9 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
-from tests.tui.snapshots import ended, queued, snapshot
+from tests.tui.snapshots import ended, running, snapshot
 
-RUNS = (queued("first", tags=("lm",), priority=2), queued("second", tags=("lm",), queue_position=2), ended("old"))
+RUNS = (running("first", tags=("lm",), priority=2), running("second", tags=("lm",)), ended("old"))
 
 
 def dialog(stage: Stage) -> EditRun:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from textual import events
 
-from backprop_tui.tui.commands import CommandResult
+from backprop_tui.tui.commands import CommandResult, StartVerdict
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import RUNS, Stage, staged
-from tests.tui.snapshots import queued, running, snapshot
+from tests.tui.snapshots import queued, snapshot
 
 REFUSAL = "script nix.py: not found; there is no such file in /home/anna"
 
@@ -45,8 +47,8 @@ def submitted(commands: FakeCommands) -> list[tuple[object, ...]]:
 async def test_enter_queues_the_run_and_selects_it() -> None:
     commands = FakeCommands()
     async with staged(commands=commands) as stage:
-        await stage.pilot.press("n", *"train.py --lr 1", "down", *"mine", "down", *"60")
-        await stage.pilot.press("enter")
+        await stage.pilot.press("n", *"train.py --lr 1", "down", "down", "down", *"60")
+        await stage.pilot.press("ctrl+o", *"mine", "enter")
         await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
         assert submitted(commands) == [("run", "--name", "mine", "-m", "60", "train.py", "--", "--lr", "1")]
         await stage.becomes(snapshot(*RUNS[:3], queued("abcd2345", queue_position=2), *RUNS[3:]))
@@ -55,7 +57,7 @@ async def test_enter_queues_the_run_and_selects_it() -> None:
 
 async def test_the_shell_line_and_the_verdict_follow_the_fields() -> None:
     async with staged(commands=FakeCommands()) as stage:
-        await stage.pilot.press("n", *"train.py")
+        await stage.pilot.press("n", *"train.py", "ctrl+o")
         assert "backprop-tui run train.py" in live(stage)
         await until(stage, lambda: "✓ starts now" in live(stage))
         assert "/py: the environment" in live(stage)
@@ -109,20 +111,86 @@ async def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
         assert len(submitted(commands)) == 1
 
 
-async def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
-    like = running("nano", priority=3, tags=("lm", "two words"))
-    async with staged(snapshot(like), commands=FakeCommands()) as stage:
-        await stage.pilot.press("N")
-        found = dialog(stage).values()
-        assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
-        assert found["tags"] == "lm 'two words'"
-        assert found["more"] == "--cwd /home/anna"
-
-
 async def test_ctrl_r_fills_in_recent_commands() -> None:
+    commands = FakeCommands()
+    commands.recent = [("-m", "5", "/w/a.py"), ("/w/b.py", "--", "--lr", "1"), ("-m", "9", "/w/a.py")]
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", "ctrl+r")
+        await until(stage, lambda: dialog(stage).field("command").value == "/w/a.py")
+        assert dialog(stage).field("minutes").value == "5"
+        await stage.pilot.press("ctrl+r")
+        await until(stage, lambda: dialog(stage).field("command").value == "/w/b.py --lr 1")
+        assert dialog(stage).field("minutes").value == ""
+        await stage.pilot.press("ctrl+z")
+        assert dialog(stage).field("command").value == ""
+
+
+async def test_ctrl_r_without_any_command_says_so() -> None:
     async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n", "ctrl+r")
-        assert dialog(stage).field("command").value == "python train.py"
+        await until(stage, lambda: "no recent commands" in live(stage))
+
+
+async def test_ctrl_l_clears_the_form_and_ctrl_z_brings_it_back() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("n", *"train.py", "ctrl+l")
+        assert dialog(stage).field("command").value == ""
+        await stage.pilot.press("ctrl+z")
+        assert dialog(stage).field("command").value == "train.py"
+
+
+async def test_the_whole_command_is_visible() -> None:
+    async with staged(commands=FakeCommands(), size=(80, 24)) as stage:
+        await stage.pilot.press("n")
+        line = "train.py " + " ".join(f"--option-{index} {index}" for index in range(8))
+        dialog(stage).field("command").value = line
+        await stage.pilot.pause()
+        field = dialog(stage).field("command")
+        shown = "".join(field.render_line(y).text for y in range(field.size.height))
+        assert line in shown.replace(" ", "") or line.replace(" ", "") in shown.replace(" ", "")
+
+
+async def test_the_default_timebox_is_named() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("n")
+        await until(stage, lambda: dialog(stage).field("minutes").placeholder == "10 (default)")
+
+
+async def test_warnings_of_the_command_are_shown() -> None:
+    commands = FakeCommands()
+    commands.verdict = StartVerdict(starts=0, runs=1, message="both slots busy", warning="torch is not installed there")
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py")
+        await until(stage, lambda: "waits: both slots busy" in live(stage))
+        assert "torch is not installed there" in live(stage)
+
+
+@pytest.mark.parametrize(
+    ("editor", "problem"),
+    [("nix-editor", "editor nix-editor: No such file"), ("true", "cannot open an editor in this")],
+)
+async def test_an_editor_that_cannot_be_opened_is_named(
+    monkeypatch: pytest.MonkeyPatch, editor: str, problem: str
+) -> None:
+    monkeypatch.setenv("VISUAL", editor)
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("n", *"train.py")
+        if problem.startswith("editor"):
+            monkeypatch.setattr(stage.pilot.app, "suspend", nullcontext)
+        await stage.pilot.press("ctrl+e")
+        assert problem in live(stage)
+        assert dialog(stage).field("command").value == "train.py"
+
+
+async def test_the_command_is_edited_in_the_editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nprintf 'train.py \\\\\\n --lr 2\\n' > $1\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    async with staged(commands=FakeCommands()) as stage:
+        monkeypatch.setattr(stage.pilot.app, "suspend", nullcontext)
+        await stage.pilot.press("n", *"train.py", "ctrl+e")
+        assert dialog(stage).field("command").value == "train.py --lr 2"
 
 
 async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +208,7 @@ async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await stage.pilot.pause(0.1)
             assert dialog(stage).field("command").value == expected
         await stage.pilot.press(*" --lr 1", "tab")
-        assert dialog(stage).focused is dialog(stage).field("name")
+        assert isinstance(dialog(stage).focused, ArgumentTable)
 
 
 async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:

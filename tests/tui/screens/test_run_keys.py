@@ -106,8 +106,7 @@ async def effect(stage: Stage, key: str) -> str:
         return "asks"
     if not isinstance(app.screen, MainScreen):
         return "opens"
-    requests = [call for call in stage.commands.calls if call[0] != "load_run"]
-    return "yes" if requests or before != seen() else ". ".join(messages)
+    return "yes" if stage.commands.calls or before != seen() else ". ".join(messages)
 
 
 async def reset(stage: Stage) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
 from backprop_tui.tui.screens.new_run import NewRun
@@ -186,7 +186,7 @@ async def test_of_several_runs_it_says_how_many_are_resumed_and_how_many_run_aga
 class NoOptions(FakeCommands):
     """Of a store whose runs cannot be copied."""
 
-    async def load_run(self, run_id: str) -> Run:
+    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
         raise UsageError(f"run {run_id} was recorded by the original Backprop")
 
 

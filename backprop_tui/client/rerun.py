@@ -1,0 +1,243 @@
+"""A run as the request that queues it again: for `--like`, for the dashboard's forms, and to change a waiting run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from typing import Any
+
+from backprop_tui.client.command_line import Program
+from backprop_tui.client.handles import resolve_one
+from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
+from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
+from backprop_tui.client.runs import created
+from backprop_tui.client.session import ClientSession
+from backprop_tui.client.specification import spec_from_settings
+from backprop_tui.client.training_source import source_of
+from backprop_tui.config.load import Settings
+from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_placeholder
+from backprop_tui.domain.command_lines import TargetKind, argument_start, find_target, name_of_path
+from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
+from backprop_tui.domain.resume_arguments import option_syntax
+from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
+from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
+from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import recent_records, unfinished_views
+
+
+def request_of(run: Run, settings: Settings) -> RunRequest:
+    """The request that queues the same run again; what these settings say anyway is left out.
+
+    Variables whose values are not stored are missing.
+    """
+    spec = run.spec
+    usual = spec_from_settings(settings, Program(words=(), arguments=(), name=""), spec.cwd)
+    is_script = spec.script is not None and spec.script in spec.command
+    start = spec.command.index(spec.script) + 1 if is_script and spec.script is not None else 0
+    same = ("total_seconds", "gpus", "gpu_probe", "retries", "launcher", "framework", "leftovers", "resume_arg")
+    options: dict[str, Any] = {name: _unusual(spec, usual, name) for name in (*same, "checkpoint_every_seconds")}
+    return RunRequest(
+        **options,
+        **_limits(spec, usual),
+        **_stopping(spec, usual),
+        script=spec.script if is_script else None,
+        arguments=spec.command[start:] if is_script else (),
+        command=None if is_script else spec.command,
+        name=run.name,
+        tags=run.tags,
+        note=run.note,
+        priority=run.priority or None,
+        group=run.group,
+        objective=spec.objective if spec.objective is not None and spec.objective.is_option else None,
+        max_run_seconds=NO_LIMIT if spec.max_run_seconds is None else spec.max_run_seconds,
+        until=spec.until,
+        gpu_ids=spec.gpu_ids or None,
+        after=tuple(f"{after.run}:any" if after.any_end else after.run for after in spec.after),
+        python=_interpreter(spec) if is_script else None,
+        cwd=spec.cwd,
+        env=tuple((name, value) for name, value in spec.env if value is not None),
+        resume_from=_initial_checkpoint(run),
+        checkpoint_globs=spec.checkpoint_globs if spec.checkpoint_globs != usual.checkpoint_globs else (),
+    )
+
+
+def request_like(run: Run, settings: Settings) -> RunRequest:
+    """The request for a new run like that one.
+
+    What is about the other run alone is left out: its note, group, priority and dependencies, and a name that it got
+    from its script or from the values of a sweep.
+    """
+    request = request_of(run, settings)
+    name = run.name
+    base, colon, point = name.partition(":")
+    if run.group is not None and colon and "=" in point:
+        name = base
+    usual = name_of_path(run.spec.script) if run.spec.script is not None else find_target(run.spec.command).name
+    return replace(request, name=None if name == usual else name, note=None, group=None, priority=None, after=())
+
+
+def newest_requests(session: ClientSession, count: int) -> list[RunRequest]:
+    """Requests like the newest runs, newest first, without values of variables; unreadable runs are left out."""
+    settings = session.settings()
+    requests: list[RunRequest] = []
+    records = {view.run.id: view.record for view in unfinished_views(session.home)} | recent_records(session.home)
+    for record in sorted(records.values(), key=created, reverse=True)[:count]:
+        with suppress(BackpropError):
+            run = RunDirectory(session.home.run_folder(str(record["id"]))).read()
+            requests.append(replace(request_like(run, settings), env=()))
+    return requests
+
+
+def _unusual(spec: Spec, usual: Spec, name: str) -> object:
+    value = getattr(spec, name)
+    return None if value == getattr(usual, name) else value
+
+
+def _limits(spec: Spec, usual: Spec) -> dict[str, Any]:
+    limits: dict[str, Any] = {
+        name: MACHINES_LIMIT if getattr(spec.limits, name) is None else getattr(spec.limits, name)
+        for name in THRESHOLDS
+        if getattr(spec.limits, name) != getattr(usual.limits, name)
+    }
+    if spec.limits.gpu_memory_limit != usual.limits.gpu_memory_limit:
+        limits["gpu_memory_limit"] = spec.limits.gpu_memory_limit
+    return limits
+
+
+def _stopping(spec: Spec, usual: Spec) -> dict[str, Any]:
+    stop = spec.stop
+    warning = WarningSignal(name=stop.warn_signal, seconds=stop.warn_seconds)
+    return {
+        "stop_signal": stop.stop_signal if stop.stop_signal != usual.stop.stop_signal else None,
+        "grace_seconds": stop.grace_seconds if stop.grace_seconds != usual.stop.grace_seconds else None,
+        "warn_signal": warning if stop.warn_signal != usual.stop.warn_signal else None,
+    }
+
+
+def _interpreter(spec: Spec) -> str | None:
+    """The interpreter of a script, unless it is gone: then another one is looked for."""
+    return spec.command[0] if spec.python_origin is not None and os.access(spec.command[0], os.X_OK) else None
+
+
+def _initial_checkpoint(run: Run) -> str | None:
+    """The checkpoint that the first attempt was given."""
+    if run.attempts:
+        return run.attempts[0].resumed_from
+    return run.state.resume_from if isinstance(run.state, Queued) else None
+
+
+def lost_variables(run: Run, environment: Mapping[str, str]) -> str | None:
+    """What to say about variables that were given, are secret by their name, and are not in the environment now."""
+    names = [name for name, value in run.spec.env if value is None and name not in environment]
+    if not names:
+        return None
+    return f"--env {' '.join(names)} was given before but its value is not kept; give it again if it is needed"
+
+
+def syntax_of(run: Run) -> OptionSyntax:
+    """What the source of its script says about its options."""
+    target = find_target(run.spec.command)
+    path = run.spec.script or (target.word if target.kind is TargetKind.SCRIPT else "")
+    return option_syntax(source_of(os.path.join(run.spec.cwd, path)) if path else "")
+
+
+def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
+    """The request without `like`: that of the run it names, with the options and arguments that were given.
+
+    Raises: UnknownRun. UsageError, if it names a script too, or if the arguments do not fit.
+    """
+    if request.like is None:
+        return request
+    if request.script is not None:
+        raise UsageError(
+            f"--like {request.like} already names what to run, and {request.script} is a script",
+            f"leave out one of them; arguments come after --: backprop-tui run --like {request.like} -- ARGS",
+        )
+    run = read_resumable(session, resolve_one(session, request.like))
+    lost = lost_variables(run, session.environment)
+    if lost is not None:
+        session.warn(lost)
+    source = request_like(run, session.settings())
+    given = {field.name: getattr(request, field.name) for field in fields(RunRequest)}
+    options = {name: value for name, value in given.items() if value not in (None, ())}
+    options |= {"like": None, "command": source.command}
+    options["env"] = tuple((dict(source.env) | dict(request.env)).items())
+    return _with_arguments(replace(source, **options), run, request.command or ())
+
+
+def _with_arguments(request: RunRequest, run: Run, words: tuple[str, ...]) -> RunRequest:
+    """The request with other arguments of its script; a sweep takes the place of a value."""
+    if not words and not request.sweep:
+        return request
+    command = request.command or ()
+    start = argument_start(command) if command else 0
+    if start is None:
+        if not words:
+            return request
+        raise UsageError(
+            f"the arguments of run {run.id} are inside of its shell command",
+            f"give the whole command: backprop-tui run -- {shlex.join(command)}",
+        )
+    syntax = syntax_of(run)
+    arguments = change_arguments(command[start:] if command else request.arguments, words, syntax)
+    for axis in request.sweep:
+        arguments = with_placeholder(arguments, axis.key, syntax)
+    if command:
+        return replace(request, command=(*command[:start], *arguments))
+    return replace(request, arguments=tuple(arguments))
+
+
+def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> Run:
+    """Gives a run that waits for its first start what a request says; id, place, key and environment stay.
+
+    Raises: UsageError, if it does not wait any more, or the request makes several runs.
+    """
+    from backprop_tui.client.submit import plan
+
+    session.home.require_own()
+    planned = plan(session, request).runs
+    if len(planned) > 1:
+        raise UsageError("a waiting run cannot become a sweep", "N opens it as a new run, which can")
+    directory = RunDirectory(session.home.run_folder(run_id))
+    with _lock_waiting(directory):
+        before = directory.read()
+        secret = tuple((name, value) for name, value in before.spec.env if value is None)
+        kept = {name: getattr(before.spec, name) for name in ("key", "process", "visible_gpus")}
+        spec = replace(planned[0].spec, **kept, env=merge_variables(secret, request.env))
+        edited = ("name", "group", "tags", "note", "priority", "git", "code")
+        taken = {name: getattr(planned[0], name) for name in edited}
+        state = replace(_waiting_state(before), resume_from=_waiting_state(planned[0]).resume_from)
+        run = replace(before, **taken, spec=spec, state=state)
+        if run.spec.env != before.spec.env:
+            gone = dict(before.spec.env).keys() - dict(run.spec.env).keys()
+            environment = {name: value for name, value in directory.read_environment().items() if name not in gone}
+            directory.write_environment(environment | dict(request.env))
+        directory.write(run, durable=True)
+        directory.append_event("edited", shlex.join(run.spec.command), time=time.time())
+    session.supervisor.call()
+    return run
+
+
+def _waiting_state(run: Run) -> Queued:
+    if isinstance(run.state, Queued) and not run.attempts:
+        return run.state
+    problem = f"run {run.id} has started: only a run that waits for its first start can be changed"
+    raise UsageError(problem, "N opens it as a new run")
+
+
+def _lock_waiting(directory: RunDirectory) -> Lock:
+    """The lock of a run that waits; a supervisor holds it for a moment when it looks at the run."""
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        _waiting_state(directory.read())
+        lock = directory.try_lock()
+        if lock is not None:
+            return lock
+        if time.monotonic() > end:
+            raise StorageFailed(f"another process holds {directory.lock_path}; try again")
+        time.sleep(POLL_SECONDS)

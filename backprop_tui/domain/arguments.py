@@ -1,0 +1,188 @@
+"""The arguments of a script as rows of a name and a value; what is not changed keeps its words exactly."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+LITERAL = "--"  # all words after it are positional
+_OPTION = re.compile(r"(?s)-{1,2}[A-Za-z].*")
+_ATTACHED = re.compile(r"(-[A-Za-z])(\d[\d.e+-]*)")  # -b8
+_ASSIGNMENT = re.compile(r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*")  # lr=0.1, of Hydra also +lr=0.1
+
+
+Identity = tuple[str, int]  # the key of an argument, and how many of the same key come before it
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSyntax:
+    """What the source of a script says about its options: which take no value, and which take several."""
+
+    switches: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """A row: an option or the key of a `key=value`, with the words of its value; without a name it is positional.
+
+    `joint` joins name and value: a blank between words, `=`, or nothing for `-b8`.
+    """
+
+    name: str = ""
+    values: tuple[str, ...] = ()
+    joint: str = " "
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        if not self.name:
+            return self.values
+        if self.joint == "=" and not self.values and not self.name.startswith("-"):
+            return (f"{self.name}=",)
+        if self.joint == " " or len(self.values) != 1:
+            return (self.name, *self.values)
+        return (f"{self.name}{self.joint}{self.values[0]}",)
+
+    @property
+    def text(self) -> str:
+        """The value as it is typed; only what needs quotes has some."""
+        return " ".join(map(quoted, self.values))
+
+    def with_text(self, text: str) -> Argument:
+        """Returns the argument with another value. Raises ValueError if a quotation is not closed."""
+        return replace(self, values=tuple(shlex.split(text)))
+
+    @property
+    def key(self) -> str:
+        """Equal for the same option, however it is spelled: --batch_size is --batch-size, +lr is lr."""
+        return self.name.replace("_", "-") if self.name.startswith("-") else self.name.lstrip("+")
+
+
+def quoted(word: str) -> str:
+    """A word in quotes if it needs them to stay as it is; `*` and `[1,2]` do not, since no shell reads it."""
+    return word if re.fullmatch(r"[^\s'\"\\~][^\s'\"\\]*", word) else shlex.quote(word)
+
+
+def parse_arguments(words: Sequence[str], syntax: OptionSyntax | None = None) -> list[Argument]:
+    """Returns the rows of the arguments; their words joined are the words given."""
+    known = OptionSyntax() if syntax is None else syntax
+    end = words.index(LITERAL) if LITERAL in words else len(words)
+    arguments: list[Argument] = []
+    index = 0
+    while index < end:
+        argument = _named(words[index]) or Argument(values=(words[index],))
+        index += 1
+        if argument.name and not argument.values and argument.name not in known.switches:
+            is_list = argument.name in known.lists
+            first, most = index, end if is_list else min(end, index + 1)
+            while index < most and _may_be_value(words[index], is_list=is_list):
+                index += 1
+            argument = replace(argument, values=tuple(words[first:index]))
+        arguments.append(argument)
+    if end < len(words):
+        arguments.append(Argument(name=LITERAL))
+    return [*arguments, *(Argument(values=(word,)) for word in words[end + 1 :])]
+
+
+def _may_be_value(word: str, *, is_list: bool) -> bool:
+    """Whether a word after an option belongs to it; a `key=value` does so only in a list."""
+    return _OPTION.fullmatch(word) is None and (is_list or _ASSIGNMENT.fullmatch(word) is None)
+
+
+def _named(word: str) -> Argument | None:
+    """An option or `key=value`, with the value that is in the same word; None for any other word."""
+    attached = _ATTACHED.fullmatch(word)
+    if attached is not None:
+        return Argument(name=attached[1], values=(attached[2],), joint="")
+    if _OPTION.fullmatch(word) is None and _ASSIGNMENT.fullmatch(word) is None:
+        return None
+    name, equals, value = word.partition("=")
+    return Argument(name=name, values=(value,), joint="=") if equals else Argument(name=name)
+
+
+def words_of_arguments(arguments: Iterable[Argument]) -> list[str]:
+    return [word for argument in arguments for word in argument.words]
+
+
+def compare_arguments(
+    before: Sequence[Argument], now: Sequence[Argument]
+) -> list[tuple[Argument | None, Argument | None]]:
+    """Pairs of an argument before and now, in the order of now; one that was removed follows its predecessor.
+
+    The second `--data` is paired with the second one, the third positional word with the third.
+    """
+    left = dict(zip(identities(before), before, strict=True))
+    right = dict(zip(identities(now), now, strict=True))
+    removed: dict[Identity | None, list[Argument]] = defaultdict(list)  # by the one before them that is still there
+    last: Identity | None = None
+    for identity, argument in left.items():
+        if identity in right:
+            last = identity
+        else:
+            removed[last].append(argument)
+    pairs: list[tuple[Argument | None, Argument | None]] = [(argument, None) for argument in removed[None]]
+    for identity, argument in right.items():
+        pairs += [(left.get(identity), argument), *((gone, None) for gone in removed[identity])]
+    return pairs
+
+
+def identities(arguments: Sequence[Argument]) -> list[Identity]:
+    counts: Counter[str] = Counter()
+    identities: list[Identity] = []
+    for argument in arguments:
+        identities.append((argument.key, counts[argument.key]))
+        counts[argument.key] += 1
+    return identities
+
+
+def change_arguments(arguments: Sequence[str], changes: Sequence[str], syntax: OptionSyntax | None = None) -> list[str]:
+    """The arguments with others replaced or added.
+
+    An option or `key=value` that is there already gets the new value in its own style; of an option that is repeated
+    all are replaced. Positional words replace all positional words, and must be as many. Everything else is added at
+    the end, before a `--`.
+
+    Raises UsageError if there is another number of positional words.
+    """
+    before, given = parse_arguments(arguments, syntax), parse_arguments(changes, syntax)
+    _check_positional(before, given)
+    keys = {argument.key for argument in given}
+    replacements = dict(zip(identities(given), given, strict=True))
+    changed: list[Argument] = []
+    for identity, argument in zip(identities(before), before, strict=True):
+        replacement = replacements.pop(identity, None)
+        if replacement is not None:
+            changed.append(replace(replacement, name=argument.name, joint=argument.joint))
+        elif argument.key not in keys:
+            changed.append(argument)
+    place = next((index for index, argument in enumerate(changed) if argument.name == LITERAL), len(changed))
+    return words_of_arguments([*changed[:place], *replacements.values(), *changed[place:]])
+
+
+def _check_positional(before: Sequence[Argument], given: Sequence[Argument]) -> None:
+    old, new = ([word for argument in rows if not argument.name for word in argument.words] for rows in (before, given))
+    if old and new and len(old) != len(new):
+        raise UsageError(
+            f"{shlex.join(new)}: the run has {counted(len(old), 'argument')} without an option ({shlex.join(old)}), "
+            f"and here {'is' if len(new) == 1 else 'are'} {len(new)}",
+            "give all of them, or none",
+        )
+
+
+def with_placeholder(arguments: Sequence[str], key: str, syntax: OptionSyntax | None = None) -> list[str]:
+    """The arguments with `{key}` as the value of the option of that name; unchanged if there is none."""
+    placeholder = f"{{{key}}}"
+    if any(placeholder in word for word in arguments):
+        return list(arguments)
+    rows = parse_arguments(arguments, syntax)
+    return words_of_arguments(
+        replace(row, values=(placeholder,)) if row.values and row.key.lstrip("-") == key.replace("_", "-") else row
+        for row in rows
+    )

@@ -1,0 +1,192 @@
+"""A command line whose arguments are changed one by one: what differs from where it began, and what makes a sweep."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
+
+from backprop_tui.client.run_request import parse_axis
+from backprop_tui.domain.arguments import (
+    LITERAL,
+    Argument,
+    Identity,
+    OptionSyntax,
+    compare_arguments,
+    identities,
+    parse_arguments,
+    quoted,
+    words_of_arguments,
+)
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
+
+_NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class ArgumentRow:
+    """An argument before and now, None if it was added or removed; `place` counts the present arguments before it.
+
+    `sweep` are the values of a sweep, empty for one value; `listed` how many values a sweep would have.
+    """
+
+    place: int
+    before: Argument | None
+    now: Argument | None
+    sweep: tuple[str, ...] = ()
+    listed: int = 0
+
+    @property
+    def differs(self) -> bool:
+        return (self.before and self.before.words) != (self.now and self.now.words)
+
+    @property
+    def name(self) -> str:
+        argument = self.now or self.before
+        return "" if argument is None else argument.name
+
+
+def listed_values(text: str) -> tuple[str, ...]:
+    """The values of `a,b,c` or `1..3`; empty for one value, which may have commas in quotes or brackets."""
+    if _NOT_LISTED.search(text) or not re.search(r",|\.\.", text):
+        return ()
+    try:
+        return parse_axis(f"value={text}").values
+    except ValueError:
+        return ()
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class EditedCommand:
+    """`text` is the whole command line; `origin` are the arguments it began with: those of `source` if there is one.
+
+    `a,b,c` is a sweep if it was typed as the value of an argument that had no comma before; `chosen` overrides that.
+    """
+
+    text: str = ""
+    origin: tuple[Argument, ...] = ()
+    has_source: bool = False
+    syntax: OptionSyntax = field(default_factory=OptionSyntax)
+    typed: frozenset[Identity] = frozenset()
+    chosen: Mapping[Identity, bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, draft: Draft, syntax: OptionSyntax | None = None, *, has_source: bool = False) -> EditedCommand:
+        known = OptionSyntax() if syntax is None else syntax
+        text = draft.get(COMMAND, "")
+        origin = tuple(_arguments_of(text, known))
+        swept = {_identity(word): True for word in draft.get(SWEPT, "").split()}
+        return cls(text=text, origin=origin, has_source=has_source, syntax=known, chosen=swept)
+
+    def with_text(self, text: str) -> EditedCommand:
+        """The command line was typed or pasted as a whole: commas in it are no sweep, but those that were stay."""
+        kept = {identity: True for identity, argument in self._named() if self._is_swept(identity, argument)}
+        origin = self.origin if self.has_source else tuple(_arguments_of(text, self.syntax))
+        return replace(self, text=text, origin=origin, typed=frozenset(), chosen=kept)
+
+    def with_syntax(self, syntax: OptionSyntax) -> EditedCommand:
+        if syntax == self.syntax:
+            return self
+        origin = tuple(parse_arguments(words_of_arguments(self.origin), syntax))
+        return replace(self, syntax=syntax, origin=origin)
+
+    @property
+    def arguments(self) -> list[Argument]:
+        return _arguments_of(self.text, self.syntax)
+
+    def rows(self) -> list[ArgumentRow]:
+        rows: list[ArgumentRow] = []
+        place = 0
+        names = dict(zip(map(id, arguments := self.arguments), identities(arguments), strict=True))
+        for before, now in compare_arguments(self.origin, arguments):
+            values = () if now is None else listed_values(now.text)
+            is_swept = now is not None and self._is_swept(names[id(now)], now)
+            sweep = values if is_swept else ()
+            rows.append(ArgumentRow(place=place, before=before, now=now, sweep=sweep, listed=len(values)))
+            place += now is not None
+        return rows
+
+    def differences(self) -> int:
+        return sum(row.differs for row in self.rows())
+
+    def with_value(self, place: int, text: str) -> EditedCommand:
+        """Changes the value of an argument. Raises ValueError if a quotation is not closed."""
+        arguments = self.arguments
+        arguments[place] = arguments[place].with_text(text)
+        identity = identities(arguments)[place]
+        typed = self.typed - {identity} if _NOT_LISTED.search(text) else self.typed | {identity}
+        return replace(self._with_arguments(arguments), typed=typed)
+
+    def with_added(self, text: str) -> EditedCommand:
+        """Adds arguments before a `--`. Raises ValueError if a quotation is not closed."""
+        arguments, added = self.arguments, parse_arguments(shlex.split(text), self.syntax)
+        place = next((index for index, argument in enumerate(arguments) if argument.name == LITERAL), len(arguments))
+        arguments[place:place] = added
+        new = identities(arguments)[place : place + len(added)]
+        return replace(self._with_arguments(arguments), typed=self.typed.union(new))
+
+    def without(self, place: int) -> EditedCommand:
+        arguments = self.arguments
+        del arguments[place]
+        return self._with_arguments(arguments)
+
+    def with_restored(self, row: ArgumentRow) -> EditedCommand:
+        """Puts an argument that was removed back to its place."""
+        arguments = self.arguments
+        arguments[row.place : row.place] = [row.before] if row.before is not None else []
+        return self._with_arguments(arguments)
+
+    def switched(self, place: int) -> EditedCommand:
+        """Takes a value with commas for a sweep, or for one value."""
+        identity, argument = self._named()[place]
+        return replace(self, chosen={**self.chosen, identity: not self._is_swept(identity, argument)})
+
+    def kept(self) -> dict[str, str]:
+        """The fields of a draft that it is restored from."""
+        swept = [identity for identity, argument in self._named() if self._is_swept(identity, argument)]
+        return {COMMAND: self.text, SWEPT: " ".join(f"{number}:{key}" for key, number in swept)}
+
+    def placed(self, draft: Draft) -> dict[str, str]:
+        """The draft with this command line, the values of each sweep replaced by a `{KEY}` for them."""
+        arguments = self.arguments
+        sweeps: list[str] = []
+        for place, (identity, argument) in enumerate(self._named()):
+            if self._is_swept(identity, argument):
+                key = re.sub(r"[^\w.-]", "_", argument.name.lstrip("-+~")) or "argument"
+                sweeps.append(f"{key}={','.join(listed_values(argument.text))}")
+                arguments[place] = replace(argument, values=(f"{{{key}}}",))
+        sweep = " ".join([draft.get(SWEEP, ""), *map(quoted, sweeps)]).strip()
+        text = self._with_arguments(arguments).text if sweeps else self.text
+        return {**draft, COMMAND: text, SWEEP: sweep}
+
+    def _named(self) -> list[tuple[Identity, Argument]]:
+        arguments = self.arguments
+        return list(zip(identities(arguments), arguments, strict=True))
+
+    def _is_swept(self, identity: Identity, argument: Argument) -> bool:
+        if not listed_values(argument.text):
+            return False
+        before = dict(zip(identities(self.origin), self.origin, strict=True)).get(identity)
+        had_comma = before is not None and "," in before.text
+        return self.chosen.get(identity, identity in self.typed and "," in argument.text and not had_comma)
+
+    def _with_arguments(self, arguments: Sequence[Argument]) -> EditedCommand:
+        before, _ = split_command(self.text)
+        words = words_of_arguments(arguments)
+        if words[:1] == [LITERAL] and before[-1:] != [LITERAL]:
+            before = [*before, LITERAL]  # the first one only separates the script from its arguments
+        return replace(self, text=line_of([*before, *words]))
+
+
+def _arguments_of(text: str, syntax: OptionSyntax) -> list[Argument]:
+    try:
+        return parse_arguments(split_command(text)[1], syntax)
+    except ValueError:  # a quotation is being typed
+        return []
+
+
+def _identity(word: str) -> Identity:
+    number, _, key = word.partition(":")
+    return key, int(number)

@@ -1,0 +1,246 @@
+"""The arguments of a command line, a row each: its value is changed in place, and what differs is marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.widget import Widget
+
+from backprop_tui.domain.arguments import LITERAL
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.screens.draft import join_lines
+from backprop_tui.tui.screens.edited_command import ArgumentRow
+from backprop_tui.tui.widgets.line_widget import LineWidget
+
+_MAX_NAME = 28
+_POSITIONAL = "argument"
+_ADD = "add an argument; a,b,c in a value makes a sweep"
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class EditedText:
+    """A line of text with a cursor; what is typed replaces the text while it is `chosen` as a whole."""
+
+    text: str
+    cursor: int
+    chosen: bool = False
+
+    @classmethod
+    def at_end(cls, text: str) -> EditedText:
+        return cls(text, len(text))
+
+    @classmethod
+    def all_of(cls, text: str) -> EditedText:
+        return cls(text, len(text), chosen=True)
+
+    def insert(self, text: str) -> EditedText:
+        if self.chosen:
+            return self.at_end(text)
+        return EditedText(self.text[: self.cursor] + text + self.text[self.cursor :], self.cursor + len(text))
+
+    def after(self, key: str, character: str | None) -> EditedText | None:
+        """The text after a key; None if the key edits nothing."""
+        moves = {"left": self.cursor - 1, "right": self.cursor + 1, "home": 0, "ctrl+a": 0, "end": len(self.text)}
+        if key in moves:
+            return EditedText(self.text, max(0, min(moves[key], len(self.text))))
+        before, behind = ("", "") if self.chosen else (self.text[: self.cursor], self.text[self.cursor :])
+        cuts = {
+            "backspace": (before[:-1], behind),
+            "delete": (before, behind[1:]),
+            "ctrl+u": ("", behind),
+            "ctrl+k": (before, ""),
+            "ctrl+w": (re.sub(r"\S*\s*$", "", before), behind),
+        }
+        if key in cuts:
+            return EditedText("".join(cuts[key]), len(cuts[key][0]))
+        return self.insert(character) if character is not None and character.isprintable() else None
+
+
+class ArgumentTable(LineWidget, can_focus=True):
+    """The last row adds arguments; the dialog does what the messages ask, and shows the rows that result."""
+
+    class Changed(Message):
+        """The value of the argument at `place` was edited; without a place, `text` are arguments to add."""
+
+        def __init__(self, place: int | None, text: str) -> None:
+            super().__init__()
+            self.place = place
+            self.text = text
+
+    class RowKey(Message):
+        """Removes the argument of a row or puts it back (ctrl+d), or switches between sweep and value (ctrl+s)."""
+
+        def __init__(self, row: ArgumentRow, key: str) -> None:
+            super().__init__()
+            self.row = row
+            self.key = key
+
+    class Submitted(Message):
+        """Enter was pressed."""
+
+    def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(glyphs=glyphs, id=id)
+        self.rows: Sequence[ArgumentRow] = ()
+        self._notes: Mapping[int, str] = {}
+        self._marks = False  # whether there is another run to differ from
+        self._place = 0  # index of the row with the cursor
+        self._edited = EditedText.at_end("")
+
+    def show_rows(self, rows: Sequence[ArgumentRow], notes: Mapping[int, str], *, marks: bool) -> None:
+        """Replaces the rows; `notes` are by the place of an argument, `marks` marks those that differ."""
+        self._notes, self._marks = notes, marks
+        moved = len(rows) != len(self.rows)
+        self.rows = rows
+        if moved and self._place > len(rows):
+            self.go_to(len(rows))
+        row = self.row
+        if row is not None and row.now is not None and _meaning(self._edited.text, row) != row.now.values:
+            self._edited = EditedText.all_of(row.now.text)  # changed from elsewhere
+        self.styles.height = len(rows) + 1
+        self.paint()
+
+    @property
+    def row(self) -> ArgumentRow | None:
+        """The row with the cursor; None: the one that adds arguments."""
+        return self.rows[self._place] if self._place < len(self.rows) else None
+
+    def go_to(self, place: int) -> None:
+        """Moves the cursor to a row, which ends the editing of another."""
+        self.commit()
+        self._place = max(0, min(place, len(self.rows)))
+        row = self.row
+        self._edited = EditedText.all_of("" if row is None or row.now is None else row.now.text)
+        self.paint()
+        if isinstance(self.parent, Widget):
+            region = Region(0, self.virtual_region.y + self._place, 1, 1)
+            self.parent.scroll_to_region(region, animate=False)
+
+    def commit(self) -> None:
+        """Adds the arguments that were typed into the last row."""
+        if self.row is None and self._edited.text.strip():
+            self.post_message(self.Changed(None, self._edited.text))
+            self._edited = EditedText.at_end("")
+
+    def on_key(self, event: events.Key) -> None:
+        row = self.row
+        if event.key in ("up", "down"):
+            place = self._place + (1 if event.key == "down" else -1)
+            if not 0 <= place <= len(self.rows):
+                self.commit()
+                return  # to the next field
+            self.go_to(place)
+        elif event.key == "enter":
+            self.commit()
+            self.post_message(self.Submitted())
+        elif event.key in ("ctrl+d", "ctrl+s"):
+            if row is not None:
+                self.post_message(self.RowKey(row, event.key))
+        else:
+            edited = self._edited.after(event.key, event.character)
+            if edited is None:
+                return
+            self._edit(edited)
+        event.stop()
+        event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self._edit(self._edited.insert(sanitize(join_lines(event.text))))
+
+    def _edit(self, edited: EditedText) -> None:
+        row = self.row
+        if row is not None and (row.now is None or row.name == LITERAL):
+            return
+        before, self._edited = self._edited, edited
+        if row is not None and edited.text != before.text:
+            self.post_message(self.Changed(row.place, edited.text))
+        self.paint()
+
+    def on_click(self, event: events.Click) -> None:
+        self.focus()
+        self.go_to(event.y)
+
+    def on_focus(self) -> None:
+        self.paint()
+
+    def on_blur(self) -> None:
+        self.commit()
+        self.paint()
+
+    def on_resize(self) -> None:
+        self.paint()
+
+    def paint(self) -> None:
+        names = [cell_len(row.name or _POSITIONAL) for row in self.rows]
+        column = 4 + min(_MAX_NAME, max(names, default=0))
+        lines = [self._line(index, row, column) for index, row in enumerate(self.rows)]
+        last = LineBuilder().put(" +", Token.ACCENT, bold=self._is_at(len(self.rows))).at(column)
+        if self._is_at(len(self.rows)):
+            self._put_edited(last, len(_ADD))
+        if not self._is_at(len(self.rows)) or not self._edited.text:
+            last.put(clip(f" {_ADD}", self.size.width - last.column, self.glyphs), Token.FAINT)
+        self.show([*lines, last.line()])
+
+    def _is_at(self, place: int) -> bool:
+        return self.has_focus and self._place == place
+
+    def _line(self, index: int, row: ArgumentRow, column: int) -> Line:
+        is_current = self._is_at(index)
+        arrow = "→" if self.glyphs.unicode else "->"
+        note = f"   {text}" if (text := self._note(row, is_current=is_current)) else ""
+        room = self.size.width - column - cell_len(note)
+        token = Token.ACCENT if is_current else Token.FG if row.name else Token.MUTED
+        line = LineBuilder().put(f" {clip(row.name or _POSITIONAL, _MAX_NAME, self.glyphs)}", token, bold=is_current)
+        line.at(column)
+        if self._marks and row.differs and row.before is not None:
+            old = clip(row.before.text, max(6, room // 2 - 3), self.glyphs)
+            line.put(f"{old} {arrow} " if old else f"{arrow} ", Token.MUTED)
+        if row.now is None:
+            line.put("removed", Token.WARN, bold=is_current)
+        elif is_current:
+            self._put_edited(line, column + room - line.column)
+        else:
+            changed = self._marks and row.differs
+            value = clip(row.now.text, column + room - line.column, self.glyphs)
+            line.put(value, Token.WARN if changed else Token.FG, bold=changed)
+        return line.put(clip(note, self.size.width - line.column, self.glyphs), Token.INFO).line()
+
+    def _put_edited(self, line: LineBuilder, room: int) -> None:
+        """The value with its cursor, and as much before that as there is room for."""
+        edited = self._edited
+        start = max(0, edited.cursor - max(1, room - 2))
+        text = sanitize(edited.text[start : start + max(1, room - 1)])
+        cursor = edited.cursor - start
+        if edited.chosen and text:
+            line.put(text, Token.FG, chosen=True)
+            return
+        line.put(text[:cursor], Token.FG, bold=True)
+        line.put(text[cursor : cursor + 1] or " ", Token.FG, chosen=True).put(text[cursor + 1 :], Token.FG, bold=True)
+
+    def _note(self, row: ArgumentRow, *, is_current: bool) -> str:
+        """What becomes of the value, and the key for it."""
+        if row.now is None:
+            return "ctrl+d puts it back" if is_current else ""
+        if row.sweep:
+            return f"sweep of {len(row.sweep)}" + (", ctrl+s: one value" if is_current else "")
+        if row.listed and (is_current or row.differs):
+            return "one value" + (f", ctrl+s: sweep of {row.listed}" if is_current else "")
+        return self._notes.get(row.place) or ("added" if self._marks and row.before is None else "")
+
+
+def _meaning(text: str, row: ArgumentRow) -> tuple[str, ...] | None:
+    """The value that a text stands for; None while a quotation is being typed."""
+    if row.now is None:
+        return None
+    try:
+        return row.now.with_text(text).values
+    except ValueError:
+        return row.now.values

@@ -1,0 +1,218 @@
+"""A run as a form: rerun with a change, and the change of a waiting run, driven by keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.commands import RunSource
+from backprop_tui.tui.screens.edit_run import EditRun
+from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.widgets.argument_table import ArgumentTable
+from backprop_tui.tui.widgets.line_widget import LineWidget
+from tests.tui.doubles import FakeCommands
+from tests.tui.screens.test_main import Stage, staged
+from tests.tui.screens.test_new_run import dialog, live, until
+from tests.tui.snapshots import ended, queued, running, snapshot
+
+WORDS = ("-m", "20", "/w/train.py", "--", "--batch-size", "256", "--lr=1e-3", "--devices", "0,1", "data")
+OOM = ("--batch-size", "256", "128")
+
+
+def commands_for(words: tuple[str, ...] = WORDS, **fields: Any) -> FakeCommands:
+    commands = FakeCommands()
+    commands.source = RunSource(run_id="", name="train", words=words, syntax=OptionSyntax(), **fields)
+    return commands
+
+
+async def opened(stage: Stage, key: str = "N") -> ArgumentTable:
+    await stage.pilot.press(key)
+    await until(
+        stage, lambda: isinstance(stage.pilot.app.screen, NewRun) and stage.pilot.app.screen.focused is not None
+    )
+    return dialog(stage).query_one(ArgumentTable)
+
+
+def title(stage: Stage) -> str:
+    return str(dialog(stage).query_one("#form").border_title)
+
+
+async def queued_words(stage: Stage, commands: FakeCommands) -> tuple[object, ...]:
+    await stage.pilot.press("enter")
+    await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
+    (call,) = [call for call in commands.calls if call[0] in ("run", "change")]
+    return call[1:]
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.TIMEBOXED, Status.STOPPED, Status.LOST])
+async def test_an_ended_run_is_opened_whatever_became_of_it(status: Status) -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old", status)), commands=commands) as stage:
+        await opened(stage)
+        assert "Rerun train · differs from old in 0" in title(stage)
+        assert await queued_words(stage, commands) == WORDS
+
+
+@pytest.mark.parametrize("run", [running("now"), queued("wait")])
+async def test_an_unfinished_run_is_opened_too(run: Any) -> None:
+    async with staged(snapshot(run), commands=commands_for()) as stage:
+        await opened(stage)
+        assert "Rerun train" in title(stage)
+
+
+async def test_a_run_that_cannot_be_read_is_refused_with_the_reason() -> None:
+    async with staged(snapshot(ended("old")), commands=FakeCommands()) as stage:
+        await stage.pilot.press("N")
+        await until(stage, lambda: bool(stage.pilot.app._notifications))
+        assert [note.message for note in stage.pilot.app._notifications] == ["run old cannot be read"]
+
+
+async def test_the_advice_is_applied_and_ctrl_z_undoes_it() -> None:
+    commands = commands_for(advised=OOM)
+    async with staged(snapshot(ended("old", Status.FAILED)), commands=commands) as stage:
+        table = await opened(stage)
+        assert "--batch-size   256 → 128   advice: out of memory   ctrl+z" in table.shown_text
+        assert "differs from old in 1" in title(stage)
+        await stage.pilot.press("ctrl+z")
+        assert "256 →" not in table.shown_text
+        assert "differs from old in 0" in title(stage)
+        await stage.pilot.press("ctrl+z")
+        assert "nothing to undo" in live(stage)
+        assert await queued_words(stage, commands) == WORDS
+
+
+async def test_advice_about_another_value_is_not_applied() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for(advised=("--batch-size", "512", "256"))) as stage:
+        assert "256 →" not in (await opened(stage)).shown_text
+
+
+async def test_a_value_is_changed_in_its_own_style() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
+        await stage.pilot.press("down", *"3e-4", "down", "end", *",2")
+        assert "--lr           1e-3 → 3e-4" in table.shown_text
+        assert "0,1 → 0,1,2" in table.shown_text  # it had commas before: one value
+        assert "differs from old in 2" in title(stage)
+        words = await queued_words(stage, commands)
+        assert words[4:] == ("--batch-size", "256", "--lr=3e-4", "--devices", "0,1,2", "data")
+
+
+async def test_each_step_can_be_undone() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        table = await opened(stage)
+        before = dialog(stage).field("command").value
+        await stage.pilot.press(*"64", "down", "ctrl+d", "down", "down", "down", *"--wd 0.1", "up", "ctrl+o", *"new")
+        assert dialog(stage).field("command").value == "/w/train.py --batch-size 64 --devices 0,1 data --wd 0.1"
+        assert "--lr           1e-3 → removed" in table.shown_text
+        assert "added" in table.shown_text
+        assert dialog(stage).field("name").value == "new"
+        await stage.pilot.press("ctrl+z")
+        assert dialog(stage).field("name").value == ""
+        await stage.pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        assert dialog(stage).field("command").value == before
+
+
+async def test_an_argument_that_was_removed_is_put_back() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press("down", "ctrl+d", "ctrl+d")
+        assert await queued_words(stage, commands) == WORDS
+
+
+async def test_commas_in_a_value_make_a_sweep_and_ctrl_s_one_value() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
+        await stage.pilot.press(*"64,128,256")
+        assert "256 → 64,128,256    sweep of 3, ctrl+s: one value" in table.shown_text
+        await stage.pilot.press("ctrl+s")
+        assert "one value, ctrl+s: sweep of 3" in table.shown_text
+        await stage.pilot.press("ctrl+s", "down", *"1,2")
+        words = await queued_words(stage, commands)
+        assert words[2:6] == ("--sweep", "batch-size=64,128,256", "--sweep", "lr=1,2")
+        assert words[8:] == ("--batch-size", "{batch-size}", "--lr={lr}", "--devices", "0,1", "data")
+
+
+@pytest.mark.parametrize("value", ["[1,2]", "(1,2)", "'1,2'", "1,", "a,,b"])
+async def test_lists_in_brackets_or_quotes_are_values(value: str) -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        table = await opened(stage)
+        await stage.pilot.press("down", *value)
+        assert "   sweep of" not in table.shown_text
+
+
+async def test_commas_in_a_command_line_are_no_sweep() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --devices 0,1")
+        assert (await queued_words(stage, commands)) == ("train.py", "--", "--devices", "0,1")
+
+
+async def test_an_unclosed_quotation_in_a_value_is_reported_and_not_taken_over() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        await opened(stage)
+        await stage.pilot.press(*"'a")
+        assert "No closing quotation" in live(stage)
+        await stage.pilot.press(*" b'")
+        assert dialog(stage).field("command").value.startswith("/w/train.py --batch-size 'a b' --lr=1e-3")
+
+
+async def test_what_is_folded_says_what_is_in_it() -> None:
+    words = ("--tag", "lm", "--env", "A=1", *WORDS)
+    async with staged(snapshot(ended("old")), commands=commands_for(words)) as stage:
+        await opened(stage)
+        assert "▸ more  tags lm, options --env A=1" in dialog(stage).query_one("#more", LineWidget).shown_text
+        assert not dialog(stage).field("tags").region
+        await stage.pilot.press("ctrl+o")
+        assert dialog(stage).field("tags").region
+
+
+async def test_what_is_not_kept_of_the_run_is_said() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for(warning="--env TOKEN was given before")) as stage:
+        await opened(stage)
+        assert "--env TOKEN was given before" in live(stage)
+
+
+async def test_a_waiting_run_is_changed_in_the_same_form() -> None:
+    commands = commands_for()
+    async with staged(snapshot(queued("wait")), commands=commands) as stage:
+        await opened(stage, "e")
+        assert "Edit train" in title(stage)
+        await stage.pilot.press("enter")
+        assert "nothing is changed yet" in live(stage)
+        await until(stage, lambda: "it keeps its place in the queue" in live(stage))
+        await stage.pilot.press(*"64")
+        words = await queued_words(stage, commands)
+        assert words[:2] == ("wait", "-m")
+        assert words[5:7] == ("--batch-size", "64")
+
+
+@pytest.mark.parametrize(
+    ("run", "fields"),
+    [
+        (running("now"), {"name", "tags", "note", "minutes", "priority"}),
+        (ended("old"), {"name", "tags", "note"}),
+    ],
+)
+async def test_other_runs_show_only_what_can_be_changed(run: Any, fields: set[str]) -> None:
+    async with staged(snapshot(run), commands=FakeCommands()) as stage:
+        await stage.pilot.press("e")
+        form = stage.pilot.app.screen
+        assert isinstance(form, EditRun)
+        assert form.values().keys() == fields
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 14), (20, 5), (1, 1)])
+async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
+    async with staged(snapshot(ended("old")), size=size, commands=commands_for(advised=OOM)) as stage:
+        await opened(stage)
+        await stage.pilot.press(*["down"] * 8, "ctrl+o")
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.pilot.pause()
+        assert dialog(stage).field("command").value.startswith("/w/train.py --batch-size 128")
