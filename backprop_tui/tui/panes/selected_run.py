@@ -282,7 +282,8 @@ class SelectedRun(Vertical):
         heading.view, heading.tab = self.view, self.tab
         heading.show([draw_selected_heading(self.view, self.tab, width, self._glyphs, focused=self.has_focus_within)])
         card = self.query_one("#card", LineWidget)
-        lines = draw_card(None if self.view is None else self.view.card, width, self._glyphs)
+        is_said_below = self.tab == DETAILS and self.view is not None and self.view.waiting is not None
+        lines = draw_card(None if self.view is None or is_said_below else self.view.card, width, self._glyphs)
         if lines and height > len(lines) + 8:
             lines.append(())
         rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
