@@ -45,6 +45,11 @@ class Remedy:
     value: str = ""
     run_id: str = ""
 
+    @property
+    def switches_off(self) -> bool:
+        """Whether nothing is checked afterwards."""
+        return self.value == "0" or (self.thresholds is not None and _value(self.thresholds) == "0")
+
 
 def remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> tuple[Remedy, ...]:
     """The remedies of one failing check, the narrowest first; `runs` are all of the store."""

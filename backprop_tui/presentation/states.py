@@ -43,7 +43,7 @@ def is_held_back(run: KnownRun) -> bool:
 
 def is_impossible(record: JsonObject) -> bool:
     """Whether the run is queued on a machine that is too small for it."""
-    return any(reason.get("permanent") for reason in record["hold_reasons"])
+    return any(reason.get("permanent") for reason in record.get("hold_reasons") or ())
 
 
 # These kinds are no explanation in themselves.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ HERE = [path for path in FILES if {"presentation", "cli", "tui"} & set(path.rela
 OTHER_NOTATION = re.compile(r"[~\d] (?:s|sec|min|h|hours|days)\b(?!/)|~:~02|\d+:\d\d ?h")
 # Only a queue is held, by a person; a run waits.
 HELD = re.compile(r"\b(?:held|holding)\b", re.IGNORECASE)
+
+
+@cache
+def sentences_of(path: Path) -> list[str]:
+    return [f"{path.relative_to(PACKAGE)}:{line}: {text}" for line, text in texts(path)]
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -45,7 +51,7 @@ def _part(part: ast.expr) -> str:
 
 
 def sentences(paths: list[Path]) -> list[str]:
-    return [f"{path.relative_to(PACKAGE)}:{line}: {text}" for path in paths for line, text in texts(path)]
+    return [sentence for path in paths for sentence in sentences_of(path)]
 
 
 def test_durations_have_one_notation() -> None:

@@ -322,7 +322,7 @@ def test_a_run_that_would_be_held_with_no_wait_leaves_no_record(
     session: Session, workplace: Path, capsys: Capture
 ) -> None:
     assert run_program(["run", "--no-wait", "--min-free-ram", ALL_RAM, "--", "true"]) == 75
-    assert "it would have to wait" in capsys.readouterr().err
+    assert "not started, it would wait: " in capsys.readouterr().err
     assert os.listdir(session.home.runs) == os.listdir(session.home.active) == []
 
 

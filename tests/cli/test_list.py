@@ -118,6 +118,7 @@ def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
     runs.queued("c", host="elsewhere", tags=("y",), name="mid", priority=3)
     assert ids(obey.json("list", "--status", "failed")) == ["b"]
     assert ids(obey.json("list", "--status", "failed,queued")) == ["c", "b"]
+    assert ids(obey.json("list", "--status", "waiting")) == ["c"]
     assert ids(obey.json("list", "--status", "ended")) == ["b", "a"]
     assert ids(obey.json("list", "--tag", "x")) == ["b", "a"]
     assert ids(obey.json("list", "--tag", "x", "--tag", "y")) == ["a"]
@@ -138,7 +139,7 @@ def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: 
 def test_an_unknown_status_is_refused_with_the_known_ones(obey: Commands) -> None:
     result = obey("list", "--status", "done")
     assert result.code == 2
-    assert "'done' is not a status; use queued, starting" in result.err
+    assert "'done' is not a status; use waiting, starting" in result.err
 
 
 def test_the_newest_50_of_a_long_history_are_shown_and_all_with_all(

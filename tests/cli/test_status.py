@@ -110,7 +110,7 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
 def test_the_state_of_the_governor_is_shown_with_every_reason(obey: Commands, session: Session, runs: Runs) -> None:
     no_gpus(session)
     reasons = [{"check": "ram", "figure": 1, "limit": 4, "message": "RAM 1 GB free, keeps 4", "gpu": None}]
-    reasons[0]["setting"] = "min_free_ram_gb"
+    reasons[0] |= {"setting": "min_free_ram_gb", "permanent": False}
     result = {"state": "holding", "reasons": reasons, "start_tokens": 2.5, "start_burst": 4, "max_parallel": 3}
     runs.queued("waits")
     with supervised(session, {**result, "held": {"waits": reasons}}):

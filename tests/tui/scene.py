@@ -27,7 +27,7 @@ from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, 
 _HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1}
 _HOLDS: tuple[dict[str, Any], ...] = (
     {"check": "gpu_count", "figure": 0, "limit": 4, "message": "needs 4 GPUs, 0 free"},
-    _HOT | {"message": "GPU 1 at 84 C, waiting below 80"},
+    _HOT | {"message": "GPU 1 too hot, 84 °C, starts below 80"},
     {
         "check": "gpu_memory",
         "figure": 9e8,
@@ -110,7 +110,7 @@ def active() -> list[KnownRun]:
                 eta_seconds=2.2,
                 curve=curve,
                 metrics={"loss": 1.087},
-                pause=Pause(since=NOW.wall - 130, by="heat", reason="hot: 84 C, continues below 80"),
+                pause=Pause(since=NOW.wall - 130, by="heat", reason="too hot, 84 °C, continues below 80"),
                 **hour,
             ),
             1,
@@ -254,11 +254,11 @@ def story() -> tuple[dict[str, Any], ...]:
         {"event": event, "time": iso(NOW.wall - ago), "message": message}
         for ago, event, message in (
             (2700, "queued", "queued by anna"),
-            (2660, "held", "held: next start in 41s (4 starts in 4 min)"),
-            (2600, "admitted", "admitted: GPU 0 has 78.9 GB free, 41 C"),
+            (2660, "held", "start limit, next in 41s (governor.starts_per_minute 1)"),
+            (2600, "admitted", "admitted: GPU 0 has 78.9 GB free, 41 °C"),
             (2592, "started", "attempt 1 started on GPU 0"),
-            (1400, "paused", "paused for heat: GPU 0 at 86 C"),
-            (1270, "continued", "continued after 2:10: GPU 0 at 79 C"),
+            (1400, "paused", "paused for heat: GPU 0 at 86 °C"),
+            (1270, "continued", "continued after 2m10s: GPU 0 at 79 °C"),
             (70, "checkpoint", "saved ckpt_38400.pt, 1.4 GB, intact"),
         )
     )

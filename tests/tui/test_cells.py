@@ -31,8 +31,8 @@ def test_a_sentence_that_ends_in_a_path_keeps_the_name_of_the_file() -> None:
 
 
 def test_a_sentence_loses_whole_clauses_and_says_how_many() -> None:
-    clauses = ("GPU 1 at 84 C, waiting below 80", "RAM 3.1 GB free, keeps 4", "2 runs active, at most 2")
-    assert joined_clauses(clauses, 60, UNICODE) == ("GPU 1 at 84 C, waiting below 80", "+2 more")
+    clauses = ("GPU 1 too hot, 84 °C, starts below 80", "RAM 3.1 GB free, keeps 4", "2 runs active, at most 2")
+    assert joined_clauses(clauses, 60, UNICODE) == ("GPU 1 too hot, 84 °C, starts below 80", "+2 more")
     assert joined_clauses(clauses, 200, UNICODE)[1] == ""
     assert joined_clauses((), 20, UNICODE) == ("", "")
 

@@ -15,6 +15,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.queueing import is_queue_held
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.main import _CommandLine
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import Mode
@@ -137,6 +138,13 @@ def test_a_timebox_may_be_taken_away(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.queued("abc")
     assert play(runner.edit(["abc"], max_run_seconds=float("inf"))).message == "abc: no time limit"
     assert directory.read().spec.max_run_seconds is None
+
+
+def test_a_threshold_of_a_waiting_run_is_changed(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc")
+    result = play(runner.edit(["abc"], thresholds=Thresholds(min_free_ram_bytes=0)))
+    assert (result.done, result.message) == (True, "abc: min_free_ram_gb 0")
+    assert directory.read().spec.limits.min_free_ram_bytes == 0
 
 
 def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:

@@ -36,7 +36,7 @@ class HeldCommands(FakeCommands):
     def __init__(self) -> None:
         super().__init__()
         python = "/home/anna/nanoGPT/.venv/bin/python: the .venv above the script"
-        self.verdict = StartVerdict(starts=0, runs=1, message="GPU 1 at 84 C, waiting below 80", python=python)
+        self.verdict = StartVerdict(starts=0, runs=1, message="GPU 1 too hot, 84 °C, starts below 80", python=python)
 
 
 @dataclass(frozen=True, kw_only=True)

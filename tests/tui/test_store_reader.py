@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.domain.status import Status
+from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
-from backprop_tui.tui.store_reader import CurveReader, StoreReader
+from backprop_tui.tui.store_reader import CoolingMeter, CurveReader, StoreReader
 from tests.support.runs import Runs
+from tests.tui.snapshots import NOW, gpu, sample
 
 
 @pytest.fixture
@@ -172,3 +175,16 @@ def test_a_run_that_is_closed_to_this_user_is_counted(store: Home, runs: Runs) -
     os.chmod(closed.path, 0o700)
     assert [run.id for run in snapshot.runs] == ["open"]
     assert snapshot.problem == "1 run left out, not accessible to you: backprop-tui doctor"
+
+
+def test_a_gpu_cools_measurably_only_after_a_while_and_if_it_falls() -> None:
+    meter = CoolingMeter()
+    for second in range(0, 31, 5):
+        readings = replace(sample(gpu(0), gpu(1)).readings, time=NOW.wall + second)
+        falling, steady = (replace(readings.gpus[0], temperature_celsius=90.0 - second / 5), readings.gpus[1])
+        meter.note(Sample(readings=replace(readings, gpus=(falling, steady)), pid=1, boot_id=NOW.boot_id))
+        assert ("GPU-0" in meter.cooling) == (second >= 20)
+    assert meter.cooling == {"GPU-0": pytest.approx(0.2)}
+    stale = replace(falling, age_seconds=10.0)  # the same reading again is no new one
+    meter.note(Sample(readings=replace(readings, time=NOW.wall + 40, gpus=(stale,)), pid=1, boot_id=NOW.boot_id))
+    assert meter.cooling == {"GPU-0": pytest.approx(0.2)}

@@ -20,7 +20,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.objective import best_of, rank_records
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_problem
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
@@ -34,7 +34,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 _MAX_FAILURES = 12
 _MAX_TIMEBOXED = _MAX_COMPLETED = 3
 _LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
-_WAITED = "waited"
+_WAITED, _NEVER_STARTS = "waited", "waiting"
 _STATE_CELLS = 12
 _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
 
@@ -68,7 +68,7 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     order = (Status.FAILED, Status.LOST, Status.STOPPED)
     problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
     rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
-    rows += [*_paused(digest), *_longest_wait(digest)]
+    rows += [*_paused(digest), *_impossible(digest), *_longest_wait(digest)]
     if digest.unread:
         story = "too many runs to look for pauses"
         rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
@@ -206,8 +206,15 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
         yield DigestRow(state="paused", subject=f"{times} for heat", story=", ".join(clauses))
 
 
+def _impossible(digest: AbsenceDigest) -> Iterator[DigestRow]:
+    """The waiting runs that the machine is too small for."""
+    for run in (entry.run for entry in digest.runs):
+        if run.status is Status.QUEUED and is_impossible(run.record):
+            yield DigestRow(state=_NEVER_STARTS, subject=_name(run), story=sanitize(str(run.record["reason"])))
+
+
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
-    runs = [entry.run for entry in digest.runs]
+    runs = [entry.run for entry in digest.runs if not is_impossible(entry.run.record)]
     seconds, run = max(((_wait_seconds(run, digest), run) for run in runs), key=lambda wait: wait[0], default=(0, None))
     if run is None or seconds < _LONG_WAIT_SECONDS:
         return
@@ -265,7 +272,8 @@ def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[Line]:
-    token = Token.OK if row.state == Status.COMPLETED else STATE_TOKENS.get(row.state, Token.MUTED)
+    tokens = STATE_TOKENS | {Status.COMPLETED.value: Token.OK, _NEVER_STARTS: Token.WARN}
+    token = tokens.get(row.state, Token.MUTED)
     story_at = 1 + _STATE_CELLS + subject
     story = wrapped(row.story, max(12, width - story_at - 1))
     glyph = glyphs.state("waiting" if row.state == _WAITED else row.state)

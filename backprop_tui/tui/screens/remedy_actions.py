@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.sanitize import sanitize
@@ -70,27 +69,21 @@ class RemedyActions:
 
 
 def remedy_question(run: KnownRun, check: CheckRow) -> Question:
-    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}",)
-    answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in _numbered(check.remedies)]
+    shown = check.remedies[:_MOST]
+    zero = ["0 switches the check off."] if any(remedy.switches_off for remedy in shown) else []
+    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}", *zero)
+    answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in enumerate(shown)]
     return Question(title="Remedy", lines=lines, answers=answers)
-
-
-def _numbered(remedies: Sequence[Remedy]) -> list[tuple[int, Remedy]]:
-    return list(enumerate(remedies[:_MOST]))
 
 
 def _described(remedy: Remedy) -> str:
     """What is done, as the command that would do it."""
     match remedy.deed:
         case Deed.EDIT if remedy.thresholds is not None:
-            return f"only this run: {_marked(as_options(remedy.thresholds))}"
+            return f"only this run: {as_options(remedy.thresholds)}"
         case Deed.CONFIGURE if remedy.thresholds is not None:
-            return f"this and later runs: {_marked(f'{remedy.setting} = {remedy.value}')}"
+            return f"this and later runs: {remedy.setting} = {remedy.value}"
         case Deed.CONFIGURE:
-            return f"all runs: {_marked(f'{remedy.setting} = {remedy.value}')}"
+            return f"all runs: {remedy.setting} = {remedy.value}"
         case _:
             return remedy.text
-
-
-def _marked(change: str) -> str:
-    return f"{change} (no limit)" if change.endswith(" 0") else change

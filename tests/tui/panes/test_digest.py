@@ -12,7 +12,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.glyphs import ASCII, UNICODE
-from backprop_tui.tui.lines import text_of
+from backprop_tui.tui.lines import Token, text_of
 from backprop_tui.tui.panes.digest import DigestView, digest_view, draw_digest
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
@@ -128,6 +128,14 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
     )
     view = digest(DigestRun(run=running("a", seconds=9 * HOUR), events=story))
     assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 °C"
+
+
+def test_a_run_that_can_never_start_is_told_as_a_warning() -> None:
+    never = {"check": "gpu_count", "message": "can never start: needs 4 GPUs, machine has 2", "permanent": True}
+    view = digest(queued("big", created_at=NOW.wall - MINUTE, holds=(never,)))
+    assert told(view)["waiting"] == "big: can never start: needs 4 GPUs, machine has 2"
+    pieces = [piece for line in draw_digest(view, 100, UNICODE) for piece in line]
+    assert {piece.token for piece in pieces if "waiting" in piece.text} == {Token.WARN}
 
 
 def test_the_longest_wait_is_told_where_it_was_long() -> None:

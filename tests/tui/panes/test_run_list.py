@@ -27,7 +27,7 @@ from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_co
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
-HELD = {"check": "gpu_temperature", "message": "GPU 1 at 84 C, waiting below 80", "gpu": 1}
+HELD = {"check": "gpu_temperature", "message": "GPU 1 too hot, 84 °C, starts below 80", "gpu": 1}
 AFTER = {"check": "dependency", "message": "after nano-lm"}
 
 
@@ -83,11 +83,11 @@ def test_a_run_without_figures_says_how_long_it_has_been_silent() -> None:
 
 
 def test_a_paused_run_keeps_its_progress_and_says_why() -> None:
-    pause = Pause(since=0, by="heat", reason="hot: 84 C, continues below 80")
+    pause = Pause(since=0, by="heat", reason="too hot, 84 °C, continues below 80")
     run = running("vit", step=31, total_steps=100, metrics={"loss": 1.087}, pause=pause)
     assert "31%" in _text(run)
-    assert _text(run).endswith("hot: 84 C, continues below 80")
-    assert _text(run, 80).endswith("hot: 84 C, continues below 80")
+    assert _text(run).endswith("too hot, 84 °C, continues below 80")
+    assert _text(run, 80).endswith("too hot, 84 °C")
 
 
 def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_is_bad() -> None:
 def test_every_row_fits_every_width() -> None:
     runs = [
         running("nano" * 9, step=38_400, total_steps=60_000, metrics={"loss": 2.214}),
-        running("日本" * 12, pause=Pause(since=0, by="heat", reason="hot: 84 C, continues below 80"), step=1),
+        running("日本" * 12, pause=Pause(since=0, by="heat", reason="too hot, 84 °C, continues below 80"), step=1),
         queued("waits", holds=(HELD, AFTER)),
         ended("failed", Status.FAILED, cause=Cause(kind="python_error", evidence="ValueError: " + "x" * 300)),
     ]
