@@ -109,7 +109,9 @@ class DialogsScreen(PanesScreen):
                 self._draft = {} if run_ids else dialog.draft
             if run_ids:
                 self._awaited = run_ids[0]
-                self.tell(f"Queued {run_ids[0] if len(run_ids) == 1 else counted(len(run_ids), 'run')}")
+                self._queued = run_ids[0] if len(run_ids) == 1 else None
+                if self._queued is None:
+                    self.tell(f"Queued {counted(len(run_ids), 'run')}")
             self._bridge.look()
 
         self.app.push_screen(dialog, closed)
