@@ -287,6 +287,7 @@ class PanesScreen(RuledScreen):
         self._settling = self.set_timer(SETTLE_SECONDS, self._settle)
 
     def _settle(self) -> None:
+        self._settling = None
         shown = self._layout_now
         self._lay_out(len(self.runs_table.view.rows))
         if self._layout_now != shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -48,7 +49,14 @@ class Stage:
         await self.pilot.pause()
 
     async def settles(self) -> None:
-        await self.pilot.pause(0.5)
+        """Wait until the panes are divided by what the selected run has to show."""
+        main = self.app._main
+        deadline = time.monotonic() + 20
+        while main._settling is not None or main.selected.content_rows is None:
+            assert time.monotonic() < deadline
+            await self.pilot.pause(0.05)
+        main._settle()
+        await self.pilot.pause()
 
     async def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         await self.pilot.mouse_down(offset=start)
@@ -65,8 +73,9 @@ async def staged(
     bridge.rule = rule or RulePlace()
     app = Dashboard(bridge, FakeCommands(), Preferences(), charts=SceneCharts())
     async with app.run_test(size=size, notifications=True) as pilot:
-        await pilot.pause()
-        yield Stage(app, bridge, pilot)
+        stage = Stage(app, bridge, pilot)
+        await stage.settles()
+        yield stage
 
 
 async def test_one_run_leaves_the_screen_to_its_log_and_chart(tmp_path: Path) -> None:
@@ -96,10 +105,7 @@ async def test_the_panes_settle_when_the_cursor_rests(tmp_path: Path) -> None:
         few = stage.layout.selected_rows
         await stage.pilot.press("j")
         assert stage.layout.selected_rows == few, "nothing jumps while the cursor moves"
-        for _ in range(20):
-            await stage.settles()
-            if stage.layout.selected_rows > few:
-                break
+        await stage.settles()
         assert stage.layout.selected_rows > 10
 
 
@@ -185,7 +191,6 @@ async def test_the_arguments_stay_under_every_tab() -> None:
 
 async def test_a_message_takes_the_line_of_the_footer() -> None:
     async with staged() as stage:
-        await stage.settles()
         above = stage.screen_rows[:-1]
         stage.app._main.tell("Queued train lr=1e-3\nand more")
         await stage.pilot.pause()
