@@ -28,15 +28,14 @@ from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, K
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 if TYPE_CHECKING:
-    from textual.command import Provider
-
-if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.command import Provider
     from textual.dom import DOMNode
 
 _SECOND_INTERRUPT_SECONDS = 2.0
-_MAX_TOASTS = 3
+_MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
+_MAX_ENDS = 3  # in one message
+_LEAST_SECONDS = 1.0  # that bad news stay, whatever is pressed
 
 
 def _palette_provider() -> type[Provider]:
@@ -159,9 +158,9 @@ class Dashboard(App[int]):
 
     @on(RunsEnded)
     def _runs_ended(self, message: RunsEnded) -> None:
-        lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_TOASTS)
-        for line in lines:
-            self.main.tell(line, bad=any(end.is_problem and line == end.text for end in message.ends))
+        lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_ENDS)
+        if lines:
+            self.main.tell(" · ".join(lines), bad=any(end.is_problem for end in message.ends))
         if message.problem is not None:
             self.main.tell(message.problem, bad=True)
         if self._window_focus.is_unseen and self._driver is not None:
@@ -215,6 +214,10 @@ class Dashboard(App[int]):
         return await super().run_action(action, default_namespace, namespaces)
 
     def _note_activity(self) -> None:
+        """Notes that somebody is there, who has read the bad news."""
+        for notification in list(self._notifications):
+            if notification.severity == "warning" and time.time() - notification.raised_at >= _LEAST_SECONDS:
+                self._unnotify(notification)
         was_present = self._window_focus.is_present
         self._window_focus.note_activity()
         if not was_present:

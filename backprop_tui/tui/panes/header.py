@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.cells import cell_len
+from textual import events, on
+from textual.message import Message
+
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -11,8 +15,9 @@ from backprop_tui.presentation import durations
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, width_of
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, text_of, width_of
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MIN_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
 
@@ -106,3 +111,40 @@ def draw_counts(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
 
 def _drop_least_important(counts: dict[Status, int]) -> None:
     del counts[next(state for state in _MIN_IMPORTANT_FIRST if state in counts)]
+
+
+def count_at(view: HeaderView, line: Line, column: int, glyphs: Glyphs) -> Status | None:
+    """The state whose count is at a column of the drawn header."""
+    text = text_of(line)
+    for state, count in view.counts.items():
+        shown = f"{glyphs.state(state)} {count}"
+        before, found, after = text.rpartition(shown)
+        start = cell_len(before)
+        word = f" {state}" if after.startswith(f" {state}") else ""
+        if found and start <= column < start + len(shown + word):
+            return state
+    return None
+
+
+class HeaderBar(LineWidget):
+    """The first row; a click on a count shows only the runs in that state."""
+
+    class CountClicked(Message):
+        """The count of a state was clicked."""
+
+        def __init__(self, state: Status) -> None:
+            super().__init__()
+            self.state = state
+
+    view: HeaderView | None = None
+    _line: Line = ()
+
+    def show_view(self, view: HeaderView, width: int) -> None:
+        self.view, self._line = view, draw_header(view, width, self.glyphs)
+        self.show([self._line])
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        state = None if self.view is None else count_at(self.view, self._line, event.x, self.glyphs)
+        if state is not None:
+            self.post_message(self.CountClicked(state))

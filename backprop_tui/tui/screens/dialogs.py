@@ -157,7 +157,9 @@ class DialogsScreen(PanesScreen):
                 self.tell(result[0])
             elif result:
                 self._awaited = result[0]
-                self.tell(f"Queued {result[0] if len(result) == 1 else counted(len(result), 'run')}")
+                self._queued = result[0] if len(result) == 1 else None
+                if self._queued is None:
+                    self.tell(f"Queued {counted(len(result), 'run')}")
             self._bridge.look()
 
         self.app.push_screen(dialog, closed)

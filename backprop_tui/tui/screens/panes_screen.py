@@ -21,6 +21,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
+from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -36,7 +37,7 @@ from backprop_tui.tui.panes.governor import (
     governor_line_view,
     problem_view,
 )
-from backprop_tui.tui.panes.header import draw_header, header_view
+from backprop_tui.tui.panes.header import HeaderBar, header_view
 from backprop_tui.tui.panes.machine import MachineBar, machine_view
 from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import run_list_view
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.widgets.filter_input import FilterInput
 
 SETTLE_SECONDS = 0.3
+NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
 
@@ -79,6 +81,7 @@ class PanesScreen(RuledScreen):
         self._has_cursor = False
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
+        self._queued: str | None = None  # a run that was queued here, to be announced by its name
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
@@ -94,7 +97,7 @@ class PanesScreen(RuledScreen):
     # Painting
 
     def compose(self) -> ComposeResult:
-        yield LineWidget(glyphs=self.glyphs, id="header")
+        yield HeaderBar(glyphs=self.glyphs, id="header")
         yield MachineBar(glyphs=self.glyphs, id="machine")
         yield GovernorBar(glyphs=self.glyphs, id="governor")
         yield ProblemBar(glyphs=self.glyphs, id="problem")
@@ -119,6 +122,7 @@ class PanesScreen(RuledScreen):
             return
         _ = self.filter_input
         self.selected.mount_tabs()
+        self._settle_later()
 
     def take(self, snapshot: Snapshot) -> None:
         """Shows another snapshot; one that arrives while the app closes is dropped."""
@@ -130,6 +134,10 @@ class PanesScreen(RuledScreen):
         if self.state.marked:
             self.state.marked &= {run.id for run in snapshot.all_runs}
         self.paint()
+        queued = snapshot.find(self._queued)
+        if queued is not None:
+            self.tell(f"Queued {sanitize(str(queued.record['name']))}")
+            self._queued = None
         if self._awaited is not None and snapshot.find(self._awaited) is not None:
             self.runs_table.select(self._awaited)
             self._awaited = None
@@ -156,7 +164,7 @@ class PanesScreen(RuledScreen):
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
         self._lay_out(len(runs.rows))
-        self.query_one("#header", LineWidget).show([draw_header(header_view(snapshot), width, self.glyphs)])
+        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
         self.query_one(MachineBar).show_view(machine_view(snapshot), self._layout_now)
         self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
         problem = problem_view(snapshot, self.state.seen)
@@ -272,9 +280,12 @@ class PanesScreen(RuledScreen):
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
     def tell(self, text: str, *, bad: bool = False) -> None:
+        """Shows a message in the line of the footer; what went wrong stays for longer, or until a key."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
-        self.notify(text, severity="warning" if bad else "information", timeout=5, markup=False)
+        line = " · ".join(filter(None, map(str.strip, text.splitlines())))
+        seconds = BAD_NEWS_SECONDS if bad else NEWS_SECONDS
+        self.notify(line, severity="warning" if bad else "information", timeout=seconds, markup=False)
 
     def work(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Runs in the background, then reads the store; an unexpected error becomes a notification."""
@@ -311,6 +322,7 @@ class PanesScreen(RuledScreen):
         self._settling = self.set_timer(SETTLE_SECONDS, self._settle)
 
     def _settle(self) -> None:
+        self._settling = None
         shown = self._layout_now
         self._lay_out(len(self.runs_table.view.rows))
         if self._layout_now != shown:
@@ -404,6 +416,12 @@ class PanesScreen(RuledScreen):
         """Every state, running, waiting, failed, done."""
         word = state_of(self.state.filter.text)
         self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
+
+    @on(HeaderBar.CountClicked)
+    def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
+        """Shows only the runs in that state, and all again after another click."""
+        word = status_word(message.state)
+        self.filter_state(None if state_of(self.state.filter.text) == word else word)
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")

@@ -122,9 +122,8 @@ class LogView(ScrollView):
     @property
     def content_rows(self) -> int:
         """How many rows it can fill with its status row; if some are hidden, any number."""
-        page = self.page_shown
-        is_whole = not page.thumb and len(page.rows) < self._room[1]
-        return len(page.rows) + 1 if is_whole else ANY_ROWS
+        rows = len(self.page_shown.rows)
+        return rows + 1 if rows < self._room[1] else ANY_ROWS
 
     def to_top(self) -> None:
         """Does nothing: each log opens at a position of its own."""

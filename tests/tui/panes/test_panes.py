@@ -131,7 +131,7 @@ def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -
     assert (
         _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
     )
-    assert _row(view, 120).rstrip().endswith("llama ×4, alpha-alpha +2")
+    assert _row(view, 120).rstrip().endswith("llama ×4 +3")
 
 
 def test_columns_are_only_there_for_what_some_gpu_reads() -> None:
