@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,15 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.store.files import append_line, dump
 from backprop_tui.store.home import Home
 from backprop_tui.tui.charts.source import ChartReader
+from tests.support.runs import Runs
 
 
 @pytest.mark.parametrize("end", ["continued", "ended"])
 async def test_pauses_are_read_from_the_events(home: Path, end: str) -> None:
     store = Home(str(home / "backprop"), "this-host")
     store.prepare()
+    Runs(store).queued("a")
     folder = store.run_folder("a")
-    os.makedirs(folder)
 
     def record(kind: str, at: float) -> None:
         append_line(f"{folder}/events.jsonl", dump({"time": iso(at), "event": kind, "message": kind}))
