@@ -75,7 +75,7 @@ def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool 
     if most < 1 or not scale.high > scale.low or not math.isfinite(scale.high - scale.low):
         return []
     if scale.is_log and scale.high / scale.low >= 10:
-        return _decades(scale, most)
+        return _log_ticks(scale, most)
     step = _step_to_end(scale, most) if to_end else 0.0
     step = step or _step(scale, most, steps)
     if not 0 < step < math.inf or scale.low + step == scale.low:
@@ -83,7 +83,7 @@ def ticks(scale: Scale, most: int, *, steps: Sequence[float] = (), to_end: bool 
     return [multiple * step for multiple in _multiples(scale, step)]
 
 
-_FEWEST_ROWS, _MOST_LABELS = 4, 6
+_FEWEST_ROWS, _FEW_ROWS, _MOST_LABELS = 4, 8, 6
 _SMALLEST = sys.float_info.min * 1e20
 
 
@@ -96,7 +96,7 @@ def row_ticks(scale: Scale, rows: int) -> tuple[Scale, tuple[tuple[int, float], 
     if scale.is_log or rows < _FEWEST_ROWS or not 0 < span < _MAX_FLOAT / 10:
         return scale, ()
     fitting: list[tuple[float, int, float, int]] = []  # span, rows between ticks, their distance, index of row 0
-    for every in range(max(2, -(-rows // _MOST_LABELS)), max(2, rows // 3) + 1):
+    for every in range(max(2, -(-rows // _MOST_LABELS)), max(2, rows // (3 if rows > _FEW_ROWS else 2)) + 1):
         for step in _round_steps(span * every / rows):
             unit = step / every
             first = math.floor(scale.low / unit + 0.5) if unit > _SMALLEST else 0
@@ -144,8 +144,18 @@ def _round_steps(least: float) -> list[float]:
     return [mantissa * power * factor for factor in (1, 10, 100, 1000) for mantissa in _ROUND]
 
 
-def _decades(scale: Scale, most: int) -> list[float]:
+def _log_ticks(scale: Scale, most: int) -> list[float]:
+    """Values 1, 2 and 5 of each decade, or powers of ten if those are too many."""
     first, last = math.ceil(math.log10(scale.low) - 1e-9), math.floor(math.log10(scale.high) + 1e-9)
+    room = 1 + 1e-9
+    fine = [
+        mantissa * 10.0**power
+        for power in (range(first - 1, last + 1) if last - first <= most else ())
+        for mantissa in (1, 2, 5)
+        if scale.low / room <= mantissa * 10.0**power <= scale.high * room
+    ]
+    if 0 < len(fine) <= most:
+        return fine
     every = max(1, -(-(last - first + 1) // most))
     return [10.0**power for power in range(first, last + 1, every)]
 

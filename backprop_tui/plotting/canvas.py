@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from backprop_tui.plotting.axes import Scale
@@ -129,22 +130,17 @@ def shaded_dots(bars: Sequence[Bar], x: Scale, y: Scale, *, columns: int, rows: 
 
 
 def _column_spans(bars: Sequence[Bar], x: Scale, columns: int) -> dict[int, _Span]:
+    """The lowest and highest value in each column that has points; by slices, since there are thousands of points."""
+    positions, lows, highs = zip(*bars, strict=True)
+    start, end_of_all = bisect_left(positions, x.low), bisect_right(positions, x.high)
     spans: dict[int, _Span] = {}
-    share_of = x.share if x.is_log else _linear_share(x)
-    for position, low, high in bars:
-        share = share_of(position)
-        if not 0.0 <= share <= 1.0:
-            continue
-        column = min(columns - 1, int(share * columns))
-        span = spans.get(column)
-        spans[column] = (low, high) if span is None else (min(span[0], low), max(span[1], high))
+    for column in range(columns):
+        is_last = column == columns - 1 or not x.high > x.low
+        end = end_of_all if is_last else bisect_left(positions, x.value((column + 1) / columns), start, end_of_all)
+        if end > start:
+            spans[column] = min(lows[start:end]), max(highs[start:end])
+        start = end
     return spans
-
-
-def _linear_share(x: Scale) -> Callable[[float], float]:
-    """Same as `x.share`, without checking the kind of axis for each of thousands of points."""
-    low, distance = x.low / 2, x.high / 2 - x.low / 2
-    return (lambda position: (position / 2 - low) / distance) if distance > 0 else (lambda _: 0.5)
 
 
 def _interpolated(spans: dict[int, _Span]) -> Iterable[tuple[int, _Span]]:

@@ -110,7 +110,7 @@ def _plot_levels(
     """The dots over the whole width; points with a single x become a horizontal line."""
     x = Scale(min(at for at, _ in points), max(at for at, _ in points))
     y = Scale(min(value for _, value in points), max(value for _, value in points))
-    bars = [(at, value, value) for at, value in points]
+    bars = [(at, value, value) for at, value in sorted(points)]
     levels = covered_dots(bars, x, y, columns=columns, rows=rows, joined=joined)
     if x.high <= x.low:
         return dict.fromkeys(range(columns), next(iter(levels.values())))

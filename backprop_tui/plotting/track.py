@@ -50,6 +50,7 @@ def _one_sided(points: Sequence[tuple[float, float]], reach: float) -> list[tupl
 
 _IGNORED_START = 0.02  # share of a curve: its steep start does not count for the range of y
 _MIN_SMOOTHED_POINTS = 24
+_MAX_WINDOWS = 100  # whose ranges of y are kept
 _MIN_POINTS_FOR_GAPS = 4
 _GAP_FACTOR, _GAP_SECONDS = 8.0, 10.0
 Pieces = tuple[tuple[Bar, ...], ...]
@@ -80,7 +81,11 @@ class CurveParts:
 
 
 def nearest_bar(pieces: Pieces, position: float) -> Bar | None:
-    return min((bar for piece in pieces for bar in piece), key=lambda bar: abs(bar[0] - position), default=None)
+    candidates: list[Bar] = []
+    for piece in pieces:
+        after = bisect_left(piece, position, key=lambda bar: bar[0])
+        candidates += piece[max(0, after - 1) : after + 1]
+    return min(candidates, key=lambda bar: abs(bar[0] - position), default=None)
 
 
 class PlottedSeries:
@@ -91,6 +96,7 @@ class PlottedSeries:
         self.positions: Sequence[float] = [axis.place(bucket) for bucket in series.buckets]
         self._is_sorted = all(left <= right for left, right in pairwise(self.positions))
         self._drawn: dict[int, CurveParts] = {}
+        self._y_ranges: dict[tuple[bool, Window | None], tuple[float, float] | None] = {}
 
     def nearest(self, position: float | None) -> Bucket | None:
         """Returns the bucket nearest to a position on x, the newest if there are several; for None the last bucket."""
@@ -109,6 +115,28 @@ class PlottedSeries:
         if stretches not in self._drawn:
             self._drawn[stretches] = self._new_drawn(stretches)
         return self._drawn[stretches]
+
+    def y_range(self, *, log: bool, window: Window | None) -> tuple[float, float] | None:
+        """Returns the range of 98 % of the values after the first 2 %, or of those in the window; None without any.
+
+        For a logarithmic axis, of the values above 0.
+        """
+        key = log, window
+        if key not in self._y_ranges:
+            if len(self._y_ranges) > _MAX_WINDOWS:
+                self._y_ranges.clear()
+            self._y_ranges[key] = self._new_y_range(log=log, window=window)
+        return self._y_ranges[key]
+
+    def _new_y_range(self, *, log: bool, window: Window | None) -> tuple[float, float] | None:
+        buckets: Sequence[Bucket] = self.series.buckets
+        if window is None:
+            visible = buckets[int(len(buckets) * _IGNORED_START + 0.5) :]
+        else:
+            low, high = window
+            visible = [bucket for bucket, x in zip(buckets, self.positions, strict=True) if low <= x <= high]
+        values = [value for bucket in visible for value in (bucket.least, bucket.most) if value > 0 or not log]
+        return trimmed_range(values) if values else None
 
     def _new_drawn(self, stretches: int) -> CurveParts:
         positions, buckets = self.positions, self.series.buckets
@@ -186,22 +214,12 @@ def x_scale(tracks: Iterable[PlottedSeries], *, total: float | None = None) -> S
 
 
 def y_scale(tracks: Iterable[PlottedSeries], *, log: bool, window: Window | None = None) -> Scale:
-    """Returns the scale for 98 % of the points after the first 2 %, or of those in the window."""
-    values: list[float] = []
-    for track in tracks:
-        buckets: Sequence[Bucket] = track.series.buckets
-        if window is None:
-            visible = buckets[int(len(buckets) * _IGNORED_START + 0.5) :]
-        else:
-            low, high = window
-            visible = [bucket for bucket, x in zip(buckets, track.positions, strict=True) if low <= x <= high]
-        for bucket in visible:
-            values += (bucket.least, bucket.most)
-    if log:
-        values = [value for value in values if value > 0]
-    if not values:
-        return Scale(0.0, 1.0)
-    low, high = trimmed_range(values)
+    """Returns the scale for the ranges of the tracks; linear if there is nothing to show on a logarithmic one."""
+    tracks = list(tracks)
+    ranges = [values for track in tracks if (values := track.y_range(log=log, window=window)) is not None]
+    if not ranges:
+        return y_scale(tracks, log=False, window=window) if log else Scale(0.0, 1.0)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if log and low < high:
         return Scale(low, high, log=True)
     return Scale(*padded_range(low, high))

@@ -76,3 +76,11 @@ def test_where_dots_cannot_be_drawn_a_word_says_which_way_it_goes() -> None:
     assert trend_word([5.0, 4.0, 3.0, 2.0, 1.0, 0.5]) == "falling"
     assert trend_word([1.0, 2.0, 3.0, 4.0]) == "rising"
     assert trend_word([1.0, 1.0, 1.0]) == "flat"
+
+
+def test_a_trend_is_that_of_the_last_third_of_a_curve() -> None:
+    fallen = [100.0 / (1 + place) for place in range(300)]
+    rising = [*fallen[:200], *(0.3 + place / 1000 for place in range(100))]
+    assert trend(fallen, 8, Curves.BLOCKS) != trend(rising, 8, Curves.BLOCKS)
+    assert trend(rising, 8, Curves.BLOCKS) == "▁▂▃▄▅▆▇█"
+    assert trend([float(value) for value in range(16)], 8, Curves.BLOCKS) == "▁▂▃▄▅▆▇█"

@@ -14,7 +14,7 @@ from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
 from backprop_tui.tui.charts.tiles import Tile, draw_tiles, side_by_side, tiling
 from backprop_tui.tui.glyphs import Glyphs, trend
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, left, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, left, width_of
 
 _TREND_POINTS = 192
 _MAX_CURSOR_ROWS = 64  # rows around the selected one whose value at the cursor is looked up
@@ -241,7 +241,14 @@ def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> l
     lines += [_table_row(row, name_width, glyphs) for row in view.rows[start : start + room]]
     if height - len(lines) > len(view.facts):
         lines.append(())
-    return [padded(line, width) for line in [*lines, *view.facts][:height]]
+    facts = [_clipped(line, width, glyphs) for line in view.facts]
+    return [padded(line, width) for line in [*lines, *facts][:height]]
+
+
+def _clipped(line: Line, width: int, glyphs: Glyphs) -> Line:
+    """The line, with an ellipsis in its last piece if it is too wide."""
+    *pieces, last = line
+    return (*pieces, last._replace(text=clip(last.text, width - width_of(pieces), glyphs)))
 
 
 def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:

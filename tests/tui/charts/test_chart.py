@@ -85,6 +85,41 @@ def test_values_that_are_not_finite_are_marked_below_the_axis() -> None:
     assert text[-2].split() == ["◆", "!"]
 
 
+def test_pauses_are_marked_below_the_axis() -> None:
+    assert " paused " in _text(replace(CHART, pauses=((20.0, 60.0),)))[-2]
+    assert _text(replace(CHART, pauses=((20.2, 20.3),)))[-2].strip() == "║"
+    assert _text(replace(CHART, pauses=((200.0, 300.0),)))[-2].strip() == ""
+
+
+def test_the_planned_end_is_named_beside_the_axis() -> None:
+    assert _text(replace(CHART, planned=60_000.0))[-1].split() == ["0", "50", "60k", "▸"]
+    assert _text(replace(CHART, planned=60_000.0), ascii_only=True)[-1].endswith("60k >")
+    assert "60k" not in _text(replace(CHART, planned=60_000.0), 18)[-1]
+
+
+def test_the_gap_is_in_the_legend_or_else_where_the_chart_is_empty() -> None:
+    chart = replace(CHART, gap="0.019", note="by time")
+    assert _text(chart)[0].split() == ["loss", "by", "time", "━━", "train", "2.214", "gap", "0.019"]
+    narrow = _text(chart, 36)
+    assert "gap" not in narrow[0]
+    assert sum("gap 0.019" in line for line in narrow[1:]) == 1
+    full = replace(chart, curves=(replace(CURVE, pieces=(((0.0, 0.0, 100.0), (100.0, 0.0, 100.0)),)),))
+    assert not any("gap" in line for line in _text(full, 36))
+
+
+def test_the_cursor_is_above_the_curves_and_marks_the_points_that_are_read() -> None:
+    level = replace(CURVE, pieces=(tuple((float(x), 20.0, 20.0) for x in range(101)),), ends_in_letter=False)
+    few = replace(CURVE, token=Token.WARN, pieces=(((0.0, 80.0, 80.0), (70.0, 80.0, 80.0)),), style=Style.POINTS)
+    chart = replace(CHART, curves=(level, few), cursor=50.0)
+    column = _text(chart)[1].index("│", 8)
+    assert all(line[column] in "│●" for line in _text(chart)[1:-2])
+    assert sum(line.count("●") for line in _text(chart)) == 2
+    pieces = [piece for line in draw_chart(chart, 60, 14, UNICODE) for piece in line if "●" in piece.text]
+    assert {piece.token for piece in pieces} == {Token.ACCENT, Token.WARN}
+    read = next(line for line in _text(chart) if "●" in line)
+    assert read.index("●") > column  # the value of the other curve nearest to the cursor is further on
+
+
 def test_a_dragged_range_shows_both_ends() -> None:
     text = _text(replace(CHART, dragged=(20.0, 60.0), cursor=90.0))
     assert text[1][10:].count("│") == 2
@@ -134,6 +169,11 @@ def test_a_gap_between_pieces_stays_empty() -> None:
 )
 def test_labels_are_short_and_round(low: float, high: float, unit: AxisUnit, shown: list[str]) -> None:
     assert [text for _, text in tick_labels(Scale(low, high), unit, len(shown))] == shown
+
+
+def test_a_logarithmic_axis_of_a_few_decades_has_labels_between_them() -> None:
+    labels = [text for _, text in tick_labels(Scale(0.09, 1.1, log=True), AxisUnit.METRIC, 5)]
+    assert labels == ["0.1", "0.2", "0.5", "1"]
 
 
 def test_a_logarithmic_axis_is_labelled_by_powers_of_ten() -> None:

@@ -237,11 +237,57 @@ def test_by_time_the_time_between_attempts_does_not_count() -> None:
     assert clock.x.high == pytest.approx(179.0)
 
 
-def test_a_log_scale_leaves_out_values_without_a_logarithm() -> None:
+def test_a_log_scale_leaves_out_values_without_a_logarithm_and_says_so() -> None:
     data = chart_data("nano", {"loss": series("loss", [0.0, *falling(50), -1.0])})
     chart = _view(data, ChartChoices(log=True)).large
     assert chart.y.is_log
     assert chart.y.low > 1
+    assert chart.note == "log scale without values of 0 and less"
+    assert _view(choices=ChartChoices(log=True)).large.note == "log scale"
+    negative = _view(chart_data("nano", {"loss": series("loss", [-1.0, -2.0])}), ChartChoices(log=True)).large
+    assert (negative.y.is_log, negative.note) == (False, "no value above 0 for a log scale")
+
+
+def test_the_gap_is_between_training_and_validation_at_the_same_step() -> None:
+    def gap(train: float, validation: float, *, validated: int, cursor: float | None = None) -> str:
+        metrics = {
+            "loss": series("loss", [train] * 100, every=10),
+            "val_loss": series("val_loss", [validation] * validated, every=100),
+        }
+        return _view(chart_data("nano", metrics), ChartChoices(cursor=cursor)).large.gap
+
+    assert gap(0.1281, 0.1471, validated=10) == "0.0190 at 900"
+    assert gap(0.1281, 0.1471, validated=11) == "0.0190"
+    assert gap(0.1281, 0.1471, validated=10, cursor=410.0) == "0.0190 at 400"
+    assert gap(2.5, 2.0, validated=11) == "-0.500"
+    assert gap(2.5, 2.0, validated=30) == ""  # beyond the training: nothing to compare it with
+    assert _view(chart_data("nano", {"loss": series("loss", falling())})).large.gap == ""
+
+
+def test_x_extends_to_the_planned_end_on_request() -> None:
+    chart = _view(choices=ChartChoices(shows_plan=True)).large
+    assert (chart.x.high, chart.planned) == (1000.0, None)
+    by_time = _view(choices=ChartChoices(by=XUnit.TIME)).large
+    assert by_time.planned is None
+
+
+def test_the_pointer_moves_the_cursor_to_a_point_until_it_leaves() -> None:
+    choices = ChartChoices()
+    _navigator(choices).hover(303.0)
+    assert choices.cursor == 300.0
+    _navigator(choices).hover(None)
+    assert choices.cursor is None
+    _navigator(choices).point(196.0)
+    _navigator(choices).hover(303.0)
+    _navigator(choices).hover(None)
+    assert choices.cursor == 200.0
+
+
+def test_pauses_are_marked_on_an_axis_of_time() -> None:
+    data = replace(chart_data("nano", run=KNOWN.run), pauses=((NOW.wall - 30, NOW.wall - 20), (NOW.wall - 5, None)))
+    assert _view(data).large.pauses == ()
+    chart = _view(data, ChartChoices(by=XUnit.TIME)).large
+    assert chart.pauses == ((30.0, 40.0), (55.0, chart.x.high))
 
 
 def test_without_metrics_it_says_which_formats_are_understood() -> None:
