@@ -236,9 +236,9 @@ def names_of(runs: Sequence[KnownRun]) -> str:
     return sanitize(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
 
 
-def confirm_question(title: str, line: str, text: str) -> Question:
+def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:
     """Asks before something is lost: pressing enter without reading is harmless."""
-    return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),), marked=CANCEL)
+    return Question(title=title, lines=lines, answers=(Answer("y", "yes", text),), marked=CANCEL)
 
 
 def stop_question(runs: Sequence[KnownRun], names: str) -> Question:
@@ -374,7 +374,7 @@ def view_question(state: UiState, glyphs: Glyphs, *, marked: str | None = None) 
     sort = None if state.sort is None else state.sort.key
 
     def ticked(text: str, *, on: bool) -> str:
-        return f"{glyphs.state('done') if on else ' '} {text}"
+        return f"{glyphs.state('completed') if on else ' '} {text}"
 
     answers = [Answer("a", f"{SORT}:", ticked("default order", on=sort is None))]
     for key, letter in _SORT_LETTERS.items():
