@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
+from typing import Any
 
 import pytest
 
 from backprop_tui.cli.session import Session
+from backprop_tui.client import queueing
 from backprop_tui.client.queueing import is_queue_held, waiting_runs
 from backprop_tui.client.remove import leftovers, removable_runs, remove, restore, set_aside
 from backprop_tui.domain.errors import StorageFailed, UsageError
@@ -232,3 +236,30 @@ def test_a_completed_run_is_queued_again_as_a_new_run(runner: CommandRunner, ses
     new = RunDirectory(session.home.run_folder(new_id)).read()
     assert (new.name, new.spec.command, new.spec.max_run_seconds) == ("train", ("true", "--lr", "1"), 60.0)
     assert directory.read().status is Status.COMPLETED
+
+
+def test_a_change_in_progress_is_undone_when_it_is_made(
+    runner: CommandRunner, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id in ("a", "b", "c"):
+        runs.queued(run_id)
+    move, started = queueing.move, threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        started.wait(10.0)
+        return move(*arguments)
+
+    async def at_once() -> list[str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(queueing, "move", slow)
+            moves = [asyncio.create_task(runner.move("c", 1))]
+            await asyncio.sleep(0)
+            undone = asyncio.create_task(runner.undo())
+            await asyncio.sleep(0.05)
+            assert not undone.done()
+            started.set()
+            return [(await task).message for task in (*moves, undone)]
+
+    messages = asyncio.run(at_once())
+    assert messages[0].startswith("c: number 1 of 3")
+    assert messages[1].startswith("Undone. c: number 3 of 3")

@@ -74,7 +74,6 @@ class PanesScreen(RuledScreen):
         super().__init__(bridge)
         self.snapshot = snapshot
         self.glyphs = glyphs
-        self.state = UiState(row=selected_run, seen=bridge.seen_failures)
         choices = bridge.list_choices
         self.state = UiState(row=selected_run, seen=bridge.seen_failures, columns=choices.columns, sort=choices.sort)
         self._painted_size = Size(0, 0)
@@ -82,6 +81,7 @@ class PanesScreen(RuledScreen):
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
         self._queued: str | None = None  # a run that was queued here, to be announced by its name
+        self._marked_note = ""  # in the footer
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
@@ -171,6 +171,7 @@ class PanesScreen(RuledScreen):
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(runs, beginning)
+        self._marked_note = self._marks_note()
         self._follow_cursor()
         self.paint_selected()
         self._paint_histories()
@@ -206,7 +207,7 @@ class PanesScreen(RuledScreen):
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
         )
-        footer.show_actions(actions, width, note=self._marks_note())
+        footer.show_actions(actions, width, note=self._marked_note)
 
     def _marks_note(self) -> str:
         """How many runs are marked, and how many of them an action ignores because they are not shown."""

@@ -297,4 +297,4 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _written(self, row: SettingRow, value: str) -> Piece:
         hint = "; the dashboard reads its own settings when it starts" if row.key.startswith(_DASHBOARD) else ""
         hint += "; queued runs keep theirs" if KEYS[row.key].is_settled_when_queued else ""
-        return Piece(f"{self._glyphs.state('done')} {row.key} = {value}, was {row.value}{hint}", Token.OK)
+        return Piece(f"{self._glyphs.state('completed')} {row.key} = {value}, was {row.value}{hint}", Token.OK)

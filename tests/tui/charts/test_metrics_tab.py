@@ -273,10 +273,11 @@ def test_x_extends_to_the_planned_end_on_request() -> None:
 
 def test_the_pointer_moves_the_cursor_to_a_point_until_it_leaves() -> None:
     choices = ChartChoices()
-    _navigator(choices).hover(303.0)
-    assert choices.cursor == 300.0
-    _navigator(choices).hover(None)
-    assert choices.cursor is None
+    cursors: list[float | None] = []
+    for x in (303.0, None):
+        _navigator(choices).hover(x)
+        cursors.append(choices.cursor)
+    assert cursors == [300.0, None]
     _navigator(choices).point(196.0)
     _navigator(choices).hover(303.0)
     _navigator(choices).hover(None)

@@ -141,7 +141,7 @@ async def test_stopping_can_wait_for_the_next_checkpoint() -> None:
     async with staged() as stage:
         await stage.pilot.press("s")
         await stage.pilot.pause()
-        await stage.pilot.press("c")
+        await stage.pilot.press("C")
         await stage.pilot.pause()
         assert stage.commands.calls == [("stop", "nano", "after_checkpoint")]
 

@@ -126,6 +126,23 @@ async def test_where_something_is_lost_cancel_is_marked(key: str) -> None:
         assert len(stage.commands.calls) == 1
 
 
+@pytest.mark.parametrize("line", ["ssh host", "scp 5 x:", "sleep 5", "stop", "dark", "tail -n 60"])
+async def test_a_line_for_another_window_answers_no_question(line: str) -> None:
+    keys = {" ": "space", "-": "minus", ":": "colon"}
+    async with staged() as stage:
+        if line[0] == "d":
+            stage.runs.select("good")
+        await press(stage, *(keys.get(character, character) for character in line), "enter")
+        assert stage.commands.calls == []
+        assert stage.pilot.app.screen is stage.main
+
+
+async def test_after_a_stray_letter_the_arrows_choose_again() -> None:
+    async with staged() as stage:
+        await press(stage, "s", "x", "j", "up", "up", "up", "enter")
+        assert stage.commands.calls == [("stop", "nano")]
+
+
 async def test_columns_are_switched_with_the_cursor_where_it_was() -> None:
     async with staged() as stage:
         await press(stage, "v", "G", "k", "enter", "enter")
@@ -166,7 +183,7 @@ async def test_a_completed_run_is_run_again_as_a_new_run_after_a_question() -> N
         assert stage.commands.calls == []
         await press(stage, "r", "enter")
         assert stage.commands.calls == [("run_again", "good")]
-        await press(stage, "r", "r")
+        await press(stage, "r", "I")
         assert stage.commands.calls[1:] == [("resume", "good")]
 
 
