@@ -82,10 +82,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return OK
     output.line(tables.one_line(order_text(ranking)))
     show_ranking(ordered, ranking, metric)
-    if any(map(is_seed, varying_parameters([run.record for run in runs]))):
-        diagnostics.say(
-            f"backprop-tui show {shlex.quote(arguments.run)} --over seed: mean and deviation over the seeds"
-        )
+    seeds = filter(is_seed, varying_parameters([run.record for run in runs]))
+    over = ",".join(parameter.name for parameter in seeds)
+    if over:
+        handle = shlex.quote(arguments.run)
+        diagnostics.say(f"backprop-tui show {handle} --over {over} shows mean and deviation over the seeds")
     if ranking.best is None:
         diagnostics.say("backprop-tui show RUN draws the curves of one of them")
         return OK
