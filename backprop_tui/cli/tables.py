@@ -124,7 +124,7 @@ def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
         run.status.value,
-        run.record["name"],
+        run.label,
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
         durations.elapsed(run.record["duration_seconds"]),

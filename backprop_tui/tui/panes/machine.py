@@ -118,7 +118,7 @@ def _user(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) -
     if runs:
         paused = runs[0].status is Status.PAUSED
         more = f" +{len(runs) - 1}" if len(runs) > 1 else ""
-        text = sanitize(str(runs[0].record["name"])) + (" paused" if paused else "") + more
+        text = sanitize(runs[0].label) + (" paused" if paused else "") + more
         return GpuUser(text=text, token=Token.WARN if paused else Token.FG)
     foreign = [process for process in gpu.processes if process.run is None or snapshot.find(process.run) is None]
     if foreign:

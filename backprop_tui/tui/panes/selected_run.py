@@ -78,7 +78,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        name=sanitize(str(run.record["name"])),
+        name=sanitize(run.label),
         facts=" · ".join(_facts(run)),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,

@@ -139,8 +139,7 @@ class DialogsScreen(PanesScreen):
             if keep:
                 self._draft = {} if run_ids else dialog.draft
             if run_ids:
-                self._awaited = run_ids[0]
-                self.tell(f"Queued {run_ids[0] if len(run_ids) == 1 else counted(len(run_ids), 'run')}")
+                self.await_run(run_ids[0], queued=len(run_ids))
             self._bridge.look()
 
         self.app.push_screen(dialog, closed)
