@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from benchmarks import (
     dashboard_idle,
+    dashboard_keys,
     dashboard_start,
     footprint,
     history,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Result]]] = {
     "reading": log_reading.measure,
     "dashboard-start": dashboard_start.measure,
     "dashboard-idle": dashboard_idle.measure,
+    "dashboard-keys": dashboard_keys.measure,
     "dashboard-log": log_view.measure,
 }
 

@@ -125,7 +125,7 @@ def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
         status_word(run.status),
-        run.record["name"],
+        run.label,
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
         durations.elapsed(run.record["duration_seconds"]),

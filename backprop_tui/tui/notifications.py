@@ -68,7 +68,7 @@ def _is_new_end(run: KnownRun, status_before: Status | None, before: Snapshot) -
 def _describe_end(run: KnownRun) -> RunEnd:
     return RunEnd(
         run_id=run.id,
-        name=sanitize(str(run.record["name"])),
+        name=sanitize(run.label),
         status=run.status.value,
         cause=cause_text(run.record) if is_problem(run) else "",
         at=str(run.record.get("ended_at")),

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
+from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.lines import Line, Piece, Token, changed_spans, joined_clauses
 
 pieces = st.builds(Piece, st.text(alphabet="ab 日", max_size=6), st.sampled_from(Token), st.booleans())
 lines = st.lists(pieces, max_size=6).map(tuple)
@@ -34,3 +35,10 @@ def test_the_spans_cover_every_change_in_order_and_lie_within_the_row(before: Li
     assert all(0 <= start < end <= width for start, end in spans)
     assert all(span[1] <= following[0] for span, following in pairwise(spans))
     assert changed_spans(now, now, width) == []
+
+
+def test_a_clause_that_does_not_fit_is_skipped_for_one_that_does() -> None:
+    clauses = ("loss 0.5", "a sentence that is much too long for this row", "step 9")
+    assert joined_clauses(clauses, 30, UNICODE) == ("loss 0.5 · step 9", "+1 more")
+    assert joined_clauses(clauses, 80, UNICODE) == (" · ".join(clauses), "")
+    assert joined_clauses(clauses, 8, UNICODE) == ("loss 0.5", "")

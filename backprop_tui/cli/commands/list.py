@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
@@ -15,10 +16,14 @@ from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
+
+if TYPE_CHECKING:
+    from backprop_tui.presentation.run_filter import RunFilter
 
 SUMMARY = "list unfinished runs and the newest 50 that ended"
 
@@ -62,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", metavar="NAME", help="only the runs of this group")
     parser.add_argument("--host", metavar="HOST", help="only runs of this machine")
     parser.add_argument(
+        "--filter",
+        metavar="WORDS",
+        type=_filter,
+        help='only runs that match all words, as in the dashboard: "nano lr=1e-3 val_loss<0.1 since:7d failed"',
+    )
+    parser.add_argument(
         "-n", "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
     )
     parser.add_argument(
@@ -89,6 +100,15 @@ def _statuses(text: str) -> frozenset[str]:
     return frozenset(statuses)
 
 
+def _filter(text: str) -> RunFilter:
+    from backprop_tui.presentation.run_filter import RunFilter
+
+    runs = RunFilter.parse(text)
+    if runs.mistakes:
+        raise argparse.ArgumentTypeError(runs.mistakes[0])
+    return runs
+
+
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor(unfinished)
@@ -103,7 +123,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         )
         for view in unfinished
     ]
-    runs += [KnownRun(record=record) for record in ended]
+    runs = with_labels([*runs, *(KnownRun(record=record) for record in ended)])
     run_ids = set(resolve_all(session, arguments.runs))
     chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments)
     if arguments.handles:
@@ -138,7 +158,9 @@ def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]
 
 
 def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace) -> list[KnownRun]:
+    now = time.time()
     chosen = [run for run in runs if _matches(run.record, arguments)]
+    chosen = [run for run in chosen if arguments.filter is None or arguments.filter.matches(run, now)]
     if arguments.limit is None and not (arguments.all or arguments.runs):
         ended = [run for run in chosen if run.status in ENDED]
         chosen = [run for run in chosen if run.status not in ENDED] + ended[:RECENT]

@@ -252,7 +252,7 @@ def _subject(runs: Sequence[KnownRun]) -> str:
 
 
 def _name(run: KnownRun) -> str:
-    return sanitize(str(run.record["name"]))
+    return sanitize(run.label)
 
 
 def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:

@@ -102,7 +102,7 @@ def problem_view(snapshot: Snapshot, seen: AbstractSet[str]) -> ProblemView | No
     ended = from_iso(newest.record.get("ended_at"))
     return ProblemView(
         run_id=newest.id,
-        name=sanitize(str(newest.record["name"])),
+        name=sanitize(newest.label),
         state=newest.status.value,
         age=durations.age(None if ended is None else snapshot.moment.wall - ended),
         cause=cause_text(newest.record),

@@ -72,7 +72,7 @@ def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
     room = width - MARGIN - NAME_AT - name
     chosen: list[RunField] = []
     for field in filter(None, map(field_of, keys)):
-        cells = _cells(field, field.title) + _GAP
+        cells = _cells(field, _title(field, [other.key for other in chosen])) + _GAP
         if cells <= room:
             chosen.append(field)
             room -= cells
@@ -114,14 +114,19 @@ def _kind(field: RunField) -> int:
 
 
 def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
-    before = ""
+    before = [""]
     for field in fields:
-        kind, _, name = field.key.partition(":")
-        title = "best" if f"{kind}:" == BEST and before == LAST + name else field.title
-        cells = _cells(field, field.title)
+        title = _title(field, before[-1:])
+        cells = _cells(field, title)
         yield PlacedField(field=field, at=at + _GAP, cells=cells, title=title)
         at += _GAP + cells
-        before = field.key
+        before.append(field.key)
+
+
+def _title(field: RunField, beside: Sequence[str]) -> str:
+    """`best` is enough beside the last value of the metric."""
+    metric = field.key.removeprefix(BEST)
+    return "best" if field.key.startswith(BEST) and LAST + metric in beside else field.title
 
 
 def _moved(column: PlacedField, by: int) -> PlacedField:

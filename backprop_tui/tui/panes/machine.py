@@ -129,7 +129,7 @@ def _users(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) 
     for run in sorted(runs, key=lambda run: -len(run.record.get("gpus") or ())):
         gpus = len(run.record.get("gpus") or ())
         paused = run.status is Status.PAUSED
-        text = sanitize(str(run.record["name"])) + (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
+        text = sanitize(run.label) + (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
         yield GpuUser(text=text, token=Token.WARN if paused else Token.FG)
     for process in gpu.processes:
         if process.run is None or snapshot.find(process.run) is None:

@@ -131,7 +131,7 @@ def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
     row = replace(
         row, end=end_facts(run, moment), age="" if ended_at is None else durations.ago(moment.wall - ended_at)
     )
-    if row.problem or is_warning(row.line):
+    if row.problem or is_warning(row.line) or (step is None and loss is None):
         return row
     return replace(
         row,
@@ -339,10 +339,11 @@ def _row_maker(
 
 
 def _history_columns(options: RunListOptions, ended: Sequence[KnownRun]) -> list[str]:
-    """The sorted column, then those that were chosen, then the default ones."""
+    """The sorted column, the date, those that were chosen, then the default ones."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
     chosen = [key for key, shown in options.columns.items() if shown]
-    keys = dict.fromkeys([*sorted_by, *chosen, *options.ended.columns(ended)])
+    default = options.ended.columns(ended)
+    keys = dict.fromkeys([*sorted_by, *default[:1], *chosen, *default])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
 
 

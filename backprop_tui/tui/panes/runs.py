@@ -172,6 +172,12 @@ class RunsTable(LineWidget, can_focus=True):
         if row_id in self.view.ids:
             self.move_to(self.view.ids.index(row_id))
 
+    def show_top(self) -> None:
+        """Shows the first rows; a cursor that is not among them goes to the first."""
+        self._top = 0
+        if self._line_of(self._index) >= self._visible_rows:
+            self.move_to(0)
+
     def move(self, rows: int) -> None:
         self.move_to(self._index + rows)
 
@@ -256,8 +262,8 @@ class RunsTable(LineWidget, can_focus=True):
         return self._history.keys
 
     def sort_keys(self) -> list[str]:
-        """The columns at the cursor that can be sorted by, from left to right."""
-        if self._index >= self.view.history_from:
+        """The columns that can be sorted by, from left to right: those of ended runs, if there are any."""
+        if self.view.history_from < len(self.view.rows):
             return ["name", *self._history.keys]
         heads = column_heads(self._columns, None, self.glyphs)
         return [head.key for head in heads if head.key in FIXED]

@@ -91,9 +91,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        heading=PaneHeading(
-            name=sanitize(str(run.record["name"])), facts=" · ".join(_facts(run, snapshot.moment.wall))
-        ),
+        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot.moment.wall))),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),

@@ -228,7 +228,7 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
     if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
         return ""
     missing = max((_missing(reason) for reason in reasons), default=1)
-    estimates = [(_seconds_to_end(run, snapshot), sanitize(str(run.record["name"]))) for run in snapshot.runs]
+    estimates = [(_seconds_to_end(run, snapshot), sanitize(run.label)) for run in snapshot.runs]
     ends = sorted((seconds, name) for seconds, name in estimates if seconds is not None)
     if len(ends) < missing:
         return ""

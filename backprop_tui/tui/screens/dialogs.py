@@ -156,10 +156,7 @@ class DialogsScreen(PanesScreen):
             if result and to_edit:
                 self.tell(result[0])
             elif result:
-                self._awaited = result[0]
-                self._queued = result[0] if len(result) == 1 else None
-                if self._queued is None:
-                    self.tell(f"Queued {counted(len(result), 'run')}")
+                self.await_run(result[0], queued=len(result))
             self._bridge.look()
 
         self.app.push_screen(dialog, closed)

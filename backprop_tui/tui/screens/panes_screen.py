@@ -17,6 +17,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
@@ -80,9 +81,9 @@ class PanesScreen(RuledScreen):
         self._has_cursor = False
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
-        self._queued: str | None = None  # a run that was queued here, to be announced by its name
         self._marked_note = ""  # in the footer
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
+        self._queued = 0  # how many runs were queued with it
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
         self.runs_table.selected = selected_run
         self.selected = SelectedRun(charts, glyphs=glyphs, id="selected")
@@ -134,17 +135,16 @@ class PanesScreen(RuledScreen):
         if self.state.marked:
             self.state.marked &= {run.id for run in snapshot.all_runs}
         self.paint()
-        queued = snapshot.find(self._queued)
-        if queued is not None:
-            self.tell(f"Queued {sanitize(str(queued.record['name']))}")
-            self._queued = None
-        if self._awaited is not None and snapshot.find(self._awaited) is not None:
-            self.runs_table.select(self._awaited)
-            self._awaited = None
+        awaited = snapshot.find(self._awaited)
+        if awaited is not None:
+            self.runs_table.select(awaited.id)
+            if self._queued:
+                self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
+            self._awaited, self._queued = None, 0
 
-    def await_run(self, run_id: str | None) -> None:
-        """Selects a run that was just queued, as soon as it appears."""
-        self._awaited = run_id
+    def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
+        """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued."""
+        self._awaited, self._queued = run_id, queued
 
     def fail(self, text: str) -> None:
         """Says in the header that the store cannot be read; the last snapshot stays."""
@@ -399,6 +399,7 @@ class PanesScreen(RuledScreen):
     def _filter_changed(self, message: Input.Changed) -> None:
         self.state.filter = RunFilter.parse(message.value)
         self.paint()
+        self.runs_table.show_top()
         self._paint_hint()
 
     def _paint_hint(self) -> None:
@@ -445,9 +446,10 @@ class PanesScreen(RuledScreen):
             self.action_filter()
 
     def sort(self, sort: RunSort | None) -> None:
-        """Order the runs; the cursor stays with its run."""
+        """Orders the runs; the cursor stays with its run if that is among the first."""
         self.state.sort = self._bridge.list_choices.sort = sort
         self.paint()
+        self.runs_table.show_top()
 
     @on(SelectedHeading.TabClicked)
     def _tab_clicked(self, message: SelectedHeading.TabClicked) -> None:

@@ -230,7 +230,7 @@ _MORE_MINUTES = (10, 30, 60)
 
 
 def names_of(runs: Sequence[KnownRun]) -> str:
-    return sanitize(str(runs[0].record["name"])) if len(runs) == 1 else counted(len(runs), "run")
+    return sanitize(runs[0].label) if len(runs) == 1 else counted(len(runs), "run")
 
 
 def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:

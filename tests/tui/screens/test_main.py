@@ -246,7 +246,7 @@ async def test_the_filter_narrows_and_escape_clears_it() -> None:
         await stage.pilot.press("slash", *"vit", "enter")
         await stage.pilot.pause()
         assert [row.run_id for row in stage.runs.view.rows] == ["vit"]
-        assert "/vit 1/6" in stage.runs.line_text(0)
+        assert "Runs 1 of 6  /vit" in stage.runs.line_text(0)
         await stage.pilot.press("escape")
         await stage.pilot.pause()
         assert len(stage.runs.view.rows) == 6

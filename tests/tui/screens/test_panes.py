@@ -212,7 +212,7 @@ async def test_bad_news_stay_until_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_a_queued_run_is_announced_by_its_name() -> None:
     async with staged(snapshot(ended("old"))) as stage:
-        stage.app.main._queued = "x7"
+        stage.app.main.await_run("x7", queued=1)
         await stage.becomes(snapshot(running("x7", name="train lr=1e-3"), ended("old")))
         assert [notification.message for notification in stage.app._notifications] == ["Queued train lr=1e-3"]
 

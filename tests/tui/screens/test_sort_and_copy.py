@@ -6,6 +6,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.panes.details import DetailsTab
 from backprop_tui.tui.screens.questions import Ask
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, queued, running, snapshot
 
@@ -30,26 +31,39 @@ async def press(stage: Stage, *keys: str) -> None:
         await stage.pilot.pause()
 
 
+async def choose(stage: Stage, column: str, key: str) -> None:
+    """Opens the list of columns, presses a key on one of them, and closes it."""
+    await press(stage, "v")
+    rows = stage.pilot.app.screen.query_one(LineWidget)
+    await press(stage, "g")
+    for _ in range(40):
+        if rows.cursor_text.strip(" ✓▾▴").split("  ")[0] == column:
+            break
+        await press(stage, "j")
+    await press(stage, key, "escape")
+
+
 async def test_v_sorts_and_restores_the_default_order() -> None:
     async with staged(snapshot(*RUNS)) as stage:
         before = order(stage)
         assert "group:sweep" in before
-        await press(stage, "v", "l")
+        await choose(stage, "loss", "enter")
         assert order(stage)[:4] == ["s4", "s1", "slow", "quick"]
-        await press(stage, "v", "a")
+        await choose(stage, "default order", "enter")
         assert order(stage) == before
 
 
 async def test_the_cursor_stays_with_its_run_when_the_order_changes() -> None:
     async with staged(snapshot(*RUNS)) as stage:
-        await press(stage, "j", "v", "n")
+        await press(stage, "j")
+        await choose(stage, "name", "enter")
         assert stage.runs.selected == "quick"
         assert stage.runs.line_text(order(stage).index("quick") + 1).startswith("▌")
 
 
 async def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:
     async with staged(snapshot(*RUNS)) as stage:
-        await press(stage, "v", "l")
+        await choose(stage, "loss", "enter")
         first = order(stage)
         better = running("quick", step=9, total_steps=10, metrics={"loss": 0.1})
         await stage.becomes(snapshot(RUNS[0], better, *RUNS[2:]))
@@ -75,9 +89,9 @@ async def test_clicks_on_a_heading_sort_then_reverse_then_restore_the_order() ->
 async def test_columns_can_be_hidden_and_shown_again() -> None:
     async with staged(snapshot(*RUNS)) as stage:
         assert "trend" in stage.runs.line_text(0)
-        await press(stage, "v", "1", "escape")
+        await choose(stage, "trend", "space")
         assert "trend" not in stage.runs.line_text(0)
-        await press(stage, "v", "1", "escape")
+        await choose(stage, "trend", "space")
         assert "trend" in stage.runs.line_text(0)
 
 

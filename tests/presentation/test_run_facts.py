@@ -1,0 +1,45 @@
+"""Labels of runs that share a name, and the arguments that vary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_facts import arguments_of, varying_arguments, with_labels
+from tests.tui.snapshots import ended
+
+
+def _train(run_id: str, arguments: str, *, name: str = "train") -> KnownRun:
+    run = ended(run_id, name=name)
+    command = ["python", "train.py", *arguments.split()]
+    return replace(run, record=run.record | {"command": command, "script": "train.py"})
+
+
+def _labels(*runs: KnownRun) -> list[str]:
+    return [run.label for run in with_labels(runs)]
+
+
+def test_runs_of_one_name_are_labeled_by_the_arguments_that_differ() -> None:
+    first = _train("a", "--lr 1e-3 --batch-size 128 --epochs 3")
+    second = _train("b", "--lr=1e-4 --batch-size 64 --epochs 3")
+    assert _labels(first, second) == ["train lr=1e-3 batch-size=128", "train lr=1e-4 batch-size=64"]
+
+
+def test_a_name_of_its_own_and_equal_arguments_need_no_label() -> None:
+    assert _labels(_train("a", "--lr 1"), _train("b", "--lr 2", name="vit")) == ["train", "vit"]
+    assert _labels(_train("a", "--lr 1"), _train("b", "--lr 1")) == ["train", "train"]
+
+
+def test_an_argument_that_one_run_lacks_differs() -> None:
+    assert _labels(_train("a", "--lr 1"), _train("b", "--lr 1 --amp")) == ["train", "train amp=yes"]
+
+
+def test_paths_come_last_and_four_arguments_are_enough() -> None:
+    runs = [_train(run, f"--out runs/{run} --a {run} --b {run} --c {run} --d {run} --e {run}") for run in "xy"]
+    assert _labels(*runs)[0] == "train a=x b=x c=x d=x"
+    assert varying_arguments(runs) == ["a", "b", "c", "d", "e", "out"]
+    assert _labels(_train("a", "--config c/a.yaml"), _train("b", "--config c/b.yaml"))[0] == "train config=c/a.yaml"
+
+
+def test_hydras_arguments_have_names_and_files_have_none() -> None:
+    assert arguments_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}

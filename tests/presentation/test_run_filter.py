@@ -1,0 +1,163 @@
+"""The filter of runs: words that all have to match."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.status import Status
+from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_filter import RunFilter, completions, state_of, with_state
+from tests.tui.snapshots import NOW, ended, queued, running
+
+
+def _run(run: KnownRun, arguments: str = "", **fields: Any) -> KnownRun:
+    command = ["python", "train.py", *arguments.split()]
+    return replace(run, record=run.record | {"command": command, "script": "train.py"} | fields)
+
+
+RUNS = (
+    _run(running("a", name="nano", metrics={"loss": 0.5}), "--lr 1e-3 --batch-size 64"),
+    _run(queued("b", name="vit", tags=("x",), note="wider MLP"), "--lr 0.01"),
+    _run(ended("c", name="nano", metrics={"val_loss": 0.05}, best={"val_loss": Extreme(0.04, 9)}), "lr=0.001"),
+    _run(ended("d", Status.FAILED, name="unet", group="sweep", ago=9 * 86400), duration_seconds=7200.0),
+    _run(ended("e", Status.LOST, name="unet", metrics={"val_loss": float("nan")}), started_at="2026-11-24T09:00:00Z"),
+)
+
+
+def _matching(text: str) -> str:
+    runs = RunFilter.parse(text)
+    assert runs.mistakes == ()
+    return "".join(run.id for run in RUNS if runs.matches(run, NOW.wall))
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", "abcde"),
+        ("nano", "ac"),
+        ("NANO lr=1e-3", "ac"),  # 1e-3, 0.001 and Hydra's lr=0.001 are the same
+        ("--lr 1e-3", "a"),
+        ("batch_size=64", "a"),
+        ("lr>=0.01", "b"),
+        ("lr!=0.001", "b"),
+        ("^un", "de"),
+        ("[", ""),
+        ("wider", "b"),
+        ('"wider mlp"', "b"),
+        ("val_loss<0.1", "c"),  # NaN is not below
+        ("best(val_loss)<0.045", "c"),
+        ("best<0.045", "c"),
+        ("last(loss)=0.5", "a"),
+        ("running", "a"),
+        ("waiting", "b"),
+        ("failed", "de"),
+        ("done", "c"),
+        ("state:lost", "e"),
+        ("state:waiting,done", "bc"),
+        ('"failed"', ""),
+        ("tag:X", "b"),
+        ("gpu:0", "a"),
+        ("group:swe", "d"),
+        ("id:c", "c"),
+        ("took>1h", "d"),
+        ("since:7d", "abc"),
+        ("until:7d", "de"),
+        ("until:2026-11-24", "e"),
+        ("since:2026-11-24 until:2026-11-24", "e"),
+        ("since:7d nano lr<1 done", "c"),
+        ("sweep:lr=1", ""),
+    ],
+)
+def test_all_words_have_to_match(text: str, ids: str) -> None:
+    assert _matching(text) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("stat:failed", "did you mean state:"),
+        ("state:", "use queued, starting"),
+        ("state:broken", "broken is no state; use queued"),
+        ("since:soon", "use 7d, 12h"),
+        ("val_loss<", "needs a value"),
+        ("val_loss<low", "low is no number"),
+        ("gpu:", "needs a value, such as gpu:0"),
+    ],
+)
+def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: str) -> None:
+    runs = RunFilter.parse(f"nano {text}")
+    assert part in runs.mistakes[0]
+    assert [run.id for run in RUNS if runs.matches(run, NOW.wall)] == ["a", "c"]
+
+
+def test_names_that_no_run_has_are_known() -> None:
+    runs = RunFilter.parse("lr=1 best(val_los)<1 step>3 batch-size=2")
+    assert runs.unknown(["lr", "val_loss", "batch_size"]) == ["best(val_los)"]
+
+
+def test_a_day_begins_at_midnight_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        noon = time.mktime((2026, 11, 24, 12, 0, 0, 0, 0, -1))
+        run = ended("a")
+        for hours, since_today, since_yesterday in ((11, True, True), (13, False, True), (37, False, False)):
+            started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(noon - hours * 3600))
+            then = _run(run, started_at=started)
+            assert RunFilter.parse("since:today").matches(then, noon) is since_today
+            assert RunFilter.parse("since:yesterday").matches(then, noon) is since_yesterday
+            assert RunFilter.parse("until:yesterday").matches(then, noon) is not since_today
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+_VALUES = st.sampled_from([0.0, 1e-3, 0.01, 0.1, 1.0, 5.0])
+_COMPARISONS = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+@given(
+    runs=st.lists(st.fixed_dictionaries({}, optional={"loss": _VALUES, "acc": _VALUES}), max_size=6),
+    conditions=st.lists(st.tuples(st.sampled_from(["loss", "acc"]), st.sampled_from(list(_COMPARISONS)), _VALUES)),
+)
+def test_comparisons_are_those_of_numbers(
+    runs: list[dict[str, float]], conditions: list[tuple[str, str, float]]
+) -> None:
+    parsed = RunFilter.parse(" ".join(f"{name}{sign}{value}" for name, sign, value in conditions))
+    for metrics in runs:
+        expected = all(name in metrics and _COMPARISONS[sign](metrics[name], value) for name, sign, value in conditions)
+        assert parsed.matches(ended("a", metrics=metrics), NOW.wall) is expected
+
+
+@given(st.text(alphabet='ab:<=>!."()[]*^$ 1dstate', max_size=30))
+def test_no_text_is_an_error(text: str) -> None:
+    runs = RunFilter.parse(text)
+    for run in RUNS:
+        runs.matches(run, NOW.wall)
+    completions(text, ["lr"])
+
+
+def test_one_state_takes_the_place_of_another() -> None:
+    assert with_state("nano failed since:7d", "done") == "nano since:7d done"
+    assert with_state("nano done", None) == "nano"
+    assert (state_of("nano Failed"), state_of("nano")) == ("failed", None)
+
+
+def test_the_last_word_is_completed() -> None:
+    assert completions("nano val", ["val_loss", "val_acc", "lr"]) == ["val_loss", "val_acc"]
+    assert completions("sin", []) == ["since:"]
+    assert completions("nano ", ["lr"]) == []
