@@ -255,7 +255,7 @@ class DialogsScreen(PanesScreen):
 
     def _open_first(self, places: Iterable[Place]) -> None:
         """Opens the first place whose file exists; relative paths are those of the run's working directory."""
-        from backprop_tui.tui.editor import NoEditor, editor_command
+        from backprop_tui.tui.log.places import NoEditor, editor_command
 
         run = self.state.selected_run(self.snapshot)
         directory = "/" if run is None else str(run.record.get("cwd") or "/")
