@@ -52,6 +52,11 @@ def places_near(lines: Sequence[str], index: int) -> Iterator[Place]:
     yield from _by_likelihood(texts[head:end])
 
 
+def first_existing(places: Iterable[Place], directory: str) -> Place | None:
+    """The first place whose file exists, with an absolute path."""
+    return next(filter(None, (place.resolved(directory) for place in places)), None)
+
+
 def _without_ranks(lines: Sequence[str]) -> list[str]:
     """The lines without what launchers print before them, such as `[rank0]: `."""
     return [split_log_lines(line.encode(), None)[0].text if line else "" for line in lines]
