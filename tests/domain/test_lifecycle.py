@@ -435,6 +435,12 @@ def test_a_template_with_several_options_is_left_out_as_a_whole() -> None:
     assert script_command_line(running(again)) == ("python3", "train.py")
 
 
+def test_the_offset_of_an_attempt_in_the_log_is_kept() -> None:
+    live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=1.0, attempt_log_offset=812)
+    assert running().attempt.log_offset is None
+    assert merge_live(running(), live).attempt.log_offset == 812
+
+
 def test_checkpoints_without_an_owner_are_remembered_until_there_are_others() -> None:
     shared = SharedDirectory(folder="/w/ckpt", runs=("other",), files=("/w/ckpt/1.pt",))
     live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=1.0, shared_directory=shared)

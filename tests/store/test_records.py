@@ -115,7 +115,7 @@ def full_run() -> Run:
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
     attempt = replace(attempt, saved_step=5, saved_new=True, refused_option="--ckpt_path")
-    attempt = replace(attempt, code_changes="train.py changed since it was queued")
+    attempt = replace(attempt, code_changes="train.py changed since it was queued", log_offset=4096)
     return run.with_attempt(attempt)
 
 

@@ -304,22 +304,22 @@ class DialogsScreen(PanesScreen):
             self.tell("Select a failed run, or a line of a log that names a file", bad=True)
             return
         lines = await asyncio.to_thread(_last_lines, str(run.record.get("log_path") or ""))
-        self._open_first(cause_places(str(cause.get("advice") or ""), lines))
+        await self._open_first(cause_places(str(cause.get("advice") or ""), lines))
 
     @on(LogView.PlaceChosen)
     def _place_chosen(self, message: LogView.PlaceChosen) -> None:
         from backprop_tui.tui.log.places import places_near
 
-        self._open_first(places_near(message.lines, message.index))
+        self.work(self._open_first(places_near(message.lines, message.index)))
 
-    def _open_first(self, places: Iterable[Place]) -> None:
+    async def _open_first(self, places: Iterable[Place]) -> None:
         """Opens the first place whose file exists; relative paths are those of the run's working directory."""
-        from backprop_tui.tui.editor import NoEditor, editor_command
+        from backprop_tui.tui.log.places import NoEditor, editor_command, first_existing
 
         run = self.state.selected_run(self.snapshot)
         directory = "/" if run is None else str(run.record.get("cwd") or "/")
         named = [*islice(places, _MAX_PLACES)]
-        place = next(filter(None, (place.resolved(directory) for place in named)), None)
+        place = await asyncio.to_thread(first_existing, named, directory)
         if place is None:
             missing = f"{sanitize(named[0].path)} does not exist here" if named else "No file and line is named here"
             self.tell(missing, bad=True)

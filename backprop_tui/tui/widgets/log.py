@@ -48,11 +48,15 @@ class PageRead(Message, bubble=False):
         self.page = page
 
 
+def _is_clear(page: LogPage) -> bool:
+    return not (page.search or page.filter or page.marked or page.seeking)
+
+
 class LogView(ScrollView):
     """Shows the file given to `watch_path`; None: no file."""
 
     class SearchToggled(Message):
-        """A search started or ended."""
+        """The keys that apply are others: a search, a filter or marks began or ended."""
 
     class LinesChosen(Message):
         """Lines are to be copied."""
@@ -175,7 +179,7 @@ class LogView(ScrollView):
         if changed:
             follows = before.following and page.following and not self._left
             self.refresh(*self._regions(old, new, changed, cells_only=follows))
-        if (before.search is None, before.filter is None) != (page.search is None, page.filter is None):
+        if _is_clear(before) != _is_clear(page) or (before.search is None) != (page.search is None):
             self.post_message(self.SearchToggled())
         self._show_status()
 
@@ -227,10 +231,9 @@ class LogView(ScrollView):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leaves `n`, `N` and `esc` to the screen unless a search, a filter or a mark is theirs to end."""
-        page = self.page_shown
         if action == "match":
             return self.is_searching
-        return bool(page.search or page.filter or page.marked or page.seeking) if action == "end_search" else True
+        return not _is_clear(self.page_shown) if action == "end_search" else True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         return self._typed is not None and character is not None and character.isprintable()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.tui.editor import NoEditor, editor_command
-from backprop_tui.tui.log.places import Place, cause_places, places_near
+from backprop_tui.tui.log.places import NoEditor, Place, cause_places, editor_command, places_near
 
 LOG = [
     "iter 1: loss 2.0",

@@ -46,8 +46,7 @@ def copied(stage: Stage) -> str:
     return stage.pilot.app.clipboard
 
 
-async def test_lines_are_marked_and_copied_by_keys(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TMUX", raising=False)
+async def test_lines_are_marked_and_copied_by_keys(log: Path) -> None:
     async with opened(log) as stage:
         view = stage.selected.log_view
         await stage.pilot.press("tab")
