@@ -273,14 +273,14 @@ def test_x_extends_to_the_planned_end_on_request() -> None:
 
 def test_the_pointer_moves_the_cursor_to_a_point_until_it_leaves() -> None:
     choices = ChartChoices()
-    _navigator(choices).hover(303.0)
-    assert choices.cursor == 300.0
-    _navigator(choices).hover(None)
-    assert choices.cursor is None
+
+    def hovered(at: float | None) -> float | None:
+        _navigator(choices).hover(at)
+        return choices.cursor
+
+    assert [hovered(303.0), hovered(None)] == [300.0, None]
     _navigator(choices).point(196.0)
-    _navigator(choices).hover(303.0)
-    _navigator(choices).hover(None)
-    assert choices.cursor == 200.0
+    assert [hovered(303.0), hovered(None)] == [300.0, 200.0]
 
 
 def test_pauses_are_marked_on_an_axis_of_time() -> None:
