@@ -123,6 +123,8 @@ def _print(
         draw_curve(canvas, owner, curve, x, y)
     if are_lettered:
         mark_ends(canvas, list(enumerate(curves)), x, y)
+    for number, at in () if are_lettered else shown[0].axis.restarts(shown[0].series):
+        canvas.draw_vertical(x.share(at), "│" if options.unicode else "|", len(curves), label=str(number))
     edge, tick = ("│", "┤") if options.unicode else ("|", "+")
     for row, cells in zip(range(rows - 1, -1, -1), canvas.runs(), strict=True):
         line = _coloured(cells, colours=len(tracks) if len(curves) > 1 else 0)

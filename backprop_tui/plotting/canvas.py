@@ -70,6 +70,16 @@ class Canvas:
         if 0 <= x < self.width and 0 <= y < self.height and not (behind and self._owners[y][x]):
             self._texts[y][x], self._owners[y][x] = text, (owner,)
 
+    def draw_vertical(self, x: float, text: str, owner: int, *, label: str = "", behind: bool = True) -> None:
+        """Draws a vertical line at a share of the width, with a label at its top; outside the canvas nothing."""
+        if not 0 <= x <= 1:
+            return
+        column, _ = self.cell(x, 0.0)
+        for row in range(self.height):
+            self.put(column, row, text, owner, behind=behind)
+        for label_column, letter in enumerate(label, start=column + 1):
+            self.put(label_column, 0, letter, owner, behind=behind)
+
     def is_empty(self, x: int, y: int, width: int) -> bool:
         """Whether so many cells of a row, from x on, are empty."""
         return 0 <= x <= self.width - width and not any(self._owners[y][x : x + width])

@@ -34,7 +34,7 @@ def draw_curve(canvas: Canvas, owner: int, curve: Curve, x: Scale, y: Scale) -> 
         else:
             letter = _FAINT_LETTER if curve.style is Style.FAINT else curve.letter
             levels = covered_dots(piece, x, y, columns=canvas.columns, rows=canvas.rows)
-            canvas.draw(levels, owner, letter=letter, rank=curve.style)
+            canvas.draw(levels, owner, letter=letter, rank=curve.style, shaded=curve.style is Style.FAINT)
 
 
 def drawable(pieces: Pieces, y: Scale) -> Pieces:

@@ -95,8 +95,18 @@ class PlottedSeries:
         self.series, self.axis = series, axis
         self.positions: Sequence[float] = [axis.place(bucket) for bucket in series.buckets]
         self._is_sorted = all(left <= right for left, right in pairwise(self.positions))
+        self._by_step: PlottedSeries | None = None
         self._drawn: dict[int, CurveParts] = {}
         self._y_ranges: dict[tuple[bool, Window | None], tuple[float, float] | None] = {}
+
+    @property
+    def by_step(self) -> PlottedSeries:
+        """The same series on an axis of steps."""
+        if self.axis.by is XUnit.STEP:
+            return self
+        if self._by_step is None:
+            self._by_step = PlottedSeries(self.series, Axis(attempts=self.axis.attempts))
+        return self._by_step
 
     def nearest(self, position: float | None) -> Bucket | None:
         """Returns the bucket nearest to a position on x, the newest if there are several; for None the last bucket."""

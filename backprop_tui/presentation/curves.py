@@ -85,17 +85,16 @@ def gap_text(*tracks: PlottedSeries, cursor: float | None = None) -> str:
     """
     if len(tracks) != 2:
         return ""
-    train, validation = tracks
-    bucket = validation.nearest(cursor)
-    at = 0.0 if bucket is None else validation.axis.place(bucket)
-    bar = nearest_bar(train.drawn(SMOOTH_STRETCHES).pieces, at)
+    train, bucket = tracks[0].by_step, tracks[1].nearest(cursor)
+    bar = None if bucket is None else nearest_bar(train.drawn(SMOOTH_STRETCHES).pieces, bucket.step)
     if bucket is None or bar is None:
         return ""
-    nearby = _NEARBY * (max(train.positions) - min(train.positions))
-    if abs(bar[0] - at) > nearby:
+    last = max(train.positions)
+    nearby = _NEARBY * (last - min(train.positions))
+    if abs(bar[0] - bucket.step) > nearby:
         return ""
     text = numbers.difference(bucket.last - (bar[1] / 2 + bar[2] / 2), bucket.last)
-    return text if max(train.positions) - at <= nearby else f"{text} at {numbers.count(bucket.step)}"
+    return text if last - bucket.step <= nearby else f"{text} at {numbers.count(bucket.step)}"
 
 
 def row_labels(scale: Scale, unit: AxisUnit, rows: int) -> tuple[Scale, dict[int, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -216,7 +217,7 @@ def _level(value: float | None, low: float, high: float, levels: int = _LEVELS) 
 def trend(values: Sequence[float], width: int, curves: Curves) -> str:
     """The last third of the curve in `width` cells, scaled to its own range; a word in ASCII.
 
-    Of a short curve it is more than that, since each dot needs a value.
+    Of a short curve it is more than that, since each dot needs a value. Mere noise is a line in the middle.
     """
     if curves is Curves.ASCII:
         return trend_word(values)
@@ -225,7 +226,17 @@ def trend(values: Sequence[float], width: int, curves: Curves) -> str:
         return ""
     sampled = _resampled(finite[-max(len(finite) // 3, 2 * width) :], 2 * width)
     draw = braille if curves is Curves.BRAILLE else blocks
+    if _is_noise(sampled):
+        return draw([0.5] * len(sampled), width, low=0.0, high=1.0)
     return draw(sampled, width, low=min(sampled), high=max(sampled))
+
+
+def _is_noise(values: Sequence[float]) -> bool:
+    """Whether neighbors differ as much as values do at random (von Neumann's ratio, 2 for noise, is 1 or more)."""
+    middle = sum(value / len(values) for value in values)
+    spread = max(abs(value - middle) for value in values) or 1.0
+    scaled = [(value - middle) / spread for value in values]  # so that no square overflows
+    return sum((after - before) ** 2 for before, after in pairwise(scaled)) >= sum(value**2 for value in scaled)
 
 
 def _resampled(values: Sequence[float], count: int) -> list[float]:

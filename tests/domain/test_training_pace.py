@@ -112,3 +112,9 @@ def test_the_pace_is_that_of_the_last_two_minutes() -> None:
     assert meter(*slow, *fast).step_seconds() == pytest.approx(0.5, rel=0.02)
     rare = [(300.0 * line, 50.0 * line) for line in range(20)]
     assert meter(*rare).step_seconds() == pytest.approx(6.0)
+
+
+def test_a_resumed_run_has_the_pace_of_its_steps_and_not_of_its_start() -> None:
+    resumed = [(0.0, 1350.0), *((20 + step / 10, 1350.0 + step) for step in range(1, 100))]
+    assert meter(*resumed).step_seconds() == pytest.approx(0.1, rel=0.02)
+    assert meter(*resumed).seconds_left(2000, 29.9) == pytest.approx(55, rel=0.05)

@@ -84,3 +84,11 @@ def test_a_trend_is_that_of_the_last_third_of_a_curve() -> None:
     assert trend(fallen, 8, Curves.BLOCKS) != trend(rising, 8, Curves.BLOCKS)
     assert trend(rising, 8, Curves.BLOCKS) == "▁▂▃▄▅▆▇█"
     assert trend([float(value) for value in range(16)], 8, Curves.BLOCKS) == "▁▂▃▄▅▆▇█"
+
+
+@pytest.mark.parametrize("curves", [Curves.BRAILLE, Curves.BLOCKS])
+def test_noise_is_a_level_trend_and_a_slope_in_noise_is_not(curves: Curves) -> None:
+    noise = [math.sin(place * place) for place in range(300)]
+    assert len(set(trend(noise, 10, curves))) == 1
+    assert len(set(trend([5.0] * 20, 10, curves))) == 1
+    assert len(set(trend([value - place / 30 for place, value in enumerate(noise)], 10, curves))) > 2

@@ -186,35 +186,22 @@ def _draw_curves(chart: Chart, frame: ChartFrame, glyphs: Glyphs, *, note: str) 
         draw_curve(canvas, owner, curve.shape, chart.x, frame.y)
     lettered = [(owner, curve.shape) for owner, curve in enumerate(chart.curves) if curve.ends_in_letter]
     mark_ends(canvas, lettered, chart.x, frame.y)
-    _put_note(canvas, note)
+    note_row = _empty_row(canvas, len(note) + 1) if note else None
     for number, x in chart.restarts:
-        _draw_vertical(canvas, chart.x.share(x), _RESTART, glyphs, label=str(number))
+        canvas.draw_vertical(chart.x.share(x), glyphs.divider, _RESTART, label=str(number))
     for x in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
-        _draw_vertical(canvas, chart.x.share(x), _CURSOR, glyphs, behind=False)
+        canvas.draw_vertical(chart.x.share(x), glyphs.divider, _CURSOR, behind=False)
     if chart.cursor is not None and chart.dragged is None:
         _mark_read_points(canvas, chart, chart.cursor, frame.y, glyphs)
+    for column, letter in enumerate(note if note_row is not None else "", start=canvas.width - len(note)):
+        canvas.put(column, note_row or 0, letter, _NOTE)
     return [[_canvas_piece(text, owner, chart) for text, owner in row] for row in canvas.runs()]
 
 
-def _put_note(canvas: Canvas, note: str) -> None:
-    """Puts a note to the right end of the first row that has room for it."""
-    start = canvas.width - len(note)
-    row = next((row for row in range(canvas.height) if canvas.is_empty(start - 1, row, len(note) + 1)), None)
-    for column, letter in enumerate(note if row is not None else "", start=start):
-        canvas.put(column, row or 0, letter, _NOTE)
-
-
-def _draw_vertical(
-    canvas: Canvas, share: float, owner: int, glyphs: Glyphs, *, label: str = "", behind: bool = True
-) -> None:
-    """Draws a vertical line, with a label at its top."""
-    if not 0 <= share <= 1:
-        return
-    column = min(canvas.width - 1, int(share * canvas.width))
-    for row in range(canvas.height):
-        canvas.put(column, row, glyphs.divider, owner, behind=behind)
-    for label_column, letter in enumerate(label, start=column + 1):
-        canvas.put(label_column, 0, letter, owner, behind=behind)
+def _empty_row(canvas: Canvas, width: int) -> int | None:
+    """The first row whose right end is empty."""
+    rows = range(canvas.height)
+    return next((row for row in rows if canvas.is_empty(canvas.width - width, row, width)), None)
 
 
 def _mark_read_points(canvas: Canvas, chart: Chart, cursor: float, y: Scale, glyphs: Glyphs) -> None:

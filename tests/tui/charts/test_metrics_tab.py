@@ -249,17 +249,20 @@ def test_a_log_scale_leaves_out_values_without_a_logarithm_and_says_so() -> None
 
 
 def test_the_gap_is_between_training_and_validation_at_the_same_step() -> None:
-    def gap(train: float, validation: float, *, validated: int, cursor: float | None = None) -> str:
+    def gap(
+        train: float, validation: float, *, validated: int, cursor: float | None = None, by: XUnit = XUnit.STEP
+    ) -> str:
         metrics = {
             "loss": series("loss", [train] * 100, every=10),
             "val_loss": series("val_loss", [validation] * validated, every=100),
         }
-        return _view(chart_data("nano", metrics), ChartChoices(cursor=cursor)).large.gap
+        return _view(chart_data("nano", metrics), ChartChoices(cursor=cursor, by=by)).large.gap
 
     assert gap(0.1281, 0.1471, validated=10) == "0.0190 at 900"
     assert gap(0.1281, 0.1471, validated=11) == "0.0190"
     assert gap(0.1281, 0.1471, validated=10, cursor=410.0) == "0.0190 at 400"
     assert gap(2.5, 2.0, validated=11) == "-0.500"
+    assert gap(2.5, 2.0, validated=11, by=XUnit.TIME) == "-0.500"
     assert gap(2.5, 2.0, validated=30) == ""  # beyond the training: nothing to compare it with
     assert _view(chart_data("nano", {"loss": series("loss", falling())})).large.gap == ""
 
@@ -273,15 +276,14 @@ def test_x_extends_to_the_planned_end_on_request() -> None:
 
 def test_the_pointer_moves_the_cursor_to_a_point_until_it_leaves() -> None:
     choices = ChartChoices()
-    cursors: list[float | None] = []
-    for x in (303.0, None):
-        _navigator(choices).hover(x)
-        cursors.append(choices.cursor)
-    assert cursors == [300.0, None]
+
+    def hovered(at: float | None) -> float | None:
+        _navigator(choices).hover(at)
+        return choices.cursor
+
+    assert [hovered(303.0), hovered(None)] == [300.0, None]
     _navigator(choices).point(196.0)
-    _navigator(choices).hover(303.0)
-    _navigator(choices).hover(None)
-    assert choices.cursor == 200.0
+    assert [hovered(303.0), hovered(None)] == [300.0, 200.0]
 
 
 def test_pauses_are_marked_on_an_axis_of_time() -> None:

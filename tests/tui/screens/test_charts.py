@@ -264,6 +264,16 @@ async def test_a_grid_shows_all_metrics_in_the_same_size() -> None:
         assert stage.metrics.line_text(0).strip().startswith("val_loss")
 
 
+async def test_a_grid_that_does_not_fit_has_pages_and_names_their_keys() -> None:
+    async with staged((80, 24)) as stage:
+        await stage.press("M", "tab")
+        assert stage.metrics.line_text(0).startswith(" 1-2 of 3 metrics   pgup pgdn pages")
+        await stage.press("pagedown")
+        assert stage.metrics.line_text(0).startswith(" 3-3 of 3")
+        await stage.press("pageup")
+        assert stage.metrics.line_text(0).startswith(" 1-2 of 3")
+
+
 async def test_the_resources_tab_shows_what_the_run_used() -> None:
     async with staged() as stage:
         await stage.press("3", "tab", "plus")
