@@ -72,8 +72,9 @@ def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -
             yield Remedy(deed=Deed.RELEASE, text="release the queue")
         case Check.DEPENDENCY:
             yield from _awaited(reason, waiting, runs)
-        case Check.GPU_COUNT if reason.get("permanent"):
-            yield Remedy(deed=Deed.RERUN, text="rerun with fewer GPUs")
+        case Check.GPU_COUNT | Check.GPU_MEMORY as check if reason.get("permanent"):
+            less = "fewer GPUs" if check == Check.GPU_COUNT else "other options"
+            yield Remedy(deed=Deed.RERUN, text=f"rerun with {less}")
         case Check.GPU_COUNT | Check.GPU_MEMORY | Check.PARALLEL:
             yield from _occupants(reason, waiting, runs)
         case Check.PROBE | Check.GPU_HEALTH:

@@ -199,7 +199,7 @@ def _queue(run: KnownRun) -> Iterator[NamedValue]:
     if run.queue_position is not None:
         yield "place", f"#{run.queue_position} in the queue of {run.record['host']}"
     for number, reason in enumerate(run.record["hold_reasons"]):
-        yield "" if number else "waits for", str(reason["message"])
+        yield "" if number else "reason", str(reason["message"])
     for line in how_to_change(run.record["hold_reasons"], run.record["id"]):
         yield "", line
 

@@ -66,5 +66,5 @@ def test_a_position_in_the_queue_is_changed_under_the_lock(session: ClientSessio
     edit_queued(session, "abc", lambda run: replace(run, position=1.5))
     assert directory.read().position == 1.5
     runs.guarded("runs")
-    with pytest.raises(UsageError, match="not queued"):
+    with pytest.raises(UsageError, match="not waiting"):
         edit_queued(session, "runs", lambda run: run)

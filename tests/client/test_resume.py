@@ -156,9 +156,9 @@ def test_a_late_request_to_the_earlier_attempt_is_not_carried_out(session: Clien
     assert directory.requests_after(run.requests_offset)[0] == []
 
 
-@pytest.mark.parametrize("state", ["queued", "running"])
+@pytest.mark.parametrize("state", ["waiting", "running"])
 def test_only_ended_runs_can_be_resumed(session: ClientSession, runs: Runs, state: str) -> None:
-    if state == "queued":
+    if state == "waiting":
         runs.queued("abc")
     else:
         runs.guarded("abc")

@@ -43,6 +43,7 @@ RUNS = (running("nano"), ended("old"))
         ),
         ({"check": "gpu_count", "figure": 0, "limit": 1}, ["stop nano"]),
         ({"check": "gpu_count", "figure": 0, "limit": 4, "permanent": True}, ["rerun with fewer GPUs"]),
+        ({"check": "gpu_memory", "gpu": 0, "setting": None, "permanent": True}, ["rerun with other options"]),
         ({"check": "queue_held"}, ["release the queue"]),
         ({"check": "probe"}, ["check the machine"]),
         ({"check": "gpu_health", "gpu": 0}, ["check the machine"]),

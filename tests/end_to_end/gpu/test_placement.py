@@ -56,7 +56,9 @@ def test_an_inherited_choice_restricts_and_is_replaced_by_uuids(sandbox: Sandbox
     )
     assert variables_of(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
     both = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), visible_gpus=("1",), gpus=2)
-    assert held_by(sandbox, both, "gpu_count")["message"] == "needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    assert (
+        held_by(sandbox, both, "gpu_count")["message"] == "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+    )
 
 
 def test_a_run_without_a_gpu_never_waits_for_one_and_sees_none(sandbox: Sandbox, gpus: Gpus) -> None:
