@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import HostReading, Readings
+from backprop_tui.probes.histories import HOST, HistoryRecorder
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
@@ -172,3 +175,12 @@ def test_a_run_that_is_closed_to_this_user_is_counted(store: Home, runs: Runs) -
     os.chmod(closed.path, 0o700)
     assert [run.id for run in snapshot.runs] == ["open"]
     assert snapshot.problem == "1 run left out, not accessible to you: backprop-tui doctor"
+
+
+def test_the_first_frame_has_the_histories_of_the_last_hour(store: Home) -> None:
+    recorder = HistoryRecorder(store.histories, 7)
+    measured = HostReading(cpu_percent=40.0)
+    recorder.add(Readings(time=time.time(), host=measured), time.monotonic() + 60)
+    assert _reader(store).read(None).histories[HOST].utilization == (40.0,)
+    Path(store.histories).write_text("damaged")
+    assert not _reader(store).read(None).histories
