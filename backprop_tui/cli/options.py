@@ -234,7 +234,7 @@ def add_gpu_thresholds(group: argparse._ActionsContainer) -> None:
         dest="gpu_min_free_vram_bytes",
         metavar="MB",
         type=values.size(MEGABYTES),
-        help="start only on a GPU with that much free memory; 0: do not check (default: 2500)",
+        help="start only on a GPU with that much free memory, also as 20GB; 0: do not check (default: 2500)",
     )
     group.add_argument(
         "--gpu-max-temp",

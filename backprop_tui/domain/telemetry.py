@@ -17,6 +17,7 @@ class GpuHealth(StrEnum):
     UNKNOWN = "unknown"  # it has never answered
 
 
+UNKNOWN_PREFIX = "unknown-"  # of the placeholder UUID of a GPU that has never answered
 GONE = frozenset({GpuHealth.LOST, GpuHealth.UNKNOWN})
 
 

@@ -115,8 +115,9 @@ def celsius(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.0f} °C"
 
 
-def watts(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.0f} W"
+def watts(value: float | None, limit: float | None = None) -> str:
+    """412 W, or 412/700 W if the GPU has a limit."""
+    return NOTHING if value is None else f"{value:.0f}" + (" W" if limit is None else f"/{limit:.0f} W")
 
 
 def used_gigabytes(used: int | None) -> str:

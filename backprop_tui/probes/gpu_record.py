@@ -10,7 +10,7 @@ from typing import Protocol
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, is_hot
-from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, is_stale
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuProcess, GpuReading, is_stale
 from backprop_tui.processes.hanging_call import HangingCall, Pending
 
 
@@ -47,7 +47,6 @@ class GpuProbe(Protocol):
         """Releases the resources of `open`, unless that would hang."""
 
 
-UNKNOWN_PREFIX = "unknown-"  # of the placeholder UUID of a GPU that has never answered
 NOT_RESPONDING = "the driver does not respond"
 DEFAULT_HOT_CELSIUS = RunLimits().gpu_max_temp_celsius
 

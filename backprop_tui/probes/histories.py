@@ -14,8 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
-from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuReading, HostReading, Readings
 from backprop_tui.probes.readings import replace_file
 from backprop_tui.store.files import dump
 

@@ -19,9 +19,8 @@ from dataclasses import replace
 from types import FrameType
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuReading, Readings
 from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, probe_factories
-from backprop_tui.probes.gpu_record import UNKNOWN_PREFIX
 from backprop_tui.probes.histories import HistoryRecorder
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners

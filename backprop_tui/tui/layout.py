@@ -5,7 +5,7 @@ A pane gets the rows it needs, and no pane has more than `SPARE_ROWS` blank rows
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -106,9 +106,8 @@ def compute_layout(
     form, machine_rows, heading, host_row = machine
     governor = 0 if minimal or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
     problem_rows = 1 if problem and not minimal and height >= 16 and zoom is not Zoom.SELECTED else 0
-    footer = int(not minimal)
     below_header = max(0, height - 1) if width >= 20 and height >= 5 else 0
-    rest = max(0, below_header - machine_rows - governor - problem_rows - footer)
+    rest = max(0, below_header - machine_rows - governor - problem_rows - int(not minimal))
     beside = width >= 160 and height >= 36 and zoom is Zoom.NONE and needs.runs > 0
     if zoom is Zoom.SELECTED or (opened and height < 20 and needs.runs > 0):
         panes = _Panes(selected_width=width, selected_rows=rest)
@@ -126,13 +125,9 @@ def compute_layout(
         governor_rows=governor,
         problem_rows=problem_rows,
         beside=beside,
-        runs_width=panes.runs_width,
-        runs_rows=panes.runs_rows,
-        history_rows=panes.history_rows,
-        selected_width=panes.selected_width,
-        selected_rows=panes.selected_rows,
         chart_columns=chart,
-        footer_rows=footer,
+        footer_rows=int(not minimal),
+        **asdict(panes),
     )
 
 

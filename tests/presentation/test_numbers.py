@@ -81,6 +81,14 @@ def test_a_card_has_the_memory_it_is_sold_with(mebibytes: int, shown: str) -> No
     assert numbers.memory_size(512 * 2**20) == "512 MB"
 
 
+def test_power_is_shown_with_its_limit_if_there_is_one() -> None:
+    assert (numbers.watts(412.4), numbers.watts(412.4, 700.0), numbers.watts(None, 700.0)) == (
+        "412 W",
+        "412/700 W",
+        "-",
+    )
+
+
 def test_a_missing_reading_is_never_shown_as_zero() -> None:
     for shown in (numbers.percent, numbers.watts, numbers.celsius, numbers.used_gigabytes, numbers.size, numbers.count):
         assert shown(None) == "-"

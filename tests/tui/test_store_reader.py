@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import HostReading, Readings
+from backprop_tui.probes.histories import HOST, HistoryRecorder
 from backprop_tui.probes.readings import Sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
@@ -188,3 +191,12 @@ def test_a_gpu_cools_measurably_only_after_a_while_and_if_it_falls() -> None:
     stale = replace(falling, age_seconds=10.0)  # the same reading again is no new one
     meter.note(Sample(readings=replace(readings, time=NOW.wall + 40, gpus=(stale,)), pid=1, boot_id=NOW.boot_id))
     assert meter.cooling == {"GPU-0": pytest.approx(0.2)}
+
+
+def test_the_first_frame_has_the_histories_of_the_last_hour(store: Home) -> None:
+    recorder = HistoryRecorder(store.histories, 7)
+    measured = HostReading(cpu_percent=40.0)
+    recorder.add(Readings(time=time.time(), host=measured), time.monotonic() + 60)
+    assert _reader(store).read(None).histories[HOST].utilization == (40.0,)
+    Path(store.histories).write_text("damaged")
+    assert not _reader(store).read(None).histories

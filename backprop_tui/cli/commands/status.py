@@ -197,7 +197,7 @@ def _gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
         numbers.percent(gpu.utilization_percent),
         numbers.memory(gpu.memory_used_bytes, gpu.memory_total_bytes),
         numbers.celsius(gpu.temperature_celsius),
-        numbers.watts(gpu.power_watts),
+        numbers.watts(gpu.power_watts, gpu.power_limit_watts),
         ", ".join([*runs, *foreign]),
     )
 

@@ -118,10 +118,10 @@ def count_at(view: HeaderView, line: Line, column: int, glyphs: Glyphs) -> Statu
     text = text_of(line)
     for state, count in view.counts.items():
         shown = f"{glyphs.state(state)} {count}"
-        before, found, after = text.rpartition(shown)
+        before, _, after = text.rpartition(shown)
         start = cell_len(before)
         word = f" {state}" if after.startswith(f" {state}") else ""
-        if found and start <= column < start + len(shown + word):
+        if shown in text and start <= column < start + len(shown + word):
             return state
     return None
 

@@ -35,9 +35,10 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 
 
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """A heading, then the same number of rows for each device; those that do not fit are left out."""
-    rows_each = max(1, min(_MOST_ROWS, (rows - 1) // max(1, len(devices))))
-    shown = devices[: (rows - 1) // rows_each]
+    """A heading, then all rows, shared by the devices; those that do not fit are left out."""
+    shown = devices[: rows - 1]
+    each, more = divmod(rows - 1, max(1, len(shown)))
+    heights = [min(_MOST_ROWS, each + (index < more)) for index in range(len(shown))]
     has_heat = any(any(device.history.celsius) for device in shown)
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
@@ -46,8 +47,8 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     heads = [(2, [Piece("Last", bold=True), Piece(f" {minutes} min", Token.MUTED)])]
     heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
     lines = [heading(heads, width, glyphs)]
-    for device in shown:
-        lines += _device_lines(device, at, cells, rows_each, glyphs)
+    for device, height in zip(shown, heights, strict=True):
+        lines += _device_lines(device, at, cells, height, glyphs)
     return lines
 
 
@@ -71,7 +72,7 @@ def draw_arguments(record: JsonObject, width: int, most: int, glyphs: Glyphs) ->
     ]
     rows = _argument_rows(pairs, width - 2, glyphs)[: max(0, most - 1)]
     left_out = len(pairs) - sum(map(len, rows))
-    head = [Piece("Arguments", bold=True), Piece(f" +{left_out} more: 4" if left_out else "", Token.MUTED)]
+    head = [Piece("Arguments", bold=True), Piece(f" +{left_out} more, see 4 Details" if left_out else "", Token.MUTED)]
     lines = [heading([(2, head)], width, glyphs)] if rows else []
     for row in rows:
         builder = LineBuilder().put(" ")

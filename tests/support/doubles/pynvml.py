@@ -105,6 +105,10 @@ def nvmlDeviceGetPowerUsage(index: int) -> int:
     return int(gpu_of(index)["watts"] * 1000)
 
 
+def nvmlDeviceGetEnforcedPowerLimit(index: int) -> int:
+    raise NVMLError(NOT_SUPPORTED)
+
+
 def nvmlDeviceGetFanSpeed(index: int) -> int:
     raise NVMLError(NOT_SUPPORTED)
 

@@ -1,4 +1,4 @@
-"""Ends of runs: at most three notifications, and a bell when nobody is looking."""
+"""Ends of runs: one message, and a bell when nobody is looking."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def announce(
 
 def test_an_unseen_end_rings_the_bell_once() -> None:
     toasts, written = asyncio.run(announce(ends(Status.COMPLETED, Status.FAILED), focused=False))
-    assert toasts == ["run-0 completed", "run-1 failed: exit code 1"]
+    assert toasts == ["run-0 completed · run-1 failed: exit code 1"]
     assert written.endswith("failed: exit code 1\x07\x07")
     assert written.count("]9;") == 2
 
@@ -63,6 +63,6 @@ def test_a_run_stopped_by_the_user_is_not_announced() -> None:
     assert not written
 
 
-def test_at_most_three_notifications_are_shown() -> None:
+def test_several_ends_are_one_message() -> None:
     toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
-    assert toasts == ["run-1 completed", "6 more runs ended", "notify.command: mad: gone"]
+    assert toasts == ["run-0 completed · run-1 completed · 6 more runs ended", "notify.command: mad: gone"]

@@ -1,0 +1,63 @@
+"""What a wide screen has room for: histories of any number of devices in any number of rows, and arguments."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.probes.histories import HOST, History
+from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, area
+from backprop_tui.tui.lines import text_of, width_of
+from backprop_tui.tui.panes.wide import device_histories, draw_arguments, draw_histories
+from tests.tui.snapshots import gpu, running, sample, snapshot
+
+POINTS = st.lists(st.none() | st.floats(-10, 200) | st.just(float("nan")), max_size=300).map(tuple)
+
+
+def test_a_gap_is_blank_and_zero_is_a_line() -> None:
+    assert area((0.0, 0.0, None, None, 100.0, 100.0), 3, 2, Curves.BRAILLE) == ["  ⣿", "⣀ ⣿"]
+    assert area((0.0, 0.0, None, None, 100.0, 100.0), 3, 2, Curves.BLOCKS) == ["  █", "▁ █"]
+    assert area((0.0, 0.0, None, None, 100.0, 100.0), 3, 2, Curves.ASCII) == ["  #", "# #"]
+
+
+@given(POINTS, st.integers(1, 60), st.integers(1, 12))
+def test_an_area_has_the_size_that_it_was_given(points: tuple[float | None, ...], width: int, rows: int) -> None:
+    for curves in Curves:
+        drawn = area(points, width, rows, curves)
+        assert [len(row) for row in drawn] == [width] * rows
+
+
+@given(st.integers(0, 40), st.integers(60, 200), st.integers(3, 60))
+def test_histories_fill_their_rows(gpus: int, width: int, rows: int) -> None:
+    history = History(utilization=(50.0,) * 100, memory=(80.0,) * 100, celsius=(70.0,) * 100)
+    histories = {f"GPU-{index}": history for index in range(gpus)} | {HOST: history}
+    devices = device_histories(snapshot(sample=sample(*map(gpu, range(gpus))), histories=histories))
+    for glyphs in (UNICODE, ASCII):
+        lines = draw_histories(devices, width, rows, glyphs)
+        assert len(lines) <= rows
+        assert len(lines) >= min(rows, 17)
+        assert all(width_of(line) <= width for line in lines)
+
+
+def test_without_gpus_the_host_has_two_charts_and_no_temperature() -> None:
+    history = History(utilization=(50.0,) * 9, memory=(80.0,) * 9, celsius=(None,) * 9)
+    lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 10, UNICODE)
+    assert "temperature" not in text_of(lines[0])
+    assert text_of(lines[1]).startswith(" CPU, RAM")
+
+
+@given(st.lists(st.text(max_size=30), max_size=30), st.integers(20, 120), st.integers(0, 12))
+def test_arguments_fit_and_what_does_not_is_counted(words: list[str], width: int, most: int) -> None:
+    record = running("a").record | {"command": ["python", "train.py", *words], "script": "train.py"}
+    lines = draw_arguments(record, width, most, UNICODE)
+    assert len(lines) <= max(most, 0)
+
+
+def test_arguments_stand_in_rows() -> None:
+    command = ["python", "train.py", "data/train.bin", "--lr", "3e-4", "--batch-size=128", "--compile"]
+    record = running("a").record | {"command": command, "script": "train.py"}
+    assert [text_of(line).rstrip() for line in draw_arguments(record, 60, 9, UNICODE)[1:]] == [
+        " data/train.bin   --lr 3e-4   --batch-size 128",
+        " --compile yes",
+    ]
+    assert "+2 more" in text_of(draw_arguments(record, 30, 2, UNICODE)[0])
