@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ from backprop_tui.tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.run_actions import RunActions
+
+_READ_SECONDS = 0.4  # no key is held back for longer
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -77,22 +81,31 @@ class DialogsScreen(PanesScreen):
         if line:
             self._open_new_run({COMMAND: line}, keep=True)
 
-    def action_copy_as_new(self) -> None:
+    async def action_copy_as_new(self) -> None:
         """Opens the form for a new run like the selected one."""
         run = self.state.selected_run(self.snapshot)
         if run is None:
             self.tell("Select a run first", bad=True)
         else:
-            self.work(self._open_run_of(run))
+            await self._open_run_of(run)
 
     async def _open_run_of(self, run: KnownRun, *, to_edit: bool = False) -> None:
-        try:
-            source = await self.commands.run_source(run.id, to_edit=to_edit)
-        except BackpropError as error:
-            self.tell(sanitize(str(error)), bad=True)
-            return
-        if self.app.screen is self:
-            self._open_new_run({}, source)
+        """Opens a form for a run when its record is read; keys typed meanwhile are for the form, if that is quick."""
+        read = asyncio.Event()
+
+        async def read_and_open() -> None:
+            try:
+                source = await self.commands.run_source(run.id, to_edit=to_edit)
+                if self.app.screen is self:
+                    self._open_new_run({}, source)
+            except BackpropError as error:
+                self.tell(sanitize(str(error)), bad=True)
+            finally:
+                read.set()
+
+        self.work(read_and_open())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(read.wait(), _READ_SECONDS)
 
     def action_example(self) -> None:
         from backprop_tui.tui.screens.draft import COMMAND
@@ -124,13 +137,13 @@ class DialogsScreen(PanesScreen):
 
         self.app.push_screen(dialog, closed)
 
-    def action_edit(self) -> None:
+    async def action_edit(self) -> None:
         """A run that waits for its first start can be changed as a whole, others in some fields."""
         runs = self._target_runs()
         if not runs:
             self.tell("Nothing is selected", bad=True)
         elif len(runs) == 1 and runs[0].status is Status.QUEUED and not runs[0].record["attempts"]:
-            self.work(self._open_run_of(runs[0], to_edit=True))
+            await self._open_run_of(runs[0], to_edit=True)
         else:
             self._edit_fields(runs)
 

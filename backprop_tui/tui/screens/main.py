@@ -236,7 +236,7 @@ class MainScreen(DialogsScreen):
 
     async def _more_time(self, runs: list[KnownRun]) -> None:
         if await self._run_actions.more_time(runs):
-            self.action_edit()
+            await self.action_edit()
 
     def action_leave(self) -> None:
         self.work(self._leave())
