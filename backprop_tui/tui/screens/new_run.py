@@ -351,8 +351,9 @@ class NewRun(Form):
             drafts: dict[str, Mapping[str, str]] = {}
             with suppress(BackpropError):
                 for words in await self._commands.recent_commands():
-                    draft = draft_of(words)
-                    drafts.setdefault(draft[COMMAND], draft)
+                    with suppress(IndexError):  # not words of a whole command: the file was edited
+                        draft = draft_of(words)
+                        drafts.setdefault(draft[COMMAND], draft)
             self._recent = list(drafts.values())
         if self._recent:
             self._recent_index = (self._recent_index + 1) % len(self._recent)
