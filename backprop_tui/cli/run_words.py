@@ -84,6 +84,8 @@ class RunWords:
             length = self.option_length(left[0]) if left[0].startswith("-") else None
             (theirs if length is None else lead).extend(left[: length or 1])
             left = left[length or 1 :]
+        if theirs and os.path.isfile(theirs[0]):
+            raise UsageError(f"{theirs[0]}: --like names already what to run", f"leave out {theirs[0]}, or --like")
         if theirs:
             line = self.line([*lead, "--", *theirs, *left[1:]])
             raise UsageError(f"{theirs[0]}: with --like, the arguments of the command come after --", f"type: {line}")

@@ -149,15 +149,10 @@ def syntax_of(run: Run) -> OptionSyntax:
 def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
     """The request without `like`: that of the run it names, with the options and arguments that were given.
 
-    Raises: UnknownRun. UsageError, if it names a script too, or if the arguments do not fit.
+    Raises: UnknownRun. UsageError, if the arguments do not fit.
     """
     if request.like is None:
         return request
-    if request.script is not None:
-        raise UsageError(
-            f"--like {request.like} already names what to run, and {request.script} is a script",
-            f"leave out one of them; arguments come after --: backprop-tui run --like {request.like} -- ARGS",
-        )
     run = read_resumable(session, resolve_one(session, request.like))
     lost = lost_variables(run, session.environment)
     if lost is not None:

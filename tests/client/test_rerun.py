@@ -113,7 +113,7 @@ def test_the_arguments_of_a_launched_script_are_changed(session: ClientSession, 
     ("line", "problem"),
     [
         ("--like old1 -- --lr 2", "the arguments of run old1 are inside of its shell command"),
-        ("--like old1 train.py", "with --like, the arguments of the command come after --"),
+        ("--like old1 train.py", "--like names already what to run"),
         ("--like old1 --lr 2", "with --like, the arguments of the command come after --"),
     ],
 )

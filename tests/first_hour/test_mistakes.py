@@ -38,6 +38,9 @@ MISTAKES = [
     Mistake("completion powershell", 2, "'powershell'", "backprop-tui completion --help"),
     # Scripts and commands
     Mistake("run", 2, "SCRIPT is missing", "backprop-tui run train.py"),
+    Mistake("run --like nix", 2, "no run 'nix'", "backprop-tui list"),
+    Mistake("run --like nix --lr 1", 2, "arguments of the command come after --", "run --like nix -- --lr 1"),
+    Mistake("run --like nix train.py", 2, "--like names already what to run", "leave out train.py, or --like"),
     Mistake("run --", 2, "a command after --", "backprop-tui run -- COMMAND"),
     Mistake("run trian.py", 66, "script trian.py: not found", "did you mean train.py?"),
     Mistake("run train", 66, "script train: not found", "did you mean train.py?"),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 _TRACEBACK_BYTES = 256 << 10  # of the end of a log, in which the traceback of a cause is looked for
 _MAX_PLACES = 50  # that a log names, of which the first existing one is opened
+
+_READ_SECONDS = 0.4  # no key is held back for longer
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -117,20 +120,29 @@ class DialogsScreen(PanesScreen):
         if line:
             self._open_new_run({COMMAND: line}, keep=True)
 
-    def action_copy_as_new(self) -> None:
+    async def action_copy_as_new(self) -> None:
         """Opens the form for a new run like the selected one."""
         run = self._pane_run()
         if run is not None:
-            self.work(self._open_run_of(run))
+            await self._open_run_of(run)
 
     async def _open_run_of(self, run: KnownRun, *, to_edit: bool = False) -> None:
-        try:
-            source = await self.commands.run_source(run.id, to_edit=to_edit)
-        except BackpropError as error:
-            self.tell(sanitize(str(error)), bad=True)
-            return
-        if self.app.screen is self:
-            self._open_new_run({}, source)
+        """Opens a form for a run when its record is read; keys typed meanwhile are for the form, if that is quick."""
+        read = asyncio.Event()
+
+        async def read_and_open() -> None:
+            try:
+                source = await self.commands.run_source(run.id, to_edit=to_edit)
+                if self.app.screen is self:
+                    self._open_new_run({}, source)
+            except BackpropError as error:
+                self.tell(sanitize(str(error)), bad=True)
+            finally:
+                read.set()
+
+        self.work(read_and_open())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(read.wait(), _READ_SECONDS)
 
     def action_example(self) -> None:
         from backprop_tui.tui.screens.draft import COMMAND
@@ -161,14 +173,14 @@ class DialogsScreen(PanesScreen):
 
         self.app.push_screen(dialog, closed)
 
-    def action_edit(self) -> None:
+    async def action_edit(self) -> None:
         """A run that waits for its first start can be changed as a whole, others in some fields."""
         targets = self._targets()
         if targets is None:
             return
         run = targets.runs[0]
         if len(targets.runs) == 1 and run.status is Status.QUEUED and not run.record["attempts"]:
-            self.work(self._open_run_of(run, to_edit=True))
+            await self._open_run_of(run, to_edit=True)
         else:
             self._edit_fields(targets.runs)
 

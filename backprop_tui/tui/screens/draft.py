@@ -108,11 +108,12 @@ def _parse_program(options: tuple[str, ...], words: Sequence[str]) -> ParsedComm
 Draft = Mapping[str, str]  # the text of each field, by its name
 
 COMMAND, SWEEP, MORE = "command", "sweep", "more"
+RESUME, MINUTES = "resume", "minutes"
 SWEPT = "swept"  # the arguments whose values make a sweep
 # Fields that are one option, and fields that are an option for each of their words.
 _SINGLE = {
     "name": "--name",
-    "minutes": "-m",
+    MINUTES: "-m",
     "total": "--total-minutes",
     "gpus": "--gpus",
     "vram": "--gpu-min-vram",
@@ -120,10 +121,51 @@ _SINGLE = {
     "retries": "--retries",
     "group": "--group",
     "note": "--note",
-    "resume": "--resume-from",
+    RESUME: "--resume-from",
 }
 _EACH_WORD = {"after": "--after", SWEEP: "--sweep", "tags": "--tag"}
 _FIELDS = {option: field for field, option in (_SINGLE | _EACH_WORD).items()}
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it.
+
+    One that `wraps` has as many rows as its text needs.
+    """
+
+    name: str
+    label: str
+    width: int | None = None
+    placeholder: str = ""
+    suffix: str = ""
+    wraps: bool = False
+
+
+COMMAND_FIELD = Field(
+    name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line", wraps=True
+)
+MAIN_FIELDS = (
+    Field(name=MINUTES, label="Stop after", width=15, placeholder="default", suffix="min, or none"),
+    Field(name="gpus", label="  GPUs", width=11, placeholder="default"),
+)
+FOLDED_FIELDS = (
+    (Field(name="name", label="Name", placeholder="name of the script"),),
+    (Field(name="group", label="Group", width=20), Field(name="tags", label="  tags", placeholder="baseline lm")),
+    (Field(name="note", label="Note", placeholder="a line about it"),),
+    (Field(name="after", label="After", placeholder="name or id of a run to finish first"),),
+    (
+        Field(name="retries", label="Retries", width=11, placeholder="default"),
+        Field(name="priority", label="  priority", width=9, placeholder="0"),
+    ),
+    (
+        Field(name="total", label="Total", width=11, suffix="min, in slices"),
+        Field(name="vram", label="  VRAM at least", width=11, placeholder="default", suffix="MB"),
+    ),
+    (Field(name=SWEEP, label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
+    (Field(name=RESUME, label="Resume from", placeholder="a checkpoint"),),
+    (Field(name=MORE, label="Options", placeholder="--max-load 0 --env NAME=VALUE, all of run --help"),),
+)
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:

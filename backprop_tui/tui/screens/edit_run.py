@@ -19,7 +19,8 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip
-from backprop_tui.tui.screens.form import Field, Form
+from backprop_tui.tui.screens.draft import Field
+from backprop_tui.tui.screens.form import Form
 from backprop_tui.tui.screens.questions import names_of
 
 _NAME = Field(name="name", label="Name")

@@ -53,9 +53,10 @@ def listed_values(text: str) -> tuple[str, ...]:
     if _NOT_LISTED.search(text) or not re.search(r",|\.\.", text):
         return ()
     try:
-        return parse_axis(f"value={text}").values
+        values = parse_axis(f"value={text}").values
     except ValueError:
         return ()
+    return values if len(values) > 1 else ()
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, clip
-from backprop_tui.tui.screens.draft import join_lines
+from backprop_tui.tui.screens.draft import Field, join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -35,21 +34,6 @@ _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
 INDENT = " " * (_LABEL_WIDTH + 1)  # before the text of a field
 _FULL_WIDTH_BELOW = 70  # columns
 _FRAME_ROWS = 2
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """A field; `width` in cells, None takes the rest of the row; `suffix` is shown behind it.
-
-    One that `wraps` has as many rows as its text needs.
-    """
-
-    name: str
-    label: str
-    width: int | None = None
-    placeholder: str = ""
-    suffix: str = ""
-    wraps: bool = False
 
 
 class FieldInput(LineInput):

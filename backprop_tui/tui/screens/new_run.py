@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -21,38 +21,26 @@ from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
-from backprop_tui.tui.screens.draft import COMMAND, MORE, SWEEP, draft_of, is_empty, shell_line, words_of
+from backprop_tui.tui.screens.draft import (
+    COMMAND,
+    COMMAND_FIELD,
+    FOLDED_FIELDS,
+    MAIN_FIELDS,
+    MINUTES,
+    RESUME,
+    draft_of,
+    is_empty,
+    shell_line,
+    words_of,
+)
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
-from backprop_tui.tui.screens.form import INDENT, Field, FieldInput, Form
+from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
 from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions, draw_completions
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
-_RESUME, _MINUTES = "resume", "minutes"
-_COMMAND = Field(name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line", wraps=True)
-_MAIN = (
-    Field(name=_MINUTES, label="Stop after", width=15, placeholder="default", suffix="min, or none"),
-    Field(name="gpus", label="  GPUs", width=11, placeholder="default"),
-)
-_FOLDED = (
-    (Field(name="name", label="Name", placeholder="name of the script"),),
-    (Field(name="group", label="Group", width=20), Field(name="tags", label="  tags", placeholder="baseline lm")),
-    (Field(name="note", label="Note", placeholder="a line about it"),),
-    (Field(name="after", label="After", placeholder="name or id of a run to finish first"),),
-    (
-        Field(name="retries", label="Retries", width=11, placeholder="default"),
-        Field(name="priority", label="  priority", width=9, placeholder="0"),
-    ),
-    (
-        Field(name="total", label="Total", width=11, suffix="min, in slices"),
-        Field(name="vram", label="  VRAM at least", width=11, placeholder="default", suffix="MB"),
-    ),
-    (Field(name=SWEEP, label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
-    (Field(name=_RESUME, label="Resume from", placeholder="a checkpoint"),),
-    (Field(name=MORE, label="Options", placeholder="--max-load 0 --env NAME=VALUE, all of run --help"),),
-)
-_PATH_FIELDS = {f"field-{COMMAND}", f"field-{_RESUME}"}
+_PATH_FIELDS = {f"field-{COMMAND}", f"field-{RESUME}"}
 _KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
 _TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
 _MAX_WARNING_ROWS = 4
@@ -79,11 +67,13 @@ class NewRun(Form):
         self, draft: Mapping[str, str], commands: CommandRunner, source: RunSource | None = None, *, glyphs: Glyphs
     ) -> None:
         self._source = source
+        self._advised = None if source is None or source.to_edit else source.advised
         self._commands = commands
         draft = draft if source is None else draft_of(source.words)
-        super().__init__([(_COMMAND,), _MAIN, *_FOLDED], draft, glyphs=glyphs)
+        super().__init__([(COMMAND_FIELD,), MAIN_FIELDS, *FOLDED_FIELDS], draft, glyphs=glyphs)
         syntax = None if source is None else source.syntax
         self._state = self._state_of(draft, EditedCommand.of(draft, syntax, has_source=source is not None))
+        self._priority = self._state.fields["priority"]
         self._changes: list[tuple[str, _State]] = []  # what was changed, and the state before
         self._recent: list[Mapping[str, str]] | None = None
         self._recent_index = -1
@@ -107,13 +97,14 @@ class NewRun(Form):
     def _apply_advice(self) -> None:
         """Makes the change that the cause of the failure advises, as the first step that can be undone."""
         row = next((row for row in self._state.command.rows() if self._is_advised(row)), None)
-        if row is not None and self._source is not None and self._source.advised is not None:
-            self._change(self._state.command.with_value(row.place, self._source.advised[2]), _ADVICE)
+        if row is not None and self._advised is not None:
+            self._change(self._state.command.with_value(row.place, self._advised[2]), _ADVICE)
 
     def _is_advised(self, row: ArgumentRow) -> bool:
-        advised = None if self._source is None or self._source.to_edit else self._source.advised
-        before = row.before
-        return advised is not None and before is not None and (before.name, before.text) == advised[:2]
+        return row.before is not None and (row.before.name, row.before.text) == (self._advised or ())[:2]
+
+    def _follows_advice(self, row: ArgumentRow) -> bool:
+        return self._is_advised(row) and row.now is not None and (row.now.text,) == (self._advised or ())[2:]
 
     # What is shown
 
@@ -121,16 +112,16 @@ class NewRun(Form):
         yield self.row_of(self._rows[0])
         yield LineWidget(glyphs=self.glyphs, id="hint")
         yield ArgumentTable(glyphs=self.glyphs, id="arguments")
-        yield self.row_of(_MAIN)
+        yield self.row_of(MAIN_FIELDS)
         yield LineWidget(glyphs=self.glyphs, id="more")
         with Vertical(id="folded"):
-            for row in _FOLDED:
+            for row in FOLDED_FIELDS:
                 yield self.row_of(row)
 
     def count_rows(self) -> int:
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
-        return rows + len(self._table.rows) + 4 + (len(_FOLDED) if self._is_open else 0)
+        return rows + len(self._table.rows) + 4 + (len(FOLDED_FIELDS) if self._is_open else 0)
 
     @property
     def _table(self) -> ArgumentTable:
@@ -152,7 +143,7 @@ class NewRun(Form):
         """What applies if nothing is given; a setting that is wrong is reported by the dry run."""
         with suppress(BackpropError):
             minutes = (await self._commands.settings()).optional_number("max_run_minutes")
-            for entry in self.query(f"#field-{_MINUTES}").results(FieldInput):  # none while the dialog is being closed
+            for entry in self.query(f"#field-{MINUTES}").results(FieldInput):  # none while the dialog is being closed
                 entry.placeholder = "none (default)" if minutes is None else f"{minutes:g} (default)"
 
     def refresh_state(self, *, fill: bool = False) -> None:
@@ -161,18 +152,17 @@ class NewRun(Form):
         if fill:
             self.fill(self._state.fields)
         self._changed.set()
-        rows = self._state.command.rows()
-        marks = self._state.command.has_source
-        last = self._changes[-1][0] if self._changes else ""
-        note = f"advice: out of memory{'   ctrl+z' if last == _ADVICE else ''}"
-        self._table.show_rows(rows, {row.place: note for row in rows if self._follows(row)}, marks=marks)
+        self._show_rows()
         self._draw_heading()
         self._draw_more()
         self.draw_status()
 
-    def _follows(self, row: ArgumentRow) -> bool:
-        advised = None if self._source is None else self._source.advised
-        return self._is_advised(row) and advised is not None and row.now is not None and row.now.text == advised[2]
+    def _show_rows(self) -> None:
+        rows = self._state.command.rows()
+        last = self._changes[-1][0] if self._changes else ""
+        note = f"advice: out of memory{'   ctrl+z' if last == _ADVICE else ''}"
+        notes = {row.place: note for row in rows if self._follows_advice(row)}
+        self._table.show_rows(rows, notes, marks=self._state.command.has_source)
 
     def _draw_heading(self) -> None:
         source = self._source
@@ -185,7 +175,7 @@ class NewRun(Form):
             title = f"Rerun {sanitize(source.name)} {self.glyphs.between} differs from {source.run_id} in {differs}"
         box = self.query_one("#form")
         box.border_title = clip(title, self.text_width - 2, self.glyphs)
-        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n queue, stay"
+        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n and stay"
         kept = "close" if source is not None else "close, draft kept"
         self.KEYS = f"enter {enter} · ctrl+o {'less' if self._is_open else 'more'} · esc {kept}"
 
@@ -193,7 +183,7 @@ class NewRun(Form):
         arrow = ("▾" if self._is_open else "▸") if self.glyphs.unicode else ("v" if self._is_open else ">")
         given = [
             (field.label.strip().lower(), value)
-            for row in _FOLDED
+            for row in FOLDED_FIELDS
             for field in row
             if (value := self._state.fields[field.name].strip())
         ]
@@ -243,7 +233,9 @@ class NewRun(Form):
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._source is not None and self._source.to_edit:
-            return [(Piece(f"{self.glyphs.state('completed')} it keeps its place in the queue", Token.OK),)]
+            moves = self._state.fields["priority"] != self._priority
+            place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
+            return [(Piece(f"{self.glyphs.state('completed')} {place}", Token.OK),)]
         state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
         return self._wrapped(f"{self.glyphs.state(state)} {self._verdict.text}", token, bold=True)
 
@@ -292,6 +284,10 @@ class NewRun(Form):
             self.refresh_state()
         self._find_completions()
 
+    def on_click(self, event: events.Click) -> None:
+        if event.widget is not None and event.widget.id == "more":
+            self.action_more()
+
     @on(ArgumentTable.Changed)
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
@@ -338,12 +334,12 @@ class NewRun(Form):
         self._lay_out_folded()
         self.refresh_state()
         if self._is_open:
-            self.set_focus(self.field(_FOLDED[0][0].name))
+            self.set_focus(self.field(FOLDED_FIELDS[0][0].name))
 
     def _lay_out_folded(self) -> None:
         folded = self.query_one("#folded")
         if not self._is_open and self.focused is not None and folded in self.focused.ancestors:
-            self.set_focus(self.field(_MINUTES))
+            self.set_focus(self.field(MINUTES))
         folded.display = self._is_open
 
     def action_recent(self) -> None:
@@ -355,8 +351,9 @@ class NewRun(Form):
             drafts: dict[str, Mapping[str, str]] = {}
             with suppress(BackpropError):
                 for words in await self._commands.recent_commands():
-                    draft = draft_of(words)
-                    drafts.setdefault(draft[COMMAND], draft)
+                    with suppress(IndexError):  # not words of a whole command: the file was edited
+                        draft = draft_of(words)
+                        drafts.setdefault(draft[COMMAND], draft)
             self._recent = list(drafts.values())
         if self._recent:
             self._recent_index = (self._recent_index + 1) % len(self._recent)
@@ -394,7 +391,7 @@ class NewRun(Form):
         command = self._state.command if verdict is None else self._state.command.with_syntax(verdict.syntax)
         if command != self._state.command and self.is_mounted:
             self._state = _State(command, self._state.fields)
-            self._table.show_rows(command.rows(), {}, marks=command.has_source)
+            self._show_rows()
         self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:

@@ -58,7 +58,7 @@ class RemedyActions:
                 occupant = self._screen.snapshot.find(remedy.run_id)
                 await self._run_actions.stop(Targets(runs=[] if occupant is None else [occupant]))
             case Deed.RERUN:
-                self._screen.action_copy_as_new()
+                await self._screen.action_copy_as_new()
             case Deed.DOCTOR:
                 from backprop_tui.tui.screens.palette import show_doctor
 

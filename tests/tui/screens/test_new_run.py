@@ -113,7 +113,7 @@ async def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
 
 async def test_ctrl_r_fills_in_recent_commands() -> None:
     commands = FakeCommands()
-    commands.recent = [("-m", "5", "/w/a.py"), ("/w/b.py", "--", "--lr", "1"), ("-m", "9", "/w/a.py")]
+    commands.recent = [(), ("-m",), ("-m", "5", "/w/a.py"), ("/w/b.py", "--", "--lr", "1"), ("-m", "9", "/w/a.py")]
     async with staged(commands=commands) as stage:
         await stage.pilot.press("n", "ctrl+r")
         await until(stage, lambda: dialog(stage).field("command").value == "/w/a.py")

@@ -1,0 +1,102 @@
+"""A command line whose arguments are changed one by one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.tui.screens.draft import line_of, words_of
+from backprop_tui.tui.screens.edited_command import EditedCommand, listed_values
+
+LINE = "train.py --lr 1 --devices 0,1 data"
+
+
+def _source(line: str = LINE) -> EditedCommand:
+    return EditedCommand.of({"command": line}, has_source=True)
+
+
+def _words(command: EditedCommand) -> tuple[str, ...]:
+    return words_of(command.placed({}))
+
+
+@given(st.lists(st.sampled_from(["--lr", "1", "a=b", "--x=y", "-b8", "", "a b", "0,1", "{lr}"]), max_size=8))
+def test_rows_that_are_not_changed_change_nothing(arguments: list[str]) -> None:
+    command = _source(line_of(["train.py", *arguments]))
+    before = _words(command)
+    for row in command.rows():
+        if row.now is not None:
+            command = command.with_value(row.place, row.now.text)
+    assert _words(command) == before
+    assert command.differences() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1,2,3", ("1", "2", "3")),
+        ("1..3", ("1", "2", "3")),
+        ("a, b", ("a", "b")),
+        ("1", ()),
+        ("[1,2]", ()),
+        ("'1,2'", ()),
+        ("1,", ()),
+        ("1,1", ()),
+        ("../a", ()),
+    ],
+)
+def test_a_list_of_values(text: str, values: tuple[str, ...]) -> None:
+    assert listed_values(text) == values
+
+
+def test_a_list_typed_as_a_value_is_a_sweep_unless_the_value_had_commas() -> None:
+    command = _source().with_value(0, "1,2").with_value(1, "0,1,2")
+    assert _words(command) == ("--sweep", "lr=1,2", "train.py", "--", "--lr", "{lr}", "--devices", "0,1,2", "data")
+    assert _words(command.switched(0))[:2] == ("train.py", "--")
+    assert _words(command.switched(1))[:4] == ("--sweep", "lr=1,2", "--sweep", "devices=0,1,2")
+
+
+def test_a_sweep_survives_a_change_of_the_line_and_the_closing_of_the_form() -> None:
+    command = _source().with_value(0, "1,2")
+    assert _words(command.with_text(f"{command.text} --x 3,4"))[:2] == ("--sweep", "lr=1,2")
+    assert _words(EditedCommand.of(command.kept())) == _words(command)
+
+
+def test_a_range_is_a_value_until_it_is_switched() -> None:
+    command = _source().with_value(0, "1..3")
+    assert _words(command)[0] == "train.py"
+    assert _words(command.switched(0))[:2] == ("--sweep", "lr=1,2,3")
+
+
+def test_added_arguments_come_before_a_literal_dash() -> None:
+    command = _source("train.py --lr 1 -- -- x").with_added("--wd 0.1,0.2 --fast")
+    assert command.text == "train.py --lr 1 --wd 0.1,0.2 --fast -- -- x"
+    assert _words(command)[:2] == ("--sweep", "wd=0.1,0.2")
+
+
+def test_the_first_dash_only_separates_the_arguments() -> None:
+    command = _source("train.py a -- x").without(0)
+    assert _words(command) == ("train.py", "--", "--", "x")
+    assert [row.name for row in command.rows() if row.now is None] == [""]
+
+
+def test_arguments_of_a_launched_script_are_rows_and_those_in_a_shell_command_are_not() -> None:
+    assert [row.name for row in _source("torchrun --nproc 2 train.py --lr 1").rows()] == ["--lr"]
+    assert _source("bash -c 'python train.py --lr 1'").rows() == []
+    assert _source("backprop-tui run train.py -- --lr 1").rows() == []
+    assert _source("train.py 'a").rows() == []
+
+
+def test_what_the_source_says_about_its_options_changes_the_rows_and_not_the_words() -> None:
+    command = _source("train.py --fast data")
+    known = command.with_syntax(OptionSyntax(switches=frozenset({"--fast"})))
+    assert [row.name for row in command.rows()] == ["--fast"]
+    assert [row.name for row in known.rows()] == ["--fast", ""]
+    assert (_words(known), known.differences()) == (_words(command), 0)
+
+
+def test_a_removed_argument_is_put_back_to_its_place() -> None:
+    command = _source().without(1)
+    (row,) = [row for row in command.rows() if row.now is None]
+    assert command.with_restored(row).text == LINE
