@@ -21,6 +21,7 @@ from backprop_tui.store import index
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
 from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.store_reader import StoreReader
 from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
@@ -40,7 +41,7 @@ def undo(runner: CommandRunner) -> str:
 
 
 def aside(session: Session) -> list[str]:
-    return [name for name in os.listdir(session.home.runs) if name.startswith(".removed-")]
+    return os.listdir(session.home.removed)
 
 
 def test_nothing_to_undo_is_said(runner: CommandRunner) -> None:
@@ -64,6 +65,17 @@ def test_a_removed_run_is_back_with_its_files_and_in_the_index(
     assert "abc" in index.read_all(session.home)
     assert aside(session) == []
     assert undo(runner) == "Nothing to undo"
+
+
+def test_what_is_set_aside_is_not_counted(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.ended("a")
+    runs.ended("b")
+    reader = StoreReader(session.home, session.config_path)
+    assert reader.read(None).total == 2
+    play(runner.remove(["a"]))
+    assert reader.read(None).total == 1
+    undo(runner)
+    assert reader.read(None).total == 2
 
 
 def test_several_removed_runs_come_back_together(runner: CommandRunner, session: Session, runs: Runs) -> None:
@@ -101,7 +113,7 @@ def test_what_a_killed_dashboard_set_aside_is_deleted_by_a_later_removal_after_a
     runs.ended("new")
     set_aside(session, removable_runs(session, ["old"]))
     assert leftovers(session.home, time.time()) == []
-    (path,) = [os.path.join(session.home.runs, name) for name in aside(session)]
+    (path,) = [os.path.join(session.home.removed, name) for name in aside(session)]
     os.utime(path, (0, 0))
     play(runner.remove(["new"]))
     assert not os.path.exists(path)

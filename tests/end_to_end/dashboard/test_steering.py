@@ -66,4 +66,4 @@ def test_a_removed_run_comes_back_until_the_dashboard_is_left(sandbox: Sandbox, 
     sandbox.wait_until(lambda: not os.path.exists(run.directory.path), "no such run")
     screen.type("q")
     assert screen.wait_for_exit() == 0
-    assert not [name for name in os.listdir(sandbox.home.runs) if run.id in name]
+    assert os.listdir(sandbox.home.removed) == []
