@@ -166,6 +166,8 @@ def member_names(names: Sequence[str]) -> list[str]:
 
     A beginning is cut at a separator.
     """
+    if not names:
+        return []
     first, last = min(names), max(names)  # what these two share, all names between them share
     size = next((index for index, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
     cut = max((first.rfind(separator, 0, size) for separator in _NAME_SEPARATORS), default=-1) + 1
