@@ -10,7 +10,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.runs import current
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.spread import Spread
-from backprop_tui.presentation.group_table import GroupTable, GroupSetting, Standing, group_table
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, group_table
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,

@@ -9,7 +9,7 @@ from backprop_tui.domain.objective import meaning
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Difference, Spread, Verdict
 from backprop_tui.presentation import numbers
-from backprop_tui.presentation.group_table import GroupTable, GroupSetting, Standing, is_seed
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, is_seed
 
 BASELINE = "baseline"
 _MAX_DECIMALS = 6

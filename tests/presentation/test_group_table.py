@@ -15,7 +15,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.spread import Spread, Verdict, difference, spread_of, two_sided_probability
 from backprop_tui.domain.status import Status
-from backprop_tui.presentation.group_table import GroupTable, GroupSetting, Standing, group_table
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, group_table
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,

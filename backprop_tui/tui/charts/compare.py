@@ -362,7 +362,7 @@ def _row(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Line:
         cell, best = row.cells[index], index in row.best
         builder.at(start).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
-        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0]
+        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0].partition(" ±")[0]
         shown = clip_middle(shown, grid.cell - 3, glyphs) if "/" in shown else clip(shown, grid.cell - 3, glyphs)
         builder.at(start + 2).put(shown, token, bold=best)
     return builder.line()

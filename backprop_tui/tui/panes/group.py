@@ -10,7 +10,7 @@ from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Verdict
 from backprop_tui.presentation import numbers
-from backprop_tui.presentation.group_table import GroupTable, Member, GroupSetting, Standing
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Member, Standing
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
