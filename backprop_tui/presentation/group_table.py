@@ -20,9 +20,8 @@ from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import arguments_of
+from backprop_tui.store.option_table import NOT_SET, arguments_of
 
-NOT_SET = "not set"
 _SEED_NAMES = ("seed", "random_state")
 
 

@@ -29,9 +29,9 @@ from backprop_tui.presentation.compare import (
     outcome_rows,
     ranking_of,
 )
-from backprop_tui.presentation.group_table import NOT_SET
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_of
+from backprop_tui.store.option_table import NOT_SET
 from backprop_tui.tui.charts.chart import Chart, axis_duration, draw_chart, padded
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.overlay import OverlaidRun, Overlay, OverlayCache, category_token, letter_of, overlay_of

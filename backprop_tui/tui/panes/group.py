@@ -27,7 +27,6 @@ from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, text_of, width_of
 
-TABS = ("Table", "Curves")
 HEADING_ROWS = 2  # above the rows of the table
 _GAP = 2
 _MAX_PARAMETER = 16

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
+GROUP_TABS = ("Table", "Curves")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +247,10 @@ class SelectedRun(Vertical):
         return pane
 
     @property
+    def _group_tab(self) -> int:
+        return self.group_pane.tab if self._chart_widgets else 0
+
+    @property
     def shows_group(self) -> bool:
         return self._group is not None
 
@@ -304,14 +309,15 @@ class SelectedRun(Vertical):
 
     def show_group(self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout) -> None:
         """Shows the table of a group in place of the tabs of a run."""
-        from backprop_tui.tui.panes.group import TABS as GROUP_TABS
-
         shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
         self._shown = (None, snapshot, layout)
-        if shown is None:
+        if not self._chart_widgets:  # the table would delay the first paint
+            self.paint()
+            return
+        was_mounted = "group_pane" in self.__dict__
+        self._show_charts()
+        if shown is None or not was_mounted:
             self._show_tab()
-        if self._chart_widgets:
-            self._show_charts()
         if layout.selected_rows:
             self.group_pane.show_group(name, members)
             self.paint()
@@ -347,7 +353,7 @@ class SelectedRun(Vertical):
             return
         heading = self.query_one(SelectedHeading)
         heading.view = self._group or (None if self.view is None else self.view.heading)
-        heading.tab = self.group_pane.tab if self.shows_group else self.tab
+        heading.tab = self.tab if self._group is None else self._group_tab
         focused = self.has_focus_within
         heading.show([draw_selected_heading(heading.view, heading.tab, width, self._glyphs, focused=focused)])
         card = self.query_one("#card", LineWidget)

@@ -110,6 +110,7 @@ class PanesScreen(Screen[None]):
             return
         _ = self.filter_input
         self.selected.mount_tabs()
+        self.paint_selected()
 
     def take(self, snapshot: Snapshot) -> None:
         """Shows another snapshot; one that arrives while the app closes is dropped."""
