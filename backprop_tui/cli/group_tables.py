@@ -10,7 +10,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.runs import current
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.spread import Spread
-from backprop_tui.presentation.group_table import GroupTable, Setting, Standing, group_table
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, group_table
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
@@ -55,7 +55,7 @@ def _columns(table: GroupTable) -> list[tables.Column]:
     ]
 
 
-def _cells(table: GroupTable, row: Setting) -> list[str]:
+def _cells(table: GroupTable, row: GroupSetting) -> list[str]:
     differences = (difference_text(row), verdict_text(table, row.difference)) if table.has_differences else ()
     return [
         "*" if row.is_best else "",
@@ -83,8 +83,8 @@ def table_json(table: GroupTable) -> JsonObject:
     }
 
 
-def _row_json(table: GroupTable, row: Setting) -> JsonObject:
-    found = row.difference
+def _row_json(table: GroupTable, row: GroupSetting) -> JsonObject:
+    change = row.difference
     arguments = [parameter.argument for parameter in table.parameters]
     return {
         "settings": dict(zip(arguments, row.values, strict=True)),
@@ -98,9 +98,9 @@ def _row_json(table: GroupTable, row: Setting) -> JsonObject:
         "metrics": {name: _spread_json(spread) for name, spread in row.others.items()},
         "steps": None if row.steps is None else list(row.steps),
         "is_baseline": row.is_baseline,
-        "delta": None if found is None else found.value,
-        "verdict": None if found is None else found.verdict,
-        "p": None if found is None else found.probability,
+        "delta": None if change is None else change.value,
+        "verdict": None if change is None else change.verdict,
+        "p": None if change is None else change.probability,
     }
 
 

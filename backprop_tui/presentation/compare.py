@@ -13,12 +13,10 @@ from backprop_tui.domain.objective import Objective, Ranking, direction_for, ran
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.group_table import NOT_SET, group_table
-from backprop_tui.presentation.group_words import repetitions, spread_text
 from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import options_of
+from backprop_tui.store.option_table import NOT_SET, options_of
 
 _NAME_SEPARATORS = ":, "
 
@@ -146,6 +144,9 @@ def signed(value: float) -> str:
 
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
     """For each run the mean of those that differ from it only in their seed; None if there are none."""
+    from backprop_tui.presentation.group_table import group_table  # the list of runs does without
+    from backprop_tui.presentation.group_words import repetitions, spread_text
+
     table = group_table([run.record for run in runs], metric=metric if _is_recorded(runs, metric) else None)
     if table.metric != metric or not any(row.spread is not None and row.spread.count > 1 for row in table.rows):
         return None
@@ -166,6 +167,8 @@ def member_names(names: Sequence[str]) -> list[str]:
 
     A beginning is cut at a separator.
     """
+    if not names:
+        return []
     first, last = min(names), max(names)  # what these two share, all names between them share
     size = next((index for index, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
     cut = max((first.rfind(separator, 0, size) for separator in _NAME_SEPARATORS), default=-1) + 1

@@ -20,9 +20,8 @@ from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import arguments_of
+from backprop_tui.store.option_table import NOT_SET, arguments_of
 
-NOT_SET = "not set"
 _SEED_NAMES = ("seed", "random_state")
 
 
@@ -79,7 +78,7 @@ class Member:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class GroupSetting:
     """A row: the values of the parameters, and the runs that have them, the best first.
 
     `spread` is None without a value. `steps` are the fewest and the most steps of the runs in it.
@@ -113,7 +112,7 @@ class GroupTable:
     problem: str | None
     parameters: tuple[Parameter, ...]
     folded: tuple[Parameter, ...]
-    rows: tuple[Setting, ...]
+    rows: tuple[GroupSetting, ...]
     others: tuple[str, ...]
     baseline: str | None
 
@@ -204,7 +203,7 @@ def is_seed(parameter: Parameter) -> bool:
 
 def _setting(
     values: tuple[str, ...], records: Sequence[JsonObject], ranking: Ranking, others: Sequence[str]
-) -> Setting:
+) -> GroupSetting:
     ranked = {run_id: extreme.value for run_id, extreme in ranking.ranked}
     metric = None if ranking.objective is None else ranking.objective.metric
     members = [_member(record, metric, ranked if ranking.ranked else None) for record in records]
@@ -217,7 +216,7 @@ def _setting(
     spread = spread_of([member.value for member in counted if member.value is not None])
     steps = [int(member.record["step"]) for member in counted if member.record.get("step") is not None]
     spreads = {name: spread_of(_last_values(counted, name)) for name in others}
-    return Setting(
+    return GroupSetting(
         values=values,
         members=tuple(members),
         spread=spread,
@@ -247,19 +246,19 @@ def _last_values(members: Sequence[Member], name: str) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
-def _in_order(rows: Sequence[Setting], ranking: Ranking, parameters: Sequence[Parameter]) -> list[Setting]:
+def _in_order(rows: Sequence[GroupSetting], ranking: Ranking, parameters: Sequence[Parameter]) -> list[GroupSetting]:
     direction = None if ranking.objective is None else ranking.objective.direction
     sign = {Direction.MIN: 1.0, Direction.MAX: -1.0, None: 0.0}[direction]
     places = [{value: index for index, value in enumerate(parameter.values)} for parameter in parameters]
 
-    def key(row: Setting) -> tuple[bool, bool, float, list[int]]:
+    def key(row: GroupSetting) -> tuple[bool, bool, float, list[int]]:
         place = [of_value[value] for of_value, value in zip(places, row.values, strict=True)]
         return row.spread is None, row.provisional, 0.0 if row.spread is None else sign * row.spread.mean, place
 
     return sorted(rows, key=key)
 
 
-def _compared(rows: Sequence[Setting], baseline: str | None) -> list[Setting]:
+def _compared(rows: Sequence[GroupSetting], baseline: str | None) -> list[GroupSetting]:
     """The rows with their differences to that of the baseline; a provisional mean is not compared."""
     pinned = next((row for row in rows if any(member.run_id == baseline for member in row.members)), None)
     if pinned is None:

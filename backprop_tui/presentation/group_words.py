@@ -9,7 +9,7 @@ from backprop_tui.domain.objective import meaning
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Difference, Spread, Verdict
 from backprop_tui.presentation import numbers
-from backprop_tui.presentation.group_table import GroupTable, Setting, Standing, is_seed
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, is_seed
 
 BASELINE = "baseline"
 _MAX_DECIMALS = 6
@@ -40,7 +40,7 @@ def metric_title(table: GroupTable) -> str:
     return f"{sanitize(table.metric)} {'best' if is_judged else 'last'}"
 
 
-def setting_text(table: GroupTable, row: Setting) -> str:
+def setting_text(table: GroupTable, row: GroupSetting) -> str:
     """`lr=1e-2 wd=0.1`."""
     pairs = (f"{parameter.name}={value}" for parameter, value in zip(table.parameters, row.values, strict=True))
     return sanitize(" ".join(pairs)) or "all runs"
@@ -50,7 +50,7 @@ def in_words(standing: Standing, count: int) -> str:
     return f"{count} {standing}"
 
 
-def count_text(row: Setting, described: Callable[[Standing, int], str] = in_words) -> str:
+def count_text(row: GroupSetting, described: Callable[[Standing, int], str] = in_words) -> str:
     """`4/4`: the runs in the mean of all; then the others: `3/4 1 failed`."""
     counted = 0 if row.spread is None else row.spread.count
     others = [standing for standing in Standing if standing is not Standing.FINISHED and row.count(standing)]
@@ -82,7 +82,7 @@ def _decimals(spread: Spread) -> int | None:
     return decimals if decimals <= _MAX_DECIMALS else None
 
 
-def step_text(row: Setting) -> str:
+def step_text(row: GroupSetting) -> str:
     """`528`, or `224-528` if the runs of the row did not get equally far."""
     if row.steps is None:
         return numbers.NOTHING
@@ -90,7 +90,7 @@ def step_text(row: Setting) -> str:
     return numbers.count(most) if least == most else f"{numbers.compact_count(least)}-{numbers.compact_count(most)}"
 
 
-def difference_text(row: Setting) -> str:
+def difference_text(row: GroupSetting) -> str:
     """`-0.0220`, `baseline` in its own row, `-` if it cannot be compared."""
     if row.is_baseline:
         return BASELINE
@@ -103,24 +103,24 @@ def difference_text(row: Setting) -> str:
     return f"{'+' if value > 0 else ''}{numbers.metric(value)}"
 
 
-def verdict_text(table: GroupTable, found: Difference | None) -> str:
+def verdict_text(table: GroupTable, change: Difference | None) -> str:
     """`exceeds, p 0.003` the spread, by Welch's test, or why there is no verdict; empty without a difference."""
-    if found is None:
+    if change is None:
         return ""
-    match found.verdict:
+    match change.verdict:
         case Verdict.TOO_FEW:
             return f"too few {repetitions(table)}"
         case Verdict.NO_SPREAD:
             return f"equal {repetitions(table)}"
         case Verdict.EXCEEDS | Verdict.WITHIN:
-            return f"{found.verdict}, {_probability(found.probability or 0.0)}"
+            return f"{change.verdict}, {_probability(change.probability or 0.0)}"
 
 
 def _probability(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p {value:.2g}" if value < 0.1 else f"p {value:.2f}"
 
 
-def row_sentence(table: GroupTable, row: Setting) -> str:
+def row_sentence(table: GroupTable, row: GroupSetting) -> str:
     """`lr=1e-2: val_loss best 0.062 ±0.010, +0.017 to the baseline, within the spread of the seeds, ...`."""
     text = f"{setting_text(table, row)}: {metric_title(table)} {spread_text(row.spread, provisional=row.provisional)}"
     if row.provisional:

@@ -16,6 +16,7 @@ from backprop_tui.store.fields import JsonObject
 # Shown elsewhere, or different without meaning.
 _LEFT_OUT = word_set("command script cwd framework key after process understood_flags env resume_channel objective")
 _OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
+NOT_SET = "not set"
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 

@@ -449,6 +449,8 @@ def footer_actions(status: Status | None, *, group: bool = False, empty: bool = 
     actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
     if not group and not empty:
         actions = [action for action in actions if status not in action.refusals]
+    if group:
+        return [replace(action, short="curves") if action.id == "compare" else action for action in actions]
     if status is Status.PAUSED:
         return [replace(action, short="continue") if action.id == "pause" else action for action in actions]
     return actions

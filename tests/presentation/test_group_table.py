@@ -15,7 +15,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.spread import Spread, Verdict, difference, spread_of, two_sided_probability
 from backprop_tui.domain.status import Status
-from backprop_tui.presentation.group_table import GroupTable, Setting, Standing, group_table
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, group_table
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
@@ -40,7 +40,7 @@ def sweep() -> list[JsonObject]:
     return [run.record for run in sweep_runs()]
 
 
-def row_of(table: GroupTable, *values: str) -> Setting:
+def row_of(table: GroupTable, *values: str) -> GroupSetting:
     return next(row for row in table.rows if row.values == values)
 
 

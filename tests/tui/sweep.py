@@ -18,9 +18,10 @@ MEANS = {"1e-3": 0.131, "3e-3": 0.045, "1e-2": 0.067}
 def sweep_run(arguments: str, value: float | None = None, status: Status = Status.COMPLETED, **fields: Any) -> KnownRun:
     """A run with these arguments and this validation loss."""
     run_id = fields.pop("run_id", arguments.replace(" ", "").strip("-"))
+    words = arguments.replace("--", "").split()
     best = {"val_loss": Extreme(value, 500), "val_acc": Extreme(0.9, 500)} if value is not None else {}
     known: dict[str, Any] = {
-        "name": f"train:{','.join(arguments.replace('--', '').split())}",
+        "name": f"train:{','.join(map('='.join, zip(words[::2], words[1::2], strict=False)))}",
         "group": GROUP,
         "metrics": {} if value is None else {"val_loss": value, "val_acc": 0.9},
         "best": best if value is not None and math.isfinite(value) else {},

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.metric_series import Extreme, main_loss
-from backprop_tui.domain.objective import Objective, direction_for
+from backprop_tui.domain.objective import Objective, Ranking, direction_for
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale, XUnit
 from backprop_tui.presentation import numbers
@@ -30,9 +30,9 @@ from backprop_tui.presentation.compare import (
     ranking_of,
 )
 from backprop_tui.presentation.curves import axis_duration
-from backprop_tui.presentation.group_table import NOT_SET
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_of
+from backprop_tui.store.option_table import NOT_SET
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.overlay import OverlaidRun, Overlay, OverlayCache, category_token, letter_of, overlay_of
@@ -114,33 +114,41 @@ def compare_view(
     metric = next((name for name in (choices.metric, judged) if name in names), None) or default_metric(names)
     columns = _columns(runs)
     drawn = range(len(runs)) if shown is None else shown
-    overlaid = [
-        OverlaidRun(compared=runs[index], token=columns[index].token, letter=columns[index].letter, column=index)
-        for index in drawn
-    ]
-    overlay = overlay_of(overlaid, metric, choices, cache.overlay)
+    overlay = overlay_of([_overlaid(runs, columns, index) for index in drawn], metric, choices, cache.overlay)
     rows = cache.keep(runs, f"rows {metric}", lambda: _rows(runs, known, metric, moment, ranking.objective))
     results = list(rows.results)
     if choices.cursor is not None and metric is not None:
         results[0] = _cursor_row(overlay, metric, choices, len(runs), ranking.objective)
     options = rows.options if all_options else differing(rows.options)
-    named = best_of(ranking)
-    best = None if named is None else [run.known.id for run in runs].index(named[0])
+    best, best_text = _best(runs, ranking)
     return CompareView(
         columns=columns,
         results=tuple(results),
         options=tuple(options),
         same=len(rows.options) - len(options),
         best=best,
-        best_text=f"best {columns[best].letter}, {named[1]} {named[2]}"
-        if best is not None and named is not None
-        else f"no best: {sanitize(str(ranking.problem))}",
+        best_text=best_text,
         chart=overlay.chart,
         metric=metric,
         metric_names=names,
         whole=overlay.whole,
         points=overlay.points,
     )
+
+
+def _best(runs: Sequence[ComparedRun], ranking: Ranking) -> tuple[int | None, str]:
+    """The index of the best run with what it is the best by; None with the reason if no run is."""
+    best = best_of(ranking)
+    if best is None:
+        return None, f"no best: {sanitize(str(ranking.problem))}"
+    run_id, metric, value = best
+    index = [run.known.id for run in runs].index(run_id)
+    return index, f"best {letter_of(index)}, {metric} {value}"
+
+
+def _overlaid(runs: Sequence[ComparedRun], columns: Sequence[CompareColumn], index: int) -> OverlaidRun:
+    column = columns[index]
+    return OverlaidRun(compared=runs[index], token=column.token, letter=column.letter, column=index)
 
 
 def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
@@ -355,7 +363,7 @@ def _row(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Line:
         cell, best = row.cells[index], index in row.best
         builder.at(start).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
-        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0]
+        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0].partition(" ±")[0]
         shown = clip_middle(shown, grid.cell - 3, glyphs) if "/" in shown else clip(shown, grid.cell - 3, glyphs)
         builder.at(start + 2).put(shown, token, bold=best)
     return builder.line()

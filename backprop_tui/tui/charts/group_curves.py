@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.compare import ComparedRun, default_metric, metric_names
-from backprop_tui.presentation.group_table import NOT_SET, GroupTable, Parameter
-from backprop_tui.store.option_table import arguments_of
+from backprop_tui.presentation.group_table import GroupTable, Parameter
+from backprop_tui.store.option_table import NOT_SET, arguments_of
 from backprop_tui.tui.charts.chart import draw_chart
 from backprop_tui.tui.charts.choices import ChartChoices
 from backprop_tui.tui.charts.overlay import (
@@ -36,15 +36,11 @@ class LegendEntry:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCurves:
-    """`parameter` is what the colors mean, None if the runs differ in nothing; `read` of the `total` runs are drawn."""
+    """`parameter` is what the colors mean, None if the runs differ in nothing."""
 
     parameter: str | None
     legend: tuple[LegendEntry, ...]
     overlay: Overlay
-    metric: str | None
-    metric_names: tuple[str, ...]
-    read: int
-    total: int
 
 
 def color_parameters(table: GroupTable) -> tuple[Parameter, ...]:
@@ -86,10 +82,6 @@ def group_curves(
         parameter=None if parameter is None else parameter.name,
         legend=tuple(legend) if parameter is not None else (),
         overlay=overlay_of(overlaid, metric, choices, cache),
-        metric=metric,
-        metric_names=names,
-        read=sum(bool(run.metrics) for run in runs),
-        total=len(runs),
     )
 
 
@@ -98,14 +90,17 @@ def _with_curve_first(runs: Iterable[ComparedRun], metric: str | None) -> list[C
 
 
 def draw_group_curves(
-    curves: GroupCurves, width: int, height: int, glyphs: Glyphs, *, keys: Mapping[str, str]
+    curves: GroupCurves, width: int, height: int, glyphs: Glyphs, *, note: str, keys: Mapping[str, str]
 ) -> tuple[list[Line], int]:
-    """The legend and the chart below it, and the row where the chart begins; `keys` are keys with what they do."""
-    lines = _legend(curves, width, glyphs, keys)[: max(1, height // 3)]
+    """The legend and the chart below it, and the row where the chart begins.
+
+    `note` stands after the legend, then `keys` with what they do.
+    """
+    lines = _legend(curves, width, glyphs, note, keys)[: max(1, height // 3)]
     return [*lines, *draw_chart(curves.overlay.chart, width - 1, height - len(lines), glyphs)], len(lines)
 
 
-def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, keys: Mapping[str, str]) -> list[Line]:
+def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Mapping[str, str]) -> list[Line]:
     rows: list[list[Piece]] = [
         [Piece(f" by {sanitize(curves.parameter)}" if curves.parameter else " all runs", bold=True)]
     ]
@@ -126,8 +121,7 @@ def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, keys: Mapping[str, 
             rows.append([])
         rows[-1] += pieces
     rest = f"  +{left_out} more" if left_out else ""
-    unread = f"  reading {curves.read} of {curves.total}" if curves.read < curves.total else ""
-    rows[-1].append(Piece(rest + unread, Token.MUTED))
+    rows[-1].append(Piece(f"{rest}  {note}" if note else rest, Token.MUTED))
     for key, text in keys.items():
         hint = [Piece(f"  {key}", Token.ACCENT, bold=True), Piece(f" {text}", Token.MUTED)]
         if width_of([*rows[-1], *hint]) <= width:

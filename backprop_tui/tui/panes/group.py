@@ -10,7 +10,7 @@ from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Verdict
 from backprop_tui.presentation import numbers
-from backprop_tui.presentation.group_table import GroupTable, Member, Setting, Standing
+from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Member, Standing
 from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
@@ -27,7 +27,6 @@ from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, text_of, width_of
 
-TABS = ("Table", "Curves")
 HEADING_ROWS = 2  # above the rows of the table
 _GAP = 2
 _MAX_PARAMETER = 16
@@ -44,7 +43,7 @@ _MARKED = {
 class GroupRow:
     """A line of the table: a setting, or one of its runs."""
 
-    setting: Setting
+    setting: GroupSetting
     member: Member | None = None
 
     @property
@@ -191,7 +190,7 @@ def _difference_cell(table: GroupTable, row: GroupRow) -> Line:
     return (Piece(difference_text(row.setting), _difference_token(table, row.setting)),)
 
 
-def _difference_token(table: GroupTable, row: Setting) -> Token:
+def _difference_token(table: GroupTable, row: GroupSetting) -> Token:
     """Green or red only if the difference exceeds the spread of the seeds."""
     if row.is_baseline:
         return Token.VIOLET
@@ -202,14 +201,14 @@ def _difference_token(table: GroupTable, row: Setting) -> Token:
 
 
 def _verdict_cell(table: GroupTable, row: GroupRow) -> Line:
-    found = None if row.member is not None else row.setting.difference
-    return (Piece(verdict_text(table, found), Token.MUTED),)
+    change = None if row.member is not None else row.setting.difference
+    return (Piece(verdict_text(table, change), Token.MUTED),)
 
 
 def _plot_column(table: GroupTable, rows: Sequence[GroupRow], width: int, glyphs: Glyphs) -> _Column:
     """Means with their deviations on one axis, whose ends are in the title, and a line at the baseline."""
     ranges = [_range_of(row) for row in rows]
-    known = [found for found in ranges if found is not None]
+    known = [interval for interval in ranges if interval is not None]
     low, high = min((low for low, _, _ in known), default=0.0), max((high for _, _, high in known), default=0.0)
     base = next((row.spread.mean for row in table.rows if row.is_baseline and row.spread is not None), None)
 
@@ -217,12 +216,12 @@ def _plot_column(table: GroupTable, rows: Sequence[GroupRow], width: int, glyphs
         return width // 2 if high <= low else round((value - low) / (high - low) * (width - 1))
 
     cells = []
-    for row, found in zip(rows, ranges, strict=True):
+    for row, interval in zip(rows, ranges, strict=True):
         text = [" "] * width
         if base is not None:
             text[column(base)] = "┊" if glyphs.unicode else ":"
-        if found is not None:
-            first, middle, last = map(column, found)
+        if interval is not None:
+            first, middle, last = map(column, interval)
             text[first : last + 1] = [glyphs.rule] * (last + 1 - first)
             text[middle] = "●" if glyphs.unicode else "o"
         token = (

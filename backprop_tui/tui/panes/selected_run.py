@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 MIN_CHART_ROWS = 10  # of the chart beside the log
+GROUP_TABS = ("Table", "Curves")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +270,10 @@ class SelectedRun(Vertical):
         return pane
 
     @property
+    def _group_tab(self) -> int:
+        return self.group_pane.tab if self._chart_widgets else 0
+
+    @property
     def shows_group(self) -> bool:
         return self._group is not None
 
@@ -310,7 +315,7 @@ class SelectedRun(Vertical):
     def content_rows(self) -> int | None:
         """How many rows the pane can fill, heading and card included; None while the log is being read."""
         if self.shows_group:
-            return 1 + self.group_pane.content_rows
+            return 1 + self.group_pane.content_rows if "group_pane" in self.__dict__ else None
         rows = self._tab_rows()
         return None if rows is None else 1 + self._card_rows + rows
 
@@ -364,14 +369,15 @@ class SelectedRun(Vertical):
 
     def show_group(self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout) -> None:
         """Shows the table of a group in place of the tabs of a run."""
-        from backprop_tui.tui.panes.group import TABS as GROUP_TABS
-
         shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
         self._shown = (None, snapshot, layout)
-        if shown is None:
+        if not self._chart_widgets:  # the table would delay the first paint
+            self.paint()
+            return
+        was_mounted = "group_pane" in self.__dict__
+        self._show_charts()
+        if shown is None or not was_mounted:
             self._show_widgets()
-        if self._chart_widgets:
-            self._show_charts()
         if layout.selected_rows:
             self.group_pane.show_group(name, members)
             self.paint()
@@ -407,7 +413,7 @@ class SelectedRun(Vertical):
             return
         heading = self.query_one(SelectedHeading)
         heading.view = self._group or (None if self.view is None else self.view.heading)
-        heading.tab = self.group_pane.tab if self.shows_group else self.tab
+        heading.tab = self.tab if self._group is None else self._group_tab
         focused = self.has_focus_within
         heading.show([draw_selected_heading(heading.view, heading.tab, width, self._glyphs, focused=focused)])
         card = self.query_one("#card", LineWidget)

@@ -124,6 +124,7 @@ class PanesScreen(RuledScreen):
         _ = self.filter_input
         self.selected.mount_tabs()
         self._settle_later()
+        self.paint_selected()
 
     def take(self, snapshot: Snapshot) -> None:
         """Shows another snapshot; one that arrives while the app closes is dropped."""

@@ -161,10 +161,12 @@ class GroupPane(ChartSurface):
         runs = [compared_run(run, self._figures.get(run.id)) for run in group.members]
         choices, parameter, cache = copy(self.choices), self.parameter, self._cache  # as they are now
         size = self._drawn_size = self.size
+        read = sum(run.id in self._figures for run in group.members)
+        note = f"reading {read} of {len(runs)}" if read < len(runs) else ""
 
         def draw() -> tuple[GroupCurves, list[Line], int]:
             curves = group_curves(runs, table, parameter, choices, cache)
-            return curves, *draw_group_curves(curves, *size, self.glyphs, keys=_CURVE_KEYS)
+            return curves, *draw_group_curves(curves, *size, self.glyphs, note=note, keys=_CURVE_KEYS)
 
         drawn = await asyncio.to_thread(draw)
         if self._group is not None and self._group.name == group.name:

@@ -324,17 +324,18 @@ async def test_any_number_of_runs_is_compared_and_the_columns_are_scrolled_besid
         lines = page.shown_text.splitlines()
         assert "Compare 12 runs  A B-D  [ ] more" in lines[0]
         assert "best F, val_loss 0.03000" in lines[0]
-        assert lines[1].split() == ["A", "3e-3", "2", "B", "1e-3", "1", "C", "1e-3", "2", "D", "1e-3", "3"]
+        assert lines[1].split() == ["A", "lr=3e-3", "B", "lr=1e-3", "C", "lr=1e-3", "D", "lr=1e-3"]
+        assert lines[2].split() == ["seed=2", "seed=1", "seed=2", "seed=3"]
         rows = {line[:17].strip(): line[17:].split() for line in lines if line.startswith(" ")}
         assert rows["val_loss - A"] == ["A", "0", "0", "0"]  # the curves of the test are all the same
         assert rows["mean of seeds"] == ["0.045", "±0.013", *["0.131", "±0.013"] * 3]
         assert len(lines) == 23
         assert max(map(len, lines)) <= 80
         await stage.press("right_square_bracket")
-        assert page.shown_text.splitlines()[1].split()[:6] == ["A", "3e-3", "2", "E", "1e-3", "4"]
+        assert page.shown_text.splitlines()[1].split()[:4] == ["A", "lr=3e-3", "E", "lr=1e-3"]
         await stage.press("left_square_bracket", "b")
-        assert page.shown_text.splitlines()[1].split()[3:6] == ["F", "3e-3", "1"]
-        assert "Best F, val_loss 0.03000: 3e-3 1" in stage.said
+        assert page.shown_text.splitlines()[1].split()[2:4] == ["F", "lr=3e-3"]
+        assert "Best F, val_loss 0.03000: lr=3e-3 seed=1" in stage.said
 
 
 async def test_the_cursor_of_the_chart_moves_no_row_of_the_comparison() -> None:
