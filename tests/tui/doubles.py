@@ -13,9 +13,8 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Run
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.bridge import Bridge, Post
+from backprop_tui.tui.bridge import Bridge, ListChoices, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, StartVerdict
-from backprop_tui.tui.list_choices import ListChoices
 from backprop_tui.tui.snapshot import Snapshot
 from tests.tui.snapshots import stored
 

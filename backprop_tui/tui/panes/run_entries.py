@@ -38,7 +38,7 @@ Item = KnownRun | Entry
 
 
 def id_of(item: Item) -> str:
-    return item.row_id if isinstance(item, Entry) else item.id
+    return item.row_id if isinstance(item, Entry) else str(item.record["id"])
 
 
 class LazyRows(Sequence[RowT], Generic[RowT]):

@@ -14,7 +14,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.store.home import Home
-from backprop_tui.tui.list_choices import ListChoices, ListChoicesFile
+from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
