@@ -181,7 +181,7 @@ async def test_v_offers_every_metric_and_every_argument_that_varies() -> None:
         assert "epochs" not in text
         await press(stage, "escape")
         await choose(stage, "best loss", "space")
-        assert "best loss" in stage.runs.line_text(0)
+        assert stage.runs.line_text(0).split("loss ")[1].strip("━ ").startswith("best")
         await choose(stage, "step", "space")
         assert "step" not in stage.runs.line_text(0)
         assert stage.bridge.list_choices.columns == {"best:loss": True, "step": False}
