@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from backprop_tui.client.runs import all_records, created, lost_hint, whereabouts
 from backprop_tui.client.session import ClientSession
@@ -180,7 +181,7 @@ def set_aside(session: ClientSession, runs: Sequence[Removable]) -> list[SetAsid
     try:
         for run in runs:
             record = _known_record(home, run.run_id)
-            path = next(iter(_put_aside_ended(home, run.run_id)), None)
+            path = next(iter(_put_aside_ended(home, run.run_id, to_keep=True)), None)
             aside.append(SetAside(run.run_id, path, record))
         index.update(home, {}, removed=[run.run_id for run in aside])
     except BackpropError:
@@ -225,7 +226,7 @@ def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> Non
         time.sleep(0.02)
 
 
-def _put_aside_ended(home: Home, run_id: str) -> list[str]:
+def _put_aside_ended(home: Home, run_id: str, *, to_keep: bool = False) -> list[str]:
     directory = RunDirectory(home.run_folder(run_id))
     try:
         lock = directory.try_lock()
@@ -236,7 +237,7 @@ def _put_aside_ended(home: Home, run_id: str) -> list[str]:
     with lock:
         if _is_unfinished(directory):
             raise UsageError(f"run {run_id} was resumed; it is kept")
-        return [put_aside(home, run_id)]
+        return [put_aside(home, run_id, to_keep=to_keep)]
 
 
 def _put_aside_lost(session: ClientSession, run_id: str) -> list[str]:
@@ -244,10 +245,14 @@ def _put_aside_lost(session: ClientSession, run_id: str) -> list[str]:
     return [put_aside(session.home, run_id)]
 
 
-def put_aside(home: Home, run_id: str) -> str:
-    """Renames the directory, so that the run is gone for everybody at once; the new path. Needs the run's lock."""
-    aside = os.path.join(home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
+def put_aside(home: Home, run_id: str, *, to_keep: bool = False) -> str:
+    """Renames the directory, so that the run is gone for everybody at once; the new path. Needs the run's lock.
+
+    `to_keep`: it is not deleted at once, so it goes where directories are not counted as runs.
+    """
+    aside = os.path.join(home.removed if to_keep else home.runs, f"{_ASIDE}{run_id}-{os.getpid()}")
     with storage(home.run_folder(run_id)):
+        os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
         os.utime(home.run_folder(run_id))  # its age as a leftover counts from now
         os.rename(home.run_folder(run_id), aside)
     try:
@@ -266,11 +271,10 @@ def _is_unfinished(directory: RunDirectory) -> bool:
 
 def leftovers(home: Home, now: float) -> list[str]:
     """What killed removals and submissions left a day ago or earlier; `now` is a wall time."""
-    try:
-        names = [name for name in os.listdir(home.runs) if name.startswith(LEFTOVERS)]
-    except FileNotFoundError:
-        return []
-    paths = [os.path.join(home.runs, name) for name in names]
+    paths: list[str] = []
+    with suppress(FileNotFoundError):
+        paths += [os.path.join(home.runs, name) for name in os.listdir(home.runs) if name.startswith(LEFTOVERS)]
+        paths += [os.path.join(home.removed, name) for name in os.listdir(home.removed)]
     return [path for path in paths if now - _changed_at(path) > LEFT_OVER_AFTER_SECONDS]
 
 

@@ -29,6 +29,7 @@ class Home:
 
         # Shared by all hosts.
         self.runs = os.path.join(self.root, "runs")  # the directories of the runs, named by run id
+        self.removed = os.path.join(self.runs, ".removed")  # runs that are removed and not deleted yet
         self.active = os.path.join(self.root, "active")  # a marker for each run that is unfinished or not yet indexed
         self.new = os.path.join(self.root, "new")  # runs under construction; those of killed front ends are deleted
         self.keys = os.path.join(self.root, "keys")  # for each submission key the ids of the runs it created

@@ -140,12 +140,7 @@ _NOT_ENDED = {
     Status.STOPPING: "is being stopped and has not ended yet",
 }
 _RESUME: dict[str, Any] = {
-    "refusals": {
-        Status.QUEUED: "is waiting to start already",
-        **dict.fromkeys(ACTIVE, "is running already"),
-        Status.PAUSED: "is paused. p continues it",
-        Status.STOPPING: "is being stopped and has not ended yet",
-    }
+    "refusals": _NOT_ENDED | {Status.QUEUED: "is waiting to start already", Status.PAUSED: "is paused. p continues it"}
 }
 _STOP: dict[str, Any] = {"refusals": _ENDED_ALREADY | {Status.STOPPING: "is being stopped already. S kills it now"}}
 _KILL: dict[str, Any] = {"refusals": _ENDED_ALREADY}

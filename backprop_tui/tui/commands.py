@@ -85,6 +85,7 @@ class CommandRunner:
         self._command_line = command_line
         self._unrecorded: set[threading.Event] = set()  # of the calls in progress
         self._undo = UndoStack()
+        self._undoing = asyncio.Lock()
 
     async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
         """Stops runs and returns when they have ended; `now` kills them without time to save."""
@@ -132,10 +133,11 @@ class CommandRunner:
             before.extend([] if edit is None else self._stored_runs(run_ids))
             return edit_requests(self._session, run_ids, edit, timebox)
 
-        result = await self._control(requests, summary, shows_end=False)
-        if result.done and edit is not None:
-            self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
-        return result
+        with self._undo.changing():
+            result = await self._control(requests, summary, shows_end=False)
+            if result.done and edit is not None:
+                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
+            return result
 
     def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
         from backprop_tui.client.resume import read_resumable
@@ -229,7 +231,8 @@ class CommandRunner:
                 self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
             return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
 
-        return await self._run(work)
+        with self._undo.changing():
+            return await self._run(work)
 
     async def set_queue(self, *, held: bool) -> CommandResult:
         """Holds the queue of this machine, or releases it."""
@@ -240,7 +243,8 @@ class CommandRunner:
                 self._undo.push(UndoStep(undo=lambda: self._switch_queue(held=not held)[1]))
             return CommandResult(done=True, message=message)
 
-        return await self._run(work)
+        with self._undo.changing():
+            return await self._run(work)
 
     def _switch_queue(self, *, held: bool) -> tuple[bool, str]:
         """Whether that changed the queue, and a line about it."""
@@ -275,7 +279,8 @@ class CommandRunner:
             message = f"{_named([run.name for run in runs])}: removed. U brings {pronoun} back"
             return CommandResult(done=True, message=sanitize(message))
 
-        return await self._run(work)
+        with self._undo.changing():
+            return await self._run(work)
 
     async def undo(self) -> CommandResult:
         """Takes back the last removal, edit, move or hold that was made here."""
@@ -286,7 +291,8 @@ class CommandRunner:
                 return CommandResult(done=False, message="Nothing to undo")
             return CommandResult(done=True, message=sanitize(f"Undone. {step.undo()}"))
 
-        return await self._run(work)
+        async with self._undoing:
+            return await self._run(work)
 
     def forget_changes(self, seconds: float) -> None:
         """Deletes what was removed, for no longer than this; the rest is left to a later removal."""

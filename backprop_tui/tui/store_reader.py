@@ -184,7 +184,8 @@ class RunsReader:
             try:
                 # Many file systems count the subdirectories in the link count, which saves listing them.
                 links = os.stat(self._home.runs).st_nlink
-                self._directories = links - 2 if links > 2 else len(os.listdir(self._home.runs))
+                hidden = int(os.path.isdir(self._home.removed))
+                self._directories = (links - 2 if links > 2 else len(os.listdir(self._home.runs))) - hidden
             except OSError:
                 self._directories = 0
         return self._directories

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from backprop_tui.client.session import ClientSession
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backprop_tui.domain.run import Run
 
 MAX_STEPS = 50
+CHANGE_SECONDS = 5.0
 
 
 def _nothing() -> None:
@@ -41,8 +42,21 @@ class UndoStack:
     """The changes that can be undone. Used by several threads: whoever takes a step out of it owns that step."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._steps: list[UndoStep] = []
+        self._changes = 0  # in progress
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Makes `pop` wait for the step of a change that has begun."""
+        with self._lock:
+            self._changes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changes -= 1
+                self._lock.notify_all()
 
     def push(self, step: UndoStep) -> None:
         """Adds a step; the oldest of too many is forgotten."""
@@ -53,8 +67,9 @@ class UndoStack:
             oldest.forget()
 
     def pop(self) -> UndoStep | None:
-        """Takes out the newest step; None if there is none."""
+        """Takes out the newest step; None if there is none. A change that hangs is not waited for."""
         with self._lock:
+            self._lock.wait_for(lambda: not self._changes, CHANGE_SECONDS)
             return self._steps.pop() if self._steps else None
 
     def forget(self, step: UndoStep) -> None:

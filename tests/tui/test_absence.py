@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.status import Status
 from backprop_tui.store.home import Home
-from backprop_tui.tui.absence import AWAY_SECONDS, SILENCE_SECONDS, AbsenceTracker, LastSeen, WindowFocus
+from backprop_tui.tui.absence import (
+    AWAY_SECONDS,
+    SILENCE_SECONDS,
+    AbsenceTracker,
+    LastSeen,
+    SeenFailures,
+    WindowFocus,
+)
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader import StoreReader
 from tests.support.runs import Runs
@@ -161,3 +169,37 @@ def test_if_the_state_directory_cannot_be_written_only_the_digest_is_lost(store:
     attendance = LastSeen(Home(os.path.join(store.root, "not-there"), "h"))
     attendance.note(time.time())
     assert attendance.last() is None
+
+
+def failed(store: Home, *run_ids: str) -> None:
+    for run_id in run_ids:
+        Runs(store).ended(run_id, Status.FAILED, exit_code=1)
+
+
+def test_failures_that_were_seen_are_known_to_the_next_dashboard(store: Home) -> None:
+    failed(store, "a", "b")
+    SeenFailures(store).note(frozenset({"a"}), now(store))
+    assert SeenFailures(store).read() == {"a"}
+    SeenFailures(store).note(frozenset({"b"}), now(store))  # another dashboard
+    assert SeenFailures(store).read() == {"a", "b"}
+
+
+def test_failures_nobody_is_asked_about_any_more_are_dropped(store: Home) -> None:
+    failed(store, "a")
+    seen_failures = SeenFailures(store)
+    seen_failures.note(frozenset({"a", "removed"}), now(store))
+    assert seen_failures.read() == {"a"}
+    later = now(store)
+    later = replace(later, moment=replace(later.moment, wall=later.moment.wall + 2 * 86400))
+    seen_failures.note(frozenset({"a", "c"}), later)
+    assert seen_failures.read() == set()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"runs": 3}', "[1]"])
+def test_a_broken_file_of_seen_failures_is_ignored_and_replaced(store: Home, content: str) -> None:
+    with open(store.seen_failures, "w", encoding="utf-8") as file:
+        file.write(content)
+    assert SeenFailures(store).read() == set()
+    failed(store, "a")
+    SeenFailures(store).note(frozenset({"a"}), now(store))
+    assert SeenFailures(store).read() == {"a"}

@@ -10,6 +10,7 @@ import pytest
 from textual.message import Message
 
 from backprop_tui.domain.errors import StateUnavailable
+from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
@@ -157,3 +158,15 @@ def test_the_traceback_of_an_internal_error_is_saved(
     assert isinstance(posted, StoreFailed)
     assert "faults.log" in posted.reason
     assert "ZeroDivisionError" in Path(store.root, "faults.log").read_text()
+
+
+@pytest.mark.usefixtures("calls")
+def test_failures_that_the_screen_shows_are_stored(store: Home) -> None:
+    Runs(store).ended("a", Status.FAILED, exit_code=1)
+    bridge = _bridge(store)
+    bridge.first()
+    bridge.seen_failures.add("a")
+    asyncio.run(_posted(bridge, 1))
+    following = _bridge(store)
+    following.first()
+    assert following.seen_failures == {"a"}

@@ -78,6 +78,7 @@ class PanesScreen(Screen[None]):
         self._painted_size = Size(0, 0)
         self._has_cursor = False
         self._held: str | None = None  # the selected run, if its details were opened because it is held
+        self._marked_note = ""  # in the footer
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self._queued = 0  # how many runs were queued with it
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
@@ -163,6 +164,7 @@ class PanesScreen(Screen[None]):
         self.state.update_order(snapshot)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(run_list_view(snapshot, self.state), beginning)
+        self._marked_note = self._marks_note()
         self._follow_cursor()
         self.paint_selected()
 
@@ -185,7 +187,7 @@ class PanesScreen(Screen[None]):
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
         )
-        footer.show_actions(actions, width, note=self._marks_note())
+        footer.show_actions(actions, width, note=self._marked_note)
 
     def _marks_note(self) -> str:
         """How many runs are marked, and how many of them an action ignores because they are not shown."""

@@ -33,6 +33,7 @@ from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import LineWidget, edited
 
 CANCEL = "cancel"
+_MENU_KEYS = frozenset(key for action in MENU_ACTIONS for key in action.keys)
 _WIDTH = 66
 
 
@@ -111,6 +112,7 @@ class Ask(DismissOnce, ModalScreen[str]):
         values = [answer.value for answer in self._answers]
         self._cursor = values.index(question.marked) if question.marked in values else 0
         self._typed = ""
+        self._is_astray = False  # a line for another window is being typed: its letters are no answers
         self._rows: list[int] = []  # the line of each answer
         self._top = 0  # the first line that is shown
 
@@ -136,7 +138,8 @@ class Ask(DismissOnce, ModalScreen[str]):
         cursor = self._rows[self._cursor]
         visible = max(1, height - 2)
         self._top = max(0, min(max(self._top, cursor - visible + 1), cursor, len(lines) - visible))
-        self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=cursor - self._top)
+        marked = None if self._typed else cursor - self._top
+        self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=marked)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
@@ -173,25 +176,36 @@ class Ask(DismissOnce, ModalScreen[str]):
             return sanitize(str(error)), Token.BAD
 
     def on_key(self, event: events.Key) -> None:
-        """Takes the letters of answers, and text for the entry; other keys are in the list of actions."""
-        entry, character = self._question.entry, event.character
-        if entry is not None and (self._typed or (character is not None and character in entry.begins)):
-            text = edited(self._typed, event)
-            if text != self._typed:
-                event.stop()
-                self._typed = text
-                self._draw()
-                return
-        for answer in self._answers:
-            if character is not None and answer.key == character:
-                event.stop()
-                self.dismiss(answer.value)
-                return
+        """Takes the letters of answers, and text for the entry; other keys are in the list of actions.
+
+        Text that is meant for another window must not answer: after a letter that is no answer, enter cancels.
+        """
+        character = event.character if event.is_printable else None
+        if self._is_astray and character is not None:
+            event.stop()
+        elif self._takes_text(event):
+            event.stop()
+            self._typed = edited(self._typed, event)
+        elif value := next((answer.value for answer in self._answers if answer.key == character), None):
+            event.stop()
+            self.dismiss(value)
+        elif character is not None and event.key not in _MENU_KEYS:
+            event.stop()
+            self._is_astray, self._cursor = True, len(self._answers) - 1
+        self._draw()
+
+    def _takes_text(self, event: events.Key) -> bool:
+        entry = self._question.entry
+        if entry is None:
+            return False
+        if not self._typed:
+            return event.character is not None and event.character in entry.begins
+        return edited(self._typed, event) != self._typed
 
     def action_move(self, rows: int) -> None:
         """Marks another answer; what was typed is dropped."""
         self._cursor = max(0, min(self._cursor + rows, len(self._answers) - 1))
-        self._typed = ""
+        self._typed, self._is_astray = "", False
         self._draw()
 
     def action_choose(self) -> None:
@@ -219,22 +233,22 @@ def names_of(runs: Sequence[KnownRun]) -> str:
     return sanitize(runs[0].label) if len(runs) == 1 else counted(len(runs), "run")
 
 
-def confirm_question(title: str, line: str, text: str) -> Question:
+def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:
     """Asks before something is lost: pressing enter without reading is harmless."""
-    return Question(title=title, lines=(line,), answers=(Answer("y", "yes", text),), marked=CANCEL)
+    return Question(title=title, lines=lines, answers=(Answer("y", "yes", text),), marked=CANCEL)
 
 
 def stop_question(runs: Sequence[KnownRun], names: str) -> Question:
     """A waiting run leaves the queue; a running one gets time to save, or not."""
     if all(run.status is Status.QUEUED for run in runs):
-        answer = Answer("s", "stop", "remove from the queue (r queues it again)")
+        answer = Answer("", "stop", "remove from the queue (r queues it again)")
         return Question(title="Stop", lines=(f"Take {names} out of the queue?",), answers=(answer,))
     return Question(
         title="Stop",
         lines=(f"Stop {names}?", *_unsaved_work(runs)),
         answers=(
-            Answer("s", "stop", "stop, with time to save"),
-            Answer("c", "checkpoint", "after the next checkpoint"),
+            Answer("", "stop", "stop, with time to save"),
+            Answer("C", "checkpoint", "after the next checkpoint"),
             Answer("S", "kill", "kill now"),
         ),
     )
@@ -244,7 +258,7 @@ def run_again_question(completed: Sequence[KnownRun], others: Sequence[KnownRun]
     """Asks what becomes of completed runs, whose results a resume could change; `others` are to be resumed too."""
     single = len(completed) == 1
     new, them = ("a new run", "it") if single else ("new runs", "them")
-    in_place = Answer("r", RESUME_ALL, f"resume {them} in place: the result may change")
+    in_place = Answer("I", RESUME_ALL, f"resume {them} in place: the result may change")
     if not others:
         lines = (f"{names} {'has' if single else 'have'} completed. Run {them} again?",)
         answers = [Answer("n", RUN_AGAIN, f"as {new}: the result stays"), in_place]
@@ -313,7 +327,7 @@ def new_limit(text: str, limit: float | None) -> float:
     try:
         minutes = KEYS["max_run_minutes"].kind.read(added)
     except WrongValue as error:
-        raise ValueError(f"{added or 'it'} {error}") from error
+        raise ValueError("not a time such as 60, 2h or 1h30m") from error
     if minutes is None:
         return inf
     if text.startswith("="):

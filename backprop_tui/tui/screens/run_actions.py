@@ -32,6 +32,8 @@ from backprop_tui.tui.snapshot import Snapshot
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.panes_screen import PanesScreen
 
+_UNDO_LIMIT = "U brings it back for 10 minutes, but not after you leave."
+
 
 class RunActions:
     """Each action takes the targets and ignores those that it does not apply to."""
@@ -53,7 +55,7 @@ class RunActions:
         runs = self._applicable("kill", targets)
         if runs and all(run.status is Status.QUEUED for run in runs):
             await self.stop(targets)
-        elif runs and await self._confirm("Kill", f"Kill {targets.named(runs)} now, without time to save?", "kill"):
+        elif runs and await self._confirm("Kill", "kill", f"Kill {targets.named(runs)} now, without time to save?"):
             self._report(await self._commands.stop(_ids(runs), now=True))
 
     async def pause(self, targets: Targets) -> None:
@@ -117,8 +119,8 @@ class RunActions:
 
     async def remove(self, targets: Targets) -> None:
         runs = self._applicable("remove", targets)
-        line = f"Delete {targets.named(runs)} with log and metrics?"
-        if runs and await self._confirm("Remove", line, "delete, keep checkpoints (U undoes it for 10 minutes)"):
+        lines = (f"Delete {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
+        if runs and await self._confirm("Remove", "delete, keep checkpoints", *lines):
             self._report(await self._commands.remove(_ids(runs)))
 
     async def undo(self) -> None:
@@ -142,15 +144,15 @@ class RunActions:
     async def _stop_all(self, runs: Sequence[KnownRun], *, held: bool) -> bool:
         """Holds the queue and stops all of these with time to save; returns whether that was done."""
         line = f"Stop {counted(len(runs), 'run')}, with time to save, and hold the queue?"
-        if not await self._confirm("Stop all", line, f"stop all {len(runs)}, then leave"):
+        if not await self._confirm("Stop all", f"stop all {len(runs)}, then leave", line):
             return False
         if not held and not self._report(await self._commands.set_queue(held=True), quiet=True):
             return False
         self._screen.tell(f"Stopping {counted(len(runs), 'run')}, leaving when they have ended")
         return self._report(await self._commands.stop(_ids(runs)), quiet=True)
 
-    async def _confirm(self, title: str, line: str, text: str) -> bool:
-        return await self._screen.ask(confirm_question(title, line, text)) != CANCEL
+    async def _confirm(self, title: str, answer: str, *lines: str) -> bool:
+        return await self._screen.ask(confirm_question(title, lines, answer)) != CANCEL
 
     def _applicable(self, action_id: str, targets: Targets) -> list[KnownRun]:
         """Returns the runs that the action applies to; says why there are none."""

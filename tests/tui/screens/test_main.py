@@ -22,7 +22,6 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
-from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.snapshot import Snapshot
@@ -61,6 +60,7 @@ class Stage:
         await self.pilot.pause()
 
 
+_KEYS = {"=": "equals_sign"}
 RUNS = (
     running("nano", step=5, total_steps=10, metrics={"loss": 2.214}),
     running("vit"),
@@ -140,29 +140,54 @@ async def test_stopping_can_wait_for_the_next_checkpoint() -> None:
     async with staged() as stage:
         await stage.pilot.press("s")
         await stage.pilot.pause()
-        await stage.pilot.press("c")
+        await stage.pilot.press("C")
         await stage.pilot.pause()
         assert stage.commands.calls == [("stop", "nano", "after_checkpoint")]
 
 
-@pytest.mark.parametrize(("key", "minutes"), [("1", 20), ("3", 40), ("6", 70), ("n", math.inf)])
-async def test_a_timebox_is_extended_or_removed(key: str, minutes: float) -> None:
+@pytest.mark.parametrize(
+    ("keys", "minutes"),
+    [("60", 70), ("2h", 130), ("1h30m", 100), ("=2h", 120), ("=none", math.inf), ("", 20), ("j", 40), ("jj", 70)],
+)
+async def test_a_timebox_is_extended_by_what_is_typed_or_marked(keys: str, minutes: float) -> None:
     async with staged() as stage:
-        await stage.pilot.press("t")
-        await stage.pilot.pause()
-        await stage.pilot.press(key)
+        await stage.pilot.press("t", *(_KEYS.get(key, key) for key in keys), "enter")
         await stage.pilot.pause()
         assert stage.commands.calls == [("edit", "nano", {"max_run_seconds": 60 * minutes})]
 
 
-async def test_a_timebox_can_be_set_to_any_number() -> None:
+async def test_a_timebox_is_removed_by_a_letter_as_long_as_nothing_is_typed() -> None:
     async with staged() as stage:
-        await stage.pilot.press("t")
+        await stage.pilot.press("t", "6", "n")
         await stage.pilot.pause()
-        await stage.pilot.press("e")
-        await stage.pilot.pause()
-        assert isinstance(stage.pilot.app.screen, EditRun)
+        assert (
+            "not a time such as 60, 2h or 1h30m" in stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        )
+        await stage.pilot.press("enter")
         assert stage.commands.calls == []
+        await stage.pilot.press("ctrl+u", "n")
+        await stage.pilot.pause()
+        assert stage.commands.calls == [("edit", "nano", {"max_run_seconds": math.inf})]
+
+
+async def test_the_time_dialog_shows_the_limit_before_and_after() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("t", "6", "0")
+        await stage.pilot.pause()
+        text = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "Its limit is 10m." in text
+        assert "limit 1h10m" in text
+
+
+async def test_a_run_without_a_limit_can_be_given_one_only_as_such() -> None:
+    async with staged(snapshot(running("nano", spec={"max_run_seconds": None}))) as stage:
+        await stage.pilot.press("t", "6", "0", "enter")
+        await stage.pilot.pause()
+        text = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "there is no limit to extend; =60 sets one" in text
+        await stage.pilot.press("ctrl+u", "equals_sign", "6", "0", "enter")
+        await stage.pilot.pause()
+        assert stage.commands.calls == [("edit", "nano", {"max_run_seconds": 3600})]
 
 
 async def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() -> None:

@@ -1,0 +1,278 @@
+"""Only what is shown is acted upon; menus; completed runs; borrowed tabs; zoom; failures that were seen; undo."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.status import Status
+from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
+from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.screens.questions import QuestionText
+from backprop_tui.tui.widgets.line_widget import LineWidget
+from tests.tui.doubles import FakeCommands
+from tests.tui.screens.test_main import HELD_RUN, RUNS, Stage, staged
+from tests.tui.snapshots import ended, queued, running, snapshot
+
+
+async def press(stage: Stage, *keys: str) -> None:
+    for key in keys:
+        await stage.pilot.press(key)
+        await stage.pilot.pause()
+
+
+def messages(stage: Stage) -> list[str]:
+    return [notification.message for notification in stage.pilot.app._notifications]
+
+
+def question(stage: Stage) -> str:
+    return stage.pilot.app.screen.query_one(QuestionText).shown_text
+
+
+def footer(stage: Stage) -> str:
+    return stage.main.query_one(FooterBar).shown_text.strip()
+
+
+async def test_a_filter_that_hides_everything_leaves_nothing_to_act_upon() -> None:
+    async with staged() as stage:
+        await press(stage, "slash", *"nomatch", "enter", "p", "d", "space", "N")
+        assert stage.commands.calls == []
+        assert set(messages(stage)) == {"Nothing is shown: esc clears the filter"}
+        assert stage.selected.view is None
+        await press(stage, "escape", "p")
+        assert stage.commands.calls == [("pause", "nano")]
+
+
+async def test_marked_runs_that_the_filter_hides_are_left_alone() -> None:
+    async with staged() as stage:
+        await press(stage, "space", "space", "slash", *"vit", "enter")
+        assert footer(stage).startswith("1 marked, 1 hidden")
+        await press(stage, "p")
+        assert stage.commands.calls == [("pause", "vit")]
+        await press(stage, "slash", "ctrl+u", *"good", "enter", "p")
+        assert messages(stage)[-1] == "2 marked runs not shown: esc clears the filter"
+        assert len(stage.commands.calls) == 1
+
+
+async def test_the_row_of_a_group_stands_for_the_members_that_match_the_filter() -> None:
+    members = [
+        running(f"m{number}", name=f"sweep {number}", group="sweep", tags=(f"t{number}",)) for number in (1, 2, 3)
+    ]
+    async with staged(snapshot(*members)) as stage:
+        stage.runs.select("group:sweep")
+        await press(stage, "h", "p")
+        assert stage.commands.calls == [("pause", "m1", "m2", "m3")]
+        await press(stage, "slash", *"t[12]", "enter")
+        stage.runs.select("group:sweep")
+        await press(stage, "s")
+        assert "Stop 2 runs of sweep?" in question(stage)
+        await press(stage, "enter")
+        assert stage.commands.calls[1:] == [("stop", "m1", "m2")]
+
+
+async def test_an_asterisk_marks_all_that_are_shown_and_unmarks_them() -> None:
+    async with staged() as stage:
+        await press(stage, "slash", *"wait", "enter", "asterisk")
+        assert stage.main.state.marked == {"wait-1", "wait-2"}
+        await press(stage, "asterisk")
+        assert stage.main.state.marked == set()
+
+
+async def test_messages_say_which_runs_and_how_many_of_them() -> None:
+    async with staged() as stage:
+        await press(stage, "asterisk", "s")
+        assert "Stop 4 of 6 marked runs?" in question(stage)
+        await press(stage, "escape", "asterisk", "space", "space", "r")
+        assert messages(stage)[-1] == "Resume applies to none of 2 marked runs: 2 running"
+
+
+async def test_marks_of_removed_runs_are_forgotten() -> None:
+    async with staged() as stage:
+        await press(stage, "space", "space")
+        await stage.becomes(snapshot(*RUNS[1:]))
+        assert footer(stage).startswith("1 marked ")
+
+
+# Menus
+
+
+async def test_a_menu_has_a_cursor_and_enter_does_what_is_marked() -> None:
+    async with staged() as stage:
+        await press(stage, "s", "j", "enter")
+        assert stage.commands.calls == [("stop", "nano", "after_checkpoint")]
+        await press(stage, "s", "G", "enter")  # cancel
+        await press(stage, "s", "down", "down", "k", "up", "enter")
+        assert stage.commands.calls[1:] == [("stop", "nano")]
+
+
+async def test_a_click_on_an_answer_does_it() -> None:
+    async with staged() as stage:
+        await press(stage, "s")
+        row = next(row for row, line in enumerate(question(stage).splitlines()) if "kill now" in line)
+        await stage.pilot.click(QuestionText, offset=(10, row))
+        await stage.pilot.pause()
+        assert stage.commands.calls == [("stop", "nano", "now")]
+
+
+@pytest.mark.parametrize("key", ["S", "d"])
+async def test_where_something_is_lost_cancel_is_marked(key: str) -> None:
+    async with staged() as stage:
+        stage.runs.select("good" if key == "d" else "nano")
+        await press(stage, key, "enter")
+        assert stage.commands.calls == []
+        await press(stage, key, "k", "enter")
+        assert len(stage.commands.calls) == 1
+
+
+@pytest.mark.parametrize("line", ["ssh host", "scp 5 x:", "sleep 5", "stop", "dark", "tail -n 60"])
+async def test_a_line_for_another_window_answers_no_question(line: str) -> None:
+    keys = {" ": "space", "-": "minus", ":": "colon"}
+    async with staged() as stage:
+        if line[0] == "d":
+            stage.runs.select("good")
+        await press(stage, *(keys.get(character, character) for character in line), "enter")
+        assert stage.commands.calls == []
+        assert stage.pilot.app.screen is stage.main
+
+
+async def test_after_a_stray_letter_the_arrows_choose_again() -> None:
+    async with staged() as stage:
+        await press(stage, "s", "x", "j", "up", "up", "up", "enter")
+        assert stage.commands.calls == [("stop", "nano")]
+
+
+async def test_columns_are_switched_with_the_cursor_where_it_was() -> None:
+    async with staged() as stage:
+        await press(stage, "v", "G", "k", "enter", "enter")
+        assert stage.main.state.hidden == set()
+        await press(stage, "enter", "escape")
+        assert stage.main.state.hidden == {"tags"}
+
+
+async def test_a_menu_larger_than_the_screen_scrolls_to_its_cursor() -> None:
+    async with staged(size=(60, 14)) as stage:
+        await press(stage, "v", "G")
+        assert "cancel" in question(stage)
+        await press(stage, "g")
+        assert "default order" in question(stage)
+
+
+@pytest.mark.parametrize("key", ["s", "t", "n"])
+async def test_a_dialog_leaves_no_dead_keys_in_the_footer(key: str) -> None:
+    async with staged() as stage:
+        before = footer(stage)
+        await press(stage, key)
+        assert footer(stage) == ""
+        await stage.becomes(snapshot(*RUNS))
+        assert footer(stage) == ""
+        await press(stage, "escape")
+        assert footer(stage) == before
+
+
+# Completed runs
+
+
+async def test_a_completed_run_is_run_again_as_a_new_run_after_a_question() -> None:
+    async with staged() as stage:
+        stage.runs.select("good")
+        await press(stage, "r")
+        assert "good has completed. Run it again?" in question(stage)
+        await press(stage, "escape")
+        assert stage.commands.calls == []
+        await press(stage, "r", "enter")
+        assert stage.commands.calls == [("run_again", "good")]
+        await press(stage, "r", "I")
+        assert stage.commands.calls[1:] == [("resume", "good")]
+
+
+async def test_of_several_runs_it_says_how_many_are_resumed_and_how_many_run_again() -> None:
+    mixed = [ended("a"), ended("b"), ended("c", Status.FAILED), ended("d", Status.TIMEBOXED), ended("e", Status.LOST)]
+    async with staged(snapshot(*mixed)) as stage:
+        await press(stage, "asterisk", "r")
+        assert "Resume 5 marked runs? 3 ended early, 2 completed." in question(stage)
+        await press(stage, "enter")
+        assert stage.commands.calls == [("resume", "c"), ("resume", "d"), ("resume", "e"), ("run_again", "a", "b")]
+        assert "3 of 3 runs: queued again" in messages(stage)
+        stage.commands.calls.clear()
+        await press(stage, "r", "e")
+        assert stage.commands.calls == [("resume", "c"), ("resume", "d"), ("resume", "e")]
+
+
+class NoOptions(FakeCommands):
+    """Of a store whose runs cannot be copied."""
+
+    async def load_run(self, run_id: str) -> Run:
+        raise UsageError(f"run {run_id} was recorded by the original Backprop")
+
+
+async def test_a_run_that_cannot_be_read_is_not_copied_and_the_reason_is_said() -> None:
+    async with staged(commands=NoOptions()) as stage:
+        await press(stage, "N")
+        assert messages(stage) == ["run nano was recorded by the original Backprop"]
+        assert not isinstance(stage.pilot.app.screen, NewRun)
+
+
+async def test_a_waiting_run_is_not_killed_but_taken_out_of_the_queue() -> None:
+    async with staged() as stage:
+        stage.runs.select("wait-1")
+        await press(stage, "S")
+        assert "Take wait-1 out of the queue?" in question(stage)
+
+
+async def test_several_waiting_runs_are_not_moved_at_once() -> None:
+    async with staged() as stage:
+        stage.runs.select("wait-1")
+        await press(stage, "space", "space", "K")
+        assert stage.commands.calls == []
+        assert messages(stage)[-1] == "2 marked runs are waiting. Move one at a time"
+
+
+async def test_capital_u_undoes() -> None:
+    async with staged() as stage:
+        await press(stage, "U")
+        assert stage.commands.calls == [("undo",)]
+
+
+# Tabs and zoom
+
+
+async def test_the_details_are_borrowed_for_a_waiting_row_only() -> None:
+    held = queued("held", holds=HELD_RUN.record["hold_reasons"])
+    async with staged(snapshot(running("first"), held, ended("last"))) as stage:
+        await press(stage, "2")
+        tabs = []
+        for key in ("j", "j", "k", "3", "j", "k"):
+            await press(stage, key)
+            tabs.append(stage.selected.tab)
+        assert tabs == [DETAILS, METRICS, DETAILS, RESOURCES, RESOURCES, DETAILS]
+
+
+async def test_the_log_of_a_failure_is_borrowed_the_first_time() -> None:
+    async with staged() as stage:
+        await press(stage, "2", "exclamation_mark")
+        assert (stage.runs.cursor, stage.selected.tab) == ("bad", LOG)
+        await press(stage, "j", "k")
+        assert (stage.runs.cursor, stage.selected.tab) == ("bad", METRICS)
+
+
+async def test_enter_in_the_zoomed_runs_zooms_the_run_and_esc_goes_back() -> None:
+    async with staged() as stage:
+        await press(stage, "plus")
+        assert not stage.selected.display
+        await press(stage, "enter")
+        assert (stage.runs.display, stage.selected.display) == (False, True)
+        assert stage.selected.has_focus_within
+        await press(stage, "escape")
+        assert (stage.runs.display, stage.selected.display) == (True, False)
+        assert stage.runs.has_focus
+        await press(stage, "escape")
+        assert stage.selected.display
+
+
+async def test_failures_that_were_looked_at_are_known_to_the_next_dashboard() -> None:
+    async with staged() as stage:
+        assert "bad failed" in stage.main.query_one("#problem", LineWidget).shown_text
+        await press(stage, "escape")
+        assert stage.bridge.seen_failures == {"bad"}

@@ -1,0 +1,276 @@
+"""What `U` takes back, on a real store: removals, edits, moves and holds, newest first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from backprop_tui.cli.session import Session
+from backprop_tui.client import queueing
+from backprop_tui.client.queueing import is_queue_held, waiting_runs
+from backprop_tui.client.remove import leftovers, removable_runs, remove, restore, set_aside
+from backprop_tui.domain.errors import StorageFailed, UsageError
+from backprop_tui.domain.status import Status
+from backprop_tui.main import _CommandLine
+from backprop_tui.store import index
+from backprop_tui.tui import commands
+from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.store_reader import StoreReader
+from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep
+from tests.support.runs import Runs
+from tests.support.store_fixtures import runs, session, workplace
+from tests.support.waiting import wait_until
+from tests.tui.test_commands import play
+
+__all__ = ["runs", "session", "workplace"]
+
+
+@pytest.fixture
+def runner(session: Session) -> CommandRunner:
+    return CommandRunner(session.home, session.config_path, _CommandLine())
+
+
+def undo(runner: CommandRunner) -> str:
+    return play(runner.undo()).message
+
+
+def aside(session: Session) -> list[str]:
+    return os.listdir(session.home.removed)
+
+
+def test_nothing_to_undo_is_said(runner: CommandRunner) -> None:
+    result = play(runner.undo())
+    assert (result.done, result.message) == (False, "Nothing to undo")
+
+
+def test_a_removed_run_is_back_with_its_files_and_in_the_index(
+    runner: CommandRunner, session: Session, runs: Runs
+) -> None:
+    directory = runs.ended("abc", name="train")
+    with open(directory.log, "ab") as log:
+        log.write(b"epoch 1\n")
+    assert play(runner.remove(["abc"])).message == "train: removed. U brings it back"
+    assert not os.path.exists(directory.path)
+    assert "abc" not in index.read_all(session.home)
+    assert undo(runner) == "Undone. 1 run restored"
+    assert directory.read().name == "train"
+    with open(directory.log, "rb") as log:
+        assert log.read() == b"epoch 1\n"
+    assert "abc" in index.read_all(session.home)
+    assert aside(session) == []
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_what_is_set_aside_is_not_counted(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.ended("a")
+    runs.ended("b")
+    reader = StoreReader(session.home, session.config_path)
+    assert reader.read(None).total == 2
+    play(runner.remove(["a"]))
+    assert reader.read(None).total == 1
+    undo(runner)
+    assert reader.read(None).total == 2
+
+
+def test_several_removed_runs_come_back_together(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.ended("a")
+    runs.ended("b")
+    play(runner.remove(["a", "b"]))
+    assert len(aside(session)) == 2
+    assert undo(runner) == "Undone. 2 runs restored"
+    assert {"a", "b"} <= set(os.listdir(session.home.runs))
+
+
+def test_leaving_deletes_what_was_removed(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.ended("abc")
+    play(runner.remove(["abc"]))
+    runner.forget_changes(10.0)
+    assert aside(session) == []
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_a_removed_run_is_deleted_after_a_while(
+    runner: CommandRunner, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "UNDO_SECONDS", 0.0)
+    runs.ended("abc")
+    play(runner.remove(["abc"]))
+    wait_until(lambda: not aside(session), "the end of the directory")
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_what_a_killed_dashboard_set_aside_is_deleted_by_a_later_removal_after_a_day(
+    runner: CommandRunner, session: Session, runs: Runs
+) -> None:
+    old = runs.ended("old")
+    os.utime(old.path, (0, 0))  # it ended long ago, but was removed just now
+    runs.ended("new")
+    set_aside(session, removable_runs(session, ["old"]))
+    assert leftovers(session.home, time.time()) == []
+    (path,) = [os.path.join(session.home.removed, name) for name in aside(session)]
+    os.utime(path, (0, 0))
+    play(runner.remove(["new"]))
+    assert not os.path.exists(path)
+
+
+def test_a_run_with_the_same_id_is_not_overwritten(session: Session, runs: Runs) -> None:
+    runs.ended("abc", name="first")
+    (removed,) = set_aside(session, removable_runs(session, ["abc"]))
+    again = runs.ended("abc", name="second")
+    with pytest.raises(UsageError, match="exists again"):
+        restore(session, removed)
+    assert again.read().name == "second"
+    assert os.path.isdir(str(removed.path))
+
+
+def test_killed_while_it_puts_a_run_back_the_run_is_either_removed_or_listed(
+    session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.ended("abc")
+    (removed,) = set_aside(session, removable_runs(session, ["abc"]))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(session, removed)
+    assert not os.path.exists(directory.path)  # a marker without a run, which is ignored
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "update", killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(session, removed)
+    assert directory.read().status is Status.COMPLETED
+    assert os.path.exists(session.home.marker("abc"))  # so that it is listed, and a supervisor indexes it
+
+
+def test_if_a_run_cannot_be_removed_those_before_it_come_back(
+    session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = runs.ended("a")
+    removable = removable_runs(session, ["a"])
+    with monkeypatch.context() as patch:
+        update = index.update
+        failures = iter([StorageFailed("disk full")])
+
+        def full_once(*arguments: object, **named: object) -> None:
+            for failure in failures:
+                raise failure
+            update(*arguments, **named)  # type: ignore[arg-type]
+
+        patch.setattr(index, "update", full_once)
+        with pytest.raises(StorageFailed, match="disk full"):
+            set_aside(session, removable)
+    assert os.path.exists(directory.path)
+    assert aside(session) == []
+
+
+def test_a_run_of_which_only_the_index_knows_comes_back_into_the_index(session: Session, runs: Runs) -> None:
+    directory = runs.ended("abc")
+    index.update(session.home, {"abc": directory.shown()})
+    remove(session, removable_runs(session, ["abc"]))
+    index.update(session.home, {"abc": {"id": "abc", "name": "train", "status": "completed", "ended_at": None}})
+    (removed,) = set_aside(session, removable_runs(session, ["abc"]))
+    assert removed.path is None
+    assert "abc" not in index.read_all(session.home)
+    restore(session, removed)
+    assert index.read_all(session.home)["abc"]["name"] == "train"
+
+
+def test_an_edit_gives_back_what_it_changed_and_nothing_else(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.ended("abc", name="old", tags=("a",), note=None)
+    play(runner.edit(["abc"], name="new", note="why"))
+    play(runner.edit(["abc"], tags=("b",)))
+    assert undo(runner) == "Undone. new: tags a"
+    assert directory.read().name == "new"
+    assert undo(runner) == "Undone. old: name old, no note"
+    run = directory.read()
+    assert (run.name, run.tags, run.note) == ("old", ("a",), None)
+
+
+def test_a_timebox_is_not_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    runs.queued("abc")
+    play(runner.edit(["abc"], max_run_seconds=60.0))
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    for run_id in ("a", "b", "c"):
+        runs.queued(run_id)
+    play(runner.move("c", 2))
+    play(runner.move("c", 1))
+    play(runner.move("c", 1))  # it was there, so there is nothing to take back
+    assert undo(runner) == "Undone. c: number 2 of 3"
+    assert undo(runner).startswith("Undone. c: number 3 of 3")
+    assert [run.id for run in waiting_runs(session)] == ["a", "b", "c"]
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_a_hold_is_taken_back(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    runs.queued("a")
+    play(runner.set_queue(held=True))
+    play(runner.set_queue(held=True))
+    assert undo(runner) == "Undone. Queue released. 1 run waiting"
+    assert not is_queue_held(session.home)
+    assert undo(runner) == "Nothing to undo"
+
+
+def test_an_undo_that_fails_says_why(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    directory = runs.ended("abc", name="old")
+    play(runner.edit(["abc"], name="new"))
+    remove(session, removable_runs(session, ["abc"]))
+    assert not os.path.exists(directory.path)
+    result = play(runner.undo())
+    assert not result.done
+    assert "abc" in result.message
+
+
+def test_the_oldest_of_too_many_steps_is_forgotten() -> None:
+    forgotten: list[int] = []
+    stack = UndoStack()
+    for number in range(MAX_STEPS + 2):
+        stack.push(UndoStep(undo=str, forget=lambda number=number: forgotten.append(number)))  # type: ignore[misc]
+    assert forgotten == [0, 1]
+
+
+def test_a_completed_run_is_queued_again_as_a_new_run(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    directory = runs.ended("abc", name="train", spec={"command": ("true", "--lr", "1"), "max_run_seconds": 60.0})
+    result = play(runner.run_again(["abc"]))
+    assert (result.done, result.message) == (True, "train: queued again as 1 new run")
+    (new_id,) = result.run_ids
+    new = play(runner.load_run(new_id))
+    assert (new.name, new.spec.command, new.spec.max_run_seconds) == ("train", ("true", "--lr", "1"), 60.0)
+    assert directory.read().status is Status.COMPLETED
+
+
+def test_a_change_in_progress_is_undone_when_it_is_made(
+    runner: CommandRunner, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id in ("a", "b", "c"):
+        runs.queued(run_id)
+    move, started = queueing.move, threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        started.wait(10.0)
+        return move(*arguments)
+
+    async def at_once() -> list[str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(queueing, "move", slow)
+            moves = [asyncio.create_task(runner.move("c", 1))]
+            await asyncio.sleep(0)
+            undone = asyncio.create_task(runner.undo())
+            await asyncio.sleep(0.05)
+            assert not undone.done()
+            started.set()
+            return [(await task).message for task in (*moves, undone)]
+
+    messages = asyncio.run(at_once())
+    assert messages[0].startswith("c: number 1 of 3")
+    assert messages[1].startswith("Undone. c: number 3 of 3")
