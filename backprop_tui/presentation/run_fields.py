@@ -6,7 +6,7 @@ A column has a key that can be stored: `step`, `arg:lr`, `last:val_loss`, `best:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 
 from backprop_tui.domain.formatting import time_or_none
@@ -155,54 +155,6 @@ def _left(run: KnownRun, moment: Moment) -> float | None:
     return None if run.live is None or limit is None else limit - running_seconds(run.live, moment)
 
 
-def _fixed() -> Iterator[RunField]:
-    """The columns that every store has; the first ones are figures of unfinished runs."""
-    yield _number("progress", lambda run, _: None if run.live is None else share_done(run.live), largest_first=True)
-    yield _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA")
-    yield _number("left", _left, label="timebox left")
-    yield _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run)))
-    yield _text("name", lambda run: run.label, cells=16)
-    yield _number(
-        "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True
-    )
-    yield _number("took", _took, text=_took_text, label="duration", cells=6, largest_first=True)
-    yield _number(
-        "started",
-        lambda run, _: _started(run),
-        text=lambda run, moment: _date(_started(run), moment.wall),
-        cells=_DATE_CELLS,
-        largest_first=True,
-    )
-    yield _number(
-        "ended",
-        lambda run, _: _ended(run),
-        text=lambda run, moment: _date(_ended(run), moment.wall),
-        cells=_DATE_CELLS,
-        largest_first=True,
-    )
-    yield _number(
-        "created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True
-    )
-    yield _text(
-        "gpu",
-        _gpus,
-        cells=4,
-        value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
-    )
-    yield _text("tags", _tags, cells=12)
-    yield _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12)
-    yield _text("id", lambda run: run.id, cells=8)
-    yield _text("host", lambda run: sanitize(str(run.record["host"])), cells=10)
-    yield _text("note", lambda run: sanitize(str(run.record.get("note") or "")), cells=24)
-    yield _number(
-        "vram",
-        lambda run, _: _peak(run),
-        text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)),
-        label="peak GPU memory",
-        largest_first=True,
-    )
-
-
 def _number(
     key: str,
     value: Callable[[KnownRun, Moment], float | None],
@@ -228,7 +180,54 @@ def _text(
     )
 
 
-FIXED: dict[str, RunField] = {field.key: field for field in _fixed()}
+# The columns that every store has; the first ones are figures of unfinished runs.
+_FIXED = (
+    _number("progress", lambda run, _: None if run.live is None else share_done(run.live), largest_first=True),
+    _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA"),
+    _number("left", _left, label="timebox left"),
+    _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run))),
+    _text("name", lambda run: run.label, cells=16),
+    _number(
+        "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True
+    ),
+    _number("took", _took, text=_took_text, label="duration", cells=6, largest_first=True),
+    _number(
+        "started",
+        lambda run, _: _started(run),
+        text=lambda run, moment: _date(_started(run), moment.wall),
+        cells=_DATE_CELLS,
+        largest_first=True,
+    ),
+    _number(
+        "ended",
+        lambda run, _: _ended(run),
+        text=lambda run, moment: _date(_ended(run), moment.wall),
+        cells=_DATE_CELLS,
+        largest_first=True,
+    ),
+    _number(
+        "created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True
+    ),
+    _text(
+        "gpu",
+        _gpus,
+        cells=4,
+        value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
+    ),
+    _text("tags", _tags, cells=12),
+    _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12),
+    _text("id", lambda run: run.id, cells=8),
+    _text("host", lambda run: sanitize(str(run.record["host"])), cells=10),
+    _text("note", lambda run: sanitize(str(run.record.get("note") or "")), cells=24),
+    _number(
+        "vram",
+        lambda run, _: _peak(run),
+        text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)),
+        label="peak GPU memory",
+        largest_first=True,
+    ),
+)
+FIXED: dict[str, RunField] = {field.key: field for field in _FIXED}
 LISTED = (
     "step",
     "took",

@@ -10,8 +10,9 @@ import operator
 import re
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
@@ -50,7 +51,17 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
 _MAX_TEXTS = 1 << 15
 _texts: dict[str, tuple[JsonObject, str]] = {}  # by run id: what words are searched in
 
-Test = Callable[[KnownRun, float], bool]  # the second argument is the wall time
+
+@lazy_dataclass(frozen=True, slots=True)
+class Condition:
+    """What a word asks of each run: `accepts` takes a `value` of the run and the wall time; `key` names the value."""
+
+    key: str
+    value: Callable[[KnownRun], Any]
+    accepts: Callable[[Any, float], bool]
+
+
+Column = Callable[[str, Callable[[KnownRun], Any]], Sequence[Any]]
 
 
 class FilterMistake(ValueError):
@@ -59,7 +70,7 @@ class FilterMistake(ValueError):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """All tests have to pass. `mistakes` are about words that mean nothing; they are left out.
+    """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
     `names` are the arguments and metrics it compares. `follows_time`: it can change although no run does.
     """
@@ -68,16 +79,16 @@ class RunFilter:
     mistakes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     follows_time: bool = False
-    _tests: tuple[Test, ...] = field(default=(), compare=False)
+    _conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
     @classmethod
     def parse(cls, text: str) -> RunFilter:
-        tests: list[Test] = []
+        conditions: list[Condition] = []
         mistakes: list[str] = []
         words = [match[0] for match in _WORD.finditer(text)]
         for word in words:
             try:
-                tests.append(_test(word))
+                conditions.append(_condition(word))
             except FilterMistake as mistake:
                 mistakes.append(str(mistake))
         return cls(
@@ -85,14 +96,22 @@ class RunFilter:
             mistakes=tuple(mistakes),
             names=tuple(match[1] for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]),
             follows_time=any(word.startswith(("since:", "until:")) for word in words),
-            _tests=tuple(tests),
+            _conditions=tuple(conditions),
         )
 
     def __bool__(self) -> bool:
         return bool(self.text)
 
     def matches(self, run: KnownRun, now: float) -> bool:
-        return all(test(run, now) for test in self._tests)
+        return all(condition.accepts(condition.value(run), now) for condition in self._conditions)
+
+    def select(self, column: Column, count: int, now: float) -> Sequence[int]:
+        """The indices of the runs that match, of `count` runs whose values `column` returns."""
+        indices: Sequence[int] = range(count)
+        for condition in self._conditions:
+            values, accepts = column(condition.key, condition.value), condition.accepts
+            indices = [index for index in indices if accepts(values[index], now)]
+        return indices
 
     def unknown(self, names: Collection[str]) -> list[str]:
         """The names it compares that are neither in `names` nor built in."""
@@ -100,7 +119,7 @@ class RunFilter:
         return [name for name in self.names if _plain(_inner(name)) not in known]
 
 
-def _test(word: str) -> Test:
+def _condition(word: str) -> Condition:
     if word.startswith('"'):
         return _contains(word.strip('"'))
     if word.lower() in STATES:
@@ -127,21 +146,21 @@ def _near(word: str) -> str | None:
     return near[0] if near else None
 
 
-def _contains(text: str) -> Test:
+def _contains(text: str) -> Condition:
     """Text anywhere in name, command, tags, id, group or note; or a regular expression, if it is a valid one."""
     lowered = text.lower()
     if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
-        return lambda run, _: lowered in _search_text(run)
+        return Condition("text", search_text, lambda value, _: lowered in value)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `[[` may mean something else in a later Python
             pattern = re.compile(text, re.IGNORECASE | re.MULTILINE)
     except re.error:
-        return lambda run, _: lowered in _search_text(run)
-    return lambda run, _: lowered in _search_text(run) or pattern.search(_search_text(run)) is not None
+        return Condition("text", search_text, lambda value, _: lowered in value)
+    return Condition("text", search_text, lambda value, _: lowered in value or pattern.search(value) is not None)
 
 
-def _search_text(run: KnownRun) -> str:
+def search_text(run: KnownRun) -> str:
     """All that words are searched in, a line each; kept until the record of the run changes."""
     record = run.record
     run_id = record["id"]
@@ -156,11 +175,11 @@ def _search_text(run: KnownRun) -> str:
     return text
 
 
-def _has_status(statuses: Collection[Status]) -> Test:
-    return lambda run, _: run.record["status"] in statuses
+def _has_status(statuses: Collection[Status]) -> Condition:
+    return Condition("status", lambda run: run.record["status"], lambda status, _: status in statuses)
 
 
-def _qualified(key: str, value: str) -> Test:
+def _qualified(key: str, value: str) -> Condition:
     if not value:
         raise FilterMistake(f"{key}: {_expected(key)}")
     parts = [part.lower() for part in value.split(",") if part]
@@ -169,16 +188,32 @@ def _qualified(key: str, value: str) -> Test:
             return _has_status(frozenset().union(*map(_statuses, parts)))
         case "since":
             bound = _time_bound(key, value)
-            return lambda run, now: (started_at(run.record) or 0.0) >= bound(now)
+            return Condition("started", _started, lambda at, now: at >= bound(now))
         case "until":
             bound = _time_bound(key, value)
-            return lambda run, now: (started_at(run.record) or math.inf) <= bound(now)
+            return Condition("started", _started, lambda at, now: at <= bound(now))
         case "gpu":
-            return lambda run, _: any(str(gpu["index"]) in parts for gpu in run.record.get("gpus") or ())
+            return Condition("gpu", _gpus, lambda gpus, _: not gpus.isdisjoint(parts))
         case "tag":
-            return lambda run, _: any(str(tag).lower() in parts for tag in run.record["tags"])
+            return Condition("tag", _tags, lambda tags, _: not tags.isdisjoint(parts))
         case _:
-            return lambda run, _: any(part in str(run.record.get(key) or "").lower() for part in parts)
+            return Condition(
+                key,
+                lambda run: str(run.record.get(key) or "").lower(),
+                lambda text, _: any(part in text for part in parts),
+            )
+
+
+def _started(run: KnownRun) -> float:
+    return started_at(run.record) or 0.0
+
+
+def _gpus(run: KnownRun) -> set[str]:
+    return {str(gpu["index"]) for gpu in run.record.get("gpus") or ()}
+
+
+def _tags(run: KnownRun) -> set[str]:
+    return {str(tag).lower() for tag in run.record["tags"]}
 
 
 def _expected(key: str) -> str:
@@ -219,26 +254,24 @@ def _midnight(now: float, days_back: int) -> float:
     return time.mktime((day.tm_year, day.tm_mon, day.tm_mday - days_back, 0, 0, 0, 0, 0, -1))
 
 
-def _compares(name: str, sign: str, value: str) -> Test:
+def _compares(name: str, sign: str, value: str) -> Condition:
     """An argument or a metric of the run against a value; a run without it does not match."""
     if not value:
         raise FilterMistake(f"{name}{sign} needs a value, such as {name}{sign}0.1")
     number = _as_number(value)
     if number is None and sign not in ("=", "==", "!="):
         raise FilterMistake(f"{name}{sign}{value}: {value} is no number")
-    values, compare, is_equal = _values(name), _OPERATORS[sign], sign != "!="
-    word = value.lower()
+    compare, is_equal, word = _OPERATORS[sign], sign != "!=", value.lower()
 
-    def test(run: KnownRun, _: float) -> bool:
-        value = values(run)
+    def accepts(value: float | str | None, _: float) -> bool:
         if value is None:
             return False
-        figure = value if isinstance(value, float) else _as_number(value)
+        figure = value if isinstance(value, float) else _as_number(str(value))
         if number is not None and figure is not None:
             return compare(figure, number)
         return sign in ("=", "==", "!=") and (str(value).lower() == word) is is_equal
 
-    return test
+    return Condition(f"value {name}", _values(name), accepts)
 
 
 def _as_number(text: str) -> float | None:

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from backprop_tui.config.load import machine_probe
-from backprop_tui.domain.errors import BackpropError, ConfigError
+from backprop_tui.domain.errors import BackpropError, BrokenRecord, ConfigError, StorageFailed
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
@@ -25,8 +27,8 @@ from backprop_tui.store.hosts import belongs_here
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
-from backprop_tui.tui.list_choices import ListChoices, ListChoicesFile
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
+from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.store_reader import StoreReader
 
@@ -71,6 +73,54 @@ class RunsEnded(Message):
         super().__init__()
         self.ends = ends
         self.problem = problem
+
+
+@lazy_dataclass(slots=True, kw_only=True)
+class ListChoices:
+    """What the user chose for the list of runs; a small file of the store remembers it.
+
+    `columns` has those that are shown (True) or hidden (False) other than by default; `sort` None: default order.
+    """
+
+    columns: dict[str, bool] = field(default_factory=dict)
+    sort: RunSort | None = None
+
+    def copy(self) -> ListChoices:
+        return ListChoices(columns=dict(self.columns), sort=self.sort)
+
+
+class ListChoicesFile:
+    """If it cannot be read or written, only the choices are lost."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._path = home, home.list_choices
+        self._noted = ListChoices()
+
+    def read(self) -> ListChoices:
+        try:
+            record = read_object(self._path) or {}
+        except BrokenRecord:
+            record = {}
+        columns, sort = record.get("columns"), record.get("sort")
+        known = {str(key): shown is True for key, shown in columns.items()} if isinstance(columns, dict) else {}
+        choices = ListChoices(columns=known)
+        if isinstance(sort, dict) and field_of(str(sort.get("key"))) is not None:
+            choices.sort = RunSort(key=str(sort["key"]), largest_first=sort.get("largest_first") is True)
+        self._noted = choices.copy()
+        return choices
+
+    def note(self, choices: ListChoices) -> None:
+        """Writes them if they changed."""
+        if choices == self._noted or self._home.foreign_owner() is not None:
+            return
+        self._noted = choices.copy()
+        sort = choices.sort
+        record = {
+            "columns": choices.columns,
+            "sort": None if sort is None else {"key": sort.key, "largest_first": sort.largest_first},
+        }
+        with suppress(StorageFailed):
+            write_atomically(self._path, dump(record), durable=False)
 
 
 class Bridge:
@@ -182,8 +232,7 @@ class Bridge:
         """Stops the bridge's own sampler, if any; the supervisor continues."""
         self._absence.leave(time.time())
         if self._last is not None:
-            self._seen_failures.note(frozenset(self.seen_failures), self._last)
-        self._choices_file.note(self.list_choices)
+            self._remember(frozenset(self.seen_failures), self.list_choices, self._last)
         if self._sampler is not None:
             self._sampler.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -197,9 +246,14 @@ class Bridge:
         if self._mode is not Mode.READ_ONLY:
             self._keep_supervisor(snapshot)
             self._keep_sampler(snapshot)
+        self._remember(seen_failures, choices, snapshot)
+        return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
+
+    def _remember(self, seen_failures: AbstractSet[str], choices: ListChoices, snapshot: Snapshot) -> None:
+        """Writes what the next dashboard begins with, if it changed."""
+        if self._mode is not Mode.READ_ONLY:
             self._seen_failures.note(seen_failures, snapshot)
             self._choices_file.note(choices)
-        return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
 
     def _digest_messages(self, snapshot: Snapshot) -> Iterator[DigestReady]:
         is_requested, self._digest_requested = self._digest_requested, False

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from functools import cached_property
+from itertools import takewhile
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.histories import History
 from backprop_tui.probes.logout import LogoutEffect
@@ -27,6 +30,17 @@ class OpenRun:
     events: tuple[JsonObject, ...] = ()
 
 
+class OlderRuns(tuple[KnownRun, ...]):  # noqa: SLOT001 - it keeps an index of itself
+    """Ended runs of earlier months, of which there may be thousands."""
+
+    @cached_property
+    def _by_id(self) -> dict[str, KnownRun]:
+        return {run.id: run for run in self}
+
+    def find(self, run_id: str | None) -> KnownRun | None:
+        return None if run_id is None else self._by_id.get(run_id)
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
@@ -40,7 +54,7 @@ class Snapshot:
     moment: Moment
     host: str
     runs: Sequence[KnownRun] = ()
-    history: Sequence[KnownRun] = ()
+    history: OlderRuns = field(default_factory=OlderRuns)
     total: int = 0
     governor: GovernorState | None = None
     supervisor_pid: int | None = None
@@ -77,5 +91,11 @@ class Snapshot:
     def all_runs(self) -> Sequence[KnownRun]:
         return (*self.runs, *self.history) if self.history else self.runs
 
+    @property
+    def recent_runs(self) -> list[KnownRun]:
+        """The unfinished runs, and those that ended within the last day."""
+        return list(takewhile(lambda run: run.record["status"] not in ENDED or self.ended_recently(run), self.runs))
+
     def find(self, run_id: str | None) -> KnownRun | None:
-        return next((run for runs in (self.runs, self.history) for run in runs if run.record["id"] == run_id), None)
+        run = next((run for run in self.runs if run.record["id"] == run_id), None)
+        return self.history.find(run_id) if run is None else run

@@ -22,6 +22,7 @@ from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
 from backprop_tui.presentation.run_facts import with_labels
+from backprop_tui.presentation.run_filter import search_text
 from backprop_tui.probes.histories import History, read_histories
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
@@ -36,7 +37,7 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import OpenRun, Snapshot
+from backprop_tui.tui.snapshot import OlderRuns, OpenRun, Snapshot
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
@@ -139,8 +140,9 @@ class RunsReader:
         self._history = HistoryReader(home)
         self._labeled_for: tuple[list[str], Sequence[KnownRun], Sequence[KnownRun]] = ([], (), ())
         self._labeled: list[KnownRun] = []
+        self._labeled_history = OlderRuns()
 
-    def read(self, holds: Holds, *, history: bool = False) -> tuple[list[KnownRun], list[KnownRun]]:
+    def read(self, holds: Holds, *, history: bool = False) -> tuple[list[KnownRun], OlderRuns]:
         """The admitted runs, oldest first, then the queue, then the ended runs, newest first; and older ended runs.
 
         The older ones, which the index has moved to files of months, are read once `history` asks for them.
@@ -159,18 +161,21 @@ class RunsReader:
 
     def _with_labels(
         self, unfinished: list[KnownRun], ended: list[KnownRun], history: list[KnownRun]
-    ) -> tuple[list[KnownRun], list[KnownRun]]:
+    ) -> tuple[list[KnownRun], OlderRuns]:
         """The runs with their labels, found again when there is another run."""
         ids, last = [run.id for run in unfinished], self._labeled_for
         if ids != last[0] or ended is not last[1] or history is not last[2]:
             self._labeled_for = ids, ended, history
             self._labeled = with_labels([*unfinished, *ended, *history])
-        labeled, first, older = self._labeled, len(ids), len(ids) + len(ended)
+            self._labeled_history = OlderRuns(self._labeled[len(ids) + len(ended) :])
+            for run in self._labeled_history:
+                search_text(run)  # kept for the filter, which has no time for it
+        labeled, first = self._labeled, len(ids)
         fresh = [
             run if run.differing == before.differing else replace(run, differing=before.differing)
             for run, before in zip(unfinished, labeled[:first], strict=True)
         ]
-        return [*fresh, *labeled[first:older]], labeled[older:]
+        return [*fresh, *labeled[first : first + len(ended)]], self._labeled_history
 
     @property
     def closed(self) -> int:
@@ -389,7 +394,7 @@ class StoreReader:
             moment=moment,
             host=self._home.host,
             runs=tuple(runs),
-            history=tuple(older),
+            history=older,
             total=self._runs.total(),
             governor=governor,
             supervisor_pid=pid,

@@ -195,3 +195,22 @@ def test_only_the_runs_of_a_group_are_listed(obey: Commands, runs: Runs) -> None
     runs.ended("c", group="sweep")
     runs.ended("d")
     assert {run["id"] for run in obey.json("list", "--group", "sweep")} == {"a", "c"}
+
+
+def test_a_filter_has_the_words_of_the_dashboard(obey: Commands, runs: Runs, session: Session) -> None:
+    for name, lr in (("a", "1e-3"), ("b", "1e-4")):
+        runs.ended(name, name="train", spec={"command": ("train.py", "--lr", lr)})
+    index_all(session.home)
+    assert ids(obey.json("list", "--filter", "train lr=0.001 since:3650d")) == ["a"]
+    assert obey.json("list", "--filter", "failed") == []
+    wrong = obey("list", "--filter", "stat:failed")
+    assert wrong.code == 2
+    assert "did you mean state:?" in wrong.err
+
+
+def test_runs_of_one_name_are_told_apart_by_their_arguments(obey: Commands, runs: Runs, session: Session) -> None:
+    for name, lr in (("a", "1e-3"), ("b", "1e-4")):
+        runs.ended(name, name="train", spec={"command": ("train.py", "--lr", lr)})
+    index_all(session.home)
+    assert "train lr=1e-3" in obey("list").out
+    assert {record["name"] for record in obey.json("list")} == {"train"}

@@ -13,10 +13,9 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.bridge import Bridge, Post
+from backprop_tui.tui.bridge import Bridge, ListChoices, Post
 from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.layout import RulePlace
-from backprop_tui.tui.list_choices import ListChoices
 from backprop_tui.tui.snapshot import Snapshot
 
 

@@ -13,6 +13,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import HostReading, Readings
 from backprop_tui.probes.histories import HOST, HistoryRecorder
 from backprop_tui.probes.readings import Sample
+from backprop_tui.store import index
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
@@ -98,6 +99,27 @@ def test_the_first_read_takes_only_the_newest_runs_and_the_second_the_whole_inde
     assert len(reader.read(None).runs) == RECENT + 3
     os.utime(store.index, (1.0, 1.0))  # as written again
     assert len(reader.read(None).runs) == RECENT + 3
+
+
+def test_runs_of_earlier_months_are_read_when_they_are_asked_for(
+    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "KEPT", 2)
+    monkeypatch.setattr(index, "SLACK", 0)
+    for number in range(5):
+        runs.ended(f"r{number}", name="train", spec={"command": ("train.py", "--lr", f"0.{number}")})
+    update(store, scan_runs(store))
+    for run_id in scan_runs(store):
+        os.unlink(store.marker(run_id))
+    reader = _reader(store)
+    reader.read(None)
+    assert reader.read(None).history == ()
+    snapshot = reader.read(None, history=True)
+    assert [run.id for run in snapshot.runs] == ["r4", "r3"]
+    assert [run.id for run in snapshot.history] == ["r2", "r1", "r0"]
+    assert snapshot.history[0].label == "train lr=0.2"
+    assert snapshot.find("r0") is snapshot.history[2]
+    assert reader.read(None).history is snapshot.history  # read once
 
 
 def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> None:

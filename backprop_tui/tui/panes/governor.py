@@ -91,7 +91,7 @@ class ProblemView:
 
 def unseen_problems(snapshot: Snapshot, seen: AbstractSet[str]) -> list[KnownRun]:
     """The runs of the last day that failed and have not been looked at, newest first."""
-    return [run for run in snapshot.runs if is_problem(run) and run.id not in seen and snapshot.ended_recently(run)]
+    return [run for run in snapshot.recent_runs if run.id not in seen and is_problem(run)]
 
 
 def problem_view(snapshot: Snapshot, seen: AbstractSet[str]) -> ProblemView | None:

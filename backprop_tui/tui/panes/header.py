@@ -10,7 +10,7 @@ from textual.message import Message
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
@@ -36,7 +36,7 @@ class HeaderView:
 
 def header_view(snapshot: Snapshot) -> HeaderView:
     """Counts unfinished runs, and those that ended within the last day."""
-    statuses = [run.status for run in snapshot.runs if run.status not in ENDED or snapshot.ended_recently(run)]
+    statuses = [run.status for run in snapshot.recent_runs]
     counts = (
         (Status.RUNNING, sum(status in (Status.RUNNING, Status.STARTING, Status.STOPPING) for status in statuses)),
         (Status.PAUSED, statuses.count(Status.PAUSED)),

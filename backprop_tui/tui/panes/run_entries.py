@@ -1,53 +1,62 @@
-"""Which rows the list of runs has, in which order; made again only where something changed: there may be 10,000 runs.
-
-An entry is the id of a row, what it stands for (a run, the members of a group, or how many older runs), the name, and
-whether it is a member of the group above it.
-"""
+"""Which rows the list of runs has, in which order; found again only where something changed: runs may be 10,000."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Generic, TypeVar, overload
+from operator import is_
+from typing import Any, Generic, TypeVar, overload
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.compare import member_names
-from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_fields import chosen_by_default
+from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.run_fields import chosen_by_default, field_of
 from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.tui.panes.run_order import RunSort, in_order
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
+_MAX_JUDGED = 300  # the newest runs, by which the columns are chosen
 
 RowT = TypeVar("RowT")
 
 
 @lazy_dataclass(frozen=True, slots=True)
 class Entry:
-    """`run_id` or the id of another row; `members` of a group; `older` counts runs that are not listed."""
+    """A row that is no run by itself: a group with its members, a member with its name, or how many runs are older."""
 
     row_id: str
     name: str = ""
-    member: bool = False
+    run: KnownRun | None = None
     members: Sequence[KnownRun] = ()
     older: int = 0
 
 
-class LazyRows(Sequence[RowT], Generic[RowT]):
-    """A row for each entry, made when it is drawn."""
+Item = KnownRun | Entry
 
-    def __init__(self, entries: Sequence[Entry], make: Callable[[Entry], RowT]) -> None:
-        self._entries, self._make = entries, make
+
+def id_of(item: Item) -> str:
+    return item.row_id if isinstance(item, Entry) else str(item.record["id"])
+
+
+class LazyRows(Sequence[RowT], Generic[RowT]):
+    """A row for each item, made when it is drawn."""
+
+    def __init__(self, items: Sequence[Item], make: Callable[[Item], RowT]) -> None:
+        self._items, self._make = items, make
         self._rows: dict[int, RowT] = {}
 
     @cached_property
     def ids(self) -> list[str]:
-        return [entry.row_id for entry in self._entries]
+        return [id_of(item) for item in self._items]
+
+    def id_at(self, index: int) -> str:
+        return id_of(self._items[index])
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._items)
 
     @overload
     def __getitem__(self, index: int) -> RowT: ...
@@ -58,30 +67,49 @@ class LazyRows(Sequence[RowT], Generic[RowT]):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
         if number not in self._rows:
-            self._rows[number] = self._make(self._entries[number])
+            self._rows[number] = self._make(self._items[number])
         return self._rows[number]
 
 
 class EndedRuns:
-    """The ended runs that match the filter, and what follows from them."""
+    """The ended runs that match the filter, and what follows from them.
+
+    Values of runs are kept in columns, so that another filter or order need not ask each run again.
+    """
 
     def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
+        self._runs: Sequence[KnownRun] = ()
+        self._values: dict[str, list[Any]] = {}
+        self._filtered: tuple[RunFilter, float] | None = None
+        self._indices: Sequence[int] = ()
         self.matching: Sequence[KnownRun] = ()
-        self.by_id: dict[str, KnownRun] = {}
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, list[str]] | None = None
-        self._rows: tuple[tuple[object, ...], list[Entry]] | None = None
+        self._items: tuple[tuple[object, ...], list[Item]] | None = None
+        self._order: tuple[tuple[object, ...], list[int]] | None = None
 
     def update(self, runs: Sequence[KnownRun], filter_: RunFilter, now: float) -> Sequence[KnownRun]:
         """The runs that match; the same list while nothing changed."""
-        key = (runs, filter_, now // _FILTER_SECONDS if filter_.follows_time else 0)
-        if key != self._key:
-            self._key, self._columns, self._rows = key, None, None
-            self.matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
-            self.by_id = {run.id: run for run in self.matching}
-            self._by_group = _groups(self.matching)
+        if len(runs) != len(self._runs) or not all(map(is_, runs, self._runs)):
+            self._runs, self._filtered = runs, None
+            self._values.clear()
+        filtered = filter_, now // _FILTER_SECONDS if filter_.follows_time else 0.0
+        if filtered != self._filtered:
+            self._filtered, self._columns, self._items, self._order = filtered, None, None, None
+            self._indices = filter_.select(self._column, len(runs), now)
+            self.matching = [runs[index] for index in self._indices] if filter_ else runs
+            groups = self._column("group", _group)
+            self._by_group = {}
+            for index in self._indices:
+                if groups[index] is not None:
+                    self._by_group.setdefault(groups[index], []).append(runs[index])
         return self.matching
+
+    def _column(self, key: str, value_of: Callable[[KnownRun], Any]) -> list[Any]:
+        values = self._values.get(key)
+        if values is None:
+            values = self._values[key] = [value_of(run) for run in self._runs]
+        return values
 
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())
@@ -89,71 +117,66 @@ class EndedRuns:
     def columns(self, listed: Sequence[KnownRun]) -> list[str]:
         """The columns that tell the listed runs apart, the most telling first."""
         if self._columns is None or self._columns[0] != len(listed):
-            self._columns = len(listed), chosen_by_default(listed)
+            self._columns = len(listed), chosen_by_default(listed[:_MAX_JUDGED])
         return self._columns[1]
 
-    def entries(
-        self, listed: Sequence[KnownRun], active_groups: AbstractSet[str], folded: AbstractSet[str]
-    ) -> list[Entry]:
-        """The rows of listed runs and groups of which nothing is unfinished."""
-        key = (len(listed), frozenset(active_groups), frozenset(folded))
-        if self._rows is None or self._rows[0] != key:
-            units = _units(run for run in listed if _group(run) not in active_groups)
-            self._rows = key, [entry for unit in units for entry in unit_entries(unit, self._all_of(unit), folded)]
-        return self._rows[1]
+    def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> list[Item]:
+        """The rows of listed runs and groups, without the groups `others`, of which members are unfinished."""
+        key = (len(listed), frozenset(others), frozenset(folded))
+        if self._items is None or self._items[0] != key:
+            rest = (run for run in listed if _group(run) not in others) if others else listed
+            items: list[Item] = list(rest)
+            if self._by_group:
+                units = _units(items)  # type: ignore[arg-type] # they are all runs
+                items = [item for unit in units for item in unit_items(unit, self._all_of(unit), folded)]
+            self._items = key, items
+        return self._items[1]
 
     def _all_of(self, unit: Sequence[KnownRun]) -> Sequence[KnownRun]:
         """With the members of the group that are not listed for their age."""
         group = _group(unit[0])
         return unit if group is None else self._by_group.get(group, unit)
 
+    def sorted_with(
+        self, unfinished: Sequence[KnownRun], keys: Sequence[Any], sort: RunSort, moment: Moment
+    ) -> list[KnownRun]:
+        """The unfinished runs, which have these values, and all that match, sorted by a column."""
+        cached = (sort, [run.id for run in unfinished], keys)
+        if self._order is None or self._order[0] != cached:
+            field = field_of(sort.key)
+            values = [] if field is None else self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
+            of_ended = [values[index] for index in self._indices] if values else [None] * len(self.matching)
+            self._order = cached, in_order([*keys, *of_ended], largest_first=sort.largest_first)
+        runs = [*unfinished, *self.matching]
+        return [runs[index] for index in self._order[1]]
 
-def unfinished_entries(
+
+def unfinished_items(
     unfinished: Sequence[KnownRun], listed: Sequence[KnownRun], ended: EndedRuns, folded: AbstractSet[str]
-) -> list[Entry]:
+) -> list[Item]:
     """The rows of unfinished runs, and of their groups with the ended members."""
     groups = {group for run in unfinished if (group := _group(run)) is not None}
     of_groups = [run for run in listed if _group(run) in groups] if groups else []
-    entries: list[Entry] = []
+    items: list[Item] = []
     for unit in sorted(_units([*unfinished, *of_groups]), key=_rank):
         group = _group(unit[0])
-        members = (
-            unit if group is None else [*(run for run in unfinished if _group(run) == group), *ended.members(group)]
-        )
-        entries += unit_entries(unit, members, folded)
-    return entries
+        members = unit
+        if group is not None:
+            members = [*(run for run in unfinished if _group(run) == group), *ended.members(group)]
+        items += unit_items(unit, members, folded)
+    return items
 
 
-def unit_entries(unit: Sequence[KnownRun], members: Sequence[KnownRun], folded: AbstractSet[str]) -> list[Entry]:
+def unit_items(unit: Sequence[KnownRun], members: Sequence[KnownRun], folded: AbstractSet[str]) -> list[Item]:
     """The rows of a single run or of a group; `members` includes those that are folded away for their age."""
     group = _group(unit[0])
     if group is None or len(members) == 1:
-        return [Entry(unit[0].id, unit[0].label)]
+        return [unit[0]]
     head = Entry(GROUP + group, group, members=members)
     if group in folded:
         return [head]
     names = member_names([run.label for run in unit])
-    return [head, *(Entry(run.id, name, member=True) for run, name in zip(unit, names, strict=True))]
-
-
-def sorted_entries(runs: Sequence[KnownRun]) -> list[Entry]:
-    """A row for each run without groups; members of a group have the part of their names that differs."""
-    names = {
-        run.id: name
-        for unit in _groups(runs).values()
-        if len(unit) > 1
-        for run, name in zip(unit, member_names([member.label for member in unit]), strict=True)
-    }
-    return [Entry(run.id, names.get(run.id) or run.label) for run in runs]
-
-
-def _groups(runs: Iterable[KnownRun]) -> dict[str, list[KnownRun]]:
-    groups: dict[str, list[KnownRun]] = {}
-    for run in runs:
-        group = run.record.get("group")
-        if group is not None:
-            groups.setdefault(str(group), []).append(run)
-    return groups
+    return [head, *(Entry(run.id, name, run) for run, name in zip(unit, names, strict=True))]
 
 
 def _units(runs: Iterable[KnownRun]) -> list[list[KnownRun]]:

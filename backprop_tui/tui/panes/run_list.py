@@ -26,6 +26,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.run_fields import Value
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
@@ -36,9 +37,9 @@ from backprop_tui.tui.panes.run_entries import (
     OLDER,
     EndedRuns,
     Entry,
+    Item,
     LazyRows,
-    sorted_entries,
-    unfinished_entries,
+    unfinished_items,
 )
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import Snapshot
@@ -228,7 +229,8 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
 class RunListOptions:
     """What the user chose: which groups are folded, which runs are marked or seen, the filter, the order, columns.
 
-    `sort` is None for the default order, in which groups stay together; `order` has the ids as they are sorted.
+    `sort` is None for the default order, in which groups stay together; `sort_values` has the values of unfinished
+    runs that they are sorted by, by id.
     `columns` has the columns that are shown (True) or hidden (False) other than by default.
     """
 
@@ -238,7 +240,7 @@ class RunListOptions:
     filter: RunFilter = field(default_factory=RunFilter)
     older: bool = False
     sort: RunSort | None = None
-    order: Sequence[str] = ()
+    sort_values: dict[str, Value] = field(default_factory=dict)
     columns: dict[str, bool] = field(default_factory=dict)
     ended: EndedRuns = field(default_factory=EndedRuns)
 
@@ -273,6 +275,9 @@ class RunListView:
         """The ids of the rows, without making them."""
         return self.rows.ids if isinstance(self.rows, LazyRows) else [row.run_id for row in self.rows]
 
+    def id_at(self, index: int) -> str:
+        return self.rows.id_at(index) if isinstance(self.rows, LazyRows) else self.rows[index].run_id
+
     @property
     def has_two_parts(self) -> bool:
         """Whether ended runs follow unfinished ones, below a heading of their own."""
@@ -290,13 +295,13 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     first_ended = next((index for index, run in enumerate(runs) if run.status in ENDED), len(runs))
     unfinished = [run for run in runs[:first_ended] if not options.filter or options.filter.matches(run, now)]
     ended = options.ended.update(runs[first_ended:], options.filter, now)
-    listed = ended if options.older or options.filter else _without_older(ended, snapshot)
+    listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
-    entries, history_from = _entries(unfinished, listed, options)
+    items, history_from = _items(unfinished, listed, snapshot.moment, options)
     if older:
-        entries = [*entries, Entry(OLDER, older=older)]
+        items = [*items, Entry(OLDER, older=older)]
     return RunListView(
-        rows=LazyRows(entries, _row_maker(unfinished, snapshot, options)),
+        rows=LazyRows(items, _row_maker(snapshot, options)),
         shown=len(unfinished) + len(listed),
         total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
@@ -307,33 +312,33 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     )
 
 
-def _entries(
-    unfinished: Sequence[KnownRun], listed: Sequence[KnownRun], options: RunListOptions
-) -> tuple[Sequence[Entry], int]:
+def _items(
+    unfinished: Sequence[KnownRun], listed: Sequence[KnownRun], moment: Moment, options: RunListOptions
+) -> tuple[Sequence[Item], int]:
     """The rows, and the index of the first one with the columns of ended runs."""
     if options.sort is not None:
-        entries = sorted_entries(_in_order([*unfinished, *listed], options.order))
-        return entries, len(entries) if unfinished and options.sort.key in UNFINISHED_SORTS else 0
-    before = unfinished_entries(unfinished, listed, options.ended, options.folded)
+        values = [options.sort_values.get(run.id) for run in unfinished]
+        items = options.ended.sorted_with(unfinished, values, options.sort, moment)
+        return items, len(items) if unfinished and options.sort.key in UNFINISHED_SORTS else 0
+    before = unfinished_items(unfinished, listed, options.ended, options.folded)
     groups = {str(run.record["group"]) for run in unfinished if run.record.get("group") is not None}
-    return [*before, *options.ended.entries(listed, groups, options.folded)], len(before)
+    return [*before, *options.ended.items(listed, groups, options.folded)], len(before)
 
 
-def _row_maker(
-    unfinished: Sequence[KnownRun], snapshot: Snapshot, options: RunListOptions
-) -> Callable[[Entry], RunRow]:
-    runs = {run.id: run for run in unfinished}
+def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], RunRow]:
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
 
-    def row(entry: Entry) -> RunRow:
-        run = runs.get(entry.row_id) or options.ended.by_id.get(entry.row_id)
+    def row(item: Item) -> RunRow:
+        run = item.run if isinstance(item, Entry) else item
         if run is not None:
-            made = run_row(run, snapshot.moment, entry.name, member=entry.member)
+            name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
+            made = run_row(run, snapshot.moment, name, member=member)
             return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
-        if entry.older:
-            text = f"{entry.older} older, a shows them"
+        assert isinstance(item, Entry)  # noqa: S101 - for the type checker
+        if item.older:
+            text = f"{item.older} older, a shows them"
             return RunRow(run_id=OLDER, state="", token=Token.MUTED, name=text, dim=True)
-        return group_row(entry.name, entry.members, folded=entry.name in options.folded)
+        return group_row(item.name, item.members, folded=item.name in options.folded)
 
     return row
 
@@ -351,8 +356,3 @@ def _without_older(ended: Sequence[KnownRun], snapshot: Snapshot) -> list[KnownR
     """Ended runs of the last day, fifty at most, and always the newest five."""
     newest = enumerate(ended[:MAX_ENDED])
     return [run for index, run in newest if index < _ALWAYS_SHOWN_ENDED or snapshot.ended_recently(run)]
-
-
-def _in_order(runs: Sequence[KnownRun], order: Sequence[str]) -> list[KnownRun]:
-    indices = {run_id: index for index, run_id in enumerate(order)}
-    return sorted(runs, key=lambda run: indices.get(run.id, len(indices)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
@@ -30,10 +30,8 @@ class RunSort:
         natural = cls(key=key, largest_first=field is not None and field.largest_first)
         kind, _, metric = key.partition(":")
         if f"{kind}:" in (BEST, LAST):
-            objectives = (objective_of(run.record) for run in runs)
-            given = next(
-                (one for one in objectives if one is not None and one.metric == metric and one.direction), None
-            )
+            objectives = filter(None, (objective_of(run.record) for run in runs))
+            given = next((goal for goal in objectives if goal.metric == metric and goal.direction), None)
             return natural if given is None else replace(natural, largest_first=given.direction is Direction.MAX)
         return natural
 
@@ -64,20 +62,20 @@ def neighbor_sort(current: RunSort | None, keys: Sequence[str], by: int, runs: I
     return RunSort.by(keys[index], runs) if 0 <= index < len(keys) else None
 
 
-def sorted_runs(runs: Iterable[KnownRun], sort: RunSort, moment: Moment) -> list[KnownRun]:
-    """The runs by a column; those without a value come last, in their old order."""
+def sort_value(run: KnownRun, sort: RunSort, moment: Moment) -> Value:
     field = field_of(sort.key)
-    if field is None:
-        return list(runs)
-    value_of = field.value
-    keyed = [(_sortable(value_of(run, moment)), run) for run in runs]
-    with_key = [(key, run) for key, run in keyed if key is not None]
-    with_key.sort(key=lambda pair: pair[0], reverse=sort.largest_first)
-    return [*(run for _, run in with_key), *(run for key, run in keyed if key is None)]
+    return None if field is None else field.value(run, moment)
 
 
-def _sortable(value: Value) -> tuple[bool, float | str] | None:
-    """Numbers before words, so that an argument may have both; None if there is nothing to compare."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return isinstance(value, str), value
+def in_order(values: Sequence[Value], *, largest_first: bool) -> list[int]:
+    """The indices of the values as they are sorted; those that are None or NaN come last, in their old order.
+
+    Numbers come before words, so that an argument may have both.
+    """
+    indices = [index for index, value in enumerate(values) if value is not None and value == value]  # noqa: PLR0124
+    without = [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
+    if any(isinstance(values[index], str) for index in indices):
+        keys: list[Any] = [(isinstance(value, str), value) for value in values]
+    else:
+        keys = list(values)
+    return [*sorted(indices, key=keys.__getitem__, reverse=largest_first), *without]

@@ -158,13 +158,11 @@ class RunsTable(LineWidget, can_focus=True):
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
-        ids = view.ids
-        if self._index >= len(ids) or ids[self._index] != self.selected:
-            if self.selected in ids:
-                self._index = ids.index(self.selected)
-            elif ids:
-                self._index = max(0, min(self._index, len(ids) - 1))
-                self._select(ids[self._index])
+        count = len(view.rows)
+        if count and (self._index >= count or view.id_at(self._index) != self.selected):
+            ids = view.ids
+            self._index = ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
+            self._select(ids[self._index])
         self.paint()
 
     def select(self, row_id: str) -> None:
@@ -186,7 +184,7 @@ class RunsTable(LineWidget, can_focus=True):
         if not self.view.rows:
             return
         self._index = max(0, min(index, len(self.view.rows) - 1))
-        self._select(self.view.ids[self._index])
+        self._select(self.view.id_at(self._index))
         self._scroll_to_cursor()
         self.paint()
 

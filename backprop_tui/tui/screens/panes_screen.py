@@ -376,9 +376,9 @@ class PanesScreen(RuledScreen):
 
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
-        wanted = self.state.shows_all or self._is_filter_open
-        if wanted != self._bridge.wants_history:
-            self._bridge.wants_history = wanted
+        needs_all = self.state.shows_all or self._is_filter_open
+        if needs_all != self._bridge.wants_history:
+            self._bridge.wants_history = needs_all
             self._bridge.look()
 
     @property

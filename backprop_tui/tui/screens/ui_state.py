@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from itertools import takewhile
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -14,7 +15,7 @@ from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.run_entries import GROUP
 from backprop_tui.tui.panes.run_list import RunListOptions, members_of
-from backprop_tui.tui.panes.run_order import sorted_runs
+from backprop_tui.tui.panes.run_order import sort_value
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
@@ -57,12 +58,11 @@ class UiState(RunListOptions):
         """Sorts again; sorted rows move when a run changes its status, not with each new value."""
         if self.sort is None:
             return
-        runs = snapshot.all_runs
-        unfinished = tuple((run.id, run.status.value) for run in runs if run.record["status"] not in ENDED)
-        sorted_as = self.sort, unfinished, len(runs)
+        unfinished = list(takewhile(lambda run: run.status not in ENDED, snapshot.runs))
+        sorted_as = self.sort, [(run.id, run.status) for run in unfinished]
         if sorted_as != self._sorted_as:
             self._sorted_as = sorted_as
-            self.order = [run.id for run in sorted_runs(runs, self.sort, snapshot.moment)]
+            self.sort_values = {run.id: sort_value(run, self.sort, snapshot.moment) for run in unfinished}
 
     def select(self, row: str | None, now: float) -> None:
         """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""
