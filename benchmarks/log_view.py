@@ -48,7 +48,7 @@ class LogScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("j", "move(1)"), Binding("k", "move(-1)")]
 
     def action_move(self, rows: int) -> None:
-        self.query_one(LogView).move(rows)
+        self.query_one(LogView).turn_wheel(rows)
 
 
 class LogViewApp(App[None]):

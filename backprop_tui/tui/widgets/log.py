@@ -178,7 +178,9 @@ class LogView(ScrollView):
         changed = [y for y in range(len(new)) if old[y] != new[y]]
         if changed:
             follows = before.following and page.following and not self._left
-            self.refresh(*self._regions(old, new, changed, cells_only=follows))
+            regions = [*self._regions(old, new, changed, cells_only=follows)]
+            if regions:  # without any, `refresh` would paint everything
+                self.refresh(*regions)
         if _is_clear(before) != _is_clear(page) or (before.search is None) != (page.search is None):
             self.post_message(self.SearchToggled())
         self._show_status()

@@ -155,3 +155,24 @@ async def test_no_size_is_too_small(log: Path, size: tuple[int, int]) -> None:
         await until(pilot, lambda: app.log_view.page_shown.total == 100)
         await pilot.resize_terminal(60, 12)
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
+
+
+@in_a_loop
+async def test_lines_that_look_as_those_before_are_not_painted_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"the same\n" * 50)
+    app = OneLog(path)
+    async with app.run_test(size=(60, 12)) as pilot:
+        view = app.log_view
+        view.can_focus = False
+        app.screen.set_focus(None)
+        await until(pilot, lambda: view.page_shown.total == 50)
+        await pilot.pause()
+        painted: list[object] = []
+        view.refresh = lambda *regions, **_named: painted.append(regions)  # type: ignore[method-assign,assignment]
+        with path.open("ab") as end:
+            end.write(b"the same\n" * 3)
+        await until(pilot, lambda: view.page_shown.total == 53)
+        rows = [region.y for regions in painted for region in regions]  # type: ignore[attr-defined]
+        assert () not in painted
+        assert set(rows) <= {11}  # the status row
