@@ -14,7 +14,7 @@ from backprop_tui.client.command_line import Program
 from backprop_tui.client.handles import resolve_one
 from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
 from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
-from backprop_tui.client.runs import created
+from backprop_tui.client.runs import created, host_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import spec_from_settings
 from backprop_tui.client.training_source import source_of
@@ -25,6 +25,7 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import option_syntax
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
+from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import recent_records, unfinished_views
@@ -201,6 +202,8 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_waiting(directory):
         before = directory.read()
+        if not belongs_here(session.home, before):
+            raise UsageError(f"run {run_id} waits {whereabouts(session.home, before)}", host_hint(before))
         secret = tuple((name, value) for name, value in before.spec.env if value is None)
         kept = {name: getattr(before.spec, name) for name in ("key", "process", "visible_gpus")}
         spec = replace(planned[0].spec, **kept, env=merge_variables(secret, request.env))
@@ -213,7 +216,9 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
             environment = {name: value for name, value in directory.read_environment().items() if name not in gone}
             directory.write_environment(environment | dict(request.env))
         directory.write(run, durable=True)
-        directory.append_event("edited", shlex.join(run.spec.command), time=time.time())
+        same = run.spec.command == before.spec.command
+        change = "options" if same else f"command {shlex.join(run.spec.command)}"
+        directory.append_event("edited", change, time=time.time())
     session.supervisor.call()
     return run
 

@@ -178,6 +178,12 @@ def test_a_run_that_has_started_keeps_its_command(session: ClientSession, runs: 
             _changed(session, directory.read(), "train.py")
 
 
+def test_a_waiting_run_of_another_machine_is_not_changed(session: ClientSession, runs: Runs, script: Path) -> None:
+    directory = runs.queued("far1", host="elsewhere")
+    with pytest.raises(UsageError, match="run far1 waits on elsewhere"):
+        _changed(session, directory.read(), "train.py")
+
+
 def test_a_waiting_run_cannot_become_a_sweep(session: ClientSession, script: Path) -> None:
     (run_id,) = submit(session, parse_request(["train.py"]))
     with pytest.raises(UsageError, match="cannot become a sweep"):
