@@ -93,6 +93,7 @@ def full_run() -> Run:
         group="g",
         tags=("a", "b"),
         note="n",
+        baseline=True,
         priority=3,
         git=Git(commit="abc", dirty=True),
         checkpoints=(CHECKPOINT,),
