@@ -15,7 +15,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.panes.run_list import OLDER
+from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.snapshot import Snapshot
