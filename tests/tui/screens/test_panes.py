@@ -20,6 +20,7 @@ from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import SelectedHeading, SelectedRun
+from backprop_tui.tui.screens import panes_screen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -95,18 +96,20 @@ async def test_a_short_log_leaves_its_rows_to_the_runs() -> None:
         assert stage.layout.selected_rows <= 13, "as high as the chart beside the log needs"
 
 
-async def test_the_panes_settle_when_the_cursor_rests(tmp_path: Path) -> None:
+async def test_the_panes_settle_when_the_cursor_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "long.log"
     log.write_text("line\n" * 200)
     long = running("long")
     long = replace(long, record=long.record | {"log_path": str(log)})
     async with staged(snapshot(running("first"), long, *(running(f"run-{index}") for index in range(40)))) as stage:
-        await stage.settles()
         few = stage.layout.selected_rows
-        await stage.pilot.press("j")
+        monkeypatch.setattr(panes_screen, "SETTLE_SECONDS", 600.0)
+        await stage.pilot.press("j", "k", "j", "k")
         assert stage.layout.selected_rows == few, "nothing jumps while the cursor moves"
+        monkeypatch.setattr(panes_screen, "SETTLE_SECONDS", 0.1)
+        await stage.pilot.press("j")
         await stage.settles()
-        assert stage.layout.selected_rows > 10
+        assert stage.layout.selected_rows > few
 
 
 async def test_keys_move_the_rule_and_it_is_remembered() -> None:
