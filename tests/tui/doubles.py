@@ -62,6 +62,7 @@ class FakeCommands(CommandRunner):
         self.result = result
         self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
+        self.stored: Run | None = None
 
     def _record(self, *call: object) -> CommandResult:
         self.calls.append(call)
@@ -90,7 +91,7 @@ class FakeCommands(CommandRunner):
 
     async def load_run(self, run_id: str) -> Run:
         self._record("load_run", run_id)
-        return stored(run_id)
+        return self.stored or stored(run_id)
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)

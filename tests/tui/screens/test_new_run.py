@@ -14,7 +14,7 @@ from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import RUNS, Stage, staged
-from tests.tui.snapshots import queued, running, snapshot
+from tests.tui.snapshots import ended, queued, snapshot, stored
 
 REFUSAL = "script nix.py: not found; there is no such file in /home/anna"
 
@@ -110,9 +110,12 @@ async def test_ctrl_n_queues_and_keeps_the_dialog_open() -> None:
 
 
 async def test_copy_as_new_fills_in_the_fields_of_the_run() -> None:
-    like = running("nano", priority=3, tags=("lm", "two words"))
-    async with staged(snapshot(like), commands=FakeCommands()) as stage:
+    like = ended("nano", priority=3, tags=("lm", "two words"))
+    commands = FakeCommands()
+    commands.stored = stored("nano", priority=3, tags=("lm", "two words"))
+    async with staged(snapshot(like), commands=commands) as stage:
         await stage.pilot.press("N")
+        await stage.pilot.pause()
         found = dialog(stage).values()
         assert (found["command"], found["name"], found["priority"]) == ("python train.py", "nano", "3")
         assert found["tags"] == "lm 'two words'"
