@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 DOUBLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "doubles")
-GB = 1_000_000_000
+GB = 1 << 30
 MEBIBYTE = 1 << 20
 HANGS = "hangs"
 ABSENT = "absent"

@@ -18,7 +18,16 @@ def say(line: str) -> None:
 def row(index: int) -> str:
     gpu = pynvml.gpu_of(index)
     figures = (gpu["celsius"], gpu["utilization"], gpu["total"] // MEBIBYTE, pynvml.used_bytes(gpu) // MEBIBYTE)
-    cells = (index, gpu["uuid"], gpu["name"], f"00000000:{index + 1:02X}:00.0", *figures, gpu["watts"], "[N/A]")
+    cells = (
+        index,
+        gpu["uuid"],
+        gpu["name"],
+        f"00000000:{index + 1:02X}:00.0",
+        *figures,
+        gpu["watts"],
+        "[N/A]",
+        "[N/A]",
+    )
     return ", ".join(map(str, cells))
 
 
