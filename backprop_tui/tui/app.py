@@ -18,10 +18,11 @@ from textual.screen import Screen
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
+from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
-from backprop_tui.tui.commands import READ_ONLY, CommandRunner
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.notifications import summarize_ends
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue

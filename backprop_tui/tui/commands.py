@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import field
-from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.arguments import OptionSyntax
-from backprop_tui.domain.errors import BackpropError, InternalError, StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
+from backprop_tui.tui.background_calls import BackgroundCalls, CommandResult
 from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
 _RECENT_RUNS = 20
-ResultT = TypeVar("ResultT")
-READ_ONLY = "Opened with --read-only: nothing can be changed here"
 
 
 class CommandLine(Protocol):
@@ -53,15 +51,6 @@ class CommandLine(Protocol):
 
     def doctor(self, session: ClientSession) -> Sequence[str]:
         """Checks the machine; returns the lines that `doctor` writes."""
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
-    """Whether something was done, and one line about it or why not; `run_ids` are the runs that were queued."""
-
-    done: bool
-    message: str
-    run_ids: tuple[str, ...] = ()
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +93,7 @@ class StartVerdict:
         return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
-class CommandRunner:
+class CommandRunner(BackgroundCalls):
     """Does what the user asks for; each method returns when it is done, and does not keep the others waiting.
 
     A request that is up to a run's guardian is recorded at once, and carried out even if the dashboard is closed.
@@ -114,11 +103,10 @@ class CommandRunner:
         self, home: Home, config_path: str, command_line: CommandLine | None = None, mode: Mode = Mode.NORMAL
     ) -> None:
         self.config_path = config_path
-        self._is_read_only = mode is Mode.READ_ONLY
+        super().__init__(mode)
         environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
         self._session = ClientSession(home=home, config_path=config_path, environment=environment)
         self._command_line = command_line
-        self._unrecorded: set[threading.Event] = set()  # of the calls in progress
         self._undo = UndoStack()
         self._undoing = asyncio.Lock()
 
@@ -425,12 +413,6 @@ class CommandRunner:
         """
         return await self._in_thread(lambda: self._cli.doctor(self._session))
 
-    def wait_until_recorded(self, seconds: float) -> None:
-        """Waits until every call in progress has recorded its request or is done, but no longer than this."""
-        end = time.monotonic() + seconds
-        for event in [*self._unrecorded]:
-            event.wait(max(0.0, end - time.monotonic()))
-
     @property
     def _cli(self) -> CommandLine:
         if self._command_line is None:
@@ -461,53 +443,6 @@ class CommandRunner:
             return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
 
         return await self._run(work, recorded)
-
-    async def _run(self, work: Callable[[], CommandResult], recorded: threading.Event | None = None) -> CommandResult:
-        """Carries out a change, unless the dashboard is read-only."""
-        if self._is_read_only:
-            return CommandResult(done=False, message=READ_ONLY)
-        try:
-            return await self._in_thread(work, recorded)
-        except BackpropError as error:
-            return CommandResult(done=False, message=sanitize(str(error)))
-
-    async def _in_thread(self, work: Callable[[], ResultT], recorded: threading.Event | None = None) -> ResultT:
-        """Runs in a daemon thread, which neither a waiting call nor a hanging disk can keep the dashboard waiting for.
-
-        `recorded` is set by the work when its request is recorded, and in any case at its end.
-
-        Raises:
-            BackpropError: any error of the work.
-        """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[ResultT] = loop.create_future()
-        recorded_or_done = recorded or threading.Event()
-        self._unrecorded.add(recorded_or_done)
-
-        def run() -> None:
-            settle: Callable[[], None]
-            try:
-                settle = partial(future.set_result, work())
-            except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
-                settle = partial(future.set_exception, _as_backprop_error(error))
-            recorded_or_done.set()
-            self._unrecorded.discard(recorded_or_done)
-            try:
-                loop.call_soon_threadsafe(lambda: None if future.done() else settle())
-            except RuntimeError:  # the dashboard was closed meanwhile
-                return
-
-        threading.Thread(target=run, daemon=True, name="command").start()
-        return await future
-
-
-def _as_backprop_error(error: Exception) -> BackpropError:
-    if isinstance(error, BackpropError):
-        return error
-    if isinstance(error, OSError):
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return StorageFailed(f"{where}{error.strerror or error}")
-    return InternalError(f"internal error: {type(error).__name__}: {error}")
 
 
 def _named(names: Sequence[str]) -> str:

@@ -13,8 +13,9 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import Bridge, ListChoices, Post
-from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
+from backprop_tui.tui.commands import CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.snapshot import Snapshot
 
@@ -69,6 +70,7 @@ class FakeCommands(CommandRunner):
         self.verdict = StartVerdict(starts=1, runs=1, message="starts now", python="/py: the environment")
         self.refusal = ""  # of the dry run
         self.source: RunSource | None = None
+        self.unreadable = False  # whether no record can be read
         self.recent: list[tuple[str, ...]] = []
 
     def _record(self, *call: object) -> CommandResult:
@@ -113,6 +115,8 @@ class FakeCommands(CommandRunner):
         return replace(result, run_ids=("abcd2345",)) if result.done else result
 
     async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
+        if self.unreadable:
+            raise UsageError(f"run {run_id} cannot be read")
         source = self.source or RunSource(run_id=run_id, name=run_id, words=("train.py",), syntax=OptionSyntax())
         return replace(source, run_id=run_id, to_edit=to_edit)
 

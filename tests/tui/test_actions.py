@@ -16,7 +16,7 @@ from backprop_tui.tui.actions import (
     RUNS,
     footer_actions,
 )
-from backprop_tui.tui.commands import READ_ONLY
+from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.screens.help import draw_help

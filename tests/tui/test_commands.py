@@ -19,7 +19,8 @@ from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.main import _CommandLine
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import Mode
-from backprop_tui.tui.commands import READ_ONLY, CommandRunner
+from backprop_tui.tui.background_calls import READ_ONLY
+from backprop_tui.tui.commands import CommandRunner
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until

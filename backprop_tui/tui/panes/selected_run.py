@@ -278,6 +278,11 @@ class SelectedRun(Vertical):
         return self._group is not None
 
     @property
+    def shown_tab(self) -> int:
+        """The tab that is shown, of the run or of the group."""
+        return self.tab if self._group is None else self._group_tab
+
+    @property
     def chart_keys(self) -> RunCharts | GroupPane:
         """What the keys for charts act on."""
         return self.group_pane if self.shows_group else self.charts
@@ -413,7 +418,7 @@ class SelectedRun(Vertical):
             return
         heading = self.query_one(SelectedHeading)
         heading.view = self._group or (None if self.view is None else self.view.heading)
-        heading.tab = self.tab if self._group is None else self._group_tab
+        heading.tab = self.shown_tab
         focused = self.has_focus_within
         heading.show([draw_selected_heading(heading.view, heading.tab, width, self._glyphs, focused=focused)])
         card = self.query_one("#card", LineWidget)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
@@ -43,8 +44,7 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
     at = [1 + _LABEL + index * (cells + _GAP) for index in range(len(titles))]
-    minutes = round(cells * 2 * HISTORY_SECONDS / 60)
-    heads = [(2, [Piece("Last", bold=True), Piece(f" {minutes} min", Token.MUTED)])]
+    heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(cells * 2 * HISTORY_SECONDS)}", Token.MUTED)])]
     heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
     lines = [heading(heads, width, glyphs)]
     for device, height in zip(shown, heights, strict=True):
@@ -72,7 +72,8 @@ def draw_arguments(record: JsonObject, width: int, most: int, glyphs: Glyphs) ->
     ]
     rows = _argument_rows(pairs, width - 2, glyphs)[: max(0, most - 1)]
     left_out = len(pairs) - sum(map(len, rows))
-    head = [Piece("Arguments", bold=True), Piece(f" +{left_out} more, see 4 Details" if left_out else "", Token.MUTED)]
+    more = f" +{left_out} more" + (", see 4 Details" if width >= 40 else "")
+    head = [Piece("Arguments", bold=True), *([Piece(more, Token.MUTED)] if left_out else [])]
     lines = [heading([(2, head)], width, glyphs)] if rows else []
     for row in rows:
         builder = LineBuilder().put(" ")

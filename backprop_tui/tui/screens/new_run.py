@@ -18,7 +18,8 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
-from backprop_tui.tui.commands import CommandResult, CommandRunner, RunSource, StartVerdict
+from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.commands import CommandRunner, RunSource, StartVerdict
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
 from backprop_tui.tui.screens.draft import (

@@ -8,7 +8,8 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.thresholds import as_options
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.remedies import Deed, Remedy
-from backprop_tui.tui.commands import CommandResult, CommandRunner
+from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.panes.waiting import CheckRow
 from backprop_tui.tui.screens.questions import CANCEL, Answer, Question
 from backprop_tui.tui.screens.run_actions import RunActions

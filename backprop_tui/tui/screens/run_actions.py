@@ -10,7 +10,8 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.actions import BY_ID, Action
-from backprop_tui.tui.commands import CommandResult, CommandRunner
+from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.screens.questions import (
     CANCEL,
     RESUME_ALL,

@@ -201,7 +201,7 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     last = NOW + 7 * 1.2
     assert session.page(last + 11).usual_gap_seconds is None
     page = session.page(last + 372)
-    assert "quiet for 6m12s, usually 1.2 s" in status(page)
+    assert "quiet for 6m12s, usually 1.2s" in status(page)
 
 
 def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:

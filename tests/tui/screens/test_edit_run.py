@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from backprop_tui.tui.commands import CommandResult
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.widgets.line_widget import LineWidget

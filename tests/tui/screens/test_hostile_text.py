@@ -19,8 +19,8 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.theme import Preferences
 from tests.tui.charts.runs import chart_data, falling, series

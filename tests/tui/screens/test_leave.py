@@ -6,7 +6,7 @@ import pytest
 
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.tui import Mode
-from backprop_tui.tui.commands import CommandResult
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask, leave_question
 from backprop_tui.tui.snapshot import Snapshot

@@ -383,7 +383,7 @@ async def test_every_theme_has_our_colours(theme: str) -> None:
 
 
 async def test_the_help_page_lists_every_action() -> None:
-    async with staged(size=(200, 60)) as stage:
+    async with staged(size=(200, 80)) as stage:
         await stage.pilot.press("question_mark")
         await stage.pilot.pause()
         text = stage.pilot.app.screen.query_one("#help", LineWidget).shown_text

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from backprop_tui.tui.commands import CommandResult, StartVerdict
+from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.commands import StartVerdict
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.widgets.argument_table import ArgumentTable

@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import StoreRead
-from backprop_tui.tui.commands import CommandResult
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.command_palette import Palette

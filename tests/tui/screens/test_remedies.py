@@ -71,7 +71,7 @@ async def test_the_question_says_what_each_answer_changes() -> None:
         await stage.pilot.pause()
         text = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
         for line in (
-            "a waits: RAM free 3 GB",
+            "a waits: RAM free 2.7 GB",
             "1     only this run: --min-free-ram 0",
             "this and later runs: min_free",
         ):

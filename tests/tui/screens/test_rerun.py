@@ -65,7 +65,9 @@ async def test_an_unfinished_run_is_opened_too(run: Any) -> None:
 
 
 async def test_a_run_that_cannot_be_read_is_refused_with_the_reason() -> None:
-    async with staged(snapshot(ended("old")), commands=FakeCommands()) as stage:
+    commands = FakeCommands()
+    commands.unreadable = True
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
         await stage.pilot.press("N")
         await until(stage, lambda: bool(stage.pilot.app._notifications))
         assert [note.message for note in stage.pilot.app._notifications] == ["run old cannot be read"]

@@ -96,7 +96,14 @@ async def effect(stage: Stage, key: str) -> str:
     main, app = stage.main, stage.pilot.app
 
     def seen() -> tuple[object, ...]:
-        return main.state.marked.copy(), main.state.older, stage.runs.cursor, app.clipboard, len(suspensions)
+        return (
+            main.state.marked.copy(),
+            main.state.older,
+            stage.runs.cursor,
+            app.clipboard,
+            len(suspensions),
+            main.selected.shown_tab,
+        )
 
     before = seen()
     await stage.pilot.press(_TEXTUAL_NAMES.get(key, key))

@@ -9,7 +9,7 @@ from backprop_tui.config.files import Setting
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Value
 from backprop_tui.config.load import Settings
-from backprop_tui.tui.commands import CommandResult
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import SettingsScreen, default_text
 from backprop_tui.tui.widgets.line_widget import LineWidget
