@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _MOST = 9  # remedies in one question: each has a digit
 # These change nothing yet.
 _WITHOUT_ASKING = frozenset({RemedyKind.OPEN, RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.DOCTOR})
-    {RemedyKind.OPEN, RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.DOCTOR}
-)  # these change nothing yet
 
 
 class RemedyActions:
