@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Queued, Run
-from backprop_tui.store.option_table import options_of
+from backprop_tui.store.option_table import POSITIONAL, options_of
 from backprop_tui.store.records import public
 
 # What changes by itself, or is chosen for each submission.
@@ -59,7 +59,7 @@ def _what(names: Sequence[str]) -> str:
 
 
 def _is_argument(name: str) -> bool:
-    return name.startswith("argument ") or (name.startswith("-") and not name.startswith("--env "))
+    return name.startswith(POSITIONAL) or (name.startswith("-") and not name.startswith("--env "))
 
 
 def _difference(name: str, there: str | None, here: str | None) -> str:
@@ -72,5 +72,5 @@ def _shown(name: str, value: str | None) -> str:
     if value is None:
         return f"no {name}"
     if _is_argument(name):
-        return f"'{value}'" if name.startswith("argument ") else f"'{name} {value}'" if value != "yes" else f"'{name}'"
+        return f"'{value}'" if name.startswith(POSITIONAL) else f"'{name} {value}'" if value != "yes" else f"'{name}'"
     return f"{name.rpartition('.')[2]} {value}"

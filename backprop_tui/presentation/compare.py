@@ -134,12 +134,11 @@ def difference_row(metric: str, values: Sequence[float | None], baseline: str) -
     base = values[0] if values else None
     if base is None:
         return None
-    cells = [baseline, *(numbers.NOTHING if value is None else signed(value - base) for value in values[1:])]
+    cells = [
+        baseline,
+        *(numbers.NOTHING if value is None else numbers.signed_metric(value - base) for value in values[1:]),
+    ]
     return ComparisonRow(label=f"{sanitize(metric)} - {baseline}", cells=tuple(cells))
-
-
-def signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{numbers.metric(value)}"
 
 
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:

@@ -19,6 +19,7 @@ from backprop_tui.domain.objective import Objective, Ranking, rank
 from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.objective import scores_of
+from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, arguments_of
 
@@ -227,7 +228,7 @@ def _setting(
 
 
 def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] | None) -> Member:
-    last = None if metric is None else _last(record, metric)
+    last = None if metric is None else metric_value(record, metric)
     value = last if ranked is None else ranked.get(str(record["id"]))
     status = Status(record["status"])
     standing = Standing.RUNNING if status in ACTIVE else _STANDINGS[status]
@@ -236,13 +237,8 @@ def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] 
     return Member(record=record, standing=standing, value=value if value is not None and math.isfinite(value) else None)
 
 
-def _last(record: JsonObject, name: str) -> float | None:
-    value = (record.get("metrics") or {}).get(name)
-    return None if value is None else float(value)
-
-
 def _last_values(members: Sequence[Member], name: str) -> list[float]:
-    values = [_last(member.record, name) for member in members]
+    values = [metric_value(member.record, name) for member in members]
     return [value for value in values if value is not None and math.isfinite(value)]
 
 

@@ -22,11 +22,6 @@ def heading_text(table: GroupTable) -> str:
     return f"best first by {sanitize(table.objective.metric)}, {meaning(table.objective)}"
 
 
-def parameters_text(table: GroupTable) -> str:
-    """`lr × seed`: what the runs differ in, those that are folded last."""
-    return " × ".join(sanitize(parameter.name) for parameter in (*table.parameters, *table.folded)) or "same arguments"
-
-
 def repetitions(table: GroupTable) -> str:
     """What the runs of a row are: `seeds` or `runs`."""
     return "seeds" if table.folded and any(map(is_seed, table.folded)) else "runs"
@@ -100,7 +95,7 @@ def difference_text(row: GroupSetting) -> str:
     value = row.difference.value
     if decimals is not None:
         return f"{value:+.{decimals}f}"
-    return f"{'+' if value > 0 else ''}{numbers.metric(value)}"
+    return numbers.signed_metric(value)
 
 
 def verdict_text(table: GroupTable, change: Difference | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import field
@@ -125,12 +124,6 @@ def last_loss(run: KnownRun) -> float | None:
     metrics = run.live.metrics if run.live is not None else run.record.get("metrics") or {}
     name = main_loss([str(key) for key in metrics])
     return None if name is None else float(metrics[name])
-
-
-def finite_loss(run: KnownRun) -> float | None:
-    """As `last_loss`; None too if it is not finite."""
-    value = last_loss(run)
-    return value if value is not None and math.isfinite(value) else None
 
 
 def usable_checkpoints(record: JsonObject) -> list[JsonObject]:

@@ -78,6 +78,11 @@ def metric(value: object) -> str:
     return _fitting(number, decimals, lambda shown, digits: f"{shown:.{digits}f}")
 
 
+def signed_metric(value: float) -> str:
+    """As `metric`, with the sign of a positive value too: +0.017."""
+    return f"{'+' if value > 0 else ''}{metric(value)}"
+
+
 def difference(value: float, of: float) -> str:
     """A difference with as many decimals as the metric itself is shown with: 0.019 of 0.147."""
     mantissa, exponent, _ = metric(of).partition("e")

@@ -22,8 +22,8 @@ _BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT})  # a retry's pause; 
 _NAME_OF_SETTING = {threshold.setting: name for name, threshold in THRESHOLDS.items()}
 
 
-class Deed(StrEnum):
-    """What carrying out a remedy means."""
+class RemedyKind(StrEnum):
+    """What a remedy changes or opens."""
 
     EDIT = "edit"  # the run gets `thresholds`
     CONFIGURE = "configure"  # `setting` gets `value`, and the run `thresholds` if they are its own
@@ -36,9 +36,9 @@ class Deed(StrEnum):
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """`text` says it in a few words: `max_parallel 3`, `min_free_ram_gb 0, this run`, `stop wav2vec-ft`."""
+    """`text` names it in a few words: `max_parallel 3`, `min_free_ram_gb 0, this run`, `stop wav2vec-ft`."""
 
-    deed: Deed
+    kind: RemedyKind
     text: str
     thresholds: Thresholds | None = None
     setting: str = ""
@@ -63,26 +63,26 @@ def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -
     if reason.get("check") == Check.PARALLEL:
         thresholds = Thresholds(max_parallel=0)
     if thresholds is not None:
-        yield Remedy(deed=Deed.EDIT, text=f"{_short(*as_settings(thresholds))}, this run", thresholds=thresholds)
+        yield Remedy(kind=RemedyKind.EDIT, text=f"{_short(*as_settings(thresholds))}, this run", thresholds=thresholds)
     if thresholds is not None and machine is None and reason.get("setting"):
         # The limits of a run are settled when it is queued, so the setting alone would not help this one.
         yield replace(_configure(str(reason["setting"]), _value(thresholds)), thresholds=thresholds)
     match reason.get("check"):
         case Check.QUEUE_HELD:
-            yield Remedy(deed=Deed.RELEASE, text="release the queue")
+            yield Remedy(kind=RemedyKind.RELEASE, text="release the queue")
         case Check.DEPENDENCY:
             yield from _awaited(reason, waiting, runs)
         case Check.GPU_COUNT | Check.GPU_MEMORY as check if reason.get("permanent"):
             less = "fewer GPUs" if check == Check.GPU_COUNT else "other options"
-            yield Remedy(deed=Deed.RERUN, text=f"rerun with {less}")
+            yield Remedy(kind=RemedyKind.RERUN, text=f"rerun with {less}")
         case Check.GPU_COUNT | Check.GPU_MEMORY | Check.PARALLEL:
             yield from _occupants(reason, waiting, runs)
         case Check.PROBE | Check.GPU_HEALTH:
-            yield Remedy(deed=Deed.DOCTOR, text="check the machine")
+            yield Remedy(kind=RemedyKind.DOCTOR, text="check the machine")
 
 
 def _configure(setting: str, value: str) -> Remedy:
-    return Remedy(deed=Deed.CONFIGURE, text=_short(f"{setting} {value}"), setting=setting, value=value)
+    return Remedy(kind=RemedyKind.CONFIGURE, text=_short(f"{setting} {value}"), setting=setting, value=value)
 
 
 def _short(setting: str) -> str:
@@ -95,7 +95,7 @@ def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) ->
     for run in runs:
         name = sanitize(str(run.record["name"]))
         if run.id in ids and str(reason.get("message")) == f"after {run.record['name']}":
-            yield Remedy(deed=Deed.OPEN, text=f"open {name}", run_id=run.id)
+            yield Remedy(kind=RemedyKind.OPEN, text=f"open {name}", run_id=run.id)
 
 
 def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
@@ -107,7 +107,7 @@ def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) 
         gpu, is_slot = reason.get("gpu"), reason.get("check") == Check.PARALLEL
         if is_slot or (bool(indices) if gpu is None else gpu in indices):
             name = sanitize(str(run.record["name"]))
-            yield Remedy(deed=Deed.STOP, text=f"stop {name}", run_id=run.id)
+            yield Remedy(kind=RemedyKind.STOP, text=f"stop {name}", run_id=run.id)
 
 
 def remedy_text(reason: JsonObject, available: Sequence[Remedy], cools_in: float | None = None) -> str:

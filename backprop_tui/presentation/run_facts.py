@@ -11,19 +11,15 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import best_of_run
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import named_arguments
+from backprop_tui.store.option_table import POSITIONAL, argument_words, named_arguments
 
 _LABEL_ARGUMENTS = 4  # more would push the figures out of every row
-POSITIONAL = "argument "  # the names that positional arguments get
 _NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
 
 
 def arguments_of(record: JsonObject) -> Mapping[str, str]:
     """The named arguments of the script, without dashes: `lr` is 3e-4 for `--lr 3e-4`, `--lr=3e-4` and `lr=3e-4`."""
-    command, script = record["command"], record["script"]
-    if not command:
-        return _NO_ARGUMENTS
-    return _named(tuple(command[command.index(script) + 1 if script in command else 1 :]))
+    return _named(tuple(argument_words(record)))
 
 
 @lru_cache(maxsize=1 << 15)  # the whole history is sorted and filtered again with each key

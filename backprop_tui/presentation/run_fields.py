@@ -222,7 +222,7 @@ _FIXED = (
     _number(
         "vram",
         lambda run, _: _peak(run),
-        text=lambda run, _: "" if _peak(run) is None else numbers.size(_peak(run)),
+        text=lambda run, _: "" if _peak(run) is None else numbers.memory_size(_peak(run)),
         label="peak GPU memory",
         largest_first=True,
     ),

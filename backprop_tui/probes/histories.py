@@ -39,7 +39,7 @@ class History:
     memory: Points = ()
     celsius: Points = ()
 
-    def then(self, utilization: Points, memory: Points, celsius: Points) -> History:
+    def extended(self, utilization: Points, memory: Points, celsius: Points) -> History:
         return History(
             utilization=(*self.utilization, *utilization)[-HISTORY_POINTS:],
             memory=(*self.memory, *memory)[-HISTORY_POINTS:],
@@ -66,7 +66,7 @@ class Histories:
         if missed <= 0:
             return self
         gap: Points = (None,) * missed
-        padded = {key: history.then(gap, gap, gap) for key, history in self.of.items()}
+        padded = {key: history.extended(gap, gap, gap) for key, history in self.of.items()}
         return replace(self, time=self.time + missed * HISTORY_SECONDS, of=_without_empty(padded))
 
 
@@ -127,7 +127,7 @@ class HistoryRecorder:
         }
         nothing: Sequence[Points] = ((None,),) * len(_FIELDS)
         extended = {
-            key: earlier.get(key, History()).then(*points.get(key, nothing)) for key in {**earlier, **self._pending}
+            key: earlier.get(key, History()).extended(*points.get(key, nothing)) for key in {**earlier, **self._pending}
         }
         return Histories(time=wall, of=_without_empty(extended))
 

@@ -17,6 +17,7 @@ from backprop_tui.store.fields import JsonObject
 _LEFT_OUT = word_set("command script cwd framework key after process understood_flags env resume_channel objective")
 _OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
 NOT_SET = "not set"
+POSITIONAL = "argument "  # before the number of an argument without a name
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 
@@ -58,8 +59,14 @@ def _times(spec: Spec) -> dict[str, str]:
 
 def arguments_of(record: JsonObject) -> dict[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
-    command, script = record["command"], record["script"]
-    return named_arguments(command[command.index(script) + 1 if script in command else 1 :])
+    return named_arguments(argument_words(record))
+
+
+def argument_words(record: JsonObject) -> Sequence[str]:
+    """Returns the words after the script, or after the program."""
+    command: Sequence[str] = record["command"]
+    script = record["script"]
+    return command[command.index(script) + 1 if script in command else 1 :]
 
 
 def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
@@ -81,7 +88,7 @@ def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
             named[override[1]] = override[2]
         else:
             position += 1
-            named[f"argument {position}"] = word
+            named[f"{POSITIONAL}{position}"] = word
     return named
 
 

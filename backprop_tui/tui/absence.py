@@ -10,19 +10,19 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 
-from backprop_tui.domain.errors import BrokenRecord, StorageFailed
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import dump, open_own, read_object, write_atomically
+from backprop_tui.store.files import open_own
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.state_file import StateFile
 
 SILENCE_SECONDS = 600.0  # without input for this long nobody is there, focused or not (the screen may be locked)
 MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
@@ -130,9 +130,9 @@ class LastSeen:
     Since the file has no content, nothing can be half-written. If it cannot be written, only the digest is lost.
     """
 
-    def __init__(self, home: Home, *, notes: bool = True) -> None:
+    def __init__(self, home: Home, *, is_read_only: bool = False) -> None:
         self._home, self._path = home, home.last_seen
-        self._notes = notes
+        self._is_read_only = is_read_only
         self._noted_at = float("-inf")
 
     def last(self) -> float | None:
@@ -149,7 +149,7 @@ class LastSeen:
 
     def note(self, now: float) -> None:
         self._noted_at = now
-        if not self._notes or self._home.foreign_owner() is not None:
+        if self._is_read_only or self._home.foreign_owner() is not None:
             return
         try:
             os.close(open_own(self._path, os.O_WRONLY))
@@ -162,39 +162,34 @@ class SeenFailures:
     """The failures that somebody looked at, for all dashboards of a machine; without the file they are shown again."""
 
     def __init__(self, home: Home) -> None:
-        self._home, self._path = home, home.seen_failures
+        self._file = StateFile(home, home.seen_failures)
         self._noted: AbstractSet[str] = frozenset()
 
     def read(self) -> set[str]:
         """The ids of the runs."""
-        try:
-            record = read_object(self._path) or {}
-        except BrokenRecord:
-            return set()
-        ids = record.get("runs")
+        ids = self._file.read().get("runs")
         return {str(run_id) for run_id in ids} if isinstance(ids, list) else set()
 
     def note(self, seen: AbstractSet[str], snapshot: Snapshot) -> None:
         """Adds these; what nobody is asked about any more, being older than a day, is dropped."""
-        if seen == self._noted or self._home.foreign_owner() is not None:
+        if seen == self._noted:
             return
         self._noted = seen
         recent = {run.id for run in snapshot.runs if is_problem(run) and snapshot.ended_recently(run)}
         before = self.read()
         now = (before | seen) & recent
         if now != before:
-            with suppress(StorageFailed):
-                write_atomically(self._path, dump({"runs": sorted(now)}), durable=False)
+            self._file.write({"runs": sorted(now)})
 
 
 class AbsenceTracker:
     """Reports the end of an absence; the start of a dashboard counts as a return. Runs in the bridge's thread."""
 
-    def __init__(self, home: Home, attention: WindowFocus, *, notes: bool = True) -> None:
-        """`notes`: whether it notes that somebody looks, for the next dashboard."""
+    def __init__(self, home: Home, attention: WindowFocus, *, is_read_only: bool = False) -> None:
+        """Unless `is_read_only`, it notes that somebody looks, for the next dashboard."""
         self._home = home
         self._attention = attention
-        self._last_seen = LastSeen(home, notes=notes)
+        self._last_seen = LastSeen(home, is_read_only=is_read_only)
         self._was_present = False
         self._away_from: float | None = None
         self._back_at: float | None = None

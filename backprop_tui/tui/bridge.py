@@ -8,20 +8,19 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import asdict, field, replace
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from backprop_tui.config.load import machine_probe
-from backprop_tui.domain.errors import BackpropError, BrokenRecord, ConfigError, StorageFailed
+from backprop_tui.domain.errors import BackpropError, ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.probes.logout import LogoutEffect
-from backprop_tui.store.files import dump, read_object, write_atomically
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.tui import Mode
@@ -30,6 +29,7 @@ from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.state_file import StateFile
 from backprop_tui.tui.store_reader import StoreReader
 
 if TYPE_CHECKING:
@@ -90,17 +90,14 @@ class ListChoices:
 
 
 class ListChoicesFile:
-    """If it cannot be read or written, only the choices are lost."""
+    """The choices on disk."""
 
     def __init__(self, home: Home) -> None:
-        self._home, self._path = home, home.list_choices
+        self._file = StateFile(home, home.list_choices)
         self._noted = ListChoices()
 
     def read(self) -> ListChoices:
-        try:
-            record = read_object(self._path) or {}
-        except BrokenRecord:
-            record = {}
+        record = self._file.read()
         columns, sort = record.get("columns"), record.get("sort")
         known = {str(key): shown is True for key, shown in columns.items()} if isinstance(columns, dict) else {}
         choices = ListChoices(columns=known)
@@ -111,16 +108,12 @@ class ListChoicesFile:
 
     def note(self, choices: ListChoices) -> None:
         """Writes them if they changed."""
-        if choices == self._noted or self._home.foreign_owner() is not None:
+        if choices == self._noted:
             return
         self._noted = choices.copy()
         sort = choices.sort
-        record = {
-            "columns": choices.columns,
-            "sort": None if sort is None else {"key": sort.key, "largest_first": sort.largest_first},
-        }
-        with suppress(StorageFailed):
-            write_atomically(self._path, dump(record), durable=False)
+        stored_sort = None if sort is None else {"key": sort.key, "largest_first": sort.largest_first}
+        self._file.write({"columns": choices.columns, "sort": stored_sort})
 
 
 class Bridge:
@@ -140,10 +133,11 @@ class Bridge:
     ) -> None:
         """`seconds` is the polling interval."""
         self._focus = focus or WindowFocus()
-        self._absence = AbsenceTracker(home, self._focus, notes=mode is not Mode.READ_ONLY)
+        self._absence = AbsenceTracker(home, self._focus, is_read_only=mode is Mode.READ_ONLY)
         self._end_command = end_command
         self._seen_failures = SeenFailures(home)
         self._choices_file = ListChoicesFile(home)
+        self._rule_file = StateFile(home, home.pane_rule)
         self.list_choices = ListChoices()  # the screen changes them, and the bridge stores them
         self.seen_failures: set[str] = set()  # ids of runs; the screen adds what is looked at, and the bridge stores it
         self._digest_requested = False
@@ -169,7 +163,7 @@ class Bridge:
         Raises:
             StorageFailed: the state directory cannot be read.
         """
-        self.rule = _read_rule(self._home.pane_rule)
+        self.rule = _rule_from(self._rule_file.read())
         self.seen_failures |= self._seen_failures.read()
         self.list_choices = self._choices_file.read()
         self._last = replace(self._reader.read(None), mode=self._mode)
@@ -187,13 +181,7 @@ class Bridge:
     def remember_rule(self) -> None:
         """Writes where the rule is, for the next start; without it the panes only begin as they would."""
         if self._mode is not Mode.READ_ONLY:
-            self._thread.submit(self._write_rule, self.rule)
-
-    def _write_rule(self, rule: RulePlace) -> None:
-        content = dump({"rows": rule.rows, "columns": rule.columns})
-        with suppress(BackpropError):
-            self._home.require_own()
-            write_atomically(self._home.pane_rule, content, durable=False)
+            self._thread.submit(self._rule_file.write, asdict(self.rule))
 
     def request_digest(self) -> None:
         """Makes it post the digest of the last absence."""
@@ -339,11 +327,7 @@ class Bridge:
         return path
 
 
-def _read_rule(path: str) -> RulePlace:
-    """Where the rule was put; a file that is missing or damaged is as good as none."""
-    try:
-        record = read_object(path) or {}
-    except BackpropError:
-        record = {}
+def _rule_from(record: JsonObject) -> RulePlace:
+    """Where the rule was put; values that are no shares are ignored."""
     shares = {name: record.get(name) for name in ("rows", "columns")}
     return RulePlace(**{name: share for name, share in shares.items() if isinstance(share, float) and 0 < share < 1})

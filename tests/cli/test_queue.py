@@ -92,7 +92,7 @@ def test_priority_of_an_ended_run_is_refused(obey: Commands, runs: Runs) -> None
     result = obey("queue", "priority", "done", "1")
     assert (result.code, result.err) == (
         2,
-        "backprop-tui: run done has ended (completed) and waits no more; the queue: backprop-tui queue\n",
+        "backprop-tui: run done has ended (completed) and is not waiting; the queue: backprop-tui queue\n",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.run import Dependency
-from backprop_tui.presentation.remedies import Deed, remedies, remedy_text
+from backprop_tui.presentation.remedies import RemedyKind, remedies, remedy_text
 from tests.tui.snapshots import ended, queued, running
 
 RUNS = (running("nano"), ended("old"))
@@ -69,7 +69,7 @@ def test_a_limit_of_the_run_is_changed_with_its_setting() -> None:
     """A setting alone would not help a run that is queued already."""
     reason = {"check": "ram", "setting": "min_free_ram_gb"}
     only_this, both = remedies(reason, queued("a"), ())
-    assert (only_this.deed, both.deed) == (Deed.EDIT, Deed.CONFIGURE)
+    assert (only_this.kind, both.kind) == (RemedyKind.EDIT, RemedyKind.CONFIGURE)
     assert only_this.thresholds == both.thresholds
     assert both.thresholds is not None
     assert (both.setting, both.value, both.thresholds.min_free_ram_bytes) == ("min_free_ram_gb", "0", 0)

@@ -1,11 +1,13 @@
-"""Labels of runs that share a name, and the arguments that vary."""
+"""Labels of runs that share a name, the arguments that vary, and the columns of runs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_facts import arguments_of, varying_arguments, with_labels
+from backprop_tui.presentation.run_fields import FIXED
 from tests.tui.snapshots import ended
 
 
@@ -43,3 +45,9 @@ def test_paths_come_last_and_four_arguments_are_enough() -> None:
 
 def test_hydras_arguments_have_names_and_files_have_none() -> None:
     assert arguments_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}
+
+
+def test_peak_gpu_memory_is_in_the_units_of_memory() -> None:
+    run = _train("a", "")
+    run = replace(run, record=run.record | {"peak": {"vram_bytes": 80 * GIGABYTE}})
+    assert FIXED["vram"].text(run, Moment.now()) == "80 GB"

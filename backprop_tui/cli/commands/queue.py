@@ -81,7 +81,7 @@ def _set_priority(arguments: argparse.Namespace, session: Session) -> int:
         record = current(session, run_id)
         if record["status"] not in UNFINISHED:
             raise UsageError(
-                f"run {run_id} has ended ({record['status']}) and waits no more", "the queue: backprop-tui queue"
+                f"run {run_id} has ended ({record['status']}) and is not waiting", "the queue: backprop-tui queue"
             )
     change = f"priority {arguments.number}"
     if session.dry_run:

@@ -101,7 +101,7 @@ def _check_ram(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[Hold
         message = f"RAM {gigabytes_down(free)} GB free"
         reason = HoldReason(check=Check.RAM, figure=free, limit=reserve, message=message)
         if total is not None and total < reserve:
-            reason = replace(reason, message=f"machine has {gigabytes_down(total)} GB of RAM").never()
+            reason = replace(reason, message=f"machine has {gigabytes_down(total)} GB of RAM").as_permanent()
         yield reason.by("min_free_ram_gb", gigabytes_up(reserve))
 
 

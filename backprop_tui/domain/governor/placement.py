@@ -190,7 +190,7 @@ def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[
 
 
 def _as_permanent(reasons: tuple[HoldReason, ...]) -> tuple[HoldReason, ...]:
-    return tuple(reason.never() if reason.check is Check.GPU_MEMORY else reason for reason in reasons)
+    return tuple(reason.as_permanent() if reason.check is Check.GPU_MEMORY else reason for reason in reasons)
 
 
 def _is_too_small(candidate: Candidate, gpu: GpuReading) -> bool:
@@ -235,7 +235,7 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
         available = f"machine has {eligible}" if eligible else "the GPU probe finds none"
     message = f"needs {counted(required, 'GPU')}, {available}"
     reason = HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message)
-    return (reason if eligible >= required else reason.never(),)
+    return (reason if eligible >= required else reason.as_permanent(),)
 
 
 # Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited this long,

@@ -56,7 +56,7 @@ class HoldReason:
         """Returns the reason with the setting behind it: `load 2.3 per core (governor.max_load_per_core 2)`."""
         return replace(self, message=f"{self.message} ({setting} {value})", setting=setting)
 
-    def never(self) -> HoldReason:
+    def as_permanent(self) -> HoldReason:
         """Returns the reason as one that no waiting lifts."""
         return replace(self, message=f"can never start: {self.message}", permanent=True)
 

@@ -1,22 +1,15 @@
-"""Places in scripts that a log names, as frames of a traceback or as `file.py:12`, and the editor that opens them."""
+"""Places in scripts that a log names, as frames of a traceback or as `file.py:12`."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from backprop_tui.domain.causes.tracebacks import is_library, parse_frame, split_log_lines
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.word_set import word_set
 from backprop_tui.tui.log.page import TRACEBACK
 
-_PLUS = word_set(
-    "vi vim nvim view vim.basic vim.tiny ex nano pico emacs emacsclient micro joe jed kak ne mg mcedit gvim gedit"
-)
-_GOTO = word_set("code code-insiders codium vscodium cursor windsurf")
-_COLON = word_set("hx helix subl zed")
 _MENTION = re.compile(r"(?P<path>[\w./~+-]*\w\.\w+)(?::| line |\", line )(?P<line>\d+)\b")
 
 
@@ -81,26 +74,3 @@ def cause_places(advice: str, lines: Sequence[str]) -> Iterator[Place]:
 def _by_likelihood(texts: Iterable[str]) -> Sequence[Place]:
     frames = [Place(*frame[:2]) for frame in map(parse_frame, texts) if frame is not None][::-1]
     return sorted(frames, key=lambda place: is_library(place.path))
-
-
-class NoEditor(Exception):
-    """No editor is set, or what is set cannot be read."""
-
-
-def editor_command(environment: Mapping[str, str], place: Place) -> Sequence[str]:
-    """Returns the words that open an absolute path at its line; an unknown editor gets only the file.
-
-    Raises:
-        NoEditor: with a sentence that says what to do.
-    """
-    name = next((name for name in ("VISUAL", "EDITOR") if environment.get(name, "").strip()), None)
-    try:
-        words = ["vi"] if name is None else shlex.split(environment[name])
-    except ValueError as error:
-        raise NoEditor(f"${name} cannot be read: {error}") from error
-    program = os.path.basename(words[0])
-    if program in _PLUS:
-        return [*words, f"+{place.line}", place.path]
-    if program in _GOTO:
-        return [*words, "--goto", f"{place.path}:{place.line}"]
-    return [*words, f"{place.path}:{place.line}" if program in _COLON else place.path]

@@ -51,7 +51,7 @@ class PlacedField:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryColumns:
-    """The columns that fit; what is said besides the figures stands from `note_at` to `note_end`."""
+    """The columns that fit; the sentence after the figures goes from `note_at` to `note_end`."""
 
     width: int
     name: int
@@ -155,26 +155,26 @@ def draw_history_heading(
 def draw_history_row(
     row: RunRow, columns: HistoryColumns, glyphs: Glyphs, *, cursor: bool, sort: RunSort | None = None
 ) -> Line:
-    """Its figures in columns and what is said besides; a failed run says why instead of figures."""
+    """Its figures in columns, then a sentence; a failed run has the sentence instead of figures."""
     if row.run is None or row.moment is None:
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
     builder.put(left(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
-    speaks = _speaks(row, row.run, row.moment, sort)
+    explains = _explains(row, row.run, row.moment, sort)
     is_wide = columns.width >= _WIDE
-    times = [column for column in columns.placed if column.field.key in _TIMES][0 if is_wide or not speaks else -1 :]
+    times = [column for column in columns.placed if column.field.key in _TIMES][0 if is_wide or not explains else -1 :]
     figures = [column for column in columns.placed if column.field.key not in _TIMES]
-    if speaks:
+    if explains:
         figures = [column for column in figures if is_wide and column.field.key.startswith(ARGUMENT)]
     for column in figures:
         _put_cell(builder, column, row.run, row.moment, token, glyphs)
     end = times[0].at - _GAP if times else columns.width - MARGIN
-    start = builder.column + _GAP - 1 if speaks else columns.note_at
-    line = row.line if speaks else run_line(row.run, row.moment, shown=frozenset(columns.keys))
+    start = builder.column + _GAP - 1 if explains else columns.note_at
+    line = row.line if explains else run_line(row.run, row.moment, shown=frozenset(columns.keys))
     if line is not None and end - start >= _MIN_NOTE_CELLS:
         builder.at(max(start, figures[-1].end + _GAP if figures else 0))
-        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None, whole=not speaks)
+        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
     for column in times:
         _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
     return builder.line()
@@ -199,7 +199,7 @@ def _put_cell(
         builder.at(column.at).put(cell, token)
 
 
-def _speaks(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:
+def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:
     """Whether a sentence takes the place of the figures: unless the list is sorted by one of them."""
     if row.line is None:
         return False

@@ -90,7 +90,7 @@ class RunRow:
     slice: str = ""
     tags: str = ""
     line: RunLine | None = None
-    besides: RunLine | None = None  # what an ended run says that has neither failed nor a warning, without its figures
+    remainder: RunLine | None = None  # of an ended run without a problem: its line without the figures in columns
     end: str = ""
     age: str = ""
     bold: bool = False  # a failure that nobody has looked at
@@ -139,7 +139,7 @@ def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
         step="" if step is None else numbers.count(step),
         loss="" if loss is None else numbers.metric(loss),
         loss_token=Token.MUTED,
-        besides=run_line(run, moment, shown=_SHOWN_IN_COLUMNS),
+        remainder=run_line(run, moment, shown=_SHOWN_IN_COLUMNS),
     )
 
 

@@ -329,11 +329,11 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
     elif has_time and columns.left:
         end = columns.timebox_at if columns.timebox else columns.left_at
     line = row.line
-    if row.besides is not None and columns.step:
+    if row.remainder is not None and columns.step:
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at)
-        line = row.besides
+        line = row.remainder
     else:
         builder.at(columns.progress_at)
     if line is not None:

@@ -425,8 +425,8 @@ class SelectedRun(Vertical):
         if self.shows_group:
             card.display = False
             return
-        is_said_below = self.tab == DETAILS and self.view is not None and self.view.waiting is not None
-        lines = draw_card(None if self.view is None or is_said_below else self.view.card, width, self._glyphs)
+        is_shown_below = self.tab == DETAILS and self.view is not None and self.view.waiting is not None
+        lines = draw_card(None if self.view is None or is_shown_below else self.view.card, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
         if lines and height > len(lines) + 8:
             lines.append(())

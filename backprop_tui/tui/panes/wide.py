@@ -11,7 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import arguments_of
+from backprop_tui.store.option_table import POSITIONAL, arguments_of
 from backprop_tui.tui.glyphs import Glyphs, area
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_with_path, heading, left
 from backprop_tui.tui.snapshot import Snapshot
@@ -67,7 +67,7 @@ def _device_lines(device: DeviceHistory, at: Sequence[int], cells: int, rows: in
 def draw_arguments(record: JsonObject, width: int, most: int, glyphs: Glyphs) -> list[Line]:
     """A rule, then the arguments of the script, several to a row, in at most so many rows; the others are counted."""
     pairs = [
-        ("" if name.startswith("argument ") else sanitize(name), sanitize(value))
+        ("" if name.startswith(POSITIONAL) else sanitize(name), sanitize(value))
         for name, value in arguments_of(record).items()
     ]
     rows = _argument_rows(pairs, width - 2, glyphs)[: max(0, most - 1)]

@@ -105,8 +105,8 @@ class ChooseColumns(DismissOnce, ModalScreen[None]):
 
     def _line(self, choice: ColumnChoice, shown: Collection[str], width: int) -> Line:
         """A tick for a column that is shown, the direction of the sorted one, and why a chosen one is not there."""
-        is_wanted = self._is_shown(choice, shown)
-        tick = self._glyphs.state("completed") if choice.can_hide and is_wanted else " "
+        is_shown = self._is_shown(choice, shown)
+        tick = self._glyphs.state("completed") if choice.can_hide and is_shown else " "
         sort = self._options.sort
         mark = sort_mark(sort, choice.key, self._glyphs)
         if choice.key == DEFAULT_ORDER and sort is None:

@@ -284,12 +284,10 @@ class DialogsScreen(PanesScreen):
         if path is None or not os.path.exists(path):
             self.tell("This run has no log", bad=True)
             return
-        self._hand_over([*shlex.split(os.environ.get("PAGER") or "less +G"), path], "a pager", "$PAGER")
-
-    def _hand_over(self, words: Sequence[str], program: str, variable: str) -> None:
         from backprop_tui.tui.screens.running_commands import run_in_terminal
 
-        run_in_terminal(self, words, program=program, hint=f"Set {variable}")
+        words = [*shlex.split(os.environ.get("PAGER") or "less +G"), path]
+        run_in_terminal(self, words, program="a pager", hint="Set $PAGER")
 
     async def run_user_command(self, command: UserCommand) -> None:
         """Runs a command of the user for the selected run, or the action that it stands for."""
@@ -326,7 +324,9 @@ class DialogsScreen(PanesScreen):
 
     async def _open_first(self, places: Iterable[Place]) -> None:
         """Opens the first place whose file exists; relative paths are those of the run's working directory."""
-        from backprop_tui.tui.log.places import NoEditor, editor_command, first_existing
+        from backprop_tui.tui.editor import NoEditor, editor_command
+        from backprop_tui.tui.log.places import first_existing
+        from backprop_tui.tui.screens.running_commands import run_in_terminal
 
         run = self.state.selected_run(self.snapshot)
         directory = "/" if run is None else str(run.record.get("cwd") or "/")
@@ -337,9 +337,11 @@ class DialogsScreen(PanesScreen):
             self.tell(missing, bad=True)
             return
         try:
-            self._hand_over(editor_command(os.environ, place), "an editor", "$EDITOR")
+            words = editor_command(os.environ, place.path, place.line)
         except NoEditor as error:
             self.tell(sanitize(str(error)), bad=True)
+        else:
+            run_in_terminal(self, words, program="an editor", hint="Set $EDITOR")
 
 
 def _last_lines(path: str) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from textual.widgets import Input, Label
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
+from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, clip
 from backprop_tui.tui.screens.draft import Field, join_lines
@@ -173,8 +173,8 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
             widget.show(self.status())
 
     def edit_in_editor(self, text: str) -> str:
-        """Returns the text as one line after it was edited in $VISUAL or $EDITOR. Raises ValueError if that fails."""
-        words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        """Returns the text as one line after it was edited in the user's editor. Raises ValueError if that fails."""
+        words = editor_words(os.environ)
         with tempfile.NamedTemporaryFile("w", suffix=".sh", prefix="command-", encoding="utf-8") as file:
             file.write(f"{text}\n")
             file.flush()

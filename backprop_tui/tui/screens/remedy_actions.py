@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.thresholds import as_options
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.remedies import Deed, Remedy
+from backprop_tui.presentation.remedies import Remedy, RemedyKind
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.panes.waiting import CheckRow
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.screens.dialogs import DialogsScreen
 
 _MOST = 9  # remedies in one question: each has a digit
-_WITHOUT_ASKING = frozenset({Deed.OPEN, Deed.RERUN, Deed.STOP, Deed.DOCTOR})  # these change nothing yet
+# These change nothing yet.
+_WITHOUT_ASKING = frozenset({RemedyKind.OPEN, RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.DOCTOR})
 
 
 class RemedyActions:
@@ -36,7 +37,7 @@ class RemedyActions:
             self._screen.tell(f"{check.name}: {check.remedy}")
             return
         remedy = check.remedies[0]
-        if len(check.remedies) > 1 or remedy.deed not in _WITHOUT_ASKING:
+        if len(check.remedies) > 1 or remedy.kind not in _WITHOUT_ASKING:
             answer = await self._screen.ask(remedy_question(run, check))
             if answer == CANCEL:
                 return
@@ -44,23 +45,23 @@ class RemedyActions:
         await self._carry_out(run, remedy)
 
     async def _carry_out(self, run: KnownRun, remedy: Remedy) -> None:
-        match remedy.deed:
-            case Deed.EDIT:
+        match remedy.kind:
+            case RemedyKind.EDIT:
                 self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
-            case Deed.CONFIGURE:
+            case RemedyKind.CONFIGURE:
                 if remedy.thresholds is not None:
                     self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
                 self._report(await self._commands.set_config(remedy.setting, remedy.value))
-            case Deed.RELEASE:
+            case RemedyKind.RELEASE:
                 self._report(await self._commands.set_queue(held=False))
-            case Deed.OPEN:
+            case RemedyKind.OPEN:
                 self._screen.go_to(remedy.run_id)
-            case Deed.STOP:
+            case RemedyKind.STOP:
                 occupant = self._screen.snapshot.find(remedy.run_id)
                 await self._run_actions.stop(Targets(runs=[] if occupant is None else [occupant]))
-            case Deed.RERUN:
+            case RemedyKind.RERUN:
                 await self._screen.action_copy_as_new()
-            case Deed.DOCTOR:
+            case RemedyKind.DOCTOR:
                 from backprop_tui.tui.screens.palette import show_doctor
 
                 await show_doctor(self._screen, self._commands)
@@ -79,12 +80,12 @@ def remedy_question(run: KnownRun, check: CheckRow) -> Question:
 
 def _described(remedy: Remedy) -> str:
     """What is done, as the command that would do it."""
-    match remedy.deed:
-        case Deed.EDIT if remedy.thresholds is not None:
+    match remedy.kind:
+        case RemedyKind.EDIT if remedy.thresholds is not None:
             return f"only this run: {as_options(remedy.thresholds)}"
-        case Deed.CONFIGURE if remedy.thresholds is not None:
+        case RemedyKind.CONFIGURE if remedy.thresholds is not None:
             return f"this and later runs: {remedy.setting} = {remedy.value}"
-        case Deed.CONFIGURE:
+        case RemedyKind.CONFIGURE:
             return f"all runs: {remedy.setting} = {remedy.value}"
         case _:
             return remedy.text

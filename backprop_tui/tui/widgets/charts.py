@@ -80,8 +80,10 @@ def metrics_mice(view: MetricsView, width: int, height: int) -> list[ChartMouse]
     from backprop_tui.tui.charts.metrics_tab import layout_of_view
 
     plan = layout_of_view(view, width, height)
-    places = [(chart, tile.columns, tile.rows, plan.small_top + tile.top, tile.chart_left)
-              for chart, tile in zip(view.small, plan.small, strict=False)]  # fmt: skip
+    places = [
+        (chart, tile.columns, tile.rows, plan.small_top + tile.top, tile.chart_left)
+        for chart, tile in zip(view.small, plan.small, strict=False)
+    ]
     if not view.grid:
         places.insert(0, (view.large, plan.large_columns, plan.large_rows, 0, _LEFT))
     return [

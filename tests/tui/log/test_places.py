@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.tui.log.places import NoEditor, Place, cause_places, editor_command, places_near
+from backprop_tui.tui.log.places import Place, cause_places, places_near
 
 LOG = [
     "iter 1: loss 2.0",
@@ -59,25 +59,3 @@ def test_only_regular_files_are_opened_and_relative_ones_are_those_of_the_run(tm
     assert Place(".", 3).resolved(str(tmp_path)) is None
     assert Place("/dev/null", 3).resolved(str(tmp_path)) is None
     assert Place("a\0b.py", 3).resolved(str(tmp_path)) is None
-
-
-@pytest.mark.parametrize(
-    ("editor", "words"),
-    [
-        ({}, ["vi", "+3", "/a b.py"]),
-        ({"EDITOR": "nano -w"}, ["nano", "-w", "+3", "/a b.py"]),
-        ({"EDITOR": "vi", "VISUAL": "/usr/bin/nvim"}, ["/usr/bin/nvim", "+3", "/a b.py"]),
-        ({"EDITOR": "code --wait"}, ["code", "--wait", "--goto", "/a b.py:3"]),
-        ({"EDITOR": "hx"}, ["hx", "/a b.py:3"]),
-        ({"EDITOR": "my-editor"}, ["my-editor", "/a b.py"]),
-    ],
-)
-def test_each_editor_gets_the_line_in_its_own_way_and_an_unknown_one_only_the_file(
-    editor: dict[str, str], words: list[str]
-) -> None:
-    assert editor_command(editor, Place("/a b.py", 3)) == words
-
-
-def test_an_editor_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(NoEditor, match=r"\$EDITOR cannot be read: No closing quotation"):
-        editor_command({"EDITOR": "vi 'x"}, Place("/a.py", 1))

@@ -168,7 +168,11 @@ async def test_warnings_of_the_command_are_shown() -> None:
 
 @pytest.mark.parametrize(
     ("editor", "problem"),
-    [("nix-editor", "editor nix-editor: No such file"), ("true", "cannot open an editor in this")],
+    [
+        ("nix-editor", "editor nix-editor: No such file"),
+        ("true", "cannot open an editor in this"),
+        ("vi 'x", "$VISUAL cannot be read"),
+    ],
 )
 async def test_an_editor_that_cannot_be_opened_is_named(
     monkeypatch: pytest.MonkeyPatch, editor: str, problem: str
