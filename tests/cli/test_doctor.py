@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,6 +55,11 @@ def only(findings: Iterable[Finding]) -> Finding:
     return finding
 
 
+def without_figures(text: str) -> str:
+    """Free memory and free disk space differ from one check to the next."""
+    return re.sub(r"[\d.]+", "0", text)
+
+
 def levels(findings: Iterable[Finding]) -> dict[str, Level]:
     return {finding.check: finding.level for finding in findings}
 
@@ -72,8 +78,8 @@ def test_everything_is_checked_and_every_problem_has_advice(obey: Commands, sess
     assert {check["check"] for check in checks} >= CHECKS
     assert all((check["advice"] is None) == (check["level"] == "ok") for check in checks)
     assert result.json["ok"] is (result.code == 0)
-    text = obey("doctor").out
-    assert all(check["message"].split(":")[0] in text for check in checks)
+    text = without_figures(obey("doctor").out)
+    assert all(without_figures(check["message"].split(":")[0]) in text for check in checks)
 
 
 def test_something_bad_makes_the_exit_code_1(obey: Commands, session: Session) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli import parser
+from backprop_tui.config.load import load
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.tui.user_commands import user_commands
 from tests.docs import pages
 from tests.support import processes
 
@@ -140,6 +142,15 @@ def test_commands_in_sentences_and_tables_exist(
         for words in _own_commands(span.replace("\\|", "|")):
             if not words[0].isupper() and "..." not in span:
                 _check_words(words, page)
+
+
+def test_the_keys_and_commands_of_the_dashboard_page_are_accepted(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", _text("docs/dashboard.md"), re.DOTALL)
+    (tmp_path / "config.toml").write_text(block)
+    settings = load(environment={}, directory=str(tmp_path), user_file=str(tmp_path / "config.toml"))
+    commands, problems = user_commands(settings)
+    assert problems == []
+    assert {command.shown_key for command in commands} == {"f5", "ctrl+t", "W", ""}
 
 
 def test_every_page_in_docs_is_listed_in_the_readme() -> None:

@@ -36,7 +36,7 @@ def test_a_listening_script_saves_and_exits_at_its_timebox_without_a_signal(sand
     (checkpoint,) = run.run().checkpoints
     assert checkpoint.step == run.run().step
     assert Path(checkpoint.path).read_text() == str(checkpoint.step)
-    assert ("stopping", "reached its limit of 1s: the script was asked to save and exit") in kinds_and_messages(run)
+    assert ("stopping", "reached its limit of 0s: the script was asked to save and exit") in kinds_and_messages(run)
 
 
 def test_a_listening_script_saves_and_exits_when_a_person_stops_it(sandbox: Sandbox) -> None:

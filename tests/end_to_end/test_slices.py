@@ -61,7 +61,7 @@ def test_a_run_ends_at_its_timebox_or_goal_whichever_comes_first(sandbox: Sandbo
     )
     end = end_of(run.wait_for_end())
     assert end.status is Status.TIMEBOXED
-    assert "minutes is used up" in (end.reason or "")
+    assert (end.reason or "").endswith("its total of 2s is used up")
     first = next(event for event in read_lines(run.directory.file("events.jsonl")) if event["event"] == "started")
     assert first["slice"]["number"] == 1
     assert from_iso(first["ends_at"]) == pytest.approx((from_iso(first["time"]) or 0.0) + 0.8, abs=0.8)

@@ -138,7 +138,13 @@ ENDED = Run(
     git=Git(commit="8f3c0d", dirty=True),
     requests_offset=77,
 )
-SIMPLE = Spec(command=("/bin/true",), script=None, cwd="/tmp", max_run_seconds=None)
+SIMPLE = Spec(
+    command=("/bin/true",),
+    script=None,
+    cwd="/tmp",
+    max_run_seconds=None,
+    limits=RunLimits(min_free_ram_bytes=4_000_000_000, gpu_min_free_vram_bytes=2_500_000_000),  # the defaults then
+)
 QUEUED = Run(
     id="queued",
     name="queued",

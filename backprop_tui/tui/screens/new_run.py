@@ -176,7 +176,7 @@ class NewRun(Form):
             title = f"Rerun {sanitize(source.name)} {self.glyphs.between} differs from {source.run_id} in {differs}"
         box = self.query_one("#form")
         box.border_title = clip(title, self.text_width - 2, self.glyphs)
-        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n and stay"
+        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n keep open"
         kept = "close" if source is not None else "close, draft kept"
         self.KEYS = f"enter {enter} · ctrl+o {'less' if self._is_open else 'more'} · esc {kept}"
 

@@ -104,7 +104,7 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_paints_everything_again(sandbox: Sa
         screen.type("p")
         run.wait_for(Status.PAUSED)  # so that nothing but a full repaint changes the screen
         screen.wait_for("Paused")
-        for opens, text in (("", "1 Log"), ("?", "Anywhere"), ("n", "queue and keep open")):
+        for opens, text in (("", "1 Log"), ("?", "Anywhere"), ("v", "Sort and columns")):
             screen.type(opens)
             screen.wait_for(text)
             screen.type("\x1a")
@@ -120,7 +120,7 @@ def test_ctrl_z_suspends_to_the_shell_and_fg_paints_everything_again(sandbox: Sa
                 screen.type("\x1b")
             screen.wait_for("Paused")  # behind the dialog too
         screen.type("\x1b")
-        screen.wait_until_gone("queue and keep open")
+        screen.wait_until_gone("Sort and columns")
         screen.type("p")
         run.wait_for(Status.RUNNING)
         screen.type("q")

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 
+from backprop_tui.domain.limits import MEGABYTE
 from backprop_tui.domain.status import Status
 from tests.end_to_end.gpu.gpu_runs import ENDLESS, ended, gigabytes, given, held, held_by, indices, limits
 from tests.support import processes
@@ -53,7 +54,7 @@ def test_a_claim_ends_when_the_memory_is_used(sandbox: Sandbox, gpus: Gpus) -> N
     assert "claimed by" in str(held_by(sandbox, second, "gpu_memory")["message"])
     hold(gpus, first, 60)
     second.wait(
-        lambda: any("19.9 GB free" in str(reason["message"]) for reason in held(sandbox, second)), "held by the use"
+        lambda: any("20 GB free" in str(reason["message"]) for reason in held(sandbox, second)), "held by the use"
     )
     hold(gpus, first, 40)
     second.wait_for(Status.RUNNING)
@@ -98,7 +99,7 @@ def test_the_measured_peak_of_a_run_is_the_claim_of_the_next_one_of_its_command(
     second.wait_for(Status.RUNNING)
     assert second.run().attempt.vram_claim_bytes == gigabytes(44)
     other.wait_for(Status.RUNNING)
-    assert other.run().attempt.vram_claim_bytes == gigabytes(2.5)
+    assert other.run().attempt.vram_claim_bytes == 2500 * MEGABYTE
     reason = held_by(sandbox, third, "gpu_memory")
     assert reason["limit"] == gigabytes(44)
 

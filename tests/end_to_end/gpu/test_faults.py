@@ -181,13 +181,13 @@ def holding(sandbox: Sandbox, gpus: Gpus, count: float, limit: MemoryLimit) -> S
 def test_a_run_above_its_memory_limit_is_warned_and_then_stopped_gracefully(sandbox: Sandbox, gpus: Gpus) -> None:
     run = holding(sandbox, gpus, 41, MemoryLimit(fraction=0.5))
     end = ended(run)
-    assert (end.status, end.reason) == (Status.STOPPED, "GPU 0: 41 GB used, limit 39.9")
+    assert (end.status, end.reason) == (Status.STOPPED, "GPU 0: 41 GB used, limit 40")
     assert end.cause is not None
     assert end.cause.kind == "memory_limit"
     kinds = run.events()
     assert kinds.index("told") < kinds.index("stopping")
     assert [str(event["message"]) for event in events(run, "told")] == [
-        "GPU 0: 41 GB used, limit 39.9, the run will be stopped if it stays above the limit"
+        "GPU 0: 41 GB used, limit 40, the run will be stopped if it stays above the limit"
     ]
     assert events(run, "stopping")[0]["signal"] == "SIGINT"
 
