@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.screens.dialogs import DialogsScreen
 
 _MOST = 9  # remedies in one question: each has a digit
-_WITHOUT_ASKING = frozenset({Deed.OPEN, Deed.RERUN, Deed.STOP, Deed.DOCTOR})  # these change nothing yet
+_HARMLESS = frozenset({Deed.OPEN, Deed.DOCTOR})  # also done by a read-only dashboard
+_WITHOUT_ASKING = _HARMLESS | {Deed.RERUN, Deed.STOP}  # these change nothing yet
 
 
 class RemedyActions:
@@ -36,6 +37,8 @@ class RemedyActions:
             self._screen.tell(f"{check.name}: {check.remedy}")
             return
         remedy = check.remedies[0]
+        if remedy.deed not in _HARMLESS and self._screen.refuses_changes():
+            return
         if len(check.remedies) > 1 or remedy.deed not in _WITHOUT_ASKING:
             answer = await self._screen.ask(remedy_question(run, check))
             if answer == CANCEL:
