@@ -69,7 +69,7 @@ def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpr
     yield from _near(script, environment)
     for path in on_path("python3", environment):
         if not _is_ours_alone(path):
-            origin = "python3 on PATH"
+            origin = "from PATH"
             if base is not None and is_within(path, base):
                 origin += ", in conda's base environment"
             yield Interpreter(path=path, origin=origin, is_last_resort=True)

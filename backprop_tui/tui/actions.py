@@ -285,6 +285,8 @@ _SCROLL = (
     _action("scroll_up", "k up", "up", method="scroll(-1)"),
     _action("scroll_page_down", "ctrl+d pagedown", "page down", method="scroll(12)"),
     _action("scroll_page_up", "ctrl+u pageup", "page up", method="scroll(-12)"),
+    _action("scroll_to_top", "g home", "top", method="scroll(-1000000)"),
+    _action("scroll_to_end", "G end", "end", method="scroll(1000000)"),
 )
 COMPARE_ACTIONS = _group(
     "",
@@ -413,7 +415,7 @@ _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follo
 # The actions of the main screen that change runs, the queue or settings, or start with a dialog that does.
 _CHANGING = (
     *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
-    *("later", "sooner", "remove", "retry_group", "hold", "undo"),
+    *("later", "sooner", "remove", "retry_group", "pin", "hold", "undo"),
 )
 CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.id in _CHANGING)
 

@@ -18,7 +18,6 @@ from textual.screen import Screen
 from backprop_tui.domain.formatting import counted
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
-from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
@@ -209,8 +208,7 @@ class Dashboard(App[int]):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Refuses the actions that change something while the dashboard is read-only; every action passes here."""
-        if default_namespace is self.main and self.main.snapshot.is_read_only and action in CHANGING_COMMANDS:
-            self.main.tell(READ_ONLY, bad=True)
+        if default_namespace is self.main and action in CHANGING_COMMANDS and self.main.refuses_changes():
             return True
         return await super().run_action(action, default_namespace, namespaces)
 

@@ -257,7 +257,7 @@ class Bridge:
         if not ends:
             return
         problem = None
-        if self._end_command is not None and self._focus.is_unseen:
+        if self._end_command is not None and self._focus.is_unseen and self._mode is not Mode.READ_ONLY:
             try:
                 problem = self._end_command.run(ends)
             except BackpropError as error:  # the ends are shown nevertheless

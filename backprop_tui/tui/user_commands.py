@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -82,7 +83,7 @@ def user_commands(settings: Settings) -> tuple[list[UserCommand], list[str]]:
     commands: list[UserCommand] = []
     problems: list[str] = []
     taken = {key: action.short for action in _OWNERS for key in action.keys} | _OF_THE_PROGRAM
-    origins = {name: settings.origin(name) for name in ("keys", "commands")}
+    origins = {name: os.path.basename(settings.origin(name)) for name in ("keys", "commands")}
     for section, command in (*_named(settings), *_keyed(settings)):
         problem = command if isinstance(command, str) else _problem(command, taken)
         if problem is not None:

@@ -57,7 +57,7 @@ def test_a_venv_is_found_upward_from_the_script(tmp_path: Path, script: str) -> 
 def test_the_default_is_python3_on_path(tmp_path: Path, script: str) -> None:
     on_path = _executable(tmp_path / "bin/python3")
     chosen = default_interpreter(script, {"PATH": f"{tmp_path}/nothing:{tmp_path}/bin"})
-    assert (chosen.path, chosen.origin) == (on_path, "python3 on PATH")
+    assert (chosen.path, chosen.origin) == (on_path, "from PATH")
 
 
 def test_an_environment_made_for_this_program_alone_is_ignored(
@@ -115,7 +115,7 @@ def test_the_base_environment_of_conda_counts_least(tmp_path: Path, script: str,
     environment = {name: value.format(conda=conda) for name, value in variables.items()}
     environment |= {"CONDA_PREFIX": str(conda), "PATH": f"{conda}/bin"}
     chosen = default_interpreter(script, environment)
-    assert (chosen.path, chosen.origin) == (in_base, "python3 on PATH, in conda's base environment")
+    assert (chosen.path, chosen.origin) == (in_base, "from PATH, in conda's base environment")
     without_path = default_interpreter(script, {**environment, "PATH": "/nowhere"})
     assert (without_path.path, without_path.origin) == (f"{conda}/bin/python", "conda's base environment")
     ahead = _executable(tmp_path / "ahead/bin/python3")
@@ -164,7 +164,7 @@ def test_of_several_environments_of_poetry_none_is_guessed(tmp_path: Path, scrip
     chosen = default_interpreter(script, {"HOME": str(tmp_path / "home"), "PATH": str(tmp_path / "bin")})
     assert chosen.path == on_path
     advice = interpreter_advice(script, ("--lr", "1e-3"), chosen) or ""
-    assert f"so it runs with {on_path} (python3 on PATH)" in advice
+    assert f"so it runs with {on_path} (from PATH)" in advice
     assert advice.endswith(f"backprop-tui run -- poetry run python {script} --lr 1e-3")
 
 

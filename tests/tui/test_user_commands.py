@@ -65,7 +65,9 @@ def test_a_key_starts_an_action_a_command_or_a_command_line(tmp_path: Path) -> N
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_bound(tmp_path: Path, text: str, problem: str) -> None:
-    assert problem in problem_of(tmp_path, text)
+    named = problem_of(tmp_path, text)
+    assert problem in named
+    assert named.startswith("config.toml:")  # a folder would leave too little room in the footer
 
 
 def test_a_key_cannot_be_used_twice(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def tiling(count: int, width: int, height: int, *, columns: int, rows: int) -> t
     most_across, most_down = max(1, width // columns), max(1, height // rows)
     count = max(1, min(count, most_across * most_down))
     shapes = {down: -(-count // down) for down in range(1, most_down + 1) if -(-count // down) <= most_across}
-    down = min(shapes, key=lambda each: abs(math.log(width / shapes[each] / (height / each) / _SHAPE)))
+    down = min(shapes, key=lambda each: abs(math.log(max(1, width) / shapes[each] / (height / each) / _SHAPE)))
     across = shapes[down]
     down = -(-count // across)
     tiles = []

@@ -21,6 +21,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import LOG, METRICS, RUNS
+from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.clipboard import copy_text
@@ -80,6 +81,12 @@ class DialogsScreen(PanesScreen):
 
         return RemedyActions(self.commands, self._run_actions, self)
 
+    def refuses_changes(self) -> bool:
+        """Whether the dashboard is read-only; says so if it is."""
+        if self.snapshot.is_read_only:
+            self.tell(READ_ONLY, bad=True)
+        return self.snapshot.is_read_only
+
     def _targets(self) -> Targets | None:
         """What an action applies to, nothing but visible runs; without any it says why and returns None."""
         self._follow_cursor()
@@ -117,7 +124,7 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.screens.draft import COMMAND, join_lines
 
         line = sanitize(join_lines(message.text)).strip()
-        if line:
+        if line and not self.refuses_changes():
             self._open_new_run({COMMAND: line}, keep=True)
 
     async def action_copy_as_new(self) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from backprop_tui.tui.screens.dialogs import DialogsScreen
 
 _MOST = 9  # remedies in one question: each has a digit
-# These change nothing yet.
-_WITHOUT_ASKING = frozenset({RemedyKind.OPEN, RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.DOCTOR})
+_HARMLESS = frozenset({RemedyKind.OPEN, RemedyKind.DOCTOR})  # also done by a read-only dashboard
+_WITHOUT_ASKING = _HARMLESS | {RemedyKind.RERUN, RemedyKind.STOP}  # these change nothing yet
 
 
 class RemedyActions:
@@ -37,6 +37,8 @@ class RemedyActions:
             self._screen.tell(f"{check.name}: {check.remedy}")
             return
         remedy = check.remedies[0]
+        if remedy.kind not in _HARMLESS and self._screen.refuses_changes():
+            return
         if len(check.remedies) > 1 or remedy.kind not in _WITHOUT_ASKING:
             answer = await self._screen.ask(remedy_question(run, check))
             if answer == CANCEL:

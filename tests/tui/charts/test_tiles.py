@@ -40,3 +40,7 @@ def test_the_shape_of_the_charts_decides_how_they_are_arranged(
 ) -> None:
     tiles = tiling(count, *size, columns=38, rows=10)
     assert [sum(tile.top == top for tile in tiles) for top in sorted({tile.top for tile in tiles})] == shape
+
+
+def test_a_pane_without_any_column_is_no_error() -> None:
+    assert len(tiling(3, 0, 1, columns=20, rows=5)) == 1
