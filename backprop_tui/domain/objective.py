@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -161,16 +161,25 @@ def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, directio
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
-    """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names."""
+    """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names.
+
+    `diverged` are the metrics whose last value is not finite.
+    """
 
     objective: Objective | None
     best: BestValues
     names: Sequence[str]
+    failed: bool = False
+    diverged: Collection[str] = ()
+
+    def is_bad(self, metric: str) -> bool:
+        """Whether the best value of the metric is of a training that came to nothing."""
+        return self.failed or metric in self.diverged
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """The runs of a group by their objective, the best first.
+    """The runs of a group by their objective, the best first, and those that failed or diverged behind the others.
 
     `problem` says why there is no best run; `ranked` is empty then. `unranked` runs have no value of the objective.
     """
@@ -199,11 +208,14 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
         for run_id, scores in runs.items()
         if objective.metric in scores.best and math.isfinite(scores.best[objective.metric].value)
     }
+    bad = {run_id for run_id in values if runs[run_id].is_bad(objective.metric)}
+    if not values or len(bad) == len(values):
+        lack = "all runs with a value of {} failed or diverged" if values else "no run has a value of {} yet"
+        return Ranking(objective=objective, problem=lack.format(objective.metric), unranked=tuple(runs))
     sign = 1.0 if objective.direction is Direction.MIN else -1.0
     return Ranking(
         objective=objective,
-        problem=None if values else f"no run has a value of {objective.metric} yet",
-        ranked=tuple(sorted(values.items(), key=lambda pair: sign * pair[1].value)),
+        ranked=tuple(sorted(values.items(), key=lambda pair: (pair[0] in bad, sign * pair[1].value))),
         unranked=tuple(run_id for run_id in runs if run_id not in values),
     )
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.limits import GIGABYTE, MEGABYTE
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.plotting.axes import TIME_STEPS, Scale, XUnit, row_ticks, ticks
 from backprop_tui.plotting.track import PlottedSeries, nearest_bar
 from backprop_tui.presentation import numbers
@@ -78,12 +79,17 @@ def planned_text(planned: float | None, *, unicode: bool) -> str:
     return "" if planned is None else f"{numbers.compact_count(planned)} {'▸' if unicode else '>'}"
 
 
+def _has_diverged(series: MetricSeries) -> bool:
+    return series.last is not None and not math.isfinite(series.last.value)
+
+
 def gap_text(*tracks: PlottedSeries, cursor: float | None = None) -> str:
     """The validation value, at the cursor or the newest, minus the smoothed one of the training at the same step.
 
-    Names the step if that is not close to the end; empty without two tracks or without a training value nearby.
+    Names the step if that is not close to the end; empty without two tracks, without a training value nearby, or if a
+    newest value is not finite.
     """
-    if len(tracks) != 2:
+    if len(tracks) != 2 or (cursor is None and any(_has_diverged(track.series) for track in tracks)):
         return ""
     train, bucket = tracks[0].by_step, tracks[1].nearest(cursor)
     bar = None if bucket is None else nearest_bar(train.drawn(SMOOTH_STRETCHES).pieces, bucket.step)

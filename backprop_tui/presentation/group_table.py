@@ -153,7 +153,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
     return GroupTable(
         metric=shown,
         objective=ranking.objective,
-        problem=ranking.problem or (None if best else "no run has ended yet"),
+        problem=ranking.problem or (None if best else "no run has finished"),
         parameters=tuple(varying),
         folded=tuple(folded),
         rows=tuple(replace(row, is_best=row is best and len(rows) > 1) for row in rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from backprop_tui.domain.objective import (
     unprinted,
 )
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
 
@@ -51,7 +53,15 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
         extreme = None if name in best else values.best_by(direction_for(name, objective))
         if extreme is not None:
             best[name] = extreme
-    return RunScores(objective=objective, best=best, names=tuple(names))
+    last = {name: values.last.value for name, values in series.items() if values.last is not None}
+    last |= {str(name): float(value) for name, value in (record.get("metrics") or {}).items()}
+    return RunScores(
+        objective=objective,
+        best=best,
+        names=tuple(names),
+        failed=record.get("status") in (Status.FAILED, Status.LOST),
+        diverged=tuple(name for name, value in last.items() if not math.isfinite(value)),
+    )
 
 
 def rank_records(records: Iterable[JsonObject]) -> Ranking:

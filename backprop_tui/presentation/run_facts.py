@@ -75,10 +75,10 @@ def with_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
     for run in runs:
         namesakes.setdefault(run.name, []).append(run)
     varying = {name: varying_arguments(same) for name, same in namesakes.items() if len(same) > 1}
-    return [_labeled(run, varying.get(run.name, ())[:_LABEL_ARGUMENTS]) for run in runs]
+    return [_labeled(run, varying.get(run.name, ())) for run in runs]
 
 
 def _labeled(run: KnownRun, names: Sequence[str]) -> KnownRun:
     arguments = arguments_of(run.record) if names else _NO_ARGUMENTS
-    differing = tuple((name, arguments[name]) for name in names if name in arguments)
+    differing = tuple((name, arguments[name]) for name in names if name in arguments)[:_LABEL_ARGUMENTS]
     return run if differing == run.differing else replace(run, differing=differing)

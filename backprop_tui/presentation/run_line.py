@@ -186,12 +186,13 @@ def _ended(run: KnownRun, shown: AbstractSet[str]) -> RunLine | None:
     if is_problem(run):
         return RunLine(clauses=(reason or run.status.value, *shared), tone=Tone.PLAIN)
     is_timebox = reached_timebox(record)
-    clauses = [reason] if reason and not is_timebox else []
+    clauses: list[str] = []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
-    clauses += [*([key_to_go_on(record), reason] if is_timebox else []), *_results(run, shown), *shared]
+    clauses += [key_to_go_on(record), reason] if is_timebox else [reason] if reason else []
+    clauses += [*_results(run, shown), *shared]
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []
     if clauses or (shown and (run.record.get("metrics") or run.record.get("step") is not None)):

@@ -27,9 +27,10 @@ MAX_ITEMS = 160
 MAX_WORDS = 12  # without a number: a longer text is prose
 
 _GAP = r"\s{0,12}"  # bounded, so that a long run of blanks is not slow
+_NOT_FINITE = r"(?:nan|NaN|NAN|inf|Inf|INF|Infinity)\b"
 _NUMBER = (
     r"[-+]?(?:[1-9]\d{0,2}(?:,\d{3}){1,5}(?:\.\d{1,40})?|\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,4})?"
-    r"|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|Infinity)\b"
+    rf"|[-+]?{_NOT_FINITE}"
 )
 _UNIT = (
     r"(?P<unit> ?%| ?[a-zA-Z]{1,12}/[\w/]{1,20}| (?:dB|[KMGT]i?B|m?s|secs?|seconds|min)\b|[a-zA-Zµ°][\w/²³^]{0,12})?"
@@ -81,7 +82,8 @@ _TIME_LEFT = lazy_compile(
     re.IGNORECASE,
 )
 _FIRST_WORD = r"[A-Za-z_#∇][\w@/.%()'+#^*~-]{0,60}?"
-_NAME = rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,5}})"
+_NEXT_WORD = r" (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{1,40}?"
+_NAME = rf"(?P<name>{_FIRST_WORD}(?:{_NEXT_WORD}){{0,5}})"
 _PAIR = lazy_compile(
     rf"{_NAME}{_GAP}(?:[:=](?!=)|is ){_GAP}(?:(?P<correct>\d{{1,12}})/(?P<total>\d{{1,12}}){_GAP}"
     rf"\({_GAP}[\d.]{{1,6}}{_GAP}%\)"
@@ -90,7 +92,7 @@ _PAIR = lazy_compile(
     rf"|\((?P<tuple>[-+\d.,e ]{{1,200}})\)){_END}(?P<more>\s(?:{_NUMBER}|minutes?|hours?|days?)(?=\s|$))?"
 )
 _SPACED = lazy_compile(
-    rf"(?P<name>{_FIRST_WORD}(?: (?=[A-Za-z_(#@])[\w@/.%()'+#^*~-]{{1,40}}?){{0,2}})"
+    rf"(?P<name>{_FIRST_WORD}(?:(?! {_NOT_FINITE}){_NEXT_WORD}){{0,2}})"
     rf" {{1,12}}{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
 )
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -163,6 +164,16 @@ def test_runs_are_ranked_by_their_objective() -> None:
     assert (_order(ranking), ranking.unranked, ranking.problem) == ("b a", ("c",), None)
     by_loss = rank({"a": _scores(val_loss=4.0), "b": _scores(val_loss=8.0)})
     assert by_loss.best == ("a", Extreme(4.0, 1))
+
+
+def test_what_failed_or_diverged_is_behind_the_others_and_never_the_best() -> None:
+    failed = replace(_scores(loss=0.1), failed=True)
+    diverged = replace(_scores(loss=0.2), diverged=("loss",))
+    ranking = rank({"a": diverged, "b": failed, "c": _scores(loss=0.9)})
+    assert (_order(ranking), ranking.problem) == ("c b a", None)
+    alone = rank({"a": diverged, "b": failed})
+    assert (alone.best, alone.problem) == (None, "all runs with a value of loss failed or diverged")
+    assert _order(rank({"a": replace(diverged, diverged=("val_loss",)), "b": _scores(loss=0.9)})) == "a b"
 
 
 def test_a_run_that_ended_before_its_validation_is_not_ranked() -> None:

@@ -174,7 +174,7 @@ def test_a_setting_that_still_runs_has_a_marked_mean_and_is_never_the_best() -> 
     assert spread_text(table.rows[2].spread, provisional=table.rows[2].provisional) == "~0.01000"
     alone = group_table([member(f"--lr {lr}", 1.0, Status.RUNNING) for lr in "12"])
     assert not any(row.is_best for row in alone.rows)
-    assert heading_text(alone) == "no best: no run has ended yet"
+    assert heading_text(alone) == "no best: no run has finished"
 
 
 def test_a_higher_metric_is_better_if_the_objective_says_so() -> None:

@@ -40,6 +40,7 @@ def test_paths_come_last_and_four_arguments_are_enough() -> None:
     runs = [_train(run, f"--out runs/{run} --a {run} --b {run} --c {run} --d {run} --e {run}") for run in "xy"]
     assert _labels(*runs)[0] == "train a=x b=x c=x d=x"
     assert varying_arguments(runs) == ["a", "b", "c", "d", "e", "out"]
+    assert _labels(*runs, _train("z", "--f z"))[2] == "train f=z", "those that the run itself has"
     assert _labels(_train("a", "--config c/a.yaml"), _train("b", "--config c/b.yaml"))[0] == "train config=c/a.yaml"
 
 

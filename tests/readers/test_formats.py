@@ -122,6 +122,11 @@ PROGRESS: list[tuple[str, dict[str, Any]]] = [
         " validation loss at iteration 1000 | lm loss value: 2.302585E+00 | lm loss PPL: 1.0E+01 |",
         {"step": 1000, "metrics": {"validation lm loss value": 2.302585, "validation lm loss PPL": 10.0}},
     ),
+    ("step 9/60 loss nan acc 0.86", {"step": 9, "total_steps": 60, "metrics": {"loss": math.nan, "acc": 0.86}}),
+    (
+        "step 9 loss inf grad_norm NaN lr 1e-3",
+        {"step": 9, "metrics": {"loss": math.inf, "grad_norm": math.nan, "lr": 1e-3}},
+    ),
     ("epoch=3 step=100 loss=nan", {"step": 100, "epoch": 3.0, "metrics": {"loss": math.nan}}),
     (
         "Epoch [2/10], Step [100/600], Loss: 0.1234",

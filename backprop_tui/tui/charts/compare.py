@@ -32,6 +32,7 @@ from backprop_tui.presentation.compare import (
 from backprop_tui.presentation.curves import axis_duration
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_of
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.option_table import NOT_SET
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.choices import ChartChoices
@@ -352,7 +353,7 @@ def _states(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> Li
     builder = LineBuilder().put(left(" state", grid.label, glyphs), Token.MUTED)
     for start, index in zip(grid.starts, grid.shown, strict=True):
         state = columns[index].state
-        text = clip(f"{glyphs.state(state)} {state}", grid.cell - 3, glyphs)
+        text = clip(f"{glyphs.state(state)} {status_word(state)}", grid.cell - 3, glyphs)
         builder.at(start + 2).put(text, STATE_TOKENS.get(state, Token.FG))
     return builder.line()
 

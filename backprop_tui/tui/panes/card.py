@@ -24,11 +24,15 @@ from backprop_tui.tui.snapshot import Snapshot
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A title and named lines: evidence and advice, or the times and limits of a pause."""
+    """A title and named lines: evidence and advice, or the times and limits of a pause.
+
+    `remedy` is the action that a click on the card carries out; it opens a dialog.
+    """
 
     title: str
     lines: tuple[tuple[str, str], ...] = ()
     token: Token = Token.BAD
+    remedy: str | None = None
 
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
@@ -38,7 +42,7 @@ def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
         return _pause_card(run, run.live, run.live.pause, snapshot)
     if run.status is Status.RUNNING and (too_short := too_short_text(run, snapshot.moment)):
-        return Card(title=f"{too_short}: t extends", token=Token.WARN)
+        return Card(title=f"{too_short}: t extends", token=Token.WARN, remedy="time")
     if run.status is Status.QUEUED and is_impossible(run.record):
         return _impossible_card(run.record)
     return None
@@ -47,7 +51,8 @@ def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
 def _impossible_card(record: JsonObject) -> Card:
     reason = next(reason for reason in record["hold_reasons"] if reason.get("permanent"))
     advice = "N edits and reruns it with less, s takes it out of the queue"
-    return Card(title=sanitize(str(reason["message"])), lines=(("advice", advice),), token=Token.WARN)
+    title = sanitize(str(reason["message"]))
+    return Card(title=title, lines=(("advice", advice),), token=Token.WARN, remedy="copy_as_new")
 
 
 def _failure_card(run: KnownRun) -> Card:
@@ -59,7 +64,7 @@ def _failure_card(run: KnownRun) -> Card:
     if cause.get("advice"):
         lines.append(("advice", sanitize(str(cause["advice"]))))
     lines.append(("resume", _resume_text(record)))
-    return Card(title=title, lines=tuple(lines))
+    return Card(title=title, lines=tuple(lines), remedy="copy_as_new")
 
 
 def _resume_text(record: JsonObject) -> str:

@@ -144,8 +144,8 @@ def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
 
 
 def is_warning(line: RunLine | None) -> bool:
-    """Whether a clause warns: an ended run says that first, not its figures."""
-    return line is not None and any(clause.startswith("!") for clause in line.clauses)
+    """Whether it begins with a warning: an ended run says that and not its figures."""
+    return line is not None and line.clauses[0].startswith("!")
 
 
 def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> RunRow:

@@ -202,6 +202,18 @@ class SelectedHeading(LineWidget):
             self.post_message(self.TabClicked(tab))
 
 
+class CardBar(LineWidget):
+    """The card of the run; a click on it is a request for its remedy, a drag selects its text."""
+
+    class Clicked(Message):
+        """The card was clicked."""
+
+    @on(events.Click)
+    def _clicked(self) -> None:
+        if not self.screen.get_selected_text():
+            self.post_message(self.Clicked())
+
+
 class GroupRunOpened(Message):
     """A run of the group that is shown is to be selected."""
 
@@ -235,7 +247,7 @@ class SelectedRun(Vertical):
     def compose(self) -> ComposeResult:
         """Only the log is there at first; the other tabs would delay the first paint."""
         yield SelectedHeading(glyphs=self._glyphs, id="selected-heading")
-        yield LineWidget(glyphs=self._glyphs, id="card")
+        yield CardBar(glyphs=self._glyphs, id="card")
         with Container(id="log-and-chart"):
             yield self.log_view
 

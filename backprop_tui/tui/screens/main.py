@@ -18,7 +18,7 @@ from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_prob
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, GroupRunOpened
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, CardBar, GroupRunOpened
 from backprop_tui.tui.screens.dialogs import DialogsScreen
 from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL
@@ -163,6 +163,13 @@ class MainScreen(DialogsScreen):
             self.tell(f"Best {best[1]} {best[2]}")
         else:
             self.tell(f"No run is the best: {sanitize(str(ranking.problem))}", bad=True)
+
+    @on(CardBar.Clicked)
+    async def _card_clicked(self) -> None:
+        """Opens what the card advises: the run with a change, or more time."""
+        view = self.selected.view
+        if view is not None and view.card is not None and view.card.remedy is not None:
+            await self.run_action(BY_ID[view.card.remedy].command)
 
     @on(GroupRunOpened)
     def _run_of_group_opened(self, message: GroupRunOpened) -> None:

@@ -12,7 +12,7 @@ from backprop_tui.tui.charts.compare import CompareView, compare_view, compared_
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
-from tests.tui.snapshots import NOW, running
+from tests.tui.snapshots import NOW, queued, running
 
 
 def _compared(run_id: str, lr: str, to: float, count: int = 40) -> ComparedRun:
@@ -58,6 +58,13 @@ def test_curves_are_overlaid_with_a_colour_and_a_letter_each() -> None:
 def test_a_run_that_is_not_read_yet_has_a_column() -> None:
     view = compare_view([RUNS[0], compared_run(RUNS[1].known, None)], ChartChoices(), NOW, all_options=False)
     assert {row.label: row.cells for row in view.results}["loss (last)"][1] == "-"
+
+
+def test_a_queued_run_is_waiting() -> None:
+    view = compare_view([RUNS[0], compared_run(queued("next"), None)], ChartChoices(), NOW, all_options=False)
+    shown = "".join(text_of(line) for line in draw_compare(view, 120, 39, UNICODE, all_options=False).lines)
+    assert "waiting" in shown
+    assert "queued" not in shown
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])

@@ -263,6 +263,7 @@ def test_the_gap_is_between_training_and_validation_at_the_same_step() -> None:
     assert gap(0.1281, 0.1471, validated=10, cursor=410.0) == "0.0190 at 400"
     assert gap(2.5, 2.0, validated=11) == "-0.500"
     assert gap(2.5, 2.0, validated=11, by=XUnit.TIME) == "-0.500"
+    assert gap(2.5, math.nan, validated=11) == ""
     assert gap(2.5, 2.0, validated=30) == ""  # beyond the training: nothing to compare it with
     assert _view(chart_data("nano", {"loss": series("loss", falling())})).large.gap == ""
 

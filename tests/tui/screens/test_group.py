@@ -153,6 +153,15 @@ async def test_rows_are_unfolded_to_their_seeds_and_opened() -> None:
         assert stage.main.runs_table.has_focus
 
 
+async def test_the_pane_asks_for_all_rows_of_the_table_and_for_any_of_the_curves() -> None:
+    async with staged(size=(100, 20)) as stage:
+        stage.main.runs_table.select(f"group:{GROUP}")
+        await stage.press("tab", "l", "j")
+        assert stage.pane.size.height < stage.pane.content_rows == 2 + 3 + 4 + 2
+        await stage.press("2")
+        assert stage.pane.content_rows > 100
+
+
 async def test_a_click_chooses_a_row() -> None:
     async with staged() as stage:
         await stage.pilot.click(GroupPane, offset=(10, 4))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.run import Cause
+from backprop_tui.domain.run import Cause, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
@@ -75,6 +75,14 @@ async def test_a_failed_run_keeps_its_reason_and_its_date(size: tuple[int, int])
         assert "RuntimeError: Expected" in text
         assert "Dec" in text[-14:]
         assert "val_loss" in stage.runs.line_text(3)
+
+
+async def test_a_remark_hides_no_figures_of_a_completed_run() -> None:
+    shared = SharedDirectory(folder="/w/ckpt", runs=("other",), files=("/w/ckpt/9.pt",))
+    run = _train("e6", "1", 0.9, shared_directory=shared)
+    async with staged(snapshot(*with_labels([*RUNS, run]))) as stage:
+        assert "0.9000" in line_of(stage, "e6")
+        assert "+1 more" not in line_of(stage, "e6")
 
 
 async def test_a_run_that_failed_shows_the_figure_that_the_list_is_sorted_by() -> None:

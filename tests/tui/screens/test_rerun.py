@@ -9,6 +9,7 @@ import pytest
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.commands import RunSource
+from backprop_tui.tui.panes.selected_run import CardBar
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
@@ -85,6 +86,13 @@ async def test_the_advice_is_applied_and_ctrl_z_undoes_it() -> None:
         await stage.pilot.press("ctrl+z")
         assert "nothing to undo" in live(stage)
         assert await queued_words(stage, commands) == WORDS
+
+
+async def test_a_click_on_the_red_card_opens_it() -> None:
+    async with staged(snapshot(ended("old", Status.FAILED)), commands=commands_for(advised=OOM)) as stage:
+        await stage.pilot.click(CardBar)
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        assert "Rerun train" in title(stage)
 
 
 async def test_advice_about_another_value_is_not_applied() -> None:

@@ -96,10 +96,11 @@ async def test_columns_can_be_hidden_and_shown_again() -> None:
 
 
 async def test_b_goes_to_the_best_run_even_of_a_folded_group() -> None:
-    async with staged(snapshot(*RUNS)) as stage:
+    finished = ended("s5", name="sweep:lr=5", group="sweep", metrics={"loss": 0.6}, best={"loss": Extreme(0.6, 9)})
+    async with staged(snapshot(*RUNS, finished)) as stage:
         stage.runs.select("group:sweep")
         await press(stage, "h", "b")
-        assert stage.runs.selected == "s4"
+        assert stage.runs.selected == "s5", "the better s4 was lost"
 
 
 async def test_b_says_why_no_run_is_the_best() -> None:
