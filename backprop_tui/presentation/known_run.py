@@ -39,6 +39,9 @@ class LossCurve:
     values: tuple[float, ...] = ()
 
 
+_STATUSES = {status.value: status for status in Status}  # five times as fast as `Status(value)`
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
@@ -61,7 +64,7 @@ class KnownRun:
 
     @property
     def status(self) -> Status:
-        return Status(self.record["status"])
+        return _STATUSES[self.record["status"]]
 
     @property
     def name(self) -> str:

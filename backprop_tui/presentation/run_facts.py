@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from types import MappingProxyType
 
 from backprop_tui.domain.formatting import time_or_none
@@ -54,13 +55,13 @@ def objective_best(record: JsonObject) -> float | None:
 def varying_arguments(runs: Sequence[KnownRun]) -> list[str]:
     """The arguments that are not the same in all runs, in the order of the command lines, paths last."""
     values: dict[str, set[str | None]] = {}
-    different = {id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}
-    for index, arguments in enumerate(different.values()):
+    different = list({id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}.values())
+    for index, arguments in enumerate(different):
         for name in arguments.keys() - values.keys():
             values[name] = {None} if index else set()
         for name, known in values.items():
             known.add(arguments.get(name))
-    order = dict.fromkeys(name for run in runs for name in arguments_of(run.record)) if values else {}
+    order = dict.fromkeys(chain.from_iterable(different))
     return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
 
 

@@ -92,6 +92,10 @@ class Snapshot:
         return (*self.runs, *self.history) if self.history else self.runs
 
     @property
+    def unfinished(self) -> list[KnownRun]:
+        return list(takewhile(lambda run: run.record["status"] not in ENDED, self.runs))
+
+    @property
     def recent_runs(self) -> list[KnownRun]:
         """The unfinished runs, and those that ended within the last day."""
         return list(takewhile(lambda run: run.record["status"] not in ENDED or self.ended_recently(run), self.runs))

@@ -11,7 +11,6 @@ from textual.message import Message
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.presentation import durations, machine
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import cause_text, is_problem
@@ -53,7 +52,7 @@ def governor_line_view(snapshot: Snapshot) -> GovernorLineView:
 
 
 def _has_unfinished_runs(snapshot: Snapshot) -> bool:
-    return any(run.status in UNFINISHED and run.record["host"] == snapshot.host for run in snapshot.runs)
+    return any(run.record["host"] == snapshot.host for run in snapshot.unfinished)
 
 
 def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:

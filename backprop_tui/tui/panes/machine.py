@@ -76,7 +76,7 @@ def machine_view(snapshot: Snapshot) -> MachineView:
     if sample is None:
         return MachineView(note="measuring")
     readings = sample.readings
-    active = {run.id: run for run in snapshot.runs if run.status in ACTIVE}
+    active = {run.id: run for run in snapshot.unfinished if run.status in ACTIVE}
     age = snapshot.moment.wall - readings.time
     stale = age if age > max(_STALE_SECONDS, 3 * snapshot.limits.sample_seconds) else 0.0
     rows = [_gpu_row(gpu, active, snapshot, stale_seconds=stale) for gpu in readings.gpus]

@@ -72,9 +72,10 @@ def in_order(values: Sequence[Value], *, largest_first: bool) -> list[int]:
 
     Numbers come before words, so that an argument may have both.
     """
-    indices = [index for index, value in enumerate(values) if value is not None and value == value]  # noqa: PLR0124
     without = [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
-    if any(isinstance(values[index], str) for index in indices):
+    missing = frozenset(without)
+    indices = [index for index in range(len(values)) if index not in missing] if missing else range(len(values))
+    if str in set(map(type, values)):
         keys: list[Any] = [(isinstance(value, str), value) for value in values]
     else:
         keys = list(values)

@@ -22,7 +22,7 @@ from backprop_tui.tui.panes.history_table import (
     history_columns,
     history_heads,
 )
-from backprop_tui.tui.panes.run_list import RunListView
+from backprop_tui.tui.panes.run_list import RunListView, RunRow
 from backprop_tui.tui.panes.run_table import column_heads, draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -136,6 +136,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0  # the first line that is shown
+        self._drawn: dict[tuple[int, bool, int], Line] = {}  # rows of this view, by index, cursor and width
         self._filtering = False  # from slash until the filter's input has the focus
 
     @on(events.Key)
@@ -158,6 +159,7 @@ class RunsTable(LineWidget, can_focus=True):
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
+        self._drawn.clear()
         count = len(view.rows)
         if count and (self._index >= count or view.id_at(self._index) != self.selected):
             ids = view.ids
@@ -250,7 +252,13 @@ class RunsTable(LineWidget, can_focus=True):
         """A row, or the heading between unfinished and ended runs."""
         if index is None:
             return draw_history_heading(self.view, self._history, self.glyphs, focused=False, is_first=False)
-        row, cursor = self.view.rows[index], index == self._index
+        key = index, index == self._index, self.size.width
+        if key not in self._drawn:
+            self._drawn[key] = self._draw_row(self.view.rows[index], index)
+        return self._drawn[key]
+
+    def _draw_row(self, row: RunRow, index: int) -> Line:
+        cursor = index == self._index
         if index >= self.view.history_from:
             return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
         return draw_run(row, self._columns, self.glyphs, cursor=cursor)

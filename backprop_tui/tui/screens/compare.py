@@ -81,8 +81,7 @@ class CompareScreen(DismissOnce, Screen[None]):
         new = [run_id for run_id in due if run_id not in self._figures]
         figures = await self._charts.read(new[:_READ_AT_ONCE] or due)
         self._figures |= {run.run_id: run for run in figures}
-        self.view = await asyncio.to_thread(self._compute, self._compared())
-        self.draw()
+        await self._compute_and_draw()
         is_complete = len(new) <= _READ_AT_ONCE and all(run.caught_up for run in figures)
         self.set_timer(CHART_SECONDS if is_complete else CATCHING_UP_SECONDS, self._start_reading)
 
@@ -104,6 +103,14 @@ class CompareScreen(DismissOnce, Screen[None]):
         return compare_view(
             compared, self._choices, moment, all_options=self._all_options, shown=shown, cache=self._cache
         )
+
+    async def _compute_and_draw(self) -> None:
+        """Computes all curves in a thread: those of a hundred runs take a quarter of a second."""
+        self.view = await asyncio.to_thread(self._compute, self._compared())
+        self.draw()
+
+    def _change_curves(self) -> None:
+        self.run_worker(self._compute_and_draw(), group="curves", exclusive=True)
 
     @on(events.Resize)
     def paint(self) -> None:
@@ -148,21 +155,22 @@ class CompareScreen(DismissOnce, Screen[None]):
         if self.view is None or not self.view.metric_names:
             return
         names = self.view.metric_names
-        index = names.index(self.view.metric) if self.view.metric in names else -1
+        metric = self._choices.metric or self.view.metric  # the view may not show the choice yet
+        index = names.index(metric) if metric in names else -1
         self._choices.metric = names[(index + 1) % len(names)]
-        self.paint()
+        self._change_curves()
 
     def action_axis(self) -> None:
         self._choices.next_axis()
-        self.paint()
+        self._change_curves()
 
     def action_log_scale(self) -> None:
         self._choices.log = not self._choices.log
-        self.paint()
+        self._change_curves()
 
     def action_smooth(self) -> None:
         self.notify(f"Smoothing: {self._choices.next_smoothing()}", timeout=3)
-        self.paint()
+        self._change_curves()
 
     def action_cursor(self, columns: int) -> None:
         self._page.move_cursor(columns)

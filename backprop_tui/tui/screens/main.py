@@ -238,7 +238,8 @@ class MainScreen(DialogsScreen):
         from backprop_tui.tui.screens.columns import ChooseColumns, column_choices
 
         runs = self.snapshot.all_runs
-        matching = [run for run in runs if self.state.filter.matches(run, self.snapshot.moment.wall)]
+        filter_, now = self.state.filter, self.snapshot.moment.wall
+        matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
         choices = column_choices(all_columns(matching or runs))
         table = self.runs_table
         self.app.push_screen(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
-from itertools import takewhile
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE, ENDED
+from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
@@ -58,7 +57,7 @@ class UiState(RunListOptions):
         """Sorts again; sorted rows move when a run changes its status, not with each new value."""
         if self.sort is None:
             return
-        unfinished = list(takewhile(lambda run: run.status not in ENDED, snapshot.runs))
+        unfinished = snapshot.unfinished
         sorted_as = self.sort, [(run.id, run.status) for run in unfinished]
         if sorted_as != self._sorted_as:
             self._sorted_as = sorted_as

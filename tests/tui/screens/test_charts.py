@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.charts.compare import CompareView
 from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
@@ -364,3 +368,21 @@ async def test_keys_that_arrive_together_go_to_the_pane_that_the_key_before_chos
         await stage.press()
         assert stage.main.selected.charts.choices.name_filter == "v"
         assert stage.pilot.app.screen is stage.main
+
+
+async def test_the_curves_of_another_metric_are_computed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    compute = CompareScreen._compute
+
+    def computed(screen: CompareScreen, compared: Sequence[ComparedRun]) -> CompareView:
+        threads.append(threading.current_thread().name)
+        return compute(screen, compared)
+
+    monkeypatch.setattr(CompareScreen, "_compute", computed)
+    async with staged() as stage:
+        await stage.press("space", "space", "c")
+        threads.clear()
+        await stage.press("m")
+        while not threads:
+            await stage.pilot.pause()
+        assert "MainThread" not in threads

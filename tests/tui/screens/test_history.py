@@ -15,7 +15,10 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.store.home import Home
 from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
+from backprop_tui.tui.lines import Line
+from backprop_tui.tui.panes.run_list import RunRow
 from backprop_tui.tui.panes.run_order import RunSort
+from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_sort_and_copy import choose, order, press
@@ -216,3 +219,21 @@ async def test_the_heading_of_runs_that_nothing_filters_leaves_room_for_the_name
     async with staged(snapshot(*with_labels(RUNS), total=500)) as stage:
         assert " Runs 500 " in stage.runs.line_text(0)
         assert " name " in stage.runs.line_text(0)
+
+
+async def test_moving_the_cursor_draws_the_two_rows_that_it_leaves_and_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [_train(f"e{number}", "1e-3", 0.05, ago=60 * number) for number in range(20)]
+    drawn: list[int] = []
+    draw_row = RunsTable._draw_row
+
+    def draw(table: RunsTable, row: RunRow, index: int) -> Line:
+        drawn.append(index)
+        return draw_row(table, row, index)
+
+    monkeypatch.setattr(RunsTable, "_draw_row", draw)
+    async with staged(snapshot(*with_labels(runs))) as stage:
+        before = stage.runs.cursor
+        drawn.clear()
+        stage.runs.move(1)
+        assert stage.runs.cursor != before
+        assert sorted(drawn) == [0, 1]
