@@ -260,7 +260,7 @@ def _compares(name: str, sign: str, value: str) -> Condition:
         raise FilterMistake(f"{name}{sign} needs a value, such as {name}{sign}0.1")
     number = _as_number(value)
     if number is None and sign not in ("=", "==", "!="):
-        raise FilterMistake(f"{name}{sign}{value}: {value} is no number")
+        raise FilterMistake(f"{name}{sign}{value}: {value} is not a number")
     compare, is_equal, word = _OPERATORS[sign], sign != "!=", value.lower()
 
     def accepts(value: float | str | None, _: float) -> bool:

@@ -127,9 +127,9 @@ _ANYWHERE = _group(
         "Unzoom, or let the panes share the screen by themselves",
         shown="_",
     ),
-    _action("rule_up", "left_curly_bracket", "smaller list", "fewer runs, more of the run", **_RULE_UP),
-    _action("rule_down", "right_curly_bracket", "larger list", "more runs, less of the run", **_RULE_DOWN),
-    _action("filter", "slash", "filter", "filter: words, lr=1e-3, since:7d", "Filter the runs", shown="/"),
+    _action("rule_up", "left_curly_bracket", "smaller list", "smaller list of runs", **_RULE_UP),
+    _action("rule_down", "right_curly_bracket", "larger list", "larger list of runs", **_RULE_DOWN),
+    _action("filter", "slash", "filter", "filter: lr=1e-3 since:7d", "Filter the runs", shown="/"),
     _action("back", "escape", "back", "back, clear", "Go back, clear", shown="esc"),
     _action("problem", "exclamation_mark", "next problem", "next problem", "Go to the next problem", shown="!"),
     _action("hold", "H", "hold queue", "hold or release the queue"),
@@ -189,9 +189,9 @@ _RUNS = _group(
     _action("sooner", "K", "earlier", "earlier in the queue", "Move the run earlier in the queue", **_SOONER),
     _action("remove", "d", "remove", "remove ended runs", **_REMOVE),
     _action("mark", "space", "mark", "mark", "Mark the run"),
-    _action("mark_all", "asterisk", "mark all", "mark all that are shown, or none", shown="*"),
-    _action("undo", "U", "undo", "undo remove, edit, move or hold", "Undo the last remove, edit, move or hold"),
-    _action("compare", "c", "compare", "compare marked runs; of a group its curves"),
+    _action("mark_all", "asterisk", "mark all", "mark all shown, or none", shown="*"),
+    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, move or hold"),
+    _action("compare", "c", "compare", "compare; group: curves"),
     _action("copy", "y", "copy", "copy id, path, command"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
     _action("editor", "O", "editor", "failing line in $EDITOR", "Open the failing line in $EDITOR"),
@@ -199,7 +199,7 @@ _RUNS = _group(
     _action("sort_right", "greater_than_sign", "sort", "sort by the next column", shown=">", method="sort_by(1)"),
     _action("sort_left", "less_than_sign", "sort", "sort by the previous one", shown="<", method="sort_by(-1)"),
     _action("reverse", "equals_sign", "reverse", "reverse the order", shown="="),
-    _action("next_state", "F", "by state", "all, running, waiting, failed, done", "Show only the next state"),
+    _action("next_state", "F", "by state", "show only the next state", "Show only the next state"),
     _action("older", "a", "older", "show or hide older runs"),
 )
 _EMPTY = _group(
@@ -224,9 +224,7 @@ _CHARTS = _group(
     METRICS,
     _action("next_metric", "m", "metrics", "choose metrics"),
     _action("axis", "x", "by time", "step, run time or clock", "Change the x axis: step, run time or clock"),
-    _action(
-        "plan", "X", "planned end", "x to planned end, and back", "Extend the x axis to the planned end, or fit it"
-    ),
+    _action("plan", "X", "planned end", "x to planned end, or fit", "Extend the x axis to the planned end, or fit it"),
     _action("log_scale", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale"),
     _action("smooth", "z", "smooth", "smoothing", "Change the smoothing"),
     _action("zoom_in", "i", "zoom in", "zoom in; wheel, drag too", "Zoom into the chart"),
@@ -241,8 +239,8 @@ LOG_ACTIONS = _group(
     _action("mark", "space", "mark", "mark the line"),
     _action("mark_down", "J shift+down", "mark down", "mark lines down, up", shown="J K", method="extend_marks(1)"),
     _action("mark_up", "K shift+up", "mark up", shown="K", method="extend_marks(-1)"),
-    _action("copy_lines", "y", "copy", "copy the line or the marked ones"),
-    _action("filter_lines", "ampersand", "only lines with", "show only lines that match", shown="&"),
+    _action("copy_lines", "y", "copy", "copy line or marked lines"),
+    _action("filter_lines", "ampersand", "only lines with", "show only matching lines", shown="&"),
     _action("follow", "f", "follow"),
     _action("wrap", "w", "wrap"),
     _action("next_match", "n", "next match", "next, previous match", shown="n N", method="match(True)"),
@@ -272,10 +270,8 @@ METRICS_ACTIONS = _group(
 GROUP_ACTIONS = _group(
     GROUP,
     _action("fold_row", "h left", "fold", shown="h", method="sideways(-1)"),
-    _action(
-        "unfold_row", "l right", "unfold", "in its table: unfold the runs of a row", "", shown="l", method="sideways(1)"
-    ),
-    _action("open_row", "enter", "open run", "in its table: open the best run of a row", ""),
+    _action("unfold_row", "l right", "unfold", "table: unfold a row", "", shown="l", method="sideways(1)"),
+    _action("open_row", "enter", "open run", "table: open the best run", ""),
     _action("far_left", "shift+left", "cursor far left", method="sideways(-10)"),
     _action("far_right", "shift+right", "cursor far right", method="sideways(10)"),
     scope=Scope.GROUP,
@@ -344,7 +340,7 @@ TEXT_ACTIONS = _group(
 )
 MENU_ACTIONS = _group(
     DIALOGS,
-    _action("choose", "enter", "choose", "do what is marked, or its key"),
+    _action("choose", "enter", "choose", "do the marked, or its key"),
     _action("cancel", "escape q", "cancel", "leave a dialog", shown="esc"),
     _action("next_answer", "j down", "next", method="move(1)"),
     _action("previous_answer", "k up", "previous", method="move(-1)"),
@@ -382,8 +378,8 @@ NEW_RUN_ACTIONS = _group(
     _action("recent", "ctrl+r", "history", "recent commands"),
     _action("editor", "ctrl+e", "editor", "the command in $EDITOR", priority=True),
     _action("clear", "ctrl+l", "clear", "clear the form"),
-    _action("remove_argument", "", "remove", "remove an argument, or put it back", shown="ctrl+d"),
-    _action("switch_sweep", "", "sweep", "a,b,c: a sweep, or one value", shown="ctrl+s"),
+    _action("remove_argument", "", "remove", "remove argument, or undo", shown="ctrl+d"),
+    _action("switch_sweep", "", "sweep", "a,b,c: sweep or one value", shown="ctrl+s"),
     scope=Scope.NEW_RUN,
 )
 _FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"))

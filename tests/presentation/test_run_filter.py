@@ -87,7 +87,7 @@ def test_all_words_have_to_match(text: str, ids: str) -> None:
         ("state:broken", "broken is no state; use queued"),
         ("since:soon", "use 7d, 12h"),
         ("val_loss<", "needs a value"),
-        ("val_loss<low", "low is no number"),
+        ("val_loss<low", "low is not a number"),
         ("gpu:", "needs a value, such as gpu:0"),
     ],
 )

@@ -68,6 +68,12 @@ def test_the_help_has_every_action_with_a_help_text() -> None:
                 assert f"  {action.shown:<12}{action.help[: width - 20]}"[:24] in shown, action.id
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_no_text_of_the_help_is_cut(width: int) -> None:
+    lines = [text_of(line) for line in draw_help(width, UNICODE)]
+    assert [line for line in lines if "…" in line] == []
+
+
 def test_the_palette_says_what_is_done_to_what() -> None:
     titles = {action.id: action.title for action in MAIN_ACTIONS if action.title}
     assert titles["export"] == "Export metrics as CSV"

@@ -97,7 +97,8 @@ def draw_group_curves(
     `note` stands after the legend, then `keys` with what they do.
     """
     lines = _legend(curves, width, glyphs, note, keys)[: max(1, height // 3)]
-    return [*lines, *draw_chart(curves.overlay.chart, width - 1, height - len(lines), glyphs)], len(lines)
+    chart = draw_chart(curves.overlay.chart, width - 1, height - len(lines), glyphs)
+    return [*lines, *((Piece(" "), *line) for line in chart)], len(lines)
 
 
 def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Mapping[str, str]) -> list[Line]:

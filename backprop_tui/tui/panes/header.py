@@ -64,6 +64,8 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
         counts.pop(Status.COMPLETED, None)
     right = _right(view, counts, glyphs, gap=3, words=width >= 60)
     left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
+    if width >= 60 and width_of(left) + width_of(right) + 1 > width:
+        right = _right(view, counts, glyphs, gap=2, words=True)
     is_tight = False
     while counts and width_of(left) + width_of(right) + 1 > width:
         if is_tight:
@@ -76,7 +78,7 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
 
 def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Piece]:
     left = [Piece(" backprop", Token.ACCENT, bold=True)]
-    if view.read_only and room >= 24:
+    if view.read_only and room >= 14:
         left.append(Piece("  READ-ONLY", Token.WARN, bold=True))
     if view.simulation:
         left.append(Piece("  SIMULATION" if room >= 24 else " SIM", Token.WARN, bold=True))

@@ -321,7 +321,8 @@ def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: boo
         return [builder.line()]
     text, remedy_token = (f"→ {row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
     at = columns.remedy
-    if at is not None and builder.column < at and at + cell_len(text) <= width:
+    at = None if at is None else max(at, builder.column + 2)
+    if at is not None and at + cell_len(text) <= width:
         return [builder.at(at).put(text, remedy_token, chosen=chosen).line()]
     below = LineBuilder().at(_NOW_AT).put(clip(text, width - _NOW_AT, glyphs), remedy_token, chosen=chosen)
     return [builder.line(), below.line()]

@@ -47,6 +47,8 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(cells * 2 * HISTORY_SECONDS)}", Token.MUTED)])]
     heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
     lines = [heading(heads, width, glyphs)]
+    if not any(device.history.utilization or device.history.memory for device in shown):
+        return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
     for device, height in zip(shown, heights, strict=True):
         lines += _device_lines(device, at, cells, height, glyphs)
     return lines

@@ -26,7 +26,7 @@ from backprop_tui.tui.actions import (
     bindings,
 )
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, heading
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, heading, wrapped
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
@@ -137,7 +137,7 @@ def draw_help(
     own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
     rows = [*own, *((action.section, action.shown, action.help) for action in ACTIONS if action.help)]
     rows = [row for row in rows if _matches(row[1], row[2], search)]
-    symbols = [line for line in _symbols(width, glyphs) if len(search) != 1 and search.lower() in _text(line)]
+    symbols = [] if len(search) == 1 else _symbols(width, search.lower(), glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
     lines += _key_columns(rows, width, first, glyphs)
@@ -146,7 +146,7 @@ def draw_help(
 
 def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, glyphs: Glyphs) -> list[Line]:
     """Returns the sections beside each other; a row has its section, keys and text."""
-    count = 3 if width >= 110 else 2 if width >= 76 else 1
+    count = 3 if width >= 120 else 2 if width >= 80 else 1
     column_width = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
     for number, sections in enumerate(_columns(first)):
@@ -182,15 +182,14 @@ def _key_line(keys: str, text: str, width: int, glyphs: Glyphs) -> Line:
     return Piece(f"  {keys:<12}", Token.ACCENT, bold=True), Piece(clip(text, width - 15, glyphs))
 
 
-def _symbols(width: int, glyphs: Glyphs) -> list[Line]:
-    """Returns a line about each state of a run, and about each mark."""
+def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
+    """Returns what each state of a run and each mark means, of those with the text `search`."""
     states = [(glyphs.state(state), STATE_TOKENS[Status(state)], state, text) for state, text in _STATES.items()]
     marks = [(getattr(glyphs, name), Token.ACCENT, name, text) for name, text in _MARKS.items()]
-    return [
-        (Piece(f"  {glyph} {name:<11} ", token), Piece(clip(text, max(1, width - 17), glyphs)))
-        for glyph, token, name, text in (*states, *marks)
-    ]
-
-
-def _text(line: Line) -> str:
-    return "".join(piece.text for piece in line).lower()
+    lines: list[Line] = []
+    for glyph, token, name, text in (*states, *marks):
+        title = f"  {glyph} {name:<11} "
+        if search in f"{title}{text}".lower():
+            first, *rest = wrapped(text, max(1, width - 17))
+            lines += [(Piece(title, token), Piece(first)), *((Piece(" " * len(title) + row),) for row in rest)]
+    return lines

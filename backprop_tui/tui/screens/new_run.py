@@ -188,9 +188,7 @@ class NewRun(Form):
             for field in row
             if (value := self._state.fields[field.name].strip())
         ]
-        text = (
-            ", ".join(f"{label} {value}" for label, value in given) or "name, group, tags, after, retries, sweep, ..."
-        )
+        text = ", ".join(f"{label} {value}" for label, value in given) or "name, group, tags, after, retries, sweep …"
         line = LineBuilder().put(f"{arrow} more", Token.ACCENT).put("  ")
         if not self._is_open:
             line.put(clip(text, self.text_width - line.column, self.glyphs), Token.FG if given else Token.FAINT)

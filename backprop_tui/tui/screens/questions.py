@@ -308,7 +308,7 @@ def time_question(runs: Sequence[KnownRun], names: str) -> Question:
     lines = [f"Extend {names}"]
     if len(runs) == 1:
         lines.append("It has no limit." if limit is None else f"Its limit is {duration(limit)}.")
-    prompt = "type minutes or a duration: 60, 2h, 1h30m; =2h sets the limit"
+    prompt = "minutes or a duration: 60, 2h, 1h30m; =2h sets the limit"
     entry = TextEntry(prompt=prompt, begins="0123456789.=", describe=describe)
     return Question(title="Time", lines=lines, answers=answers, entry=entry)
 

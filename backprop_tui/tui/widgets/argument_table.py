@@ -185,8 +185,9 @@ class ArgumentTable(LineWidget, can_focus=True):
         last = LineBuilder().put(" +", Token.ACCENT, bold=self._is_at(len(self.rows))).at(column)
         if self._is_at(len(self.rows)):
             self._put_edited(last, len(_ADD))
+            last.put("" if self._edited.text else " ")
         if not self._is_at(len(self.rows)) or not self._edited.text:
-            last.put(clip(f" {_ADD}", self.size.width - last.column, self.glyphs), Token.FAINT)
+            last.put(clip(_ADD, self.size.width - last.column, self.glyphs), Token.FAINT)
         self.show([*lines, last.line()])
 
     def _is_at(self, place: int) -> bool:

@@ -36,7 +36,7 @@ TABLE, CURVES = range(2)
 _READ_AT_ONCE = 16  # runs whose files are read before the curves are drawn again
 _COMPUTED_AT_ONCE = 300  # runs; the table of more is computed in a thread
 _MIN_ROWS_FOR_NOTE = 6
-_NOTE_ROWS = 2
+_NOTE_ROWS = 2  # with the blank one above it
 _CURVE_KEYS = {"c": "next color", "m": "metric"}
 
 
@@ -176,6 +176,13 @@ class GroupPane(ChartSurface):
             self.paint()
 
     # Keys
+
+    @property
+    def content_rows(self) -> int:
+        """How many rows the table can fill, whatever is shown of it now; curves fill any."""
+        if self.tab == CURVES or self.table is None:
+            return ANY_ROWS
+        return HEADING_ROWS + len(group_rows(self.table, self._unfolded)) + _NOTE_ROWS
 
     def choose(self, tab: int) -> None:
         self.tab = tab % 2

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
 
-_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": " ", "→": ">"})
+_ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": "", "→": ">"})
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
@@ -135,7 +135,10 @@ class LineWidget(Widget):
         self._styles.clear()
 
     def _encodable(self, text: str) -> str:
-        return text if self.glyphs.unicode or text.isascii() else text.translate(_ASCII)
+        if self.glyphs.unicode or text.isascii():
+            return text
+        plain = text.translate(_ASCII)
+        return plain + " " * (len(text) - len(plain))  # what follows stays in its column
 
     def _style(self, piece: Piece, *, cursor: bool) -> Style:
         key = (piece.token, piece.bold, piece.chosen, cursor)

@@ -10,6 +10,7 @@ from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
+from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import MachineForm, compute_layout
 from backprop_tui.tui.lines import Token, text_of, width_of
@@ -20,6 +21,7 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import GpuUser, MachineView, draw_machine, machine_view
 from backprop_tui.tui.panes.selected_run import TABS, PaneHeading, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
+from tests.tui.scene import scene
 from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
 
@@ -38,6 +40,15 @@ def test_a_simulation_is_labelled_at_every_width() -> None:
         line = draw_header(view, width, UNICODE)
         assert "SIM" in text_of(line)
         assert width_of(line) <= width
+
+
+def test_read_only_is_said_even_where_the_counts_fill_the_header() -> None:
+    now = scene(mode=Mode.READ_ONLY)
+    for width in (60, 80, 120):
+        line = draw_header(header_view(now), width, UNICODE)
+        assert "READ-ONLY" in text_of(line)
+        assert width_of(line) <= width
+    assert "4 waiting  ✗ 3 failed" in text_of(draw_header(header_view(now), 80, UNICODE))
 
 
 def test_a_gpu_row_has_all_figures() -> None:

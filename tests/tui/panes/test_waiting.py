@@ -14,7 +14,7 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Line, Token, changed_spans, text_of, width_of
 from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
-from backprop_tui.tui.panes.waiting import waiting_view
+from backprop_tui.tui.panes.waiting import draw_waiting, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
 from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
 
@@ -214,3 +214,12 @@ def test_a_bad_end_has_a_card_and_a_good_one_none() -> None:
     assert card is not None
     assert card.token is Token.BAD
     assert card_of(good, snapshot(good)) is None
+
+
+def test_a_remedy_stands_right_after_a_long_reading() -> None:
+    claimed = {"check": "gpu_memory", "gpu": 0, "message": "GPU 0 claimed by wav2vec-ft, still loading"}
+    waiting = queued("a", holds=(claimed,))
+    view = waiting_view(waiting, snapshot(running("wav2vec-ft"), waiting))
+    assert view is not None
+    text = [text_of(line) for line in draw_waiting(view, 80, UNICODE).lines]
+    assert any("still loading  → stop wav2vec-ft" in line for line in text)

@@ -46,6 +46,11 @@ def test_without_gpus_the_host_has_two_charts_and_no_temperature() -> None:
     assert text_of(lines[1]).startswith(" CPU, RAM")
 
 
+def test_without_any_history_one_line_says_so_instead_of_a_blank_screen() -> None:
+    lines = draw_histories(device_histories(snapshot(sample=sample(gpu()))), 100, 30, UNICODE)
+    assert [text_of(line).strip() for line in lines[1:]] == ["no history yet, a point every 15s"]
+
+
 @given(st.lists(st.text(max_size=30), max_size=30), st.integers(20, 120), st.integers(0, 12))
 def test_arguments_fit_and_what_does_not_is_counted(words: list[str], width: int, most: int) -> None:
     record = running("a").record | {"command": ["python", "train.py", *words], "script": "train.py"}

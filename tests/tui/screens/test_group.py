@@ -269,3 +269,12 @@ async def test_a_later_snapshot_changes_the_table_and_a_group_that_is_left_reads
         await stage.pilot.pause()
         assert "1 Log" in stage.heading
         assert [read for read in stage.charts.read_of if len(read) == 3] == reads
+
+
+async def test_the_table_of_a_group_gets_the_rows_it_needs_on_a_small_screen() -> None:
+    async with staged(size=(80, 24)) as stage:
+        await stage.wait_for(lambda: "1e-2" in stage.pane.shown_text and "3e-3" in stage.pane.shown_text)
+        await stage.press("2")
+        await stage.wait_for(lambda: stage.drawn() and "┤" in stage.pane.shown_text)
+        assert stage.pane.size.height >= 6
+        assert all(line.startswith(" ") for line in stage.pane.shown_text.splitlines())  # as far left as other charts

@@ -428,3 +428,16 @@ async def test_a_held_run_shows_its_details_until_it_starts_or_another_tab_is_ch
         await stage.pilot.press(*keys)
         await stage.becomes(snapshot(running("a")))
         assert stage.selected.tab == then
+
+
+async def test_in_ascii_degrees_leave_no_gap_and_move_no_column() -> None:
+    async with staged(snapshot(*RUNS, sample=sample(gpu())), ascii_only=True) as ascii_stage:
+        plain = ascii_stage.main.query_one("#machine", LineWidget).shown_text
+        row = screen_rows(ascii_stage)[2]
+    assert "°" in plain
+    assert "71 C " in row
+    assert row.index("412") == plain.splitlines()[1].index("412")
+
+
+def screen_rows(stage: Stage) -> list[str]:
+    return [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]

@@ -79,6 +79,8 @@ async def test_the_advice_is_applied_and_ctrl_z_undoes_it() -> None:
     async with staged(snapshot(ended("old", Status.FAILED)), commands=commands) as stage:
         table = await opened(stage)
         assert "--batch-size   256 → 128   advice: out of memory   ctrl+z" in table.shown_text
+        rows = table.shown_text.splitlines()
+        assert rows[-1].index("add an argument") == rows[0].index("256")
         assert "differs from old in 1" in title(stage)
         await stage.pilot.press("ctrl+z")
         assert "256 →" not in table.shown_text
