@@ -177,13 +177,6 @@ class GroupPane(ChartSurface):
 
     # Keys
 
-    @property
-    def content_rows(self) -> int:
-        """How many rows the table can fill, whatever is shown of it now; curves fill any."""
-        if self.tab == CURVES or self.table is None:
-            return ANY_ROWS
-        return HEADING_ROWS + len(group_rows(self.table, self._unfolded)) + _NOTE_ROWS
-
     def choose(self, tab: int) -> None:
         self.tab = tab % 2
         self._wake.set()
