@@ -44,13 +44,13 @@ class RuledScreen(Screen[None]):
 
     @on(events.MouseDown)
     def _grab_rule(self, event: events.MouseDown) -> None:
-        if event.button == 1 and self._is_on_rule(event):
-            self._dragging = True
-            self.capture_mouse()
+        self._dragging = event.button == 1 and self._is_on_rule(event)
 
     @on(events.MouseMove)
     def _drag_rule(self, event: events.MouseMove) -> None:
-        if self._dragging:
+        """Captures the mouse with the first step away from the rule: before that, a click on a tab is one."""
+        if self._dragging and (self.app.mouse_captured is self or not self._is_on_rule(event)):
+            self.capture_mouse()
             body, shown = self._body.region, self._layout_now
             columns, rows = event.screen_x - body.x, event.screen_y - body.y
             place = columns / max(1, body.width) if shown.beside else rows / max(1, body.height)
@@ -58,8 +58,8 @@ class RuledScreen(Screen[None]):
 
     @on(events.MouseUp)
     def _release_rule(self) -> None:
-        if self._dragging:
-            self._dragging = False
+        self._dragging = False
+        if self.app.mouse_captured is self:
             self.release_mouse()
             self._bridge.remember_rule()
 

@@ -159,6 +159,16 @@ async def test_the_mouse_drags_the_line_between_the_columns() -> None:
         assert stage.app.query_one(SelectedRun).region.x == x - 20
 
 
+async def test_a_slow_click_on_a_tab_stays_a_click() -> None:
+    async with staged() as stage:
+        y = stage.app.query_one(SelectedHeading).region.y
+        await stage.pilot.mouse_down(offset=(30, y))
+        await stage.pilot.hover(offset=(31, y))
+        assert stage.app.mouse_captured is None
+        await stage.pilot.mouse_up(offset=(31, y))
+        assert not stage.bridge.remembered
+
+
 async def test_a_drag_elsewhere_moves_nothing() -> None:
     async with staged() as stage:
         before = stage.layout
