@@ -29,10 +29,11 @@ def no_gpu_note(readings: Readings, *, gpus_known: bool) -> str:
     return "no GPU · runs use the CPU" if gpus_known else "the driver has not answered yet"
 
 
-def gpu_problem(problem: str | None, age_seconds: float, now: float) -> str:
+def gpu_problem(problem: str | None, age_seconds: float, now: float, *, is_measured: bool) -> str:
+    """Why a GPU has no current reading: it does not answer, or nobody measures it."""
     since = f" since {durations.clock_of_day(now - age_seconds, now)}" if age_seconds >= 1 else ""
     reason = f" · {sanitize(problem)}" if problem else ""
-    return f"not answering{since}{reason}"
+    return f"{'not answering' if is_measured else 'not measured'}{since}{reason}"
 
 
 def foreign_process(process: GpuProcess) -> str:

@@ -99,8 +99,10 @@ def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot
     share = _share(used, total)
     limit = _heat_limit(gpu, active.values())
     problem = None
-    if gpu.health in _NOT_ANSWERING or stale_seconds:
-        problem = gpu_problem(gpu.problem, gpu.age_seconds + stale_seconds, snapshot.moment.wall)
+    answers = gpu.health not in _NOT_ANSWERING
+    if not answers or stale_seconds:
+        age = gpu.age_seconds + stale_seconds
+        problem = gpu_problem(gpu.problem, age, snapshot.moment.wall, is_measured=not answers)
     users = tuple(_users(gpu, active, snapshot))
     return GpuRow(
         index=gpu.index,
@@ -370,7 +372,7 @@ def _quarter(gpu: GpuRow) -> list[Piece]:
     builder = LineBuilder()
     builder.put(f" {gpu.index:>2}", bold=True)
     if gpu.problem is not None:
-        return list(builder.put(" not answering", Token.BAD).line())
+        return list(builder.put(f" {gpu.problem.partition(' since')[0]}", Token.BAD).line())
     _percent(builder, gpu.utilization)
     _small(builder, gpu)
     return list(builder.line())

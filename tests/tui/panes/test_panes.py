@@ -113,6 +113,7 @@ def test_a_gpu_that_does_not_answer_gives_its_row_to_the_reason() -> None:
 def test_readings_that_are_old_are_not_shown_as_new() -> None:
     row = machine_view(snapshot(sample=sample(gpu(), time=NOW.wall - 60))).gpus[0]
     assert row.problem is not None
+    assert row.problem.startswith("not measured since")
 
 
 def test_memory_of_nonchilds_is_named() -> None:
