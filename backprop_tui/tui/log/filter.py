@@ -21,7 +21,9 @@ class FilteredLines:
         self._file = file
         self._low = self._high = max(0, min(position, file.size - 1)) // STRETCH_BYTES  # low to below high is searched
         self._end = self._low * STRETCH_BYTES  # bytes; the end of what is searched
-        self._reached_end = False  # then the last line was perhaps unfinished when it was searched
+        self._last_line_at: int | None = (
+            None  # the size of the file when its last line, perhaps unfinished, was searched
+        )
         self._counts: dict[int, int] = {}  # by stretch; without those that have none
         self._cache: dict[int, list[int]] = {}  # the starts, by stretch
         self._is_downward = True
@@ -49,21 +51,25 @@ class FilteredLines:
         """Searches another stretch: after and before the searched part by turns."""
         self._is_downward = not self.reaches_end and (self._is_downward or self._low == 0)
         if self._is_downward:
-            if self._reached_end:
-                self._forget_last_line()
+            self._forget_last_line()
             stretch, self._high = self._high, self._high + 1
             self._end = min(self._file.size, self._high * STRETCH_BYTES)
-            self._reached_end = self._end == self._file.size
         else:
             self._low -= 1
             stretch = self._low
+        # A line is searched with the stretch that it begins in, and the last one may go on beyond it.
+        if self._last_line_at is None and self._file.line_start(self._file.size) // STRETCH_BYTES <= stretch:
+            self._last_line_at = self._file.size
         count = len(self._starts(stretch))
         if count:
             self._counts[stretch] = count
         self._is_downward = not self._is_downward
 
     def _forget_last_line(self) -> None:
-        """Drops the stretches from the last line on."""
+        """Drops the stretches from the last line on, if the file has grown since it was searched."""
+        if self._last_line_at in (None, self._file.size):
+            return
+        self._last_line_at = None
         unfinished = self._file.line_start(self._end) // STRETCH_BYTES
         while self._high > max(self._low, unfinished):
             self._high -= 1

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.tui.log import filter as filter_module
@@ -19,6 +19,7 @@ PARTS = st.lists(st.sampled_from([b"hit\n", b"miss\n", b"\n", b"h", b"it\n", b"a
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@example(first=[b"hit\n", b"hit\n", b"h", b"h"], later=[b"hit\n"], stretch=3, share=0.0, steps=3)
 @given(first=PARTS, later=PARTS, stretch=st.integers(3, 40), share=st.floats(0, 1), steps=st.integers(0, 5))
 def test_the_lines_are_those_that_match_in_both_directions(
     tmp_path: Path, first: list[bytes], later: list[bytes], stretch: int, share: float, steps: int
