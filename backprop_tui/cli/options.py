@@ -100,6 +100,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_limits(parser)
     _add_gpu(parser)
     _add_queueing(parser)
+    _add_slurm(parser)
     _add_environment(parser)
     _add_stopping(parser)
     _add_checkpoints(parser)
@@ -262,7 +263,33 @@ def _add_queueing(parser: argparse.ArgumentParser) -> None:
         help="how often to start the run again after a failure that may be temporary (default: 0)",
     )
     group.add_argument(
-        "--launcher", choices=LAUNCHERS, help="what starts the run: local (default); slurm is not supported yet"
+        "--launcher", choices=LAUNCHERS, help="what starts the run: local (default), or slurm: a job of the cluster"
+    )
+
+
+def _add_slurm(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("slurm", "what the job asks for, with --launcher slurm")
+    for name, help_ in (
+        ("partition", "the partition (default: the cluster's)"),
+        ("account", "the account that is charged"),
+        ("qos", "the quality of service"),
+        ("constraint", "features that the node must have"),
+        ("gres", "the kind of GPU for --gpus, such as gpu:a100, or a whole request, such as gpu:a100:2"),
+    ):
+        group.add_argument(f"--slurm-{name}", metavar=name.upper(), type=values.label, help=help_)
+    group.add_argument("--slurm-cpus", metavar="N", type=values.whole(least=1), help="cores of the job (default: 1)")
+    group.add_argument(
+        "--slurm-memory-gb",
+        metavar="GB",
+        type=values.at_least_zero(),
+        help="its memory (default: the partition's)",
+    )
+    group.add_argument(
+        "--slurm-extra",
+        metavar="OPTION",
+        action="append",
+        default=[],
+        help="one more option of sbatch, such as --slurm-extra=--exclude=n3; repeatable, and overrides the others",
     )
 
 

@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 from backprop_tui.client.runs import all_records, host_hint, status_of, terminate, wake_guardian, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.causes.cause import cause_of_stop
-from backprop_tui.domain.errors import StorageFailed, UnknownRun, UsageError
-from backprop_tui.domain.formatting import duration
+from backprop_tui.domain.errors import BackpropError, StateUnavailable, StorageFailed, UnknownRun, UsageError
+from backprop_tui.domain.formatting import duration, iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import (
@@ -31,17 +31,20 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.slurm import SlurmJob
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.thresholds import Thresholds, after_start, as_options
 from backprop_tui.store.creation import mark
 from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.locks import wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
 SLOW_SECONDS = 10.0
+LOCK_SECONDS = 10.0
 ANSWER_SECONDS = 3.0  # a guardian answers within half a second, a network file system shows it within seconds
 PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run before a request is appended instead
 
@@ -89,13 +92,17 @@ class ControlRequest(ABC, Generic[RequestT]):
             return self._apply_to_ended(run)
         if run.status is not Status.QUEUED and self.is_done(run, live):
             return ControlOutcome(run=run)
-        lock = self.directory.try_lock()
+        if run.submitted_job is not None:
+            return self._apply_to_submitted(run, run.submitted_job, now)
+        lock = None if self._is_elsewhere(run) else self.directory.try_lock()
         if lock is not None:
             with lock:
                 run = self.directory.read()
-                if isinstance(run.state, Queued):
+                if isinstance(run.state, Queued) and run.submitted_job is None:
                     return self._apply_to_queued(run)
-        if not belongs_here(self._session.home, run):
+        if self._is_elsewhere(run):
+            self._append(live, now)
+        elif not belongs_here(self._session.home, run):
             self._ask_elsewhere(run, live, now)
         elif lock is not None:
             self._call_supervisor(now)  # it has ended meanwhile, or has no guardian and needs one
@@ -107,6 +114,39 @@ class ControlRequest(ABC, Generic[RequestT]):
     def is_done(self, run: Run, live: Live | None) -> bool:
         """Whether the effect is recorded; only called for active runs. Here: the record has the change already."""
         return self.on_queued(run) == run
+
+    def _is_elsewhere(self, run: Run) -> bool:
+        """Whether a Slurm job carries the run: its lock may reach no other machine, so a free one says nothing."""
+        return run.spec.launcher == SLURM and run.status is not Status.QUEUED
+
+    def _apply_to_submitted(self, run: Run, job: SlurmJob, now: float) -> ControlOutcome | None:
+        """Makes the request of a run that waits in Slurm's queue: its job reads it when it starts."""
+        changed = self.on_queued(run)
+        if not isinstance(changed.state, Ended):
+            if changed != run:
+                self._append(None, now)
+            return ControlOutcome(run=changed)
+        holder = {"by": "client", "host": self._session.home.host, "time": iso(time.time())}
+        if self.directory.claim(job.attempt, holder):
+            lock = wait_for_lock(self.directory.lock_path, seconds=LOCK_SECONDS)
+            if lock is None:
+                raise StateUnavailable(f"{self.directory.lock_path}: held by another process", "try again")
+            with lock:
+                self._cancel_job(job)
+                return self._apply_to_queued(run)
+        self._append(None, now)  # its job has just begun it, or a supervisor ends it
+        self._keep_waiting(run, None, now)
+        return None
+
+    def _cancel_job(self, job: SlurmJob) -> None:
+        """Removes the job from Slurm's queue. If that fails it starts nothing: the run has ended."""
+        from backprop_tui.launchers.slurm import Slurm  # only needed here
+
+        try:
+            if job.id is not None:
+                Slurm(environment=self._session.environment).cancel(job.id)
+        except BackpropError as error:
+            self._session.warn(f"Slurm job {job.id} could not be cancelled ({error}); it will start nothing")
 
     @abstractmethod
     def on_queued(self, run: Run) -> Run:

@@ -61,6 +61,10 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "after": ("--after", str),
     "retries": ("--retries", str),
     "launcher": ("--launcher", str),
+    **{f"slurm_{name}": (f"--slurm-{name}", str) for name in ("partition", "account", "qos", "constraint", "gres")},
+    "slurm_cpus": ("--slurm-cpus", str),
+    "slurm_memory_gb": ("--slurm-memory-gb", _plain),
+    "slurm_extra": ("--slurm-extra", str),
     "resume_from": ("--resume-from", str),
     "resume_arg": ("--resume-arg", str),
     "checkpoint_every_seconds": ("--checkpoint-every-minutes", _minutes),
@@ -75,7 +79,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "leftovers": ("--leftovers", str),
     "sweep": ("--sweep", lambda axis: f"{axis.key}={','.join(axis.values)}"),
 }
-_REPEATED = frozenset({"tags", "until", "after", "checkpoint_globs", "env", "sweep"})
+_REPEATED = frozenset({"slurm_extra", "tags", "until", "after", "checkpoint_globs", "env", "sweep"})
 
 
 def option_pairs(request: RunOptions) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from backprop_tui.domain.command_lines import TargetKind, argument_start, find_t
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import option_syntax
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
@@ -44,6 +45,7 @@ def request_of(run: Run, settings: Settings) -> RunRequest:
     options: dict[str, Any] = {name: _unusual(spec, usual, name) for name in (*same, "checkpoint_every_seconds")}
     return RunRequest(
         **options,
+        **_slurm(spec, usual),
         **_limits(spec, usual),
         **_stopping(spec, usual),
         script=spec.script if is_script else None,
@@ -94,7 +96,7 @@ def newest_requests(session: ClientSession, count: int) -> list[RunRequest]:
     return requests
 
 
-def _unusual(spec: Spec, usual: Spec, name: str) -> object:
+def _unusual(spec: Spec | SlurmOptions, usual: Spec | SlurmOptions, name: str) -> object:
     value = getattr(spec, name)
     return None if value == getattr(usual, name) else value
 
@@ -118,6 +120,11 @@ def _stopping(spec: Spec, usual: Spec) -> dict[str, Any]:
         "grace_seconds": stop.grace_seconds if stop.grace_seconds != usual.stop.grace_seconds else None,
         "warn_signal": warning if stop.warn_signal != usual.stop.warn_signal else None,
     }
+
+
+def _slurm(spec: Spec, usual: Spec) -> dict[str, Any]:
+    names = [field.name for field in fields(SlurmOptions)]
+    return {f"slurm_{name}": _unusual(spec.slurm, usual.slurm, name) for name in names}
 
 
 def _interpreter(spec: Spec) -> str | None:

@@ -69,6 +69,14 @@ class RunOptions:
     after: tuple[str, ...] = ()  # handles of runs, each perhaps with `:any`
     retries: int | None = None
     launcher: str | None = None
+    slurm_partition: str | None = None
+    slurm_account: str | None = None
+    slurm_qos: str | None = None
+    slurm_constraint: str | None = None
+    slurm_gres: str | None = None
+    slurm_cpus: int | None = None
+    slurm_memory_gb: float | None = None
+    slurm_extra: tuple[str, ...] = ()
     # Environment
     python: str | None = None
     cwd: str | None = None

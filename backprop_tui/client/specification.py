@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from backprop_tui.client.command_line import Program, nearest_file
@@ -19,7 +19,8 @@ from backprop_tui.config.load import Settings, run_limits
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.objective import ObjectiveSource, parse_objective
-from backprop_tui.domain.run import Dependency, Spec, StopPlan, merge_variables
+from backprop_tui.domain.run import LOCAL, Dependency, Spec, StopPlan, merge_variables
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import with_thresholds
 
 _ANY_END = ":any"
@@ -37,6 +38,16 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         cwd=cwd,
         framework=settings.text("framework"),
         launcher=settings.text("run.launcher"),
+        slurm=SlurmOptions(
+            partition=settings.optional_text("slurm.partition"),
+            account=settings.optional_text("slurm.account"),
+            qos=settings.optional_text("slurm.qos"),
+            constraint=settings.optional_text("slurm.constraint"),
+            gres=settings.optional_text("slurm.gres"),
+            cpus=_whole(settings.optional_number("slurm.cpus")),
+            memory_gb=settings.optional_number("slurm.memory_gb"),
+            extra=settings.texts("slurm.extra"),
+        ),
         max_run_seconds=None if minutes is None else minutes * 60,
         objective=None if objective is None else parse_objective(objective, ObjectiveSource.SETTING),
         checkpoint_every_seconds=None if checkpoint_minutes is None else checkpoint_minutes * 60,
@@ -57,6 +68,10 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         leftovers=settings.text("run.leftovers"),
         limits=run_limits(settings),
     )
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def asked_python(options: RunOptions, settings: Settings | None = None) -> Interpreter | None:
@@ -90,6 +105,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
             after=_dependencies(session, options.after) or None,
         ),
         max_run_seconds=spec.max_run_seconds if limit is None else None if limit == NO_LIMIT else limit,
+        slurm=replace(spec.slurm, **_slurm_options(options)),
         env=merge_variables(spec.env, options.env),
         stop=_stop_plan(spec.stop, options),
         limits=_limits(spec.limits, options),
@@ -97,12 +113,18 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
         visible_gpus=visible_gpus(environment),
     )
     _check(spec)
-    check_feasible(session, spec, options)
+    if spec.launcher == LOCAL:
+        check_feasible(session, spec, options)
     return spec
 
 
 def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a dataclass, checked by its constructor
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _slurm_options(options: RunOptions) -> dict[str, Any]:
+    given = {field.name: getattr(options, f"slurm_{field.name}") for field in fields(SlurmOptions)}
+    return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:
@@ -133,8 +155,6 @@ def _dependencies(session: ClientSession, handles: Sequence[str]) -> tuple[Depen
 
 
 def _check(spec: Spec) -> None:
-    if spec.launcher != "local":
-        raise UsageError(f"--launcher {spec.launcher}: not in this version", "use --launcher local")
     if spec.gpu_ids and spec.gpus is not None and spec.gpus > len(spec.gpu_ids):
         raise UsageError(
             f"--gpus {spec.gpus}: more than --gpu-ids names ({','.join(spec.gpu_ids)})", "leave out --gpus"

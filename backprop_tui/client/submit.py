@@ -28,7 +28,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import resume_advice
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import SLURM, Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id
@@ -92,6 +92,10 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     )
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
+    if spec.launcher == SLURM:
+        from backprop_tui.launchers.slurm import Slurm  # only needed here
+
+        Slurm(environment=environment).check(first)
     runs = _runs_of_sweep(request, program, first)
     request = replace(request, script=program.script, cwd=cwd)
     shared = _advise_on_output(request, program, runs)

@@ -161,7 +161,7 @@ _ALL = (
         None,
         'metric that decides which run is best: "val_loss", "score:max"; "none": a validation metric, else the loss',
     ),
-    Key("run.launcher", kinds.choice("local", "slurm"), "local", "where runs are started"),
+    Key("run.launcher", kinds.choice("local", "slurm"), "local", "what starts runs: this machine, or a Slurm cluster"),
     Key(
         "run.python",
         kinds.text(optional=True),
@@ -176,6 +176,19 @@ _ALL = (
         "regular expressions for log lines that are not recognized; groups named step, epoch, total_steps, "
         "total_epochs, eta_seconds, checkpoint, and any other name for a metric",
     ),
+    Key("slurm.partition", kinds.text(optional=True), None, "the partition of Slurm jobs; none: the cluster's"),
+    Key("slurm.account", kinds.text(optional=True), None, "the account that is charged for them"),
+    Key("slurm.qos", kinds.text(optional=True), None, "their quality of service"),
+    Key("slurm.constraint", kinds.text(optional=True), None, "features that their nodes must have"),
+    Key(
+        "slurm.gres",
+        kinds.text(optional=True),
+        None,
+        'the kind of GPU that --gpus asks for, such as "gpu:a100", or a whole request, such as "gpu:a100:2"',
+    ),
+    Key("slurm.cpus", kinds.number(least=1, optional=True), None, "their cores; none: the cluster's default"),
+    Key("slurm.memory_gb", kinds.number(above=0, optional=True), None, "their memory in GB; none: the partition's"),
+    Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others"),
     Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
     Key(

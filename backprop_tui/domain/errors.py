@@ -54,6 +54,19 @@ class StateUnavailable(BackpropError):
     exit_code = 73
 
 
+class SlurmRefused(UsageError):
+    """Slurm refused; the message has its own words."""
+
+    kind = "slurm_refused"
+
+
+class SlurmUnavailable(BackpropError):
+    """Slurm is not installed here, or its controller does not answer."""
+
+    kind = "slurm_unavailable"
+    exit_code = 69
+
+
 class StorageFailed(BackpropError):
     """Writing failed: disk full or another input/output error."""
 

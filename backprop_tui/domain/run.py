@@ -14,10 +14,12 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
+from backprop_tui.domain.slurm import SlurmJob, SlurmOptions
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.thresholds import Thresholds, after_start, with_thresholds
 
 DEFAULT_TIMEBOX_SECONDS = 600.0
+LOCAL, SLURM = "local", "slurm"  # what starts a run
 TIMEBOX_END = "reached its limit of"  # the reason for the end begins so, then comes the duration
 
 
@@ -61,7 +63,8 @@ class Spec:
     script: str | None
     cwd: str
     framework: str = "auto"
-    launcher: str = "local"
+    launcher: str = LOCAL
+    slurm: SlurmOptions = field(default_factory=SlurmOptions)  # for its launcher
     max_run_seconds: float | None = DEFAULT_TIMEBOX_SECONDS
     total_seconds: float | None = None  # limit of all slices together; None: no such limit
     objective: Objective | None = None  # as given; None: chosen among the metrics that are printed
@@ -298,6 +301,7 @@ class Run:
     git: Git | None = None
     code: Code | None = None
     requests_offset: int = 0  # requests.jsonl has been processed up to here
+    job: SlurmJob | None = None  # the newest Slurm job of this run
 
     @property
     def status(self) -> Status:
@@ -308,6 +312,15 @@ class Run:
     def attempt(self) -> Attempt:
         """The newest attempt; fails for a run that was never started."""
         return self.attempts[-1]
+
+    @property
+    def submitted_job(self) -> SlurmJob | None:
+        """The Slurm job that will start the next attempt; None if there is none, or the run does not wait.
+
+        Only the holder of that attempt's claim may then write the record.
+        """
+        is_next = self.job is not None and self.job.attempt == len(self.attempts) + 1
+        return self.job if is_next and isinstance(self.state, Queued) else None
 
     @property
     def last_end(self) -> float | None:

@@ -8,6 +8,7 @@ import sys
 import time
 
 from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.run import SLURM
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import ReadingsSource, SamplerKeeper
@@ -43,7 +44,7 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     while held is not None:
         bell = Bell(home)
         try:
-            _supervise(home, capacity, scheduler, guard, sampler, bell)
+            _supervise(home, config_path, capacity, scheduler, guard, sampler, bell)
         except* LaunchFailed as errors:
             sampler.stop()
             _restart(SupervisorProcess(home=home, config_path=config_path), held, errors)
@@ -53,13 +54,26 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
         bell.remove()
         held.release()
         unfinished.refresh()
-        held = try_lock(lease.path) if unfinished.runs() else None
+        held = try_lock(lease.path) if unfinished.runs() or _has_unsubmitted(home) else None
         if held is not None:
             sign_lease(held, os.getpid())
 
 
+def _has_unsubmitted(home: Home) -> bool:
+    """Whether a Slurm run waits for its submission."""
+    slurm = UnfinishedRuns(home, SLURM)
+    slurm.refresh()
+    return any(run.submitted_job is None for run in slurm.queued())
+
+
 def _supervise(
-    home: Home, capacity: Capacity, scheduler: Scheduler, guard: Guard, sampler: SamplerKeeper, bell: Bell
+    home: Home,
+    config_path: str,
+    capacity: Capacity,
+    scheduler: Scheduler,
+    guard: Guard,
+    sampler: SamplerKeeper,
+    bell: Bell,
 ) -> None:
     first_pass = _first_pass(scheduler)
     sampler.ensure(first_pass.runs if first_pass is not None else ())
@@ -69,7 +83,7 @@ def _supervise(
     from backprop_tui.engine.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(home, capacity, scheduler, guard, sampler, bell).supervise(first_pass)
+        await Supervisor(home, config_path, capacity, scheduler, guard, sampler, bell).supervise(first_pass)
 
     asyncio.run(supervise())
 

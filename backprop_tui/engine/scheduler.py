@@ -56,7 +56,7 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
     """
     if run.attempt.boot_id != boot_id():
         doing = "started" if run.status is Status.STARTING else "ran"
-        return _record_loss(directory, run, f"the machine went down while it {doing}", cause_of_machine_restart)
+        return record_loss(directory, run, f"the machine went down while it {doing}", cause_of_machine_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
         return None
@@ -64,13 +64,13 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
         identity = directory.script_identity()
     if identity is not None and identity[0] == run.attempt.number:
         return None
-    return _requeue_or_record_loss(directory, run)
+    return _requeue_orrecord_loss(directory, run)
 
 
-def _requeue_or_record_loss(directory: RunDirectory, run: Run) -> Run:
+def _requeue_orrecord_loss(directory: RunDirectory, run: Run) -> Run:
     if run.status is not Status.STARTING:
         reason = "script.lock does not name the script although it was running"
-        return _record_loss(directory, run, reason, cause_of_unknown_end)
+        return record_loss(directory, run, reason, cause_of_unknown_end)
     reason = "its guardian died before the script was started"
     requeued = requeue_unstarted(run, now=time.time(), reason=reason)
     directory.write(requeued, durable=True)
@@ -78,15 +78,17 @@ def _requeue_or_record_loss(directory: RunDirectory, run: Run) -> Run:
     return requeued
 
 
-def _record_loss(directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause]) -> Run:
-    """Records an end without a known exit status: lost, unless the stop of the run had begun.
+def record_loss(
+    directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause], *, status: Status = Status.LOST
+) -> Run:
+    """Records an end without a known exit status: with `status`, unless the stop of the run had begun.
 
-    The run is queued again if it has retries left or a further slice, and the machine went down.
+    The run is queued again if it has retries left or a further slice, and the cause is an interruption.
     """
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
     if stopping is None:
-        outcome = Outcome(status=Status.LOST, reason=reason, cause=cause_of(reason))
+        outcome = Outcome(status=status, reason=reason, cause=cause_of(reason))
     else:
         is_final, cause = live is not None and live.is_final, cause_of_recorded_stop(stopping)
         outcome = Outcome(status=stopping.status, reason=stopping.reason, cause=cause, is_final=is_final)
@@ -155,6 +157,11 @@ class Scheduler:
         self._capacity = capacity
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the last pass saw runs that another launcher starts."""
+        return self._unfinished.has_others
 
     def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
         """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
@@ -244,9 +251,9 @@ class Scheduler:
             return None
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
-        backoff = _backoff(run, now)
-        if isinstance(decision, Hold) or backoff:
-            return Hold(reasons=(*backoff, *(decision.reasons if isinstance(decision, Hold) else ())))
+        pause = backoff(run, now)
+        if isinstance(decision, Hold) or pause:
+            return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
 
@@ -257,7 +264,7 @@ class Scheduler:
             return  # a front end is editing it at this moment
         with lock:
             # The run may have been edited, stopped or started since it was read.
-            run = self._apply_requests(directory, directory.read())
+            run = apply_requests(directory, directory.read())
             if not isinstance(run.state, Queued) or run.id != candidate.id:
                 self._unfinished.put(run)
                 return
@@ -284,25 +291,7 @@ class Scheduler:
             return
         with lock:
             run = directory.read()
-            self._unfinished.put(self._apply_requests(directory, run) if isinstance(run.state, Queued) else run)
-
-    def _apply_requests(self, directory: RunDirectory, run: Run) -> Run:
-        """Applies requests that were written while the lock was busy; the run is queued, and we hold its lock."""
-        requests, offset = directory.requests_after(run.requests_offset)
-        if offset == run.requests_offset:
-            return run
-        run = replace(run, requests_offset=offset)
-        for request in requests:
-            match request:
-                case StopRequest(by=by, reason=reason, cause=kind):
-                    return _stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
-                case EditRequest():
-                    run = apply_edit(run, request)
-                    directory.append_event("edited", str(request), time=time.time())
-                case TimeboxRequest():
-                    run = with_timebox(run, request)
-        directory.write(run, durable=True)
-        return run
+            self._unfinished.put(apply_requests(directory, run) if isinstance(run.state, Queued) else run)
 
     def _end_unstarted(self, run: Run, reason: str) -> None:
         directory = self._unfinished.directory(run.id)
@@ -312,12 +301,32 @@ class Scheduler:
         with lock:
             run = directory.read()
             if isinstance(run.state, Queued):
-                run = _stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
+                run = stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
 
 
-def _stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause) -> Run:
-    end = Ended(at=time.time(), status=Status.STOPPED, reason=reason, cause=cause)
+def apply_requests(directory: RunDirectory, run: Run) -> Run:
+    """Applies requests that were written while the lock was busy; the run is queued, and the caller holds its lock."""
+    requests, offset = directory.requests_after(run.requests_offset)
+    if offset == run.requests_offset:
+        return run
+    run = replace(run, requests_offset=offset)
+    for request in requests:
+        match request:
+            case StopRequest(by=by, reason=reason, cause=kind):
+                return stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
+            case EditRequest():
+                run = apply_edit(run, request)
+                directory.append_event("edited", str(request), time=time.time())
+            case TimeboxRequest():
+                run = with_timebox(run, request)
+    directory.write(run, durable=True)
+    return run
+
+
+def stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause, status: Status = Status.STOPPED) -> Run:
+    """Ends a queued run that will never start; the caller may write its record."""
+    end = Ended(at=time.time(), status=status, reason=reason, cause=cause)
     run = run.to(end)
     directory.write(run, durable=True)
     directory.append_event("ended", reason, time=end.at, status=end.status)
@@ -325,7 +334,7 @@ def _stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause) -
     return run
 
 
-def _backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
+def backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
     state = run.state
     if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
         return ()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
+from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ENDED
 from backprop_tui.engine.capacity import Capacity
@@ -27,6 +29,9 @@ from backprop_tui.processes.tree import children
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from backprop_tui.engine.slurm_queue import SlurmQueue
 
 REAP_DELAY_SECONDS = 2.0
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
@@ -55,9 +60,12 @@ class OrphanReaper:
                 del self._dead_since[pid]
 
 
-def write_governor(home: Home, result: PassResult, time: float) -> None:
+def write_governor(
+    home: Home, result: PassResult, time: float, slurm_holds: Mapping[str, Sequence[HoldReason]] = {}
+) -> None:
     """Writes what the last pass decided; raises StorageFailed if the disk is full, and the previous file stays."""
     state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
+    held = {run_id: hold.reasons for run_id, hold in result.holds.items()} | dict(slurm_holds)
     content = {
         "time": iso(time),
         "pid": os.getpid(),
@@ -70,7 +78,7 @@ def write_governor(home: Home, result: PassResult, time: float) -> None:
         "active": state.active,
         "waiting": state.waiting,
         "queue_held": state.queue_held,
-        "held": {run_id: [asdict(reason) for reason in hold.reasons] for run_id, hold in result.holds.items()},
+        "held": {run_id: [asdict(reason) for reason in reasons] for run_id, reasons in held.items()},
         "places": result.queue_positions,
     }
     write_atomically(home.governor, dump(content), durable=False)
@@ -80,9 +88,17 @@ class Supervisor:
     """Waits for changes and runs the scheduler; everything that blocks happens in threads."""
 
     def __init__(
-        self, home: Home, capacity: Capacity, scheduler: Scheduler, guard: Guard, sampler: SamplerKeeper, bell: Bell
+        self,
+        home: Home,
+        config_path: str,
+        capacity: Capacity,
+        scheduler: Scheduler,
+        guard: Guard,
+        sampler: SamplerKeeper,
+        bell: Bell,
     ) -> None:
         self._home = home
+        self._config_path = config_path
         self._capacity = capacity
         self._scheduler = scheduler
         self._guard = guard
@@ -93,6 +109,8 @@ class Supervisor:
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
         self._runs: list[Run] = []
         self._indexed: dict[str, Run] = {}
+        self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
+        self._slurm_wake = asyncio.Event()
         self._explain_at = 0.0
 
     async def supervise(self, first_pass: PassResult | None) -> None:
@@ -107,6 +125,7 @@ class Supervisor:
                 tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
                 tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
+                tasks.create_task(self._keep_slurm_queue())
         finally:
             loop.remove_reader(self._bell.descriptor)
 
@@ -115,11 +134,29 @@ class Supervisor:
         while True:
             self._wake.clear()
             await self._run_pass()
-            idle_since = None if self._runs else idle_since or time.monotonic()
+            idle_since = None if self._has_work() else idle_since or time.monotonic()
             if idle_since is not None and time.monotonic() - idle_since >= LINGER_SECONDS:
                 self._done.set()
                 return
             await _wait(self._wake, PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS)
+
+    def _has_work(self) -> bool:
+        return bool(self._runs) or (self._slurm.is_needed if self._slurm is not None else self._scheduler.has_others)
+
+    async def _keep_slurm_queue(self) -> None:
+        """Looks after the Slurm runs, in a thread of its own: an answer of the cluster may take half a minute."""
+        while not self._done.is_set():
+            self._slurm_wake.clear()
+            if self._slurm is None and self._scheduler.has_others:
+                from backprop_tui.engine.slurm_queue import SlurmQueue
+
+                self._slurm = SlurmQueue(home=self._home, config_path=self._config_path)
+            if self._slurm is not None:
+                try:
+                    await asyncio.to_thread(self._slurm.run_pass)
+                except BackpropError as error:
+                    note(str(error))
+            await _wait(self._slurm_wake, PASS_SECONDS)
 
     async def _run_pass(self) -> None:
         explain = time.monotonic() >= self._explain_at
@@ -128,7 +165,8 @@ class Supervisor:
             self._apply(result)
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
-                await asyncio.to_thread(write_governor, self._home, result, time.time())
+                slurm_holds = {} if self._slurm is None else self._slurm.holds
+                await asyncio.to_thread(write_governor, self._home, result, time.time(), slurm_holds)
         except BackpropError as error:
             # A full disk or a broken record only delays the queue: the next pass tries again.
             note(str(error))
@@ -167,17 +205,19 @@ class Supervisor:
     def _on_bell(self) -> None:
         self._bell.drain()
         self._wake.set()
+        self._slurm_wake.set()
 
     def _check_seconds(self) -> float:
         return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
     def _check_sampler_and_guard(self) -> None:
-        self._sampler.ensure(self._runs)
+        if self._runs or self._slurm is None:  # a login node that only submits jobs measures nothing
+            self._sampler.ensure(self._runs)
         self._guard.check(self._runs)
 
     def _index(self) -> None:
         """Indexes what changed. A run that has ended and is still marked is tried again."""
-        runs = self._runs
+        runs = self._runs if self._slurm is None else [*self._runs, *self._slurm.runs]
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)

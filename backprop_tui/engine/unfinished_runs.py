@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import LOCAL, Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
@@ -29,10 +29,12 @@ class LoadedRun:
 
 
 class UnfinishedRuns:
-    """The runs that have a marker in `active/` and belong to this host."""
+    """The runs of one launcher that have a marker in `active/` and belong to this host."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, launcher: str = LOCAL) -> None:
         self._home = home
+        self._launcher = launcher
+        self._other: dict[str, Signature] = {}
         self._loaded: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
@@ -44,6 +46,7 @@ class UnfinishedRuns:
         except FileNotFoundError:
             run_ids = []  # a dry run before the first run was queued
         self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
+        self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         for run_id in run_ids:
             self._load(run_id)
 
@@ -54,15 +57,22 @@ class UnfinishedRuns:
             return
         loaded = self._loaded.get(run_id)
         is_unchanged = loaded is not None and loaded.signature == signature
-        if is_unchanged or self._broken.get(run_id) == signature:
+        if is_unchanged or signature in (self._broken.get(run_id), self._other.get(run_id)):
             return
         self._loaded.pop(run_id, None)
         self._broken[run_id] = signature
         with self.skipping(run_id):
             run = self.directory(run_id).read()
             del self._broken[run_id]
-            if belongs_here(self._home, run):
+            if run.spec.launcher != self._launcher:
+                self._other[run_id] = signature
+            elif belongs_here(self._home, run):
                 self._loaded[run_id] = LoadedRun(run, signature)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there are runs of another launcher."""
+        return bool(self._other)
 
     @contextmanager
     def skipping(self, run_id: str) -> Iterator[None]:

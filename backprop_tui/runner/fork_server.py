@@ -69,7 +69,7 @@ def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bo
     pid = os.fork()
     if pid == 0:
         requests.close()
-        _become_guardian_and_exit(
+        become_guardian_and_exit(
             Assignment(lock_descriptor=descriptors[0], supervisor=supervisor, **json.loads(message))
         )
     os.close(descriptors[0])
@@ -84,7 +84,7 @@ def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bo
     return True
 
 
-def _become_guardian_and_exit(assignment: Assignment) -> None:
+def become_guardian_and_exit(assignment: Assignment) -> None:
     """Runs the guardian in this forked process; never returns."""
     code = 70
     try:

@@ -7,7 +7,7 @@ import re
 import time
 
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import SLURM, Run
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.processes.linux import boot_id
@@ -39,6 +39,8 @@ def belongs_here(home: Home, run: Run) -> bool:
     """
     if run.host == home.host:
         return True
+    if run.spec.launcher == SLURM:
+        return _submits(home, run.host if run.job is None else run.job.host)
     if run.status not in ACTIVE or run.attempt.boot_id != boot_id():
         return False
     if is_locked(Home(home.root, run.host).supervisor_lock):
@@ -48,6 +50,16 @@ def belongs_here(home: Home, run: Run) -> bool:
     if script is not None and is_alive(Identity(script[1], script[2])):
         return True
     return not is_locked(directory.script_lock)  # held by a script in another container: its process is not seen here
+
+
+def _submits(home: Home, host: str) -> bool:
+    """Whether this machine looks after the Slurm jobs that `host` submitted: its own, and those of a silent one."""
+    if host == home.host:
+        return True
+    try:
+        return time.time() - os.stat(Home(home.root, host).governor).st_mtime > SILENT_SECONDS
+    except FileNotFoundError:
+        return True
 
 
 def seen_at(home: Home, run: Run) -> float:

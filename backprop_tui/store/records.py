@@ -43,7 +43,7 @@ REQUEST_TAGS: dict[type[Request], str] = {
 }
 
 # Fields of Run that the public form leaves out or shows in another way; a new field is public unless it is listed here.
-_PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset")
+_PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset", "job")
 # The fields of a spec and of an attempt that the public form shows; "record" has the others.
 _PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
 _PUBLIC_ATTEMPT = [

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.requests import Request
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
+from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
-from backprop_tui.store.files import append_line, dump, read_bytes, read_object, storage, write_atomically
+from backprop_tui.store.files import append_line, dump, read_bytes, read_object, storage, sync_folder, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
@@ -46,11 +46,47 @@ class RunDirectory:
         """Takes the right to write the record; None if another process has it. Raises: FileNotFoundError."""
         return try_lock(self.lock_path)
 
+    def claim(self, attempt: int, holder: JsonObject) -> bool:
+        """Takes the right to start or to end an attempt that was handed to Slurm; False if it was taken before.
+
+        A hard link is made only once on any file system, also where locks reach no other machine.
+        """
+        path = self._claim_path(attempt)
+        draft = f"{path}.{os.getpid()}.{os.uname().nodename}"
+        with storage(path):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            write_atomically(draft, dump(holder), durable=True)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return os.stat(draft).st_nlink == 2  # the answer to a link that was made got lost
+            finally:
+                os.unlink(draft)
+            sync_folder(os.path.dirname(path))
+        return True
+
+    def claimed(self, attempt: int) -> JsonObject | None:
+        """Who has the claim of an attempt; None if nobody has."""
+        return read_object(self._claim_path(attempt))
+
+    def _claim_path(self, attempt: int) -> str:
+        return f"{self.path}/claims/{attempt}"
+
     def read(self) -> Run:
         source = read_object(self.record_path)
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
-        return decode_run(self.record_path, source)
+        run = decode_run(self.record_path, source)
+        return run if run.submitted_job is None else self._with_edits(run)
+
+    def _with_edits(self, run: Run) -> Run:
+        """A run that waits in Slurm's queue, as it will start: its job makes the edits that were requested since."""
+        for request in self.requests_after(run.requests_offset)[0]:
+            if isinstance(request, EditRequest):
+                run = apply_edit(run, request)
+            elif isinstance(request, TimeboxRequest):
+                run = with_timebox(run, request)
+        return run
 
     def write(self, run: Run, *, durable: bool) -> None:
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)

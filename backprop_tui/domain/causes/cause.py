@@ -10,6 +10,7 @@ from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.requests import BY_RAM
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.slurm import SlurmEnd
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.word_set import word_set
 
@@ -94,10 +95,12 @@ PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended",
 DEPENDENCY = "dependency"
 
 # Ends that are neither the script's nor a person's: a run with retries or slices continues after them.
-INTERRUPTIONS = frozenset({SESSION_ENDED, MACHINE_RESTARTED})
+INTERRUPTIONS = frozenset(
+    {SESSION_ENDED, MACHINE_RESTARTED, SlurmEnd.TIME_LIMIT, SlurmEnd.PREEMPTED, SlurmEnd.NODE_FAILED}
+)
 
 # Ends that a person asked for: there is nothing to investigate.
-REQUESTED_ENDS = frozenset({PERSON})
+REQUESTED_ENDS = frozenset({PERSON, SlurmEnd.CANCELLED})
 
 RESUME = "resume starts it again, from its newest checkpoint if it saved one"
 _ADVICE = {
@@ -108,6 +111,11 @@ _ADVICE = {
     "overheated": "let the GPU cool and check its fans; --gpu-max-temp sets the limit, on_overheat the action",
     "memory_limit": "use a smaller batch, or raise --gpu-memory-limit",
     "nan_loss": NAN_ADVICE,
+    SlurmEnd.CANCELLED: RESUME,
+    SlurmEnd.TIME_LIMIT: "give it less with -m, or a partition with a longer limit; --retries or --until continue it",
+    SlurmEnd.PREEMPTED: "--retries N submits it again; resume does so by hand",
+    SlurmEnd.NODE_FAILED: "--retries N submits it again; resume does so by hand",
+    SlurmEnd.OUT_OF_MEMORY: "ask for more memory with --slurm-memory-gb, or use less",
     "gpu_lost": "see nvidia-smi and dmesg (NVRM: Xid); resume on another GPU (--gpu-ids)",
 }
 _KINDS_BY_REQUESTER = {"person": PERSON, "session": SESSION_ENDED, BY_RAM: "memory_limit"}

@@ -18,6 +18,7 @@ class Check(StrEnum):
     HOST = "host"  # it belongs to a machine that has not been seen for minutes
     QUEUE_HELD = "queue_held"
     DEPENDENCY = "dependency"
+    SLURM = "slurm"  # its job waits in the queue of the cluster
     PROBE = "probe"
     GPU_COUNT = "gpu_count"
     GPU_HEALTH = "gpu_health"

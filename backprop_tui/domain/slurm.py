@@ -1,0 +1,208 @@
+"""A run on a Slurm cluster: what its job asks for, which job carries an attempt, and what Slurm says about a job.
+
+Source: squeue(1), sbatch(1) and scontrol(1) of Slurm 22.05.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+MARGIN_SECONDS = 300.0  # Slurm looks at time limits every 30 s and ends a job later still: ours come first
+KILL_SECONDS = 5.0
+_NAME_LENGTH = 40
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmOptions:
+    """What the job of a run asks for, as sbatch takes it; None: what the site gives by default.
+
+    `gres` is the kind of GPU, such as "gpu:a100", or a whole request such as "gpu:a100:2,nvme". `extra` are more
+    options of sbatch, which come last and override the others.
+    """
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    gres: str | None = None
+    cpus: int | None = None
+    memory_gb: float | None = None
+    extra: tuple[str, ...] = ()
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmJob:
+    """The job that carries attempt `attempt`, submitted from the machine `host`; `id` is None until sbatch answers."""
+
+    host: str
+    attempt: int
+    submitted_at: float
+    id: str | None = None
+
+
+def job_name(run_id: str, run_name: str, attempt: int) -> str:
+    """The name of a job, as squeue shows it; it ends with the run and attempt, which no other job has."""
+    readable = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", run_name)[:_NAME_LENGTH]
+    return f"{readable}-{run_id}-{attempt}"
+
+
+def job_options(options: SlurmOptions, *, gpus: int | None, limit_seconds: float | None) -> list[str]:
+    """The options of sbatch for the resources and the time limit of a job; `limit_seconds` None is the partition's."""
+    words = [
+        f"--{name}={value}"
+        for name, value in (
+            ("partition", options.partition),
+            ("account", options.account),
+            ("qos", options.qos),
+            ("constraint", options.constraint),
+            ("cpus-per-task", options.cpus),
+            ("mem", None if options.memory_gb is None else f"{math.ceil(options.memory_gb * 1024)}M"),
+            ("gres", _gres(options.gres, gpus)),
+            ("time", None if limit_seconds is None else math.ceil(limit_seconds / 60)),
+        )
+        if value is not None
+    ]
+    return [*words, *options.extra]
+
+
+def _gres(kind: str | None, gpus: int | None) -> str | None:
+    """`gpu:2`; with a kind `gpu:a100:2`. A request with a number of its own is kept unless a run asks for GPUs."""
+    if not gpus:
+        return None if gpus == 0 else kind
+    base = re.sub(r":\d+$", "", kind) if kind is not None and "," not in kind else "gpu"
+    return f"{base}:{gpus}"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """A job as squeue or scontrol shows it; times are as Slurm prints them, None if it names none."""
+
+    id: str
+    state: str
+    reason: str | None = None
+    node: str | None = None
+    start: str | None = None
+    name: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Slurm has ended the job, or is about to remove what is left of it."""
+        return self.state not in _LIVING
+
+
+_LIVING = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "RESIZING", "SIGNALING", "STOPPED"})
+
+QUEUE_FORMAT = "%i|%T|%r|%N|%S|%j"
+
+
+def parse_queue(text: str) -> dict[str, JobReport]:
+    """The jobs in the output of `squeue -h -o QUEUE_FORMAT`, by id; lines of another form are left out."""
+    jobs: dict[str, JobReport] = {}
+    for line in text.splitlines():
+        fields = line.split("|", QUEUE_FORMAT.count("|"))
+        if len(fields) == QUEUE_FORMAT.count("|") + 1:
+            id_, state, reason, node, start, name = (field.strip() for field in fields)
+            jobs[id_] = JobReport(
+                id=id_, state=state, reason=_known(reason), node=_known(node), start=_known(start), name=name
+            )
+    return jobs
+
+
+def parse_job(text: str) -> JobReport | None:
+    """The job in the output of `scontrol show job -o ID`; None if it has none."""
+    fields = dict(re.findall(r"(\w+)=(\S*)", text))
+    if "JobId" not in fields or "JobState" not in fields:
+        return None
+    return JobReport(
+        id=fields["JobId"],
+        state=fields["JobState"],
+        reason=_known(fields.get("Reason", "")),
+        node=_known(fields.get("NodeList", "")),
+        start=_known(fields.get("StartTime", "")),
+        name=fields.get("JobName", ""),
+    )
+
+
+def _known(value: str) -> str | None:
+    return None if value in ("", "None", "(null)", "N/A", "Unknown") else value
+
+
+# Why a job waits: https://slurm.schedmd.com/job_reason_codes.html
+_REASONS = {
+    "Resources": "for free nodes",
+    "Priority": "behind jobs of higher priority",
+    "Dependency": "for another job",
+    "DependencyNeverSatisfied": "for a job that ended in another way than asked for",
+    "BeginTime": "until its begin time",
+    "JobHeldUser": "held by its user (scontrol release)",
+    "JobHeldAdmin": "held by the administrator",
+    "Licenses": "for a license",
+    "Reservation": "for its reservation",
+    "PartitionDown": "for its partition, which is down",
+    "PartitionInactive": "for its partition, which is inactive",
+    "PartitionNodeLimit": "it asks for more nodes than its partition allows",
+    "PartitionTimeLimit": "its time limit is longer than its partition allows",
+    "ReqNodeNotAvail": "for a node that is down or reserved",
+    "NodeDown": "for a node that is down",
+    "BadConstraints": "no node meets its constraints",
+    "AssocGrpGRES": "the account uses all GPUs it may",
+    "QOSMaxJobsPerUserLimit": "you run as many jobs as the QOS allows",
+    "AssocMaxJobsLimit": "the account runs as many jobs as it may",
+    "JobLaunchFailure": "its start failed; Slurm tries again",
+}
+
+
+def waiting_words(report: JobReport) -> str:
+    """Why Slurm lets a job wait and when it expects to start it: `Slurm: for free nodes; starts about 14:05`."""
+    reason = report.reason or ""
+    words = _REASONS.get(reason) or _family(reason) or (f"it says {reason}" if reason else "not looked at yet")
+    return f"Slurm: {words}"
+
+
+def _family(reason: str) -> str | None:
+    """Limits have a hundred names: QOSMaxCpuPerUserLimit, AssocGrpMemLimit."""
+    match = re.match(r"(QOS|Assoc)\w*(?:Limit|Min|Max|Grp)", reason)
+    return (
+        None if match is None else f"a limit of the {'QOS' if match[1] == 'QOS' else 'account'} is reached ({reason})"
+    )
+
+
+class SlurmEnd(StrEnum):
+    """How Slurm ended a job from outside: kinds of causes."""
+
+    CANCELLED = "slurm_cancelled"
+    TIME_LIMIT = "slurm_time_limit"
+    PREEMPTED = "slurm_preempted"
+    NODE_FAILED = "slurm_node_failed"
+    OUT_OF_MEMORY = "host_oom"
+
+
+_ENDS = {
+    "CANCELLED": SlurmEnd.CANCELLED,
+    "TIMEOUT": SlurmEnd.TIME_LIMIT,
+    "DEADLINE": SlurmEnd.TIME_LIMIT,
+    "PREEMPTED": SlurmEnd.PREEMPTED,
+    "NODE_FAIL": SlurmEnd.NODE_FAILED,
+    "BOOT_FAIL": SlurmEnd.NODE_FAILED,
+    "OUT_OF_MEMORY": SlurmEnd.OUT_OF_MEMORY,
+}
+_END_WORDS = {
+    SlurmEnd.CANCELLED: "cancelled in Slurm (scancel)",
+    SlurmEnd.TIME_LIMIT: "reached the time limit of its Slurm job",
+    SlurmEnd.PREEMPTED: "preempted by another Slurm job",
+    SlurmEnd.NODE_FAILED: "its node failed",
+    SlurmEnd.OUT_OF_MEMORY: "killed by Slurm for using more memory than its job has",
+}
+
+
+def end_of(report: JobReport | None) -> SlurmEnd | None:
+    """How Slurm ended the job; None if it did not, or does not say."""
+    return None if report is None else _ENDS.get(report.state)
+
+
+def end_words(end: SlurmEnd) -> str:
+    return _END_WORDS[end]

@@ -1,0 +1,341 @@
+"""The runs that Slurm starts: submits their jobs, reads what Slurm says about them, and records what it ended.
+
+A run's record passes from hand to hand. While the run waits unsubmitted, the holder of its lock writes it, as for a
+local run. The job is submitted held; it is released when its id is in the record. From then on only the process that
+has the claim of the attempt (`RunDirectory.claim`) writes the record: the job on its node, which then starts the
+script, or whoever cancels it before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import field, replace
+
+from backprop_tui.domain.causes.cause import (
+    build_cause,
+    cause_of_stop,
+    cause_of_unknown_end,
+    cause_of_unmet_dependency,
+)
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import is_sliced
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words, job_name, waiting_words
+from backprop_tui.domain.status import Status
+from backprop_tui.engine.scheduler import (
+    UnmetDependency,
+    apply_requests,
+    backoff,
+    pending_dependencies,
+    record_loss,
+    stop_queued,
+)
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
+from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.processes.detached_log import note
+from backprop_tui.store.files import read_bytes
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
+
+POLL_SECONDS = 5.0  # login nodes are shared: all jobs are asked for in one call, and no more often
+MAX_POLL_SECONDS = 60.0  # while the controller does not answer
+SUBMISSIONS = 50  # in one pass, so that a sweep of thousands keeps nothing else waiting
+SILENT_SECONDS = 10.0  # a guardian that wrote nothing this long after its job has ended is gone with it
+LOG_BYTES = 2000  # of the job's own log, shown when it ended before it began the run
+
+
+@lazy_dataclass(slots=True)
+class Silence:
+    """What the live record of a run without a job looked like, and since when it has not changed (monotonic)."""
+
+    signature: Signature | None
+    since: float
+
+
+@lazy_dataclass(slots=True)
+class SlurmQueue:
+    """Looks after all Slurm runs of this host; `holds` are the reasons why runs wait, by run id."""
+
+    home: Home
+    config_path: str
+    holds: dict[str, tuple[HoldReason, ...]] = field(default_factory=dict)
+    reports: dict[str, JobReport] = field(default_factory=dict)  # by job id, as of the last answer of squeue
+    runs: list[Run] = field(default_factory=list)  # all marked ones, as of the last pass
+    is_needed: bool = True  # whether a process has to go on for them, as of the last pass
+    _unfinished: UnfinishedRuns | None = None
+    _silences: dict[str, Silence] = field(default_factory=dict)
+    _asked_at: float = -MAX_POLL_SECONDS
+    _answered_at: float | None = None
+    _failures: int = 0
+
+    @property
+    def unfinished(self) -> UnfinishedRuns:
+        if self._unfinished is None:
+            self._unfinished = UnfinishedRuns(self.home, SLURM)
+        return self._unfinished
+
+    def run_pass(self) -> None:
+        """Takes one step for every run. An error of Slurm or of one run delays only what it concerns."""
+        self.unfinished.refresh()
+        if runs := self.unfinished.runs():
+            self._poll(time.monotonic())
+            self._advance(runs)
+        self.runs = self.unfinished.runs()
+        waiting = {run.id for run in self.runs if run.status is Status.QUEUED}
+        self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
+        self.is_needed = any(map(self._needs_process, self.runs))
+
+    def _needs_process(self, run: Run) -> bool:
+        """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.
+
+        A job that runs needs nobody: its guardian writes its end, and the next command adds it to the index.
+        """
+        is_active = run.status in (Status.STARTING, Status.RUNNING)
+        return not is_active or bool(run.spec.retries) or is_sliced(run.spec) or not self._is_alive(run)
+
+    def _advance(self, runs: list[Run]) -> None:
+        is_held, submissions = os.path.exists(self.home.queue_held), 0
+        for run in sort_queue(run for run in runs if run.status is Status.QUEUED):
+            with self.unfinished.skipping(run.id):
+                if run.submitted_job is not None:
+                    self._check_submitted(run, run.submitted_job)
+                elif is_held:
+                    self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
+                elif self._answered_at is not None and submissions < SUBMISSIONS:
+                    submissions += self._submit_if_ready(run)
+        for run in runs:
+            if run.status in (Status.STARTING, Status.RUNNING):
+                with self.unfinished.skipping(run.id):
+                    self._check_active(run)
+
+    def submit(self, run_id: str) -> None:
+        """Submits one waiting run now, for a job that ends with another attempt to come."""
+        self._poll(time.monotonic())
+        self._submit_if_ready(self.unfinished.directory(run_id).read())
+
+    # Waiting, not submitted
+
+    def _submit_if_ready(self, run: Run) -> bool:
+        """Submits the run unless it waits for something here; returns whether sbatch was called."""
+        directory = self.unfinished.directory(run.id)
+        lock = try_lock_run(directory)
+        if lock is None:
+            return False
+        with lock:
+            run = apply_requests(directory, directory.read())
+            self.unfinished.put(run)
+            if not isinstance(run.state, Queued) or run.submitted_job is not None:
+                return False
+            awaited = pending_dependencies(run, self.unfinished)
+            if isinstance(awaited, UnmetDependency):
+                self._end(directory, run, awaited.reason, cause_of_unmet_dependency(awaited.reason))
+                return False
+            after = self._job_dependencies(run)
+            waiting = backoff(run, time.time())
+            if len(after) < len(awaited):
+                waiting += tuple(
+                    HoldReason(check=Check.DEPENDENCY, figure=other.status, message=f"after {other.name}")
+                    for other in awaited
+                )
+            if waiting:
+                self.holds[run.id] = waiting
+                return False
+            return self._submit(directory, run, after)
+
+    def _job_dependencies(self, run: Run) -> list[str]:
+        """What Slurm can wait for itself: jobs of runs that have one job only, since it knows nothing of attempts."""
+        after = []
+        for dependency in run.spec.after:
+            other = self.unfinished.find(dependency.run)
+            job = None if other is None else other.job
+            if other is None or job is None or job.id is None or other.status not in (Status.QUEUED, Status.RUNNING):
+                continue
+            if not other.spec.retries and not is_sliced(other.spec):
+                after.append(f"{'afterany' if dependency.any_end else 'afterok'}:{job.id}")
+        return after
+
+    def _submit(self, directory: RunDirectory, run: Run, after: list[str]) -> bool:
+        """Submits the job, records its id, then lets it start; killed in between, the next pass continues there."""
+        slurm = Slurm(environment=directory.read_environment())
+        known = self._find_job(slurm, run)
+        try:
+            job_id = known or slurm.submit(run, directory.path, self.home, self.config_path, after=after)
+            job = SlurmJob(host=self.home.host, attempt=len(run.attempts) + 1, submitted_at=time.time(), id=job_id)
+            run = replace(run, job=job)
+            directory.write(run, durable=True)
+            self.unfinished.put(run)
+            slurm.release(job_id)
+            directory.append_event("submitted", f"Slurm job {job_id}", time=job.submitted_at, job=job_id)
+        except SlurmRefused as error:
+            advice = "change what it asks for with resume --slurm-..."
+            cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
+            self._end(directory, run, error.message, cause, Status.FAILED)
+            return True
+        except SlurmUnavailable as error:
+            self._hold(run, Check.SLURM, str(error))
+            return True
+        self._hold(run, Check.SLURM, "Slurm: submitted")
+        return True
+
+    def _find_job(self, slurm: Slurm, run: Run) -> str | None:
+        """The job that a process submitted for this attempt and died before it could record it."""
+        name = job_name(run.id, "", len(run.attempts) + 1)
+        return next((report.id for report in self.reports.values() if report.name.endswith(name)), None)
+
+    # Waiting for Slurm
+
+    def _check_submitted(self, run: Run, job: SlurmJob) -> None:
+        directory = self.unfinished.directory(run.id)
+        if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
+            self._end_submitted(run, job, "stopped by you before it started", None)
+            return
+        report = self.reports.get(job.id or "")
+        if report is not None:
+            self._report(run, job, report)
+        elif self._answered_at is not None and time.time() - job.submitted_at > time.monotonic() - self._answered_at:
+            self._explain_vanished(run, job, directory)
+
+    def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
+        if report.reason == "JobHeldUser" and not self._was_released(run, report.id):
+            directory = self.unfinished.directory(run.id)
+            Slurm(environment=directory.read_environment()).release(report.id)
+            directory.append_event("submitted", f"Slurm job {report.id}", time=job.submitted_at, job=report.id)
+        unmet = pending_dependencies(run, self.unfinished)
+        if isinstance(unmet, UnmetDependency):
+            self._end_submitted(run, job, unmet.reason, "dependency")
+            return
+        words = waiting_words(report) if report.state == "PENDING" else f"Slurm: starting on {report.node or 'a node'}"
+        start = report.start if report.state == "PENDING" else None
+        self._hold(run, Check.SLURM, words + (f"; starts about {start.replace('T', ' ')}" if start else ""))
+
+    def _was_released(self, run: Run, job_id: str) -> bool:
+        """Whether the event that follows the release was recorded: a user may hold a job of ours afterwards."""
+        return f'"job": "{job_id}"'.encode() in (read_bytes(self.unfinished.directory(run.id).events_path) or b"")
+
+    def _explain_vanished(self, run: Run, job: SlurmJob, directory: RunDirectory) -> None:
+        """Ends a run whose job left the queue without starting it."""
+        report = Slurm(environment=_environment(directory)).job(job.id or "")
+        if report is not None and not report.is_over:
+            return
+        end = end_of(report)
+        if end is not None:
+            self._end_submitted(run, job, f"{end_words(end)} before it started", end)
+            return
+        tail = (read_bytes(f"{directory.path}/slurm-{job.attempt}.log") or b"")[-LOG_BYTES:].decode(errors="replace")
+        last = next((line for line in reversed(tail.splitlines()) if line.strip()), "nothing in its log")
+        self._end_submitted(run, job, f"Slurm job {job.id} ended before it began the run: {last}", None, Status.FAILED)
+
+    def _end_submitted(
+        self, run: Run, job: SlurmJob, reason: str, kind: str | None, status: Status = Status.STOPPED
+    ) -> None:
+        """Ends a run whose job has not begun it, unless the job is faster; then the guardian decides."""
+        directory = self.unfinished.directory(run.id)
+        if not directory.claim(job.attempt, {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}):
+            return
+        lock = try_lock_run(directory)
+        if lock is None:
+            return
+        with lock:
+            _cancel(directory, job)
+            by = "person" if kind is None and status is Status.STOPPED else "slurm"
+            cause = cause_of_stop(by=by, reason=reason, kind=kind)
+            self._end(directory, run, reason, cause, status)
+
+    # Active
+
+    def _check_active(self, run: Run) -> None:
+        """Records the end of a run whose job is over and whose guardian wrote nothing more: both are gone."""
+        if self._is_alive(run) or self._answered_at is None:
+            self._silences.pop(run.id, None)
+            return
+        directory, now = self.unfinished.directory(run.id), time.monotonic()
+        signature = signature_of(directory.live_path)
+        silence = self._silences.get(run.id)
+        if silence is None or silence.signature != signature:
+            self._silences[run.id] = Silence(signature, now)
+            return
+        if now - silence.since < SILENT_SECONDS:
+            return
+        lock = try_lock_run(directory)
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            if run.status in (Status.STARTING, Status.RUNNING):
+                run = record_job_loss(directory, run, self._job_of(directory, run))
+            self.unfinished.put(run)
+
+    def _job_of(self, directory: RunDirectory, run: Run) -> JobReport | None:
+        job_id = None if run.job is None else run.job.id
+        return None if job_id is None else Slurm(environment=_environment(directory)).job(job_id)
+
+    def _is_alive(self, run: Run) -> bool:
+        report = self.reports.get((run.job.id if run.job is not None else None) or "")
+        return report is not None and not report.is_over and report.state != "PENDING"
+
+    # Slurm
+
+    def _poll(self, now: float) -> None:
+        """Asks for all jobs, unless they were asked for in the last seconds; less often while nobody answers."""
+        wait = min(POLL_SECONDS * 2**self._failures, MAX_POLL_SECONDS)
+        if now - self._asked_at < wait:
+            return
+        self._asked_at = now
+        try:
+            self.reports = Slurm(environment=os.environ).queue()
+        except BackpropError as error:
+            if self._failures == 0:
+                note(str(error))
+            self._failures = min(self._failures + 1, 5)
+            return
+        self._answered_at, self._failures = now, 0
+
+    def _hold(self, run: Run, check: Check, message: str) -> None:
+        self.holds[run.id] = (HoldReason(check=check, message=message),)
+
+    def _end(
+        self, directory: RunDirectory, run: Run, reason: str, cause: Cause, status: Status = Status.STOPPED
+    ) -> None:
+        self.unfinished.put(stop_queued(directory, run, reason, cause, status))
+        self.holds.pop(run.id, None)
+
+
+def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
+    """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
+    end = end_of(report)
+    if end is None:
+        state = "" if report is None else f" ({report.state})"
+        reason = f"its Slurm job ended{state} and its guardian wrote no end"
+        return record_loss(directory, run, reason, cause_of_unknown_end)
+    status = Status.LOST if end is SlurmEnd.NODE_FAILED else Status.STOPPED
+    status = Status.FAILED if end is SlurmEnd.OUT_OF_MEMORY else status
+    return record_loss(
+        directory,
+        run,
+        end_words(end),
+        lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
+        status=status,
+    )
+
+
+def _cancel(directory: RunDirectory, job: SlurmJob) -> None:
+    """Removes a job that has nothing to do any more; if that fails it starts, sees that, and ends."""
+    try:
+        if job.id is not None:
+            Slurm(environment=_environment(directory)).cancel(job.id)
+    except BackpropError as error:
+        note(str(error))
+
+
+def _environment(directory: RunDirectory) -> dict[str, str]:
+    """The run's environment, which has the way to its cluster; this process's if it is gone."""
+    try:
+        return directory.read_environment()
+    except BackpropError:
+        return dict(os.environ)

@@ -1,0 +1,130 @@
+"""Slurm's command line, which is the whole interface to it: sbatch, squeue, scontrol and scancel."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from shutil import which
+
+from backprop_tui.domain.errors import SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.slurm import (
+    KILL_SECONDS,
+    MARGIN_SECONDS,
+    QUEUE_FORMAT,
+    JobReport,
+    job_name,
+    job_options,
+    parse_job,
+    parse_queue,
+)
+from backprop_tui.store.home import Home
+
+ANSWER_SECONDS = 30.0
+_PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "slurm_job.py")
+
+
+def is_installed(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether sbatch is on PATH."""
+    return which("sbatch", path=(os.environ if environment is None else environment).get("PATH")) is not None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Slurm:
+    """The commands, with the environment they run in: PATH, SLURM_CONF and the user's SBATCH_ variables."""
+
+    environment: Mapping[str, str]
+
+    def check(self, run: Run) -> None:
+        """Asks whether the run could ever start. Raises: SlurmRefused, with Slurm's words; SlurmUnavailable."""
+        self._call("sbatch", ["--test-only", *self._options(run)], script="#!/bin/sh\n")
+
+    def submit(self, run: Run, run_folder: str, home: Home, config_path: str, *, after: Sequence[str] = ()) -> str:
+        """Submits the job for the run's next attempt, held: it starts after `release`. Returns the job's id.
+
+        `after` are dependencies as sbatch takes them. Raises: SlurmRefused, SlurmUnavailable.
+        """
+        number = len(run.attempts) + 1
+        may_continue = bool(run.spec.retries) or is_sliced(run.spec)
+        words = [sys.executable, "-I", "-S", _PROGRAM, home.root, run.id, str(number), config_path]
+        options = [
+            *("--parsable", "--hold", f"--job-name={job_name(run.id, run.name, number)}", "--chdir=/"),
+            *(f"--output={run_folder}/slurm-{number}.log", "--open-mode=append", "--export=NIL"),
+            "--requeue" if may_continue else "--no-requeue",
+            *([f"--dependency={','.join(after)}"] if after else []),
+            *self._options(run),
+        ]
+        answer = self._call("sbatch", options, script=f"#!/bin/sh\nexec {shlex.join(words)}\n")
+        return answer.strip().partition(";")[0]
+
+    def release(self, job_id: str) -> None:
+        """Lets a job start that was submitted held; does nothing to one that was released."""
+        self._call("scontrol", ["release", job_id])
+
+    def queue(self) -> dict[str, JobReport]:
+        """All jobs of this user that have not left the queue, by id. Raises: SlurmUnavailable, SlurmRefused."""
+        return parse_queue(self._call("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
+
+    def job(self, job_id: str) -> JobReport | None:
+        """One job, for some minutes after its end too; None if Slurm has forgotten it. Raises: SlurmUnavailable."""
+        try:
+            return parse_job(self._call("scontrol", ["show", "job", "-o", job_id]))
+        except SlurmRefused:
+            return None
+
+    def cancel(self, job_id: str) -> None:
+        """Ends a job; does nothing to one that has ended. Raises: SlurmRefused, SlurmUnavailable."""
+        self._call("scancel", [job_id])
+
+    def signal(self, job_id: str, name: str) -> None:
+        """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.
+
+        Without --batch scancel reports success and reaches only the job's steps, of which there are none.
+        """
+        self._call("scancel", ["--batch", f"--signal={name}", job_id])
+
+    def set_time_limit(self, job_id: str, minutes: int) -> None:
+        self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={minutes}"])
+
+    def _options(self, run: Run) -> list[str]:
+        limit = timebox_seconds(run)
+        seconds = None if limit is None else limit + run.spec.stop.grace_seconds + KILL_SECONDS + MARGIN_SECONDS
+        return job_options(run.spec.slurm, gpus=run.spec.gpus, limit_seconds=seconds)
+
+    def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None) -> str:
+        import subprocess  # only where Slurm is used
+
+        try:
+            result = subprocess.run(
+                [which(program, path=self.environment.get("PATH")) or program, *arguments],
+                input=script if script is not None else "",
+                env={**self.environment, "LC_ALL": "C"},
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=ANSWER_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds") from error
+        except OSError as error:
+            hint = "log in to a machine of the cluster, or use --launcher local"
+            raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
+        if result.returncode == 0:
+            return result.stdout
+        raise _failure(program, result.stderr or result.stdout)
+
+
+_UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted", "timed out")
+
+
+def _failure(program: str, output: str) -> SlurmRefused | SlurmUnavailable:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    words = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines)
+    if any(sign in words for sign in _UNREACHABLE):
+        return SlurmUnavailable(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
+    return SlurmRefused(f"{program}: {words or 'failed without a message'}")

@@ -1,0 +1,307 @@
+"""A Slurm job on its node: claims the attempt, checks the node, starts the guardian, and stays until the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+from backprop_tui.domain.causes.cause import build_cause, cause_of_unmet_dependency
+from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed
+from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import begin_attempt
+from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.run import SLURM, Ended, Queued, Run
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
+from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
+from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.launchers.slurm import Slurm, is_installed
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.node.watch import NodeWatch
+from backprop_tui.processes.detached_log import note
+from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.processes.identity import Identity, identify, is_alive
+from backprop_tui.processes.linux import boot_id, rename_process
+from backprop_tui.runner.fork_server import become_guardian_and_exit
+from backprop_tui.runner.main import Assignment
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
+from backprop_tui.store.locks import Lock, wait_for_lock
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import signature_of
+
+TURN_SECONDS = 30.0  # a network file system may show a record that late
+LOCK_SECONDS = 60.0
+SILENT_SECONDS = 30.0  # an earlier start of this job on another node is gone when it wrote nothing this long
+TICK_SECONDS = 1.0
+STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD)
+_GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnvironment:
+    """What Slurm tells a job; `gpus` are the indices of its GPUs as nvidia-smi shows them, where Slurm names them."""
+
+    id: str
+    node: str
+    gpus: tuple[str, ...]
+    variables: Mapping[str, str]  # for the script
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        gpus = environment.get("SLURM_JOB_GPUS") or environment.get("CUDA_VISIBLE_DEVICES") or ""
+        return cls(
+            id=environment["SLURM_JOB_ID"],
+            node=environment.get("SLURMD_NODENAME") or os.uname().nodename,
+            gpus=tuple(filter(None, (index.strip() for index in gpus.split(",")))),
+            variables={
+                name: value for name, value in environment.items() if name.startswith("SLURM") or name in _GPU_VARIABLES
+            },
+        )
+
+
+class NoSupervisor(SupervisorProcess):
+    """The guardian on a node starts no supervisor: that would end with the job, and before that disturb the node."""
+
+    __slots__ = ()
+
+    def is_alive(self) -> bool:
+        return True
+
+    def ensure(self) -> None:
+        return
+
+
+class Job:
+    """Carries one run from the start of its Slurm job to the written end."""
+
+    def __init__(self, environment: JobEnvironment, root: str, run_id: str, config_path: str) -> None:
+        self._environment = environment
+        self._home = Home(root, environment.node)
+        self._run_id = run_id
+        self._config_path = config_path
+        self._directory = RunDirectory(self._home.run_folder(run_id))
+        self._unfinished = UnfinishedRuns(self._home, SLURM)
+        self._watch = NodeWatch(self._home, config_path)
+        self._guardian: int | None = None
+        self._is_ending = False
+
+    def carry(self) -> int:
+        """Runs the job; returns its exit code: 0 if the run completed, was timeboxed, or goes on in another job."""
+        rename_process("backprop-job")
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        os.umask(0o077)
+        self._home.prepare()
+        try:
+            if self._take_over():
+                self._guard()
+        finally:
+            self._watch.stop()
+        return self._conclude()
+
+    # The right to start the run
+
+    def _take_over(self) -> bool:
+        """Makes this job the one that carries the run; returns whether a guardian is running then."""
+        end = time.monotonic() + TURN_SECONDS
+        while True:
+            run = self._read()
+            job = run.submitted_job
+            if job is not None and job.id == self._environment.id:
+                return self._claim(job.attempt) and self._start()
+            if run.job is not None and run.job.id == self._environment.id and run.status in ACTIVE:
+                self._await_end_of_earlier(self._directory.claimed(run.attempt.number) or {})
+                return self._continue_earlier()
+            if run.status is not Status.QUEUED or time.monotonic() > end:
+                note(f"job {self._environment.id} has nothing to do: run {run.id} is {run.status}")
+                return False
+            time.sleep(0.2)
+
+    def _claim(self, attempt: int) -> bool:
+        """Claims an attempt; False if somebody else has it: another job, or who cancelled this one."""
+        identity = identify(os.getpid())
+        holder: JsonObject = {
+            "by": "job",
+            "job": self._environment.id,
+            "node": self._environment.node,
+            "boot_id": boot_id(),
+            "pid": os.getpid(),
+            "start_time": 0 if identity is None else identity.start_time,
+            "time": iso(time.time()),
+        }
+        if self._directory.claim(attempt, holder):
+            return True
+        earlier = self._directory.claimed(attempt) or {}
+        if earlier.get("job") != self._environment.id:
+            note(f"job {self._environment.id} starts nothing: attempt {attempt} was claimed by {earlier}")
+            return False
+        self._await_end_of_earlier(earlier)
+        return self._read().status is Status.QUEUED or self._continue_earlier()
+
+    def _await_end_of_earlier(self, holder: JsonObject) -> None:
+        """Waits until the earlier start of this same job is gone: Slurm may start a job again while it still runs."""
+        if holder.get("boot_id") == boot_id():
+            while is_alive(Identity(int(str(holder["pid"])), int(str(holder["start_time"])))):
+                time.sleep(TICK_SECONDS)
+            return
+        signature, since = signature_of(self._directory.live_path), time.monotonic()
+        while time.monotonic() - since < SILENT_SECONDS:
+            time.sleep(TICK_SECONDS)
+            if (current := signature_of(self._directory.live_path)) != signature:
+                signature, since = current, time.monotonic()
+
+    def _continue_earlier(self) -> bool:
+        """Continues after an earlier start of this job; returns whether a guardian is running then."""
+        with self._lock() as lock:
+            run = self._directory.read()
+            if run.status not in (Status.STARTING, Status.RUNNING):
+                return run.submitted_job is not None and self._start_locked(run, lock)
+            recovered = recover(self._directory, run) if run.attempt.boot_id == boot_id() else self._record_loss(run)
+            if recovered is None:
+                return self._launch(lock, adopting=True)
+            return isinstance(recovered.state, Queued) and self._start_locked(self._hand_over(recovered), lock)
+
+    def _record_loss(self, run: Run) -> Run:
+        return record_job_loss(self._directory, run, call_within(STATE_SECONDS, self._slurm_job))
+
+    def _hand_over(self, run: Run) -> Run:
+        """The queued run with this job as the one that carries its next attempt."""
+        attempt, host = len(run.attempts) + 1, self._home.host if run.job is None else run.job.host
+        job = SlurmJob(host=host, attempt=attempt, submitted_at=time.time(), id=self._environment.id)
+        run = replace(run, job=job)
+        self._directory.write(run, durable=True)
+        self._directory.claim(attempt, {"by": "job", "job": self._environment.id, "node": self._environment.node})
+        return run
+
+    # The start
+
+    def _start(self) -> bool:
+        with self._lock() as lock:
+            return self._start_locked(self._directory.read(), lock)
+
+    def _start_locked(self, run: Run, lock: Lock) -> bool:
+        """Starts the run, unless it was stopped meanwhile, its dependency failed, or the node is unfit for it."""
+        run = apply_requests(self._directory, run)
+        if not isinstance(run.state, Queued):
+            return False
+        unmet = pending_dependencies(run, self._unfinished)
+        if isinstance(unmet, UnmetDependency):
+            stop_queued(self._directory, run, unmet.reason, cause_of_unmet_dependency(unmet.reason))
+            return False
+        if run.state.not_before is not None:
+            time.sleep(max(0.0, run.state.not_before - time.time()))
+        gpus, problem = self._watch.check(run, self._environment.gpus)
+        if problem is not None:
+            self._refuse(run, problem)
+            return False
+        starting = replace(
+            begin_attempt(run, now=time.time(), boot_id=boot_id(), gpus=gpus, variables=self._environment.variables),
+            host=self._environment.node,
+        )
+        self._directory.write(starting, durable=True)
+        self._directory.append_event("admitted", self._place(), time=time.time())
+        return self._launch(lock, adopting=False)
+
+    def _place(self) -> str:
+        gpus = f", GPU {', '.join(self._environment.gpus)}" if self._environment.gpus else ""
+        return f"Slurm job {self._environment.id} on {self._environment.node}{gpus}"
+
+    def _refuse(self, run: Run, problem: str) -> None:
+        reason = f"refused on {self._environment.node}: {problem}"
+        advice = f"resume submits it again; --slurm-extra=--exclude={self._environment.node} avoids this node"
+        cause = build_cause("node_unfit", summary=reason, evidence=problem, advice=advice, retryable=True)
+        stop_queued(self._directory, run, reason, cause, Status.FAILED)
+
+    def _launch(self, lock: Lock, *, adopting: bool) -> bool:
+        """Forks the guardian, which inherits the run's lock."""
+        supervisor = NoSupervisor(home=self._home, config_path=self._config_path)
+        pid = os.fork()
+        if pid == 0:
+            become_guardian_and_exit(
+                Assignment(
+                    folder=self._directory.path,
+                    lock_descriptor=lock.descriptor,
+                    adopting=adopting,
+                    supervisor=supervisor,
+                )
+            )
+        self._guardian = pid
+        return True
+
+    # While it runs
+
+    def _guard(self) -> None:
+        """Until the guardian has written the end; a guardian that was killed is replaced."""
+        while self._guardian is not None:
+            received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
+            if received is not None and received.si_signo in (signal.SIGTERM, signal.SIGINT):
+                self._end_from_outside()
+            elif received is not None and received.si_signo == signal.SIGUSR1:
+                os.kill(self._guardian, signal.SIGUSR1)
+            if os.waitpid(self._guardian, os.WNOHANG)[0]:
+                self._guardian = None
+                if self._read().status in ACTIVE:
+                    self._continue_earlier()
+            else:
+                self._watch.look(self._directory)
+
+    def _end_from_outside(self) -> None:
+        """Stops the run with the reason that Slurm has; without one, as at the end of a session."""
+        if self._is_ending or self._guardian is None:
+            return  # scancel signals the batch script and every step, so it may come several times
+        self._is_ending = True
+        end = end_of(call_within(STATE_SECONDS, self._slurm_job))
+        try:
+            if end is not None:
+                request = StopRequest(by=SLURM, reason=end_words(end), cause=SlurmEnd(end).value)
+                self._directory.append_request(request)
+                return
+        except StorageFailed as error:
+            note(str(error))
+        os.kill(self._guardian, signal.SIGTERM)
+
+    def _slurm_job(self) -> JobReport | None:
+        return self._slurm().job(self._environment.id)
+
+    def _slurm(self) -> Slurm:
+        try:
+            captured = self._directory.read_environment()
+        except BackpropError:
+            captured = {}
+        return Slurm(environment={**captured, **os.environ, "PATH": captured.get("PATH") or os.defpath})
+
+    def _conclude(self) -> int:
+        run = self._read()
+        if isinstance(run.state, Queued):
+            self._submit_next(run)
+            return 0
+        if isinstance(run.state, Ended) and run.status not in (Status.COMPLETED, Status.TIMEBOXED):
+            return run.state.exit_code or 1
+        return 0
+
+    def _submit_next(self, run: Run) -> None:
+        """Submits the job of the next attempt from here, where the site allows that; else a supervisor does."""
+        if run.job is None or run.submitted_job is not None or not is_installed(self._slurm().environment):
+            return
+        queue = SlurmQueue(home=Home(self._home.root, run.job.host), config_path=self._config_path)
+        call_within(LOCK_SECONDS, partial(queue.submit, run.id))
+
+    def _lock(self) -> Lock:
+        lock = wait_for_lock(self._directory.lock_path, seconds=LOCK_SECONDS)
+        if lock is None:
+            raise SystemExit(f"{self._directory.lock_path}: held by another process")
+        return lock
+
+    def _read(self) -> Run:
+        try:
+            return self._directory.read()
+        except BrokenRecord as error:
+            raise SystemExit(f"backprop-tui: {error}") from error

@@ -1,0 +1,19 @@
+"""The program of a Slurm job: `python -I -S slurm_job.py ROOT RUN ATTEMPT CONFIG`, with the standard library alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Carries the run on this node; returns the exit code of the job."""
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from backprop_tui.node.job import Job, JobEnvironment
+
+    root, run_id, _attempt, config_path = arguments
+    return Job(JobEnvironment.of(os.environ), root, run_id, config_path).carry()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
