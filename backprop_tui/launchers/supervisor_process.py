@@ -23,6 +23,14 @@ _started: list[int] = []  # supervisors that are children of this process
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnd:
+    """Why a session ends; `cause` is a kind of cause, None for the usual one."""
+
+    reason: str
+    cause: str | None = None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorProcess:
     """The supervisor of a state directory; `config_path` is the user's config.toml, which may not exist."""
 
@@ -58,6 +66,10 @@ class SupervisorProcess:
         with lock:
             sign_lease(lock, STARTING)
             self._spawn(lock)
+
+    def session_end(self) -> SessionEnd:
+        """Why a guardian was told to end by SIGTERM."""
+        return SessionEnd(reason="the session or machine is ending")
 
     def ring(self) -> bool:
         """Wakes a living supervisor; False if there is none. See fifo(7): ENXIO means no reader."""

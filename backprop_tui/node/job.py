@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Self
 
 from backprop_tui.domain.causes.cause import build_cause, cause_of_unmet_dependency
-from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed
+from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
@@ -23,12 +22,12 @@ from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pendi
 from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import Slurm, is_installed
-from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity, identify, is_alive
-from backprop_tui.processes.linux import boot_id, rename_process
+from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
 from backprop_tui.runner.fork_server import become_guardian_and_exit
 from backprop_tui.runner.main import Assignment
 from backprop_tui.store.fields import JsonObject
@@ -42,7 +41,7 @@ LOCK_SECONDS = 60.0
 SILENT_SECONDS = 30.0  # an earlier start of this job on another node is gone when it wrote nothing this long
 TICK_SECONDS = 1.0
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
 _GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
 
 
@@ -68,16 +67,23 @@ class JobEnvironment:
         )
 
 
-class NoSupervisor(SupervisorProcess):
-    """The guardian on a node starts no supervisor: that would end with the job, and before that disturb the node."""
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSupervisor(SupervisorProcess):
+    """Stands in for the supervisor on a node: none is started there, since it would end with the job."""
 
-    __slots__ = ()
+    find_end: Callable[[], SlurmEnd | None]
 
     def is_alive(self) -> bool:
         return True
 
     def ensure(self) -> None:
         return
+
+    def session_end(self) -> SessionEnd:
+        end = call_within(STATE_SECONDS, self.find_end)
+        if end is None:
+            return SessionEnd(reason="its Slurm job is ending")
+        return SessionEnd(reason=end_words(end), cause=end.value)
 
 
 class Job:
@@ -92,7 +98,6 @@ class Job:
         self._unfinished = UnfinishedRuns(self._home, SLURM)
         self._watch = NodeWatch(self._home, config_path)
         self._guardian: int | None = None
-        self._is_ending = False
 
     def carry(self) -> int:
         """Runs the job; returns its exit code: 0 if the run completed, was timeboxed, or goes on in another job."""
@@ -222,9 +227,10 @@ class Job:
 
     def _launch(self, lock: Lock, *, adopting: bool) -> bool:
         """Forks the guardian, which inherits the run's lock."""
-        supervisor = NoSupervisor(home=self._home, config_path=self._config_path)
+        supervisor = NodeSupervisor(home=self._home, config_path=self._config_path, find_end=self._find_end)
         pid = os.fork()
         if pid == 0:
+            die_with_parent(signal.SIGTERM)  # the job ends with this process, and Slurm may not kill all of it
             become_guardian_and_exit(
                 Assignment(
                     folder=self._directory.path,
@@ -242,10 +248,8 @@ class Job:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
-            if received is not None and received.si_signo in (signal.SIGTERM, signal.SIGINT):
-                self._end_from_outside()
-            elif received is not None and received.si_signo == signal.SIGUSR1:
-                os.kill(self._guardian, signal.SIGUSR1)
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                os.kill(self._guardian, received.si_signo)
             if os.waitpid(self._guardian, os.WNOHANG)[0]:
                 self._guardian = None
                 if self._read().status in ACTIVE:
@@ -253,20 +257,9 @@ class Job:
             else:
                 self._watch.look(self._directory)
 
-    def _end_from_outside(self) -> None:
-        """Stops the run with the reason that Slurm has; without one, as at the end of a session."""
-        if self._is_ending or self._guardian is None:
-            return  # scancel signals the batch script and every step, so it may come several times
-        self._is_ending = True
-        end = end_of(call_within(STATE_SECONDS, self._slurm_job))
-        try:
-            if end is not None:
-                request = StopRequest(by=SLURM, reason=end_words(end), cause=SlurmEnd(end).value)
-                self._directory.append_request(request)
-                return
-        except StorageFailed as error:
-            note(str(error))
-        os.kill(self._guardian, signal.SIGTERM)
+    def _find_end(self) -> SlurmEnd | None:
+        """Why Slurm ends this job."""
+        return end_of(self._slurm_job())
 
     def _slurm_job(self) -> JobReport | None:
         return self._slurm().job(self._environment.id)

@@ -147,9 +147,9 @@ class Guardian:
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:
             self.stop_sequence.begin(Status.STOPPED, by=PERSON, reason=STOPPED_BY_YOU, now=now)
-        elif self.session_ends:
-            reason = "the session or machine is ending"
-            self.stop_sequence.begin(Status.STOPPED, by="session", reason=reason, now=now)
+        elif self.session_ends and self.stop_sequence.stopping is None:
+            end = self._supervisor.session_end()
+            self.stop_sequence.begin(Status.STOPPED, by="session", reason=end.reason, now=now, cause=end.cause)
 
     def _handle_requests(self, now: float) -> None:
         try:
