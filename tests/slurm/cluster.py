@@ -48,8 +48,9 @@ class SlurmCluster:
 
     def start(self) -> None:
         write_configuration(self.directory, NODES, self.settings)
-        for name in ("state", *(f"spool-{node}" for node in NODES)):
-            (self.directory / name).mkdir()
+        (self.directory / "state").mkdir()
+        for node in NODES:
+            (self.directory / f"spool-{node}").mkdir()
         self._start_munged()
         self.restart_controller(wait=False)
         for node in NODES:
@@ -149,16 +150,17 @@ class SlurmCluster:
         """Kills every job and waits until none is left, running or completing."""
 
         def is_empty() -> bool:
-            jobs = self.run("squeue", "-h", "-o", "%i", check=False).split()
+            answer = self.run("squeue", "-h", "-o", "%A", check=False).split()
+            jobs = [word for word in answer if word.isdecimal()]  # and not the words of an error
             if jobs:
-                self.run("scancel", "--signal=KILL", *jobs, check=False)
+                self.run("scancel", "--full", "--signal=KILL", *jobs, check=False)
                 self.run("scancel", *jobs, check=False)
-            return not jobs
+            return not answer
 
         self.wait_until(is_empty, "no job is left")
 
     def kill_controller(self) -> None:
-        """Kills it as a power failure would: it has saved nothing of the last 5 seconds, see `wait_until_saved`."""
+        """Kills it as a power failure would: jobs that it has not saved (`wait_until_saved`) start twice, or vanish."""
         self._kill("slurmctld")
 
     def wait_until_saved(self, job: str) -> None:
@@ -181,7 +183,7 @@ class SlurmCluster:
             self._kill_jobs(node)
 
     def declare_down(self, node: str) -> None:
-        """What the controller does half a minute after it has lost a node: its jobs are queued again, or fail."""
+        """What the controller does about half a minute after it has lost the node: requeues its jobs, or fails them."""
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def restart_node(self, node: str, *, wait: bool = True) -> None:
@@ -198,7 +200,13 @@ class SlurmCluster:
                 self.restart_node(node)
         self.cancel_all()
         for node in NODES:
+            if self.node_state(node) in ("down", "drained"):
+                self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
             self.wait_for_node(node, "idle")
+
+    def left_processes(self) -> list[str]:
+        """What carries the name of this cluster's configuration in its environment, daemons included."""
+        return [processes.describe(each) for each in processes.with_environment(self.environment["SLURM_CONF"])]
 
     def _start_munged(self) -> None:
         key, socket = self.directory / "munge.key", self.directory / "munge"
@@ -232,13 +240,10 @@ class SlurmCluster:
         self._daemons[name].kill()
         self._daemons[name].wait()
 
-    def left_processes(self) -> list[str]:
-        """What carries the name of this cluster's configuration in its environment, daemons included."""
-        return [processes.describe(each) for each in processes.with_environment(self.environment["SLURM_CONF"])]
-
     def _kill_jobs(self, *nodes: str) -> None:
         """Kills what the nodes started, by its environment: the steps inherit that of the node's daemon."""
-        of_cluster = set(processes.with_environment(self.environment["SLURM_CONF"]))
-        for node in nodes:
-            for identity in of_cluster & set(processes.with_environment(f"SLURMD_NODENAME={node}")):
-                processes.kill(identity)
+        started = {each for node in nodes for each in processes.with_environment(f"SLURMD_NODENAME={node}")}
+        of_cluster = processes.with_environment(self.environment["SLURM_CONF"])
+        # Parents first: no shell lives to report that its child was killed.
+        for identity in sorted(started.intersection(of_cluster), key=lambda each: each.pid):
+            processes.kill(identity)

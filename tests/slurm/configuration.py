@@ -12,12 +12,12 @@ CPUS_OF_NODE = 4
 GPUS_OF_NODE = 2
 MEGABYTES_OF_NODE = 4000
 
-# Jobs of `main` and `short` may push out those of `low` (queued again) and of `spare` (ended). Low priority has a
-# grace time: the signals come at once, the end only after it.
+# Jobs of `main` and `short` push out those of `low` (queued again, at once) and of `spare` (ended, after a grace time
+# that is looked at every 30 seconds).
 PARTITIONS = (
     "PartitionName=main Nodes=ALL Default=YES PriorityTier=10 PreemptMode=OFF",
     "PartitionName=short Nodes=ALL MaxTime=1 PriorityTier=10 PreemptMode=OFF",
-    "PartitionName=low Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE GraceTime=5",
+    "PartitionName=low Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE",
     "PartitionName=spare Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=5",
 )
 
@@ -94,7 +94,8 @@ def _defaults(directory: Path, host: str) -> dict[str, str]:
         "PreemptType": "preempt/partition_prio",
         "PreemptMode": "REQUEUE",
         "SlurmdParameters": "config_overrides",  # believes the CPUs and the memory that are written below
-        "SchedulerParameters": "batch_sched_delay=0,bf_interval=1",
+        # The main scheduler, often: Slurm 22.05 does not save the state after a start by the backfill scheduler.
+        "SchedulerParameters": "batch_sched_delay=0,sched_interval=1",
         "SlurmctldTimeout": "10",
         "SlurmdTimeout": "10",
         "ReturnToService": "2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from tests.slurm.cluster import SlurmCluster, missing_programs
 
 
 @pytest.fixture(scope="session")
-def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """A running cluster; tests may kill its parts, and the next test finds them restarted."""
     missing = missing_programs()
     if missing:
         pytest.skip(f"Slurm is not installed here: no {', '.join(missing)} (Debian: apt-get install slurm-wlm)")
@@ -22,15 +24,10 @@ def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmC
         cluster.stop()
 
 
-@pytest.fixture(scope="session")
-def cluster(started_cluster: SlurmCluster) -> SlurmCluster:
-    """A running cluster; tests may kill its parts, and the next test finds them restarted."""
-    return started_cluster
-
-
 @pytest.fixture(autouse=True)
-def _reset(request: pytest.FixtureRequest, home: object) -> Iterator[None]:
-    """Leaves no job to the next test; after `home`, which looks for processes that the test has left."""
+def _reset(request: pytest.FixtureRequest, home: Path) -> Iterator[None]:
+    """Leaves no job to the next test, and none to the end of `home`, which looks for processes that are left."""
+    cluster = request.getfixturevalue("cluster") if "cluster" in request.fixturenames else None
     yield
-    if "cluster" in request.fixturenames:
-        request.getfixturevalue("cluster").reset()
+    if cluster is not None:
+        cluster.reset()

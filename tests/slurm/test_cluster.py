@@ -73,6 +73,17 @@ def test_a_job_of_a_low_partition_makes_room(cluster: SlurmCluster) -> None:
     assert cluster.job(low)["Restarts"] == "1"
 
 
+def test_a_reset_repairs_everything(cluster: SlurmCluster) -> None:
+    job = cluster.submit("echo started; sleep 60", "--nodelist=n1")
+    cluster.wait_for_output(job, "started")
+    cluster.kill_node("n1", with_jobs=True)
+    cluster.declare_down("n2")
+    cluster.kill_controller()
+    cluster.reset()
+    assert set(cluster.process_ids) == {"munged", "slurmctld", *NODES}
+    assert cluster.run("squeue", "-h") == ""
+
+
 def test_the_partitions_have_their_limits(cluster: SlurmCluster) -> None:
     lines = cluster.run("sinfo", "-h", "-o", "%P %l").splitlines()
     assert {"main* infinite", "short 1:00"} <= set(lines)
