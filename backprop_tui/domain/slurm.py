@@ -87,6 +87,8 @@ class JobReport:
     node: str | None = None
     start: str | None = None
     name: str = ""
+    preempted: bool = False  # its end was announced to it
+    used_up: bool = False  # it has run as long as it may
 
     @property
     def is_over(self) -> bool:
@@ -124,11 +126,22 @@ def parse_job(text: str) -> JobReport | None:
         node=_known(fields.get("NodeList", "")),
         start=_known(fields.get("StartTime", "")),
         name=fields.get("JobName", ""),
+        preempted=_known(fields.get("PreemptTime", "")) is not None,
+        used_up=_seconds(fields.get("RunTime", "")) >= (_seconds(fields.get("TimeLimit", "")) or math.inf),
     )
 
 
+def _seconds(text: str) -> float:
+    """Seconds of a duration such as 1-02:03:04; 0 for UNLIMITED and the like."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    if match is None:
+        return 0.0
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds
+
+
 def _known(value: str) -> str | None:
-    return None if value in ("", "None", "(null)", "N/A", "Unknown") else value
+    return None if value in ("", "None", "(null)", "N/A", "Unknown", "None assigned") else value
 
 
 # Why a job waits: https://slurm.schedmd.com/job_reason_codes.html
@@ -200,8 +213,15 @@ _END_WORDS = {
 
 
 def end_of(report: JobReport | None) -> SlurmEnd | None:
-    """How Slurm ended the job; None if it did not, or does not say."""
-    return None if report is None else _ENDS.get(report.state)
+    """How Slurm ended the job, or is ending it; None if it did not, or does not say."""
+    if report is None or report.state not in ("COMPLETING", "RUNNING"):
+        return None if report is None else _ENDS.get(report.state)
+    # Until a job is gone Slurm does not show in which state it will end.
+    if report.preempted:
+        return SlurmEnd.PREEMPTED
+    if report.used_up:
+        return SlurmEnd.TIME_LIMIT
+    return SlurmEnd.CANCELLED if report.state == "COMPLETING" else None
 
 
 def end_words(end: SlurmEnd) -> str:

@@ -10,7 +10,7 @@ from shutil import which
 
 from backprop_tui.domain.errors import SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
+from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.slurm import (
     KILL_SECONDS,
@@ -49,12 +49,11 @@ class Slurm:
         `after` are dependencies as sbatch takes them. Raises: SlurmRefused, SlurmUnavailable.
         """
         number = len(run.attempts) + 1
-        may_continue = bool(run.spec.retries) or is_sliced(run.spec)
         words = [sys.executable, "-I", "-S", _PROGRAM, home.root, run.id, str(number), config_path]
         options = [
             *("--parsable", "--hold", f"--job-name={job_name(run.id, run.name, number)}", "--chdir=/"),
             *(f"--output={run_folder}/slurm-{number}.log", "--open-mode=append", "--export=NIL"),
-            "--requeue" if may_continue else "--no-requeue",
+            "--no-requeue",  # another attempt is another job, whose record is written before it can start
             *([f"--dependency={','.join(after)}"] if after else []),
             *self._options(run),
         ]
