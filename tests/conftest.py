@@ -30,6 +30,7 @@ _numbers = count()
 MARKERS = {
     "end_to_end": "e2e",
     "frameworks": "frameworks",
+    "slurm": "e2e",
     **dict.fromkeys(
         ("cli", "client", "demo", "examples", "launchers", "model", "packaging", "probes", "runner"), "slow"
     ),

@@ -124,7 +124,8 @@ def _stopping(spec: Spec, usual: Spec) -> dict[str, Any]:
 
 def _slurm(spec: Spec, usual: Spec) -> dict[str, Any]:
     names = [field.name for field in fields(SlurmOptions)]
-    return {f"slurm_{name}": _unusual(spec.slurm, usual.slurm, name) for name in names}
+    options = {f"slurm_{name}": _unusual(spec.slurm, usual.slurm, name) for name in names}
+    return options | {"slurm_extra": options["slurm_extra"] or ()}
 
 
 def _interpreter(spec: Spec) -> str | None:

@@ -38,16 +38,7 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
         cwd=cwd,
         framework=settings.text("framework"),
         launcher=settings.text("run.launcher"),
-        slurm=SlurmOptions(
-            partition=settings.optional_text("slurm.partition"),
-            account=settings.optional_text("slurm.account"),
-            qos=settings.optional_text("slurm.qos"),
-            constraint=settings.optional_text("slurm.constraint"),
-            gres=settings.optional_text("slurm.gres"),
-            cpus=_whole(settings.optional_number("slurm.cpus")),
-            memory_gb=settings.optional_number("slurm.memory_gb"),
-            extra=settings.texts("slurm.extra"),
-        ),
+        slurm=_slurm_settings(settings),
         max_run_seconds=None if minutes is None else minutes * 60,
         objective=None if objective is None else parse_objective(objective, ObjectiveSource.SETTING),
         checkpoint_every_seconds=None if checkpoint_minutes is None else checkpoint_minutes * 60,
@@ -70,8 +61,18 @@ def spec_from_settings(settings: Settings, program: Program, cwd: str) -> Spec:
     )
 
 
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
+def _slurm_settings(settings: Settings) -> SlurmOptions:
+    cpus = settings.optional_number("slurm.cpus")
+    return SlurmOptions(
+        partition=settings.optional_text("slurm.partition"),
+        account=settings.optional_text("slurm.account"),
+        qos=settings.optional_text("slurm.qos"),
+        constraint=settings.optional_text("slurm.constraint"),
+        gres=settings.optional_text("slurm.gres"),
+        cpus=None if cpus is None else int(cpus),
+        memory_gb=settings.optional_number("slurm.memory_gb"),
+        extra=settings.texts("slurm.extra"),
+    )
 
 
 def asked_python(options: RunOptions, settings: Settings | None = None) -> Interpreter | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -92,14 +92,19 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     )
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
-    if spec.launcher == SLURM:
-        from backprop_tui.launchers.slurm import Slurm  # only needed here
-
-        Slurm(environment=environment).check(first)
+    check_with_slurm(first, environment)
     runs = _runs_of_sweep(request, program, first)
     request = replace(request, script=program.script, cwd=cwd)
     shared = _advise_on_output(request, program, runs)
     return SubmissionPlan(runs=runs, environment=environment, program=program, request=request, shared_output=shared)
+
+
+def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
+    """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
+    if run.spec.launcher == SLURM:
+        from backprop_tui.launchers.slurm import Slurm  # only needed here
+
+        Slurm(environment=environment).check(run)
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:

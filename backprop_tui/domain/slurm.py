@@ -90,6 +90,10 @@ class JobReport:
     preempted: bool = False  # its end was announced to it
     used_up: bool = False  # it has run as long as it may
 
+    def carries(self, run_id: str, attempt: int) -> bool:
+        """Whether the job is the one for this attempt, by its name."""
+        return self.name.endswith(job_name(run_id, "", attempt))
+
     @property
     def is_over(self) -> bool:
         """Whether Slurm has ended the job, or is about to remove what is left of it."""
@@ -172,7 +176,11 @@ _REASONS = {
 def waiting_words(report: JobReport) -> str:
     """Why Slurm lets a job wait and when it expects to start it: `Slurm: for free nodes; starts about 14:05`."""
     reason = report.reason or ""
-    words = _REASONS.get(reason) or _family(reason) or (f"it says {reason}" if reason else "not looked at yet")
+    words = (
+        _REASONS.get(reason.partition(",")[0])
+        or _family(reason)
+        or (f"it says {reason}" if reason else "not looked at yet")
+    )
     return f"Slurm: {words}"
 
 

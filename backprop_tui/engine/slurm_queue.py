@@ -25,7 +25,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
-from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words, job_name, waiting_words
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words, waiting_words
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.scheduler import (
     UnmetDependency,
@@ -185,8 +185,14 @@ class SlurmQueue:
 
     def _find_job(self, slurm: Slurm, run: Run) -> str | None:
         """The job that a process submitted for this attempt and died before it could record it."""
-        name = job_name(run.id, "", len(run.attempts) + 1)
-        return next((report.id for report in self.reports.values() if report.name.endswith(name)), None)
+        attempt = len(run.attempts) + 1
+        return next((report.id for report in self.reports.values() if report.carries(run.id, attempt)), None)
+
+    def _report_of(self, run: Run) -> JobReport | None:
+        """The newest report on the run's job. A controller that was killed may give the same id to another job."""
+        job = run.job
+        report = None if job is None else self.reports.get(job.id or "")
+        return report if report is not None and job is not None and report.carries(run.id, job.attempt) else None
 
     # Waiting for Slurm
 
@@ -195,7 +201,7 @@ class SlurmQueue:
         if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
             self._end_submitted(run, job, "stopped by you before it started", None)
             return
-        report = self.reports.get(job.id or "")
+        report = self._report_of(run)
         if report is not None:
             self._report(run, job, report)
         elif self._answered_at is not None and time.time() - job.submitted_at > time.monotonic() - self._answered_at:
@@ -272,11 +278,12 @@ class SlurmQueue:
             self.unfinished.put(run)
 
     def _job_of(self, directory: RunDirectory, run: Run) -> JobReport | None:
-        job_id = None if run.job is None else run.job.id
-        return None if job_id is None else Slurm(environment=_environment(directory)).job(job_id)
+        job = run.job
+        report = None if job is None or job.id is None else Slurm(environment=_environment(directory)).job(job.id)
+        return report if report is not None and job is not None and report.carries(run.id, job.attempt) else None
 
     def _is_alive(self, run: Run) -> bool:
-        report = self.reports.get((run.job.id if run.job is not None else None) or "")
+        report = self._report_of(run)
         return report is not None and not report.is_over and report.state != "PENDING"
 
     # Slurm

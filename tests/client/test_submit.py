@@ -135,7 +135,6 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
         (["-r", "tarin.py"], r"--resume-from tarin.py: not found; did you mean train.py\?"),
         (["--python", "/nothing/python"], "--python"),
         (["--after", "nobody"], "--after nobody"),
-        (["--launcher", "slurm"], "--launcher slurm: not in this version"),
         (["--gpus", "3", "--gpu-ids", "0,1"], "--gpus 3"),
         (["--gpus", "0", "--gpu-ids", "0"], "--gpus 0"),
         (["--run-id", "a/b"], "--run-id 'a/b'"),
