@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.slurm.cluster import SlurmCluster, missing_programs
+
 # A process may still be exiting when its test ends; one that is alive after this was left behind.
 GRACE_SECONDS = 5.0
 
@@ -28,6 +30,7 @@ _numbers = count()
 
 # Tests that start real processes or dashboards, or that take several seconds: `make quick` leaves them out.
 MARKERS = {
+    "contract": "e2e",
     "end_to_end": "e2e",
     "frameworks": "frameworks",
     "slurm": "e2e",
@@ -75,6 +78,30 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield directory
     left = _end_processes_of(directory, _process_ids() - before)
     assert not left, f"processes left behind by this test: {left}"
+
+
+@pytest.fixture(scope="session")
+def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """A Slurm cluster for the whole session, one for each worker; tests use `cluster`."""
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"Slurm is not installed here: no {', '.join(missing)} (Debian: apt-get install slurm-wlm)")
+    cluster = SlurmCluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(running_cluster: SlurmCluster, home: Path) -> Iterator[SlurmCluster]:
+    """A running cluster; a test may kill its parts, and the next one finds them restarted, without a job.
+
+    The jobs end before `home` looks for processes that are left.
+    """
+    yield running_cluster
+    running_cluster.reset()
 
 
 def _process_ids() -> set[int]:

@@ -22,7 +22,8 @@ class FrontEnd:
 
     def __init__(self, sandbox: Sandbox, *command: str, options: tuple[str, ...] = ()) -> None:
         self.run = sandbox.submitted(sandbox.new_id())
-        arguments = (*PROGRAM, "--no-ui", "run", "--run-id", self.run.id, *options, "--", *command)
+        options = ("--run-id", self.run.id, "--launcher", sandbox.launcher, *options)
+        arguments = (*PROGRAM, "--no-ui", "run", *options, "--", *command)
         self.process = subprocess.Popen(
             arguments,
             cwd=sandbox.folder,

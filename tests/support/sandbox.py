@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.requests import Request
-from backprop_tui.domain.run import Queued, Run, Spec
+from backprop_tui.domain.run import LOCAL, Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, reap_ended
@@ -86,6 +86,16 @@ class Submitted:
         """What its script wrote into the ledger."""
         return self.sandbox.ledger.reports(self.id)
 
+    def directory_text(self, name: str) -> str:
+        """The content of a file of its directory."""
+        with open(self.directory.file(name), encoding="utf-8") as file:
+            return file.read()
+
+    def living_reporters(self) -> list[int]:
+        """Its processes that wrote into the ledger and are still alive; zombies count as dead."""
+        pids = {entry.pid for entry in self.sandbox.ledger.entries(self.id)}
+        return [pid for pid in pids if (identity := identify(pid)) is not None and is_alive(identity)]
+
     def ask(self, request: Request) -> None:
         """Sends a request, as a front end does."""
         self.directory.append_request(request)
@@ -97,7 +107,7 @@ class Submitted:
 
     def guardian(self) -> Identity | None:
         """The process that holds the run's lock, apart from script, supervisor and fork server."""
-        known = processes.with_environment(self.sandbox.home.root)
+        known = processes.with_environment(self.sandbox.folder)
         holders = processes.holders(self.directory.file("lock"), known)
         others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
         return next((identity for identity in holders if identity not in others), None)
@@ -125,9 +135,12 @@ class Submitted:
 class Sandbox:
     """A state directory below `folder`, the user's config.toml and a ledger, where commands find them too."""
 
-    def __init__(self, folder: str, *, config: bool = True, root: str | None = None) -> None:
+    def __init__(
+        self, folder: str, *, config: bool = True, root: str | None = None, launcher: str = LOCAL
+    ) -> None:
         """`config` False: config.toml was written by another process of the test."""
         self.folder = folder
+        self.launcher = launcher
         self.home = Home(root or os.path.join(folder, "backprop"), HOST)
         self.home.prepare()
         self.config_path = os.path.join(folder, "config", "backprop", "config.toml")
@@ -151,7 +164,7 @@ class Sandbox:
         run_id = run_id or self.new_id()
         cwd = os.path.join(self.folder, f"cwd-{run_id}")
         os.makedirs(cwd, exist_ok=True)
-        fields = {"script": None, "cwd": cwd, "limits": NO_LIMITS} | spec
+        fields = {"script": None, "cwd": cwd, "limits": NO_LIMITS, "launcher": self.launcher} | spec
         run = Run(
             id=run_id,
             name=run_id,
