@@ -75,11 +75,11 @@ class ClientSession:
             named=self.config_named,
         )
 
-    def ensure_supervisor(self, unfinished: Iterable[RunView]) -> None:
-        """Starts a supervisor if runs of this machine are unfinished and none is alive; says which cannot be read."""
+    def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
+        """Starts a supervisor if runs of this machine are marked and none is alive; says which cannot be read."""
         for problem in closed_runs(self.home):
             self.warn_once(f"a run is left out: {problem}")
-        if any(belongs_here(self.home, view.run) for view in unfinished):
+        if any(belongs_here(self.home, view.run) for view in marked):
             self.keep_supervisor()
 
     def keep_supervisor(self) -> None:

@@ -328,9 +328,13 @@ class Run:
         return next((attempt.ended_at for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)
 
     def to(self, state: State) -> Run:
-        """Returns the run in another state; raises IllegalTransition if that cannot follow the current one."""
+        """Returns the run in another state; raises IllegalTransition if that cannot follow the current one.
+
+        A waiting run belongs to the host that submits its jobs, whichever node its last job ran on.
+        """
         check_transition(self.status, status_of(state))
-        return replace(self, state=state)
+        submits = isinstance(state, Queued) and self.job is not None
+        return replace(self, state=state, host=self.job.host if submits and self.job is not None else self.host)
 
     def with_attempt(self, attempt: Attempt) -> Run:
         """Returns the run with the attempt added, or replacing the newest one of the same number."""

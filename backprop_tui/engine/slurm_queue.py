@@ -30,7 +30,6 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine.scheduler import (
     UnmetDependency,
     apply_requests,
-    backoff,
     pending_dependencies,
     record_loss,
     stop_queued,
@@ -137,14 +136,11 @@ class SlurmQueue:
                 self._end(directory, run, awaited.reason, cause_of_unmet_dependency(awaited.reason))
                 return False
             after = self._job_dependencies(run)
-            waiting = backoff(run, time.time())
             if len(after) < len(awaited):
-                waiting += tuple(
+                self.holds[run.id] = tuple(
                     HoldReason(check=Check.DEPENDENCY, figure=other.status, message=f"after {other.name}")
                     for other in awaited
                 )
-            if waiting:
-                self.holds[run.id] = waiting
                 return False
             return self._submit(directory, run, after)
 

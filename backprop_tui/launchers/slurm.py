@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from shutil import which
 
 from backprop_tui.domain.errors import SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.slurm import (
     KILL_SECONDS,
     MARGIN_SECONDS,
@@ -55,6 +57,7 @@ class Slurm:
             *(f"--output={run_folder}/slurm-{number}.log", "--open-mode=append"),
             "--no-requeue",  # another attempt is another job, whose record is written before it can start
             *([f"--dependency={','.join(after)}"] if after else []),
+            *_begin(run),
             *self._options(run),
         ]
         answer = self._call("sbatch", options, script=f"#!/bin/sh\nexec {shlex.join(words)}\n")
@@ -117,6 +120,13 @@ class Slurm:
         if result.returncode == 0:
             return result.stdout
         raise _failure(program, result.stderr or result.stdout)
+
+
+def _begin(run: Run) -> list[str]:
+    """The option for a run that waits after a failure: Slurm waits, so that nobody else has to."""
+    not_before = run.state.not_before if isinstance(run.state, Queued) else None
+    seconds = 0.0 if not_before is None else not_before - time.time()
+    return [f"--begin=now+{math.ceil(seconds)}"] if seconds > 0 else []
 
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`

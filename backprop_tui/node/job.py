@@ -201,8 +201,6 @@ class Job:
         if isinstance(unmet, UnmetDependency):
             stop_queued(self._directory, run, unmet.reason, cause_of_unmet_dependency(unmet.reason))
             return False
-        if run.state.not_before is not None:
-            time.sleep(max(0.0, run.state.not_before - time.time()))
         gpus, problem = self._watch.check(run, self._environment.gpus)
         if problem is not None:
             self._refuse(run, problem)

@@ -163,12 +163,13 @@ def has_work(home: Home) -> bool:
         run_ids = os.listdir(home.active)
     except FileNotFoundError:
         return False
-    return any(_host_of(home, run_id) == home.host for run_id in run_ids)
+    return any(_is_of_host(home, run_id) for run_id in run_ids)
 
 
-def _host_of(home: Home, run_id: str) -> object:
+def _is_of_host(home: Home, run_id: str) -> bool:
+    """Whether it runs on this host, or was submitted from it."""
     try:
-        record = read_object(RunDirectory(home.run_folder(run_id)).record_path)
+        run = RunDirectory(home.run_folder(run_id)).read()
     except BackpropError:
-        return None
-    return None if record is None else record.get("host")
+        return False
+    return home.host in (run.host, None if run.job is None else run.job.host)

@@ -265,14 +265,14 @@ class Bridge:
         yield RunsEnded(ends, problem=problem)
 
     def _keep_supervisor(self, snapshot: Snapshot) -> None:
-        """Starts a supervisor if this machine has unfinished runs and no supervisor."""
+        """Starts a supervisor if this machine has runs that are unfinished or not indexed, and no supervisor."""
         now = snapshot.moment.monotonic
         if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
             return
         if self._home.foreign_owner() is not None:
             return
-        unfinished = (run.run for run in snapshot.runs if run.status in UNFINISHED and run.run is not None)
-        if any(belongs_here(self._home, run) for run in unfinished):
+        marked = (run.run for run in snapshot.runs if run.run is not None)
+        if any(belongs_here(self._home, run) for run in marked):
             self._ensured_at = now
             self._supervisor.ensure()
 

@@ -10,6 +10,7 @@ import pytest
 from backprop_tui.domain.run import LOCAL, SLURM
 from tests.slurm.cluster import SlurmCluster
 from tests.support.commands import Commands
+from tests.support.ledger import VARIABLE
 from tests.support.sandbox import HOST, Sandbox
 
 
@@ -28,6 +29,7 @@ def sandbox(launcher: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """A store of the test's own; its processes are killed at the end."""
     monkeypatch.setenv("BACKPROP_HOST", HOST)
     sandbox = Sandbox(str(home), launcher=launcher)
+    monkeypatch.setenv(VARIABLE, sandbox.ledger.path)
     yield sandbox
     sandbox.close()
 

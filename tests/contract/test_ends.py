@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 
-from backprop_tui.domain.run import Ended, Run, StopPlan
+from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from tests.support import processes
 from tests.support.commands import Commands
 from tests.support.front_ends import FrontEnd
-from tests.support.sandbox import Sandbox, Submitted, python, script
+from tests.support.sandbox import Sandbox, python, script
 
 QUICK = StopPlan(grace_seconds=0.3)
 # A script with a child, and a grandchild in a session of its own without an environment; each says that it is there.
@@ -26,32 +26,22 @@ while True: time.sleep(60)
 """
 
 
-def end_of(run: Run) -> Ended:
-    assert isinstance(run.state, Ended)
-    return run.state
-
-
-def ended(run: Submitted) -> tuple[Status, int | None, str | None]:
-    end = end_of(run.wait_for_end())
-    return end.status, end.exit_code, end.signal
-
-
 def test_the_end_of_a_script_is_the_end_of_its_run(sandbox: Sandbox) -> None:
     good = sandbox.submit(*script("worker.py", 4, 0.01, 0))
     bad = sandbox.submit(*python("import json\njson.loads('no')"))
     code = sandbox.submit("/bin/sh", "-c", "exit 3")
     missing = sandbox.submit("/nowhere/train")
     killed = sandbox.submit(*python("import os\nos.kill(os.getpid(), 9)"))
-    assert ended(good) == (Status.COMPLETED, 0, None)
-    assert ended(bad) == (Status.FAILED, 1, None)
-    assert ended(code) == (Status.FAILED, 3, None)
-    assert ended(missing) == (Status.FAILED, None, None)
-    assert ended(killed) == (Status.FAILED, None, "SIGKILL")
+    assert good.outcome() == (Status.COMPLETED, 0, None)
+    assert bad.outcome() == (Status.FAILED, 1, None)
+    assert code.outcome() == (Status.FAILED, 3, None)
+    assert missing.outcome() == (Status.FAILED, None, None)
+    assert killed.outcome() == (Status.FAILED, None, "SIGKILL")
     assert good.reports() == ["begin", "end 0"]
     assert [line["step"] for line in good.metrics()] == [1, 2, 3, 4]
-    assert "JSONDecodeError" in (end_of(bad.run()).reason or "")
-    assert "/nowhere/train" in (end_of(missing.run()).reason or "")
-    cause = end_of(killed.run()).cause
+    assert "JSONDecodeError" in (bad.end().reason or "")
+    assert "/nowhere/train" in (missing.end().reason or "")
+    cause = killed.end().cause
     assert cause is not None
     assert cause.kind == "killed_by_signal"
     sandbox.wait_until_all_is_indexed()
@@ -73,12 +63,12 @@ def test_a_timebox_ends_a_script_gently_and_then_not(sandbox: Sandbox) -> None:
     gentle = sandbox.submit(*script("exits_on_signal.py"), max_run_seconds=0.4)
     deaf = sandbox.submit(*script("ignores_signals.py"), max_run_seconds=0.4, stop=QUICK)
     leaving = sandbox.submit(*script("leaves_descendants.py"), leftovers="kill")
-    assert ended(gentle) == (Status.TIMEBOXED, 1, None)
+    assert gentle.outcome() == (Status.TIMEBOXED, 1, None)
     assert gentle.reports() == ["begin", "SIGINT"]
     assert 0.4 <= gentle.run().attempt.running_seconds < 3.0
-    assert ended(deaf) == (Status.TIMEBOXED, None, "SIGKILL")
+    assert deaf.outcome() == (Status.TIMEBOXED, None, "SIGKILL")
     assert "SIGTERM" in deaf.directory_text("events.jsonl")
-    assert ended(leaving) == (Status.COMPLETED, 0, None)
+    assert leaving.outcome() == (Status.COMPLETED, 0, None)
     assert leaving.reports().count("there") >= 4
     assert deaf.living_reporters() == leaving.living_reporters() == []
 
@@ -90,8 +80,8 @@ def test_a_stop_reaches_the_whole_tree(sandbox: Sandbox, commands: Commands) -> 
     family.wait(lambda: family.log().count(b"there") == 3, "its three processes")
     assert commands("stop", gentle.id).code == 0
     assert commands("stop", "--now", family.id).code == 0
-    assert ended(gentle) == (Status.STOPPED, 1, None)
+    assert gentle.outcome() == (Status.STOPPED, 1, None)
     assert gentle.reports() == ["begin", "SIGINT"]
-    assert ended(family) == (Status.STOPPED, None, "SIGKILL")
+    assert family.outcome() == (Status.STOPPED, None, "SIGKILL")
     sandbox.wait_until_nothing_runs()
     assert processes.with_environment(f"BACKPROP_RUN_ID={family.id}") == []

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.requests import Request
-from backprop_tui.domain.run import LOCAL, Queued, Run, Spec
+from backprop_tui.domain.run import LOCAL, Ended, Queued, Run, Spec
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, reap_ended
@@ -126,6 +126,17 @@ class Submitted:
     def wait_for_end(self, *, seconds: float = PATIENCE_SECONDS) -> Run:
         """Waits until it has ended."""
         return self.wait_for(*ENDED, seconds=seconds)
+
+    def end(self, *, seconds: float = PATIENCE_SECONDS) -> Ended:
+        """Its end, waited for."""
+        state = self.wait_for_end(seconds=seconds).state
+        assert isinstance(state, Ended)
+        return state
+
+    def outcome(self, *, seconds: float = PATIENCE_SECONDS) -> tuple[Status, int | None, str | None]:
+        """Status, exit code and signal of its end, waited for."""
+        end = self.end(seconds=seconds)
+        return end.status, end.exit_code, end.signal
 
     def wait_until_it_reports(self, line: str, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until its script has written this into the ledger."""

@@ -111,7 +111,7 @@ def _filter(text: str) -> RunFilter:
 
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
-    session.ensure_supervisor(unfinished)
+    session.ensure_supervisor([*unfinished, *unindexed])
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
     positions = queue_positions(session.home, unfinished)
     runs = [

@@ -45,8 +45,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _show(_arguments: argparse.Namespace, session: Session) -> int:
-    unfinished, _ = split(session.home)
-    session.ensure_supervisor(unfinished)
+    unfinished, unindexed = split(session.home)
+    session.ensure_supervisor([*unfinished, *unindexed])
     queued = [view for view in unfinished if view.status is Status.QUEUED]
     if session.json:
         output.json_value([record_of(session.home, view) for view in queued])

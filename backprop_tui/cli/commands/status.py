@@ -92,8 +92,8 @@ def read_status(session: ClientSession) -> MachineStatus:
     """Measures the machine and reads the rest; starts a supervisor if one is needed."""
     settings = machine_settings(session.config_path)
     probe = MachineProbe(session.home, settings)
-    unfinished, _ = split(session.home)
-    session.ensure_supervisor(unfinished)
+    unfinished, unindexed = split(session.home)
+    session.ensure_supervisor([*unfinished, *unindexed])
     sample = probe.sample()
     pid = supervisor_pid(session.home)
     active_here = sum(view.status is not Status.QUEUED and view.run.host == session.home.host for view in unfinished)
@@ -211,8 +211,8 @@ def _supervisor_text(session: Session, pid: int | None, unfinished: Sequence[Run
 
 
 def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
-    unfinished, _ = split(session.home)
-    session.ensure_supervisor(unfinished)
+    unfinished, unindexed = split(session.home)
+    session.ensure_supervisor([*unfinished, *unindexed])
     unfinished_by_id = {view.run.id: view for view in unfinished}
     positions = queue_positions(session.home, unfinished)
     runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), positions) for run_id in run_ids]

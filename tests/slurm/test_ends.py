@@ -1,0 +1,163 @@
+"""Whatever ends a job from outside, the run ends with the true status and cause, and continues where that was asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.domain.status import Status
+from tests.slurm.cluster import SlurmCluster
+from tests.support import processes
+from tests.support.commands import Commands
+from tests.support.sandbox import Sandbox, Submitted, script
+
+QUICK = StopPlan(grace_seconds=0.3)
+SECONDS = 40.0
+
+
+def slurm(*extra: str, **options: Any) -> SlurmOptions:
+    return SlurmOptions(extra=extra, **options)
+
+
+def running(sandbox: Sandbox, *command: str, **spec: Any) -> Submitted:
+    """A run whose script has begun, by default one that ends with 1 at its first signal."""
+    run = sandbox.submit(*(command or script("exits_on_signal.py")), **spec)
+    run.wait(lambda: any(line.startswith("begin") for line in run.reports()), "begun")
+    run.wait_for(Status.RUNNING)
+    return run
+
+
+def job_of(run: Submitted) -> str:
+    """The id of its newest job, once it is recorded."""
+
+    def recorded() -> str | None:
+        job = run.run().job
+        return None if job is None else job.id
+
+    return run.wait(recorded, "its job is recorded")
+
+
+def cause_of(run: Submitted) -> tuple[Status, str | None]:
+    end = run.end(seconds=SECONDS)
+    return end.status, None if end.cause is None else end.cause.kind
+
+
+def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    gentle = running(sandbox)
+    stubborn = running(sandbox, *script("ignores_signals.py"))
+    pending = sandbox.submit(*script("worker.py", 1, 0, 0), slurm=slurm("--begin=now+1hour"))
+    pending.wait(lambda: "submitted" in pending.events(), "submitted")
+    cluster.run("scancel", *map(job_of, (gentle, stubborn, pending)))
+    assert cause_of(gentle) == (Status.STOPPED, "slurm_cancelled")
+    assert gentle.reports()[:2] in (["begin", "SIGINT"], ["begin", "SIGTERM"])
+    assert cause_of(pending) == (Status.STOPPED, "slurm_cancelled")
+    assert pending.reports() == []
+    assert cause_of(stubborn) == (Status.STOPPED, "slurm_cancelled")
+    assert stubborn.living_reporters() == []
+
+
+def test_slurms_time_limit_is_the_cause_where_it_comes_first(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    run = running(sandbox)
+    cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=0:01")
+    assert cause_of(run) == (Status.STOPPED, "slurm_time_limit")
+
+
+def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    low = slurm("--nodelist=n1", "--cpus-per-task=2", partition="low")
+    final = running(sandbox, slurm=low)
+    again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=low, retries=1)
+    again.wait_until_it_reports("saved 5")
+    job = cluster.submit("echo first; sleep 2", "--nodelist=n1", "--exclusive")
+    cluster.wait_for_output(job, "first")
+    assert cause_of(final) == (Status.STOPPED, "slurm_preempted")
+    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
+    record = again.run()
+    assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
+
+
+def test_the_death_of_a_node_is_a_loss_and_a_run_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    final = running(sandbox, slurm=slurm("--nodelist=n1"))
+    again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=slurm("--prefer=x", "--nodelist=n1"), retries=1)
+    again.wait_until_it_reports("saved 5")
+    cluster.kill_node("n1", with_jobs=True)
+    cluster.declare_down("n1")
+    assert cause_of(final) == (Status.LOST, "slurm_node_failed")
+    again.wait(lambda: again.run().status is Status.QUEUED, "queued again", seconds=SECONDS)
+    cluster.restart_node("n1")
+    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
+    assert again.run().attempts[0].status is Status.LOST
+
+
+def test_a_run_survives_the_daemon_of_its_node(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    run = running(sandbox, *script("waits_for_go.py", 0), slurm=slurm("--nodelist=n2"))
+    cluster.kill_node("n2")
+    cluster.declare_down("n2")
+    Path(run.run().spec.cwd, "go").touch()
+    assert run.outcome() == (Status.COMPLETED, 0, None)
+    assert run.reports() == ["begin", "end 0"]
+
+
+def test_a_controller_that_restarts_changes_nothing(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    run = running(sandbox, *script("waits_for_go.py", 3))
+    waiting = sandbox.submit(*script("worker.py", 1, 0, 0), slurm=slurm("--begin=now+2"))
+    waiting.wait(lambda: "submitted" in waiting.events(), "submitted")
+    cluster.wait_until_saved(job_of(waiting))
+    cluster.kill_controller()
+    Path(run.run().spec.cwd, "go").touch()
+    assert run.outcome() == (Status.FAILED, 3, None)
+    cluster.restart_controller()
+    assert waiting.outcome(seconds=SECONDS) == (Status.COMPLETED, 0, None)
+    assert [sandbox.ledger.beginnings(each.id) for each in (run, waiting)] == [1, 1]
+
+
+def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    cluster.wait_until_saved(cluster.submit("sleep 60"))
+    run = running(sandbox)
+    cluster.kill_controller()
+    cluster.restart_controller()
+    end = run.end(seconds=SECONDS)
+    print(end)
+    assert run.reports().count("begin") == 1
+    assert len(run.run().attempts) == 1
+
+
+def test_a_killed_program_on_the_node_ends_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    run = running(sandbox)
+    program = next(each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job")
+    assert processes.kill(program)
+    end = run.end(seconds=SECONDS)
+    print(end)
+    run.wait(lambda: not run.living_reporters(), "the script has ended")
+
+
+def test_a_killed_program_and_its_guardian_leave_no_script(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    run = running(sandbox)
+    program = next(each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job")
+    guardian = run.wait(run.guardian, "its guardian")
+    os.kill(program.pid, 19)
+    assert processes.kill(guardian)
+    assert processes.kill(program)
+    end = run.end(seconds=SECONDS)
+    print(end)
+    run.wait(lambda: not run.living_reporters(), "the script has ended")
+
+
+def test_runs_end_while_nobody_is_on_the_login_node(sandbox: Sandbox, commands: Commands) -> None:
+    run = running(sandbox, *script("waits_for_go.py", 0))
+    for each in (sandbox.fork_server(), sandbox.supervisor()):
+        assert each is not None
+        assert processes.kill(each)
+    Path(run.run().spec.cwd, "go").touch()
+    assert run.outcome() == (Status.COMPLETED, 0, None)
+    assert commands("list").code == 0
+    sandbox.wait_until_all_is_indexed()
+
+
+def test_an_impossible_request_is_refused_in_slurms_words(sandbox: Sandbox, commands: Commands) -> None:
+    answer = commands("run", "-d", "--launcher", "slurm", "--gpus", "3", "--", "true")
+    assert answer.code == 2
+    assert "Requested node configuration is not available" in answer.err
+    assert os.listdir(sandbox.home.runs) == []
