@@ -143,8 +143,7 @@ class ControlRequest(ABC, Generic[RequestT]):
         from backprop_tui.launchers.slurm import Slurm  # only needed here
 
         try:
-            if job.id is not None:
-                Slurm(environment=self._session.environment).cancel(job.id)
+            Slurm(environment=self._session.environment).cancel(self.run_id, job)
         except BackpropError as error:
             self._session.warn(f"Slurm job {job.id} could not be cancelled ({error}); it will start nothing")
 

@@ -200,6 +200,7 @@ class SlurmEnd(StrEnum):
     PREEMPTED = "slurm_preempted"
     NODE_FAILED = "slurm_node_failed"
     OUT_OF_MEMORY = "host_oom"
+    GONE = "slurm_job_gone"  # without a reason that Slurm names
 
 
 _ENDS = {
@@ -217,6 +218,7 @@ _END_WORDS = {
     SlurmEnd.PREEMPTED: "preempted by another Slurm job",
     SlurmEnd.NODE_FAILED: "its node failed",
     SlurmEnd.OUT_OF_MEMORY: "killed by Slurm for using more memory than its job has",
+    SlurmEnd.GONE: "its Slurm job ended",
 }
 
 

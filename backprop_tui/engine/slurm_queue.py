@@ -15,7 +15,6 @@ from dataclasses import field, replace
 from backprop_tui.domain.causes.cause import (
     build_cause,
     cause_of_stop,
-    cause_of_unknown_end,
     cause_of_unmet_dependency,
 )
 from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
@@ -23,7 +22,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
-from backprop_tui.domain.requests import StopRequest
+from backprop_tui.domain.requests import STOPPED_BY_YOU, StopRequest
 from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words, waiting_words
 from backprop_tui.domain.status import Status
@@ -37,6 +36,7 @@ from backprop_tui.engine.scheduler import (
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.processes.detached_log import note
+from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -45,15 +45,17 @@ from backprop_tui.store.watched_file import Signature, signature_of
 POLL_SECONDS = 5.0  # login nodes are shared: all jobs are asked for in one call, and no more often
 MAX_POLL_SECONDS = 60.0  # while the controller does not answer
 SUBMISSIONS = 50  # in one pass, so that a sweep of thousands keeps nothing else waiting
-SILENT_SECONDS = 10.0  # a guardian that wrote nothing this long after its job has ended is gone with it
+LATE_SECONDS = 10.0  # after the end of a job, until a network file system shows what its guardian wrote last
+SILENT_SECONDS = 30.0  # a guardian on a node that Slurm has lost may live: it writes something every 10 seconds
+STOPPED_UNSTARTED = f"{STOPPED_BY_YOU} before it started"
 LOG_BYTES = 2000  # of the job's own log, shown when it ended before it began the run
 
 
 @lazy_dataclass(slots=True)
 class Silence:
-    """What the live record of a run without a job looked like, and since when it has not changed (monotonic)."""
+    """What the guardian of a run without a job wrote last, and since when nothing has changed (monotonic)."""
 
-    signature: Signature | None
+    signatures: list[Signature | None]
     since: float
 
 
@@ -166,14 +168,14 @@ class SlurmQueue:
             run = replace(run, job=job)
             directory.write(run, durable=True)
             self.unfinished.put(run)
-            slurm.release(job_id)
-            directory.append_event("submitted", f"Slurm job {job_id}", time=job.submitted_at, job=job_id)
+            _release(slurm, directory, job)
         except SlurmRefused as error:
             advice = "change what it asks for with resume --slurm-..."
             cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
             self._end(directory, run, error.message, cause, Status.FAILED)
             return True
         except SlurmUnavailable as error:
+            self._answered_at = None  # it may have been submitted nevertheless: the next answer of squeue says so
             self._hold(run, Check.SLURM, str(error))
             return True
         self._hold(run, Check.SLURM, "Slurm: submitted")
@@ -195,7 +197,7 @@ class SlurmQueue:
     def _check_submitted(self, run: Run, job: SlurmJob) -> None:
         directory = self.unfinished.directory(run.id)
         if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
-            self._end_submitted(run, job, "stopped by you before it started", None)
+            self._end_submitted(run, job, STOPPED_UNSTARTED, None)
             return
         report = self._report_of(run)
         if report is not None:
@@ -206,8 +208,7 @@ class SlurmQueue:
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
         if report.reason == "JobHeldUser" and not self._was_released(run, report.id):
             directory = self.unfinished.directory(run.id)
-            Slurm(environment=directory.read_environment()).release(report.id)
-            directory.append_event("submitted", f"Slurm job {report.id}", time=job.submitted_at, job=report.id)
+            _release(Slurm(environment=directory.read_environment()), directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -222,29 +223,46 @@ class SlurmQueue:
 
     def _explain_vanished(self, run: Run, job: SlurmJob, directory: RunDirectory) -> None:
         """Ends a run whose job left the queue without starting it."""
-        report = Slurm(environment=_environment(directory)).job(job.id or "")
+        report = Slurm(environment=_environment(directory)).job_of(run.id, job)
         if report is not None and not report.is_over:
+            return
+        if (directory.claimed(job.attempt) or {}).get("by") == "client":  # which was killed before it could end the run
+            self._end_submitted(run, job, STOPPED_UNSTARTED, None, is_over=True)
             return
         end = end_of(report)
         if end is not None:
-            self._end_submitted(run, job, f"{end_words(end)} before it started", end)
+            self._end_submitted(run, job, f"{end_words(end)} before it started", end, is_over=True)
             return
         tail = (read_bytes(f"{directory.path}/slurm-{job.attempt}.log") or b"")[-LOG_BYTES:].decode(errors="replace")
         last = next((line for line in reversed(tail.splitlines()) if line.strip()), "nothing in its log")
-        self._end_submitted(run, job, f"Slurm job {job.id} ended before it began the run: {last}", None, Status.FAILED)
+        reason = f"Slurm job {job.id} ended before it began the run: {last}"
+        self._end_submitted(run, job, reason, None, Status.FAILED, is_over=True)
 
     def _end_submitted(
-        self, run: Run, job: SlurmJob, reason: str, kind: str | None, status: Status = Status.STOPPED
+        self,
+        run: Run,
+        job: SlurmJob,
+        reason: str,
+        kind: str | None,
+        status: Status = Status.STOPPED,
+        *,
+        is_over: bool = False,
     ) -> None:
-        """Ends a run whose job has not begun it, unless the job is faster; then the guardian decides."""
+        """Ends a run whose job has not begun it, unless the job is faster; then the guardian decides.
+
+        If the job `is_over`, whoever else has the claim was killed before it could use it.
+        """
         directory = self.unfinished.directory(run.id)
-        if not directory.claim(job.attempt, {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}):
-            return
-        lock = try_lock_run(directory)
+        holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
+        lock = try_lock_run(directory) if directory.claim(job.attempt, holder) or is_over else None
         if lock is None:
             return
         with lock:
-            _cancel(directory, job)
+            run = directory.read()
+            if run.submitted_job != job:
+                self.unfinished.put(run)
+                return
+            _cancel(directory, run, job)
             by = "person" if kind is None and status is Status.STOPPED else "slurm"
             cause = cause_of_stop(by=by, reason=reason, kind=kind)
             self._end(directory, run, reason, cause, status)
@@ -257,12 +275,16 @@ class SlurmQueue:
             self._silences.pop(run.id, None)
             return
         directory, now = self.unfinished.directory(run.id), time.monotonic()
-        signature = signature_of(directory.live_path)
+        signatures = [signature_of(path) for path in (directory.live_path, directory.resources_path)]
         silence = self._silences.get(run.id)
-        if silence is None or silence.signature != signature:
-            self._silences[run.id] = Silence(signature, now)
+        if silence is None or silence.signatures != signatures:
+            silence = self._silences[run.id] = Silence(signatures, now)
+        if now - silence.since < LATE_SECONDS:
             return
-        if now - silence.since < SILENT_SECONDS:
+        job = run.job
+        report = None if job is None else Slurm(environment=_environment(directory)).job_of(run.id, job)
+        is_seen_dead = report is not None and report.is_over and end_of(report) is not SlurmEnd.NODE_FAILED
+        if _lives(report) or (not is_seen_dead and now - silence.since < SILENT_SECONDS):
             return
         lock = try_lock_run(directory)
         if lock is None:
@@ -270,17 +292,11 @@ class SlurmQueue:
         with lock:
             run = directory.read()
             if run.status in (Status.STARTING, Status.RUNNING):
-                run = record_job_loss(directory, run, self._job_of(directory, run))
+                run = record_job_loss(directory, run, report)
             self.unfinished.put(run)
 
-    def _job_of(self, directory: RunDirectory, run: Run) -> JobReport | None:
-        job = run.job
-        report = None if job is None or job.id is None else Slurm(environment=_environment(directory)).job(job.id)
-        return report if report is not None and job is not None and report.carries(run.id, job.attempt) else None
-
     def _is_alive(self, run: Run) -> bool:
-        report = self._report_of(run)
-        return report is not None and not report.is_over and report.state != "PENDING"
+        return _lives(self._report_of(run))
 
     # Slurm
 
@@ -309,29 +325,44 @@ class SlurmQueue:
         self.holds.pop(run.id, None)
 
 
+_STATUS_AFTER = {
+    SlurmEnd.NODE_FAILED: Status.LOST,
+    SlurmEnd.GONE: Status.LOST,
+    SlurmEnd.OUT_OF_MEMORY: Status.FAILED,
+}
+
+
 def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
     """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
-    end = end_of(report)
-    if end is None:
-        state = "" if report is None else f" ({report.state})"
-        reason = f"its Slurm job ended{state} and its guardian wrote no end"
-        return record_loss(directory, run, reason, cause_of_unknown_end)
-    status = Status.LOST if end is SlurmEnd.NODE_FAILED else Status.STOPPED
-    status = Status.FAILED if end is SlurmEnd.OUT_OF_MEMORY else status
+    end = end_of(report) or SlurmEnd.GONE
     return record_loss(
         directory,
         run,
-        end_words(end),
+        end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else ""),
         lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
-        status=status,
+        status=_STATUS_AFTER.get(end, Status.STOPPED),
     )
 
 
-def _cancel(directory: RunDirectory, job: SlurmJob) -> None:
+def _lives(report: JobReport | None) -> bool:
+    """Whether a job that has started goes on."""
+    return report is not None and not report.is_over and report.state != "PENDING"
+
+
+def _release(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:
+    """Lets the job start. Of one that was cancelled meanwhile, the next pass finds out what became of it."""
+    try:
+        slurm.release(job.id or "")
+    except SlurmRefused as error:
+        note(str(error))
+        return
+    directory.append_event("submitted", f"Slurm job {job.id}", time=job.submitted_at, job=job.id)
+
+
+def _cancel(directory: RunDirectory, run: Run, job: SlurmJob) -> None:
     """Removes a job that has nothing to do any more; if that fails it starts, sees that, and ends."""
     try:
-        if job.id is not None:
-            Slurm(environment=_environment(directory)).cancel(job.id)
+        Slurm(environment=_environment(directory)).cancel(run.id, job)
     except BackpropError as error:
         note(str(error))
 

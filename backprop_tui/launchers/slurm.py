@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
 import sys
 import time
@@ -19,6 +20,7 @@ from backprop_tui.domain.slurm import (
     MARGIN_SECONDS,
     QUEUE_FORMAT,
     JobReport,
+    SlurmJob,
     job_name,
     job_options,
     parse_job,
@@ -27,6 +29,7 @@ from backprop_tui.domain.slurm import (
 from backprop_tui.store.home import Home
 
 ANSWER_SECONDS = 30.0
+KILL_WAIT_SECONDS = 30.0  # Slurm's default
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "slurm_job.py")
 
 
@@ -78,9 +81,21 @@ class Slurm:
         except SlurmRefused:
             return None
 
-    def cancel(self, job_id: str) -> None:
-        """Ends a job; does nothing to one that has ended. Raises: SlurmRefused, SlurmUnavailable."""
-        self._call("scancel", [job_id])
+    def job_of(self, run_id: str, job: SlurmJob) -> JobReport | None:
+        """The job of an attempt; None if Slurm has forgotten it: it may have given the id to another job."""
+        report = None if job.id is None else self.job(job.id)
+        return report if report is not None and report.carries(run_id, job.attempt) else None
+
+    def cancel(self, run_id: str, job: SlurmJob) -> None:
+        """Ends the job of an attempt, if it is still there. Raises: SlurmRefused, SlurmUnavailable."""
+        report = self.job_of(run_id, job)
+        if report is not None:
+            self._call("scancel", [report.id])
+
+    def kill_seconds(self) -> float:
+        """How long after SIGTERM Slurm kills a job that it ends. Raises: SlurmUnavailable, SlurmRefused."""
+        match = re.search(r"^KillWait\s*=\s*(\d+)", self._call("scontrol", ["show", "config"]), re.MULTILINE)
+        return float(match[1]) if match is not None else KILL_WAIT_SECONDS
 
     def signal(self, job_id: str, name: str) -> None:
         """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.

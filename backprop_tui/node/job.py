@@ -15,13 +15,14 @@ from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
+from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
 from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
-from backprop_tui.launchers.slurm import Slurm, is_installed
+from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
@@ -40,6 +41,7 @@ TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
 SILENT_SECONDS = 30.0  # an earlier start of this job on another node is gone when it wrote nothing this long
 TICK_SECONDS = 1.0
+END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
 _GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
@@ -80,9 +82,7 @@ class NodeSupervisor(SupervisorProcess):
         return
 
     def session_end(self) -> SessionEnd:
-        end = call_within(STATE_SECONDS, self.find_end)
-        if end is None:
-            return SessionEnd(reason="its Slurm job is ending")
+        end = call_within(STATE_SECONDS, self.find_end) or SlurmEnd.GONE
         return SessionEnd(reason=end_words(end), cause=end.value)
 
 
@@ -98,6 +98,7 @@ class Job:
         self._unfinished = UnfinishedRuns(self._home, SLURM)
         self._watch = NodeWatch(self._home, config_path)
         self._guardian: int | None = None
+        self._kill_at: float | None = None  # monotonic; when the script is killed, before Slurm kills this job
 
     def carry(self) -> int:
         """Runs the job; returns its exit code: 0 if the run completed, was timeboxed, or goes on in another job."""
@@ -248,12 +249,23 @@ class Job:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 os.kill(self._guardian, received.si_signo)
+                self._limit_stop()
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                self._kill_at = None
+                self._directory.append_request(StopRequest(by="session", reason=end_words(SlurmEnd.GONE), kill=True))
             if os.waitpid(self._guardian, os.WNOHANG)[0]:
                 self._guardian = None
                 if self._read().status in ACTIVE:
                     self._continue_earlier()
             else:
                 self._watch.look(self._directory)
+
+    def _limit_stop(self) -> None:
+        """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""
+        now = time.monotonic()
+        if self._kill_at is None and call_within(STATE_SECONDS, self._find_end) is not None:
+            seconds = call_within(STATE_SECONDS, self._slurm().kill_seconds)
+            self._kill_at = now + max(0.0, (KILL_WAIT_SECONDS if seconds is None else seconds) - END_SECONDS)
 
     def _find_end(self) -> SlurmEnd | None:
         """Why Slurm ends this job."""

@@ -14,7 +14,7 @@ from backprop_tui.processes.identity import state_of
 from tests.support import processes
 from tests.support.commands import Commands
 from tests.support.front_ends import PROGRAM, FrontEnd, environment
-from tests.support.sandbox import Sandbox, Submitted, python, script
+from tests.support.sandbox import Sandbox, Submitted, python, script, shell
 
 FAMILY = """
 import os, time
@@ -76,7 +76,8 @@ def test_a_waiting_run_is_edited_and_a_running_one_too(sandbox: Sandbox, command
     assert first.outcome() == second.outcome() == (Status.COMPLETED, 0, None)
     record = second.run()
     assert (record.name, record.note, record.spec.max_run_seconds) == (f"new-{second.id}", "so", 1800.0)
-    assert second.events().count("edited") == 2 or second.events().count("edited") == 1
+    assert "edited" in first.events()
+    assert "edited" in second.events()
 
 
 def test_a_timebox_is_shortened_while_the_run_works(sandbox: Sandbox, commands: Commands) -> None:
@@ -115,8 +116,7 @@ def test_a_waiting_run_is_stopped_at_once(sandbox: Sandbox, commands: Commands) 
 
 
 def test_wait_and_logs_follow_a_run_to_its_end(sandbox: Sandbox, commands: Commands) -> None:
-    code = "import os, time\nos.write(1, b'first\\n')\nwhile not os.path.exists('go'): time.sleep(0.01)\nos.write(1, b'last')"
-    run = sandbox.submit(*python(code), *())
+    run = sandbox.submit(*shell("echo first; until [ -e go ]; do sleep 0.02; done; printf last"))
     run.wait(lambda: os.path.exists(run.directory.log) and run.log() == b"first\n", "its first line")
     assert commands("wait", run.id, "--timeout", "0.1").code == 124
     following = subprocess.Popen(

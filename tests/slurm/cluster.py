@@ -175,6 +175,7 @@ class SlurmCluster:
         self._start("slurmctld", "slurmctld", "-D")
         if wait:
             self.wait_until(lambda: "is UP" in self.run("scontrol", "ping", check=False), "the controller answers")
+            self.run("scontrol", "reconfigure")  # or it asks an idle node for its state only a minute later
 
     def kill_node(self, node: str, *, with_jobs: bool = False) -> None:
         """Kills the node's daemon; its jobs run on unless `with_jobs`, which is what a power failure does."""

@@ -15,7 +15,7 @@ from tests.support.commands import Commands
 from tests.support.sandbox import Sandbox, Submitted, script
 
 QUICK = StopPlan(grace_seconds=0.3)
-SECONDS = 40.0
+SECONDS = 60.0
 
 
 def slurm(*extra: str, **options: Any) -> SlurmOptions:
@@ -40,8 +40,9 @@ def job_of(run: Submitted) -> str:
     return run.wait(recorded, "its job is recorded")
 
 
-def cause_of(run: Submitted) -> tuple[Status, str | None]:
-    end = run.end(seconds=SECONDS)
+def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str | None]:
+    """Status and cause of its end, waited for."""
+    end = run.end(seconds=seconds)
     return end.status, None if end.cause is None else end.cause.kind
 
 
@@ -61,8 +62,8 @@ def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) 
 
 def test_slurms_time_limit_is_the_cause_where_it_comes_first(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     run = running(sandbox)
-    cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=0:01")
-    assert cause_of(run) == (Status.STOPPED, "slurm_time_limit")
+    cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=1")
+    assert cause_of(run, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
 
 
 def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
@@ -78,9 +79,11 @@ def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sand
     assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
 
 
-def test_the_death_of_a_node_is_a_loss_and_a_run_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+def test_the_death_of_a_node_is_a_loss_and_a_run_with_retries_continues(
+    sandbox: Sandbox, cluster: SlurmCluster
+) -> None:
     final = running(sandbox, slurm=slurm("--nodelist=n1"))
-    again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=slurm("--prefer=x", "--nodelist=n1"), retries=1)
+    again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
     again.wait_until_it_reports("saved 5")
     cluster.kill_node("n1", with_jobs=True)
     cluster.declare_down("n1")
@@ -118,30 +121,31 @@ def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cl
     run = running(sandbox)
     cluster.kill_controller()
     cluster.restart_controller()
-    end = run.end(seconds=SECONDS)
-    print(end)
+    assert cause_of(run) == (Status.LOST, "slurm_job_gone")
     assert run.reports().count("begin") == 1
     assert len(run.run().attempts) == 1
 
 
 def test_a_killed_program_on_the_node_ends_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     run = running(sandbox)
-    program = next(each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job")
+    program = next(
+        each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job"
+    )
     assert processes.kill(program)
-    end = run.end(seconds=SECONDS)
-    print(end)
+    assert cause_of(run)[1] == "slurm_job_gone"
     run.wait(lambda: not run.living_reporters(), "the script has ended")
 
 
 def test_a_killed_program_and_its_guardian_leave_no_script(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     run = running(sandbox)
-    program = next(each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job")
+    program = next(
+        each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job"
+    )
     guardian = run.wait(run.guardian, "its guardian")
     os.kill(program.pid, 19)
     assert processes.kill(guardian)
     assert processes.kill(program)
-    end = run.end(seconds=SECONDS)
-    print(end)
+    assert cause_of(run)[1] == "slurm_job_gone"
     run.wait(lambda: not run.living_reporters(), "the script has ended")
 
 

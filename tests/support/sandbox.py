@@ -146,9 +146,7 @@ class Submitted:
 class Sandbox:
     """A state directory below `folder`, the user's config.toml and a ledger, where commands find them too."""
 
-    def __init__(
-        self, folder: str, *, config: bool = True, root: str | None = None, launcher: str = LOCAL
-    ) -> None:
+    def __init__(self, folder: str, *, config: bool = True, root: str | None = None, launcher: str = LOCAL) -> None:
         """`config` False: config.toml was written by another process of the test."""
         self.folder = folder
         self.launcher = launcher

@@ -96,13 +96,14 @@ DEPENDENCY = "dependency"
 
 # Ends that are neither the script's nor a person's: a run with retries or slices continues after them.
 INTERRUPTIONS = frozenset(
-    {SESSION_ENDED, MACHINE_RESTARTED, SlurmEnd.TIME_LIMIT, SlurmEnd.PREEMPTED, SlurmEnd.NODE_FAILED}
+    {SESSION_ENDED, MACHINE_RESTARTED} | {SlurmEnd.TIME_LIMIT, SlurmEnd.PREEMPTED, SlurmEnd.NODE_FAILED, SlurmEnd.GONE}
 )
 
 # Ends that a person asked for: there is nothing to investigate.
 REQUESTED_ENDS = frozenset({PERSON, SlurmEnd.CANCELLED})
 
 RESUME = "resume starts it again, from its newest checkpoint if it saved one"
+AGAIN = "--retries N submits it again; resume does so by hand"
 _ADVICE = {
     PERSON: RESUME,
     SESSION_ENDED: "see whether runs survive logout here (linger): backprop-tui doctor; then resume it",
@@ -113,8 +114,9 @@ _ADVICE = {
     "nan_loss": NAN_ADVICE,
     SlurmEnd.CANCELLED: RESUME,
     SlurmEnd.TIME_LIMIT: "give it less with -m, or a partition with a longer limit; --retries or --until continue it",
-    SlurmEnd.PREEMPTED: "--retries N submits it again; resume does so by hand",
-    SlurmEnd.NODE_FAILED: "--retries N submits it again; resume does so by hand",
+    SlurmEnd.PREEMPTED: AGAIN,
+    SlurmEnd.NODE_FAILED: AGAIN,
+    SlurmEnd.GONE: AGAIN,
     SlurmEnd.OUT_OF_MEMORY: "ask for more memory with --slurm-memory-gb, or use less",
     "gpu_lost": "see nvidia-smi and dmesg (NVRM: Xid); resume on another GPU (--gpu-ids)",
 }
