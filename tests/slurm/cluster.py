@@ -35,6 +35,7 @@ class SlurmCluster:
         self.directory = directory
         self.settings = dict(settings or {})
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._has_lost_controller = False  # since the last reset
 
     @property
     def environment(self) -> dict[str, str]:
@@ -162,6 +163,7 @@ class SlurmCluster:
     def kill_controller(self) -> None:
         """Kills it as a power failure would: jobs that it has not saved (`wait_until_saved`) start twice, or vanish."""
         self._kill("slurmctld")
+        self._has_lost_controller = True
 
     def wait_until_saved(self, job: str) -> None:
         """Waits until the controller has saved what it knows now; it does so up to 5 seconds after a change."""
@@ -175,7 +177,6 @@ class SlurmCluster:
         self._start("slurmctld", "slurmctld", "-D")
         if wait:
             self.wait_until(lambda: "is UP" in self.run("scontrol", "ping", check=False), "the controller answers")
-            self.run("scontrol", "reconfigure")  # or it asks an idle node for its state only a minute later
 
     def kill_node(self, node: str, *, with_jobs: bool = False) -> None:
         """Kills the node's daemon; its jobs run on unless `with_jobs`, which is what a power failure does."""
@@ -194,8 +195,13 @@ class SlurmCluster:
 
     def reset(self) -> None:
         """Back to the state after `start`: restarts what a test has killed, and leaves no job."""
-        if "slurmctld" not in self.process_ids:
-            self.restart_controller()
+        if self._has_lost_controller:  # the new one may take what jobs had for in use, for a minute after their end
+            self.stop()
+            shutil.rmtree(self.directory)
+            self.directory.mkdir()
+            self._has_lost_controller = False
+            self.start()
+            return
         for node in NODES:
             if node not in self.process_ids:
                 self.restart_node(node)
