@@ -57,6 +57,7 @@ class Silence:
 
     signatures: list[Signature | None]
     since: float
+    report: JobReport | None = None  # the last one on its job: Slurm forgets it after some minutes
 
 
 @lazy_dataclass(slots=True)
@@ -278,13 +279,12 @@ class SlurmQueue:
         signatures = [signature_of(path) for path in (directory.live_path, directory.resources_path)]
         silence = self._silences.get(run.id)
         if silence is None or silence.signatures != signatures:
-            silence = self._silences[run.id] = Silence(signatures, now)
-        if now - silence.since < LATE_SECONDS:
-            return
-        job = run.job
-        report = None if job is None else Slurm(environment=_environment(directory)).job_of(run.id, job)
+            silence = self._silences[run.id] = Silence(signatures, now, None if silence is None else silence.report)
+        report = silence.report
+        if run.job is not None and (report is None or not report.is_over):
+            report = silence.report = Slurm(environment=_environment(directory)).job_of(run.id, run.job) or report
         is_seen_dead = report is not None and report.is_over and end_of(report) is not SlurmEnd.NODE_FAILED
-        if _lives(report) or (not is_seen_dead and now - silence.since < SILENT_SECONDS):
+        if _lives(report) or now - silence.since < (LATE_SECONDS if is_seen_dead else SILENT_SECONDS):
             return
         lock = try_lock_run(directory)
         if lock is None:

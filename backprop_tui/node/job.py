@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import NoReturn, Self
 
 from backprop_tui.domain.causes.cause import build_cause, cause_of_unmet_dependency
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
@@ -226,25 +226,53 @@ class Job:
 
     def _launch(self, lock: Lock, *, adopting: bool) -> bool:
         """Forks the guardian, which inherits the run's lock."""
-        supervisor = NodeSupervisor(home=self._home, config_path=self._config_path, find_end=self._find_end)
         pid = os.fork()
         if pid == 0:
             die_with_parent(signal.SIGTERM)  # the job ends with this process, and Slurm may not kill all of it
-            become_guardian_and_exit(
-                Assignment(
-                    folder=self._directory.path,
-                    lock_descriptor=lock.descriptor,
-                    adopting=adopting,
-                    supervisor=supervisor,
-                )
-            )
+            become_guardian_and_exit(self._assignment(lock, adopting=adopting))
         self._guardian = pid
         return True
+
+    def _assignment(self, lock: Lock, *, adopting: bool) -> Assignment:
+        return Assignment(
+            folder=self._directory.path,
+            lock_descriptor=lock.descriptor,
+            adopting=adopting,
+            supervisor=NodeSupervisor(home=self._home, config_path=self._config_path, find_end=self._find_end),
+        )
+
+    def _fork_keeper(self) -> int:
+        """Forks a process that ends the script if this one and the guardian are killed together.
+
+        Slurm kills what it finds below this process: without cgroups it does not find the script of a dead guardian.
+        """
+        parent, pid = os.getpid(), os.fork()
+        if pid == 0:
+            rename_process("backprop-keep")
+            die_with_parent(signal.SIGTERM)
+            while os.getppid() == parent:
+                signal.sigwait((signal.SIGTERM,))  # Slurm sends it too, when it ends the job
+            self._end_abandoned_script()
+        return pid
+
+    def _end_abandoned_script(self) -> NoReturn:
+        """Becomes the guardian, told to end, of a script that has none."""
+        try:
+            while (lock := self._directory.try_lock()) is None:
+                time.sleep(TICK_SECONDS)
+            with lock:
+                run = self._directory.read()
+                if run.status in ACTIVE and recover(self._directory, run) is None:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    become_guardian_and_exit(self._assignment(lock, adopting=True))
+        finally:
+            os._exit(0)
 
     # While it runs
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
+        keeper = self._fork_keeper()
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
@@ -259,6 +287,8 @@ class Job:
                     self._continue_earlier()
             else:
                 self._watch.look(self._directory)
+        os.kill(keeper, signal.SIGKILL)
+        os.waitpid(keeper, 0)
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.identity import Identity
 from tests.slurm.cluster import SlurmCluster
 from tests.support import processes
 from tests.support.commands import Commands
@@ -38,6 +40,12 @@ def job_of(run: Submitted) -> str:
         return None if job is None else job.id
 
     return run.wait(recorded, "its job is recorded")
+
+
+def program_of(sandbox: Sandbox) -> Identity:
+    """The program of the only job."""
+    names = {processes.comm(each.pid): each for each in processes.with_environment(sandbox.folder)}
+    return names["backprop-job"]
 
 
 def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str | None]:
@@ -142,7 +150,7 @@ def test_a_killed_program_and_its_guardian_leave_no_script(sandbox: Sandbox, clu
         each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job"
     )
     guardian = run.wait(run.guardian, "its guardian")
-    os.kill(program.pid, 19)
+    assert processes.kill(program, signal.SIGSTOP)
     assert processes.kill(guardian)
     assert processes.kill(program)
     assert cause_of(run)[1] == "slurm_job_gone"
