@@ -67,6 +67,11 @@ class SupervisorProcess:
             sign_lease(lock, STARTING)
             self._spawn(lock)
 
+    @property
+    def signals_scripts(self) -> bool:
+        """Whether the end of a session is signalled to scripts too, which may then exit with any code."""
+        return False
+
     def session_end(self) -> SessionEnd:
         """Why a guardian was told to end by SIGTERM."""
         return SessionEnd(reason="the session or machine is ending")

@@ -81,6 +81,10 @@ class NodeSupervisor(SupervisorProcess):
     def ensure(self) -> None:
         return
 
+    @property
+    def signals_scripts(self) -> bool:
+        return True
+
     def session_end(self) -> SessionEnd:
         end = call_within(STATE_SECONDS, self.find_end) or SlurmEnd.GONE
         return SessionEnd(reason=end_words(end), cause=end.value)

@@ -107,7 +107,8 @@ class Guardian:
         if self._script.pidfd is not None:
             self._poll.unregister(self._script.pidfd)
         exit_ = self._collect()
-        if self.stop_sequence.stopping is None and signal.SIGTERM in (exit_.signal, (exit_.code or 0) - 128):
+        is_by_session = signal.SIGTERM in (exit_.signal, (exit_.code or 0) - 128) or self._supervisor.signals_scripts
+        if self.stop_sequence.stopping is None and exit_.code != 0 and is_by_session:
             # At the end of a session the script gets the signal too, and may die before this process gets its own.
             self._wait(SESSION_SECONDS)
             self._check_signals(time.monotonic())

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from shutil import which
 from typing import Any
+
+import pytest
 
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.slurm import SlurmOptions
@@ -54,6 +57,23 @@ def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str |
     return end.status, None if end.cause is None else end.cause.kind
 
 
+def test_slow_ends(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """Slurm's time limit, and the death of a node: a loss, after which a run with retries continues."""
+    limited = running(sandbox, slurm=slurm("--nodelist=n2"))
+    cluster.run("scontrol", "update", f"JobId={job_of(limited)}", "TimeLimit=1")
+    final = running(sandbox, slurm=slurm("--nodelist=n1"))
+    again = running(sandbox, *script("saves.py", 4000, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
+    again.wait_until_it_reports("saved 5")
+    cluster.kill_node("n1", with_jobs=True)
+    cluster.declare_down("n1")
+    assert cause_of(final) == (Status.LOST, "slurm_node_failed")
+    again.wait(lambda: again.run().status is Status.QUEUED, "queued again", seconds=SECONDS)
+    cluster.restart_node("n1")
+    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
+    assert again.run().attempts[0].status is Status.LOST
+    assert cause_of(limited, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
+
+
 def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     gentle = running(sandbox)
     stubborn = running(sandbox, *script("ignores_signals.py"))
@@ -68,12 +88,6 @@ def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) 
     assert stubborn.living_reporters() == []
 
 
-def test_slurms_time_limit_is_the_cause_where_it_comes_first(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    run = running(sandbox)
-    cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=1")
-    assert cause_of(run, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
-
-
 def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     low = slurm("--nodelist=n1", "--cpus-per-task=2", partition="low")
     final = running(sandbox, slurm=low)
@@ -85,21 +99,6 @@ def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sand
     again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
     record = again.run()
     assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
-
-
-def test_the_death_of_a_node_is_a_loss_and_a_run_with_retries_continues(
-    sandbox: Sandbox, cluster: SlurmCluster
-) -> None:
-    final = running(sandbox, slurm=slurm("--nodelist=n1"))
-    again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
-    again.wait_until_it_reports("saved 5")
-    cluster.kill_node("n1", with_jobs=True)
-    cluster.declare_down("n1")
-    assert cause_of(final) == (Status.LOST, "slurm_node_failed")
-    again.wait(lambda: again.run().status is Status.QUEUED, "queued again", seconds=SECONDS)
-    cluster.restart_node("n1")
-    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
-    assert again.run().attempts[0].status is Status.LOST
 
 
 def test_a_run_survives_the_daemon_of_its_node(sandbox: Sandbox, cluster: SlurmCluster) -> None:
@@ -173,3 +172,32 @@ def test_an_impossible_request_is_refused_in_slurms_words(sandbox: Sandbox, comm
     assert answer.code == 2
     assert "Requested node configuration is not available" in answer.err
     assert os.listdir(sandbox.home.runs) == []
+
+
+def test_a_claim_whose_holder_was_killed_does_not_hold_the_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    later = slurm("--begin=now+1hour")
+    runs = [sandbox.submit(*script("worker.py", 1, 0, 0), slurm=later) for _ in range(2)]
+    for run, holder in zip(runs, ("client", "job"), strict=True):
+        run.wait(lambda run=run: "submitted" in run.events(), "submitted")  # type: ignore[misc]
+        assert run.directory.claim(1, {"by": holder, "job": job_of(run)})
+    cluster.run("scancel", *map(job_of, runs))
+    assert [cause_of(run) for run in runs] == [
+        (Status.STOPPED, "stopped_by_person"),
+        (Status.STOPPED, "slurm_cancelled"),
+    ]
+    assert runs[0].end().reason == "stopped by you before it started"
+
+
+def test_runs_go_on_while_squeue_fails(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    away, squeue = Path(sandbox.folder, "away"), Path(sandbox.folder, "bin", "squeue")
+    squeue.parent.mkdir()
+    squeue.write_text(f'#!/bin/sh\n[ -e {away} ] && exit 1\nexec {which("squeue")} "$@"\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent}:{os.environ['PATH']}")
+    run = running(sandbox, *script("waits_for_go.py", 0))
+    away.touch()
+    waiting = sandbox.submit(*script("worker.py", 1, 0, 0))
+    Path(run.run().spec.cwd, "go").touch()
+    assert run.outcome() == (Status.COMPLETED, 0, None)
+    away.unlink()
+    assert waiting.outcome(seconds=SECONDS) == (Status.COMPLETED, 0, None)
