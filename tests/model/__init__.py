@@ -13,6 +13,7 @@ Read in this order:
     invariants.py   what must hold in every state and at every step
     search.py       breadth-first search over all of it
     scenarios.py    the initial states of the searches
+    slurm/          the protocol between login nodes, Slurm and nodes, a model of its own for the same search
 
 A step is atomic for the other processes: one system call that matters. When the order of two such calls matters they
 are two steps. When a process dies, what it wrote stays and what it held is released.

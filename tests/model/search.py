@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tests.model import fork_server, front_ends, runner, script, supervisor
 from tests.model.faults import kills, next_commands, power_cuts
@@ -25,10 +26,6 @@ NEXT_COMMAND = "the next command"
 
 NO_GOOD_END = "no_path_to_a_settled_state"
 
-INVARIANTS = frozenset(
-    {NO_GOOD_END, *(holds.__name__ for holds in IN_EVERY_STATE), *(holds.__name__ for holds in AT_EVERY_STEP)}
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -46,15 +43,29 @@ class Step:
     """A step of a process; without an actor it is a fault or a new command."""
 
     label: str
-    actor: Process | None
-    after: State
+    actor: Any
+    after: Any
     is_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What is searched: the possible next steps of a state, what must hold, and which states are good ends."""
+
+    steps_from: Callable[[Any, Any], Iterator[Step]]
+    in_every_state: Sequence[Callable[[Any], bool]]
+    at_every_step: Sequence[Callable[[Any, Any, Any], bool]] = ()
+    is_settled: Callable[[Any], bool]
+
+    @property
+    def invariants(self) -> frozenset[str]:
+        return frozenset({NO_GOOD_END, *(holds.__name__ for holds in (*self.in_every_state, *self.at_every_step))})
 
 
 class _Search:
     """The states reached so far, by number: each with its predecessor, and all that lead to it without a fault."""
 
-    def __init__(self, start: State) -> None:
+    def __init__(self, start: Any) -> None:
         self.numbers = {start: 0}
         self.states = [start]
         self.came_from = [(0, "")]
@@ -97,7 +108,7 @@ class _Search:
         return next((number for number in range(len(self.states)) if number not in ends_well), None)
 
 
-def explore(start: State, rules: Rules, *, invariants: frozenset[str] = INVARIANTS) -> Outcome:
+def explore(start: Any, rules: Any, *, invariants: frozenset[str] | None = None, model: Model | None = None) -> Outcome:
     """Checks all reachable states at every step; then whether each can still reach a settled state without faults.
 
     Stops at the first violation of one of `invariants`.
@@ -105,22 +116,24 @@ def explore(start: State, rules: Rules, *, invariants: frozenset[str] = INVARIAN
     was_enabled = gc.isenabled()
     gc.disable()  # millions of tuples without cycles: the collector would take half the time
     try:
-        return _explore_from(_Search(start), rules, invariants)
+        model = model or ONE_MACHINE
+        checked = model.invariants if invariants is None else invariants
+        return _explore_from(_Search(start), rules, checked, model)
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _explore_from(search: _Search, rules: Rules, invariants: frozenset[str]) -> Outcome:
-    in_every_state = [holds for holds in IN_EVERY_STATE if holds.__name__ in invariants]
-    at_every_step = [holds for holds in AT_EVERY_STEP if holds.__name__ in invariants]
+def _explore_from(search: _Search, rules: Any, invariants: frozenset[str], model: Model) -> Outcome:
+    in_every_state = [holds for holds in model.in_every_state if holds.__name__ in invariants]
+    at_every_step = [holds for holds in model.at_every_step if holds.__name__ in invariants]
     for number, state in enumerate(search.states):  # which grows during the loop
         for holds_in in in_every_state:
             if not holds_in(state):
                 return search.outcome(holds_in.__name__, *search.trace(number))
-        if is_settled(state):
+        if model.is_settled(state):
             search.settled.append(number)
-        for step in steps_from(state, rules):
+        for step in model.steps_from(state, rules):
             search.add(number, step)
             for holds_at in at_every_step:
                 if not holds_at(state, step.actor, step.after):
@@ -141,3 +154,9 @@ def steps_from(state: State, rules: Rules) -> Iterator[Step]:
         yield Step("POWER CUT", None, after, is_fault=True)
     for after in next_commands(state):
         yield Step(NEXT_COMMAND, None, after)
+
+
+ONE_MACHINE = Model(
+    steps_from=steps_from, in_every_state=IN_EVERY_STATE, at_every_step=AT_EVERY_STEP, is_settled=is_settled
+)
+INVARIANTS = ONE_MACHINE.invariants
