@@ -163,6 +163,8 @@ class Supervisor:
         try:
             result = await asyncio.to_thread(self._scheduler.run_pass, tuple(self._watched), explain=explain)
             self._apply(result)
+            if self._slurm is None and self._scheduler.has_others:
+                self._slurm_wake.set()
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds
