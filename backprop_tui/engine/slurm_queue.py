@@ -68,6 +68,7 @@ class SlurmQueue:
     reports: dict[str, JobReport] = field(default_factory=dict)  # by job id, as of the last answer of squeue
     runs: list[Run] = field(default_factory=list)  # all marked ones, as of the last pass
     is_needed: bool = True  # whether a process has to go on for them, as of the last pass
+    has_unsubmitted: bool = False  # the same, whether a run still has to be submitted
     _unfinished: UnfinishedRuns | None = None
     _silences: dict[str, Silence] = field(default_factory=dict)
     _asked_at: float = -MAX_POLL_SECONDS
@@ -90,6 +91,7 @@ class SlurmQueue:
         waiting = {run.id for run in self.runs if run.status is Status.QUEUED}
         self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
         self.is_needed = any(map(self._needs_process, self.runs))
+        self.has_unsubmitted = any(run.status is Status.QUEUED and run.submitted_job is None for run in self.runs)
 
     def _needs_process(self, run: Run) -> bool:
         """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.
