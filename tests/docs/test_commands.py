@@ -18,6 +18,8 @@ from tests.docs import pages, shell
 from tests.docs.shell import PROGRAM, ROOT
 
 PAGES = ["README.md", "examples/README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
 def _text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
