@@ -21,6 +21,7 @@ from benchmarks import (
     log_view,
     script_cost,
     slot_gap,
+    slurm,
 )
 from benchmarks.measurement import Plan, Result, table
 from benchmarks.sandbox import NotInstalled
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Result]]] = {
     "dashboard-idle": dashboard_idle.measure,
     "dashboard-keys": dashboard_keys.measure,
     "dashboard-log": log_view.measure,
+    "slurm": slurm.measure,
 }
 
 

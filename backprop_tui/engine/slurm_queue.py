@@ -44,6 +44,7 @@ from backprop_tui.store.watched_file import Signature, signature_of
 
 POLL_SECONDS = 5.0  # login nodes are shared: all jobs are asked for in one call, and no more often
 MAX_POLL_SECONDS = 60.0  # while the controller does not answer
+LOOK_SECONDS = 30.0  # runs whose jobs wait as before are looked at this often, for requests of other machines
 SUBMISSIONS = 50  # in one pass, so that a sweep of thousands keeps nothing else waiting
 LATE_SECONDS = 10.0  # after the end of a job, until a network file system shows what its guardian wrote last
 SILENT_SECONDS = 30.0  # a guardian on a node that Slurm has lost may live: it writes something every 10 seconds
@@ -70,10 +71,12 @@ class SlurmQueue:
     reports: dict[str, JobReport] = field(default_factory=dict)  # by job id, as of the last answer of squeue
     runs: list[Run] = field(default_factory=list)  # all marked ones, as of the last pass
     is_needed: bool = True  # whether a process has to go on for them, as of the last pass
+    has_unsubmitted: bool = False  # the same, whether a run still has to be submitted
     _unfinished: UnfinishedRuns | None = None
     _silences: dict[str, Silence] = field(default_factory=dict)
     _asked_at: float = -MAX_POLL_SECONDS
     _answered_at: float | None = None
+    _advanced_at: float = -MAX_POLL_SECONDS
     _failures: int = 0
 
     @property
@@ -85,13 +88,21 @@ class SlurmQueue:
     def run_pass(self) -> None:
         """Takes one step for every run. An error of Slurm or of one run delays only what it concerns."""
         self.unfinished.refresh()
+        before, now = self.reports, time.monotonic()
         if runs := self.unfinished.runs():
-            self._poll(time.monotonic())
-            self._advance(runs)
+            self._poll(now)
+            is_same = runs == self.runs and self.reports == before and all(map(self._waits_in_slurm, runs))
+            if not is_same or now - self._advanced_at >= LOOK_SECONDS:
+                self._advanced_at = now
+                self._advance(runs)
         self.runs = self.unfinished.runs()
         waiting = {run.id for run in self.runs if run.status is Status.QUEUED}
         self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
         self.is_needed = any(map(self._needs_process, self.runs))
+        self.has_unsubmitted = any(run.status is Status.QUEUED and run.submitted_job is None for run in self.runs)
+
+    def _waits_in_slurm(self, run: Run) -> bool:
+        return run.status is Status.QUEUED and self._report_of(run) is not None
 
     def _needs_process(self, run: Run) -> bool:
         """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 REAP_DELAY_SECONDS = 2.0
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
+SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
 EXPLAIN_SECONDS = 1.0
 INDEX_SECONDS = 1.0
 REAP_SECONDS = 1.0
@@ -138,7 +139,13 @@ class Supervisor:
             if idle_since is not None and time.monotonic() - idle_since >= LINGER_SECONDS:
                 self._done.set()
                 return
-            await _wait(self._wake, PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS)
+            await _wait(self._wake, self._pass_seconds(idle=idle_since is not None))
+
+    def _pass_seconds(self, *, idle: bool) -> float:
+        """Until the next pass, if nothing wakes it; a login node with nothing but jobs has little to do."""
+        if not self._runs and not idle:
+            return SUBMITTED_SECONDS
+        return PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS
 
     def _has_work(self) -> bool:
         return bool(self._runs) or (self._slurm.is_needed if self._slurm is not None else self._scheduler.has_others)
@@ -156,13 +163,16 @@ class Supervisor:
                     await asyncio.to_thread(self._slurm.run_pass)
                 except BackpropError as error:
                     note(str(error))
-            await _wait(self._slurm_wake, PASS_SECONDS)
+            is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
+            await _wait(self._slurm_wake, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS)
 
     async def _run_pass(self) -> None:
         explain = time.monotonic() >= self._explain_at
         try:
             result = await asyncio.to_thread(self._scheduler.run_pass, tuple(self._watched), explain=explain)
             self._apply(result)
+            if self._slurm is None and self._scheduler.has_others:
+                self._slurm_wake.set()
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds

@@ -1,0 +1,3 @@
+"""Prints one line and ends."""
+
+print("first line", flush=True)
