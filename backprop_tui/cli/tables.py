@@ -140,5 +140,13 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
         reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
         if record["host"] != home.host and record["hold_reasons"] and record["host"] not in reasons:
             reasons += f" (on {record['host']})"
-        rows.append((str(positions[record["id"]]), record["id"], record["name"], str(record["priority"]), reasons))
+        rows.append(
+            (
+                str(positions.get(record["id"], numbers.NOTHING)),
+                record["id"],
+                record["name"],
+                str(record["priority"]),
+                reasons,
+            )
+        )
     show(QUEUE_COLUMNS, rows)

@@ -32,7 +32,7 @@ from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import is_silent
 from backprop_tui.store.index import monthly_files, read_month, read_newest, read_recent
-from backprop_tui.store.records import public
+from backprop_tui.store.records import public, with_holds
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
@@ -247,12 +247,20 @@ def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
     """The admitted runs, oldest first; then the queued ones, each with its position in the queue."""
     admitted = [run for run in unfinished if run.status is not Status.QUEUED]
     queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
-    positions: Counter[str] = Counter()  # by host
+    positions: Counter[tuple[str, str]] = Counter()  # by queue
     queue = []
     for run in sort_queue(known.run for known in queued.values() if known.run is not None):
-        positions[run.host] += 1
-        queue.append(replace(queued[run.id], queue_position=positions[run.host]))
+        if run.queue is not None:
+            positions[run.queue] += 1
+        queue.append(replace(queued[run.id], queue_position=run.queue and positions[run.queue]))
     return [*sorted(admitted, key=_started_at), *queue]
+
+
+def _held(known: KnownRun, holds: Sequence[JsonObject]) -> KnownRun:
+    """The run as it waits for other reasons; its files need not be read again."""
+    if known.run is None or known.status is not Status.QUEUED:
+        return known
+    return replace(known, record=with_holds(known.record, known.run, holds))
 
 
 def _started_at(known: KnownRun) -> tuple[float, str]:
@@ -270,7 +278,8 @@ class _MarkedRun:
     def __init__(self, home: Home, run_id: str) -> None:
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._signatures: tuple[Signature | None, Signature | None] | None = None
+        self._files = (self._directory.record_path, self._directory.live_path, self._directory.requests_path)
+        self._signatures: tuple[Signature | None, ...] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
         self.is_closed = False  # whether this user may not read it
@@ -278,14 +287,17 @@ class _MarkedRun:
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The current run; None if it cannot be read, since the marker is older or younger than the record."""
-        signatures = signature_of(self._directory.record_path), signature_of(self._directory.live_path)
-        if signatures != self._signatures or holds != self._holds:
+        signatures = tuple(map(signature_of, self._files))
+        if signatures != self._signatures:
             self._signatures, self._holds = signatures, holds
             self._known = self._read_records(holds)
+        elif holds != self._holds:
+            self._holds = holds
+            self._known = None if self._known is None else _held(self._known, holds)
         known = self._known
         if known is None or known.status in ENDED:
             return known
-        if known.run is not None and known.run.host != self._home.host and is_silent(self._home, known.run):
+        if known.run is not None and known.run.current_host != self._home.host and is_silent(self._home, known.run):
             record = record_elsewhere(self._home, known.record, known.run)
             live = None if known.live is None else replace(known.live, problem=record["reason"])
             known = replace(known, record=record, live=live)

@@ -113,7 +113,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor(unfinished)
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
-    positions = queue_positions(session.home, unfinished)
+    positions = queue_positions(unfinished)
     runs = [
         KnownRun(
             record=record_of(session.home, view),

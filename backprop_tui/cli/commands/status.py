@@ -141,7 +141,7 @@ def _show_machine(session: Session) -> None:
         tables.show(tables.RUN_COLUMNS, rows)
     if status.queued:
         output.line(f"\nwaiting {len(status.queued)}")
-        tables.show_queue(home, status.queued, queue_positions(home, unfinished))
+        tables.show_queue(home, status.queued, queue_positions(unfinished))
 
 
 def _how_to_start(session: Session, status: MachineStatus) -> list[str]:
@@ -214,7 +214,7 @@ def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, _ = split(session.home)
     session.ensure_supervisor(unfinished)
     unfinished_by_id = {view.run.id: view for view in unfinished}
-    positions = queue_positions(session.home, unfinished)
+    positions = queue_positions(unfinished)
     runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), positions) for run_id in run_ids]
     records = [run.record for run in runs]
     if session.json:
