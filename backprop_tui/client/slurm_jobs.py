@@ -58,3 +58,12 @@ def _instead(run: Run, max_run_seconds: float | None) -> str:
     return f"a new job may have it: {again}" + (
         "" if isinstance(run.state, Queued) else ", which goes on from its newest checkpoint"
     )
+
+
+def release_job(run: Run, environment: Mapping[str, str]) -> str:
+    """Lets the job of a run start that somebody holds; returns its id. Raises: SlurmRefused, SlurmUnavailable."""
+    job = run.submitted_job
+    if job is None or job.id is None:
+        raise UsageError(f"run {run.id} has no job that waits", "backprop-tui status shows what it waits for")
+    slurm(environment).release(job.id)
+    return job.id

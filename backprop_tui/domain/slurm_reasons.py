@@ -142,4 +142,7 @@ def waiting_words(report: JobReport) -> str:
     """Why a submitted job does not run yet: `Slurm: for free nodes`."""
     if report.state != "PENDING":
         return f"Slurm: starting on {report.node or 'a node'}"
-    return f"Slurm: {'not looked at yet' if report.reason is None else reason_words(report.reason)}"
+    if report.reason is None:
+        return "Slurm: not looked at yet"
+    way = f" (scontrol release {report.id})" if is_held_by_user(report.reason) else ""
+    return f"Slurm: {reason_words(report.reason)}{way}"

@@ -390,6 +390,17 @@ class CommandRunner(BackgroundCalls):
         """
         return await self._in_thread(self._session.settings)
 
+    async def release_job(self, run_id: str) -> CommandResult:
+        """Lets the Slurm job of a run start that somebody holds."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.slurm_jobs import release_job
+
+            run = self._stored_runs([run_id])[0]
+            return CommandResult(done=True, message=f"{run.name}: job {release_job(run, os.environ)} released")
+
+        return await self._run(work)
+
     async def set_config(self, key: str, value: str) -> CommandResult:
         """Writes a setting to the user's configuration file."""
 
