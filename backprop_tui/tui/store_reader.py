@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from itertools import takewhile
 
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.client.runs import record_elsewhere
@@ -37,10 +38,11 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import OlderRuns, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import Node, OlderRuns, OpenRun, Snapshot
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+MOST_NODES = 32  # of which gauges are read
 MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
 FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
 
@@ -77,20 +79,44 @@ def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
 
 
 class MachineReader:
-    """Reads readings.json and histories.json."""
+    """Reads readings.json and histories.json of a machine; those of `this` one only if they are of this boot."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, this: bool = True) -> None:
+        self._is_this = this
         self._file, self._history_file = WatchedFile(home.readings), WatchedFile(home.histories)
         self._sample: Sample | None = None
         self.histories: Mapping[str, History] = {}
 
     def read(self, wall: float) -> Sample | None:
-        """The newest sample of this boot; updates `histories` too."""
+        """The newest sample; updates `histories` too."""
         if self._file.changed():
-            self._sample = read_sample(self._file.path)
+            self._sample = read_sample(self._file.path, of_this_boot=self._is_this)
         if self._history_file.changed():
             self.histories = read_histories(self._history_file.path, wall).of
         return self._sample
+
+
+class NodesReader:
+    """Reads what the samplers on other machines with active runs wrote."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._readers: dict[str, MachineReader] = {}
+
+    def read(self, runs: Iterable[KnownRun], wall: float) -> tuple[Node, ...]:
+        active = takewhile(lambda run: run.status is not Status.QUEUED and run.status not in ENDED, runs)
+        hosts = sorted({str(run.record["host"]) for run in active} - {self._home.host})
+        known = {host: self._readers.get(host) or self._reader_of(host) for host in hosts[:MOST_NODES]}
+        self._readers = known
+        samples = ((host, reader, reader.read(wall)) for host, reader in known.items())
+        return tuple(
+            Node(name=host, sample=sample, histories=reader.histories)
+            for host, reader, sample in samples
+            if sample is not None
+        )
+
+    def _reader_of(self, host: str) -> MachineReader:
+        return MachineReader(Home(self._home.root, host), this=False)
 
 
 class CoolingMeter:
@@ -380,6 +406,7 @@ class StoreReader:
         self._limits = MachineLimits()
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
+        self._nodes = NodesReader(home)
         self._cooling = CoolingMeter()
         self._runs = RunsReader(home)
         self._opened: OpenRun | None = None
@@ -414,6 +441,7 @@ class StoreReader:
             sample=sample,
             limits=self._read_limits(),
             histories=self._machine.histories,
+            nodes=self._nodes.read(runs, moment.wall),
             cooling=self._cooling.cooling,
             opened=None if selected is None else self._read_events(selected),
             problem=self._problem(),

@@ -74,8 +74,8 @@ class SelectedRunView:
     @property
     def sections(self) -> Sequence[DetailSection]:
         """The content of the Details tab, computed only while that tab is shown."""
-        sample = self.snapshot.sample
-        models = {} if sample is None else {gpu.uuid: gpu.name for gpu in sample.readings.gpus}
+        known = [self.snapshot.sample, *(node.sample for node in self.snapshot.nodes)]
+        models = {gpu.uuid: gpu.name for sample in known if sample is not None for gpu in sample.readings.gpus}
         return tuple(detail_sections(self.run, self.snapshot.moment, gpu_models=models))
 
     @property
