@@ -129,7 +129,8 @@ _NEVER_SECONDS = 360 * 86400.0  # Slurm names a start in a year for a job that i
 
 def expected_start(report: JobReport, now: float) -> float | None:
     """When Slurm expects a waiting job to start; None if it does not know, or the time it named has passed."""
-    if report.state != "PENDING" or report.start is None:
+    is_held = (report.reason or "").startswith("JobHeld")
+    if report.state != "PENDING" or report.start is None or is_held:
         return None
     try:
         start = datetime.fromisoformat(report.start).timestamp()  # in local time, as Slurm prints it

@@ -25,7 +25,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
 
@@ -108,7 +108,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         **_select(fields["spec"], _PUBLIC_SPEC),
         **_without(fields, _PRIVATE),
         "host": run.current_host,
-        "gpus": fields["attempts"][-1]["gpus"] if attempts else [],
+        "gpus": (fields["attempts"][-1]["gpus"] or _gpus_of_job(attempts[-1])) if attempts else [],
         "slurm": _slurm(run, holds),
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
@@ -128,6 +128,12 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
     }
+
+
+def _gpus_of_job(attempt: Attempt) -> list[JsonObject]:
+    """The GPUs that Slurm gave to an attempt on a node where nobody could measure them."""
+    indices = attempt.variables.get("SLURM_JOB_GPUS", "").split(",")
+    return [{"index": int(index), "uuid": None} for index in indices if index.isdecimal()]
 
 
 def _slurm(run: Run, holds: Sequence[JsonObject]) -> JsonObject | None:
