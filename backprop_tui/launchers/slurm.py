@@ -96,9 +96,10 @@ class Slurm:
         limit = "UNLIMITED" if minutes is None else minutes
         self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={limit}"])
 
-    def partitions(self) -> str:
-        """The partitions that this user may use, a line each: name, limit and state."""
-        return self._call("sinfo", ["-h", "-o", "%P %l %a"])
+    def partitions(self) -> list[str]:
+        """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
+        lines = self._call("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
+        return [words for line in lines if (words := partition_words(line))]
 
     def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None, errors: bool = False) -> str:
         """Its output; with `errors` that to stderr too. Raises: SlurmRefused, SlurmUnavailable."""
@@ -124,6 +125,14 @@ class Slurm:
         if result.returncode == 0:
             return result.stdout + (result.stderr if errors else "")
         raise _failure(program, result.stderr or result.stdout)
+
+
+def partition_words(line: str) -> str:
+    """A line of sinfo, `main*|infinite|up`, in words."""
+    name, limit, state = (*(field.strip() for field in line.split("|")), "", "", "")[:3]
+    default = " (default)" if name.endswith("*") else ""
+    longest = "" if limit in ("", "infinite", "n/a") else f", {limit} at most"
+    return name.removesuffix("*") + default + longest + ("" if state in ("", "up") else f", {state}")
 
 
 def options_of(run: Run) -> list[str]:
