@@ -304,7 +304,6 @@ class _MarkedRun:
     def __init__(self, home: Home, run_id: str) -> None:
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._files = (self._directory.record_path, self._directory.live_path, self._directory.requests_path)
         self._signatures: tuple[Signature | None, ...] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
@@ -313,10 +312,10 @@ class _MarkedRun:
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The current run; None if it cannot be read, since the marker is older or younger than the record."""
-        signatures = tuple(map(signature_of, self._files))
+        signatures = tuple(map(signature_of, self._files()))
         if signatures != self._signatures:
-            self._signatures, self._holds = signatures, holds
-            self._known = self._read_records(holds)
+            self._holds, self._known = holds, self._read_records(holds)
+            self._signatures = signatures
         elif holds != self._holds:
             self._holds = holds
             self._known = None if self._known is None else _held(self._known, holds)
@@ -330,6 +329,13 @@ class _MarkedRun:
         if known.status not in ACTIVE:
             return known
         return replace(known, curve=self._curve.read(), written_at=self._log_written_at())
+
+    def _files(self) -> tuple[str, ...]:
+        """What the record is read from: that of a run in Slurm's queue also from the edits that its job will make."""
+        run = None if self._known is None else self._known.run
+        is_submitted = run is not None and run.submitted_job is not None
+        directory = self._directory
+        return directory.record_path, directory.live_path, *([directory.requests_path] if is_submitted else [])
 
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
