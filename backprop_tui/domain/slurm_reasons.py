@@ -96,7 +96,7 @@ def _limit_words(code: str) -> str | None:
     resource = _RESOURCES.get(match["of"].lower(), "what its jobs use")
     resource = f"the time of {resource}" if match["time"] else resource
     if match["bound"] == "Min":
-        return f"it asks for less {resource} than {owner} demands"
+        return f"{owner} demands that it asks for more {resource}"
     scope = f" per {per}" if per in ("job", "node", "user") else " of all its jobs" if match["bound"] == "Grp" else ""
     if per in ("job", "node") or resource == "run time":
         return f"it asks for more {resource}{scope} than {owner} allows"

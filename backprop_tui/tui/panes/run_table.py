@@ -132,8 +132,9 @@ def run_columns(width: int, hidden: AbstractSet[str] = frozenset(), gpu: int = L
     """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's."""
     if width < _LEAST:
         return _narrow(width)
-    wider = max(0, gpu - LEAST_GPU_CELLS)
-    shorter = min(wider, max(0, _LEAST + wider + MARGIN - width), _NAME - _LEAST_NAME)
+    spare = width - MARGIN - _LEAST
+    wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
+    shorter = max(0, wider - spare)
     shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
     used = _LEAST + wider - shorter
     for column, size, cost in _ADDITIONS:
