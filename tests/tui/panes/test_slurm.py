@@ -61,7 +61,7 @@ def test_the_gpu_column_says_node_and_gpu_of_runs_elsewhere() -> None:
 def test_long_names_of_nodes_keep_their_end_and_take_room_from_the_names_of_runs() -> None:
     for width in (80, 120):
         (row,) = rows(on_node("a" * 40, "gpu-node-rack7-017.cluster.example.org", 0), width=width)
-        assert re.search(r" …\w*-017:0 ", row)
+        assert re.search(r" …\S*-017:0 ", row)
 
 
 def test_local_runs_alone_look_as_ever() -> None:
