@@ -53,6 +53,13 @@ def _check_reach(home: Home, mount: Mount | None) -> Finding:
     if local:
         message = f"{mount.kind} with {local[0]}: locks do not reach other machines; {_SAFE}"
         return warn("shared store", message, "use one login machine at a time, or have it mounted without that option")
-    if mount.kind in ("nfs4", "ceph", "gpfs") or "flock" in mount.options or "local_lock=none" in mount.options:
+    if _locks_reach(mount):
         return ok("shared store", f"{mount.kind}: locks reach other machines")
     return ok("shared store", f"{mount.kind}: unknown whether locks reach other machines; {_SAFE}")
+
+
+def _locks_reach(mount: Mount) -> bool:
+    """Whether a mount without an option for local locks is known to share them with other machines."""
+    says_so = not mount.options.isdisjoint({"flock", "local_lock=none"})
+    is_version_4 = mount.kind.startswith("nfs") and any(option.startswith("vers=4") for option in mount.options)
+    return says_so or is_version_4 or mount.kind in ("nfs4", "ceph", "gpfs")
