@@ -121,7 +121,7 @@ class EventStream:
         """The position in the queue, counted from 1; None if the run is not queued."""
         from backprop_tui.client.queueing import queue_positions
 
-        return queue_positions(self._home, unfinished_views(self._home)).get(self.run.id)
+        return queue_positions(unfinished_views(self._home)).get(self.run.id)
 
     def _hold_events(self, now: float) -> Iterator[Event]:
         """An event when the checks that hold the run change, not each time a value does."""

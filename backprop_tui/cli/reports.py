@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import HELD, OK
 from backprop_tui.cli.session import Interrupts, Session
-from backprop_tui.domain.errors import HeldByGovernor
+from backprop_tui.domain.errors import HeldByGovernor, UsageError
 from backprop_tui.domain.formatting import counted, disk_gigabytes_up, duration, gigabytes_up, plain
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
-from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, Run
+from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, SLURM, Run
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
@@ -184,6 +184,12 @@ def print_previews(
     return OK if previews[0].starts else HELD
 
 
+def require_no_slurm(run: Run) -> None:
+    """Refuses --no-wait for a Slurm run."""
+    if run.spec.launcher == SLURM:
+        raise UsageError("--no-wait: Slurm decides when a run starts", "leave out --no-wait, or use --launcher local")
+
+
 def refuse_held(session: Session, preview: RunPreview) -> NoReturn:
     from backprop_tui.presentation.remedies import how_to_change
 
@@ -212,6 +218,7 @@ def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str
         "run": public(run, session.home.run_folder(run.id)),
         "verdict": "start" if preview.starts else "held",
         "reasons": _reasons(preview),
+        "sbatch": None if preview.job is None else {"options": preview.job.options, "answer": preview.job.answer},
         "command": list(preview.command()),
         "interpreter_origin": run.spec.python_origin,
         "environment": {name: value for name, value in variables.items() if captured.get(name) != value},
@@ -259,7 +266,10 @@ def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[s
     method = resumes_by(run.spec)
     if method is not None:
         rows.append(("resumes by", method))
-    rows.append(("starts when", _conditions(run)))
+    if preview.job is not None:
+        rows.append(("sbatch", shlex.join(preview.job.options)))
+    else:
+        rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
     return rows
 
@@ -291,6 +301,8 @@ def _conditions(run: Run) -> str:
 
 
 def _verdict(preview: RunPreview) -> str:
+    if preview.job is not None:
+        return f"submitted to Slurm, which says: {preview.job.answer or 'nothing'}"
     if not preview.starts:
         return "waits: " + "; ".join(preview.hold_messages)
     gpus = ", ".join(map(str, preview.gpu_indices))

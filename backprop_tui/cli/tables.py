@@ -10,6 +10,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
+from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.home import Home
@@ -121,7 +122,7 @@ def columns_of(text: str) -> int:
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def run_row(run: KnownRun) -> tuple[str, ...]:
+def run_row(run: KnownRun, here: str) -> tuple[str, ...]:
     return (
         run.id,
         status_word(run.status),
@@ -129,8 +130,14 @@ def run_row(run: KnownRun) -> tuple[str, ...]:
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
         durations.elapsed(run.record["duration_seconds"]),
-        reason_text(run, Moment.now()),
+        _why(run, here),
     )
+
+
+def _why(run: KnownRun, here: str) -> str:
+    """Why it is in this state; of a run on another machine than this one also where it is."""
+    place, reason = place_clause(run, here), reason_text(run, Moment.now())
+    return "; ".join(filter(None, ("" if place.partition(",")[0] in reason else place, reason)))
 
 
 def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, int]) -> None:
@@ -140,5 +147,13 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
         reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
         if record["host"] != home.host and record["hold_reasons"] and record["host"] not in reasons:
             reasons += f" (on {record['host']})"
-        rows.append((str(positions[record["id"]]), record["id"], record["name"], str(record["priority"]), reasons))
+        rows.append(
+            (
+                str(positions.get(record["id"], numbers.NOTHING)),
+                record["id"],
+                record["name"],
+                str(record["priority"]),
+                reasons,
+            )
+        )
     show(QUEUE_COLUMNS, rows)

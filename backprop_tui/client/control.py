@@ -284,6 +284,20 @@ class ContinueControl(ControlRequest[ContinueRequest]):
 
 
 class TimeboxControl(ControlRequest[TimeboxRequest]):
+    """The job of a Slurm run is given the time limit first: if Slurm refuses it, nothing changes."""
+
+    _is_followed = False
+
+    def poll(self) -> ControlOutcome | None:
+        if not self._is_followed:
+            run, _ = self._read()
+            if run.job is not None:
+                from backprop_tui.client.slurm_jobs import follow_timebox  # only needed here
+
+                follow_timebox(run, self.request.max_run_seconds, self._session.environment)
+            self._is_followed = True
+        return super().poll()
+
     def on_queued(self, run: Run) -> Run:
         return with_timebox(run, self.request)
 
@@ -316,6 +330,14 @@ class EditControl(ControlRequest[EditRequest]):
             if extreme is not None:
                 changed = replace(changed, best={**changed.best, objective.metric: extreme})
         return None if changed == run else changed
+
+    def _apply_to_submitted(self, run: Run, job: SlurmJob, now: float) -> ControlOutcome | None:
+        if self.request.priority not in (None, run.priority):
+            raise UsageError(
+                f"--priority: run {run.id} waits in Slurm's queue, and Slurm decides the order there",
+                f"to let others go first: scontrol update JobId={job.id} Nice=100",
+            )
+        return super()._apply_to_submitted(run, job, now)
 
     def _check_thresholds(self, run: Run) -> None:
         refusal = refusal_of(self.request.thresholds, run.id, run.status)

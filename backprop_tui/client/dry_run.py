@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backprop_tui.client.machine import NO_PROBE, OwnSampler
 from backprop_tui.client.session import ClientSession
 from backprop_tui.config.load import machine_limits, machine_probe
 from backprop_tui.domain.governor.admission import Admit, Decision, Hold, decide
 from backprop_tui.domain.governor.reasons import Check, HoldReason
+from backprop_tui.domain.governor.snapshot import Placement
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.run import Run, sort_queue
+from backprop_tui.domain.run import SLURM, Run, sort_queue
 from backprop_tui.domain.telemetry import Readings, is_stale
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.readings import ReadingsSource
@@ -48,11 +49,20 @@ def _decide(home: Home, config_path: str, runs: Sequence[Run], readings: Reading
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmPreview:
+    """What sbatch would be asked for, and what Slurm says to that; None if it was not asked."""
+
+    options: tuple[str, ...]
+    answer: str | None
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunPreview:
     """The decision about one run: whether it would start now, on which GPUs, and if not, what it would wait for."""
 
     run: Run
     decision: Admit | Hold
+    job: SlurmPreview | None = None  # of a Slurm run, which Slurm starts when it likes
 
     @property
     def starts(self) -> bool:
@@ -79,8 +89,20 @@ class RunPreview:
         return script_environment(self.first_attempt(), session.home.run_folder(self.run.id), captured)
 
 
-def preview_runs(session: ClientSession, runs: Sequence[Run]) -> list[RunPreview]:
-    """The decision about each run; those before it are taken to have started if they can."""
+def preview_runs(
+    session: ClientSession, runs: Sequence[Run], environment: Mapping[str, str] | None = None
+) -> list[RunPreview]:
+    """The decision about each run; those before it are taken to have started if they can.
+
+    Slurm is asked once about runs for it, with their `environment`, or not at all without. Raises: SlurmRefused,
+    SlurmUnavailable.
+    """
+    if runs[0].spec.launcher == SLURM:
+        from backprop_tui.launchers.slurm import Slurm, options_of
+
+        answer = None if environment is None else Slurm(environment=environment).check(runs[0])
+        job = SlurmPreview(options=tuple(options_of(runs[0])), answer=answer)
+        return [RunPreview(run=run, decision=Admit(placement=Placement(gpus=None)), job=job) for run in runs]
     decisions = _decide(session.home, session.config_path, runs, _measure(session, runs[0]))
     return [RunPreview(run=run, decision=decision) for run, decision in zip(runs, decisions, strict=True)]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from backprop_tui.client.runs import split
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.formatting import counted, iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Queued, Run, move_in_queue, sort_queue
+from backprop_tui.domain.run import LOCAL, Queued, Run, move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.users import user_name
 from backprop_tui.store import index
@@ -21,6 +21,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView
 
 POLL_SECONDS = 0.02
+_SHOWN_JOBS = 5
 WITHDRAW_SECONDS = 1.0  # how long a supervisor may hold the lock of a run that is to be taken back
 
 
@@ -42,20 +43,52 @@ class MovedRun:
         return f"number {self.queue_position} of {self.queue_length}{changed}"
 
 
-def queue_of(host: str, unfinished: Iterable[RunView]) -> list[Run]:
-    return sort_queue(view.run for view in unfinished if view.run.host == host and view.status is Status.QUEUED)
+Queue = tuple[str, str]  # by machine and launcher
 
 
-def queue_positions(home: Home, unfinished: Iterable[RunView]) -> dict[str, int]:
-    """The position of each queued run by its id, 1 being the first; each machine has a queue of its own."""
-    views = list(unfinished)
-    hosts = {home.host, *(view.run.host for view in views)}
-    return {run.id: position for host in hosts for position, run in enumerate(queue_of(host, views), start=1)}
+def queues_of(unfinished: Iterable[RunView]) -> dict[Queue, list[Run]]:
+    """The runs that wait, by queue and in their order, without those whose order Slurm decides."""
+    queues: dict[Queue, list[Run]] = {}
+    for run in sort_queue(view.run for view in unfinished if view.status is Status.QUEUED):
+        if run.queue is not None:
+            queues.setdefault(run.queue, []).append(run)
+    return queues
 
 
-def waiting_runs(session: ClientSession, host: str | None = None) -> list[Run]:
-    """The runs that wait now on a machine (None: this one), in their order."""
-    return queue_of(host or session.home.host, split(session.home)[0])
+def queue_positions(unfinished: Iterable[RunView]) -> dict[str, int]:
+    """The position of each queued run by its id, 1 being the first."""
+    return {run.id: number for queue in queues_of(unfinished).values() for number, run in enumerate(queue, start=1)}
+
+
+def waiting_runs(session: ClientSession, queue: Queue | None = None) -> list[Run]:
+    """The runs that wait now in a queue (None: the one of this machine for local runs), in their order."""
+    return queues_of(split(session.home)[0]).get(queue or (session.home.host, LOCAL), [])
+
+
+def waiting_here(session: ClientSession) -> list[Run]:
+    """All runs of this machine that wait, also those that wait for Slurm."""
+    runs = (view.run for view in split(session.home)[0] if view.status is Status.QUEUED)
+    return [run for run in runs if run.current_host == session.home.host]
+
+
+def still_starts(waiting: Iterable[Run]) -> str:
+    """What a held queue does not keep back, and how to; empty without submitted jobs."""
+    jobs = [run.submitted_job.id for run in waiting if run.submitted_job is not None and run.submitted_job.id]
+    if not jobs:
+        return ""
+    shown = ",".join(jobs[:_SHOWN_JOBS]) + (",..." if len(jobs) > _SHOWN_JOBS else "")
+    return f"{counted(len(jobs), 'job')} in Slurm's queue already still may start: scontrol hold {shown}"
+
+
+def queue_to_change(run: Run) -> Queue:
+    """The queue that a run stands in. Raises: UsageError, if it is Slurm's."""
+    if run.queue is None:
+        job = "" if run.job is None or run.job.id is None else run.job.id
+        raise UsageError(
+            f"run {run.id} waits in Slurm's queue, and Slurm decides the order there",
+            f"to let others go first: scontrol hold {job}, later scontrol release {job}",
+        )
+    return run.queue
 
 
 def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run]) -> Run:
@@ -87,10 +120,10 @@ def move(session: ClientSession, run_id: str, position: int) -> MovedRun:
 
     def moved(run: Run) -> Run:
         before.append(run)
-        return move_in_queue(run, waiting_runs(session, run.host), position)
+        return move_in_queue(run, waiting_runs(session, queue_to_change(run)), position)
 
     run = edit_queued(session, run_id, moved)
-    run_ids = [other.id for other in waiting_runs(session, run.host)]
+    run_ids = [other.id for other in waiting_runs(session, queue_to_change(run))]
     return MovedRun(
         run=run,
         queue_position=run_ids.index(run_id) + 1 if run_id in run_ids else None,

@@ -16,6 +16,7 @@ from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumabl
 from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
 from backprop_tui.client.runs import created, host_hint, whereabouts
 from backprop_tui.client.session import ClientSession
+from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import spec_from_settings
 from backprop_tui.client.training_source import source_of
 from backprop_tui.config.load import Settings
@@ -223,6 +224,7 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
             gone = dict(before.spec.env).keys() - dict(run.spec.env).keys()
             environment = {name: value for name, value in directory.read_environment().items() if name not in gone}
             directory.write_environment(environment | dict(request.env))
+        check_with_slurm(run, directory.read_environment())
         directory.write(run, durable=True)
         same = run.spec.command == before.spec.command
         change = "options" if same else f"command {shlex.join(run.spec.command)}"
@@ -232,6 +234,9 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
 
 
 def _waiting_state(run: Run) -> Queued:
+    if run.submitted_job is not None:
+        problem = f"run {run.id} is submitted: its Slurm job cannot be given another command or other options"
+        raise UsageError(problem, f"to queue it anew: backprop-tui stop {run.id}, then N opens it as a new run")
     if isinstance(run.state, Queued) and not run.attempts:
         return run.state
     problem = f"run {run.id} has started: only a run that waits for its first start can be changed"

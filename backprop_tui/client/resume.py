@@ -15,6 +15,7 @@ from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
+from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import TargetKind, find_target
@@ -98,6 +99,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         spec=spec,
         best=still_best(run.best, run.spec.objective, spec.objective),
         host=session.home.host,
+        job=None,
         name=options.name or run.name,
         tags=tuple(dict.fromkeys(options.tags)) or run.tags,
         note=options.note or run.note,
@@ -212,6 +214,7 @@ def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tup
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)
+        check_with_slurm(resumption.run, resumption.environment)
         sizes = current_sizes(directory)
         # Requests to the earlier attempt that came too late must not be carried out by the next one.
         offset = directory.requests_after(resumption.run.requests_offset)[1]

@@ -67,8 +67,8 @@ def record_elsewhere(home: Home, record: JsonObject, run: Run) -> JsonObject:
 def whereabouts(home: Home, run: Run) -> str:
     """`on gpu2`; if its host is silent, also when it was last seen."""
     if not is_silent(home, run):
-        return f"on {run.host}"
-    return f"on {run.host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
+        return f"on {run.current_host}"
+    return f"on {run.current_host}, not seen since {clock_of_day(seen_at(home, run), time.time())}"
 
 
 def lost_hint(run_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
+from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import (
     apply_options,
     asked_python,
@@ -28,7 +29,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import resume_advice
-from backprop_tui.domain.run import SLURM, Queued, Run
+from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id
@@ -92,19 +93,10 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
     )
     if resume_from is not None:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
-    check_with_slurm(first, environment)
     runs = _runs_of_sweep(request, program, first)
     request = replace(request, script=program.script, cwd=cwd)
     shared = _advise_on_output(request, program, runs)
     return SubmissionPlan(runs=runs, environment=environment, program=program, request=request, shared_output=shared)
-
-
-def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
-    """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
-    if run.spec.launcher == SLURM:
-        from backprop_tui.launchers.slurm import Slurm  # only needed here
-
-        Slurm(environment=environment).check(run)
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
@@ -233,8 +225,12 @@ def earlier_runs(session: ClientSession, request: RunRequest, key: Submission) -
 def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission | None) -> list[str]:
     """Queues planned runs and returns their ids; the caller must call a supervisor next.
 
-    Raises IdTaken if --run-id names an existing run.
+    Raises:
+        IdTaken: --run-id names an existing run.
+        SlurmRefused: the cluster could never start them.
+        SlurmUnavailable: it cannot be asked.
     """
+    check_with_slurm(planned.runs[0], planned.environment)
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []
     if key is not None:

@@ -323,6 +323,16 @@ class Run:
         return self.job if is_next and isinstance(self.state, Queued) else None
 
     @property
+    def current_host(self) -> str:
+        """The machine that looks after the run: while it waits that of its queue, whatever node it was on before."""
+        return self.host if self.job is None or not isinstance(self.state, Queued) else self.job.host
+
+    @property
+    def queue(self) -> tuple[str, str] | None:
+        """The queue that it stands in, by machine and launcher; None once Slurm decides the order."""
+        return None if self.submitted_job is not None else (self.current_host, self.spec.launcher)
+
+    @property
     def last_end(self) -> float | None:
         """When the last attempt that has ended did so; None if none has."""
         return next((attempt.ended_at for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)

@@ -50,8 +50,8 @@ def job_name(run_id: str, run_name: str, attempt: int) -> str:
     return f"{readable}-{run_id}-{attempt}"
 
 
-def job_options(options: SlurmOptions, *, gpus: int | None, limit_seconds: float | None) -> list[str]:
-    """The options of sbatch for the resources and the time limit of a job; `limit_seconds` None is the partition's."""
+def job_options(options: SlurmOptions, *, gpus: int | None, limit_minutes: int | None) -> list[str]:
+    """The options of sbatch for the resources and the time limit of a job; `limit_minutes` None is the partition's."""
     words = [
         f"--{name}={value}"
         for name, value in (
@@ -62,7 +62,7 @@ def job_options(options: SlurmOptions, *, gpus: int | None, limit_seconds: float
             ("cpus-per-task", options.cpus),
             ("mem", None if options.memory_gb is None else f"{math.ceil(options.memory_gb * 1024)}M"),
             ("gres", _gres(options.gres, gpus)),
-            ("time", None if limit_seconds is None else math.ceil(limit_seconds / 60)),
+            ("time", limit_minutes),
         )
         if value is not None
     ]
@@ -146,50 +146,6 @@ def _seconds(text: str) -> float:
 
 def _known(value: str) -> str | None:
     return None if value in ("", "None", "(null)", "N/A", "Unknown", "None assigned") else value
-
-
-# Why a job waits: https://slurm.schedmd.com/job_reason_codes.html
-_REASONS = {
-    "Resources": "for free nodes",
-    "Priority": "behind jobs of higher priority",
-    "Dependency": "for another job",
-    "DependencyNeverSatisfied": "for a job that ended in another way than asked for",
-    "BeginTime": "until its begin time",
-    "JobHeldUser": "held by its user (scontrol release)",
-    "JobHeldAdmin": "held by the administrator",
-    "Licenses": "for a license",
-    "Reservation": "for its reservation",
-    "PartitionDown": "for its partition, which is down",
-    "PartitionInactive": "for its partition, which is inactive",
-    "PartitionNodeLimit": "it asks for more nodes than its partition allows",
-    "PartitionTimeLimit": "its time limit is longer than its partition allows",
-    "ReqNodeNotAvail": "for a node that is down or reserved",
-    "NodeDown": "for a node that is down",
-    "BadConstraints": "no node meets its constraints",
-    "AssocGrpGRES": "the account uses all GPUs it may",
-    "QOSMaxJobsPerUserLimit": "you run as many jobs as the QOS allows",
-    "AssocMaxJobsLimit": "the account runs as many jobs as it may",
-    "JobLaunchFailure": "its start failed; Slurm tries again",
-}
-
-
-def waiting_words(report: JobReport) -> str:
-    """Why Slurm lets a job wait and when it expects to start it: `Slurm: for free nodes; starts about 14:05`."""
-    reason = report.reason or ""
-    words = (
-        _REASONS.get(reason.partition(",")[0])
-        or _family(reason)
-        or (f"it says {reason}" if reason else "not looked at yet")
-    )
-    return f"Slurm: {words}"
-
-
-def _family(reason: str) -> str | None:
-    """Limits have a hundred names: QOSMaxCpuPerUserLimit, AssocGrpMemLimit."""
-    match = re.match(r"(QOS|Assoc)\w*(?:Limit|Min|Max|Grp)", reason)
-    return (
-        None if match is None else f"a limit of the {'QOS' if match[1] == 'QOS' else 'account'} is reached ({reason})"
-    )
 
 
 class SlurmEnd(StrEnum):

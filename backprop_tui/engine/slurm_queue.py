@@ -24,7 +24,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.requests import STOPPED_BY_YOU, StopRequest
 from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
-from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words, waiting_words
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
+from backprop_tui.domain.slurm_reasons import expected_start, waiting_words
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.scheduler import (
     UnmetDependency,
@@ -35,6 +36,7 @@ from backprop_tui.engine.scheduler import (
 )
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_bytes
@@ -225,9 +227,7 @@ class SlurmQueue:
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
             return
-        words = waiting_words(report) if report.state == "PENDING" else f"Slurm: starting on {report.node or 'a node'}"
-        start = report.start if report.state == "PENDING" else None
-        self._hold(run, Check.SLURM, words + (f"; starts about {start.replace('T', ' ')}" if start else ""))
+        self.holds[run.id] = (_waiting_reason(report, time.time()),)
 
     def _was_released(self, run: Run, job_id: str) -> bool:
         """Whether the event that follows the release was recorded: a user may hold a job of ours afterwards."""
@@ -368,6 +368,13 @@ def _release(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:
         note(str(error))
         return
     directory.append_event("submitted", f"Slurm job {job.id}", time=job.submitted_at, job=job.id)
+
+
+def _waiting_reason(report: JobReport, now: float) -> HoldReason:
+    """Why Slurm lets a job wait, with its own name for it, and when it expects to start the job."""
+    start, words = expected_start(report, now), waiting_words(report)
+    words += "" if start is None else f"; starts about {clock_of_day(start, now)}"
+    return HoldReason(check=Check.SLURM, figure=report.reason, limit=iso(start), message=words)
 
 
 def _cancel(directory: RunDirectory, run: Run, job: SlurmJob) -> None:

@@ -44,9 +44,13 @@ class Slurm:
 
     environment: Mapping[str, str]
 
-    def check(self, run: Run) -> None:
-        """Asks whether the run could ever start. Raises: SlurmRefused, with Slurm's words; SlurmUnavailable."""
-        self._call("sbatch", ["--test-only", *self._options(run)], script="#!/bin/sh\n")
+    def check(self, run: Run) -> str:
+        """When and where the run would start, in Slurm's words, which a site's plugin may leave out.
+
+        Raises: SlurmRefused, if it could never start; SlurmUnavailable.
+        """
+        answer = self._call("sbatch", ["--test-only", *options_of(run)], script="#!/bin/sh\n", errors=True)
+        return answer.strip().removeprefix("sbatch: ")
 
     def submit(self, run: Run, run_folder: str, home: Home, config_path: str, *, after: Sequence[str] = ()) -> str:
         """Submits the job for the run's next attempt, held: it starts after `release`. Returns the job's id.
@@ -61,7 +65,7 @@ class Slurm:
             "--no-requeue",  # another attempt is another job, whose record is written before it can start
             *([f"--dependency={','.join(after)}"] if after else []),
             *_begin(run),
-            *self._options(run),
+            *options_of(run),
         ]
         answer = self._call("sbatch", options, script=f"#!/bin/sh\nexec {shlex.join(words)}\n")
         return answer.strip().partition(";")[0]
@@ -104,15 +108,18 @@ class Slurm:
         """
         self._call("scancel", ["--batch", f"--signal={name}", job_id])
 
-    def set_time_limit(self, job_id: str, minutes: int) -> None:
-        self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={minutes}"])
+    def set_time_limit(self, job_id: str, minutes: int | None) -> None:
+        """Sets the time limit of a job that waits or runs; None is the longest that Slurm has."""
+        limit = "UNLIMITED" if minutes is None else minutes
+        self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={limit}"])
 
-    def _options(self, run: Run) -> list[str]:
-        limit = timebox_seconds(run)
-        seconds = None if limit is None else limit + run.spec.stop.grace_seconds + KILL_SECONDS + MARGIN_SECONDS
-        return job_options(run.spec.slurm, gpus=run.spec.gpus, limit_seconds=seconds)
+    def partitions(self) -> list[str]:
+        """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
+        lines = self._call("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
+        return [words for line in lines if (words := partition_words(line))]
 
-    def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None) -> str:
+    def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None, errors: bool = False) -> str:
+        """Its output; with `errors` that to stderr too. Raises: SlurmRefused, SlurmUnavailable."""
         import subprocess  # only where Slurm is used
 
         variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
@@ -133,7 +140,7 @@ class Slurm:
             hint = "log in to a machine of the cluster, or use --launcher local"
             raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
         if result.returncode == 0:
-            return result.stdout
+            return result.stdout + (result.stderr if errors else "")
         raise _failure(program, result.stderr or result.stdout)
 
 
@@ -142,6 +149,27 @@ def _begin(run: Run) -> list[str]:
     not_before = run.state.not_before if isinstance(run.state, Queued) else None
     seconds = 0.0 if not_before is None else not_before - time.time()
     return [f"--begin=now+{math.ceil(seconds)}"] if seconds > 0 else []
+
+
+def partition_words(line: str) -> str:
+    """A line of sinfo, `main*|infinite|up`, in words."""
+    name, limit, state = (*(field.strip() for field in line.split("|")), "", "", "")[:3]
+    default = " (default)" if name.endswith("*") else ""
+    longest = "" if limit in ("", "infinite", "n/a") else f", {limit} at most"
+    return name.removesuffix("*") + default + longest + ("" if state in ("", "up") else f", {state}")
+
+
+def options_of(run: Run) -> list[str]:
+    """The options of sbatch for a run's resources and its time limit."""
+    minutes = limit_minutes(run)
+    return job_options(run.spec.slurm, gpus=run.spec.gpus, limit_minutes=minutes)
+
+
+def limit_minutes(run: Run) -> int | None:
+    """The time limit of a run's job, some minutes behind its timebox; None if it has none."""
+    limit = timebox_seconds(run)
+    seconds = None if limit is None else limit + run.spec.stop.grace_seconds + KILL_SECONDS + MARGIN_SECONDS
+    return None if seconds is None else math.ceil(seconds / 60)
 
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`

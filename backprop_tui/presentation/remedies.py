@@ -18,7 +18,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 
 _COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
-_BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT})  # a retry's pause; a GPU that is kept for another run
+_BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT, Check.SLURM})  # a retry's pause; a GPU for another run
 _NAME_OF_SETTING = {threshold.setting: name for name, threshold in THRESHOLDS.items()}
 
 
@@ -31,6 +31,8 @@ class RemedyKind(StrEnum):
     OPEN = "open"  # the run `run_id`
     STOP = "stop"  # the run `run_id`
     RERUN = "rerun"  # with other options
+    FIELDS = "fields"  # the form for the fields of the run
+    FREE = "free"  # its Slurm job, which is held
     DOCTOR = "doctor"
 
 
@@ -53,6 +55,8 @@ class Remedy:
 
 def remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> tuple[Remedy, ...]:
     """The remedies of one failing check, the narrowest first; `runs` are all of the store."""
+    if reason.get("check") == Check.SLURM:
+        return tuple(_of_slurm(str(reason.get("figure")), waiting))
     return tuple(_remedies(reason, waiting, runs))
 
 
@@ -79,6 +83,20 @@ def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -
             yield from _occupants(reason, waiting, runs)
         case Check.PROBE | Check.GPU_HEALTH:
             yield Remedy(kind=RemedyKind.DOCTOR, text="check the machine")
+
+
+def _of_slurm(code: str, waiting: KnownRun) -> Iterator[Remedy]:
+    from backprop_tui.domain.slurm_reasons import is_held_by_user, may_start_with_less_time, needs_other_options
+
+    if is_held_by_user(code):
+        job = (waiting.record.get("slurm") or {}).get("job_id")
+        yield Remedy(kind=RemedyKind.FREE, text=f"scontrol release {job}", run_id=waiting.id)
+    if may_start_with_less_time(code):
+        yield Remedy(kind=RemedyKind.FIELDS, text="edit: a shorter timebox", run_id=waiting.id)
+    if needs_other_options(code) or may_start_with_less_time(code):
+        yield Remedy(kind=RemedyKind.RERUN, text="rerun with other options", run_id=waiting.id)
+    if needs_other_options(code):
+        yield Remedy(kind=RemedyKind.STOP, text="cancel it", run_id=waiting.id)
 
 
 def _configure(setting: str, value: str) -> Remedy:
@@ -154,6 +172,7 @@ def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str
     options = " ".join(dict.fromkeys(as_options(thresholds) for _, thresholds in own))
     machine = dict.fromkeys(filter(None, map(_machine_command, reasons)))
     lines = [f"to start it sooner{_no_limit(command)}: {command}" for command in machine]
+    lines += [line for reason in reasons if handle is not None for line in _slurm_lines(reason, shlex.quote(handle))]
     if own and handle is None:
         lines.append(f"to start it now{_no_limit(options)}, give: {options}")
     elif own and handle is not None:
@@ -164,6 +183,18 @@ def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str
         if reason.get("setting")
     ]
     return lines + [f"for later runs: {command}" for command in dict.fromkeys(later)]
+
+
+def _slurm_lines(reason: JsonObject, handle: str) -> Iterator[str]:
+    if reason.get("check") != Check.SLURM:
+        return
+    from backprop_tui.domain.slurm_reasons import may_start_with_less_time, needs_other_options
+
+    code = str(reason.get("figure"))
+    if may_start_with_less_time(code):
+        yield f"to start it sooner, with a shorter timebox: backprop-tui edit {handle} -m MINUTES"
+    if needs_other_options(code):
+        yield f"to ask for something else: backprop-tui stop {handle}, then resume {handle} with other --slurm- options"
 
 
 def _value(thresholds: Thresholds) -> str:

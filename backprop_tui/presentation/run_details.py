@@ -14,8 +14,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_check import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
-from backprop_tui.domain.run import ResumeChannel, Run, Spec
+from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.slurm import job_options
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.advice import advice_lines
@@ -63,6 +64,7 @@ def detail_sections(
         ("Run", _run(run, moment)),
         ("Cause", _cause(record)),
         ("Queue", _queue(run)),
+        ("Slurm", _slurm(run, moment)),
         ("Command", _command(record, run.run)),
         ("Hardware", _hardware(run, gpu_models)),
         ("Checkpoints", _checkpoints(record, moment)),
@@ -202,6 +204,20 @@ def _queue(run: KnownRun) -> Iterator[NamedValue]:
         yield "" if number else "reason", str(reason["message"])
     for line in how_to_change(run.record["hold_reasons"], run.record["id"]):
         yield "", line
+
+
+def _slurm(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
+    job, spec = run.record.get("slurm") or {}, None if run.run is None else run.run.spec
+    if job:
+        yield "job", f"{job['job_id'] or 'being submitted'}" + (f" on {job['node']}" if job["node"] else "")
+    if job.get("reason"):
+        yield "reason", str(job["reason"])
+    start = from_iso(job.get("estimated_start"))
+    if start is not None:
+        yield "start", f"expected at {durations.clock_of_day(start, moment.wall)}"
+    if spec is not None and spec.launcher == SLURM:
+        words = job_options(spec.slurm, gpus=spec.gpus, limit_minutes=None)
+        yield "asks for", shlex.join(words) or "what the cluster gives by default"
 
 
 def _command(record: JsonObject, run: Run | None) -> Iterator[NamedValue]:

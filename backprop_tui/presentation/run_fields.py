@@ -26,6 +26,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import objective_of
+from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
 from backprop_tui.presentation.run_line import BEST, LAST
 
@@ -143,7 +144,8 @@ def _tags(run: KnownRun) -> str:
 
 
 def _gpus(run: KnownRun) -> str:
-    return ",".join(str(gpu["index"]) for gpu in run.record.get("gpus") or ())
+    here = "" if run.record.get("slurm") else str(run.record["host"])  # Slurm chose the machine of a job
+    return place_of(run.record, here) if run.record.get("gpus") else ""
 
 
 def _peak(run: KnownRun) -> float | None:

@@ -56,15 +56,19 @@ def read_readings(path: str) -> Readings | None:
     return sample.readings if sample is not None and sample.gpus_known else None
 
 
-def read_sample(path: str) -> Sample | None:
-    """Returns the latest sample of this boot, even if the GPUs are not known yet; None if there is none."""
+def read_sample(path: str, *, of_this_boot: bool = True) -> Sample | None:
+    """Returns the latest sample, even if the GPUs are not known yet; None if there is none.
+
+    `of_this_boot`: one of this machine since it was started, and not what another machine wrote.
+    """
     try:
         with open(path, "rb") as file:
             content = file.read(_MAX_BYTES)
     except OSError:
         return None  # no sampler has written it yet
     sample = decode_sample(content)
-    return sample if sample is not None and sample.boot_id == boot_id() else None
+    is_other = of_this_boot and sample is not None and sample.boot_id != boot_id()
+    return None if is_other else sample
 
 
 def write_sample(path: str, sample: Sample) -> None:

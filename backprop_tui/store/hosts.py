@@ -64,7 +64,7 @@ def _submits(home: Home, host: str) -> bool:
 
 def seen_at(home: Home, run: Run) -> float:
     """When the run's host last wrote something about itself or this run, as a wall time."""
-    host, directory = Home(home.root, run.host), RunDirectory(home.run_folder(run.id))
+    host, directory = Home(home.root, run.current_host), RunDirectory(home.run_folder(run.id))
     times = [run.created_at]
     for path in (host.governor, host.readings, host.supervisor_lock, directory.live_path, directory.resources_path):
         try:

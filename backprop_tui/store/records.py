@@ -25,7 +25,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
 
@@ -107,7 +107,9 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "reason": _reason(run, live, holds),
         **_select(fields["spec"], _PUBLIC_SPEC),
         **_without(fields, _PRIVATE),
-        "gpus": fields["attempts"][-1]["gpus"] if attempts else [],
+        "host": run.current_host,
+        "gpus": (fields["attempts"][-1]["gpus"] or _gpus_of_job(attempts[-1])) if attempts else [],
+        "slurm": _slurm(run, holds),
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
         "until": fields["spec"]["until"],
@@ -125,6 +127,28 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "attempts": [_public_attempt(attempt) for attempt in fields["attempts"]],
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
+    }
+
+
+def _gpus_of_job(attempt: Attempt) -> list[JsonObject]:
+    """The GPUs that Slurm gave to an attempt on a node where nobody could measure them."""
+    indices = attempt.variables.get("SLURM_JOB_GPUS", "").split(",")
+    return [{"index": int(index), "uuid": None} for index in indices if index.isdecimal()]
+
+
+def _slurm(run: Run, holds: Sequence[JsonObject]) -> JsonObject | None:
+    """The newest job of a run; while it waits, why, and when Slurm expects to start it. None without a job."""
+    job = run.job
+    if job is None:
+        return None
+    from backprop_tui.domain.governor.reasons import Check  # only needed for Slurm runs
+
+    waiting = next((hold for hold in holds if hold.get("check") == Check.SLURM), {})
+    return {
+        "job_id": job.id,
+        "node": run.host if job.attempt <= len(run.attempts) else None,
+        "reason": waiting.get("figure"),
+        "estimated_start": waiting.get("limit"),
     }
 
 
@@ -153,6 +177,11 @@ def with_objective(source: JsonObject) -> JsonObject:
     metrics, best = (value if isinstance(value := source.get(key), dict) else {} for key in ("metrics", "best"))
     best = {name: value for name, value in best.items() if not is_smoothed(name)}
     return {**source, "best": best, "objective": _objective(default_objective(metrics), metrics, best)}
+
+
+def with_holds(record: JsonObject, run: Run, holds: Sequence[JsonObject]) -> JsonObject:
+    """The public form of a queued run, made with other reasons that hold it."""
+    return {**record, "hold_reasons": list(holds), "reason": _reason(run, None, holds), "slurm": _slurm(run, holds)}
 
 
 def _reason(run: Run, live: Live | None, holds: Sequence[JsonObject]) -> str | None:
@@ -189,6 +218,7 @@ def encode_run(run: Run, run_folder: str) -> JsonObject:
         **_select(fields, _PRIVATE),
         "spec": _without(fields["spec"], _PUBLIC_SPEC),
         "attempts": [_without(attempt, _PUBLIC_ATTEMPT) for attempt in fields["attempts"]],
+        "host": run.host,
         "timebox_seconds": timebox_seconds(run),
     }
     return {"schema_version": SCHEMA_VERSION, **public(run, run_folder), "record": record}

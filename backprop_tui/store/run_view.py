@@ -143,8 +143,11 @@ def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
     """Returns why a queued run is held; empty if unknown."""
     if run.status is not Status.QUEUED:
         return []
-    if run.host not in governors:
-        governors[run.host] = governor_record(home, run.host)
-    held = (governors[run.host] or {}).get("held")
-    reasons = held.get(run.id) if isinstance(held, dict) else None
-    return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
+    for host in dict.fromkeys((run.current_host, home.host)):  # a silent machine's jobs are looked after here
+        if host not in governors:
+            governors[host] = governor_record(home, host)
+        held = (governors[host] or {}).get("held")
+        reasons = held.get(run.id) if isinstance(held, dict) else None
+        if isinstance(reasons, list):
+            return [reason for reason in reasons if isinstance(reason, dict)]
+    return []

@@ -80,6 +80,7 @@ class StartVerdict:
     starts: int
     runs: int
     message: str
+    is_submitted: bool = False  # to Slurm
     python: str | None = None
     warning: str | None = None
     syntax: OptionSyntax = field(default_factory=OptionSyntax)
@@ -89,7 +90,7 @@ class StartVerdict:
         if self.runs == 1:
             return self.message if self.starts else f"waits: {self.message}"
         if self.starts == self.runs:
-            return f"{self.runs} runs, all start now"
+            return f"{self.runs} runs: {self.message}" if self.is_submitted else f"{self.runs} runs, all start now"
         return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
@@ -301,9 +302,10 @@ class CommandRunner(BackgroundCalls):
         """Moves a queued run to a position in its queue, 1 being the first."""
 
         def work() -> CommandResult:
-            from backprop_tui.client.queueing import move, waiting_runs
+            from backprop_tui.client.queueing import move, queue_to_change, waiting_runs
 
-            before = [run.id for run in waiting_runs(self._session, self._stored_runs([run_id])[0].host)]
+            queue = queue_to_change(self._stored_runs([run_id])[0])
+            before = [run.id for run in waiting_runs(self._session, queue)]
             moved = move(self._session, run_id, position)
             if run_id in before and before.index(run_id) + 1 != moved.queue_position:
                 self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
@@ -326,7 +328,7 @@ class CommandRunner(BackgroundCalls):
 
     def _switch_queue(self, *, held: bool) -> tuple[bool, str]:
         """Whether that changed the queue, and a line about it."""
-        from backprop_tui.client.queueing import hold_queue, release_queue, waiting_runs
+        from backprop_tui.client.queueing import hold_queue, release_queue, still_starts, waiting_here
 
         if held:
             changed = hold_queue(self._session)
@@ -334,7 +336,9 @@ class CommandRunner(BackgroundCalls):
         else:
             changed = release_queue(self._session)
             state = "Queue released" if changed else "The queue was not held"
-        return changed, f"{state}. {counted(len(waiting_runs(self._session)), 'run')} waiting"
+        waiting = waiting_here(self._session)
+        clauses = filter(None, (f"{counted(len(waiting), 'run')} waiting", still_starts(waiting) if held else ""))
+        return changed, f"{state}. {'; '.join(clauses)}"
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         """Removes ended runs with their logs and metrics, which are deleted later, so that `undo` can bring them back.
@@ -385,6 +389,17 @@ class CommandRunner(BackgroundCalls):
             BackpropError: a setting is wrong.
         """
         return await self._in_thread(self._session.settings)
+
+    async def release_job(self, run_id: str) -> CommandResult:
+        """Lets the Slurm job of a run start that somebody holds."""
+
+        def work() -> CommandResult:
+            from backprop_tui.client.slurm_jobs import release_job
+
+            run = self._stored_runs([run_id])[0]
+            return CommandResult(done=True, message=f"{run.name}: job {release_job(run, os.environ)} released")
+
+        return await self._run(work)
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         """Writes a setting to the user's configuration file."""
@@ -452,7 +467,9 @@ def _named(names: Sequence[str]) -> str:
 def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
     held = [preview for preview in previews if not preview.starts]
     interpreter = planned.program.interpreter
-    if held:
+    if previews[0].job is not None:
+        message = "goes to Slurm's queue; Slurm is asked when it is queued"
+    elif held:
         message = "; ".join(held[0].hold_messages)
     else:
         gpus = ", ".join(map(str, previews[0].gpu_indices))
@@ -467,6 +484,7 @@ def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> Sta
     return StartVerdict(
         starts=len(previews) - len(held),
         runs=len(previews),
+        is_submitted=previews[0].job is not None,
         message=sanitize(message),
         python=None if python is None else sanitize(python),
         warning=None if planned.advice is None else sanitize(planned.advice),

@@ -42,13 +42,23 @@ class OlderRuns(tuple[KnownRun, ...]):  # noqa: SLOT001 - it keeps an index of i
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Another machine on which runs are active, as its sampler wrote it."""
+
+    name: str
+    sample: Sample
+    histories: Mapping[str, History] = field(default_factory=dict)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
     `history` has ended runs of the files of earlier months, if they were asked for. `governor` is None without a living
     supervisor. `total` counts all runs of the store. `histories` are those of each GPU, by UUID, and of the host;
-    `cooling` has the degrees per second by which a GPU cools, if that is measurable. `problem` says why not all of the
-    store can be read or changed. `logout` is None until it is known how a logout affects runs.
+    `nodes` are other machines with active runs. `cooling` has the degrees per second by which a GPU cools, if that is
+    measurable. `problem` says why not all of the store can be read or changed. `logout` is None until it is known how a
+    logout affects runs.
     """
 
     moment: Moment
@@ -63,6 +73,7 @@ class Snapshot:
     limits: MachineLimits = field(default_factory=MachineLimits)
     cooling: Mapping[str, float] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
+    nodes: Sequence[Node] = ()
     opened: OpenRun | None = None
     problem: str | None = None
     logout: LogoutEffect | None = None

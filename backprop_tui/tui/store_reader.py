@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from itertools import takewhile
 
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.client.runs import record_elsewhere
@@ -32,15 +33,16 @@ from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import is_silent
 from backprop_tui.store.index import monthly_files, read_month, read_newest, read_recent
-from backprop_tui.store.records import public
+from backprop_tui.store.records import public, with_holds
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import OlderRuns, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import Node, OlderRuns, OpenRun, Snapshot
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
+MOST_NODES = 32  # of which gauges are read
 MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
 FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
 
@@ -77,20 +79,44 @@ def _decode_holds(record: JsonObject) -> dict[str, list[JsonObject]]:
 
 
 class MachineReader:
-    """Reads readings.json and histories.json."""
+    """Reads readings.json and histories.json of a machine; those of `this` one only if they are of this boot."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, this: bool = True) -> None:
+        self._is_this = this
         self._file, self._history_file = WatchedFile(home.readings), WatchedFile(home.histories)
         self._sample: Sample | None = None
         self.histories: Mapping[str, History] = {}
 
     def read(self, wall: float) -> Sample | None:
-        """The newest sample of this boot; updates `histories` too."""
+        """The newest sample; updates `histories` too."""
         if self._file.changed():
-            self._sample = read_sample(self._file.path)
+            self._sample = read_sample(self._file.path, of_this_boot=self._is_this)
         if self._history_file.changed():
             self.histories = read_histories(self._history_file.path, wall).of
         return self._sample
+
+
+class NodesReader:
+    """Reads what the samplers on other machines with active runs wrote."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._readers: dict[str, MachineReader] = {}
+
+    def read(self, runs: Iterable[KnownRun], wall: float) -> tuple[Node, ...]:
+        active = takewhile(lambda run: run.status is not Status.QUEUED and run.status not in ENDED, runs)
+        hosts = sorted({str(run.record["host"]) for run in active} - {self._home.host})
+        known = {host: self._readers.get(host) or self._reader_of(host) for host in hosts[:MOST_NODES]}
+        self._readers = known
+        samples = ((host, reader, reader.read(wall)) for host, reader in known.items())
+        return tuple(
+            Node(name=host, sample=sample, histories=reader.histories)
+            for host, reader, sample in samples
+            if sample is not None
+        )
+
+    def _reader_of(self, host: str) -> MachineReader:
+        return MachineReader(Home(self._home.root, host), this=False)
 
 
 class CoolingMeter:
@@ -247,12 +273,20 @@ def _in_display_order(unfinished: Sequence[KnownRun]) -> list[KnownRun]:
     """The admitted runs, oldest first; then the queued ones, each with its position in the queue."""
     admitted = [run for run in unfinished if run.status is not Status.QUEUED]
     queued = {run.id: run for run in unfinished if run.status is Status.QUEUED}
-    positions: Counter[str] = Counter()  # by host
+    positions: Counter[tuple[str, str]] = Counter()  # by queue
     queue = []
     for run in sort_queue(known.run for known in queued.values() if known.run is not None):
-        positions[run.host] += 1
-        queue.append(replace(queued[run.id], queue_position=positions[run.host]))
+        if run.queue is not None:
+            positions[run.queue] += 1
+        queue.append(replace(queued[run.id], queue_position=run.queue and positions[run.queue]))
     return [*sorted(admitted, key=_started_at), *queue]
+
+
+def _held(known: KnownRun, holds: Sequence[JsonObject]) -> KnownRun:
+    """The run as it waits for other reasons; its files need not be read again."""
+    if known.run is None or known.status is not Status.QUEUED:
+        return known
+    return replace(known, record=with_holds(known.record, known.run, holds))
 
 
 def _started_at(known: KnownRun) -> tuple[float, str]:
@@ -270,7 +304,7 @@ class _MarkedRun:
     def __init__(self, home: Home, run_id: str) -> None:
         self._home = home
         self._directory = RunDirectory(home.run_folder(run_id))
-        self._signatures: tuple[Signature | None, Signature | None] | None = None
+        self._signatures: tuple[Signature | None, ...] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
         self.is_closed = False  # whether this user may not read it
@@ -278,20 +312,30 @@ class _MarkedRun:
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         """The current run; None if it cannot be read, since the marker is older or younger than the record."""
-        signatures = signature_of(self._directory.record_path), signature_of(self._directory.live_path)
-        if signatures != self._signatures or holds != self._holds:
-            self._signatures, self._holds = signatures, holds
-            self._known = self._read_records(holds)
+        signatures = tuple(map(signature_of, self._files()))
+        if signatures != self._signatures:
+            self._holds, self._known = holds, self._read_records(holds)
+            self._signatures = signatures
+        elif holds != self._holds:
+            self._holds = holds
+            self._known = None if self._known is None else _held(self._known, holds)
         known = self._known
         if known is None or known.status in ENDED:
             return known
-        if known.run is not None and known.run.host != self._home.host and is_silent(self._home, known.run):
+        if known.run is not None and known.run.current_host != self._home.host and is_silent(self._home, known.run):
             record = record_elsewhere(self._home, known.record, known.run)
             live = None if known.live is None else replace(known.live, problem=record["reason"])
             known = replace(known, record=record, live=live)
         if known.status not in ACTIVE:
             return known
         return replace(known, curve=self._curve.read(), written_at=self._log_written_at())
+
+    def _files(self) -> tuple[str, ...]:
+        """What the record is read from: that of a run in Slurm's queue also from the edits that its job will make."""
+        run = None if self._known is None else self._known.run
+        is_submitted = run is not None and run.submitted_job is not None
+        directory = self._directory
+        return directory.record_path, directory.live_path, *([directory.requests_path] if is_submitted else [])
 
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
@@ -368,6 +412,7 @@ class StoreReader:
         self._limits = MachineLimits()
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
+        self._nodes = NodesReader(home)
         self._cooling = CoolingMeter()
         self._runs = RunsReader(home)
         self._opened: OpenRun | None = None
@@ -402,6 +447,7 @@ class StoreReader:
             sample=sample,
             limits=self._read_limits(),
             histories=self._machine.histories,
+            nodes=self._nodes.read(runs, moment.wall),
             cooling=self._cooling.cooling,
             opened=None if selected is None else self._read_events(selected),
             problem=self._problem(),

@@ -52,7 +52,7 @@ def test_the_json_has_the_shape_of_the_interface(obey: Commands, session: Sessio
     guardian = runs.guarded("busy")
     runs.queued("waits")
     shown = obey.json("status")
-    assert list(shown) == ["host", "gpus", "governor", "supervisor", "active", "queued"]
+    assert list(shown) == ["host", "gpus", "nodes", "governor", "supervisor", "active", "queued"]
     assert set(shown["host"]) == HOST_KEYS
     assert shown["host"]["cpu_percent"] is not None
     assert shown["gpus"] == []

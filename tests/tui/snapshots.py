@@ -27,7 +27,9 @@ def gb(count: float) -> int:
     return round(count * GIGABYTE)
 
 
-def queued(run_id: str, *, queue_position: int = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any) -> KnownRun:
+def queued(
+    run_id: str, *, queue_position: int | None = 1, holds: tuple[dict[str, Any], ...] = (), **fields: Any
+) -> KnownRun:
     """A run that waits, for the reasons given."""
     run = _run(run_id, **fields)
     return KnownRun(record=public(run, f"{FOLDER}/{run_id}", holds=list(holds)), run=run, queue_position=queue_position)

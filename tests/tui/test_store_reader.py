@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.requests import TimeboxRequest
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import HostReading, Readings
 from backprop_tui.probes.histories import HOST, HistoryRecorder
-from backprop_tui.probes.readings import Sample
+from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.store import index
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
@@ -22,6 +23,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.store_reader import CoolingMeter, CurveReader, StoreReader
 from tests.support.runs import Runs
+from tests.support.slurm import hold, job
 from tests.tui.snapshots import NOW, gpu, sample
 
 
@@ -222,3 +224,46 @@ def test_the_first_frame_has_the_histories_of_the_last_hour(store: Home) -> None
     assert _reader(store).read(None).histories[HOST].utilization == (40.0,)
     Path(store.histories).write_text("damaged")
     assert not _reader(store).read(None).histories
+
+
+def _write_holds(store: Home, *reasons: JsonObject) -> None:
+    held = {"held": {"a": list(reasons)}, "pid": os.getpid()}
+    write_atomically(store.governor, dump(held), durable=False)
+
+
+def test_other_reasons_of_a_waiting_run_do_not_make_it_read_again(
+    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backprop_tui.tui.store_reader.supervisor_pid", lambda _: os.getpid())
+    runs.queued("a", spec={"launcher": "slurm"}, job=job(host=store.host))
+    reader = _reader(store)
+    for _ in range(2):
+        reader.read(None)
+    monkeypatch.setattr(RunDirectory, "read", lambda _: pytest.fail("read again"))
+    for reason in ("Resources", "Priority"):
+        _write_holds(store, hold(reason))
+        (run,) = reader.read(None).runs
+        assert run.record["slurm"]["reason"] == reason
+        assert run.record["reason"] == "Slurm: for free nodes"
+
+
+def test_an_edit_that_a_waiting_job_will_make_is_noticed(store: Home, runs: Runs) -> None:
+    directory = runs.queued("a", spec={"launcher": "slurm"}, job=job(host=store.host))
+    reader = _reader(store)
+    reader.read(None)
+    directory.append_request(TimeboxRequest(max_run_seconds=60.0))
+    (run,) = reader.read(None).runs
+    assert (run.record["max_run_minutes"], run.queue_position) == (1.0, None)
+
+
+def test_nodes_are_read_while_runs_are_active_there(store: Home, runs: Runs) -> None:
+    for name in ("n1", "n2"):
+        node = Home(store.root, name)
+        node.prepare()
+        write_sample(node.readings, replace(sample(gpu(0)), boot_id="of another machine"))
+    guardian = runs.guarded("a", host="n1")
+    reader = _reader(store)
+    (node_read,) = reader.read(None).nodes
+    assert (node_read.name, len(node_read.sample.readings.gpus)) == ("n1", 1)
+    guardian.ends()
+    assert reader.read(None).nodes == ()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from backprop_tui.cli import output, tables
-from backprop_tui.cli.doctor import Finding, Level, bad, machine, state
+from backprop_tui.cli.doctor import Finding, Level, bad, cluster, machine, state
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings
@@ -18,6 +18,7 @@ from backprop_tui.config.load import run_limits
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
+from backprop_tui.domain.run import LOCAL
 from backprop_tui.probes.logout import login_name
 
 SUMMARY = "check this machine: kernel, state directory, locks, logout, GPUs, terminal; say how to fix problems"
@@ -72,6 +73,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     )
     yield "supervisor", lambda: state.check_work(home)
     yield "host", lambda: state.check_elsewhere(home)
+    yield "slurm", lambda: cluster.check_cluster(home, _launcher(session), environment)
     yield "logout", lambda: machine.check_logout(login_name())
     sample = probe.sample()
     yield "memory", lambda: machine.check_memory(sample.readings.host, min_free_bytes=limits.min_free_ram_bytes)
@@ -81,6 +83,13 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "gpu probe", lambda: machine.check_gpus(sample, settings.probe)
     yield "parallel", lambda: machine.check_parallel(settings.limits, sample.readings)
     yield "terminal", lambda: machine.check_terminal(environment, size=machine.terminal_size())
+
+
+def _launcher(session: ClientSession) -> str:
+    try:
+        return session.settings().text("run.launcher")
+    except (BackpropError, OSError):
+        return LOCAL
 
 
 def _limits(session: ClientSession) -> RunLimits:

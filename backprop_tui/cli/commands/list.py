@@ -113,7 +113,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor([*unfinished, *unindexed])
     ended = ended_newest_first(_indexed(arguments, session.home), unfinished, unindexed)
-    positions = queue_positions(session.home, unfinished)
+    positions = queue_positions(unfinished)
     runs = [
         KnownRun(
             record=record_of(session.home, view),
@@ -133,7 +133,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([run.record for run in chosen])
         return OK
     if chosen:
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(run) for run in chosen])
+        tables.show(tables.RUN_COLUMNS, [tables.run_row(run, session.home.host) for run in chosen])
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     elif arguments.all or arguments.runs:

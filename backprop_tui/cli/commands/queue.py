@@ -10,7 +10,15 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve_in, resolve_one
-from backprop_tui.client.queueing import hold_queue, is_queue_held, move, queue_positions, release_queue, waiting_runs
+from backprop_tui.client.queueing import (
+    hold_queue,
+    is_queue_held,
+    move,
+    queue_positions,
+    release_queue,
+    still_starts,
+    waiting_here,
+)
 from backprop_tui.client.runs import current, record_of, split
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
@@ -52,7 +60,7 @@ def _show(_arguments: argparse.Namespace, session: Session) -> int:
         output.json_value([record_of(session.home, view) for view in queued])
         return OK
     if queued:
-        tables.show_queue(session.home, queued, queue_positions(session.home, unfinished))
+        tables.show_queue(session.home, queued, queue_positions(unfinished))
     else:
         diagnostics.say("the queue is empty")
     if is_queue_held(session.home):
@@ -98,10 +106,12 @@ def _hold_or_release(arguments: argparse.Namespace, session: Session) -> int:
         changed = hold_queue(session) if held else release_queue(session)
     unchanged = "was held already" if held else "was not held"
     done = ("held" if held else "released") if changed else unchanged
-    waiting = len(waiting_runs(session))
+    waiting = waiting_here(session)
     if session.json:
-        output.json_value({"queue_held": held, "queued": waiting})
+        output.json_value({"queue_held": held, "queued": len(waiting)})
         return OK
     would = "would be " if session.dry_run and changed else ""
-    output.line(f"queue of {session.home.host} {would}{done}; {counted(waiting, 'run')} waiting")
+    output.line(f"queue of {session.home.host} {would}{done}; {counted(len(waiting), 'run')} waiting")
+    if held:
+        diagnostics.complain(still_starts(waiting) or None)
     return OK

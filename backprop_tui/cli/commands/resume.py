@@ -8,7 +8,7 @@ import shlex
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.options import add_run_options, run_options
-from backprop_tui.cli.reports import follow_queued, print_previews, print_would, refuse_held
+from backprop_tui.cli.reports import follow_queued, print_previews, print_would, refuse_held, require_no_slurm
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.handles import HELP, resolve, resolve_one
 from backprop_tui.client.resume import (
@@ -98,10 +98,11 @@ def _preview(session: Session, run: Run, options: RunOptions, *, no_wait: bool) 
     from backprop_tui.client.dry_run import preview_runs
 
     resumption = plan_resumption(session, run, options)
-    (preview,) = preview_runs(session, [resumption.run])
+    (preview,) = preview_runs(session, [resumption.run], resumption.environment)
     if session.dry_run:
         diagnostics.complain(resumption.advice)
         return print_previews(session, [preview], resumption.environment, options.env)
+    require_no_slurm(resumption.run)
     if not preview.starts:
         refuse_held(session, preview)
     return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.cli.options import add_identity_options, add_run_options, run_request
-from backprop_tui.cli.reports import follow_queued, print_previews, refuse_held
+from backprop_tui.cli.reports import follow_queued, print_previews, refuse_held, require_no_slurm
 from backprop_tui.cli.session import Interrupts, Session
 from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest
@@ -66,7 +66,9 @@ def _execute(arguments: argparse.Namespace, session: Session) -> int:
 
         planned = plan(session, request)
         diagnostics.complain(planned.advice)
-        return print_previews(session, preview_runs(session, planned.runs), planned.environment, request.env)
+        return print_previews(
+            session, preview_runs(session, planned.runs, planned.environment), planned.environment, request.env
+        )
     with Interrupts() as interrupts:
         run_ids = _queue(session, request, wait=not arguments.no_wait)
         return follow_queued(session, arguments, run_ids, interrupts, as_array=bool(request.sweep))
@@ -81,6 +83,7 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
             if not wait:
                 from backprop_tui.client.dry_run import preview_runs
 
+                require_no_slurm(planned.runs[0])
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
                     refuse_held(session, preview)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -14,8 +15,10 @@ from backprop_tui.client.machine import MachineProbe, governor_now, machine_sett
 from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import record_of, split
 from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
@@ -25,13 +28,15 @@ from backprop_tui.presentation.machine import foreign_process, host_line, no_gpu
 from backprop_tui.presentation.remedies import how_to_change
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.presentation.states import status_word
-from backprop_tui.probes.readings import Sample
+from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
 
 _WATCH_SECONDS = 2.0
+_CURRENT_SECONDS = 10.0
 _MARGIN = 13
 _GPU_COLUMNS = (
     tables.Column(title="GPU"),
@@ -77,6 +82,7 @@ class MachineStatus:
     governor: GovernorState
     supervisor_pid: int | None
     unfinished: Sequence[RunView]
+    nodes: Mapping[str, Sample]  # other machines with active runs, as their samplers wrote them
     problem: str | None  # why the settings cannot be used
 
     @property
@@ -104,8 +110,15 @@ def read_status(session: ClientSession) -> MachineStatus:
         ),
         supervisor_pid=pid,
         unfinished=unfinished,
+        nodes=_read_nodes(session, unfinished),
         problem=None if settings.wrong is None else str(settings.wrong),
     )
+
+
+def _read_nodes(session: ClientSession, unfinished: Sequence[RunView]) -> dict[str, Sample]:
+    hosts = {view.run.current_host for view in unfinished if view.status is not Status.QUEUED} - {session.home.host}
+    samples = {host: read_sample(Home(session.home.root, host).readings, of_this_boot=False) for host in sorted(hosts)}
+    return {host: sample for host, sample in samples.items() if sample is not None}
 
 
 def status_json(session: ClientSession, status: MachineStatus) -> JsonObject:
@@ -113,6 +126,7 @@ def status_json(session: ClientSession, status: MachineStatus) -> JsonObject:
     return {
         "host": asdict(status.sample.readings.host),
         "gpus": [_gpu_json(gpu) for gpu in status.sample.readings.gpus],
+        "nodes": [_node_json(name, sample) for name, sample in status.nodes.items()],
         "governor": _governor_json(status.governor),
         "supervisor": {"alive": status.supervisor_pid is not None, "pid": status.supervisor_pid},
         "active": [record_of(session.home, view) for view in status.active],
@@ -130,6 +144,8 @@ def _show_machine(session: Session) -> None:
     home, unfinished = session.home, status.unfinished
     _print_lines([("host", home.host), ("", host_line(status.sample.readings.host))])
     _print_gpus(session, status.sample, unfinished)
+    for name, node in status.nodes.items():
+        _print_node(name, node, [view.run for view in unfinished if view.run.current_host == name])
     first, *reasons = status_clauses(status.governor)
     _print_lines([("governor", first), *(("", reason) for reason in reasons)])
     _print_lines(("", line) for line in _how_to_start(session, status))
@@ -137,11 +153,11 @@ def _show_machine(session: Session) -> None:
     if status.active:
         output.line(f"\nactive {len(status.active)}")
         runs = (KnownRun(record=record_of(home, view), run=view.run, live=view.live) for view in status.active)
-        rows = [tables.run_row(run) for run in runs]
+        rows = [tables.run_row(run, home.host) for run in runs]
         tables.show(tables.RUN_COLUMNS, rows)
     if status.queued:
         output.line(f"\nwaiting {len(status.queued)}")
-        tables.show_queue(home, status.queued, queue_positions(home, unfinished))
+        tables.show_queue(home, status.queued, queue_positions(unfinished))
 
 
 def _how_to_start(session: Session, status: MachineStatus) -> list[str]:
@@ -159,6 +175,15 @@ def _gpu_json(gpu: GpuReading) -> JsonObject:
         {"pid": process.pid, "memory_bytes": process.memory_bytes, "run": process.run} for process in gpu.processes
     ]
     return asdict(replace(gpu, processes=())) | {"processes": processes}
+
+
+def _node_json(name: str, sample: Sample) -> JsonObject:
+    return {
+        "name": name,
+        "measured_at": iso(sample.readings.time),
+        "host": asdict(sample.readings.host),
+        "gpus": [_gpu_json(gpu) for gpu in sample.readings.gpus],
+    }
 
 
 def _governor_json(governor: GovernorState) -> JsonObject:
@@ -184,6 +209,21 @@ def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView])
     if session.verbose:
         others = (("", f"not {name}: {reason}") for name, reason in sample.passed_over.items())
         _print_lines([("gpu probe", readings.probe), *others])
+
+
+def _print_node(name: str, sample: Sample, runs: Sequence[Run]) -> None:
+    """Another machine, with the GPUs that runs use, and how old that is if it is not current."""
+    readings = sample.readings
+    age = time.time() - readings.time
+    old = f", measured {durations.ago(age)}" if age > _CURRENT_SECONDS else ""
+    _print_lines([("node", f"{name}{old}"), ("", host_line(readings.host))])
+    used = {gpu.uuid for run in runs if run.attempts for gpu in run.attempt.gpus}
+    gpus = [gpu for gpu in readings.gpus if gpu.uuid in used]
+    if gpus:
+        names = {run.id: run.name for run in runs}
+        output.line()
+        tables.show(_GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in gpus])
+        output.line()
 
 
 def _gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
@@ -214,7 +254,7 @@ def _show_runs(session: Session, run_ids: Sequence[str]) -> None:
     unfinished, unindexed = split(session.home)
     session.ensure_supervisor([*unfinished, *unindexed])
     unfinished_by_id = {view.run.id: view for view in unfinished}
-    positions = queue_positions(session.home, unfinished)
+    positions = queue_positions(unfinished)
     runs = [_known_run(session, run_id, unfinished_by_id.get(run_id), positions) for run_id in run_ids]
     records = [run.record for run in runs]
     if session.json:

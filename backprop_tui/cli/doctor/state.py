@@ -14,6 +14,7 @@ from backprop_tui.client.runs import guardian_problem, host_hint, split, whereab
 from backprop_tui.config.load import read_layers
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.states import status_word
@@ -27,11 +28,12 @@ from backprop_tui.store.run_view import governor_record
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
 _NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "glusterfs")
 _VOLATILE = ("tmpfs", "ramfs")
+MOUNTS = "/proc/self/mountinfo"
 MIN_FREE_FILES = 10_000
 MAX_NAMED = 5  # inaccessible files; more are counted
 
 
-def check_state(home: Home, *, min_free_bytes: int, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
+def check_state(home: Home, *, min_free_bytes: int, mounts: str = MOUNTS) -> Iterator[Finding]:
     """Checks the state directory; leaves nothing behind in it."""
     root = home.root
     origin = "BACKPROP_HOME" if os.environ.get("BACKPROP_HOME") else "the default"
@@ -153,21 +155,40 @@ def _check_file_system(folder: str, mounts: str) -> Finding:
 
 
 def file_system_of(path: str, mounts: str) -> str | None:
-    """The type of the file system that a path is on; None if the mounts cannot be read. See mountinfo in proc(5)."""
+    """The type of the file system that a path is on; None if the mounts cannot be read."""
+    mount = mount_of(path, mounts)
+    return None if mount is None else mount.kind
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class Mount:
+    """The type of a file system, and the options that it is mounted with."""
+
+    kind: str
+    options: frozenset[str]
+
+    @property
+    def is_network(self) -> bool:
+        return self.kind.startswith(_NETWORK)
+
+
+def mount_of(path: str, mounts: str = MOUNTS) -> Mount | None:
+    """The file system that a path is on; None if the mounts cannot be read. See mountinfo in proc(5)."""
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.split() for line in file]
     except OSError:
         return None
-    real, best, kind = os.path.realpath(path), "", None
+    real, best, mount = os.path.realpath(path), "", None
     for fields in lines:
         if "-" not in fields:
             continue
         point = fields[4].replace("\\040", " ")
         inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):  # a later mount at the same point covers the earlier
-            best, kind = point, fields[fields.index("-") + 1]
-    return kind
+            kind, _, options = (*fields[fields.index("-") + 1 :], "", "", "")[:3]
+            best, mount = point, Mount(kind, frozenset(f"{fields[5]},{options}".split(",")))
+    return mount
 
 
 def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:

@@ -3,143 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import GIGABYTE, RunLimits, is_hot, is_nearly_hot
-from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.presentation import numbers
-from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.machine import foreign_process, gpu_problem, load, no_gpu_note, short_gpu_model, used_ram
-from backprop_tui.probes.histories import HISTORY_SECONDS, History
+from backprop_tui.presentation.machine import load, used_ram
+from backprop_tui.probes.histories import HISTORY_SECONDS
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
 from backprop_tui.tui.layout import Layout, MachineForm
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, right
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.panes.gauges import GpuRow, MachineView, share_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
-FULL_MEMORY = 0.97
+_MOST_NAME = 9  # cells of a node and its GPU on a narrow screen
 HIGH_LOAD = 0.9  # a figure at this share of its bar has the color of the bar
-_NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
-_STALE_SECONDS = 5.0
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class GpuUser:
-    text: str
-    token: Token = Token.FG
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class GpuRow:
-    """One GPU; shares are between 0 and 1, None is no reading. `problem` replaces the readings."""
-
-    index: int
-    model: str
-    utilization: float | None
-    memory_share: float | None
-    memory_used: int | None
-    memory_total: int | None
-    celsius: float | None
-    watts: float | None
-    watt_limit: float | None
-    fan_percent: float | None
-    history: tuple[float | None, ...]
-    users: tuple[GpuUser, ...]
-    memory_token: Token = Token.INFO
-    heat_token: Token = Token.FG
-    hot: bool = False  # marked with a `!`
-    problem: str | None = None
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class MachineView:
-    """`note` says why there are no GPUs to show."""
-
-    gpus: Sequence[GpuRow] = ()
-    host: HostReading | None = None
-    note: str | None = None
-
-    def has(self, field: str) -> bool:
-        """Whether any GPU has this reading, so that a column is made for it."""
-        return any(getattr(gpu, field) is not None for gpu in self.gpus)
-
-
-def machine_view(snapshot: Snapshot) -> MachineView:
-    """The newest readings; those of a sampler that stopped answering are not shown as current."""
-    sample = snapshot.sample
-    if sample is None:
-        return MachineView(note="measuring")
-    readings = sample.readings
-    active = {run.id: run for run in snapshot.unfinished if run.status in ACTIVE}
-    age = snapshot.moment.wall - readings.time
-    stale = age if age > max(_STALE_SECONDS, 3 * snapshot.limits.sample_seconds) else 0.0
-    rows = [_gpu_row(gpu, active, snapshot, stale_seconds=stale) for gpu in readings.gpus]
-    note = None if readings.gpus else no_gpu_note(readings, gpus_known=sample.gpus_known)
-    return MachineView(gpus=tuple(rows), host=readings.host, note=note)
-
-
-def _heat_limit(gpu: GpuReading, active: Iterable[KnownRun]) -> float:
-    """The lowest limit of the runs on the GPU, or the default."""
-    limits = [run.run.spec.limits.gpu_max_temp_celsius for run in active if run.run is not None and _is_on(run, gpu)]
-    return min((limit for limit in limits if limit > 0), default=RunLimits().gpu_max_temp_celsius)
-
-
-def _share(used: float | None, total: float | None) -> float | None:
-    return None if used is None or not total else used / total
-
-
-def _gpu_row(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot, *, stale_seconds: float) -> GpuRow:
-    celsius, used, total = gpu.temperature_celsius, gpu.memory_used_bytes, gpu.memory_total_bytes
-    share = _share(used, total)
-    limit = _heat_limit(gpu, active.values())
-    problem = None
-    answers = gpu.health not in _NOT_ANSWERING
-    if not answers or stale_seconds:
-        age = gpu.age_seconds + stale_seconds
-        problem = gpu_problem(gpu.problem, age, snapshot.moment.wall, is_measured=not answers)
-    users = tuple(_users(gpu, active, snapshot))
-    return GpuRow(
-        index=gpu.index,
-        model=short_gpu_model(gpu.name),
-        utilization=_share(gpu.utilization_percent, 100),
-        memory_share=share,
-        memory_used=used,
-        memory_total=total,
-        celsius=celsius,
-        watts=gpu.power_watts,
-        watt_limit=gpu.power_limit_watts,
-        fan_percent=gpu.fan_percent,
-        history=snapshot.histories.get(gpu.uuid, History()).utilization,
-        users=users if users or problem is not None else (GpuUser(text="idle", token=Token.MUTED),),
-        memory_token=Token.WARN if share is not None and share >= FULL_MEMORY else Token.INFO,
-        heat_token=Token.BAD if is_hot(celsius, limit) else Token.WARN if is_nearly_hot(celsius, limit) else Token.FG,
-        hot=is_nearly_hot(celsius, limit),
-        problem=problem,
-    )
-
-
-def _users(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) -> Iterator[GpuUser]:
-    """The runs on the GPU, those of several GPUs first, then processes of others."""
-    measured = {process.run for process in gpu.processes}
-    runs = [run for run in active.values() if _is_on(run, gpu) or run.id in measured]
-    for run in sorted(runs, key=lambda run: -len(run.record.get("gpus") or ())):
-        gpus = len(run.record.get("gpus") or ())
-        paused = run.status is Status.PAUSED
-        text = sanitize(run.label) + (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
-        yield GpuUser(text=text, token=Token.WARN if paused else Token.FG)
-    for process in gpu.processes:
-        if process.run is None or snapshot.find(process.run) is None:
-            yield GpuUser(text=foreign_process(process), token=Token.WARN)
-
-
-def _is_on(run: KnownRun, gpu: GpuReading) -> bool:
-    return any(of_run.get("uuid") == gpu.uuid for of_run in run.record.get("gpus") or ())
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +69,9 @@ def gauge_columns(view: MachineView, width: int) -> GaugeColumns:
     power = 0 if not view.has("watts") else 10 if view.has("watt_limit") and not short else 7
     fan = 5 if view.has("fan_percent") and width >= 110 else 0
     if short:
-        return GaugeColumns(short=True, name=4, utilization=10, memory=8, power=power, fan=0, history=8, width=width)
+        longest = max((len(gpu.label) for gpu in view.gpus if gpu.node), default=4)
+        name = max(4, min(longest, _MOST_NAME))
+        return GaugeColumns(short=True, name=name, utilization=10, memory=8, power=power, fan=0, history=8, width=width)
     spare = max(0, min(100, width - 120))
     return GaugeColumns(
         short=False,
@@ -242,10 +126,11 @@ def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
 
 def _gpu_line(gpu: GpuRow, columns: GaugeColumns, glyphs: Glyphs) -> Line:
     builder = LineBuilder()
-    index = f"GPU{gpu.index}" if columns.short else f"GPU {gpu.index} "
-    builder.put(" ").put(index, gpu.heat_token if gpu.hot else Token.FG, bold=True)
-    if not columns.short:
-        builder.put(clip(gpu.model, columns.name - 6, glyphs), Token.MUTED)
+    label = gpu.label if gpu.node else f"GPU{gpu.index}" if columns.short else f"GPU {gpu.index}"
+    label = label if len(label) <= columns.name else glyphs.clipped + label[1 - columns.name :]
+    builder.put(" ").put(label, gpu.heat_token if gpu.hot else Token.FG, bold=True)
+    if columns.name - len(label) > 2:
+        builder.put(" ").put(clip(gpu.model, columns.name - len(label) - 1, glyphs), Token.MUTED)
     builder.at(columns.bar_at)
     if gpu.problem is not None:
         return _problem(builder, gpu, columns.width, columns.users_at, glyphs).line()
@@ -303,7 +188,7 @@ def _figure_token(share: float | None, at_high_load: Token) -> Token:
 
 def _memory(builder: LineBuilder, used: int | None, total: int | None, token: Token, *, short: bool) -> None:
     """Used of all memory; when it is nearly full in the color of its bar."""
-    token_of_used = _figure_token(None if used is None else _share(used, total) or 0.0, token)
+    token_of_used = _figure_token(None if used is None else share_of(used, total) or 0.0, token)
     if short:
         text = numbers.NOTHING if used is None else f"{used / GIGABYTE:.0f}"
         builder.put(f"{text:>4}", token_of_used).put(f"/{numbers.total_gigabytes(total)}G".ljust(5), Token.MUTED)
@@ -321,7 +206,7 @@ def _heat(builder: LineBuilder, gpu: GpuRow) -> None:
 def _power(builder: LineBuilder, gpu: GpuRow, columns: GaugeColumns) -> None:
     """`412/700W`, or `412 W` if the limit of no GPU is known."""
     cap = f"/{numbers.whole(gpu.watt_limit)}W" if columns.power > 7 else "W" if columns.short else " W"
-    token = _figure_token(_share(gpu.watts, gpu.watt_limit or math.inf), Token.WARN)
+    token = _figure_token(share_of(gpu.watts, gpu.watt_limit or math.inf), Token.WARN)
     builder.put(f"{numbers.whole(gpu.watts):>{columns.power - len(cap)}}", token).put(cap, Token.MUTED)
 
 
@@ -329,11 +214,11 @@ def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note
     builder = LineBuilder()
     cores = "" if host.cores is None or columns.short else f" {host.cores:g} cores"
     builder.put(" ").put("CPU", bold=True).put(clip(cores, columns.name - 3, glyphs), Token.MUTED).at(columns.bar_at)
-    cpu, used = _share(host.cpu_percent, 100), used_ram(host)
+    cpu, used = share_of(host.cpu_percent, 100), used_ram(host)
     _bar(builder, cpu, columns.utilization, Token.OK, glyphs)
     _percent(builder, cpu)
     builder.put("  ")
-    _bar(builder, _share(used, host.ram_total_bytes), columns.memory, Token.INFO, glyphs)
+    _bar(builder, share_of(used, host.ram_total_bytes), columns.memory, Token.INFO, glyphs)
     _memory(builder, used, host.ram_total_bytes, Token.INFO, short=columns.short)
     loaded, disk = load(host.load_1m), numbers.compact_size(host.disk_free_bytes)
     if not columns.short:
@@ -351,7 +236,7 @@ def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note
 def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
     """`0 ━━━╸── 87% 61G 71 °C name`."""
     builder = LineBuilder()
-    builder.put(f" {gpu.index:>2} ", bold=True)
+    builder.put(f" {gpu.label:>2} ", bold=True)
     if gpu.problem is not None:
         return list(_problem(builder, gpu, width, width * 2 // 3, glyphs).line())
     _bar(builder, gpu.utilization, 8, Token.OK, glyphs)
@@ -370,7 +255,7 @@ def _small(builder: LineBuilder, gpu: GpuRow) -> None:
 def _quarter(gpu: GpuRow) -> list[Piece]:
     """`0 87% 61G 71 °C`."""
     builder = LineBuilder()
-    builder.put(f" {gpu.index:>2}", bold=True)
+    builder.put(f" {gpu.label:>2}", bold=True)
     if gpu.problem is not None:
         return list(builder.put(f" {gpu.problem.partition(' since')[0]}", Token.BAD).line())
     _percent(builder, gpu.utilization)
@@ -403,7 +288,7 @@ def _one_line(view: MachineView, width: int, glyphs: Glyphs) -> Line:
     if host is not None and builder.column + 22 <= width:
         builder.put(f" {glyphs.divider}" if view.gpus else "", Token.RULE)
         builder.put(" CPU", bold=True)
-        _percent(builder, _share(host.cpu_percent, 100))
+        _percent(builder, share_of(host.cpu_percent, 100))
         ram = f"{numbers.used_gigabytes(used_ram(host))}/{numbers.total_gigabytes(host.ram_total_bytes)}G"
         builder.put(right(ram, 10, glyphs))
     return builder.line()

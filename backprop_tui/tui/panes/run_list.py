@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
+from itertools import takewhile
+
+from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -26,6 +29,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_fields import Value
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
@@ -49,6 +53,7 @@ _ALWAYS_SHOWN_ENDED = 5
 # Sorted by these, unfinished runs keep their columns, and ended runs have them too.
 UNFINISHED_SORTS = frozenset({"name", "gpu", "progress", "step", "loss", "left", "eta"})
 STEP_CELLS = 13
+LEAST_GPU_CELLS, _MOST_GPU_CELLS = 4, 14  # with the gap behind
 _SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
 _GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
@@ -103,14 +108,14 @@ class RunRow:
     problem: bool = False
 
 
-def run_row(run: KnownRun, moment: Moment, name: str, *, member: bool = False) -> RunRow:
+def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool = False) -> RunRow:
     ended = run.status in ENDED
     row = RunRow(
         run_id=run.id,
         state=run.status.value,
         token=STATE_TOKENS[run.status],
         name=sanitize(name),
-        gpu=_gpu_or_place(run),
+        gpu=_gpu_or_position(run, here),
         waiting=run.status is Status.QUEUED,
         line=run_line(run, moment),
         tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
@@ -173,28 +178,13 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
     )
 
 
-def _gpu_or_place(run: KnownRun) -> str:
-    """The GPUs of an active run, the place in the queue of a queued one."""
+def _gpu_or_position(run: KnownRun, here: str) -> str:
+    """The GPUs of an active run, with its machine if it is not `here`; the position in the queue of a queued one."""
     if run.status is Status.QUEUED:
         return "" if run.queue_position is None else f"#{run.queue_position}"
     if run.status in ENDED:
         return ""
-    return index_ranges(sorted(int(gpu["index"]) for gpu in run.record.get("gpus") or ()))
-
-
-def index_ranges(indices: Sequence[int]) -> str:
-    """GPU indices in few letters: 0, 2,3 or 4-7."""
-    parts: list[str] = []
-    start = 0
-    for position, index in enumerate(indices):
-        if position + 1 < len(indices) and indices[position + 1] == index + 1:
-            continue
-        first = indices[start]
-        parts += (
-            [f"{first}-{index}"] if index - first >= 2 else [str(single) for single in indices[start : position + 1]]
-        )
-        start = position + 1
-    return ",".join(parts)
+    return place_of(run.record, here)
 
 
 def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
@@ -269,6 +259,7 @@ class RunListView:
     hidden: AbstractSet[str] = field(default_factory=frozenset)
     history: Sequence[str] = ()
     history_from: int = 0
+    gpu_cells: int = LEAST_GPU_CELLS
 
     @property
     def ids(self) -> Sequence[str]:
@@ -309,7 +300,15 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         hidden=options.hidden,
         history=_history_columns(options, listed),
         history_from=history_from,
+        gpu_cells=_gpu_cells(unfinished, snapshot.host),
     )
+
+
+def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
+    """How wide the column of the GPUs has to be: names of other machines need more."""
+    active = takewhile(lambda run: run.status is not Status.QUEUED, unfinished)
+    longest = max((cell_len(place_of(run.record, here)) for run in active), default=0)
+    return max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 
 def _items(
@@ -332,7 +331,7 @@ def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], 
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
-            made = run_row(run, snapshot.moment, name, member=member)
+            made = run_row(run, snapshot.moment, name, here=snapshot.host, member=member)
             return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:

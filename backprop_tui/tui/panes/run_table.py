@@ -31,7 +31,7 @@ from backprop_tui.tui.lines import (
     width_of,
 )
 from backprop_tui.tui.panes.run_entries import OLDER
-from backprop_tui.tui.panes.run_list import RunListView, RunRow
+from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow
 from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge
@@ -53,6 +53,7 @@ _ADDITIONS = (
     ("name", 40, 12),
 )
 _LEAST = 77
+_NAME, _LEAST_NAME = 16, 10
 _LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
 _EXTEND = BY_ID["time"].shown
 NARROW = 46
@@ -127,12 +128,15 @@ class RunColumns:
         return self.slice_at + self.slice + (2 if self.tags else 0)
 
 
-def run_columns(width: int, hidden: AbstractSet[str] = frozenset()) -> RunColumns:
-    """The columns at a width, without the hidden ones."""
+def run_columns(width: int, hidden: AbstractSet[str] = frozenset(), gpu: int = LEAST_GPU_CELLS) -> RunColumns:
+    """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's."""
     if width < _LEAST:
         return _narrow(width)
-    shown: dict[str, int] = {"name": 16}
-    used = _LEAST
+    spare = width - MARGIN - _LEAST
+    wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
+    shorter = max(0, wider - spare)
+    shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
+    used = _LEAST + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
             continue
@@ -228,6 +232,11 @@ def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> l
     return [Head(word, word, at).marked(sort_mark(sort, word, glyphs)) for word, at in heads]
 
 
+def _ending(place: str, cells: int, glyphs: Glyphs) -> str:
+    """The end of a long name of a machine, where its number is: `…017:0`."""
+    return place if cell_len(place) <= cells or ":" not in place else glyphs.clipped + place[1 - cells :]
+
+
 def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
     """The cursor, the mark and the state."""
     builder = LineBuilder()
@@ -247,7 +256,8 @@ def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) 
     indent = "  " if row.member else ""
     name = left(indent + row.name, columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
-    builder.put(left(row.gpu, columns.gpu, glyphs), Token.MUTED if row.waiting else Token.FG)
+    place = left(_ending(row.gpu, columns.gpu - 1, glyphs), columns.gpu, glyphs)
+    builder.put(place, Token.MUTED if row.waiting else Token.FG)
     if not columns.loss:
         return builder.line()
     if row.has_progress and row.line is None:

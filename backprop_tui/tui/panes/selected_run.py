@@ -17,6 +17,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun, slice_text
+from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.store.fields import JsonObject
@@ -73,8 +74,8 @@ class SelectedRunView:
     @property
     def sections(self) -> Sequence[DetailSection]:
         """The content of the Details tab, computed only while that tab is shown."""
-        sample = self.snapshot.sample
-        models = {} if sample is None else {gpu.uuid: gpu.name for gpu in sample.readings.gpus}
+        known = [self.snapshot.sample, *(node.sample for node in self.snapshot.nodes)]
+        models = {gpu.uuid: gpu.name for sample in known if sample is not None for gpu in sample.readings.gpus}
         return tuple(detail_sections(self.run, self.snapshot.moment, gpu_models=models))
 
     @property
@@ -92,7 +93,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot.moment.wall))),
+        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot))),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -115,7 +116,8 @@ def _attempt_starts(attempts: Sequence[JsonObject]) -> Iterator[AttemptStart]:
             yield AttemptStart(offset, f"attempt {attempt['number']}{time}")
 
 
-def _facts(run: KnownRun, now: float) -> Iterator[str]:
+def _facts(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
+    now = snapshot.moment.wall
     yield run.id
     if run.status in ENDED:
         ended = from_iso(run.record.get("ended_at"))
@@ -127,6 +129,8 @@ def _facts(run: KnownRun, now: float) -> Iterator[str]:
         queued = from_iso(run.record.get("created_at"))
         yield "queued" if queued is None else f"queued {durations.clock_of_day(queued, now)}"
         return
+    if place := place_clause(run, snapshot.host):
+        yield place
     yield f"attempt {len(run.record['attempts'])}"
     if run.run is not None and slice_text(run.run):
         yield f"slice {slice_text(run.run).replace('/', ' of ')}"

@@ -18,6 +18,7 @@ from backprop_tui.domain.formatting import (
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
@@ -34,6 +35,7 @@ _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMO
 _NAMES = {
     Check.QUEUE_HELD: "queue",
     Check.DEPENDENCY: "after",
+    Check.SLURM: "Slurm",
     Check.PROBE: "GPU probe",
     Check.GPU_COUNT: "GPUs free",
     Check.DISK: "disk free",
@@ -107,7 +109,8 @@ def _note(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
 
 def _has_overtaken(other: KnownRun, waiting: KnownRun, queued_at: float | None) -> bool:
     other_queued_at = from_iso(other.record.get("created_at"))
-    if other.record["host"] != waiting.record["host"] or queued_at is None or other_queued_at is None:
+    same = all(other.record[key] == waiting.record[key] for key in ("host", "launcher"))
+    if not same or waiting.record.get("slurm") or queued_at is None or other_queued_at is None:
         return False
     return other_queued_at > queued_at and other.record.get("started_at") is not None
 
@@ -142,7 +145,7 @@ def _figures(reason: JsonObject, *, names_setting: bool) -> tuple[str, str, str]
         text = message
         for known in ("can never start: ", "start limit, ", name):  # said by the title or the name of the row
             text = text.removeprefix(known)
-        text = text.lstrip(" :")
+        text = text.lstrip(" :").partition("; starts about ")[0]  # the earliest start has a line of its own
         return name, text or message, ""
     return name, values[0], values[1] + (f" ({setting})" if setting and not names_setting else "")
 
@@ -183,6 +186,8 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
 
 
 def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object, object]]) -> Iterator[CheckRow]:
+    if run.record["launcher"] == SLURM:
+        return  # what this machine has says nothing about the cluster
     limits = RunLimits() if run.run is None else run.run.spec.limits
     failing_checks = {check for check, _ in failing}
     governor, sample = snapshot.governor, snapshot.sample
@@ -225,6 +230,9 @@ def _gpu_check(gpu: GpuReading, limits: RunLimits) -> CheckRow:
 
 def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
     """When enough of the active runs will have ended, at their pace or at their limit."""
+    start = next((from_iso(str(reason["limit"])) for reason in reasons if _is_expected(reason)), None)
+    if start is not None:
+        return f"about {durations.clock_of_day(start, snapshot.moment.wall)}, says Slurm"
     if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
         return ""
     missing = max((_missing(reason) for reason in reasons), default=1)
@@ -236,6 +244,10 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
     subject = " and ".join(names) if len(names) < 3 else counted(missing, "run")
     at = durations.clock_of_day(snapshot.moment.wall + ends[missing - 1][0], snapshot.moment.wall)
     return f"about {at}, when {subject} {'ends' if missing == 1 else 'end'}"
+
+
+def _is_expected(reason: JsonObject) -> bool:
+    return reason.get("check") == Check.SLURM and reason.get("limit") is not None
 
 
 def _missing(reason: JsonObject) -> int:

@@ -186,12 +186,14 @@ class DialogsScreen(PanesScreen):
         if targets is None:
             return
         run = targets.runs[0]
-        if len(targets.runs) == 1 and run.status is Status.QUEUED and not run.record["attempts"]:
+        is_submitted = run.run is not None and run.run.submitted_job is not None
+        is_new = run.status is Status.QUEUED and not run.record["attempts"] and not is_submitted
+        if len(targets.runs) == 1 and is_new:
             await self._open_run_of(run, to_edit=True)
         else:
-            self._edit_fields(targets.runs)
+            self.edit_fields(targets.runs)
 
-    def _edit_fields(self, runs: Sequence[KnownRun]) -> None:
+    def edit_fields(self, runs: Sequence[KnownRun]) -> None:
         from backprop_tui.tui.screens.edit_run import EditRun
 
         def closed(messages: tuple[str, ...] | None) -> None:

@@ -120,6 +120,8 @@ _SINGLE = {
     "priority": "--priority",
     "retries": "--retries",
     "group": "--group",
+    "launcher": "--launcher",
+    "partition": "--slurm-partition",
     "note": "--note",
     RESUME: "--resume-from",
 }
@@ -161,6 +163,10 @@ FOLDED_FIELDS = (
     (
         Field(name="total", label="Total", width=11, suffix="min, in slices"),
         Field(name="vram", label="  VRAM at least", width=11, placeholder="default", suffix="MB"),
+    ),
+    (
+        Field(name="launcher", label="Launcher", width=11, placeholder="default", suffix="local or slurm"),
+        Field(name="partition", label="  partition", width=13, placeholder="default"),
     ),
     (Field(name=SWEEP, label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
     (Field(name=RESUME, label="Resume from", placeholder="a checkpoint"),),

@@ -30,6 +30,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
 from backprop_tui.tui.lines import Piece, Token, clip
 from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.gauges import machine_view
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
     ProblemBar,
@@ -39,7 +40,7 @@ from backprop_tui.tui.panes.governor import (
     problem_view,
 )
 from backprop_tui.tui.panes.header import HeaderBar, header_view
-from backprop_tui.tui.panes.machine import MachineBar, machine_view
+from backprop_tui.tui.panes.machine import MachineBar
 from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import run_list_view
 from backprop_tui.tui.panes.run_order import RunSort
@@ -81,6 +82,7 @@ class PanesScreen(RuledScreen):
         self._has_cursor = False
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
+        self._machine = machine_view(snapshot)
         self._marked_note = ""  # in the footer
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self._queued = 0  # how many runs were queued with it
@@ -164,9 +166,10 @@ class PanesScreen(RuledScreen):
         self._ask_for_history()
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
+        self._machine = machine_view(snapshot)
         self._lay_out(len(runs.rows))
         self.query_one(HeaderBar).show_view(header_view(snapshot), width)
-        self.query_one(MachineBar).show_view(machine_view(snapshot), self._layout_now)
+        self.query_one(MachineBar).show_view(self._machine, self._layout_now)
         self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
         problem = problem_view(snapshot, self.state.seen)
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
@@ -220,7 +223,7 @@ class PanesScreen(RuledScreen):
 
     def _lay_out(self, runs: int) -> None:
         """Divides the screen for so many rows of the list, and what the selected run has to show."""
-        sample, shown = self.snapshot.sample, self._layout_now
+        shown = self._layout_now
         content = self.selected.content_rows
         needs = PaneNeeds(
             runs=0 if self.snapshot.is_beginning else 1 + max(runs, NO_MATCH_ROWS),
@@ -231,7 +234,7 @@ class PanesScreen(RuledScreen):
         new = compute_layout(
             self.app.size.width,
             self.app.size.height,
-            gpus=0 if sample is None else len(sample.readings.gpus),
+            gpus=len(self._machine.gpus),
             problem=problem_view(self.snapshot, self.state.seen) is not None,
             zoom=self.state.zoom_now,
             opened=self.state.opened,

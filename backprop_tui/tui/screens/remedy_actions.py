@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST = 9  # remedies in one question: each has a digit
 _HARMLESS = frozenset({RemedyKind.OPEN, RemedyKind.DOCTOR})  # also done by a read-only dashboard
-_WITHOUT_ASKING = _HARMLESS | {RemedyKind.RERUN, RemedyKind.STOP}  # these change nothing yet
+_WITHOUT_ASKING = _HARMLESS | {RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.FIELDS}  # these change nothing yet
 
 
 class RemedyActions:
@@ -48,12 +48,8 @@ class RemedyActions:
 
     async def _carry_out(self, run: KnownRun, remedy: Remedy) -> None:
         match remedy.kind:
-            case RemedyKind.EDIT:
-                self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
-            case RemedyKind.CONFIGURE:
-                if remedy.thresholds is not None:
-                    self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
-                self._report(await self._commands.set_config(remedy.setting, remedy.value))
+            case RemedyKind.EDIT | RemedyKind.CONFIGURE:
+                await self._change_limits(run, remedy)
             case RemedyKind.RELEASE:
                 self._report(await self._commands.set_queue(held=False))
             case RemedyKind.OPEN:
@@ -63,10 +59,20 @@ class RemedyActions:
                 await self._run_actions.stop(Targets(runs=[] if occupant is None else [occupant]))
             case RemedyKind.RERUN:
                 await self._screen.action_copy_as_new()
+            case RemedyKind.FIELDS:
+                self._screen.edit_fields([run])
+            case RemedyKind.FREE:
+                self._report(await self._commands.release_job(run.id))
             case RemedyKind.DOCTOR:
                 from backprop_tui.tui.screens.palette import show_doctor
 
                 await show_doctor(self._screen, self._commands)
+
+    async def _change_limits(self, run: KnownRun, remedy: Remedy) -> None:
+        if remedy.thresholds is not None:
+            self._report(await self._commands.edit([run.id], thresholds=remedy.thresholds))
+        if remedy.kind is RemedyKind.CONFIGURE:
+            self._report(await self._commands.set_config(remedy.setting, remedy.value))
 
     def _report(self, result: CommandResult) -> None:
         self._screen.tell(result.message, bad=not result.done)

@@ -117,8 +117,8 @@ class RunActions:
         waiting = self._applicable("later", targets)
         if len(waiting) > 1:
             self._screen.tell(f"{targets.named(waiting)} are waiting. Move one at a time", bad=True)
-        elif waiting and waiting[0].queue_position is not None:
-            position = max(1, waiting[0].queue_position + by)
+        elif waiting:
+            position = max(1, (waiting[0].queue_position or 1) + by)  # without one the run is in Slurm's queue
             self._report(await self._commands.move(waiting[0].id, position), quiet=True)
 
     async def remove(self, targets: Targets) -> None:

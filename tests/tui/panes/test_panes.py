@@ -16,9 +16,10 @@ from backprop_tui.tui.layout import MachineForm, compute_layout
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
+from backprop_tui.tui.panes.gauges import GpuUser, MachineView, machine_view
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
 from backprop_tui.tui.panes.header import draw_header, header_view
-from backprop_tui.tui.panes.machine import GpuUser, MachineView, draw_machine, machine_view
+from backprop_tui.tui.panes.machine import draw_machine
 from backprop_tui.tui.panes.selected_run import TABS, PaneHeading, draw_selected_heading, selected_run_view, tab_at
 from backprop_tui.tui.snapshot import OpenRun
 from tests.tui.scene import scene

@@ -16,13 +16,14 @@ from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.presentation.places import index_ranges
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
-from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, index_ranges, run_list_view
+from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot

@@ -78,6 +78,18 @@ async def test_a_refusal_is_shown_and_the_dialog_stays_open() -> None:
         await until(stage, lambda: "✗ script nix.py: not found" in live(stage))
 
 
+async def test_a_run_for_slurm_keeps_its_draft_when_slurm_refuses_it() -> None:
+    refused = FakeCommands(CommandResult(done=False, message="sbatch: Invalid partition name specified"))
+    async with staged(commands=refused) as stage:
+        await stage.pilot.press("n", *"train.py", "ctrl+o")
+        form = dialog(stage)
+        form.field("launcher").value, form.field("partition").value = "slurm", "gpu"
+        await stage.pilot.press("enter")
+        await until(stage, lambda: "✗ sbatch: Invalid partition name specified" in live(stage))
+        assert submitted(refused) == [("run", "--launcher", "slurm", "--slurm-partition", "gpu", "train.py")]
+        assert (form.draft["command"], form.draft["partition"]) == ("train.py", "gpu")
+
+
 async def test_enter_without_a_command_sends_nothing() -> None:
     commands = FakeCommands()
     async with staged(commands=commands) as stage:

@@ -1,0 +1,45 @@
+"""Slurm's commands as scripts that answer what a test wants and note how they were called, and runs with jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.slurm import SlurmJob
+
+
+class FakeSlurm:
+    """A directory of scripts for PATH."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._calls = directory / "calls"
+        directory.mkdir()
+        for program in ("sbatch", "squeue", "scontrol", "scancel", "sinfo"):
+            self.answers(program, "")
+
+    def answers(self, program: str, out: str, *, code: int = 0, err: str = "") -> None:
+        """What a command prints from now on."""
+        (self.directory / f"{program}.out").write_text(out)
+        (self.directory / f"{program}.err").write_text(err)
+        path = self.directory / program
+        path.write_text(
+            f'#!/bin/sh\ncd {self.directory}\necho "{program} $*" >> calls\ncat {program}.out\ncat {program}.err >&2\n'
+            f"exit {code}\n"
+        )
+        path.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+
+def job(number: int = 12, *, attempt: int = 1, host: str = "this-host") -> SlurmJob:
+    """A job that was submitted."""
+    return SlurmJob(host=host, attempt=attempt, submitted_at=1_800_000_000.0, id=str(number))
+
+
+def hold(reason: str = "Resources", words: str = "for free nodes", start: float | None = None) -> dict[str, Any]:
+    """Why a job waits, as the supervisor writes it."""
+    return {"check": "slurm", "message": f"Slurm: {words}", "figure": reason, "limit": iso(start)}
