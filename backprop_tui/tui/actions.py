@@ -359,7 +359,7 @@ COLUMN_ACTIONS = _group(
     DIALOGS,
     _action("toggle_column", "space", "show", "columns: show or hide"),
     _action("sort", "enter", "sort", "columns: sort, reverse"),
-    _action("reset", "delete", "default", "columns: the default", shown="del"),
+    _action("reset", "delete", "reset all", "columns, order: default", shown="del"),
     _action("close", "escape q v", "close", shown="esc"),
     _action("next_column", "j down", "next", method="move(1)"),
     _action("previous_column", "k up", "previous", method="move(-1)"),

@@ -231,7 +231,7 @@ class RunListOptions:
 
     `sort` is None for the default order, in which groups stay together; `sort_values` has the values of unfinished
     runs that they are sorted by, by id.
-    `columns` has the columns that are shown (True) or hidden (False) other than by default.
+    `columns` has the columns that are shown (True) or hidden (False) other than by default, the last choice last.
     """
 
     folded: set[str] = field(default_factory=set)
@@ -344,11 +344,10 @@ def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], 
 
 
 def _history_columns(options: RunListOptions, ended: Sequence[KnownRun]) -> list[str]:
-    """The sorted column, the date, those that were chosen, then the default ones."""
+    """The sorted column, those that were chosen, the newest first, then the default ones."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
-    chosen = [key for key, shown in options.columns.items() if shown]
-    default = options.ended.columns(ended)
-    keys = dict.fromkeys([*sorted_by, *default[:1], *chosen, *default])
+    chosen = [key for key, shown in reversed(options.columns.items()) if shown]
+    keys = dict.fromkeys([*sorted_by, *chosen, *options.ended.columns(ended)])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
 
 

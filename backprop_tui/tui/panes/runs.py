@@ -263,9 +263,9 @@ class RunsTable(LineWidget, can_focus=True):
             return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
         return draw_run(row, self._columns, self.glyphs, cursor=cursor)
 
-    def history_keys(self) -> list[str]:
-        """The columns of ended runs that have room."""
-        return self._history.keys
+    def has_column(self, key: str, *, ended: bool) -> bool:
+        """Whether the column has room in the rows of ended runs, or of unfinished ones."""
+        return key in self._history.keys if ended else bool(getattr(self._columns, key))
 
     def sort_keys(self) -> list[str]:
         """The columns that can be sorted by, from left to right: those of ended runs, if there are any."""

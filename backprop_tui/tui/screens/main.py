@@ -241,10 +241,7 @@ class MainScreen(DialogsScreen):
         filter_, now = self.state.filter, self.snapshot.moment.wall
         matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
         choices = column_choices(all_columns(matching or runs))
-        table = self.runs_table
-        self.app.push_screen(
-            ChooseColumns(choices, self.state, runs, table.history_keys, self.sort, glyphs=self.glyphs)
-        )
+        self.app.push_screen(ChooseColumns(choices, self.state, runs, self.runs_table, self.sort))
 
     def action_sort_by(self, by: int) -> None:
         """Sorts by the next column, or the previous one."""

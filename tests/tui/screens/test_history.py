@@ -198,11 +198,45 @@ async def test_v_offers_every_metric_and_every_argument_that_varies() -> None:
         assert stage.bridge.list_choices.columns == {"best:loss": True, "step": False}
 
 
-async def test_a_chosen_column_that_does_not_fit_says_so() -> None:
-    async with staged(snapshot(*with_labels(ENDED)), size=(60, 24)) as stage:
-        await choose(stage, "note", "space")
+def chooser(stage: Stage) -> list[str]:
+    return stage.pilot.app.screen.query_one(LineWidget).shown_text.splitlines()
+
+
+async def test_a_tick_is_a_chosen_column_whether_it_has_room_or_not() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
         await press(stage, "v")
-        assert "no room" in stage.pilot.app.screen.query_one(LineWidget).shown_text
+        rows = {line.strip(" ✓▾▴").split("  ")[0]: line for line in chooser(stage)}
+        assert rows["started"].split() == ["✓", "started"]
+        assert rows["loss"].split() == ["✓", "loss", "no", "room"]
+        assert rows["gpu"].split() == ["gpu"]
+        assert "chosen columns have no room at this width" in chooser(stage)[-1]
+
+
+async def test_a_column_that_is_chosen_is_seen_and_which_one_gives_way_is_said() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
+        await press(stage, "v", "g")
+        before = stage.runs.line_text(0)
+        while not stage.pilot.app.screen.query_one(LineWidget).cursor_text.strip().startswith("note"):
+            await press(stage, "j")
+        await press(stage, "space")
+        after = stage.runs.line_text(0)
+        gone = [word for word in ("lr", "val_loss", "took", "started") if word in before and word not in after]
+        assert "note" in after
+        assert gone
+        effect = chooser(stage)[-1]
+        assert effect.startswith(" note: shown · no room now for")
+        assert all(word in effect for word in gone)
+        await press(stage, "space")
+        assert chooser(stage)[-1].startswith(" note: hidden · room now for")
+        assert stage.runs.line_text(0) == before
+
+
+async def test_del_in_the_chooser_says_that_it_resets_columns_and_order() -> None:
+    async with staged(snapshot(*with_labels(ENDED))) as stage:
+        await press(stage, "greater_than_sign", "v", "space", "delete")
+        assert chooser(stage)[-1].strip() == "Columns and order are the default ones"
+        assert "del reset all" in str(stage.pilot.app.screen.query_one("#dialog").border_subtitle)
+        assert (stage.main.state.sort, stage.main.state.columns) == (None, {})
 
 
 def test_choices_are_remembered_and_a_damaged_file_is_none(tmp_path: Path) -> None:
