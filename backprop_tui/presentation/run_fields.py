@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 
 from backprop_tui.domain.formatting import time_or_none
@@ -25,9 +26,10 @@ from backprop_tui.presentation.known_run import (
     share_done,
     step_text,
 )
-from backprop_tui.presentation.objective import objective_of
+from backprop_tui.presentation.objective import came_to_nothing, objective_of
 from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
 from backprop_tui.presentation.run_line import BEST, LAST
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 ARGUMENT = "arg:"
 _METRIC_CELLS, _MAX_ARGUMENT_CELLS, _DATE_CELLS = 7, 14, 12
@@ -40,6 +42,7 @@ Value = float | str | None
 class RunField:
     """A column: `value` sorts it and is None if a run has none; `text` is what it shows.
 
+    Runs that are `is_behind` come after the others, whichever way they are sorted.
     `title` is for a heading, `label` stands alone; `largest_first` is the direction in which the best come first.
     """
 
@@ -51,6 +54,7 @@ class RunField:
     label: str = ""
     right: bool = True
     largest_first: bool = False
+    is_behind: Callable[[KnownRun], bool] = lambda _: False
 
     @property
     def words(self) -> str:
@@ -86,6 +90,7 @@ def _made(key: str) -> RunField | None:
         text=lambda run, _: _metric_text(value_of(run.record, name)),
         cells=_METRIC_CELLS,
         largest_first=direction_of(name) is not Direction.MIN,
+        is_behind=lambda run: came_to_nothing(run.record, name),
     )
 
 
@@ -185,7 +190,10 @@ _FIXED = (
     _number("progress", lambda run, _: None if run.live is None else share_done(run.live), largest_first=True),
     _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA"),
     _number("left", _left, label="timebox left"),
-    _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run))),
+    replace(
+        _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run))),
+        is_behind=lambda run: run.record["status"] in PROBLEM_STATUSES,
+    ),
     _text("name", lambda run: run.label, cells=16),
     _number(
         "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True

@@ -17,7 +17,7 @@ from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
-from backprop_tui.presentation.states import status_word
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
@@ -34,10 +34,12 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("-inf")
 
 
-def _loss(record: JsonObject) -> float:
+def _loss(record: JsonObject) -> tuple[bool, float]:
+    """Runs that failed come after the others."""
     name = main_loss(record["metrics"])
     value = None if name is None else record["metrics"][name]
-    return float(value) if isinstance(value, int | float) else float("inf")
+    loss = float(value) if isinstance(value, int | float) else float("inf")
+    return record["status"] in PROBLEM_STATUSES, loss
 
 
 # For each key the value to sort by, and whether the largest comes first: times newest first, losses smallest first.

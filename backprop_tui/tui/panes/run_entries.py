@@ -141,13 +141,19 @@ class EndedRuns:
         self, unfinished: Sequence[KnownRun], keys: Sequence[Any], sort: RunSort, moment: Moment
     ) -> list[KnownRun]:
         """The unfinished runs, which have these values, and all that match, sorted by a column."""
-        cached = (sort, [run.id for run in unfinished], keys)
-        if self._order is None or self._order[0] != cached:
-            field = field_of(sort.key)
-            values = [] if field is None else self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
-            of_ended = [values[index] for index in self._indices] if values else [None] * len(self.matching)
-            self._order = cached, in_order([*keys, *of_ended], largest_first=sort.largest_first)
+        field = field_of(sort.key)
+        is_behind = [field is not None and field.is_behind(run) for run in unfinished]
+        cached = (sort, [run.id for run in unfinished], keys, is_behind)
         runs = [*unfinished, *self.matching]
+        if self._order is None or self._order[0] != cached:
+            values = [*keys, *([None] * len(self.matching))]
+            if field is not None:
+                of_ended = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
+                behind = self._column(f"behind {sort.key}", field.is_behind)
+                values = [*keys, *(of_ended[index] for index in self._indices)]
+                is_behind = [*is_behind, *(behind[index] for index in self._indices)]
+            behind = [index for index, is_last in enumerate(is_behind) if is_last]
+            self._order = cached, in_order(values, largest_first=sort.largest_first, behind=behind)
         return [runs[index] for index in self._order[1]]
 
 

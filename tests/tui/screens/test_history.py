@@ -115,6 +115,25 @@ async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None
         assert stage.main.state.sort is None
 
 
+@pytest.mark.parametrize("key", ["best:val_loss", "last:loss", "loss"])
+async def test_what_failed_or_diverged_comes_after_the_others_whichever_way_they_are_sorted(key: str) -> None:
+    failed = _train("f1", "1", 0.001, status=Status.FAILED)
+    lost = _train("f2", "1", 0.002, status=Status.LOST)
+    stopped = _train("s1", "1", 0.01, status=Status.STOPPED)
+    async with staged(snapshot(*with_labels([failed, lost, stopped, *ENDED]))) as stage:
+        stage.main.sort(RunSort(key=key))
+        assert order(stage) == ["s1", "e2", "e1", "e3", "f1", "f2", "e4"]
+        stage.main.sort(RunSort(key=key, largest_first=True))
+        assert order(stage) == ["e3", "e1", "e2", "s1", "f2", "f1", "e4"]
+
+
+async def test_the_best_value_of_a_run_that_ended_in_nan_is_not_among_the_best() -> None:
+    nan = ended("nan", metrics={"val_loss": float("nan")}, best={"val_loss": Extreme(0.001, 5)})
+    async with staged(snapshot(*with_labels([nan, *ENDED]))) as stage:
+        stage.main.sort(RunSort(key="best:val_loss"))
+        assert order(stage) == ["e2", "e1", "e3", "nan", "e4"]
+
+
 async def test_a_click_on_the_heading_of_ended_runs_sorts() -> None:
     async with staged(snapshot(*with_labels(RUNS))) as stage:
         column = stage.runs.line_text(3).index("val_loss")
