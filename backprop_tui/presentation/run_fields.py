@@ -6,7 +6,7 @@ A column has a key that can be stored: `step`, `arg:lr`, `last:val_loss`, `best:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -64,6 +64,21 @@ class RunField:
 def field_of(key: str) -> RunField | None:
     """The column of a key; None for a key of another version."""
     return FIXED.get(key) or _made(key)
+
+
+def qualified(field: RunField, shared: Collection[str]) -> RunField:
+    """Its name, if it is among the `shared` ones, says of what it is: `--lr` the argument, `last lr` the metric."""
+    kind, _, name = field.key.partition(":")
+    leads = {ARGUMENT: "--", LAST: "last "}
+    lead = leads.get(f"{kind}:", "") if name in shared else ""
+    return replace(field, title=lead + field.title) if lead else field
+
+
+def shared_names(runs: Iterable[KnownRun]) -> frozenset[str]:
+    """The names of arguments that are also the name of a metric, or of a column that every store has."""
+    records = [run.record for run in runs]
+    arguments = frozenset(name for record in records for name in arguments_of(record))
+    return arguments & {*FIXED, *(str(name) for record in records for name in record.get("metrics") or ())}
 
 
 @lru_cache(maxsize=512)
@@ -198,7 +213,7 @@ _FIXED = (
     _number(
         "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True
     ),
-    _number("took", _took, text=_took_text, label="duration", cells=6, largest_first=True),
+    _number("took", _took, text=_took_text, cells=6, largest_first=True),
     _number(
         "started",
         lambda run, _: _started(run),

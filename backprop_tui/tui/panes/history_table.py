@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 
@@ -30,7 +30,7 @@ from backprop_tui.tui.panes.run_table import (
 
 _GAP = 2
 _WIDE = 100
-_MAX_TITLE_CELLS = 12
+_MAX_TITLE_CELLS = 16
 _TIMES = ("took", "started", "ended", "created")  # at the right edge
 _MIN_NOTE_CELLS = 8
 
@@ -42,7 +42,6 @@ class PlacedField:
     field: RunField
     at: int
     cells: int
-    title: str
 
     @property
     def end(self) -> int:
@@ -64,15 +63,15 @@ class HistoryColumns:
         return [placed.field.key for placed in self.placed]
 
 
-def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
+def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
     """As many of the columns as fit, the first ones first; the name gets what is left, then the notes."""
     if width < NARROW:
         return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
     chosen: list[RunField] = []
-    for field in filter(None, map(field_of, keys)):
-        cells = _cells(field, _title(field, [other.key for other in chosen])) + _GAP
+    for field in fields:
+        cells = _cells(field) + _GAP
         if cells <= room:
             chosen.append(field)
             room -= cells
@@ -90,8 +89,8 @@ def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
     )
 
 
-def _cells(field: RunField, title: str) -> int:
-    return max(field.cells, min(cell_len(title), _MAX_TITLE_CELLS))
+def _cells(field: RunField) -> int:
+    return max(field.cells, min(cell_len(field.title), _MAX_TITLE_CELLS))
 
 
 def _ordered(fields: Sequence[RunField]) -> list[RunField]:
@@ -114,30 +113,21 @@ def _kind(field: RunField) -> int:
 
 
 def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
-    before = [""]
     for field in fields:
-        title = _title(field, before[-1:])
-        cells = _cells(field, title)
-        yield PlacedField(field=field, at=at + _GAP, cells=cells, title=title)
-        at += _GAP + cells
-        before.append(field.key)
-
-
-def _title(field: RunField, beside: Sequence[str]) -> str:
-    """`best` is enough beside the last value of the metric."""
-    metric = field.key.removeprefix(BEST)
-    return "best" if field.key.startswith(BEST) and LAST + metric in beside else field.title
+        column = PlacedField(field=field, at=at + _GAP, cells=_cells(field))
+        yield column
+        at = column.end
 
 
 def _moved(column: PlacedField, by: int) -> PlacedField:
-    return PlacedField(field=column.field, at=column.at + by, cells=column.cells, title=column.title)
+    return PlacedField(field=column.field, at=column.at + by, cells=column.cells)
 
 
 def history_heads(view: RunListView, columns: HistoryColumns, glyphs: Glyphs) -> list[Head]:
     """The names of the columns with their places; the sorted one has a mark."""
     heads = [Head("name", "name", NAME_AT)] if columns.placed else []
     for column in columns.placed:
-        title = clip(column.title, column.cells, glyphs)
+        title = clip(column.field.title, column.cells, glyphs)
         at = column.end - cell_len(title) if column.field.right else column.at
         heads.append(Head(column.field.key, title, at))
     return [head.marked(sort_mark(view.sort, head.key, glyphs)) for head in heads]

@@ -12,7 +12,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_fields import chosen_by_default, field_of
+from backprop_tui.presentation.run_fields import chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.panes.run_order import RunSort, in_order
 
@@ -84,7 +84,7 @@ class EndedRuns:
         self._indices: Sequence[int] = ()
         self.matching: Sequence[KnownRun] = ()
         self._by_group: dict[str, list[KnownRun]] = {}
-        self._columns: tuple[int, list[str]] | None = None
+        self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
         self._items: tuple[tuple[object, ...], list[Item]] | None = None
         self._order: tuple[tuple[object, ...], list[int]] | None = None
 
@@ -114,10 +114,11 @@ class EndedRuns:
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())
 
-    def columns(self, listed: Sequence[KnownRun]) -> list[str]:
-        """The columns that tell the listed runs apart, the most telling first."""
+    def columns(self, listed: Sequence[KnownRun]) -> tuple[list[str], AbstractSet[str]]:
+        """The columns that tell the listed runs apart, the most telling first, and the ambiguous names."""
         if self._columns is None or self._columns[0] != len(listed):
-            self._columns = len(listed), chosen_by_default(listed[:_MAX_JUDGED])
+            judged = listed[:_MAX_JUDGED]
+            self._columns = len(listed), (chosen_by_default(judged), shared_names(judged))
         return self._columns[1]
 
     def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> list[Item]:

@@ -26,7 +26,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import best_of, rank_records
-from backprop_tui.presentation.run_fields import Value
+from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
@@ -258,7 +258,8 @@ class RunListOptions:
 class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
-    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first.
+    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first;
+    `shared` has the names that do not say which column is meant.
     """
 
     rows: Sequence[RunRow]
@@ -268,7 +269,13 @@ class RunListView:
     sort: RunSort | None = None
     hidden: AbstractSet[str] = field(default_factory=frozenset)
     history: Sequence[str] = ()
+    shared: AbstractSet[str] = field(default_factory=frozenset)
     history_from: int = 0
+
+    def column(self, key: str) -> RunField | None:
+        """The column of a key, under a name that no other one has."""
+        found = field_of(key)
+        return None if found is None else qualified(found, self.shared)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -298,6 +305,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     items, history_from = _items(unfinished, listed, snapshot.moment, options)
+    columns, shared = options.ended.columns(listed)
     if older:
         items = [*items, Entry(OLDER, older=older)]
     return RunListView(
@@ -307,7 +315,8 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         filter=options.filter.text,
         sort=options.sort,
         hidden=options.hidden,
-        history=_history_columns(options, listed),
+        history=_history_columns(options, columns),
+        shared=shared,
         history_from=history_from,
     )
 
@@ -343,11 +352,11 @@ def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], 
     return row
 
 
-def _history_columns(options: RunListOptions, ended: Sequence[KnownRun]) -> list[str]:
+def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:
     """The sorted column, those that were chosen, the newest first, then the default ones."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
     chosen = [key for key, shown in reversed(options.columns.items()) if shown]
-    keys = dict.fromkeys([*sorted_by, *chosen, *options.ended.columns(ended)])
+    keys = dict.fromkeys([*sorted_by, *chosen, *default])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
 
 

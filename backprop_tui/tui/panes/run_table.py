@@ -10,7 +10,6 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
-from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
@@ -182,7 +181,7 @@ def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focu
     if view.filter:
         title.append(Piece(f"  /{clip(view.filter, 40, glyphs)}", Token.WARN))
     if view.sort is not None and all(head.key != view.sort.key for head in heads):
-        field = field_of(view.sort.key)
+        field = view.column(view.sort.key)
         word = view.sort.key if field is None else field.words
         title.append(Piece(f"  by {word}{sort_mark(view.sort, view.sort.key, glyphs)}", Token.ACCENT))
     return title

@@ -226,7 +226,8 @@ class RunsTable(LineWidget, can_focus=True):
             return
         view = self.view
         self._top = max(0, min(self._top, view.lines - self._visible_rows))
-        self._columns, self._history = run_columns(width, view.hidden), history_columns(width, view.history)
+        self._columns = run_columns(width, view.hidden)
+        self._history = history_columns(width, filter(None, map(view.column, view.history)))
         lines, cursor = [self._heading()], None
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
             index = self._index_at(line)

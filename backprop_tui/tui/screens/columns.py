@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_fields import FIXED, field_of
+from backprop_tui.presentation.run_fields import FIXED, RunField
 from backprop_tui.tui.actions import COLUMN_ACTIONS, bindings
 from backprop_tui.tui.lines import Line, Piece, Token, clip, left
 from backprop_tui.tui.panes.run_list import RunListOptions
@@ -40,13 +40,12 @@ class ColumnChoice:
     can_sort: bool = True
 
 
-def column_choices(columns: Sequence[str]) -> list[ColumnChoice]:
+def column_choices(fields: Iterable[RunField]) -> list[ColumnChoice]:
     """The default order, then these columns, then those of unfinished runs."""
     choices = [
         ColumnChoice(key=DEFAULT_ORDER, text="default order", can_hide=False),
         ColumnChoice(key="name", text="name", can_hide=False),
     ]
-    fields = [field for key in columns if (field := field_of(key)) is not None]
     choices += [ColumnChoice(key=field.key, text=field.words) for field in fields]
     choices.append(ColumnChoice(key=NEWEST, text="newest first", can_hide=False))
     known = {choice.key for choice in choices}

@@ -240,8 +240,9 @@ class MainScreen(DialogsScreen):
         runs = self.snapshot.all_runs
         filter_, now = self.state.filter, self.snapshot.moment.wall
         matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
-        choices = column_choices(all_columns(matching or runs))
-        self.app.push_screen(ChooseColumns(choices, self.state, runs, self.runs_table, self.sort))
+        table = self.runs_table
+        choices = column_choices(filter(None, map(table.view.column, all_columns(matching or runs))))
+        self.app.push_screen(ChooseColumns(choices, self.state, runs, table, self.sort))
 
     def action_sort_by(self, by: int) -> None:
         """Sorts by the next column, or the previous one."""

@@ -21,7 +21,7 @@ from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.run_fields import FIXED, all_columns, field_of
+from backprop_tui.presentation.run_fields import FIXED, all_columns
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
@@ -152,7 +152,7 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
     runs = screen.snapshot.runs
     for key in dict.fromkeys((*FIXED, *all_columns(runs))):
-        field = field_of(key)
+        field = screen.runs_table.view.column(key)
         if field is not None:
             sort = partial(screen.sort, RunSort.by(key, runs))
             yield PaletteEntry(title=f"Sort by {field.words}", keywords="order", call=sort)

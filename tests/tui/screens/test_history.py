@@ -62,7 +62,7 @@ async def test_ended_runs_have_columns_under_a_heading_of_their_own() -> None:
         for title, value in (
             ("lr", "1e-3"),
             ("val_loss", "0.05000"),
-            ("best", "0.04500"),
+            ("best val_loss", "0.04500"),
             ("loss", "0.02500"),
             ("step", "528"),
         ):
@@ -98,14 +98,27 @@ async def test_a_run_that_failed_shows_the_figure_that_the_list_is_sorted_by() -
         assert order(stage)[-1] in ("e4", "wait")
 
 
+async def test_an_argument_and_a_metric_of_one_name_are_told_apart() -> None:
+    runs = [_train(run_id, lr, 0.5) for run_id, lr in (("a", "1e-3"), ("b", "1e-4"))]
+    runs = [replace(run, record=run.record | {"metrics": run.record["metrics"] | {"lr": 3e-5}}) for run in runs]
+    async with staged(snapshot(*with_labels(runs)), size=(160, 40)) as stage:
+        await choose(stage, "last lr", "space")
+        heading = stage.runs.line_text(0)
+        assert (heading.count(" --lr "), heading.count(" last lr "), heading.count(" val_loss ")) == (1, 1, 2)
+        stage.main.sort(RunSort(key="last:lr"))
+        assert "last lr▴" in stage.runs.line_text(0)
+    async with staged(snapshot(*with_labels(ENDED))) as stage:
+        assert " lr " in stage.runs.line_text(0)
+
+
 async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None:
     async with staged(snapshot(*with_labels(ENDED))) as stage:
         await press(stage, "greater_than_sign")
         assert order(stage) == ["e2", "e1", "e3", "e4"]
-        assert "best▴" in stage.runs.line_text(0)
+        assert "best val_loss▴" in stage.runs.line_text(0)
         await press(stage, "equals_sign")
         assert order(stage) == ["e3", "e1", "e2", "e4"]  # those without a value stay last
-        assert "best▾" in stage.runs.line_text(0)
+        assert "best val_loss▾" in stage.runs.line_text(0)
         await press(stage, "less_than_sign")
         assert "val_loss▴" in stage.runs.line_text(0)
         await press(stage, "less_than_sign")
@@ -206,12 +219,12 @@ async def test_v_offers_every_metric_and_every_argument_that_varies() -> None:
         await press(stage, "v")
         text = stage.pilot.app.screen.query_one(LineWidget).shown_text
         rows = [line.strip(" ✓▾▴") for line in text.splitlines()]
-        for column in ("lr", "loss", "best loss", "val_loss", "best val_loss", "gpu", "tags", "started", "duration"):
+        for column in ("lr", "loss", "best loss", "val_loss", "best val_loss", "gpu", "tags", "started", "took"):
             assert column in rows
         assert "epochs" not in text
         await press(stage, "escape")
         await choose(stage, "best loss", "space")
-        assert stage.runs.line_text(0).split("loss ")[1].strip("━ ").startswith("best")
+        assert " best loss " in stage.runs.line_text(0)
         await choose(stage, "step", "space")
         assert "step" not in stage.runs.line_text(0)
         assert stage.bridge.list_choices.columns == {"best:loss": True, "step": False}

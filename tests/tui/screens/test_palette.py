@@ -94,7 +94,7 @@ async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
         await choose(stage, "run other", "Go to run other")
         assert stage.runs.selected == "other"
         await choose(stage, "sort loss", "Sort by loss")
-        assert order(stage)[0] == "s4"
+        assert order(stage)[0] == "s1"
         await choose(stage, "only failed", "Show only failed runs (3)")
         assert set(order(stage)) == {"s3", "s4", "other"}
         await choose(stage, "run slow", "Go to run slow")
