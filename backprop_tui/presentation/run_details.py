@@ -96,7 +96,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     if run.live is None and record["duration_seconds"] is not None:
         paused = record["paused_seconds"]
         yield (
-            "time",
+            "took",
             durations.elapsed(record["duration_seconds"])
             + (f", {durations.elapsed(paused)} of it paused" if paused else ""),
         )

@@ -7,7 +7,7 @@ from dataclasses import field
 from functools import cached_property
 from itertools import takewhile
 
-from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.formatting import from_iso, iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
@@ -98,7 +98,12 @@ class Snapshot:
     @property
     def recent_runs(self) -> list[KnownRun]:
         """The unfinished runs, and those that ended within the last day."""
-        return list(takewhile(lambda run: run.record["status"] not in ENDED or self.ended_recently(run), self.runs))
+        since = iso(self.moment.wall - RECENT_SECONDS) or ""
+        return [
+            run
+            for run in self.runs  # ended ones in the order in which they were queued
+            if run.record["status"] not in ENDED or str(run.record.get("ended_at") or "") > since
+        ]
 
     def find(self, run_id: str | None) -> KnownRun | None:
         run = next((run for run in self.runs if run.record["id"] == run_id), None)

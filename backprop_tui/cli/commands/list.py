@@ -47,7 +47,7 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
     "created": (lambda record: str(record["created_at"] or ""), True),
     "started": (lambda record: str(record["started_at"] or ""), True),
     "ended": (lambda record: str(record["ended_at"] or ""), True),
-    "time": (lambda record: _number(record["duration_seconds"]), True),
+    "took": (lambda record: _number(record["duration_seconds"]), True),
     "step": (lambda record: _number(record["step"]), True),
     "priority": (lambda record: _number(record["priority"]), True),
     "loss": (_loss, False),
@@ -79,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sort",
+        type=lambda key: "took" if key == "time" else key,  # as earlier versions called it
         choices=tuple(_SORTS),
         metavar="KEY",
         help=f"sort by {', '.join(_SORTS)} (default: unfinished first, then newest first)",
@@ -134,8 +135,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value([run.record for run in chosen])
         return OK
+    if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs)):
+        diagnostics.say(doubt)
     if chosen:
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(run) for run in chosen])
+        tables.show_runs(chosen, {} if arguments.filter is None else arguments.filter.compared)
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     elif arguments.all or arguments.runs:
@@ -143,6 +146,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     else:
         diagnostics.say(f"no matching runs among the unfinished and the newest {RECENT}; --all searches every run")
     return OK
+
+
+def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun]) -> str | None:
+    from backprop_tui.presentation.run_filter import names_of_runs
+
+    return runs_filter.doubt(names_of_runs(runs))
 
 
 def _print_handles(records: Sequence[JsonObject]) -> None:

@@ -19,7 +19,7 @@ from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
 from backprop_tui.presentation.states import status_word
@@ -416,15 +416,15 @@ class PanesScreen(RuledScreen):
         self.set_filter(with_state(self.state.filter.text, word))
 
     def action_next_state(self) -> None:
-        """Every state, running, waiting, failed, done."""
+        """Every state, active, waiting, failed, done."""
         word = state_of(self.state.filter.text)
         self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
 
     @on(HeaderBar.CountClicked)
     def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
-        """Shows only the runs in that state, and all again after another click."""
-        word = status_word(message.state)
-        self.filter_state(None if state_of(self.state.filter.text) == word else word)
+        """Shows only the runs that are counted, and all again after another click."""
+        counted = status_word(message.state) + (" ended:1d" if message.state in ENDED else "")
+        self.set_filter("" if self.state.filter.text == counted else counted)
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.live import Pause
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, SharedDirectory
 from backprop_tui.domain.status import Status
@@ -16,6 +17,7 @@ from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.store.home import Home
 from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
 from backprop_tui.tui.lines import Line
+from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.run_list import RunRow
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable
@@ -182,12 +184,33 @@ async def test_f_cycles_through_the_states_and_keeps_the_other_words() -> None:
             await press(stage, "F")
             seen.append((stage.main.state.filter.text, order(stage)))
         assert seen == [
-            ("since:30d running", ["live"]),
+            ("since:30d active", ["live"]),
             ("since:30d waiting", ["wait"]),
             ("since:30d failed", []),
             ("since:30d done", ["e1", "e2", "e3"]),
             ("since:30d", ["live", "wait", "e1", "e2", "e3"]),
         ]
+
+
+async def test_a_click_on_a_count_shows_the_runs_that_it_counts() -> None:
+    paused = running("held", pause=Pause(since=0, by="user", reason=""))
+    recent = _train("e7", "1e-3", None, ago=60, status=Status.FAILED)
+    async with staged(snapshot(*with_labels([paused, *RUNS, recent]))) as stage:
+        header = stage.main.query_one(HeaderBar)
+        for text, ids in (
+            ("1 running", ["live"]),
+            ("1 paused", ["held"]),
+            ("1 waiting", ["wait"]),
+            ("1 failed", ["e7"]),
+            ("1 completed", ["e1"]),
+        ):
+            place = header.line_text(0).index(text) + 2
+            await stage.pilot.click(HeaderBar, offset=(place, 0))
+            await stage.pilot.pause()
+            assert order(stage) == ids
+            await stage.pilot.click(HeaderBar, offset=(place, 0))
+            await stage.pilot.pause()
+            assert len(order(stage)) == 8
 
 
 def hint(stage: Stage) -> str:
@@ -202,7 +225,9 @@ async def test_a_mistake_in_the_filter_is_said_and_leaves_the_list() -> None:
         assert "since:soon is no time; use 7d" in hint(stage)
         assert order(stage) == ["e1", "e2", "e3", "e4"]
         await press(stage, "ctrl+u", *"val_los<1")
-        assert "no run has an argument or a metric val_los; there are loss, lr" in hint(stage)
+        assert "no run has an argument or a metric val_los; there are loss, val_loss" in hint(stage)
+        await press(stage, "ctrl+u", *"val_loss")
+        assert "val_loss is a metric: val_loss<0.1 compares its last value" in hint(stage)
 
 
 async def test_tab_completes_in_the_filter() -> None:
