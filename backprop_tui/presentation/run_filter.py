@@ -145,9 +145,9 @@ class RunFilter:
         for word in self.words:
             plain = _plain(word)
             if plain in metrics:
-                return f"{word} is a metric: {word}<0.1 compares its last value, best({word})<0.1 its best"
+                return f"{word} is a metric: compare it, such as {word}<0.1 or best({word})<0.1"
             if plain in arguments:
-                return f"{word} is an argument: {word}=1e-3 compares it"
+                return f"{word} is an argument: compare it, such as {word}=1e-3"
         return None
 
 
