@@ -102,7 +102,7 @@ class Snapshot:
         return [
             run
             for run in self.runs  # ended ones in the order in which they were queued
-            if run.record["status"] not in ENDED or str(run.record.get("ended_at") or "") > since
+            if (str(ended) > since if (ended := run.record.get("ended_at")) else run.record["status"] not in ENDED)
         ]
 
     def find(self, run_id: str | None) -> KnownRun | None:
