@@ -206,7 +206,12 @@ _FIXED = (
     _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA"),
     _number("left", _left, label="timebox left"),
     replace(
-        _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run))),
+        _number(
+            "loss",
+            lambda run, _: _finite(last_loss(run)),
+            text=lambda run, _: _metric_text(last_loss(run)),
+            label="main loss",
+        ),
         is_behind=lambda run: run.record["status"] in PROBLEM_STATUSES,
     ),
     _text("name", lambda run: run.label, cells=16),
@@ -274,9 +279,8 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     metrics = _metrics_by_weight(runs)
     arguments = varying_arguments(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
-    results = [LAST + name for name in primary] + [
-        BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)
-    ]
+    results = [BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)]
+    results += [LAST + name for name in primary]
     rest = [LAST + name for name in metrics if name not in primary]
     names = [ARGUMENT + name for name in arguments]
     return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]

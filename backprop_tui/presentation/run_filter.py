@@ -139,7 +139,8 @@ class RunFilter:
         for name in self.names:
             plain = _plain(name)
             if _plain(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
-                return f"no run has an argument or a metric {name}; there are {', '.join(names.all[:_MAX_NAMED])}"
+                there_are = ", ".join(names.all[:_MAX_NAMED]) or "none"
+                return f"no run has an argument or a metric {name}; there are {there_are}"
             if plain in arguments & metrics and not name.startswith("-"):
                 return f"{name} is an argument, else a metric: --{plain} is only the argument, last({plain}) the metric"
         for word in self.words:

@@ -14,6 +14,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.run_fields import FIXED, field_of
+from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, joined_clauses, wrapped
 from backprop_tui.tui.panes.history_table import (
@@ -269,9 +270,13 @@ class RunsTable(LineWidget, can_focus=True):
         return key in self._history.keys if ended else bool(getattr(self._columns, key))
 
     def sort_keys(self) -> list[str]:
-        """The columns that can be sorted by, from left to right: those of ended runs, if there are any."""
+        """The columns that can be sorted by, from left to right: those of ended runs, if there are any.
+
+        The best value is among them, even if it has no room.
+        """
         if self.view.history_from < len(self.view.rows):
-            return ["name", *self._history.keys]
+            best = [key for key in self.view.history if key.startswith(BEST)]
+            return list(dict.fromkeys(["name", *self._history.keys, *best[:1]]))
         heads = column_heads(self._columns, None, self.glyphs)
         return [head.key for head in heads if head.key in FIXED]
 

@@ -151,7 +151,7 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         call = partial(screen.run_user_command, command)
         yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
     runs = screen.snapshot.runs
-    for key in dict.fromkeys((*FIXED, *all_columns(runs))):
+    for key in dict.fromkeys((*all_columns(runs), *FIXED)):
         field = screen.runs_table.view.column(key)
         if field is not None:
             sort = partial(screen.sort, RunSort.by(key, runs))

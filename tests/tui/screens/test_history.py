@@ -149,6 +149,20 @@ async def test_the_best_value_of_a_run_that_ended_in_nan_is_not_among_the_best()
         assert order(stage) == ["e2", "e1", "e3", "nan", "e4"]
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+async def test_sorting_begins_with_the_best_value_at_every_width(width: int) -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(width, 24)) as stage:
+        await press(stage, "greater_than_sign")
+        assert stage.main.state.sort == RunSort(key="best:val_loss")
+
+
+async def test_every_column_has_a_name_of_its_own() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(120, 60)) as stage:
+        await press(stage, "v")
+        names = [line.strip(" ✓▾▴").split("  ")[0] for line in chooser(stage)]
+        assert len(set(names)) == len(names)
+
+
 async def test_a_click_on_the_heading_of_ended_runs_sorts() -> None:
     async with staged(snapshot(*with_labels(RUNS))) as stage:
         column = stage.runs.line_text(3).index("val_loss")
