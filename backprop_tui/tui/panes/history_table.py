@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 
@@ -82,7 +83,7 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
     note_at = next(
         (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
     )
-    moved = [_moved(column, shift) if column in times else column for column in placed]
+    moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
     note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
     return HistoryColumns(
         width=width, name=name + grown, placed=tuple(moved), note_at=note_at + _GAP, note_end=note_end - _GAP
@@ -117,10 +118,6 @@ def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
         column = PlacedField(field=field, at=at + _GAP, cells=_cells(field))
         yield column
         at = column.end
-
-
-def _moved(column: PlacedField, by: int) -> PlacedField:
-    return PlacedField(field=column.field, at=column.at + by, cells=column.cells)
 
 
 def history_heads(view: RunListView, columns: HistoryColumns, glyphs: Glyphs) -> list[Head]:

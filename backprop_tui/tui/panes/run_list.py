@@ -274,8 +274,8 @@ class RunListView:
 
     def column(self, key: str) -> RunField | None:
         """The column of a key, under a name that no other one has."""
-        found = field_of(key)
-        return None if found is None else qualified(found, self.shared)
+        column = field_of(key)
+        return None if column is None else qualified(column, self.shared)
 
     @property
     def ids(self) -> Sequence[str]:
