@@ -18,7 +18,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.store.fields import JsonObject
 
 QUALIFIERS = ("state:", "since:", "until:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
@@ -147,7 +147,7 @@ def _near(word: str) -> str | None:
 
 
 def _contains(text: str) -> Condition:
-    """Text anywhere in name, command, tags, id, group or note; or a regular expression, if it is a valid one."""
+    """Text anywhere in name, status, command, tags, id, group or note; or a regular expression, if it is a valid one."""
     lowered = text.lower()
     if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
         return Condition("text", search_text, lambda value, _: lowered in value)
@@ -167,7 +167,8 @@ def search_text(run: KnownRun) -> str:
     known = _texts.get(run_id)
     if known is not None and known[0] is record:
         return known[1]
-    texts = (record["name"], run_id, record["group"], record["note"], *record["tags"], " ".join(record["command"]))
+    status, command = status_word(record["status"]), " ".join(record["command"])
+    texts = (record["name"], run_id, record["group"], record["note"], status, *record["tags"], command)
     text = "\n".join(str(part) for part in texts if part).lower()
     if len(_texts) >= _MAX_TEXTS:
         _texts.clear()
