@@ -42,6 +42,11 @@ class LossCurve:
 _STATUSES = {status.value: status for status in Status}  # five times as fast as `Status(value)`
 
 
+def status_of(record: JsonObject) -> Status:
+    """The status by which the run is treated; one that only a newer version knows, as if somebody had stopped it."""
+    return _STATUSES.get(record["status"], Status.STOPPED)
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
@@ -64,7 +69,7 @@ class KnownRun:
 
     @property
     def status(self) -> Status:
-        return _STATUSES[self.record["status"]]
+        return status_of(self.record)
 
     @property
     def name(self) -> str:

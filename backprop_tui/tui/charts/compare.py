@@ -156,7 +156,7 @@ def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
     names = member_names([str(run.record["name"]) for run in runs])
     return tuple(
         CompareColumn(
-            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=run.known.status.value
+            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=str(run.record["status"])
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True))
     )

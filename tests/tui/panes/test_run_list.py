@@ -15,7 +15,9 @@ from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
+from backprop_tui.presentation.group_table import Standing, group_table
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
+from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
@@ -69,6 +71,13 @@ def test_a_timeboxed_run_first_says_what_is_saved_and_the_key_to_go_on() -> None
     saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
     assert "saved step 41,000, r resumes · reached its limit" in _text(ended("a", Status.TIMEBOXED, checkpoints=saved))
     assert "no checkpoint, r starts over" in _text(ended("a", Status.TIMEBOXED), 80)
+
+
+def test_a_status_of_a_newer_version_is_shown_as_it_is() -> None:
+    run = KnownRun(record=ended("a", group="g").record | {"status": "evicted"})
+    assert " evicted " in _text(run)
+    assert "evicted" in str(list(detail_sections(run, NOW)))
+    assert group_table([run.record, ended("b", group="g").record]).rows[0].members[1].standing is Standing.STOPPED
 
 
 def test_a_run_that_reached_its_goal_did_not_reach_its_limit() -> None:
