@@ -18,7 +18,7 @@ from backprop_tui.domain.metric_names import Direction, is_bookkeeping, is_valid
 from backprop_tui.domain.objective import Objective, Ranking, rank
 from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.presentation.known_run import status_of
+from backprop_tui.presentation.known_run import recorded_status
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
@@ -231,7 +231,7 @@ def _setting(
 def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] | None) -> Member:
     last = None if metric is None else metric_value(record, metric)
     value = last if ranked is None else ranked.get(str(record["id"]))
-    status = status_of(record)
+    status = recorded_status(record)
     standing = Standing.RUNNING if status in ACTIVE else _STANDINGS[status]
     if standing is Standing.FINISHED and last is not None and not math.isfinite(last):
         standing = Standing.DIVERGED

@@ -114,6 +114,7 @@ class Dashboard(App[int]):
             selected_run=self._selected_run,
             user_commands=self._preferences.commands,
         )
+        self._commands.find = lambda run_id: self.main.snapshot.find(run_id)
         return self.main
 
     def on_mount(self) -> None:

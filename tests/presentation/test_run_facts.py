@@ -52,3 +52,8 @@ def test_peak_gpu_memory_is_in_the_units_of_memory() -> None:
     run = _train("a", "")
     run = replace(run, record=run.record | {"peak": {"vram_bytes": 80 * GIGABYTE}})
     assert FIXED["vram"].text(run, Moment.now()) == "80 GB"
+
+
+def test_a_run_of_a_sweep_is_spelled_as_its_namesakes_are() -> None:
+    assert _labels(_train("a", "--lr 1", name="train:lr=1,seed=2")) == ["train lr=1 seed=2"]
+    assert _labels(_train("a", "", name="a:b"), _train("b", "", name="a:b=1,c")) == ["a:b", "a:b=1,c"]
