@@ -93,9 +93,8 @@ def _short(setting: str) -> str:
 def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
     ids = () if waiting.run is None else [dependency.run for dependency in waiting.run.spec.after]
     for run in runs:
-        name = sanitize(run.label)
-        if run.id in ids and str(reason.get("message")) == f"after {run.record['name']}":
-            yield Remedy(kind=RemedyKind.OPEN, text=f"open {name}", run_id=run.id)
+        if run.id in ids and f"({run.id})" in str(reason.get("message")):
+            yield Remedy(kind=RemedyKind.OPEN, text=f"open {sanitize(run.label)}", run_id=run.id)
 
 
 def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
