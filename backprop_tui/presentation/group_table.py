@@ -2,7 +2,8 @@
 
 The mean of the objective is that of the best values of the runs that ended by themselves or at their timebox. Runs that
 failed, diverged, were stopped or have not ended are counted and not in it; while no run of a setting has ended, its
-mean is provisional: that of the values so far. Other metrics are the last values of the same runs.
+mean is provisional: that of the values so far. Such a setting is the best only while none has ended. Other metrics are
+the last values of the same runs.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
     rows = [_setting(key, members, ranking, others) for key, members in settings.items()]
     baseline = next((str(record["id"]) for record in records if record.get("baseline")), None)
     rows = _compared(_in_order(rows, ranking, varying), baseline)
-    best = rows[0] if rows and ranking.best is not None and rows[0].spread and not rows[0].provisional else None
+    best = rows[0] if rows and ranking.best is not None and rows[0].spread else None
     return GroupTable(
         metric=shown,
         objective=ranking.objective,
