@@ -163,8 +163,8 @@ def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, directio
 class RunScores:
     """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names.
 
-    `failed` is also a run that was stopped; of an `active` one the values are not final. `diverged` are the metrics whose
-    last value is not finite.
+    `failed` is also a run that was stopped; the values of an `active` one are not final. `diverged` are the metrics
+    whose last value is not finite.
     """
 
     objective: Objective | None
@@ -213,7 +213,9 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
     }
     bad = {run_id for run_id in values if runs[run_id].is_bad(objective.metric)}
     if not values or len(bad) == len(values):
-        lack = "all runs with a value of {} failed, diverged or were stopped" if values else "no run has a value of {} yet"
+        lack = (
+            "all runs with a value of {} failed, diverged or were stopped" if values else "no run has a value of {} yet"
+        )
         return Ranking(objective=objective, problem=lack.format(objective.metric), unranked=tuple(runs))
     sign = 1.0 if objective.direction is Direction.MIN else -1.0
     return Ranking(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+from backprop_tui.domain.arguments import varying
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_bookkeeping, is_validation
@@ -167,9 +168,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
 def varying_parameters(records: Sequence[JsonObject]) -> list[Parameter]:
     """The arguments that are not the same in all runs."""
     arguments = [arguments_of(record) for record in records]
-    names = dict.fromkeys(name for of_run in arguments for name in of_run)
-    columns = {name: [of_run.get(name, NOT_SET) for of_run in arguments] for name in names}
-    return [Parameter.of(name, column) for name, column in columns.items() if len(set(column)) > 1]
+    return [Parameter.of(name, [of_run.get(name, NOT_SET) for of_run in arguments]) for name in varying(arguments)]
 
 
 def _split(varying: Sequence[Parameter], over: Sequence[str], runs: int) -> tuple[list[Parameter], list[Parameter]]:

@@ -77,7 +77,7 @@ class KnownRun:
 
     @property
     def label(self) -> str:
-        """Its name, with the arguments that tell it from other runs: `train lr=1e-3 seed=2`, also for a sweep's runs."""
+        """Its name, with the arguments that tell it from other runs: `train lr=1e-3`, also for a run of a sweep."""
         name, settings = split_point(self.name)
         return " ".join([name, *settings, *(f"{name}={value}" for name, value in self.differing)])
 

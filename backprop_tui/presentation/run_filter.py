@@ -17,7 +17,7 @@ from typing import Any
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
+from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.store.fields import JsonObject
 
@@ -147,7 +147,7 @@ def _near(word: str) -> str | None:
 
 
 def _contains(text: str) -> Condition:
-    """Text anywhere in name, status, command, tags, id, group or note; or a regular expression, if it is a valid one."""
+    """Text in name, status, command, tags, id, group or note; or a regular expression, if it is a valid one."""
     lowered = text.lower()
     if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
         return Condition("text", search_text, lambda value, _: lowered in value)
@@ -310,7 +310,7 @@ def _values(name: str) -> Callable[[KnownRun], float | str | None]:
     spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
 
     def value(run: KnownRun) -> float | str | None:
-        arguments = arguments_of(run.record)
+        arguments = settings_of(run.record)
         for spelling in spellings:
             if spelling in arguments:
                 return arguments[spelling]
@@ -352,5 +352,5 @@ def completions(text: str, names: Iterable[str]) -> list[str]:
 def names_of_runs(runs: Collection[KnownRun]) -> Iterator[str]:
     """The arguments and metrics that can be compared."""
     for run in runs:
-        yield from arguments_of(run.record)
+        yield from settings_of(run.record)
         yield from map(str, run.record.get("metrics") or ())

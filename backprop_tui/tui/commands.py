@@ -192,7 +192,6 @@ class CommandRunner(BackgroundCalls):
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
-
         label = self._label(run_ids)
 
         def work() -> CommandResult:
@@ -217,7 +216,6 @@ class CommandRunner(BackgroundCalls):
 
     async def run_again(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues a new run like each of these, with the same command; their results stay."""
-
         label = self._label(run_ids)
 
         def work() -> CommandResult:
@@ -238,7 +236,6 @@ class CommandRunner(BackgroundCalls):
         Raises:
             BackpropError: its record cannot be read.
         """
-
         label = self._label([run_id])
 
         def work() -> RunSource:
@@ -277,7 +274,6 @@ class CommandRunner(BackgroundCalls):
 
     async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
         """Gives a waiting run another command and other options; the words are those that follow `run`."""
-
         label = self._label([run_id])
 
         def work() -> CommandResult:
@@ -317,7 +313,6 @@ class CommandRunner(BackgroundCalls):
 
     async def move(self, run_id: str, position: int) -> CommandResult:
         """Moves a queued run to a position in its queue, 1 being the first."""
-
         label = self._label([run_id])
 
         def work() -> CommandResult:
@@ -363,7 +358,6 @@ class CommandRunner(BackgroundCalls):
 
         A directory that is set aside counts as removed for every other process.
         """
-
         label = self._label(run_ids)
 
         def work() -> CommandResult:
