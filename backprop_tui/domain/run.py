@@ -94,7 +94,8 @@ class Cause:
     """Why a run ended: the kind of cause, the evidence, and advice.
 
     `summary` is one clause with the figures; `line` is the number of the log line with the evidence, counted from 1.
-    `retryable`: another attempt with the same options may succeed.
+    `retryable`: another attempt with the same options may succeed. `advised` is the option that the advice changes, its
+    value then, and the one to try.
     """
 
     kind: str
@@ -103,6 +104,7 @@ class Cause:
     summary: str | None = None
     line: int | None = None
     retryable: bool = False
+    advised: tuple[str, str, str] | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -242,7 +242,6 @@ class CommandRunner(BackgroundCalls):
             from backprop_tui.client.request_words import request_words
             from backprop_tui.client.rerun import lost_variables, request_like, request_of, syntax_of
             from backprop_tui.client.resume import read_resumable
-            from backprop_tui.domain.causes.cause import advised_value
             from backprop_tui.domain.run import Ended
 
             run = read_resumable(self._session, run_id)
@@ -253,7 +252,7 @@ class CommandRunner(BackgroundCalls):
                 name=label,
                 words=request_words(request),
                 syntax=syntax_of(run),
-                advised=None if cause is None else advised_value(cause),
+                advised=None if cause is None else cause.advised,
                 warning=None if to_edit else lost_variables(run, self._session.environment),
                 to_edit=to_edit,
             )

@@ -219,6 +219,7 @@ def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Run
         "summary": "asked 2",
         "line": 8214,
         "retryable": False,
+        "advised": None,
     }
     assert record["resume_check"]["verdict"] == "jumped"
 
