@@ -13,7 +13,7 @@ from typing import Any
 from backprop_tui.client.command_line import Program
 from backprop_tui.client.handles import resolve_one
 from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
-from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
+from backprop_tui.client.run_request import NO_LIMIT, SWEEP_OF_WAITING, RunRequest, WarningSignal
 from backprop_tui.client.runs import created, host_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.specification import spec_from_settings
@@ -195,7 +195,7 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
     session.home.require_own()
     planned = plan(session, request).runs
     if len(planned) > 1:
-        raise UsageError("a waiting run cannot become a sweep", "N opens it as a new run, which can")
+        raise UsageError(SWEEP_OF_WAITING, "N opens it as a new run, which can")
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_waiting(directory):
         before = directory.read()
