@@ -188,10 +188,11 @@ def change_arguments(arguments: Sequence[str], changes: Sequence[str], syntax: O
     all are replaced. Positional words replace all positional words, and must be as many. Everything else is added at
     the end, before a `--`.
 
-    Raises UsageError if there is another number of positional words.
+    Raises UsageError if there is another number of positional words, or an option is spelled in another way.
     """
     before, given = parse_arguments(arguments, syntax), parse_arguments(changes, syntax)
     _check_positional(before, given)
+    _check_spelling(before, given)
     keys = {argument.key for argument in given}
     replacements = dict(zip(identities(given), given, strict=True))
     changed: list[Argument] = []
@@ -213,6 +214,20 @@ def _check_positional(before: Sequence[Argument], given: Sequence[Argument]) -> 
             f"and here {'is' if len(new) == 1 else 'are'} {len(new)}",
             "give all of them, or none",
         )
+
+
+def _check_spelling(before: Sequence[Argument], given: Sequence[Argument]) -> None:
+    """`batch_size=64` would be added to a `--batch-size 32`, which the script goes on to read."""
+    spelled = {_bare(argument): argument for argument in before if argument.name}
+    for argument in given:
+        known = spelled.get(_bare(argument)) if argument.name else None
+        if known is not None and known.key != argument.key:
+            use = shlex.join(replace(argument, name=known.name, joint=known.joint).words)
+            raise UsageError(f"{shlex.join(argument.words)}: the run has {shlex.join(known.words)}", f"use {use}")
+
+
+def _bare(argument: Argument) -> str:
+    return argument.key.lstrip("-").replace("_", "-")
 
 
 def with_placeholder(arguments: Sequence[str], key: str, syntax: OptionSyntax | None = None) -> list[str]:

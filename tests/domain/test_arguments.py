@@ -146,6 +146,20 @@ p.add_argument("--lr", type=float)
     assert syntax.lists == {"--tags", "-t"}
 
 
+@pytest.mark.parametrize(
+    ("before", "given", "hint"),
+    [
+        ("--batch-size 32", "batch_size=64", "use --batch-size 64"),
+        ("batch_size=32", "--batch-size 64", "use batch_size=64"),
+        ("-lr=1", "--lr 2", "use -lr=2"),
+    ],
+)
+def test_an_option_in_another_spelling_is_refused_with_that_of_the_run(before: str, given: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        change_arguments(before.split(), given.split())
+    assert refused.value.hint == hint
+
+
 def test_arguments_are_named_however_they_are_written() -> None:
     words = ("data", "--lr", "-0.5", "--wd=0", "--amp", "-v", "-b8", "+opt.k=1", "--tag", "a", "--tag", "b", "out")
     assert named_values((*words, "--", "-x")) == {
