@@ -38,6 +38,7 @@ def request_of(run: Run, settings: Settings) -> RunRequest:
     """
     spec = run.spec
     usual = spec_from_settings(settings, Program(words=(), arguments=(), name=""), spec.cwd)
+    same_limit = spec.max_run_seconds == usual.max_run_seconds
     is_script = spec.script is not None and spec.script in spec.command
     start = spec.command.index(spec.script) + 1 if is_script and spec.script is not None else 0
     same = ("total_seconds", "gpus", "gpu_probe", "retries", "launcher", "framework", "leftovers", "resume_arg")
@@ -55,7 +56,7 @@ def request_of(run: Run, settings: Settings) -> RunRequest:
         priority=run.priority or None,
         group=run.group,
         objective=spec.objective if spec.objective is not None and spec.objective.is_option else None,
-        max_run_seconds=NO_LIMIT if spec.max_run_seconds is None else spec.max_run_seconds,
+        max_run_seconds=None if same_limit else NO_LIMIT if spec.max_run_seconds is None else spec.max_run_seconds,
         until=spec.until,
         gpu_ids=spec.gpu_ids or None,
         after=tuple(f"{after.run}:any" if after.any_end else after.run for after in spec.after),
