@@ -99,7 +99,7 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
-    points, arguments = grid(request.sweep), program.arguments
+    points, arguments = grid(request.sweep), list(program.arguments)
     for axis in request.sweep:
         arguments = with_placeholder(arguments, axis.key)
     return tuple(
