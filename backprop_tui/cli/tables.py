@@ -140,7 +140,7 @@ def _value(value: object) -> str:
 def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
-        status_word(run.status),
+        status_word(run.record["status"]),
         run.label,
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),

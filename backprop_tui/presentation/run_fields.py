@@ -27,7 +27,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import came_to_nothing, objective_of
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
+from backprop_tui.presentation.run_facts import best_value, metric_value, settings_of, started_at, varying_settings
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.presentation.states import PROBLEM_STATUSES
 
@@ -77,7 +77,7 @@ def qualified(field: RunField, shared: Collection[str]) -> RunField:
 def shared_names(runs: Iterable[KnownRun]) -> frozenset[str]:
     """The names of arguments that are also the name of a metric, or of a column that every store has."""
     records = [run.record for run in runs]
-    arguments = frozenset(name for record in records for name in arguments_of(record))
+    arguments = frozenset(name for record in records for name in settings_of(record))
     return arguments & {*FIXED, *(str(name) for record in records for name in record.get("metrics") or ())}
 
 
@@ -92,7 +92,7 @@ def _made(key: str) -> RunField | None:
             key=key,
             title=shown,
             value=partial(_argument_value, name),
-            text=lambda run, _: sanitize(arguments_of(run.record).get(name, "")),
+            text=lambda run, _: sanitize(settings_of(run.record).get(name, "")),
             cells=max(4, min(_MAX_ARGUMENT_CELLS, len(shown))),
         )
     if kind + colon not in (LAST, BEST):
@@ -110,7 +110,7 @@ def _made(key: str) -> RunField | None:
 
 
 def _argument_value(name: str, run: KnownRun, _: Moment) -> Value:
-    text = arguments_of(run.record).get(name)
+    text = settings_of(run.record).get(name)
     if text is None:
         return None
     try:
@@ -277,7 +277,7 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     Only metrics that many of them have are among them.
     """
     metrics = _metrics_by_weight(runs)
-    arguments = varying_arguments(runs)
+    arguments = varying_settings(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
     results = [BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)]
     results += [LAST + name for name in primary]
@@ -311,7 +311,7 @@ def all_columns(runs: Sequence[KnownRun]) -> list[str]:
     """Every column that has something to show of these runs: arguments that vary, metrics and their best values."""
     metrics = dict.fromkeys(str(name) for run in runs for name in run.record.get("metrics") or ())
     best = dict.fromkeys(str(name) for run in runs for name in run.record.get("best") or ())
-    keys = [ARGUMENT + name for name in varying_arguments(runs)]
+    keys = [ARGUMENT + name for name in varying_settings(runs)]
     for name in dict.fromkeys([*metrics, *best]):
         keys += [LAST + name] if name in metrics else []
         keys += [BEST + name] if name in best else []

@@ -18,8 +18,8 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text
+from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, status_word
 
 QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
@@ -201,7 +201,8 @@ def search_text(run: KnownRun) -> str:
     if known is not None and known[0] is run:
         return known[1]
     texts = (
-        *(run.label, run_id, record["group"], record["note"], *record["tags"], " ".join(record["command"])),
+        *(run.label, run_id, status_word(record["status"]), record["group"], record["note"], *record["tags"]),
+        " ".join(record["command"]),
         *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
         *((cause_text(record), record["cause"].get("evidence")) if record.get("cause") else ()),
     )
@@ -353,7 +354,7 @@ def _values(name: str) -> Callable[[KnownRun], float | str | None]:
     spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
 
     def value(run: KnownRun) -> float | str | None:
-        arguments = arguments_of(run.record)
+        arguments = settings_of(run.record)
         for spelling in spellings:
             if spelling in arguments:
                 return arguments[spelling]
@@ -395,6 +396,6 @@ def completions(text: str, names: Iterable[str]) -> list[str]:
 def names_of_runs(runs: Iterable[KnownRun]) -> Names:
     records = [run.record for run in runs]
     return Names(
-        list(dict.fromkeys(name for record in records for name in arguments_of(record))),
+        list(dict.fromkeys(name for record in records for name in settings_of(record))),
         list(dict.fromkeys(str(name) for record in records for name in record.get("metrics") or ())),
     )

@@ -16,6 +16,7 @@ from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
@@ -114,7 +115,11 @@ class Dashboard(App[int]):
             selected_run=self._selected_run,
             user_commands=self._preferences.commands,
         )
+        self._commands.find = self._find
         return self.main
+
+    def _find(self, run_id: str) -> KnownRun | None:
+        return self.main.snapshot.find(run_id)
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()

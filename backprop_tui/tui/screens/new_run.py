@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -232,6 +233,8 @@ class NewRun(Form):
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._source is not None and self._source.to_edit:
+            if self._verdict.runs > 1:
+                return self._wrapped(f"{self.glyphs.state('failed')} {SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
             moves = self._state.fields["priority"] != self._priority
             place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
             return [(Piece(f"{self.glyphs.state('completed')} {place}", Token.OK),)]

@@ -177,7 +177,7 @@ async def test_a_click_below_the_second_heading_selects_the_row_under_the_mouse(
         await stage.pilot.click(stage.runs, offset=(20, 5))
         await stage.pilot.pause()
         assert stage.runs.selected == "e2"
-        assert stage.runs.cursor_text == line_of(stage, "e2")
+        assert stage.runs.line_text(stage.runs._cursor or 0) == line_of(stage, "e2")
 
 
 async def test_sorting_shows_the_best_run_and_a_cursor_on_the_screen() -> None:
@@ -287,7 +287,8 @@ async def test_a_column_that_is_chosen_is_seen_and_which_one_gives_way_is_said()
     async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
         await press(stage, "v", "g")
         before = stage.runs.line_text(0)
-        while not stage.pilot.app.screen.query_one(LineWidget).cursor_text.strip().startswith("note"):
+        rows = stage.pilot.app.screen.query_one(LineWidget)
+        while not rows.line_text(rows._cursor or 0).strip().startswith("note"):
             await press(stage, "j")
         await press(stage, "space")
         after = stage.runs.line_text(0)
