@@ -14,7 +14,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.palette import TextScreen
-from backprop_tui.tui.theme import Preferences
+from backprop_tui.tui.theme import Preferences, load_preferences
 from backprop_tui.tui.user_commands import MissingValue, UserCommand, textual_key, user_commands
 from backprop_tui.tui.widgets.line_widget import ScrollView
 from tests.tui.screens.test_main import staged
@@ -37,7 +37,9 @@ def commands_of(directory: Path, text: str) -> list[UserCommand]:
 def problem_of(directory: Path, text: str) -> str:
     commands, (problem,) = user_commands(settings_of(directory, text))
     assert commands == []
-    return problem
+    assert problem.where.startswith(f"{directory}/config.toml:")
+    assert problem.hint
+    return str(problem)
 
 
 def test_a_key_starts_an_action_a_command_or_a_command_line(tmp_path: Path) -> None:
@@ -54,27 +56,36 @@ def test_a_key_starts_an_action_a_command_or_a_command_line(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[keys]\ns = "ls -l"', "config.toml:1: the key s is in use (stop); choose another"),
+        ('[keys]\ns = "ls -l"', "/config.toml:1: the key s is in use (stop); choose another"),
         ('[keys]\n"?" = "ls -l"', "the key ? is in use (all keys); choose another"),
         ('[keys]\n"ctrl+c" = "ls -l"', "the key ctrl+c is in use (leave); choose another"),
         ('[keys]\nf5 = "stpo"', "f5 = 'stpo' is neither an action nor a command; did you mean stop?"),
         ('[keys]\n"hyper+x" = "ls -l"', "'hyper+x' is not a key"),
         ('[keys]\nsomewhere = "ls -l"', "'somewhere' is not a key"),
-        ('[keys]\nf5 = "ls {rundir}"', "{rundir} is not one of {id}, {name}, {run_dir}"),
+        (
+            '[keys]\nf5 = "ls {rundir}"',
+            "f5: ls {rundir}: {rundir} is not a placeholder; these are: {id}, {name}, {run_dir}",
+        ),
         ('[keys]\nf5 = "ls \'x"', "No closing quotation"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_bound(tmp_path: Path, text: str, problem: str) -> None:
-    named = problem_of(tmp_path, text)
-    assert problem in named
-    assert named.startswith("config.toml:")  # a folder would leave too little room in the footer
+    assert problem in problem_of(tmp_path, text)
+    preferences = load_preferences(str(tmp_path / "config.toml"), {})
+    assert [f"{tmp_path}/{line}" for line in preferences.command_problems] == [problem_of(tmp_path, text)]
+
+
+def test_two_commands_of_one_name_are_a_mistake(tmp_path: Path) -> None:
+    commands, (problem,) = user_commands(settings_of(tmp_path, '[[commands]]\nname = "a"\ncommand = "ls"\n' * 2))
+    assert [command.name for command in commands] == ["a"]
+    assert "two commands have the name 'a'; rename one" in str(problem)
 
 
 def test_a_key_cannot_be_used_twice(tmp_path: Path) -> None:
     tables = "".join(f'[[commands]]\nname = "{name}"\ncommand = "ls"\nkey = "f5"\n' for name in "ab")
     commands, (problem,) = user_commands(settings_of(tmp_path, tables))
     assert [command.name for command in commands] == ["a"]
-    assert "the key f5 is in use (a)" in problem
+    assert "the key f5 is in use (a); choose another" in str(problem)
 
 
 def test_keys_have_the_names_of_textual() -> None:
