@@ -55,6 +55,11 @@ class Action:
         return self.method or self.id
 
     @property
+    def changes(self) -> bool:
+        """Whether it changes runs, the queue or settings, or belongs to a dialog that does."""
+        return self.id in _CHANGING.get(self.scope, ()) or self.scope in (Scope.FORM, Scope.NEW_RUN)
+
+    @property
     def keys_in_footer(self) -> str:
         return self.shown if self.scope is Scope.METRICS else self.shown.partition(" ")[0]
 
@@ -382,7 +387,7 @@ NEW_RUN_ACTIONS = _group(
     _action("switch_sweep", "", "sweep", "a,b,c: sweep or one value", shown="ctrl+s"),
     scope=Scope.NEW_RUN,
 )
-_FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"))
+_FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"), scope=Scope.FORM)
 
 ACTIONS = (
     *MAIN_ACTIONS,
@@ -402,18 +407,21 @@ ACTIONS = (
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
 REMEDY_FOOTER = (
-    replace(BY_ID["open"], short="remedy"),
+    replace(BY_ID["open"], id="remedy", short="remedy"),
     *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
 )
 _IN_LOG = {action.id: action for action in LOG_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match")
 _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap")
-# The actions of the main screen that change runs, the queue or settings, or start with a dialog that does.
-_CHANGING = (
-    *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
-    *("later", "sooner", "remove", "retry_group", "pin", "hold", "undo"),
-)
-CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.id in _CHANGING)
+# The actions that change something; those of the main screen may start with a dialog that does.
+_CHANGING = {
+    Scope.MAIN: (
+        *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
+        *("later", "sooner", "remove", "retry_group", "pin", "hold", "undo", "remedy"),
+    ),
+    Scope.SETTINGS: ("change", "default"),
+}
+CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.changes)
 
 _COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")

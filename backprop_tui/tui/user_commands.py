@@ -42,6 +42,10 @@ class UserCommand:
     shown_key: str = ""
     output: str = "terminal"
 
+    @property
+    def changes(self) -> bool:
+        return self.action is not None and self.action.changes
+
     def words(self, run: KnownRun | None) -> list[str]:
         """Returns the words of the command for a run; no shell takes part, so that a name stays one word.
 

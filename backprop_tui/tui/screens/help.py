@@ -23,6 +23,7 @@ from backprop_tui.tui.actions import (
     METRICS,
     MOVE,
     RUNS,
+    Action,
     bindings,
 )
 from backprop_tui.tui.glyphs import Glyphs
@@ -63,10 +64,13 @@ class Help(DismissOnce, Screen[None]):
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
-    def __init__(self, commands: Sequence[UserCommand] = (), *, first: str = RUNS, glyphs: Glyphs) -> None:
+    def __init__(
+        self, commands: Sequence[UserCommand], actions: Sequence[Action], *, first: str = RUNS, glyphs: Glyphs
+    ) -> None:
         """`first` is the section of the focused pane, whose keys come first."""
         super().__init__()
         self._commands = commands
+        self._actions = actions
         self._first = first
         self._glyphs = glyphs
 
@@ -85,7 +89,14 @@ class Help(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width = self.app.size.width
         self.query_one(ScrollView).show_content(
-            draw_help(width, self._glyphs, search=self._input.value, first=self._first, commands=self._commands)
+            draw_help(
+                width,
+                self._glyphs,
+                search=self._input.value,
+                first=self._first,
+                commands=self._commands,
+                actions=self._actions,
+            )
         )
         self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
 
@@ -116,7 +127,13 @@ class Help(DismissOnce, Screen[None]):
 
 
 def draw_help(
-    width: int, glyphs: Glyphs, *, search: str = "", first: str = RUNS, commands: Sequence[UserCommand] = ()
+    width: int,
+    glyphs: Glyphs,
+    *,
+    search: str = "",
+    first: str = RUNS,
+    commands: Sequence[UserCommand] = (),
+    actions: Sequence[Action] = ACTIONS,
 ) -> list[Line]:
     """Returns the page; with `search` only what has it as its key or in its text.
 
@@ -126,6 +143,7 @@ def draw_help(
         search: What was typed after a slash.
         first: The section that comes first.
         commands: Commands of the user; those with a key have a section of their own.
+        actions: The others that are listed.
     """
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
@@ -135,7 +153,7 @@ def draw_help(
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
     own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
-    rows = [*own, *((action.section, action.shown, action.help) for action in ACTIONS if action.help)]
+    rows = [*own, *((action.section, action.shown, action.help) for action in actions if action.help)]
     rows = [row for row in rows if _matches(row[1], row[2], search)]
     symbols = [] if len(search) == 1 else _symbols(width, search.lower(), glyphs)
     if not rows and not symbols:

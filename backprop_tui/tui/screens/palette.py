@@ -142,12 +142,12 @@ class PaletteProvider(Provider):
 
 
 def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
-    for action in MAIN_ACTIONS:
+    for action in screen.offered(MAIN_ACTIONS):
         if action.title and screen.check_action(action.id, ()):
             act = partial(screen.run_action, action.command)
             keywords = _KEYWORDS.get(action.id, "")
             yield PaletteEntry(title=action.title, key=action.shown, keywords=keywords, call=act)
-    for command in screen.user_commands:
+    for command in screen.offered(screen.user_commands):
         call = partial(screen.run_user_command, command)
         yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
     runs = screen.snapshot.runs
@@ -175,7 +175,7 @@ def setting_entries(screen: MainScreen, search: str) -> Iterator[PaletteEntry]:
     """The settings, and the change that a search such as `max_parallel = 2` describes."""
     assignment = _ASSIGNMENT.fullmatch(search)
     for name, key in KEYS.items():
-        if assignment is not None and assignment[1] in (name, key.leaf):
+        if assignment is not None and not screen.snapshot.is_read_only and assignment[1] in (name, key.leaf):
             value = assignment[2].strip()
             call = partial(_work, screen, _set, screen.commands, name, value)
             # The words of the search find the entry.
