@@ -28,7 +28,7 @@ _Problem = tuple[str, str]  # what is wrong, and what to do
 
 
 class MissingValue(ValueError):
-    """A placeholder has no value; the message says which and why."""
+    """A placeholder has no value, or none that is safe where it stands; the message says which and why."""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ class UserCommand:
     def words(self, run: KnownRun | None) -> list[str]:
         """Returns the words of the command for a run; no shell takes part, so that a name stays one word.
 
+        A word with blanks may be code, as that of `sh -c`: only what a shell takes literally is put in there.
+
         Raises:
             MissingValue: a placeholder has no value.
         """
@@ -62,6 +64,8 @@ def _filled(word: str, run: KnownRun | None) -> str:
         text = _values(run).get(match[1])
         if not text:
             raise MissingValue(f"This run has no {match[1]}")
+        if len(word.split()) > 1 and shlex.quote(text) != text:
+            raise MissingValue(f"{match[0]} is {text!r}, unsafe within quotes: give it as a word of its own")
         return text
 
     return _PLACEHOLDER.sub(value, word)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -13,11 +17,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.screens.palette import TextScreen
+from backprop_tui.tui.screens.running_commands import OutputScreen, run_in_terminal
 from backprop_tui.tui.theme import Preferences, load_preferences
 from backprop_tui.tui.user_commands import MissingValue, UserCommand, textual_key, user_commands
 from backprop_tui.tui.widgets.line_widget import ScrollView
-from tests.tui.screens.test_main import staged
+from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
 from tests.tui.snapshots import ended, running, snapshot
 
@@ -104,6 +108,16 @@ def test_placeholders_are_words_of_their_own() -> None:
     assert command.words(run) == ["echo", "two words; rm -rf /", "--log=/state/runs/a/output.log", "a"]
 
 
+@pytest.mark.parametrize("code", ["sh -c 'echo {name}'", "sh -c 'echo \"{name}\"'", "watch 'du {name}'"])
+def test_only_safe_values_become_part_of_code(code: str) -> None:
+    command = UserCommand(name="x", line=code)
+    assert command.words(running("a", name="lr=1e-3"))[-1] == shlex.split(code)[-1].replace("{name}", "lr=1e-3")
+    with pytest.raises(
+        MissingValue, match=r"\{name\} is '\$\(id\)', unsafe within quotes: give it as a word of its own"
+    ):
+        command.words(running("a", name="$(id)"))
+
+
 def test_a_placeholder_without_a_value_is_named() -> None:
     with pytest.raises(MissingValue, match="This run has no group"):
         UserCommand(name="x", line="echo {group}").words(running("a"))
@@ -127,8 +141,53 @@ async def test_the_output_of_a_command_is_shown_on_a_screen(tmp_path: Path) -> N
     line = f"{sys.executable} -c 'import os, sys; print(os.getcwd(), sys.argv[1:])' {{id}}"
     async with staged(snapshot(run), preferences=with_command(line)) as stage:
         await stage.pilot.press("f5")
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, TextScreen))
-        assert f"{tmp_path} ['a']" in stage.pilot.app.screen.query_one(ScrollView).shown_text
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, OutputScreen))
+        page = stage.pilot.app.screen.query_one(ScrollView)
+        await until(stage, lambda: f"{tmp_path} ['a']" in page.shown_text)
+
+
+async def output_of(stage: Stage, end: str) -> str:
+    """The screen of a command, when its title says how it ended."""
+    await stage.pilot.press("f5")
+    await until(stage, lambda: isinstance(stage.pilot.app.screen, OutputScreen))
+    page = stage.pilot.app.screen.query_one(ScrollView)
+    await until(stage, lambda: f"mine: {end}" in page.shown_text)
+    return page.shown_text
+
+
+@pytest.mark.parametrize(
+    ("code", "end", "output"),
+    [
+        ("print('fine')", "exit code 0", " fine\n"),
+        ("print('so far', flush=True); exit(3)", "exit code 3", " so far\n"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL", ""),
+        ("while True: print('many')", "ended after 1 MB of output", " many\n many\n"),
+    ],
+)
+async def test_the_end_of_a_command_is_shown(tmp_path: Path, code: str, end: str, output: str) -> None:
+    line = shlex.join([sys.executable, "-c", code])
+    async with staged(snapshot(ended_in(tmp_path)), preferences=with_command(line)) as stage:
+        assert output in await output_of(stage, end) + "\n"
+        assert len(stage.pilot.app._notifications) == 1  # that of the wrong key
+
+
+async def test_leaving_the_output_ends_the_command(tmp_path: Path) -> None:
+    line = "sh -c 'echo started; echo $$ > pid; sleep 60; true'"
+    async with staged(snapshot(ended_in(tmp_path)), preferences=with_command(line)) as stage:
+        await output_of(stage, "running, esc ends it")
+        await until(stage, lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+        pid = int((tmp_path / "pid").read_text())
+        await stage.pilot.press("escape")
+        assert stage.pilot.app.screen is stage.main
+        await until(stage, lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_ctrl_c_in_the_terminal_is_for_the_program() -> None:
+    screen = MagicMock()
+    before = signal.getsignal(signal.SIGINT)
+    run_in_terminal(screen, ["sh", "-c", f"kill -INT {os.getpid()}; kill -INT $$"], program="a pager")
+    assert screen.tell.call_args is None
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 async def test_a_command_that_cannot_be_started_says_why(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -212,8 +212,17 @@ class TextScreen(DismissOnce, Screen[None]):
     def compose(self) -> ComposeResult:
         yield ScrollView(glyphs=self._glyphs, id="page")
 
-    def on_resize(self, event: events.Resize) -> None:
-        width = event.size.width
+    def show_title(self, title: str, token: Token) -> None:
+        self._title = Piece(title, token, bold=True)
+        self._draw()
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        self._lines = lines
+        self._draw()
+
+    @on(events.Resize)
+    def _draw(self) -> None:
+        width = self.app.size.width
         back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
         top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
         self.query_one(ScrollView).show_content([top, *self._lines])
