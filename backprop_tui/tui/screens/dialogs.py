@@ -20,7 +20,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest
-from backprop_tui.tui.actions import ACTIONS, LOG, METRICS, RUNS
+from backprop_tui.tui.actions import ACTIONS, GROUP, LOG, METRICS, MOVE, RUNS
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -215,7 +215,8 @@ class DialogsScreen(PanesScreen):
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
 
-        section = RUNS if not self.selected.has_focus_within else (LOG if self.selected.tab == 0 else METRICS)
+        of_tab = GROUP if self.selected.shows_group else (LOG, METRICS, METRICS, MOVE, MOVE)[self.selected.tab]
+        section = of_tab if self.selected.has_focus_within else RUNS
         commands, actions = self.offered(self.user_commands), self.offered(ACTIONS)
         self.app.push_screen(Help(commands, actions, first=section, glyphs=self.glyphs))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -31,7 +31,7 @@ from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
 if TYPE_CHECKING:
     from backprop_tui.tui.user_commands import UserCommand
@@ -55,7 +55,8 @@ _MARKS = {
     "best": "the best run of its group, by the objective",
     "mark": "marked: keys act on all marked runs",
 }
-_FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in ("find", "scroll_down", "scroll_up", "back")])
+_IN_FOOTER = ("find", "scroll_down", "scroll_up", "scroll_to_top", "scroll_to_end", "back")
+_FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in _IN_FOOTER])
 
 
 class Help(DismissOnce, Screen[None]):
@@ -75,7 +76,7 @@ class Help(DismissOnce, Screen[None]):
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        yield ScrollView(glyphs=self._glyphs, id="help")
+        yield Page(glyphs=self._glyphs, id="help")
         yield LineInput(placeholder="a key or a word", id="find", compact=True)
         yield LineWidget(glyphs=self._glyphs, id="footer")
 
@@ -88,7 +89,7 @@ class Help(DismissOnce, Screen[None]):
 
     def _draw(self) -> None:
         width = self.app.size.width
-        self.query_one(ScrollView).show_content(
+        self.query_one(Page).show_content(
             draw_help(
                 width,
                 self._glyphs,
@@ -101,7 +102,7 @@ class Help(DismissOnce, Screen[None]):
         self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
     def action_find(self) -> None:
         self._input.add_class("-open")
@@ -158,11 +159,11 @@ def draw_help(
     symbols = [] if len(search) == 1 else _symbols(width, search.lower(), glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
-    lines += _key_columns(rows, width, first, glyphs)
+    lines += _key_columns(rows, width, first)
     return [*lines, *([(), (Piece("  States and symbols", bold=True),)] if symbols else ()), *symbols]
 
 
-def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, glyphs: Glyphs) -> list[Line]:
+def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str) -> list[Line]:
     """Returns the sections beside each other; a row has its section, keys and text."""
     count = 3 if width >= 120 else 2 if width >= 80 else 1
     column_width = width // count
@@ -170,7 +171,8 @@ def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, g
     for number, sections in enumerate(_columns(first)):
         column = columns[min(number, count - 1)]
         for section in sections:
-            listed = [_key_line(keys, text, column_width, glyphs) for name, keys, text in rows if name == section]
+            in_section = [(keys, text) for name, keys, text in rows if name == section]
+            listed = [line for keys, text in in_section for line in _key_lines(keys, text, column_width)]
             if listed:
                 column += [()] if column else []
                 column += [(Piece(f"  {section}", bold=True),), *listed]
@@ -196,8 +198,9 @@ def _matches(keys: str, text: str, search: str) -> bool:
     return search.lower() in f"{keys} {text}".lower()
 
 
-def _key_line(keys: str, text: str, width: int, glyphs: Glyphs) -> Line:
-    return Piece(f"  {keys:<12}", Token.ACCENT, bold=True), Piece(clip(text, width - 15, glyphs))
+def _key_lines(keys: str, text: str, width: int) -> Iterator[Line]:
+    for row, part in enumerate(wrapped(text, max(1, width - 15))):
+        yield Piece(f"  {'' if row else keys:<12}", Token.ACCENT, bold=True), Piece(part.strip())
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:

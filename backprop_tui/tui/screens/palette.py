@@ -31,7 +31,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.textual_patches.command_palette import WIDTH
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import ScrollView
+from backprop_tui.tui.widgets.line_widget import Page
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
@@ -210,7 +210,7 @@ class TextScreen(DismissOnce, Screen[None]):
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        yield ScrollView(glyphs=self._glyphs, id="page")
+        yield Page(glyphs=self._glyphs, id="page")
 
     def show_title(self, title: str, token: Token) -> None:
         self._title = Piece(title, token, bold=True)
@@ -225,10 +225,10 @@ class TextScreen(DismissOnce, Screen[None]):
         width = self.app.size.width
         back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
         top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
-        self.query_one(ScrollView).show_content([top, *self._lines])
+        self.query_one(Page).show_content([top, *self._lines])
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
 
 async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:
