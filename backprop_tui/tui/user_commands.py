@@ -43,6 +43,11 @@ class UserCommand:
     output: str = "terminal"
 
     @property
+    def target(self) -> str:
+        """What a key starts: several keys may start the same."""
+        return f"{self.name}: {self.line}" if self.action is None else self.action.id
+
+    @property
     def changes(self) -> bool:
         return self.action is not None and self.action.changes
 
