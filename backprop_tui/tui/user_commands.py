@@ -17,7 +17,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.similar import nearest
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import LOG_ACTIONS, MAIN_ACTIONS, METRICS_ACTIONS, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import LOG_ACTIONS, MAIN_ACTIONS, METRICS_ACTIONS
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _PLACEHOLDERS = ("id", "name", "run_dir", "log", "cwd", "script", "checkpoint", "group")

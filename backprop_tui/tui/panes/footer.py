@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.actions import BY_ID, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 

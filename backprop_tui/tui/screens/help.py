@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import (
     ACTIONS,
     ANYWHERE,
@@ -23,7 +24,6 @@ from backprop_tui.tui.actions import (
     METRICS,
     MOVE,
     RUNS,
-    Action,
     bindings,
 )
 from backprop_tui.tui.glyphs import Glyphs

@@ -43,37 +43,6 @@ if TYPE_CHECKING:
 _MAX_RUNS = 200
 _VALUE = 20  # cells of the value of a setting
 _MARGINS = 6  # cells of a row that are not text, with the scrollbar
-# Other words that people search for, by the id of the action.
-_KEYWORDS = {
-    "best": "top winner",
-    "compare": "diff",
-    "copy": "clipboard yank",
-    "copy_as_new": "clone duplicate rerun copy",
-    "digest": "away summary",
-    "edit": "rename tag note priority change",
-    "export": "save write",
-    "filter": "search find",
-    "help": "shortcuts",
-    "hold": "pause queue",
-    "kill": "cancel terminate",
-    "later": "priority down reorder queue",
-    "leave": "quit exit close",
-    "log_scale": "logarithmic",
-    "new": "start submit launch queue add",
-    "pager": "less",
-    "pause": "continue suspend",
-    "problem": "error failure failed",
-    "remove": "delete erase",
-    "resume": "rerun restart again continue",
-    "retry_group": "rerun restart",
-    "settings": "config preferences options",
-    "smooth": "average ema",
-    "sooner": "priority up reorder queue",
-    "stop": "cancel end terminate",
-    "theme": "colors dark light",
-    "time": "extend timebox limit minutes longer",
-    "view": "sort order columns",
-}
 _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 
 
@@ -156,9 +125,8 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
     for action in screen.offered(MAIN_ACTIONS):
         if action.title and screen.check_action(action.id, ()):
             act = partial(screen.run_action, action.command)
-            keywords = _KEYWORDS.get(action.id, "")
             keys = " ".join([action.shown, *own_keys.get(action.id, ())])
-            yield PaletteEntry(title=action.title, key=keys, keywords=keywords, call=act)
+            yield PaletteEntry(title=action.title, key=keys, keywords=action.synonyms, call=act)
     for target, command in {command.target: command for command in own if command.action is None}.items():
         call = partial(screen.run_user_command, command)
         yield PaletteEntry(title=command.name, key=" ".join(own_keys[target]), keywords=command.line, call=call)
@@ -199,7 +167,7 @@ def setting_entries(screen: MainScreen, search: str, settings: Settings | None =
         open_at = partial(screen.open_settings, name)
         value = "" if settings is None else clip(sanitize(as_text(settings[name])), _VALUE, screen.glyphs)
         title = f"Setting {name}"
-        yield PaletteEntry(title=title, key=value, keywords=key.help, call=open_at, searched=True)
+        yield PaletteEntry(title=title, key=value, keywords=f"{key.help} {key.synonyms}", call=open_at, searched=True)
 
 
 def _work(screen: MainScreen, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:

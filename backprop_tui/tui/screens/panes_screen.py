@@ -52,7 +52,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.actions import Action
+    from backprop_tui.tui.action import Action
     from backprop_tui.tui.screens.questions import Question
     from backprop_tui.tui.user_commands import UserCommand
     from backprop_tui.tui.widgets.filter_input import FilterInput

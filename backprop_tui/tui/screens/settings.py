@@ -61,7 +61,7 @@ class SettingRow:
 
     def matches(self, search: str) -> bool:
         """Whether each word of the search is in the key or in its meaning; case is ignored."""
-        text = f"{self.key} {self.section} {self.help}".lower()
+        text = f"{self.key} {self.section} {self.help} {KEYS[self.key].synonyms}".lower()
         return all(word in text for word in search.lower().split())
 
 

@@ -54,6 +54,11 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("longer", "Give the run more time"),
         ("temp", "Setting gpu.max_temp_c"),
         ("sort eta", "Sort by ETA"),
+        ("log out", "Leave"),
+        ("heat", "Setting gpu.max_temp_c"),
+        ("temperature", "Setting gpu.max_temp_c"),
+        ("timeout", "Give the run more time"),
+        ("slots", "Setting max_parallel"),
     ],
 )
 async def test_other_words_find_an_action(text: str, first: str) -> None:
