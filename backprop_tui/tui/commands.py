@@ -406,10 +406,12 @@ class CommandRunner(BackgroundCalls):
         """Writes a setting to the user's configuration file."""
 
         def work() -> CommandResult:
+            from backprop_tui.config.keys import KEYS
             from backprop_tui.config.write import set_key
 
             set_key(self.config_path, key, value)
-            return CommandResult(done=True, message=f"{key} = {value}: written")
+            kept = "; queued runs keep theirs" if KEYS[key].is_settled_when_queued else ""
+            return CommandResult(done=True, message=f"{key} = {value}: written{kept}")
 
         return await self._run(work)
 

@@ -119,7 +119,8 @@ def load_preferences(
         notices=TerminalNotifier() if is_demo else terminal_notifier(environment, bell=bell, osc=osc),
         end_command=None if is_demo else settings.optional_text("notify.command"),
         commands=commands,
-        command_problems=problems,
+        # Without the directories, which would leave little room in the footer.
+        command_problems=[str(problem).removeprefix(f"{os.path.dirname(config_path)}/") for problem in problems],
     )
 
 

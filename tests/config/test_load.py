@@ -209,7 +209,7 @@ def test_own_keys_and_commands_are_read_from_the_users_file_only(machine: Machin
     [
         ("keys = 3", "must be a table"),
         ("[keys]\nx = 3", "x must be a text, not empty"),
-        ('[[commands]]\nname = "x"', "each needs name and command; command is missing"),
+        ('[[commands]]\nname = "x"', "number 1: command is missing; each needs name and command"),
         ('[[commands]]\nname = "x"\ncommand = "y"\noutput = "z"', "must be one of terminal, screen, background"),
         ('[[commands]]\nname = "x"\ncommand = "y"\nkye = "z"', "kye is not one of name, command, key, output"),
     ],

@@ -19,7 +19,9 @@ from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.notifications import EndCommand
 from tests.support.runs import Runs
+from tests.tui.snapshots import ended, running, snapshot
 
 
 @pytest.fixture
@@ -75,6 +77,21 @@ def test_a_read_only_dashboard_starts_nothing_and_writes_nothing(store: Home, ca
     assert isinstance(posted[0], StoreRead)
     assert posted[0].snapshot.is_read_only
     assert {path: os.stat(path).st_mtime_ns for path in glob(f"{store.root}/**", recursive=True)} == before
+
+
+@pytest.mark.parametrize(("mode", "ends_handled"), [(Mode.NORMAL, 1), (Mode.READ_ONLY, 0)])
+def test_a_read_only_dashboard_reports_ends_without_the_command_for_them(
+    store: Home, mode: Mode, ends_handled: int
+) -> None:
+    focus = WindowFocus()
+    focus.set_focused(focused=False)
+    path = os.path.join(store.root, "config.toml")
+    bridge = Bridge(store, path, 0.01, focus, mode=mode, end_command=EndCommand(store, "true"))
+    bridge._last = snapshot(running("a"))
+    (message,) = bridge._end_messages(snapshot(ended("a", Status.FAILED)))
+    assert (len(message.ends), message.problem) == (1, None)
+    handled = Path(store.notified_ends)
+    assert (len(handled.read_text().splitlines()) if handled.exists() else 0) == ends_handled
 
 
 def test_no_supervisor_is_started_for_runs_of_another_machine(store: Home, calls: list[str]) -> None:

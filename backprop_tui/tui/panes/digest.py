@@ -30,7 +30,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, left, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
 _MAX_FAILURES = 12
 _MAX_TIMEBOXED = _MAX_COMPLETED = 3
@@ -327,7 +327,7 @@ class Digest(DismissOnce, ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="digest") as box:
             box.border_title = f" {self._view.title} "
-            yield ScrollView(glyphs=self._glyphs, id="digest")
+            yield Page(glyphs=self._glyphs, id="digest")
             yield LineWidget(glyphs=self._glyphs, id="digest-gap")
             yield LineWidget(glyphs=self._glyphs, id="digest-keys")
 
@@ -344,7 +344,7 @@ class Digest(DismissOnce, ModalScreen[str]):
         self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
@@ -352,6 +352,6 @@ class Digest(DismissOnce, ModalScreen[str]):
         box = self.query_one("#dialog")
         height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
         box.styles.width, box.styles.height = width, height
-        self.query_one(ScrollView).show_content(lines)
+        self.query_one(Page).show_content(lines)
         keys = draw_digest_keys(self._view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
         self.query_one("#digest-keys", LineWidget).show([keys])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.actions import BY_ID, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -20,22 +21,29 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
     builder.put(" ")
     if note:
         builder.put(note, Token.WARN).put("   ")
-    room = width - width_of(_ALL_KEYS) - 2
-    for index, (key, word) in enumerate(keys):
+    for index, (key, word) in enumerate(_fitting(keys, width - builder.column)):
         gap = "   " if index else ""
-        if builder.column + len(gap) + len(key) + len(word) + 1 > room:
-            break
         builder.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
     if width < 24 or not all_keys:
         return builder.line()
     return ends(builder.line(), _ALL_KEYS, width)
 
 
+def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str, str]]:
+    """The first keys, and the last one, which leaves the screen: as many as fit beside the key of the help."""
+    room = width - width_of(_ALL_KEYS) - 2
+    for count in range(len(keys), 0, -1):
+        fitting = [*keys[: count - 1], keys[-1]]
+        if sum(len(key) + len(word) + 4 for key, word in fitting) - 3 <= room:
+            return fitting
+    return ()
+
+
 def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "") -> str | None:
     if column >= width - width_of(_ALL_KEYS):
         return "?"
     at = 1 + (len(note) + 3 if note else 0)
-    for key, word in keys:
+    for key, word in _fitting(keys, width - at):
         size = len(key) + len(word) + 1
         if at <= column < at + size:
             return key

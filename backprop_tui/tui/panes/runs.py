@@ -31,6 +31,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 _KEY = 8
 NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
+_WAYS = {2: " Two ways to start:", 3: " Three ways to start:"}
 _NO_CHANGE = "Your script needs no changes: steps, losses and checkpoints are read from its output."
 
 
@@ -46,8 +47,10 @@ def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None
     """None if there are runs; `example` says whether the example script is installed."""
     if not snapshot.is_beginning:
         return None
-    ways = [("n", "run your own script; or paste a command line here, or drop a script on this window")]
-    if example:
+    ways: list[tuple[str, str]] = []
+    if not snapshot.is_read_only:
+        ways.append(("n", "run your own script; or paste a command line here, or drop a script on this window"))
+    if example and not snapshot.is_read_only:
         ways.append(("e", "try the shipped example: 2 minutes, any CPU, a real loss curve"))
     ways.append(("d", "see the demo: simulated GPUs, real example runs, clearly labeled"))
     return BeginningView(ways=tuple(ways), checked=tuple(_checked(snapshot)))
@@ -76,7 +79,8 @@ def _gpus(count: int, probe: str) -> str:
 def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line]:
     indent = " " * max(1, min(18, width // 16))
     room = width - len(indent) - 1
-    lines: list[Line] = [(), (Piece(f"{indent}No runs yet. Three ways to start:", bold=True),), ()]
+    title = "No runs yet." + _WAYS.get(len(view.ways), "")
+    lines: list[Line] = [(), (Piece(f"{indent}{title}", bold=True),), ()]
     for key, text in view.ways:
         for index, row in enumerate(wrapped(text, room - _KEY)):
             lines.append(

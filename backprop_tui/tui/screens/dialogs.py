@@ -20,7 +20,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest
-from backprop_tui.tui.actions import LOG, METRICS, RUNS
+from backprop_tui.tui.actions import ACTIONS, GROUP, LOG, METRICS, MOVE, RUNS
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -208,13 +208,17 @@ class DialogsScreen(PanesScreen):
         """Opens the settings with the cursor on a key."""
         from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs, key=key))
+        self.app.push_screen(
+            SettingsScreen(self.commands, glyphs=self.glyphs, key=key, is_read_only=self.snapshot.is_read_only)
+        )
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
 
-        section = RUNS if not self.selected.has_focus_within else (LOG if self.selected.tab == 0 else METRICS)
-        self.app.push_screen(Help(self.user_commands, first=section, glyphs=self.glyphs))
+        of_tab = GROUP if self.selected.shows_group else (LOG, METRICS, METRICS, MOVE, MOVE)[self.selected.tab]
+        section = of_tab if self.selected.has_focus_within else RUNS
+        commands, actions = self.offered(self.user_commands), self.offered(ACTIONS)
+        self.app.push_screen(Help(commands, actions, first=section, glyphs=self.glyphs))
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read

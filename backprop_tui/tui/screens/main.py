@@ -11,7 +11,8 @@ from textual.binding import BindingType
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import is_held_back
-from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
+from backprop_tui.tui.action import Scope
+from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems

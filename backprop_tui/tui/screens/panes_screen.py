@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -52,9 +52,12 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
+    from backprop_tui.tui.action import Action
     from backprop_tui.tui.screens.questions import Question
+    from backprop_tui.tui.user_commands import UserCommand
     from backprop_tui.tui.widgets.filter_input import FilterInput
 
+AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
@@ -208,7 +211,11 @@ class PanesScreen(RuledScreen):
         actions = self.selected.footer_actions() or footer_actions(
             status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
         )
-        footer.show_actions(actions, width, note=self._marked_note)
+        footer.show_actions(self.offered(actions), width, note=self._marked_note)
+
+    def offered(self, actions: Iterable[AnyActionT]) -> list[AnyActionT]:
+        """Those that are not refused because the dashboard is read-only."""
+        return [action for action in actions if not (action.changes and self.snapshot.is_read_only)]
 
     def _marks_note(self) -> str:
         """How many runs are marked, and how many of them an action ignores because they are not shown."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.screens.questions import (

@@ -17,7 +17,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.group_table import GroupTable, Parameter, group_table
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID, GROUP_ACTIONS, Action, bindings
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID, GROUP_ACTIONS, bindings
 from backprop_tui.tui.charts.chart import chart_frame
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare import compared_run

@@ -123,7 +123,7 @@ async def test_a_search_lists_the_settings_whose_key_or_meaning_has_all_words() 
     commands = FakeConfig()
     async with staged(commands=commands) as stage:
         await opened(stage)
-        await stage.pilot.press("slash", *"paus heat")
+        await stage.pilot.press("slash", *"paus overheat")
         await until(stage, lambda: shown(stage).split() == ["Governor", "▌", "governor.on_overheat", "pause"])
         await stage.pilot.press("enter", "enter", *["backspace"] * len("pause"), *"stop", "enter")
         await until(stage, lambda: commands.values == {"governor.on_overheat": "stop"})
