@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -142,8 +143,8 @@ def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
     name = pane_title(_clipped_name(view, width, glyphs), focused=focused)
-    tabs = _tabs(view.tabs, tab, short=width < 70)
-    tabs_at = 2 + width_of(name) + 2
+    tabs_at, titles = _tab_titles(view, tab, width, glyphs)
+    tabs = _tabs(titles, tab)
     parts = [(2, name), (tabs_at, tabs)]
     facts = [Piece(clip(view.facts, 48, glyphs), Token.MUTED)]
     facts_at = width - width_of(facts) - 2
@@ -156,24 +157,37 @@ def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
     return clip(view.name, max(8, width // 4), glyphs)
 
 
-def _tabs(titles: Sequence[str], chosen: int, *, short: bool) -> list[Piece]:
+def _tab_titles(view: PaneHeading, chosen: int, width: int, glyphs: Glyphs) -> tuple[int, list[str]]:
+    """Where the tabs begin, and their titles; there is room for the first ones, the chosen one always has its title."""
+    at = 2 + cell_len(_clipped_name(view, width, glyphs)) + 2
+    room = width - at - 1 - sum(map(_tab_cells, [""] * len(view.tabs)))
+    titles = [""] * len(view.tabs)
+    for index in sorted(range(len(titles)), key=lambda index: index != chosen):
+        room -= len(view.tabs[index]) + 1
+        if room >= 0 or index == chosen:
+            titles[index] = view.tabs[index]
+    return at, titles
+
+
+def _tab_cells(title: str) -> int:
+    return len(title) + 4 if title else 3
+
+
+def _tabs(titles: Sequence[str], chosen: int) -> list[Piece]:
     pieces: list[Piece] = []
     for index, title in enumerate(titles):
         if index == chosen:
             pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
-        elif short:
-            pieces.append(Piece(f" {index + 1} ", Token.ACCENT))
         else:
-            pieces += [Piece(f" {index + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
+            pieces += [Piece(f" {index + 1} ", Token.ACCENT), *([Piece(f"{title} ", Token.MUTED)] if title else [])]
     return pieces
 
 
 def tab_at(view: PaneHeading | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
     if view is None:
         return None
-    at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for index, title in enumerate(view.tabs):
-        size = len(title) + 4 if index == tab or width >= 70 else 3
+    at, titles = _tab_titles(view, tab, width, glyphs)
+    for index, size in enumerate(map(_tab_cells, titles)):
         if at <= column < at + size:
             return index
         at += size

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
@@ -233,6 +235,20 @@ def test_each_tab_is_found_where_it_is_drawn() -> None:
             assert len(text) == width
             for place in range(len(TABS)):
                 assert tab_at(view, tab, text.index(f" {place + 1}") + 1, width, UNICODE) == place
+
+
+@pytest.mark.parametrize(
+    ("width", "tab", "titles"),
+    [
+        (80, 0, "1 Log  2 Metrics  3 Resources  4 Details  5 Events"),
+        (64, 0, "1 Log  2 Metrics  3 Resources  4 Details  5"),
+        (64, 4, "1 Log  2 Metrics  3 Resources  4  5 Events"),
+        (40, 3, "1  2  3  4 Details  5"),
+    ],
+)
+def test_as_many_tabs_as_fit_have_a_title(width: int, tab: int, titles: str) -> None:
+    view = PaneHeading(name="nano-lm-768", facts="7f3a2c · attempt 1")
+    assert titles in text_of(draw_selected_heading(view, tab, width, UNICODE, focused=False))
 
 
 def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
