@@ -26,7 +26,7 @@ from backprop_tui.tui.charts.overlay import OverlayCache
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS
-from backprop_tui.tui.lines import Line, Piece, Token, clip
+from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
 from backprop_tui.tui.panes.group import HEADING_ROWS, GroupRow, draw_group_table, group_rows, row_note
 from backprop_tui.tui.panes.selected_run import GroupRunOpened
 from backprop_tui.tui.widgets.charts import ChartMouse, ChartSurface, Steered
@@ -347,7 +347,8 @@ class GroupPane(ChartSurface):
         spare = height - len(headings) - len(lines)
         note: list[Line] = []
         if row is not None and (spare > 0 or height >= _MANY_ROWS):
-            note = [(), (Piece(f" {clip(row_note(table, row), width - 1, self.glyphs)}", Token.MUTED),)]
+            text = wrapped(row_note(table, row), width - 2) if spare > _NOTE_ROWS else [row_note(table, row)]
+            note = [(), *((Piece(f" {clip(part.strip(), width - 1, self.glyphs)}", Token.MUTED),) for part in text)]
             note = note[-max(1, spare) :]
         room = max(1, height - len(headings) - len(note))
         self._top_row = max(0, min(max(self._top_row, cursor - room + 1), cursor, len(lines) - room))

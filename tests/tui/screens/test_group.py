@@ -19,7 +19,7 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import ASCII
 from backprop_tui.tui.lines import Token
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.selected_run import SelectedHeading
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.group_pane import GroupPane
