@@ -367,7 +367,7 @@ class SelectedRun(Vertical):
         shown = None if self.view is None or is_shown_below else self.view.card
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
-        if height <= len(lines) + 8:
+        if height <= len(lines) + 6:
             lines = draw_card(shown, width, self._glyphs, most=1)
         if lines and height > len(lines) + 8:
             lines.append(())

@@ -97,3 +97,14 @@ def test_the_marked_command_of_the_palette_can_be_read_in_the_colors_of_the_term
     assert style.color is not None
     assert style.bgcolor is not None
     assert (style.color.name, style.bgcolor.name) == ("color(0)", "color(7)")
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT, TERMINAL])
+@pytest.mark.parametrize("key", ["n", "ctrl+p"])
+def test_without_colors_nothing_has_one(monkeypatch: pytest.MonkeyPatch, theme: str, key: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = painted(Preferences(theme=theme), key)
+    styles = [style for row in rows for text, style in row if text.strip()]
+    assert any(style.reverse for row in rows for text, style in row if len(text) == 1)  # the cursor
+    colors = [color for style in styles for color in (style.color, style.bgcolor) if color is not None]
+    assert all(color.is_default for color in colors)
