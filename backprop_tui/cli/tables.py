@@ -124,7 +124,7 @@ def columns_of(text: str) -> int:
 def run_row(run: KnownRun) -> tuple[str, ...]:
     return (
         run.id,
-        status_word(run.status),
+        status_word(run.record["status"]),
         run.label,
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),

@@ -23,7 +23,7 @@ from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_p
 from backprop_tui.domain.command_lines import TargetKind, argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import option_syntax
-from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
+from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
@@ -74,10 +74,7 @@ def request_like(run: Run, settings: Settings) -> RunRequest:
     from its script or from the values of a sweep.
     """
     request = request_of(run, settings)
-    name = run.name
-    base, colon, point = name.partition(":")
-    if run.group is not None and colon and "=" in point:
-        name = base
+    name = run.name if run.group is None else split_point(run.name)[0]
     usual = name_of_path(run.spec.script) if run.spec.script is not None else find_target(run.spec.command).name
     return replace(request, name=None if name == usual else name, note=None, group=None, priority=None, after=())
 

@@ -325,6 +325,13 @@ class Run:
         return replace(self, attempts=(*kept, attempt))
 
 
+def split_point(name: str) -> tuple[str, Sequence[str]]:
+    """`train` and the settings of the sweep's run `train:lr=1e-3,seed=1`; another name has no settings."""
+    base, _, point = name.partition(":")
+    settings = point.split(",")
+    return (base, settings) if all("=" in setting for setting in settings) else (name, ())
+
+
 def apply_edit(run: Run, request: EditRequest) -> Run:
     """Returns the run with the given fields changed; an empty note removes the note."""
     edited = replace(

@@ -21,7 +21,7 @@ from backprop_tui.domain.objective import (
     unprinted,
 )
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
 
@@ -59,7 +59,8 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
         objective=objective,
         best=best,
         names=tuple(names),
-        failed=record.get("status") in (Status.FAILED, Status.LOST),
+        failed=record.get("status") in (Status.FAILED, Status.LOST, Status.STOPPED),
+        active=record.get("status") in ACTIVE,
         diverged=tuple(name for name, value in last.items() if not math.isfinite(value)),
     )
 

@@ -93,9 +93,8 @@ def _short(setting: str) -> str:
 def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
     ids = () if waiting.run is None else [dependency.run for dependency in waiting.run.spec.after]
     for run in runs:
-        name = sanitize(str(run.record["name"]))
-        if run.id in ids and str(reason.get("message")) == f"after {run.record['name']}":
-            yield Remedy(kind=RemedyKind.OPEN, text=f"open {name}", run_id=run.id)
+        if run.id in ids and f"({run.id})" in str(reason.get("message")):
+            yield Remedy(kind=RemedyKind.OPEN, text=f"open {sanitize(run.label)}", run_id=run.id)
 
 
 def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
@@ -106,7 +105,7 @@ def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) 
         indices = [gpu.get("index") for gpu in run.record.get("gpus") or ()]
         gpu, is_slot = reason.get("gpu"), reason.get("check") == Check.PARALLEL
         if is_slot or (bool(indices) if gpu is None else gpu in indices):
-            name = sanitize(str(run.record["name"]))
+            name = sanitize(run.label)
             yield Remedy(kind=RemedyKind.STOP, text=f"stop {name}", run_id=run.id)
 
 

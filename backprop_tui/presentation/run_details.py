@@ -79,7 +79,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record = run.record
     yield "name", record["name"]
     yield "id", run.id
-    yield "status", status_word(run.status) + _how(record)
+    yield "status", status_word(record["status"]) + _how(record)
     yield from _progress(run, moment)
     if run.run is not None and run.status not in ENDED:
         yield from _plan(run, run.run, moment)

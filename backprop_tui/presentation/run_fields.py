@@ -26,7 +26,7 @@ from backprop_tui.presentation.known_run import (
     step_text,
 )
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
+from backprop_tui.presentation.run_facts import best_value, metric_value, settings_of, started_at, varying_settings
 from backprop_tui.presentation.run_line import BEST, LAST
 
 ARGUMENT = "arg:"
@@ -73,7 +73,7 @@ def _made(key: str) -> RunField | None:
             key=key,
             title=shown,
             value=partial(_argument_value, name),
-            text=lambda run, _: sanitize(arguments_of(run.record).get(name, "")),
+            text=lambda run, _: sanitize(settings_of(run.record).get(name, "")),
             cells=max(4, min(_MAX_ARGUMENT_CELLS, len(shown))),
         )
     if kind + colon not in (LAST, BEST):
@@ -90,7 +90,7 @@ def _made(key: str) -> RunField | None:
 
 
 def _argument_value(name: str, run: KnownRun, _: Moment) -> Value:
-    text = arguments_of(run.record).get(name)
+    text = settings_of(run.record).get(name)
     if text is None:
         return None
     try:
@@ -249,7 +249,7 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     Only metrics that many of them have are among them.
     """
     metrics = _metrics_by_weight(runs)
-    arguments = varying_arguments(runs)
+    arguments = varying_settings(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
     results = [LAST + name for name in primary] + [
         BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)
@@ -284,7 +284,7 @@ def all_columns(runs: Sequence[KnownRun]) -> list[str]:
     """Every column that has something to show of these runs: arguments that vary, metrics and their best values."""
     metrics = dict.fromkeys(str(name) for run in runs for name in run.record.get("metrics") or ())
     best = dict.fromkeys(str(name) for run in runs for name in run.record.get("best") or ())
-    keys = [ARGUMENT + name for name in varying_arguments(runs)]
+    keys = [ARGUMENT + name for name in varying_settings(runs)]
     for name in dict.fromkeys([*metrics, *best]):
         keys += [LAST + name] if name in metrics else []
         keys += [BEST + name] if name in best else []

@@ -17,8 +17,8 @@ from typing import Any
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES
+from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.store.fields import JsonObject
 
 QUALIFIERS = ("state:", "since:", "until:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
@@ -147,7 +147,7 @@ def _near(word: str) -> str | None:
 
 
 def _contains(text: str) -> Condition:
-    """Text anywhere in name, command, tags, id, group or note; or a regular expression, if it is a valid one."""
+    """Text in name, status, command, tags, id, group or note; or a regular expression, if it is a valid one."""
     lowered = text.lower()
     if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
         return Condition("text", search_text, lambda value, _: lowered in value)
@@ -167,7 +167,8 @@ def search_text(run: KnownRun) -> str:
     known = _texts.get(run_id)
     if known is not None and known[0] is record:
         return known[1]
-    texts = (record["name"], run_id, record["group"], record["note"], *record["tags"], " ".join(record["command"]))
+    status, command = status_word(record["status"]), " ".join(record["command"])
+    texts = (record["name"], run_id, record["group"], record["note"], status, *record["tags"], command)
     text = "\n".join(str(part) for part in texts if part).lower()
     if len(_texts) >= _MAX_TEXTS:
         _texts.clear()
@@ -309,7 +310,7 @@ def _values(name: str) -> Callable[[KnownRun], float | str | None]:
     spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
 
     def value(run: KnownRun) -> float | str | None:
-        arguments = arguments_of(run.record)
+        arguments = settings_of(run.record)
         for spelling in spellings:
             if spelling in arguments:
                 return arguments[spelling]
@@ -351,5 +352,5 @@ def completions(text: str, names: Iterable[str]) -> list[str]:
 def names_of_runs(runs: Collection[KnownRun]) -> Iterator[str]:
     """The arguments and metrics that can be compared."""
     for run in runs:
-        yield from arguments_of(run.record)
+        yield from settings_of(run.record)
         yield from map(str, run.record.get("metrics") or ())

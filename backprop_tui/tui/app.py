@@ -17,6 +17,7 @@ from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
@@ -116,11 +117,15 @@ class Dashboard(App[int]):
             selected_run=self._selected_run,
             user_commands=self._preferences.commands,
         )
+        self._commands.find = self._find
         return self.main
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """With NO_COLOR no color is left, not even a gray: Textual's grays are black on black in a terminal's theme."""
         return _NO_COLOR if self.no_color else super().get_line_filters()
+
+    def _find(self, run_id: str) -> KnownRun | None:
+        return self.main.snapshot.find(run_id)
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()

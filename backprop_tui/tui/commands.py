@@ -21,7 +21,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.background_calls import BackgroundCalls, CommandResult
-from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, removal_step
+from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
     from backprop_tui.domain.run import Run
     from backprop_tui.domain.thresholds import Thresholds
+    from backprop_tui.presentation.known_run import KnownRun
 
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
 _RECENT_RUNS = 20
@@ -107,6 +108,7 @@ class CommandRunner(BackgroundCalls):
         environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
         self._session = ClientSession(home=home, config_path=config_path, environment=environment)
         self._command_line = command_line
+        self.find: Callable[[str], KnownRun | None] = lambda _: None  # among the runs that are shown
         self._undo = UndoStack()
         self._undoing = asyncio.Lock()
 
@@ -115,6 +117,7 @@ class CommandRunner(BackgroundCalls):
         from backprop_tui.client.control import stop_requests
 
         return await self._control(
+            run_ids,
             lambda: stop_requests(self._session, run_ids, now=now, after_checkpoint=after_checkpoint),
             "killed" if now else "stopped",
         )
@@ -122,12 +125,12 @@ class CommandRunner(BackgroundCalls):
     async def pause(self, run_ids: Sequence[str]) -> CommandResult:
         from backprop_tui.client.control import pause_requests
 
-        return await self._control(lambda: pause_requests(self._session, run_ids), "paused")
+        return await self._control(run_ids, lambda: pause_requests(self._session, run_ids), "paused")
 
     async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
         from backprop_tui.client.control import continue_requests
 
-        return await self._control(lambda: continue_requests(self._session, run_ids), "continued")
+        return await self._control(run_ids, lambda: continue_requests(self._session, run_ids), "continued")
 
     async def edit(
         self,
@@ -158,10 +161,18 @@ class CommandRunner(BackgroundCalls):
             return edit_requests(self._session, run_ids, edit, timebox)
 
         with self._undo.changing():
-            result = await self._control(requests, summary, shows_end=False)
+            label = self._label(run_ids)
+            result = await self._control(run_ids, requests, summary, shows_end=False)
             if result.done and edit is not None:
-                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
+                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit, label)))
             return result
+
+    def _label(self, run_ids: Sequence[str]) -> str:
+        """What the screen calls these runs now; an action may change that."""
+        if len(run_ids) != 1:
+            return counted(len(run_ids), "run")
+        run = self.find(run_ids[0])
+        return sanitize(run_ids[0] if run is None else run.label)
 
     def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
         from backprop_tui.client.resume import read_resumable
@@ -173,6 +184,7 @@ class CommandRunner(BackgroundCalls):
         from backprop_tui.client.control import baseline_requests
 
         return await self._control(
+            [run_id],
             lambda: baseline_requests(self._session, run_id if pinned else None, group)[::-1],
             f"the baseline of {group}" if pinned else "unpinned",
             shows_end=False,
@@ -180,31 +192,31 @@ class CommandRunner(BackgroundCalls):
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.resume import queue_again, read_resumable
             from backprop_tui.client.run_request import RunOptions
 
             queued: list[str] = []
-            names: list[str] = []
             advice: list[str] = []
             try:
                 for run_id in run_ids:
                     read_resumable(self._session, run_id)
                     resumption, _ = queue_again(self._session, run_id, RunOptions())
                     queued.append(run_id)
-                    names.append(resumption.run.name)
                     advice += [] if resumption.advice is None else [resumption.advice]
             finally:
                 if queued:
                     self._session.supervisor.call()
-            message = ". ".join([f"{_named(names)}: queued again", *advice])
+            message = ". ".join([f"{label}: queued again", *advice])
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
 
     async def run_again(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues a new run like each of these, with the same command; their results stay."""
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.rerun import request_like
@@ -213,7 +225,7 @@ class CommandRunner(BackgroundCalls):
             runs = self._stored_runs(run_ids)
             requests = [request_like(run, self._session.settings()) for run in runs]
             queued = [run_id for request in requests for run_id in submit(self._session, request)]
-            message = f"{_named([run.name for run in runs])}: queued again as {counted(len(queued), 'new run')}"
+            message = f"{label}: queued again as {counted(len(queued), 'new run')}"
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
@@ -224,6 +236,7 @@ class CommandRunner(BackgroundCalls):
         Raises:
             BackpropError: its record cannot be read.
         """
+        label = self._label([run_id])
 
         def work() -> RunSource:
             from backprop_tui.client.request_words import request_words
@@ -237,7 +250,7 @@ class CommandRunner(BackgroundCalls):
             cause = run.state.cause if isinstance(run.state, Ended) else None
             return RunSource(
                 run_id=run_id,
-                name=run.name,
+                name=label,
                 words=request_words(request),
                 syntax=syntax_of(run),
                 advised=None if cause is None else advised_value(cause),
@@ -261,12 +274,13 @@ class CommandRunner(BackgroundCalls):
 
     async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
         """Gives a waiting run another command and other options; the words are those that follow `run`."""
+        label = self._label([run_id])
 
         def work() -> CommandResult:
             from backprop_tui.client.rerun import change_queued
 
-            run = change_queued(self._session, run_id, self._cli.parse_run(words))
-            return CommandResult(done=True, message=f"{sanitize(run.name)}: changed")
+            change_queued(self._session, run_id, self._cli.parse_run(words))
+            return CommandResult(done=True, message=f"{label}: changed")
 
         return await self._run(work)
 
@@ -299,6 +313,7 @@ class CommandRunner(BackgroundCalls):
 
     async def move(self, run_id: str, position: int) -> CommandResult:
         """Moves a queued run to a position in its queue, 1 being the first."""
+        label = self._label([run_id])
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move, waiting_runs
@@ -306,8 +321,9 @@ class CommandRunner(BackgroundCalls):
             before = [run.id for run in waiting_runs(self._session, self._stored_runs([run_id])[0].host)]
             moved = move(self._session, run_id, position)
             if run_id in before and before.index(run_id) + 1 != moved.queue_position:
-                self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
-            return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
+                place = before.index(run_id) + 1
+                self._undo.push(UndoStep(undo=lambda: f"{label}: {move(self._session, run_id, place)}"))
+            return CommandResult(done=True, message=f"{label}: {moved}")
 
         with self._undo.changing():
             return await self._run(work)
@@ -334,19 +350,21 @@ class CommandRunner(BackgroundCalls):
         else:
             changed = release_queue(self._session)
             state = "Queue released" if changed else "The queue was not held"
-        return changed, f"{state}. {counted(len(waiting_runs(self._session)), 'run')} waiting"
+        waiting = len(waiting_runs(self._session))
+        return changed, f"{state}. {counted(waiting, 'run') if waiting else 'Nothing is'} waiting"
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         """Removes ended runs with their logs and metrics, which are deleted later, so that `undo` can bring them back.
 
         A directory that is set aside counts as removed for every other process.
         """
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.remove import delete, leftovers, removable_runs, set_aside
 
             runs = removable_runs(self._session, run_ids)
-            step = removal_step(self._session, set_aside(self._session, runs))
+            step = removal_step(self._session, set_aside(self._session, runs), label)
             self._undo.push(step)
             expiry = threading.Timer(UNDO_SECONDS, self._undo.forget, (step,))
             expiry.daemon = True
@@ -354,8 +372,7 @@ class CommandRunner(BackgroundCalls):
             with suppress(BackpropError, OSError):
                 delete(leftovers(self._session.home, time.time()))  # of processes that were killed
             pronoun = "it" if len(runs) == 1 else "them"
-            message = f"{_named([run.name for run in runs])}: removed. U brings {pronoun} back"
-            return CommandResult(done=True, message=sanitize(message))
+            return CommandResult(done=True, message=f"{label}: removed. U brings {pronoun} back")
 
         with self._undo.changing():
             return await self._run(work)
@@ -420,10 +437,16 @@ class CommandRunner(BackgroundCalls):
         return self._command_line
 
     async def _control(
-        self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
+        self,
+        run_ids: Sequence[str],
+        requests: Callable[[], Sequence[AnyControlRequest]],
+        done: str,
+        *,
+        shows_end: bool = True,
     ) -> CommandResult:
         """Makes requests to runs and waits until they are done; `shows_end` says how those ended that have."""
         recorded = threading.Event()
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all
@@ -439,14 +462,9 @@ class CommandRunner(BackgroundCalls):
                 (outcome,) = by_run.values()
                 if outcome.run.status in ENDED:
                     message = f"had ended already: {outcome.run.status}" if outcome.had_ended else outcome.run.status
-            names = [outcome.run.name for outcome in by_run.values()]
-            return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
+            return CommandResult(done=True, message=sanitize(f"{label}: {message}"))
 
         return await self._run(work, recorded)
-
-
-def _named(names: Sequence[str]) -> str:
-    return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
 
 
 def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:

@@ -85,8 +85,8 @@ class UndoStack:
             step.forget()
 
 
-def edit_back(session: ClientSession, before: Sequence[Run], edit: EditRequest) -> str:
-    """Gives the fields that an edit changed the values that they had before."""
+def edit_back(session: ClientSession, before: Sequence[Run], edit: EditRequest, label: str) -> str:
+    """Gives the fields that an edit changed the values that they had before; `label` is what the runs were called."""
     from backprop_tui.client.control import Refusal, edit_requests, wait_for_all
 
     inverses = {run.id: _inverse(run, edit) for run in before}
@@ -96,7 +96,7 @@ def edit_back(session: ClientSession, before: Sequence[Run], edit: EditRequest) 
             raise outcome.error
     if len(before) > 1:
         return f"{counted(len(before), 'run')}: as before the edit"
-    return f"{before[0].name}: {inverses[before[0].id]}"
+    return f"{edit.name or label}: {inverses[before[0].id]}"
 
 
 def _inverse(run: Run, edit: EditRequest) -> EditRequest:
@@ -111,21 +111,14 @@ def _inverse(run: Run, edit: EditRequest) -> EditRequest:
     )
 
 
-def move_back(session: ClientSession, run_id: str, position: int) -> str:
-    from backprop_tui.client.queueing import move
-
-    moved = move(session, run_id, position)
-    return f"{moved.run.name}: {moved}"
-
-
-def removal_step(session: ClientSession, removed: Sequence[SetAside]) -> UndoStep:
+def removal_step(session: ClientSession, removed: Sequence[SetAside], label: str) -> UndoStep:
     """Brings removed runs back, or deletes their directories; what cannot be deleted is left to a later removal."""
     from backprop_tui.client.remove import delete, restore
 
     def undo() -> str:
         for run in removed:
             restore(session, run)
-        return f"{counted(len(removed), 'run')} restored"
+        return f"{label} restored"
 
     def forget() -> None:
         with suppress(BackpropError, OSError):

@@ -61,7 +61,10 @@ def _matching(text: str) -> str:
         ("done", "c"),
         ("state:lost", "e"),
         ("state:waiting,done", "bc"),
-        ('"failed"', ""),
+        ('"failed"', "d"),  # the word, not the state with that name
+        ("/wait", ""),
+        ("wait", "b"),
+        ("fail nan", ""),
         ("tag:X", "b"),
         ("gpu:0", "a"),
         ("group:swe", "d"),

@@ -17,6 +17,7 @@ from backprop_tui.client.remove import leftovers, removable_runs, remove, restor
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.domain.status import Status
 from backprop_tui.main import _CommandLine
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store import index
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
@@ -55,10 +56,11 @@ def test_a_removed_run_is_back_with_its_files_and_in_the_index(
     directory = runs.ended("abc", name="train")
     with open(directory.log, "ab") as log:
         log.write(b"epoch 1\n")
-    assert play(runner.remove(["abc"])).message == "train: removed. U brings it back"
+    runner.find = lambda run_id: KnownRun(record={"id": run_id, "name": "train"}, differing=(("lr", "1e-3"),))
+    assert play(runner.remove(["abc"])).message == "train lr=1e-3: removed. U brings it back"
     assert not os.path.exists(directory.path)
     assert "abc" not in index.read_all(session.home)
-    assert undo(runner) == "Undone. 1 run restored"
+    assert undo(runner) == "Undone. train lr=1e-3 restored"
     assert directory.read().name == "train"
     with open(directory.log, "rb") as log:
         assert log.read() == b"epoch 1\n"
@@ -188,9 +190,9 @@ def test_an_edit_gives_back_what_it_changed_and_nothing_else(runner: CommandRunn
     directory = runs.ended("abc", name="old", tags=("a",), note=None)
     play(runner.edit(["abc"], name="new", note="why"))
     play(runner.edit(["abc"], tags=("b",)))
-    assert undo(runner) == "Undone. new: tags a"
+    assert undo(runner) == "Undone. abc: tags a"
     assert directory.read().name == "new"
-    assert undo(runner) == "Undone. old: name old, no note"
+    assert undo(runner) == "Undone. new: renamed to old, no note"
     run = directory.read()
     assert (run.name, run.tags, run.note) == ("old", ("a",), None)
 
@@ -243,7 +245,7 @@ def test_the_oldest_of_too_many_steps_is_forgotten() -> None:
 def test_a_completed_run_is_queued_again_as_a_new_run(runner: CommandRunner, session: Session, runs: Runs) -> None:
     directory = runs.ended("abc", name="train", spec={"command": ("true", "--lr", "1"), "max_run_seconds": 60.0})
     result = play(runner.run_again(["abc"]))
-    assert (result.done, result.message) == (True, "train: queued again as 1 new run")
+    assert (result.done, result.message) == (True, "abc: queued again as 1 new run")
     (new_id,) = result.run_ids
     new = RunDirectory(session.home.run_folder(new_id)).read()
     assert (new.name, new.spec.command, new.spec.max_run_seconds) == ("train", ("true", "--lr", "1"), 60.0)

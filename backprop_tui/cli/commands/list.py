@@ -15,7 +15,7 @@ from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.known_run import KnownRun, recorded_status
 from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
@@ -50,7 +50,7 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
     "priority": (lambda record: _number(record["priority"]), True),
     "loss": (_loss, False),
     "name": (lambda record: str(record["name"]), False),
-    "status": (lambda record: list(Status).index(Status(record["status"])), False),
+    "status": (lambda record: list(Status).index(recorded_status(record)), False),
 }
 
 

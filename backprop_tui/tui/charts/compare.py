@@ -153,10 +153,10 @@ def _overlaid(runs: Sequence[ComparedRun], columns: Sequence[CompareColumn], ind
 
 
 def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
-    names = member_names([str(run.record["name"]) for run in runs])
+    names = member_names([run.known.label for run in runs])
     return tuple(
         CompareColumn(
-            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=run.known.status.value
+            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=str(run.record["status"])
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True))
     )

@@ -19,7 +19,8 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
-from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.objective import best_of, objective_of, rank_records
+from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
@@ -137,10 +138,17 @@ def _result(runs: Sequence[KnownRun]) -> str:
     ranking = rank_records(run.record for run in runs)
     best = best_of(ranking)
     if best is None:
-        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else "no result with a known direction"
+        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else _last_value(runs[0])
     run_id, metric, value = best
     name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
     return f"best {metric} {value}{name}"
+
+
+def _last_value(run: KnownRun) -> str:
+    """The result of a run of which it is unknown what is better."""
+    objective = objective_of(run.record)
+    last = None if objective is None else metric_value(run.record, objective.metric)
+    return "no metrics" if objective is None or last is None else f"last {objective.metric} {numbers.metric(last)}"
 
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:

@@ -12,7 +12,7 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, right
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left
 from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.run_table import (
@@ -47,6 +47,10 @@ class PlacedField:
     @property
     def end(self) -> int:
         return self.at + self.cells
+
+    def start_of(self, text: str) -> int:
+        """The first cell of a text in it."""
+        return max(self.at, self.end - cell_len(text)) if self.field.right else self.at
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,19 +166,23 @@ def draw_history_row(
     token = Token.MUTED if row.dim else Token.FG
     builder.put(left(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
     explains = _explains(row, row.run, row.moment, sort)
-    is_wide = columns.width >= _WIDE
-    times = [column for column in columns.placed if column.field.key in _TIMES][0 if is_wide or not explains else -1 :]
+    times = [column for column in columns.placed if column.field.key in _TIMES]
     figures = [column for column in columns.placed if column.field.key not in _TIMES]
     if explains:
-        figures = [column for column in figures if is_wide and column.field.key.startswith(ARGUMENT)]
+        figures = [column for column in figures if columns.width >= _WIDE and column.field.key.startswith(ARGUMENT)]
     for column in figures:
         _put_cell(builder, column, row.run, row.moment, token, glyphs)
-    end = times[0].at - _GAP if times else columns.width - MARGIN
-    start = builder.column + _GAP - 1 if explains else columns.note_at
     line = row.line if explains else run_line(row.run, row.moment, shown=frozenset(columns.keys))
-    if line is not None and end - start >= _MIN_NOTE_CELLS:
-        builder.at(max(start, figures[-1].end + _GAP if figures else 0))
-        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
+    start = builder.column + _GAP - 1 if explains else columns.note_at
+    start = max(start, figures[-1].end + _GAP if figures else 0)
+    if explains and line is not None:  # of the times, the last one is always shown
+        needed = start + cell_len(line.clauses[0])
+        while len(times) > 1 and _text_start(times, row.run, row.moment, columns.width) < needed + _GAP:
+            del times[0]
+    room = _text_start(times, row.run, row.moment, columns.width) - _GAP - start
+    if line is not None and room >= _MIN_NOTE_CELLS:
+        builder.at(start)
+        put_line(builder, line, room, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
     for column in times:
         _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
     return builder.line()
@@ -190,13 +198,18 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     return ("  " if row.member else "") + name
 
 
+def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
+    """The first cell of the text in these columns, else where one could begin after the end of the row's own."""
+    texts = [(column, column.field.text(run, moment)) for column in columns]
+    return min((column.start_of(text) for column, text in texts if text), default=width - MARGIN + _GAP)
+
+
 def _put_cell(
     builder: LineBuilder, column: PlacedField, run: KnownRun, moment: Moment, token: Token, glyphs: Glyphs
 ) -> None:
-    text = column.field.text(run, moment)
-    cell = right(text, column.cells, glyphs) if column.field.right else clip(text, column.cells, glyphs)
-    if cell.strip():
-        builder.at(column.at).put(cell, token)
+    text = clip(column.field.text(run, moment), column.cells, glyphs)
+    if text:
+        builder.at(column.start_of(text)).put(text, token)
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.arguments import POSITIONAL
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import POSITIONAL, arguments_of
+from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs, area
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_with_path, heading, left
 from backprop_tui.tui.snapshot import Snapshot

@@ -75,7 +75,7 @@ class RemedyActions:
 def remedy_question(run: KnownRun, check: CheckRow) -> Question:
     shown = check.remedies[:_MOST]
     zero = ["0 switches the check off."] if any(remedy.switches_off for remedy in shown) else []
-    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}", *zero)
+    lines = (f"{sanitize(run.label)} waits: {check.name} {check.now}", *zero)
     answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in enumerate(shown)]
     return Question(title="Remedy", lines=lines, answers=answers)
 

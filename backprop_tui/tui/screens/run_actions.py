@@ -123,8 +123,8 @@ class RunActions:
 
     async def remove(self, targets: Targets) -> None:
         runs = self._applicable("remove", targets)
-        lines = (f"Delete {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
-        if runs and await self._confirm("Remove", "delete, keep checkpoints", *lines):
+        lines = (f"Remove {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
+        if runs and await self._confirm("Remove", "remove, keep checkpoints", *lines):
             self._report(await self._commands.remove(_ids(runs)))
 
     async def undo(self) -> None:

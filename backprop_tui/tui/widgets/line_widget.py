@@ -65,10 +65,6 @@ class LineWidget(Widget):
         return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
 
     @property
-    def cursor_text(self) -> str:
-        return "" if self._cursor is None else self.line_text(self._cursor)
-
-    @property
     def shown_text(self) -> str:
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
 

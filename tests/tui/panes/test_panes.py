@@ -123,7 +123,7 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 def test_memory_of_nonchilds_is_named() -> None:
     processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
     users = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].users
-    assert users == (GpuUser(text="not ours: pid 40412 (mika) 31.3 GB", token=Token.WARN),)
+    assert users == (GpuUser(text="pid 40412 (mika, not ours) 31.3 GB", token=Token.WARN),)
 
 
 def _row(view: MachineView, width: int, index: int = 0) -> str:
@@ -145,7 +145,7 @@ def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -
     stranger = GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3))
     view = machine_view(snapshot(*runs, wide, sample=sample(gpu(processes=(stranger,)))))
     assert (
-        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
+        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, pid 40412 (mika, not ours) 31.3 GB")
     )
     assert _row(view, 120).rstrip().endswith("llama ×4 +3")
 

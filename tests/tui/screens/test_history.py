@@ -129,7 +129,7 @@ async def test_a_click_below_the_second_heading_selects_the_row_under_the_mouse(
         await stage.pilot.click(stage.runs, offset=(20, 5))
         await stage.pilot.pause()
         assert stage.runs.selected == "e2"
-        assert stage.runs.cursor_text == line_of(stage, "e2")
+        assert stage.runs.line_text(stage.runs._cursor or 0) == line_of(stage, "e2")
 
 
 async def test_sorting_shows_the_best_run_and_a_cursor_on_the_screen() -> None:

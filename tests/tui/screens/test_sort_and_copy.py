@@ -37,7 +37,7 @@ async def choose(stage: Stage, column: str, key: str) -> None:
     rows = stage.pilot.app.screen.query_one(LineWidget)
     await press(stage, "g")
     for _ in range(40):
-        if rows.cursor_text.strip(" ✓▾▴").split("  ")[0] == column:
+        if rows.line_text(rows._cursor or 0).strip(" ✓▾▴").split("  ")[0] == column:
             break
         await press(stage, "j")
     await press(stage, key, "escape")
