@@ -49,6 +49,8 @@ ENDED_RUNS = (  # name, options, command
     ("data-prep-v2", (), ("--", "python", "-c", "open('/data/imagenet/train.idx')")),
 )
 ACTIVE_RUNS = (  # name, options, command, VRAM in MB
+    ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--batch-size", "256", "--fails"),
+     2_000),
     ("nano-lm-768", ("-m", "60", "--total-minutes", "720", "--tag", "baseline", "--note", "wider MLP, cosine to 6e-5"),
      (*TRAIN, "config/lm768.py", "--begun", "0.63", "--out", "lm-768"), 61_000),
     ("vit-b16-aug", ("-m", "20", "--gpu-max-temp", HOT_CELSIUS),
@@ -57,8 +59,6 @@ ACTIVE_RUNS = (  # name, options, command, VRAM in MB
      (*TRAIN, "config/lora.py", "--total", "10000", "--begun", "0.9", "--to", "1.3", "--pace", "4"), 55_000),
     ("unet-seg-512", ("-m", "45"),
      (*TRAIN, "config/unet.py", "--total", "50000", "--begun", "0.45", "--to", "0.3"), 41_000),
-    ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--batch-size", "256", "--fails"),
-     2_000),
 )  # fmt: skip
 SWEEP_NAMES = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2")
 SWEEP = (*SWEEP_NAMES, "-m", "12", "--gpu-min-vram", "15000")
@@ -161,10 +161,13 @@ def submit_runs(program: list[str]) -> None:
 
 async def take_screenshots(config: Path, shots: list[Screenshot]) -> None:
     """Opens the dashboard, waits until the charts have a history, and takes the screenshots."""
+    from backprop_tui.main import _CommandLine
     from backprop_tui.store.home import Home
     from backprop_tui.tui import dashboard
+    from backprop_tui.tui.commands import CommandRunner
 
-    app = dashboard(Home(os.environ["BACKPROP_HOME"], os.environ["BACKPROP_HOST"]), str(config))
+    home = Home(os.environ["BACKPROP_HOME"], os.environ["BACKPROP_HOST"])
+    app = dashboard(home, str(config), runner=CommandRunner(home, str(config), _CommandLine()))
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(OPEN_SECONDS)
         for shot in shots:
