@@ -274,3 +274,9 @@ def test_a_card_says_all_of_an_advice_in_the_rows_it_may_take() -> None:
     clipped = draw_card(card, 60, UNICODE, most=1)
     assert len(clipped) == 3
     assert text_of(clipped[1]).endswith("…")
+
+
+def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:
+    lines = draw_machine(machine_view(scene(gpus=8)), MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=True)
+    assert " nano-lm-768 " in text_of(lines[0])
+    assert all(width_of(line) <= 80 for line in lines)
