@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, NoColor
 from textual.message_pump import MessagePump
 from textual.notifications import Notify
 from textual.screen import Screen
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.dom import DOMNode
 
+_NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
@@ -117,6 +119,10 @@ class Dashboard(App[int]):
         )
         self._commands.find = self._find
         return self.main
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR no color is left, not even a gray: Textual's grays are black on black in a terminal's theme."""
+        return _NO_COLOR if self.no_color else super().get_line_filters()
 
     def _find(self, run_id: str) -> KnownRun | None:
         return self.main.snapshot.find(run_id)

@@ -39,8 +39,10 @@ def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str,
     return ()
 
 
-def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "") -> str | None:
-    if column >= width - width_of(_ALL_KEYS):
+def key_at(
+    keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "", all_keys: bool = True
+) -> str | None:
+    if all_keys and column >= width - width_of(_ALL_KEYS):
         return "?"
     at = 1 + (len(note) + 3 if note else 0)
     for key, word in _fitting(keys, width - at):
@@ -56,6 +58,7 @@ class FooterBar(LineWidget):
 
     _actions: Sequence[Action] = ()
     _note = ""
+    _all_keys = True
 
     class Clicked(Message):
         """An action of the footer was clicked."""
@@ -64,13 +67,13 @@ class FooterBar(LineWidget):
             super().__init__()
             self.action = action
 
-    def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "") -> None:
-        self._actions, self._note = actions, note
-        self.show([draw_footer(footer_texts(actions), width, note=note)])
+    def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "", all_keys: bool = True) -> None:
+        self._actions, self._note, self._all_keys = actions, note, all_keys
+        self.show([draw_footer(footer_texts(actions), width, note=note, all_keys=all_keys)])
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
-        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note)
+        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note, all_keys=self._all_keys)
         actions = {action.keys_in_footer: action for action in (BY_ID["help"], *self._actions)}
         if key in actions:
             self.post_message(self.Clicked(actions[key]))

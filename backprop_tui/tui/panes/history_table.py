@@ -13,7 +13,7 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.run_table import (
@@ -151,7 +151,8 @@ def draw_history_row(
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
-    builder.put(left(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    builder.put(clip(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
     times = [column for column in columns.placed if column.field.key in _TIMES]
     figures = [column for column in columns.placed if column.field.key not in _TIMES]
@@ -160,13 +161,16 @@ def draw_history_row(
     for column in figures:
         _put_cell(builder, column, row.run, row.moment, token, glyphs)
     line = row.line if explains else run_line(row.run, row.moment, shown=frozenset(columns.keys))
-    start = builder.column + _GAP - 1 if explains else columns.note_at
+    start = NAME_AT + columns.name + _GAP - 1 if explains else columns.note_at
     start = max(start, figures[-1].end + _GAP if figures else 0)
     if explains and line is not None:  # of the times, the last one is always shown
         needed = start + cell_len(line.clauses[0])
         while len(times) > 1 and _text_start(times, row.run, row.moment, columns.width) < needed + _GAP:
             del times[0]
-    room = _text_start(times, row.run, row.moment, columns.width) - _GAP - start
+    end = _text_start(times, row.run, row.moment, columns.width) - _GAP
+    if explains and line is not None and not figures:  # the blanks after the name are for what would be cut
+        start = max(name_end + _GAP, min(start, end - cell_len(line.clauses[0])))
+    room = end - start
     if line is not None and room >= _MIN_NOTE_CELLS:
         builder.at(start)
         put_line(builder, line, room, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)

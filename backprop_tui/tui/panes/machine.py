@@ -354,7 +354,7 @@ def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
     builder.put(f" {gpu.index:>2} ", bold=True)
     if gpu.problem is not None:
         return list(_problem(builder, gpu, width, width * 2 // 3, glyphs).line())
-    _bar(builder, gpu.utilization, 8, Token.OK, glyphs)
+    _bar(builder, gpu.utilization, max(6, width // 6), Token.OK, glyphs)
     _percent(builder, gpu.utilization, at_high_load=Token.OK)
     _small(builder, gpu)
     return list(_with_users(builder.put(" "), gpu, width, glyphs).line())

@@ -16,7 +16,7 @@ from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.run_fields import FIXED, field_of
 from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, joined_clauses, wrapped
+from backprop_tui.tui.lines import Line, Piece, Token, heading, joined_clauses, wrapped
 from backprop_tui.tui.panes.history_table import (
     draw_history_heading,
     draw_history_row,
@@ -234,10 +234,13 @@ class RunsTable(LineWidget, can_focus=True):
         self._columns = run_columns(width, view.hidden)
         self._history = history_columns(width, filter(None, map(view.column, view.history)))
         lines, cursor = [self._heading()], None
+        index: int | None = -1
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
             index = self._index_at(line)
             cursor = len(lines) if index == self._index else cursor
             lines.append(self._row(index))
+        if index is None:  # columns with nothing in them
+            lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
             lines += self._placeholder(width)
         self.show(lines, cursor=cursor)

@@ -23,7 +23,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
 from backprop_tui.presentation.states import status_word
-from backprop_tui.tui.actions import footer_actions
+from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
@@ -44,7 +44,8 @@ from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import run_list_view
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
-from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.screens.pane_rule import RuledScreen
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import Snapshot
@@ -200,11 +201,16 @@ class PanesScreen(RuledScreen):
 
     @on(events.ScreenSuspend)
     @on(events.ScreenResume)
+    @on(events.DescendantFocus, "#filter")
+    @on(events.DescendantBlur, "#filter")
     def _paint_footer(self) -> None:
         """The keys that apply; none while a dialog takes the keys."""
         footer, width = self.query_one(FooterBar), self.app.size.width
         if self.app.screen is not self:
             footer.show([])
+            return
+        if self._is_filter_open and self.focused is self.filter_input:
+            footer.show_actions(FILTER_FOOTER, width, all_keys=False)
             return
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status

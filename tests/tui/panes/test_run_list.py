@@ -98,6 +98,17 @@ def test_a_reason_takes_the_free_room_up_to_the_date_and_the_duration_where_both
         assert re.search(rf"Error: x +0s +{date} ?$", short)
 
 
+def test_a_reason_begins_sooner_behind_a_short_name_when_it_would_be_cut() -> None:
+    def row(summary: str) -> str:
+        cause = Cause(kind="cuda_oom", evidence=None, advice=None, summary=summary)
+        view = run_list_view(snapshot(ended("vit", Status.FAILED, cause=cause)), RunListOptions())
+        return text_of(draw_history_row(view.rows[0], history_columns(80, filter(None, map(view.column, view.history))), UNICODE, cursor=False))
+
+    reason = "CUDA out of memory: requested 2.50 GiB, 1.12 GiB"
+    assert reason in row(reason)
+    assert row(reason).index("CUDA") < row("short").index("short")
+
+
 def test_a_run_that_reached_its_goal_did_not_reach_its_limit() -> None:
     run = ended("a", Status.TIMEBOXED, spec={"until": (parse_goal("step=100"),)}, step=100)
     reached = KnownRun(record=run.record | {"reason": "step 100 reached"})

@@ -8,7 +8,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import SelectedHeading
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.help import Help
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot

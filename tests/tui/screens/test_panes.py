@@ -19,7 +19,8 @@ from backprop_tui.tui.layout import Layout, RulePlace
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import SelectedHeading, SelectedRun
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
+from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.screens import panes_screen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import Preferences
@@ -280,3 +281,26 @@ def test_the_rule_is_written_and_read_by_the_bridge(tmp_path: Path) -> None:
     for damage in ("[]", "{", '{"rows": 7, "columns": "x"}', '{"rows": NaN}'):
         Path(home.pane_rule).write_text(damage)
         assert asyncio.run(once(None)) == RulePlace()
+
+
+async def test_the_footer_shows_the_keys_of_the_filter_while_it_is_typed() -> None:
+    async with staged(size=(80, 24)) as stage:
+        footer = stage.app.main.query_one(FooterBar)
+        before = footer.shown_text
+        await stage.pilot.press("slash", *"na")
+        await stage.pilot.pause()
+        assert footer.shown_text.split() == ["enter", "show", "runs", "esc", "close"]
+        await stage.pilot.click(FooterBar, offset=(3, 0))
+        await stage.pilot.pause()
+        assert footer.shown_text == before
+
+
+async def test_no_columns_are_named_with_nothing_below() -> None:
+    runs = [*(running(f"r{place}") for place in range(30)), *(ended(f"e{place}") for place in range(30))]
+    async with staged(snapshot(*runs), size=(80, 24)) as stage:
+        table = stage.app.main.runs_table
+        table.move_to(29)
+        table.turn_wheel(1)
+        assert table.shown_text.splitlines()[-1].startswith("─ Ended runs below ──")
+        table.turn_wheel(1)
+        assert " took ─" in table.shown_text.splitlines()[-2]
