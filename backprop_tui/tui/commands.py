@@ -154,13 +154,19 @@ class CommandRunner(BackgroundCalls):
         before: list[Run] = []
 
         def requests() -> Sequence[AnyControlRequest]:
-            before.extend([] if edit is None else self._stored_runs(run_ids))
+            before.extend(self._stored_runs(run_ids))
             return edit_requests(self._session, run_ids, edit, timebox)
 
+        return await self._edit(requests, lambda: edit_back(self._session, before, edit, timebox), summary)
+
+    async def _edit(
+        self, requests: Callable[[], Sequence[AnyControlRequest]], undo: Callable[[], str], done: str
+    ) -> CommandResult:
+        """Makes requests that `undo` takes back."""
         with self._undo.changing():
-            result = await self._control(requests, summary, shows_end=False)
-            if result.done and edit is not None:
-                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
+            result = await self._control(requests, done, shows_end=False)
+            if result.done:
+                self._undo.push(UndoStep(undo=undo))
             return result
 
     def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
@@ -171,12 +177,18 @@ class CommandRunner(BackgroundCalls):
     async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
         """Pins a run as the only baseline of its group, or unpins it."""
         from backprop_tui.client.control import baseline_requests
+        from backprop_tui.domain.requests import EditRequest
 
-        return await self._control(
-            lambda: baseline_requests(self._session, run_id if pinned else None, group)[::-1],
-            f"the baseline of {group}" if pinned else "unpinned",
-            shows_end=False,
-        )
+        before: list[Run] = []
+
+        def requests() -> Sequence[AnyControlRequest]:
+            made = baseline_requests(self._session, run_id if pinned else None, group)[::-1]
+            before.extend(self._stored_runs([request.run_id for request in made]))
+            return made
+
+        done = f"the baseline of {group}" if pinned else "unpinned"
+        changed = EditRequest(baseline=pinned)
+        return await self._edit(requests, lambda: edit_back(self._session, before, changed, None), done)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
