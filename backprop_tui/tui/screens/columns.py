@@ -21,7 +21,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, clip, left
 from backprop_tui.tui.panes.run_list import RunListOptions
 from backprop_tui.tui.panes.run_order import NEWEST, RunSort
 from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEFAULT_ORDER = ""
@@ -58,7 +58,7 @@ def column_choices(columns: Sequence[str]) -> list[ColumnChoice]:
     return choices
 
 
-class ChooseColumns(DismissOnce, ModalScreen[None]):
+class ChooseColumns(LeftByClick, ModalScreen[None]):
     """Applies each change at once; `shown` has the columns of ended runs that are on the screen."""
 
     CSS_PATH = "../dialogs.tcss"

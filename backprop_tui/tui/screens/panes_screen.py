@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -21,9 +21,9 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
+from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
-from backprop_tui.tui.actions import footer_actions
+from backprop_tui.tui.actions import Action, footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
@@ -203,12 +203,13 @@ class PanesScreen(RuledScreen):
         if self.app.screen is not self:
             footer.show([])
             return
+        footer.show_actions(self.selected.footer_actions() or self.row_actions(), width, note=self._marked_note)
+
+    def row_actions(self) -> Sequence[Action]:
+        """What applies to the row under the cursor, most likely first."""
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
-        actions = self.selected.footer_actions() or footer_actions(
-            status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
-        )
-        footer.show_actions(actions, width, note=self._marked_note)
+        return footer_actions(status, group=self.state.is_group_row, empty=self.snapshot.is_beginning)
 
     def _marks_note(self) -> str:
         """How many runs are marked, and how many of them an action ignores because they are not shown."""
@@ -423,8 +424,12 @@ class PanesScreen(RuledScreen):
     @on(HeaderBar.CountClicked)
     def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
         """Shows only the runs in that state, and all again after another click."""
-        word = status_word(message.state)
-        self.filter_state(None if state_of(self.state.filter.text) == word else word)
+        self.set_filter(toggled(self.state.filter.text, status_word(message.state)))
+
+    @on(MachineBar.GpuClicked)
+    def _gpu_clicked(self, message: MachineBar.GpuClicked) -> None:
+        """Shows only the runs of that GPU, and all again after another click."""
+        self.set_filter(toggled(self.state.filter.text, f"gpu:{message.index}"))
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")
