@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from textual import work
-from textual.command import CommandList, CommandPalette
+from textual import events, on, work
+from textual.command import CommandInput, CommandList, CommandPalette
 from textual.css.query import NoMatches
 
 from backprop_tui.tui.textual_patches import Patch, apply_patches
@@ -21,6 +21,14 @@ class Palette(DismissOnce, CommandPalette):
     """The command palette; it may be closed while it still gathers commands."""
 
     CSS_PATH = "../dialogs.tcss"
+    _width = 0
+
+    @on(events.Resize)
+    def _fit_entries(self, event: events.Resize) -> None:
+        """Gathers the entries again when they were drawn for another width."""
+        before, self._width = self._width, min(WIDTH, event.size.width)
+        if before not in (0, self._width):
+            self._gather_commands(self.query_one(CommandInput).value.strip())
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).scrollable_content_region:  # paging a list without rows divides by zero

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from textual import events
@@ -20,6 +19,7 @@ from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.questions import Ask, QuestionText
 from tests.tui.scene import scene
 from tests.tui.screens.test_main import RUNS, Stage, staged
+from tests.tui.screens.test_new_run import until
 from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 
 HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1, "message": "GPU 1 at 84 C"}
@@ -29,14 +29,6 @@ async def wheel(stage: Stage, *, down: bool) -> None:
     kind = events.MouseScrollDown if down else events.MouseScrollUp
     stage.runs.post_message(kind(stage.runs, 1, 1, 0, 1, 0, shift=False, meta=False, ctrl=False))
     await stage.pilot.pause()
-
-
-async def until(stage: Stage, condition: Callable[[], bool]) -> None:
-    for _ in range(100):
-        await stage.pilot.pause()
-        if condition():
-            return
-    raise AssertionError("the condition never came true")
 
 
 async def test_a_click_selects_and_a_double_click_opens() -> None:
