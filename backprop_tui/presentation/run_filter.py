@@ -379,6 +379,18 @@ def with_state(text: str, word: str | None) -> str:
     return " ".join([*words, *([] if word is None else [word])])
 
 
+def toggled(text: str, word: str) -> str:
+    """The filter without this word if it has it; otherwise with it, in place of one for the same quantity."""
+    words = [match[0] for match in _WORD.finditer(text)]
+    others = [other for other in words if _quantity(other) != _quantity(word)]
+    return " ".join(others if word in words else [*others, word])
+
+
+def _quantity(word: str) -> str:
+    """`gpu` of `gpu:0`, `state` of a state; another word is itself."""
+    return "state" if word.lower() in STATES else word.partition(":")[0]
+
+
 def state_of(text: str) -> str | None:
     """The state that a filter names; None for every state."""
     return next((match[0].lower() for match in _WORD.finditer(text) if match[0].lower() in STATES), None)

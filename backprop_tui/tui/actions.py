@@ -198,7 +198,7 @@ _RUNS = _group(
     _action("remove", "d", "remove", "remove ended runs", **_REMOVE, synonyms="delete erase"),
     _action("mark", "space", "mark", "mark", "Mark the run"),
     _action("mark_all", "asterisk", "mark all", "mark all shown, or none", shown="*"),
-    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, move or hold"),
+    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, limit, pin, move or hold"),
     _action("compare", "c", "compare", "compare; group: curves", synonyms="diff"),
     _action("copy", "y", "copy", "copy id, path, command", synonyms="clipboard yank"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER", synonyms="less"),

@@ -157,14 +157,25 @@ class CommandRunner(BackgroundCalls):
         before: list[Run] = []
 
         def requests() -> Sequence[AnyControlRequest]:
-            before.extend([] if edit is None else self._stored_runs(run_ids))
+            before.extend(self._stored_runs(run_ids))
             return edit_requests(self._session, run_ids, edit, timebox)
 
+        label = self._label(run_ids)
+        undo = partial(edit_back, self._session, before, edit, timebox, label)
+        return await self._edit(run_ids, requests, undo, summary)
+
+    async def _edit(
+        self,
+        run_ids: Sequence[str],
+        requests: Callable[[], Sequence[AnyControlRequest]],
+        undo: Callable[[], str],
+        done: str,
+    ) -> CommandResult:
+        """Makes requests that `undo` takes back."""
         with self._undo.changing():
-            label = self._label(run_ids)
-            result = await self._control(run_ids, requests, summary, shows_end=False)
-            if result.done and edit is not None:
-                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit, label)))
+            result = await self._control(run_ids, requests, done, shows_end=False)
+            if result.done:
+                self._undo.push(UndoStep(undo=undo))
             return result
 
     def _label(self, run_ids: Sequence[str]) -> str:
@@ -182,13 +193,20 @@ class CommandRunner(BackgroundCalls):
     async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
         """Pins a run as the only baseline of its group, or unpins it."""
         from backprop_tui.client.control import baseline_requests
+        from backprop_tui.domain.requests import EditRequest
 
-        return await self._control(
-            [run_id],
-            lambda: baseline_requests(self._session, run_id if pinned else None, group)[::-1],
-            f"the baseline of {group}" if pinned else "unpinned",
-            shows_end=False,
-        )
+        before: list[Run] = []
+
+        def requests() -> Sequence[AnyControlRequest]:
+            made = baseline_requests(self._session, run_id if pinned else None, group)[::-1]
+            before.extend(self._stored_runs([request.run_id for request in made]))
+            return made
+
+        done = f"the baseline of {group}" if pinned else "unpinned"
+        changed = EditRequest(baseline=pinned)
+        label = self._label([run_id])
+        undo = partial(edit_back, self._session, before, changed, None, label)
+        return await self._edit([run_id], requests, undo, done)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""

@@ -1,4 +1,4 @@
-"""What `U` takes back, on a real store: removals, edits, moves and holds, newest first."""
+"""What `U` takes back, on a real store: removals, edits, limits, pins, moves and holds, newest first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from backprop_tui.client import queueing
 from backprop_tui.client.queueing import is_queue_held, waiting_runs
 from backprop_tui.client.remove import leftovers, removable_runs, remove, restore, set_aside
 from backprop_tui.domain.errors import StorageFailed, UsageError
+from backprop_tui.domain.requests import TimeboxRequest
+from backprop_tui.domain.run import with_timebox
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.main import _CommandLine
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store import index
@@ -23,7 +27,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.store_reader import StoreReader
-from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep
+from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep, edit_back
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until
@@ -197,10 +201,43 @@ def test_an_edit_gives_back_what_it_changed_and_nothing_else(runner: CommandRunn
     assert (run.name, run.tags, run.note) == ("old", ("a",), None)
 
 
-def test_a_timebox_is_not_taken_back(runner: CommandRunner, runs: Runs) -> None:
-    runs.queued("abc")
-    play(runner.edit(["abc"], max_run_seconds=60.0))
-    assert undo(runner) == "Nothing to undo"
+def test_a_timebox_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc", spec={"max_run_seconds": 60.0})
+    play(runner.edit(["abc"], max_run_seconds=600.0))
+    play(runner.edit(["abc"], max_run_seconds=float("inf")))
+    assert undo(runner) == "Undone. abc: a limit of 10m"
+    assert undo(runner) == "Undone. abc: a limit of 1m"
+    assert directory.read().spec.max_run_seconds == 60.0
+
+
+def test_a_timebox_that_is_over_is_not_taken_back(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc", spec={"max_run_seconds": 60.0})
+    before = guardian.run
+    request = TimeboxRequest(max_run_seconds=600.0)
+    guardian.edits(with_timebox(before, request))
+    guardian.says(clock=replace(guardian.live.clock, running_seconds=61.0))
+    with pytest.raises(UsageError, match="abc has run for longer than 1m by now; t changes its limit"):
+        edit_back(session, [before], None, request, "abc")
+    assert guardian.asked() == []
+
+
+def test_a_threshold_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc")
+    limits = directory.read().spec.limits
+    play(runner.edit(["abc"], thresholds=Thresholds(max_load_per_core=7.0, max_parallel=3)))
+    assert directory.read().spec.limits.max_parallel == 3
+    undo(runner)
+    assert directory.read().spec.limits == limits
+
+
+def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    first, second = runs.ended("a", group="g"), runs.ended("b", group="g")
+    play(runner.pin_baseline("a", "g", pinned=True))
+    play(runner.pin_baseline("b", "g", pinned=True))
+    assert undo(runner) == "Undone. 2 runs: as before the edit"
+    assert (first.read().baseline, second.read().baseline) == (True, False)
+    assert undo(runner) == "Undone. a: not the baseline"
+    assert not first.read().baseline
 
 
 def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session, runs: Runs) -> None:

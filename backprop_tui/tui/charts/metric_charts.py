@@ -166,10 +166,12 @@ def last_value_text(series: MetricSeries) -> str:
 def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
     """The lines about a run; a line that does not apply is empty."""
     if plotter.large:
-        yield from _values_at_cursor(plotter)
+        values = list(_values_at_cursor(plotter))
+        yield from values[:1]
+        yield _gap_line(plotter)  # before the values that the legend has too: there may be room for two lines only
+        yield from values[1:]
         yield _pace_line(plotter.known, moment)
         yield _resume_line(plotter)
-        yield _gap_line(plotter)
     yield _checkpoint_line(plotter.known, moment, glyphs)
 
 
@@ -230,9 +232,9 @@ def _gap_line(plotter: Plotter) -> Line:
     series = next((track.series for track in plotter.large if track.series.holes), None)
     if series is None:
         return ()
-    times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"
-    where = f"first at {numbers.count(series.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {times}, {where}")
+    count, step = series.not_finite, numbers.count(series.holes[0].step)
+    when = f"at {step}" if count == 1 else f"{numbers.count(count)} times, first at {step}"
+    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {when}")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:

@@ -29,7 +29,7 @@ from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, left, wrapped
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
 _MAX_FAILURES = 12
@@ -313,7 +313,7 @@ _WIDTH = 92
 _FRAME_ROWS = 4  # border, blank row, and the row of keys
 
 
-class Digest(DismissOnce, ModalScreen[str]):
+class Digest(LeftByClick, ModalScreen[str]):
     """As high as its text, or as the screen; then it scrolls."""
 
     CSS_PATH = "../dialogs.tcss"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual import events, on
+from textual.geometry import Offset
 from textual.message import Message
 
 from backprop_tui.domain.formatting import counted
@@ -29,6 +30,7 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
+_RIGHT_BUTTON = 3
 NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
 _WAYS = {2: " Two ways to start:", 3: " Three ways to start:"}
@@ -117,6 +119,13 @@ class RunsTable(LineWidget, can_focus=True):
 
     class Marked(Message):
         """The row under the cursor was clicked with ctrl."""
+
+    class MenuRequested(Message):
+        """The row under the cursor was clicked with the right button, at a cell of the screen."""
+
+        def __init__(self, at: Offset) -> None:
+            super().__init__()
+            self.at = at
 
     class HeadingClicked(Message):
         """The heading of a column was clicked."""
@@ -317,7 +326,9 @@ class RunsTable(LineWidget, can_focus=True):
         if index is None:
             return
         self.move_to(index)
-        if event.ctrl:
+        if event.button == _RIGHT_BUTTON:
+            self.post_message(self.MenuRequested(event.screen_offset))
+        elif event.ctrl:
             self.post_message(self.Marked())
         elif event.chain == 2:
             self.post_message(self.Opened())

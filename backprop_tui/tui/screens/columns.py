@@ -21,7 +21,7 @@ from backprop_tui.tui.panes.run_list import RunListOptions
 from backprop_tui.tui.panes.run_order import NEWEST, RunSort
 from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEFAULT_ORDER = ""
@@ -63,7 +63,7 @@ def _listed(lead: str, columns: Mapping[str, str], without: Mapping[str, str], b
     return f"{lead} {', '.join(names)}" if names else ""
 
 
-class ChooseColumns(DismissOnce, ModalScreen[None]):
+class ChooseColumns(LeftByClick, ModalScreen[None]):
     """Applies each change at once to the table; a tick is a chosen column, and those without room say so."""
 
     CSS_PATH = "../dialogs.tcss"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.geometry import Offset
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import is_held_back
-from backprop_tui.tui.action import Scope
+from backprop_tui.tui.action import Action, Scope
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
+from backprop_tui.tui.actions import GROUP as GROUP_SECTION
+from backprop_tui.tui.actions import RUNS as RUNS_SECTION
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
@@ -113,6 +116,21 @@ class MainScreen(DialogsScreen):
             self.state.opened = True
             self.paint()
             self.set_focus(self.selected.tab_widget)
+
+    @on(RunsTable.MenuRequested)
+    def _menu_requested(self, message: RunsTable.MenuRequested) -> None:
+        targets = self._targets()
+        if targets is not None:
+            actions = [action for action in self.row_actions() if action.section in (RUNS_SECTION, GROUP_SECTION)]
+            names = targets.named(targets.runs)
+            self.work(self._choose_action(names, [BY_ID["open"], *actions], message.at))
+
+    async def _choose_action(self, names: str, actions: Sequence[Action], at: Offset) -> None:
+        from backprop_tui.tui.screens.questions import CANCEL, action_menu
+
+        answer = await self.ask(action_menu(names, actions, at))
+        if answer != CANCEL:
+            await self.run_action(answer)
 
     def action_back(self) -> None:
         """Leaves the innermost of: filter input, zoom, selected run, filter, marks, problem line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -19,10 +19,11 @@ from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
+from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
+from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -212,12 +213,14 @@ class PanesScreen(RuledScreen):
         if self._is_filter_open and self.focused is self.filter_input:
             footer.show_actions(FILTER_FOOTER, width, all_keys=False)
             return
+        actions = self.selected.footer_actions() or self.row_actions()
+        footer.show_actions(self.offered(actions), width, note=self._marked_note)
+
+    def row_actions(self) -> Sequence[Action]:
+        """What applies to the row under the cursor, most likely first."""
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
-        actions = self.selected.footer_actions() or footer_actions(
-            status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
-        )
-        footer.show_actions(self.offered(actions), width, note=self._marked_note)
+        return footer_actions(status, group=self.state.is_group_row, empty=self.snapshot.is_beginning)
 
     def offered(self, actions: Iterable[AnyActionT]) -> list[AnyActionT]:
         """Those that are not refused because the dashboard is read-only."""
@@ -435,9 +438,13 @@ class PanesScreen(RuledScreen):
 
     @on(HeaderBar.CountClicked)
     def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
-        """Shows only the runs that are counted, and all again after another click."""
-        counted = status_word(message.state) + (" ended:1d" if message.state in ENDED else "")
-        self.set_filter("" if self.state.filter.text == counted else counted)
+        """Shows only the runs in that state, and all again after another click."""
+        self.set_filter(toggled(self.state.filter.text, status_word(message.state)))
+
+    @on(MachineBar.GpuClicked)
+    def _gpu_clicked(self, message: MachineBar.GpuClicked) -> None:
+        """Shows only the runs of that GPU, and all again after another click."""
+        self.set_filter(toggled(self.state.filter.text, f"gpu:{message.index}"))
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")

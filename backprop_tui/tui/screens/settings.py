@@ -208,7 +208,10 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width, row = self.app.size.width, self._row
         beside = width >= _BESIDE_FROM
-        self.query_one("#settings-and-meaning").set_class(beside, "-beside")
+        panes = self.query_one("#settings-and-meaning")
+        if panes.has_class("-beside") != beside:
+            panes.set_class(beside, "-beside")
+            self.call_after_refresh(self._draw)  # the list gets another height
         pane, meaning = self.query_one("#settings", LineWidget), self.query_one("#settings-meaning", LineWidget)
         pane.styles.width = _LIST if beside else "1fr"
         lines, cursor = draw_settings(self._listed, self._index, _LIST if beside else width, self._glyphs)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.command import Command, CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual import events, on
+from textual.command import Command, CommandInput, CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.widgets import Input
 from textual.widgets.option_list import Option
 
@@ -37,6 +38,14 @@ class Palette(DismissOnce, CommandPalette):
     """The command palette."""
 
     CSS_PATH = "../dialogs.tcss"
+    _width = 0
+
+    @on(events.Resize)
+    def _fit_entries(self, event: events.Resize) -> None:
+        """Gathers the entries again when they were drawn for another width."""
+        before, self._width = self._width, min(WIDTH, event.size.width)
+        if before not in (0, self._width):
+            self._gather_commands(self.query_one(CommandInput).value.strip())
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).scrollable_content_region:  # paging a list without rows divides by zero

@@ -197,6 +197,15 @@ def test_values_that_are_not_finite_interrupt_the_curve_and_are_marked_and_repor
     assert "! loss not finite 3 times, first at 300" in _facts(view)
 
 
+def test_the_mark_of_values_that_are_not_finite_is_explained_where_two_lines_replace_the_table() -> None:
+    losses = falling(60)
+    losses[30] = math.nan
+    metrics = {"loss": series("loss", losses, every=10), "val_loss": series("val_loss", falling(5), every=90)}
+    rows = [text_of(line) for line in draw_metrics(_view(chart_data("nano", metrics)), 80, 16, UNICODE)]
+    assert any("!" in row for row in rows[:-2])
+    assert "! loss not finite at 300" in rows[-1] + rows[-2]
+
+
 def test_steps_that_a_later_attempt_repeated_are_faint() -> None:
     _, data = _twice(300)
     _, faint, counts = _view(data).large.curves

@@ -102,7 +102,11 @@ def test_a_reason_begins_sooner_behind_a_short_name_when_it_would_be_cut() -> No
     def row(summary: str) -> str:
         cause = Cause(kind="cuda_oom", evidence=None, advice=None, summary=summary)
         view = run_list_view(snapshot(ended("vit", Status.FAILED, cause=cause)), RunListOptions())
-        return text_of(draw_history_row(view.rows[0], history_columns(80, filter(None, map(view.column, view.history))), UNICODE, cursor=False))
+        return text_of(
+            draw_history_row(
+                view.rows[0], history_columns(80, filter(None, map(view.column, view.history))), UNICODE, cursor=False
+            )
+        )
 
     reason = "CUDA out of memory: requested 2.50 GiB, 1.12 GiB"
     assert reason in row(reason)

@@ -162,3 +162,10 @@ def test_the_start_of_a_word_of_the_title_counts_most() -> None:
     entry = PaletteEntry(title="Stop the run", keywords="cancel", call=print)
     scores = [entry.score(text) for text in ("sto", "run stop", "canc", "ancel", "stop zebra")]
     assert scores == [1.0, 1.0, 0.8, 0.5, 0.0]
+
+
+async def test_an_entry_is_one_row_in_a_screen_that_shrinks() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await search(stage, "delete", "Remove ended runs")
+        await stage.pilot.resize_terminal(60, 20)
+        await until(stage, lambda: len(rows(stage)[:1]) == 1 and len(rows(stage)[0]) < 60)
