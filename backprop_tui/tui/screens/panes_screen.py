@@ -47,7 +47,7 @@ from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
 from backprop_tui.tui.screens.pane_rule import RuledScreen
 from backprop_tui.tui.screens.ui_state import UiState
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
@@ -142,6 +142,12 @@ class PanesScreen(RuledScreen):
             if self._queued:
                 self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
             self._awaited, self._queued = None, 0
+
+    def take_events(self, opened: OpenRun | None) -> None:
+        """Shows the events of the selected run."""
+        if self.is_mounted and self.app.is_running:
+            self.snapshot = replace(self.snapshot, opened=opened)
+            self.paint_selected()
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
         """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued."""
