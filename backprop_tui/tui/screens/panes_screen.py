@@ -220,7 +220,7 @@ class PanesScreen(RuledScreen):
         """How many runs are marked, and how many of them an action ignores because they are not shown."""
         if not self.state.marked:
             return ""
-        shown = sum(run.id in self.state.marked for run in self._visible_runs())
+        shown = len(self.state.marked & self.runs_table.view.run_ids)
         hidden = len(self.state.marked) - shown
         return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
@@ -337,7 +337,8 @@ class PanesScreen(RuledScreen):
             self.paint()
 
     def _visible_runs(self) -> list[KnownRun]:
-        return self.state.visible_runs(self.snapshot, self.runs_table.view.ids)
+        shown = self.runs_table.view.run_ids
+        return [run for run in self.snapshot.all_runs if run.id in shown]
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
