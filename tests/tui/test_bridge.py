@@ -122,10 +122,11 @@ def test_selecting_a_run_reads_its_events_and_nothing_else(store: Home) -> None:
         posted: asyncio.Queue[Message] = asyncio.Queue()
         bridge = Bridge(store, "none", 60.0)
         following = asyncio.create_task(bridge.follow(posted.put_nowait))
-        messages = []
-        for act in (lambda: None, lambda: bridge.select("a"), bridge.look):
-            act()
-            messages.append(await asyncio.wait_for(posted.get(), 10))
+        messages = [await asyncio.wait_for(posted.get(), 10)]
+        bridge.select("a")
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        bridge.look()
+        messages.append(await asyncio.wait_for(posted.get(), 10))
         following.cancel()
         bridge.close()
         return messages
