@@ -20,7 +20,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
-from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
@@ -153,6 +153,10 @@ class Dashboard(App[int]):
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
         self.main.take(message.snapshot)
+
+    @on(EventsRead)
+    def _events_read(self, message: EventsRead) -> None:
+        self.main.take_events(message.opened)
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:

@@ -403,7 +403,7 @@ class StoreReader:
             limits=self._read_limits(),
             histories=self._machine.histories,
             cooling=self._cooling.cooling,
-            opened=None if selected is None else self._read_events(selected),
+            opened=self.read_events(selected),
             problem=self._problem(),
         )
 
@@ -422,7 +422,9 @@ class StoreReader:
                 pass
         return self._limits
 
-    def _read_events(self, run_id: str) -> OpenRun:
+    def read_events(self, run_id: str | None) -> OpenRun | None:
+        if run_id is None:
+            return None
         path = RunDirectory(self._home.run_folder(run_id)).events_path
         if self._events.path != path:
             self._events = WatchedFile(path)

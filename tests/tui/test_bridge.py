@@ -18,7 +18,7 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, EventsRead, StoreFailed, StoreRead
 from backprop_tui.tui.notifications import EndCommand
 from tests.support.runs import Runs
 from tests.tui.snapshots import ended, running, snapshot
@@ -129,6 +129,32 @@ def test_nothing_is_posted_if_nothing_changed(store: Home, calls: list[str], mon
         return len(posted)
 
     assert asyncio.run(play()) <= 1  # the minute may have turned
+
+
+@pytest.mark.usefixtures("calls")
+def test_selecting_a_run_reads_its_events_and_nothing_else(store: Home) -> None:
+    Runs(store).queued("a")
+
+    async def play() -> list[Message]:
+        posted: asyncio.Queue[Message] = asyncio.Queue()
+        bridge = Bridge(store, "none", 60.0)
+        following = asyncio.create_task(bridge.follow(posted.put_nowait))
+        messages = [await asyncio.wait_for(posted.get(), 10)]
+        bridge.select("a")
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        bridge.look()
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        following.cancel()
+        bridge.close()
+        return messages
+
+    first, events, second = asyncio.run(play())
+    assert isinstance(first, StoreRead)
+    assert isinstance(events, EventsRead)
+    assert events.opened is not None
+    assert [event["event"] for event in events.opened.events] == ["queued"]
+    assert isinstance(second, StoreRead)
+    assert second.snapshot.opened == events.opened
 
 
 def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continues(

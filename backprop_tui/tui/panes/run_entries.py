@@ -50,7 +50,13 @@ class LazyRows(Sequence[RowT], Generic[RowT]):
 
     @cached_property
     def ids(self) -> list[str]:
-        return [id_of(item) for item in self._items]
+        return [item.row_id if isinstance(item, Entry) else item.record["id"] for item in self._items]
+
+    @cached_property
+    def run_ids(self) -> frozenset[str]:
+        """The ids of the rows and of the members of groups, so those of every run that is shown."""
+        groups = (item.members for item in self._items if isinstance(item, Entry))
+        return frozenset(self.ids).union(run.id for members in groups for run in members)
 
     def id_at(self, index: int) -> str:
         return id_of(self._items[index])

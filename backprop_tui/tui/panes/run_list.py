@@ -120,14 +120,16 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, member: bool = False) -
         moment=moment,
         problem=ended and is_problem(run),
     )
-    if ended:
-        return _with_end(row, run, moment)
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
     return _with_progress(row, run, run.live, moment)
 
 
-def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
+def with_end(row: RunRow) -> RunRow:
+    """The row of an ended run with what it says where it has the columns of unfinished runs."""
+    run, moment = row.run, row.moment
+    if run is None or moment is None or run.status not in ENDED:
+        return row
     ended_at, step, loss = time_or_none(run.record.get("ended_at")), run.record.get("step"), last_loss(run)
     row = replace(
         row, end=end_facts(run, moment), age="" if ended_at is None else durations.ago(moment.wall - ended_at)
@@ -281,6 +283,11 @@ class RunListView:
     def ids(self) -> Sequence[str]:
         """The ids of the rows, without making them."""
         return self.rows.ids if isinstance(self.rows, LazyRows) else [row.run_id for row in self.rows]
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """The runs that are shown: by a row of their own, or by the row of their group."""
+        return self.rows.run_ids if isinstance(self.rows, LazyRows) else frozenset(self.ids)
 
     def id_at(self, index: int) -> str:
         return self.rows.id_at(index) if isinstance(self.rows, LazyRows) else self.rows[index].run_id

@@ -30,7 +30,7 @@ from backprop_tui.tui.lines import (
     width_of,
 )
 from backprop_tui.tui.panes.run_entries import OLDER
-from backprop_tui.tui.panes.run_list import RunListView, RunRow
+from backprop_tui.tui.panes.run_list import RunListView, RunRow, with_end
 from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge
@@ -320,6 +320,7 @@ def _progress_and_line(builder: LineBuilder, row: RunRow, columns: RunColumns, g
 
 def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
     """A sentence in place of the figures; an ended run keeps its step, its loss and its age."""
+    row = with_end(row)
     has_time = bool(row.left or row.timebox is not None)
     run_end = row.end if columns.width >= 100 else row.age
     end = columns.width - MARGIN

@@ -150,7 +150,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0  # the first line that is shown
-        self._drawn: dict[tuple[int, bool, int], Line] = {}  # rows of this view, by index, cursor and width
+        self._drawn: dict[str, tuple[tuple[object, ...], Line]] = {}  # the rows on the screen, and what they show
         self._filtering = False  # from slash until the filter's input has the focus
 
     @on(events.Key)
@@ -173,7 +173,6 @@ class RunsTable(LineWidget, can_focus=True):
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
-        self._drawn.clear()
         count = len(view.rows)
         if count and (self._index >= count or view.id_at(self._index) != self.selected):
             ids = view.ids
@@ -242,12 +241,18 @@ class RunsTable(LineWidget, can_focus=True):
         self._top = max(0, min(self._top, view.lines - self._visible_rows))
         self._columns = run_columns(width, view.hidden)
         self._history = history_columns(width, filter(None, map(view.column, view.history)))
-        lines, cursor = [self._heading()], None
+        drawn, lines, cursor = {}, [self._heading()], None
         index: int | None = -1
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
             index = self._index_at(line)
             cursor = len(lines) if index == self._index else cursor
-            lines.append(self._row(index))
+            if index is None:
+                lines.append(draw_history_heading(view, self._history, self.glyphs, focused=False, is_first=False))
+                continue
+            row_id = view.id_at(index)
+            drawn[row_id] = self._row(index, self._drawn.get(row_id))
+            lines.append(drawn[row_id][1])
+        self._drawn = drawn
         if index is None:  # columns with nothing in them
             lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
@@ -266,14 +271,12 @@ class RunsTable(LineWidget, can_focus=True):
             return draw_history_heading(self.view, self._history, self.glyphs, focused=focused, is_first=True)
         return draw_runs_heading(self.view, self._columns, self.glyphs, focused=focused)
 
-    def _row(self, index: int | None) -> Line:
-        """A row, or the heading between unfinished and ended runs."""
-        if index is None:
-            return draw_history_heading(self.view, self._history, self.glyphs, focused=False, is_first=False)
-        key = index, index == self._index, self.size.width
-        if key not in self._drawn:
-            self._drawn[key] = self._draw_row(self.view.rows[index], index)
-        return self._drawn[key]
+    def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
+        """What a row shows, and its line: the one from before if it shows the same."""
+        row = self.view.rows[index]
+        columns = self._history if index >= self.view.history_from else self._columns
+        shown = row, columns, index == self._index, self.view.sort
+        return before if before is not None and before[0] == shown else (shown, self._draw_row(row, index))
 
     def _draw_row(self, row: RunRow, index: int) -> Line:
         cursor = index == self._index

@@ -49,7 +49,7 @@ from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.screens.pane_rule import RuledScreen
 from backprop_tui.tui.screens.ui_state import UiState
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
@@ -148,6 +148,12 @@ class PanesScreen(RuledScreen):
                 self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
             self._awaited, self._queued = None, 0
 
+    def take_events(self, opened: OpenRun | None) -> None:
+        """Shows the events of the selected run."""
+        if self.is_mounted and self.app.is_running:
+            self.snapshot = replace(self.snapshot, opened=opened)
+            self.paint_selected()
+
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
         """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued."""
         self._awaited, self._queued = run_id, queued
@@ -230,7 +236,7 @@ class PanesScreen(RuledScreen):
         """How many runs are marked, and how many of them an action ignores because they are not shown."""
         if not self.state.marked:
             return ""
-        shown = sum(run.id in self.state.marked for run in self._visible_runs())
+        shown = len(self.state.marked & self.runs_table.view.run_ids)
         hidden = len(self.state.marked) - shown
         return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
@@ -347,7 +353,8 @@ class PanesScreen(RuledScreen):
             self.paint()
 
     def _visible_runs(self) -> list[KnownRun]:
-        return self.state.visible_runs(self.snapshot, self.runs_table.view.ids)
+        shown = self.runs_table.view.run_ids
+        return [run for run in self.snapshot.all_runs if run.id in shown]
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
