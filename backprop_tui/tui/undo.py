@@ -96,7 +96,7 @@ def edit_back(
 ) -> str:
     """Gives the fields that an edit changed, and the timebox if it did, the values that they had before.
 
-    `label` is what the runs were called before the edit.
+    `label` is what a run is called that keeps its name.
     """
     from backprop_tui.client.control import Refusal, edit_requests, edit_summary, wait_for_all
 
@@ -104,7 +104,8 @@ def edit_back(
     for run in before:
         former_edit = None if edit is None else _former_values(run, edit)
         former_timebox = None if timebox is None else _former_timebox(session, run)
-        summary = f"{label}: {edit_summary(former_edit, former_timebox)}"
+        name = label if edit is None or edit.name is None else edit.name
+        summary = f"{name}: {edit_summary(former_edit, former_timebox)}"
         requests += edit_requests(session, [run.id], former_edit, former_timebox)
     for outcome in wait_for_all(requests):
         if isinstance(outcome, Refusal):

@@ -445,8 +445,9 @@ class PanesScreen(RuledScreen):
 
     @on(HeaderBar.CountClicked)
     def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
-        """Shows only the runs in that state, and all again after another click."""
-        self.set_filter(toggled(self.state.filter.text, status_word(message.state)))
+        """Shows only the runs that are counted, and all again after another click."""
+        counted = status_word(message.state) + (" ended:1d" if message.state in ENDED else "")
+        self.set_filter("" if self.state.filter.text == counted else counted)
 
     @on(MachineBar.GpuClicked)
     def _gpu_clicked(self, message: MachineBar.GpuClicked) -> None:
