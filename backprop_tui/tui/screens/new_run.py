@@ -110,6 +110,7 @@ class NewRun(Form):
     # What is shown
 
     def compose_fields(self) -> ComposeResult:
+        self._values = self._state.fields
         yield self.row_of(self._rows[0])
         yield LineWidget(glyphs=self.glyphs, id="hint")
         yield ArgumentTable(glyphs=self.glyphs, id="arguments")
@@ -130,7 +131,7 @@ class NewRun(Form):
 
     def on_mount(self) -> None:
         self._lay_out_folded()
-        self.refresh_state(fill=True)
+        self.refresh_state()
         self.run_worker(self._follow_verdict(), group="verdict")
         self.run_worker(self._show_default_timebox(), group="default")
 
@@ -265,11 +266,12 @@ class NewRun(Form):
             self.field(COMMAND).value = command.text
             self.refresh_state()
 
-    def _replace(self, draft: Mapping[str, str], change: str) -> None:
+    def replace_draft(self, draft: Mapping[str, str], change: str) -> None:
         """Replaces everything."""
         self._remember(change)
         self._state = self._state_of(draft, EditedCommand.of(draft))
-        self.refresh_state(fill=True)
+        if self.is_mounted:
+            self.refresh_state(fill=True)
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
@@ -324,7 +326,7 @@ class NewRun(Form):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
-        self._replace({}, f"cleared {len(self._changes)}")
+        self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
 
     def action_more(self) -> None:
@@ -356,7 +358,7 @@ class NewRun(Form):
             self._recent = list(drafts.values())
         if self._recent:
             self._recent_index = (self._recent_index + 1) % len(self._recent)
-            self._replace(self._recent[self._recent_index], "history")
+            self.replace_draft(self._recent[self._recent_index], "history")
         else:
             self._error = "no recent commands"
             self.draw_status()
@@ -421,18 +423,18 @@ class NewRun(Form):
         elif self._source is not None and self._source.to_edit and not self._changes:
             self._error = "nothing is changed yet"
         else:
-            self._busy = True
+            self._busy, self.is_closing = True, not stay
             self.run_worker(self._submit(stay=stay), group="submit")
         self.draw_status()
 
     async def _submit(self, *, stay: bool) -> None:
-        self._error = ""
+        self._error, submitted = "", self.draft
         try:
             result = await self._carry_out(words_of(self._placed))
         except ValueError as error:
             result = CommandResult(done=False, message=str(error))
-        self._busy = False
-        if result.done and (not stay or not result.run_ids):
+        self._busy = self.is_closing = False
+        if result.done and (not result.run_ids or (not stay and self.draft == submitted)):
             self.dismiss(result.run_ids or (result.message,))
             return
         self._error = "" if result.done else result.message
