@@ -379,7 +379,7 @@ NEW_RUN_ACTIONS = _group(
     _action("editor", "ctrl+e", "editor", "the command in $EDITOR", priority=True),
     _action("clear", "ctrl+l", "clear", "clear the form"),
     _action("remove_argument", "", "remove", "remove argument, or undo", shown="ctrl+d"),
-    _action("switch_sweep", "", "sweep", "a,b,c: sweep or one value", shown="ctrl+s"),
+    _action("switch_sweep", "ctrl+s", "sweep", "a,b,c: sweep or one value"),
     scope=Scope.NEW_RUN,
 )
 _FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"))

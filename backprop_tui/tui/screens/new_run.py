@@ -29,6 +29,7 @@ from backprop_tui.tui.screens.draft import (
     MAIN_FIELDS,
     MINUTES,
     RESUME,
+    SWEEP,
     draft_of,
     is_empty,
     shell_line,
@@ -205,7 +206,8 @@ class NewRun(Form):
         if self._is_open:
             lines += self._wrapped(self._shell_line(), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
-        for text in filter(None, (self._note, warning)):
+        hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint
+        for text in filter(None, (self._note, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -312,9 +314,9 @@ class NewRun(Form):
         else:
             self._change(command.without(row.place), f"removed {row.place}, {len(self._changes)}")
 
-    @on(ArgumentTable.Submitted)
-    def _table_submitted(self) -> None:
-        self.submit()
+    def action_switch_sweep(self) -> None:
+        """Outside of the table ctrl+s is for all of its rows."""
+        self._change(self._state.command.all_switched(), f"switched all, {len(self._changes)}")
 
     def action_undo(self) -> None:
         if not self._changes:
@@ -408,6 +410,7 @@ class NewRun(Form):
         except BackpropError as error:
             return None, sanitize(str(error))
 
+    @on(ArgumentTable.Submitted)
     def submit(self) -> None:
         self._queue(stay=False)
 

@@ -287,3 +287,30 @@ async def test_a_pasted_command_replaces_the_draft_and_ctrl_z_brings_it_back() -
         assert dialog(stage).draft["command"] == "pasted.py"
         await stage.pilot.press("ctrl+z")
         assert dialog(stage).field("command").value == "draft.py"
+
+
+async def test_lists_in_a_typed_command_are_named_and_ctrl_s_makes_them_a_sweep() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1e-3,1e-2 --seed 0,1,2")
+        assert "1 run; ctrl+s makes it a sweep of 6" in live(stage)
+        table = dialog(stage).query_one(ArgumentTable)
+        assert "one value, ctrl+s: sweep of 2" in table.shown_text
+        assert "one value, ctrl+s: sweep of 3" in table.shown_text
+        await stage.pilot.press("ctrl+s")
+        assert "makes it a sweep" not in live(stage)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        words = (
+            "--sweep",
+            "lr=1e-3,1e-2",
+            "--sweep",
+            "seed=0,1,2",
+            "train.py",
+            "--",
+            "--lr",
+            "{lr}",
+            "--seed",
+            "{seed}",
+        )
+        assert submitted(commands) == [("run", *words)]
