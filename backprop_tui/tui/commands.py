@@ -297,16 +297,17 @@ class CommandRunner(BackgroundCalls):
 
         return await self._in_thread(work)
 
-    async def move(self, run_id: str, position: int) -> CommandResult:
-        """Moves a queued run to a position in its queue, 1 being the first."""
+    async def move(self, run_id: str, by: int) -> CommandResult:
+        """Moves a queued run by this many places, at most to the first or last."""
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move, waiting_runs
 
             before = [run.id for run in waiting_runs(self._session, self._stored_runs([run_id])[0].host)]
-            moved = move(self._session, run_id, position)
-            if run_id in before and before.index(run_id) + 1 != moved.queue_position:
-                self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
+            place = before.index(run_id) + 1 if run_id in before else 1
+            moved = move(self._session, run_id, max(1, place + by))
+            if run_id in before and place != moved.queue_position:
+                self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, place)))
             return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
 
         with self._undo.changing():

@@ -238,7 +238,7 @@ async def test_a_queued_run_moves_by_one_place() -> None:
     async with staged() as stage:
         await stage.pilot.press("j", "j", "J")
         await stage.pilot.pause()
-        assert stage.commands.calls == [("move", "wait-1", 2)]
+        assert stage.commands.calls == [("move", "wait-1", 1)]
 
 
 async def test_the_filter_narrows_and_escape_clears_it() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
@@ -211,6 +214,25 @@ async def test_a_waiting_run_is_not_killed_but_taken_out_of_the_queue() -> None:
         stage.runs.select("wait-1")
         await press(stage, "S")
         assert "Take wait-1 out of the queue?" in question(stage)
+
+
+async def test_every_press_counts_while_a_run_is_being_moved() -> None:
+    commands = FakeCommands()
+    free = asyncio.Event()
+    move = commands.move
+
+    async def slow(run_id: str, by: int) -> CommandResult:
+        await free.wait()
+        return await move(run_id, by)
+
+    commands.move = slow  # type: ignore[method-assign]
+    async with staged(commands=commands) as stage:
+        await press(stage, "j", "j", *"JJJJJ", "K", *"JJ")
+        free.set()
+        await stage.pilot.pause()
+        assert commands.calls == [("move", "wait-1", 1), ("move", "wait-1", 5)]
+        await press(stage, "K")
+        assert commands.calls[2:] == [("move", "wait-1", -1)]
 
 
 async def test_several_waiting_runs_are_not_moved_at_once() -> None:
