@@ -86,7 +86,8 @@ def _has_diverged(series: MetricSeries) -> bool:
 def train_and_gap(*tracks: PlottedSeries, cursor: float | None = None) -> tuple[str, str]:
     """The smoothed training value at the step of the validation, and how much the validation is above it.
 
-    The validation is that at the cursor, or the newest. Its step is named if that is not close to the end. Both are empty without two tracks, without a training value nearby, or if a newest value is not finite.
+    The validation is that at the cursor, or the newest; its step is named if that is not close to the end. Both are
+    empty without two tracks, without a training value nearby, or if a newest value is not finite.
     """
     if len(tracks) != 2 or (cursor is None and any(_has_diverged(track.series) for track in tracks)):
         return "", ""
