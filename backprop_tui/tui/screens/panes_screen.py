@@ -140,7 +140,9 @@ class PanesScreen(RuledScreen):
         if awaited is not None:
             self.runs_table.select(awaited.id)
             if self._queued:
-                self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
+                what = sanitize(awaited.label) if self._queued == 1 else counted(self._queued, "run")
+                hidden = f", hidden by /{sanitize(self.state.filter.text)}" if self._is_filtered_out(awaited) else ""
+                self.tell(f"Queued {what}{hidden}")
             self._awaited, self._queued = None, 0
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
@@ -365,7 +367,7 @@ class PanesScreen(RuledScreen):
         if run is None:
             return
         self.state.folded.discard(str(run.record.get("group")))
-        if self.state.filter and not self.state.filter.matches(run, self.snapshot.moment.wall):
+        if self._is_filtered_out(run):
             self.state.filter = RunFilter()
             self.set_filter("")
         self.paint()
@@ -373,6 +375,10 @@ class PanesScreen(RuledScreen):
             self.state.older = True
             self.paint()
         self.runs_table.select(run_id)
+
+    def _is_filtered_out(self, run: KnownRun) -> bool:
+        filter_ = self.state.filter
+        return bool(filter_) and not filter_.matches(run, self.snapshot.moment.wall)
 
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
