@@ -229,7 +229,11 @@ class NewRun(Form):
 
     def _verdict_lines(self) -> list[Line]:
         if self._refusal:
-            return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
+            return (
+                []
+                if self._refusal == self._error
+                else self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
+            )
         if self._is_empty:
             return []
         if self._verdict is None:

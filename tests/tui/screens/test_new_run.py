@@ -314,3 +314,15 @@ async def test_lists_in_a_typed_command_are_named_and_ctrl_s_makes_them_a_sweep(
             "{seed}",
         )
         assert submitted(commands) == [("run", *words)]
+
+
+async def test_a_refusal_is_said_once() -> None:
+    commands = FakeCommands(CommandResult(done=False, message=REFUSAL))
+    commands.refusal = REFUSAL
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"nix.py")
+        await until(stage, lambda: live(stage).count(REFUSAL[:20]) == 1)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        await stage.pilot.pause()
+        assert live(stage).count(REFUSAL[:20]) == 1
