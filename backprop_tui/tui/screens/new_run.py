@@ -228,13 +228,9 @@ class NewRun(Form):
         return ""
 
     def _verdict_lines(self) -> list[Line]:
-        if self._refusal:
-            return (
-                []
-                if self._refusal == self._error
-                else self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
-            )
-        if self._is_empty:
+        if self._refusal and self._refusal != self._error:
+            return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
+        if self._is_empty or self._refusal:
             return []
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
