@@ -207,8 +207,10 @@ class PanesScreen(RuledScreen):
             return
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
+        members = self.state.group_members(self.snapshot) if self.state.is_group_row else ()
+        group = {member.status for member in members}
         actions = self.selected.footer_actions() or footer_actions(
-            status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
+            status, group=group, empty=self.snapshot.is_beginning
         )
         footer.show_actions(actions, width, note=self._marked_note)
 
