@@ -448,7 +448,7 @@ def footer_actions(
         empty: Whether the store has no run at all.
     """
     actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=bool(group), empty=empty)]
-    statuses = group or {status}
+    statuses: AbstractSet[Status | None] = group or {status}
     if not empty:
         actions = [action for action in actions if any(other not in action.refusals for other in statuses)]
     if group == {Status.COMPLETED}:

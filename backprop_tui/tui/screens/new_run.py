@@ -111,7 +111,7 @@ class NewRun(Form):
     # What is shown
 
     def compose_fields(self) -> ComposeResult:
-        self._values = self._state.fields
+        self._values = dict(self._state.fields)
         yield self.row_of(self._rows[0])
         yield LineWidget(glyphs=self.glyphs, id="hint")
         yield ArgumentTable(glyphs=self.glyphs, id="arguments")

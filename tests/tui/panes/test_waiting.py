@@ -181,7 +181,7 @@ def test_a_run_that_is_queued_again_says_since_when_and_where_it_continues() -> 
     saved = Checkpoint(path="/out/step_1000.pt", step=1000, saved_at=NOW.wall - 60)
     attempts = stored("a", created_at=NOW.wall - 420)
     attempts = begin_attempt(attempts, now=NOW.wall - 400, boot_id=NOW.boot_id)
-    fields = {"attempts": attempts.attempts, "created_at": NOW.wall - 420, "checkpoints": (saved,)}
+    fields: dict[str, Any] = {"attempts": attempts.attempts, "created_at": NOW.wall - 420, "checkpoints": (saved,)}
     held = queued("a", holds=(COUNT,), state=Queued(since=NOW.wall - 25, resume_from=saved.path), **fields)
     later = running("b", created_at=NOW.wall - 300)
     view = waiting_view(held, snapshot(later, held))
