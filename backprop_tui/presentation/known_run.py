@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.run import Run, split_point
+from backprop_tui.domain.run import Queued, Run, split_point
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id
@@ -87,6 +88,12 @@ def running_seconds(live: Live, moment: Moment) -> float:
     if live.clock.boot_id != moment.boot_id:
         return live.clock.running_seconds
     return live.clock.at(moment.monotonic, paused=live.pause is not None).running_seconds
+
+
+def queued_at(run: KnownRun) -> float | None:
+    """When it was queued, for the last time if it has run already; None if that is not known."""
+    state = None if run.run is None else run.run.state
+    return state.since if isinstance(state, Queued) else from_iso(run.record.get("created_at"))
 
 
 def limit_seconds(run: KnownRun) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -400,7 +401,7 @@ NEW_RUN_ACTIONS = _group(
     _action("editor", "ctrl+e", "editor", "the command in $EDITOR", priority=True),
     _action("clear", "ctrl+l", "clear", "clear the form"),
     _action("remove_argument", "", "remove", "remove argument, or undo", shown="ctrl+d"),
-    _action("switch_sweep", "", "sweep", "a,b,c: sweep or one value", shown="ctrl+s"),
+    _action("switch_sweep", "ctrl+s", "sweep", "a,b,c: sweep or one value"),
     scope=Scope.NEW_RUN,
 )
 _FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"), scope=Scope.FORM)
@@ -454,17 +455,22 @@ def log_footer(*, searching: bool, escapable: bool) -> Sequence[Action]:
     return [*(_IN_LOG[action_id] for action_id in ids), BY_ID["editor"], BY_ID["pager"], BY_ID["zoom"], BY_ID["back"]]
 
 
-def footer_actions(status: Status | None, *, group: bool = False, empty: bool = False) -> Sequence[Action]:
+def footer_actions(
+    status: Status | None, *, group: AbstractSet[Status] = frozenset(), empty: bool = False
+) -> Sequence[Action]:
     """Returns what applies to the selected row, most likely first.
 
     Args:
         status: Status of the selected run; None: no run is selected.
-        group: Whether the row is that of a group.
+        group: Statuses of the members if the row is that of a group.
         empty: Whether the store has no run at all.
     """
-    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
-    if not group and not empty:
-        actions = [action for action in actions if status not in action.refusals]
+    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=bool(group), empty=empty)]
+    statuses: AbstractSet[Status | None] = group or {status}
+    if not empty:
+        actions = [action for action in actions if any(other not in action.refusals for other in statuses)]
+    if group == {Status.COMPLETED}:
+        actions = [action for action in actions if action.id != "resume"]  # it would start all of them again
     if group:
         return [replace(action, short="curves") if action.id == "compare" else action for action in actions]
     if status is Status.PAUSED:

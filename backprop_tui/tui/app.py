@@ -78,7 +78,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
-        self._key_queue = KeyQueue(self._dispatch, lambda: self.screen.is_mounted, self.post_message)
+        self._key_queue = KeyQueue(self._dispatch, self._takes_keys, self.post_message)
         self.wants_demo = False  # whether it exited to show the demo
         self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
@@ -205,6 +205,9 @@ class Dashboard(App[int]):
             await self._key_queue.put(event)
         else:
             await super().on_event(event)
+
+    def _takes_keys(self) -> bool:
+        return self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen

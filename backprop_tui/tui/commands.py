@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,14 +21,13 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.background_calls import BackgroundCalls, CommandResult
+from backprop_tui.tui.start_verdict import StartVerdict, verdict_from
 from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
     from backprop_tui.client.control import AnyControlRequest
-    from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
-    from backprop_tui.client.submit import SubmissionPlan
     from backprop_tui.config.load import Settings
     from backprop_tui.domain.run import Run
     from backprop_tui.domain.thresholds import Thresholds
@@ -69,30 +67,6 @@ class RunSource:
     advised: tuple[str, str, str] | None = None
     warning: str | None = None
     to_edit: bool = False
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class StartVerdict:
-    """How many of this many `runs` would start now.
-
-    `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
-    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
-    """
-
-    starts: int
-    runs: int
-    message: str
-    python: str | None = None
-    warning: str | None = None
-    syntax: OptionSyntax = field(default_factory=OptionSyntax)
-
-    @property
-    def text(self) -> str:
-        if self.runs == 1:
-            return self.message if self.starts else f"waits: {self.message}"
-        if self.starts == self.runs:
-            return f"{self.runs} runs, all start now"
-        return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
 class CommandRunner(BackgroundCalls):
@@ -329,17 +303,17 @@ class CommandRunner(BackgroundCalls):
 
         return await self._in_thread(work)
 
-    async def move(self, run_id: str, position: int) -> CommandResult:
-        """Moves a queued run to a position in its queue, 1 being the first."""
+    async def move(self, run_id: str, by: int) -> CommandResult:
+        """Moves a queued run by this many places, at most to the first or last."""
         label = self._label([run_id])
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move, waiting_runs
 
             before = [run.id for run in waiting_runs(self._session, self._stored_runs([run_id])[0].host)]
-            moved = move(self._session, run_id, position)
-            if run_id in before and before.index(run_id) + 1 != moved.queue_position:
-                place = before.index(run_id) + 1
+            place = before.index(run_id) + 1 if run_id in before else 1
+            moved = move(self._session, run_id, max(1, place + by))
+            if run_id in before and place != moved.queue_position:
                 self._undo.push(UndoStep(undo=lambda: f"{label}: {move(self._session, run_id, place)}"))
             return CommandResult(done=True, message=f"{label}: {moved}")
 
@@ -485,28 +459,3 @@ class CommandRunner(BackgroundCalls):
             return CommandResult(done=True, message=sanitize(f"{label}: {message}"))
 
         return await self._run(work, recorded)
-
-
-def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
-    held = [preview for preview in previews if not preview.starts]
-    interpreter = planned.program.interpreter
-    if held:
-        message = "; ".join(held[0].hold_messages)
-    else:
-        gpus = ", ".join(map(str, previews[0].gpu_indices))
-        message = f"starts now on GPU {gpus}" if gpus else "starts now"
-    from backprop_tui.client.training_source import source_of
-    from backprop_tui.domain.resume_arguments import option_syntax
-    from backprop_tui.presentation.run_details import with_tilde
-
-    python = None if interpreter is None else with_tilde(interpreter.path)
-    if interpreter is not None and not interpreter.origin.startswith("--python"):
-        python = f"{python}: {with_tilde(interpreter.origin)}"
-    return StartVerdict(
-        starts=len(previews) - len(held),
-        runs=len(previews),
-        message=sanitize(message),
-        python=None if python is None else sanitize(python),
-        warning=None if planned.advice is None else sanitize(planned.advice),
-        syntax=option_syntax(source_of(planned.program.source or "")),
-    )

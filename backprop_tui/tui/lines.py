@@ -89,7 +89,8 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
     """The clauses that fit, and "+2 more" for the others, else "".
 
-    The first one is always there, shortened if it does not fit. `wide` puts more space between clauses.
+    The first one is always there, shortened if it does not fit; others may lose what `shortened` takes, but no letters.
+    `wide` puts more space between clauses.
     """
     if not clauses:
         return "", ""
@@ -97,8 +98,9 @@ def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: 
     text, left_out = clauses[0], len(clauses) - 1
     for clause in clauses[1:]:
         more = f"  +{left_out - 1} more" if left_out > 1 else ""
-        if cell_len(text) + cell_len(between) + cell_len(clause) + len(more) <= width:
-            text, left_out = text + between + clause, left_out - 1
+        short = shortened(clause, width - cell_len(text) - cell_len(between) - len(more), glyphs)
+        if short and clause.startswith(short):
+            text, left_out = text + between + short, left_out - 1
     more = f"+{left_out} more" if left_out else ""
     if cell_len(text) + (len(more) + 2 if more else 0) <= width:
         return text, more

@@ -159,7 +159,7 @@ def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
 def test_a_run_is_moved_in_the_queue(runner: CommandRunner, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    assert play(runner.move("c", 1)).message == "c: number 1 of 3"
+    assert play(runner.move("c", -2)).message == "c: number 1 of 3"
 
 
 def test_the_queue_is_held_and_released(runner: CommandRunner, session: Session, runs: Runs) -> None:

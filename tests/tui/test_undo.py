@@ -243,9 +243,9 @@ def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> N
 def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    play(runner.move("c", 2))
-    play(runner.move("c", 1))
-    play(runner.move("c", 1))  # it was there, so there is nothing to take back
+    play(runner.move("c", -1))
+    play(runner.move("c", -1))
+    play(runner.move("c", -1))  # it was there, so there is nothing to take back
     assert undo(runner) == "Undone. c: number 2 of 3"
     assert undo(runner).startswith("Undone. c: number 3 of 3")
     assert [run.id for run in waiting_runs(session)] == ["a", "b", "c"]
@@ -303,7 +303,7 @@ def test_a_change_in_progress_is_undone_when_it_is_made(
     async def at_once() -> list[str]:
         with monkeypatch.context() as patch:
             patch.setattr(queueing, "move", slow)
-            moves = [asyncio.create_task(runner.move("c", 1))]
+            moves = [asyncio.create_task(runner.move("c", -2))]
             await asyncio.sleep(0)
             undone = asyncio.create_task(runner.undo())
             await asyncio.sleep(0.05)

@@ -270,6 +270,7 @@ class RunListView:
     filter: str = ""
     sort: RunSort | None = None
     hidden: AbstractSet[str] = field(default_factory=frozenset)
+    above: int = 0  # lines that are scrolled out above
     history: Sequence[str] = ()
     shared: AbstractSet[str] = field(default_factory=frozenset)
     history_from: int = 0

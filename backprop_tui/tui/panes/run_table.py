@@ -174,10 +174,12 @@ def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
 
 
 def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  /nano`, and the order if it is by a column that is not shown."""
+    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
+    if view.above:
+        title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
     if view.filter:
         title.append(Piece(f"  /{clip(view.filter, 40, glyphs)}", Token.WARN))
     if view.sort is not None and all(head.key != view.sort.key for head in heads):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual import events, on
@@ -266,10 +267,10 @@ class RunsTable(LineWidget, can_focus=True):
         return index is None or index >= self.view.history_from
 
     def _heading(self) -> Line:
-        focused = self.has_focus
-        if self.is_history and self.view.rows:
-            return draw_history_heading(self.view, self._history, self.glyphs, focused=focused, is_first=True)
-        return draw_runs_heading(self.view, self._columns, self.glyphs, focused=focused)
+        focused, view = self.has_focus, replace(self.view, above=self._top)
+        if self.is_history and view.rows:
+            return draw_history_heading(view, self._history, self.glyphs, focused=focused, is_first=True)
+        return draw_runs_heading(view, self._columns, self.glyphs, focused=focused)
 
     def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
         """What a row shows, and its line: the one from before if it shows the same."""

@@ -16,7 +16,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
-from backprop_tui.presentation.known_run import KnownRun, slice_text
+from backprop_tui.presentation.known_run import KnownRun, queued_at, slice_text
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.store.fields import JsonObject
@@ -116,7 +116,7 @@ def _facts(run: KnownRun, now: float) -> Iterator[str]:
             yield f"ended {durations.clock_of_day(ended, now)}" + (f", {exited}" if exited else "")
         return
     if run.status is Status.QUEUED:
-        queued = from_iso(run.record.get("created_at"))
+        queued = queued_at(run)
         yield "queued" if queued is None else f"queued {durations.clock_of_day(queued, now)}"
         return
     yield f"attempt {len(run.record['attempts'])}"

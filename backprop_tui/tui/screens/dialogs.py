@@ -125,7 +125,7 @@ class DialogsScreen(PanesScreen):
 
         line = sanitize(join_lines(message.text)).strip()
         if line and not self.refuses_changes():
-            self._open_new_run({COMMAND: line}, keep=True)
+            self._open_new_run(self._draft, keep=True, pasted={COMMAND: line})
 
     async def action_copy_as_new(self) -> None:
         """Opens the form for a new run like the selected one."""
@@ -162,12 +162,24 @@ class DialogsScreen(PanesScreen):
     def action_demo(self) -> None:
         self.post_message(self.DemoRequested())
 
-    def _open_new_run(self, draft: Mapping[str, str], source: RunSource | None = None, *, keep: bool = False) -> None:
-        """Opens the form for a run, perhaps one of `source`; `keep` keeps what was typed when it is closed."""
+    def _open_new_run(
+        self,
+        draft: Mapping[str, str],
+        source: RunSource | None = None,
+        *,
+        keep: bool = False,
+        pasted: Mapping[str, str] | None = None,
+    ) -> None:
+        """Opens the form for a run, perhaps one of `source`; `keep` keeps what was typed when it is closed.
+
+        What was pasted replaces the draft; ctrl+z brings it back.
+        """
         from backprop_tui.tui.screens.new_run import NewRun
 
         dialog = NewRun(draft, self.commands, source, glyphs=self.glyphs)
         to_edit = source is not None and source.to_edit
+        if pasted is not None:
+            dialog.replace_draft(pasted, "pasted")
 
         def closed(result: tuple[str, ...] | None) -> None:
             if keep:

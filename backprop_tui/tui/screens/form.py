@@ -93,6 +93,7 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
         self._rows = rows
         self._values = {name: sanitize(value) for name, value in values.items()}
         self.glyphs = glyphs
+        self.is_closing = False  # once its work is done; the keys that follow are for the next screen
 
     def compose(self) -> ComposeResult:
         with Vertical(id="form") as box:

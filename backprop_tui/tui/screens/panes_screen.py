@@ -19,7 +19,7 @@ from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
@@ -145,7 +145,9 @@ class PanesScreen(RuledScreen):
         if awaited is not None:
             self.runs_table.select(awaited.id)
             if self._queued:
-                self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
+                what = sanitize(awaited.label) if self._queued == 1 else counted(self._queued, "run")
+                hidden = f", hidden by /{sanitize(self.state.filter.text)}" if self._is_filtered_out(awaited) else ""
+                self.tell(f"Queued {what}{hidden}")
             self._awaited, self._queued = None, 0
 
     def take_events(self, opened: OpenRun | None) -> None:
@@ -226,7 +228,9 @@ class PanesScreen(RuledScreen):
         """What applies to the row under the cursor, most likely first."""
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
-        return footer_actions(status, group=self.state.is_group_row, empty=self.snapshot.is_beginning)
+        members = self.state.group_members(self.snapshot) if self.state.is_group_row else ()
+        group = {member.status for member in members}
+        return footer_actions(status, group=group, empty=self.snapshot.is_beginning)
 
     def offered(self, actions: Iterable[AnyActionT]) -> list[AnyActionT]:
         """Those that are not refused because the dashboard is read-only."""
@@ -388,7 +392,7 @@ class PanesScreen(RuledScreen):
         if run is None:
             return
         self.state.folded.discard(str(run.record.get("group")))
-        if self.state.filter and not self.state.filter.matches(run, self.snapshot.moment.wall):
+        if self._is_filtered_out(run):
             self.state.filter = RunFilter()
             self.set_filter("")
         self.paint()
@@ -396,6 +400,10 @@ class PanesScreen(RuledScreen):
             self.state.older = True
             self.paint()
         self.runs_table.select(run_id)
+
+    def _is_filtered_out(self, run: KnownRun) -> bool:
+        filter_ = self.state.filter
+        return bool(filter_) and not filter_.matches(run, self.snapshot.moment.wall)
 
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""

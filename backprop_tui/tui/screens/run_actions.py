@@ -43,6 +43,7 @@ class RunActions:
     def __init__(self, commands: CommandRunner, screen: PanesScreen) -> None:
         self._commands = commands
         self._screen = screen
+        self._places: Counter[str] = Counter()  # that runs are still to be moved by
 
     async def stop(self, targets: Targets) -> None:
         runs = self._applicable("stop", targets)
@@ -118,9 +119,20 @@ class RunActions:
         waiting = self._applicable("later", targets)
         if len(waiting) > 1:
             self._screen.tell(f"{targets.named(waiting)} are waiting. Move one at a time", bad=True)
-        elif waiting and waiting[0].queue_position is not None:
-            position = max(1, waiting[0].queue_position + by)
-            self._report(await self._commands.move(waiting[0].id, position), quiet=True)
+        elif waiting:
+            await self._move(waiting[0].id, by)
+
+    async def _move(self, run_id: str, by: int) -> None:
+        """Moves a run; what is asked for meanwhile is one more move, of as many places as all of that."""
+        is_moving = run_id in self._places
+        self._places[run_id] += by
+        try:
+            while not is_moving and self._places[run_id]:
+                by, self._places[run_id] = self._places[run_id], 0
+                self._report(await self._commands.move(run_id, by), quiet=True)
+        finally:
+            if not is_moving:
+                del self._places[run_id]
 
     async def remove(self, targets: Targets) -> None:
         runs = self._applicable("remove", targets)

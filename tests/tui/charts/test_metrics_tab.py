@@ -257,6 +257,15 @@ def test_a_log_scale_leaves_out_values_without_a_logarithm_and_says_so() -> None
     assert (negative.y.is_log, negative.note) == (False, "no value above 0 for a log scale")
 
 
+def test_the_values_of_the_legend_differ_by_the_gap() -> None:
+    noisy = [0.1281 + 0.05 * (-1) ** step for step in range(101)]
+    metrics = {"loss": series("loss", noisy, every=10), "val_loss": series("val_loss", [0.1471] * 11, every=100)}
+    chart = _view(chart_data("nano", metrics)).large
+    train, validation = (float(curve.value) for curve in chart.curves if curve.label)
+    assert chart.curves[-1].value == "0.1471"
+    assert math.isclose(validation - train, float(chart.gap), abs_tol=1e-4)
+
+
 def test_the_gap_is_between_training_and_validation_at_the_same_step() -> None:
     def gap(
         train: float, validation: float, *, validated: int, cursor: float | None = None, by: XUnit = XUnit.STEP

@@ -8,11 +8,12 @@ import pytest
 
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.commands import RunSource, StartVerdict
+from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.selected_run import CardBar
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
