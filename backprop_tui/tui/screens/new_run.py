@@ -186,13 +186,9 @@ class NewRun(Form):
 
     def _draw_more(self) -> None:
         arrow = ("▾" if self._is_open else "▸") if self.glyphs.unicode else ("v" if self._is_open else ">")
-        given = [
-            (field.label.strip().lower(), value)
-            for row in FOLDED_FIELDS
-            for field in row
-            if (value := self._state.fields[field.name].strip())
-        ]
-        text = ", ".join(f"{label} {value}" for label, value in given) or "name, group, tags, after, retries, sweep …"
+        folded = ((field.label, self._state.fields[field.name].strip()) for row in FOLDED_FIELDS for field in row)
+        given = [f"{label.strip().lower()} {value}" for label, value in folded if value]
+        text = ", ".join(given) or "name, group, tags, after, retries, sweep …"
         line = LineBuilder().put(f"{arrow} more", Token.ACCENT).put("  ")
         if not self._is_open:
             line.put(clip(text, self.text_width - line.column, self.glyphs), Token.FG if given else Token.FAINT)
@@ -450,9 +446,8 @@ class NewRun(Form):
         self.draw_status()
 
     async def _carry_out(self, words: Sequence[str]) -> CommandResult:
-        source = self._source
-        if source is not None and source.to_edit:
-            return await self._commands.change_queued(source.run_id, words)
+        if self._source is not None and self._source.to_edit:
+            return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
 
     # Paths
