@@ -44,8 +44,11 @@ def id_of(item: Item) -> str:
 class LazyRows(Sequence[RowT], Generic[RowT]):
     """A row for each item, made when it is drawn."""
 
-    def __init__(self, items: Sequence[Item], make: Callable[[Item], RowT]) -> None:
-        self._items, self._make = items, make
+    def __init__(
+        self, items: Sequence[Item], make: Callable[[Item], RowT], basis: Callable[[Item, bool], object]
+    ) -> None:
+        """`basis` returns what a row is made from, by the item and whether it is drawn in the columns of ended runs."""
+        self._items, self._make, self._basis = items, make, basis
         self._rows: dict[int, RowT] = {}
 
     @cached_property
@@ -60,6 +63,10 @@ class LazyRows(Sequence[RowT], Generic[RowT]):
 
     def id_at(self, index: int) -> str:
         return id_of(self._items[index])
+
+    def basis_at(self, index: int, *, in_history: bool) -> object:
+        """What the row is made from, without making it: two rows of an equal basis are drawn alike."""
+        return self._basis(self._items[index], in_history)
 
     def __len__(self) -> int:
         return len(self._items)

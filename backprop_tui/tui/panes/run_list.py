@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 
@@ -293,6 +293,12 @@ class RunListView:
     def id_at(self, index: int) -> str:
         return self.rows.id_at(index) if isinstance(self.rows, LazyRows) else self.rows[index].run_id
 
+    def basis_at(self, index: int) -> object:
+        """What the row is made from: it need not be drawn again while that is the same."""
+        if not isinstance(self.rows, LazyRows):
+            return self.rows[index]
+        return self.rows.basis_at(index, in_history=index >= self.history_from)
+
     @property
     def has_two_parts(self) -> bool:
         """Whether ended runs follow unfinished ones, below a heading of their own."""
@@ -317,7 +323,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     if older:
         items = [*items, Entry(OLDER, older=older)]
     return RunListView(
-        rows=LazyRows(items, _row_maker(snapshot, options)),
+        rows=_rows(items, snapshot, options),
         shown=len(unfinished) + len(listed),
         total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
@@ -342,14 +348,16 @@ def _items(
     return [*before, *options.ended.items(listed, groups, options.folded)], len(before)
 
 
-def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], RunRow]:
+def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) -> LazyRows[RunRow]:
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
+    moment = snapshot.moment
+    today = durations.date(moment.wall, 0.0)
 
     def row(item: Item) -> RunRow:
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
-            made = run_row(run, snapshot.moment, name, member=member)
+            made = run_row(run, moment, name, member=member)
             return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
@@ -357,7 +365,15 @@ def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], 
             return RunRow(run_id=OLDER, state="", token=Token.MUTED, name=text, dim=True)
         return group_row(item.name, item.members, folded=item.name in options.folded)
 
-    return row
+    def basis(item: Item, in_history: bool) -> object:  # noqa: FBT001 - called by position
+        """The figures of an ended run stay, and its times are of the day; elsewhere it has its age."""
+        run = item.run if isinstance(item, Entry) else item
+        if run is None:
+            return item, isinstance(item, Entry) and item.name in options.folded
+        time = today if in_history and run.status in ENDED else moment
+        return time, item, run.id in unseen, run.id in options.marked
+
+    return LazyRows(items, row, basis)
 
 
 def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ from backprop_tui.tui.panes.history_table import (
     history_columns,
     history_heads,
 )
-from backprop_tui.tui.panes.run_list import RunListView, RunRow
+from backprop_tui.tui.panes.run_list import RunListView
 from backprop_tui.tui.panes.run_table import column_heads, draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -147,6 +147,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.view = RunListView(rows=(), shown=0, total=0)
         self._columns = run_columns(80)
         self._history = history_columns(80, ())
+        self._placed_for: tuple[object, ...] = ()
         self.beginning: BeginningView | None = None
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
@@ -240,8 +241,7 @@ class RunsTable(LineWidget, can_focus=True):
             return
         view = self.view
         self._top = max(0, min(self._top, view.lines - self._visible_rows))
-        self._columns = run_columns(width, view.hidden)
-        self._history = history_columns(width, filter(None, map(view.column, view.history)))
+        self._place_columns(view, width)
         drawn, lines, cursor = {}, [self._heading()], None
         index: int | None = -1
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
@@ -260,6 +260,14 @@ class RunsTable(LineWidget, can_focus=True):
             lines += self._placeholder(width)
         self.show(lines, cursor=cursor)
 
+    def _place_columns(self, view: RunListView, width: int) -> None:
+        """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
+        placed_for = width, view.hidden, view.history, view.shared
+        if placed_for != self._placed_for:
+            self._placed_for = placed_for
+            self._columns = run_columns(width, view.hidden)
+            self._history = history_columns(width, filter(None, map(view.column, view.history)))
+
     @property
     def is_history(self) -> bool:
         """Whether the columns of ended runs are those under the heading of the list."""
@@ -274,13 +282,12 @@ class RunsTable(LineWidget, can_focus=True):
 
     def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
         """What a row shows, and its line: the one from before if it shows the same."""
-        row = self.view.rows[index]
         columns = self._history if index >= self.view.history_from else self._columns
-        shown = row, columns, index == self._index, self.view.sort
-        return before if before is not None and before[0] == shown else (shown, self._draw_row(row, index))
+        shown = columns, index == self._index, self.view.sort, self.view.basis_at(index)
+        return before if before is not None and before[0] == shown else (shown, self._draw_row(index))
 
-    def _draw_row(self, row: RunRow, index: int) -> Line:
-        cursor = index == self._index
+    def _draw_row(self, index: int) -> Line:
+        row, cursor = self.view.rows[index], index == self._index
         if index >= self.view.history_from:
             return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
         return draw_run(row, self._columns, self.glyphs, cursor=cursor)

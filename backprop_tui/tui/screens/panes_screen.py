@@ -358,7 +358,7 @@ class PanesScreen(RuledScreen):
 
     def _visible_runs(self) -> list[KnownRun]:
         shown = self.runs_table.view.run_ids
-        return [run for run in self.snapshot.all_runs if run.id in shown]
+        return [run for run in self.snapshot.all_runs if run.record["id"] in shown]
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""

@@ -18,9 +18,9 @@ from backprop_tui.store.home import Home
 from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.panes.header import HeaderBar
-from backprop_tui.tui.panes.run_list import RunRow
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_sort_and_copy import choose, order, press
@@ -209,7 +209,7 @@ async def test_f_cycles_through_the_states_and_keeps_the_other_words() -> None:
 async def test_a_click_on_a_count_shows_the_runs_that_it_counts() -> None:
     paused = running("held", pause=Pause(since=0, by="user", reason=""))
     recent = _train("e7", "1e-3", None, ago=60, status=Status.FAILED)
-    async with staged(snapshot(*with_labels([paused, *RUNS, recent]))) as stage:
+    async with staged(snapshot(*with_labels([paused, *RUNS[:2], recent, *RUNS[2:]]))) as stage:
         header = stage.main.query_one(HeaderBar)
         for text, ids in (
             ("1 running", ["live"]),
@@ -332,9 +332,9 @@ async def test_moving_the_cursor_draws_the_two_rows_that_it_leaves_and_reaches(m
     drawn: list[int] = []
     draw_row = RunsTable._draw_row
 
-    def draw(table: RunsTable, row: RunRow, index: int) -> Line:
+    def draw(table: RunsTable, index: int) -> Line:
         drawn.append(index)
-        return draw_row(table, row, index)
+        return draw_row(table, index)
 
     monkeypatch.setattr(RunsTable, "_draw_row", draw)
     async with staged(snapshot(*with_labels(runs))) as stage:
@@ -343,3 +343,25 @@ async def test_moving_the_cursor_draws_the_two_rows_that_it_leaves_and_reaches(m
         stage.runs.move(1)
         assert stage.runs.cursor != before
         assert sorted(drawn) == [0, 1]
+
+
+async def test_an_ended_run_in_columns_is_drawn_again_only_on_another_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = snapshot(*with_labels(RUNS))
+    drawn: list[int] = []
+    draw_row = RunsTable._draw_row
+
+    def draw(table: RunsTable, index: int) -> Line:
+        drawn.append(index)
+        return draw_row(table, index)
+
+    def later(seconds: float) -> Snapshot:
+        moment = replace(shown.moment, wall=shown.moment.wall + seconds, monotonic=shown.moment.monotonic + seconds)
+        return replace(shown, moment=moment)
+
+    async with staged(shown) as stage:
+        monkeypatch.setattr(RunsTable, "_draw_row", draw)
+        stage.main.take(later(1))
+        assert drawn == [0, 1]  # the unfinished ones
+        drawn.clear()
+        stage.main.take(later(86400))
+        assert len(drawn) == len(RUNS)
