@@ -66,7 +66,7 @@ async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -
         await stage.pilot.click(GovernorBar)
         await stage.pilot.pause()
         assert stage.runs.selected == "c"
-        assert "Waiting on 1 check" in stage.selected.tab_widget.shown_text
+        assert "Waiting on 2 checks" in stage.selected.tab_widget.shown_text
         assert stage.commands.calls == []
 
 
