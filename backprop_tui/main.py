@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from backprop_tui.client.run_request import RunRequest
     from backprop_tui.client.session import ClientSession
+    from backprop_tui.config.load import Settings
+    from backprop_tui.domain.errors import ConfigError
     from backprop_tui.store.fields import JsonObject
     from backprop_tui.store.home import Home
 
@@ -23,7 +25,7 @@ def main() -> int:
     """Runs a `backprop-tui` command line; returns the exit code."""
     from backprop_tui.cli.invocation import run_program
 
-    return run_program(sys.argv[1:], _open_dashboard, _open_demo)
+    return run_program(sys.argv[1:], _open_dashboard, _open_demo, _key_problems)
 
 
 def _open_dashboard(home: Home, config_path: str, selected_run: str | None, is_read_only: bool) -> int:  # noqa: FBT001
@@ -36,6 +38,15 @@ def _open_dashboard(home: Home, config_path: str, selected_run: str | None, is_r
         return _open_demo(home.host, config_path)
 
     return run_dashboard(home, config_path, selected_run, mode=mode, demo=demo, command_line=_CommandLine())
+
+
+def _key_problems(settings: Settings) -> Sequence[ConfigError]:
+    """What is wrong with the user's keys and commands; Textual, which knows the keys, is loaded if there are any."""
+    if not (settings["keys"] or settings["commands"]):
+        return ()
+    from backprop_tui.tui.user_commands import user_commands
+
+    return user_commands(settings)[1]
 
 
 class _CommandLine:

@@ -1,7 +1,8 @@
-"""From a key to the paint in the list of 10,000 ended runs, all listed: moving the cursor, sorting, filtering."""
+"""What a key costs in the list of runs: from the key to the paint, and in CPU time of the thread that paints."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 
 from benchmarks.ended_runs import add_ended_runs
@@ -10,33 +11,45 @@ from benchmarks.sandbox import COMMAND, open_sandbox
 from benchmarks.terminal_app import TerminalApp
 from benchmarks.timing import MILLISECONDS
 
-RUNS, KEYS = 10_000, 200
+FEW_RUNS, MANY_RUNS = 100, 10_000
+PAINTS, COSTS = 200, 30  # keys that are pressed for each figure
 GOAL_MILLISECONDS = 20.0
 _CHANGED_BYTES = 30  # less than the cursor's two rows send
-# What is measured, the keys that are pressed in turn, and those that prepare it.
-_CASES = (
-    ("moving the cursor", (b"j", b"j", b"k"), b"a"),
-    ("sorting", (b">", b"="), b""),
-    ("typing a filter", (b"t", b"r", b"a", b"\x7f", b"\x7f", b"\x7f"), b"/"),
+# What is measured, keys that are pressed in turn, those that prepare it, whether the time to the paint has a goal.
+_CASES: Sequence[tuple[str, tuple[bytes, ...], bytes, bool]] = (
+    ("moving the cursor", (b"j", b"j", b"k"), b"a", True),
+    ("going to the ends", (b"G", b"g"), b"", False),
+    ("marking", (b" ",), b"", False),
+    ("marking all", (b"*",), b"", False),
+    ("sorting", (b">", b"="), b"", True),
+    ("typing a filter", (b"t", b"r", b"a", b"\x7f", b"\x7f", b"\x7f"), b"/", True),
 )
 
 
 def measure(_plan: Plan) -> list[Result]:
-    results = []
+    return [result for runs in (FEW_RUNS, MANY_RUNS) for result in _with_runs(runs)]
+
+
+def _with_runs(runs: int) -> Iterator[Result]:
     with open_sandbox() as sandbox:
-        add_ended_runs(sandbox.home, RUNS)
+        add_ended_runs(sandbox.home, runs)
         dashboard = TerminalApp((COMMAND,), sandbox.environment)
         try:
             dashboard.wait_for(b"all keys")
-            for name, keys, before in _CASES:
+            for name, keys, before, has_goal in _CASES:
                 if before:
                     dashboard.press(before)
                 dashboard.output(3.0)  # the files of earlier months are read once
-                times = [dashboard.seconds_to_paint(key, _CHANGED_BYTES) for key in islice(cycle(keys), KEYS)]
-                sample = Sample(tuple(times)).scaled(MILLISECONDS)
-                label = f"key to paint, 10,000 runs, {name}"
-                results.append(sample_result(label, sample, "ms"))
-                results.append(Result.single(f"{label}, p99", sample.quantile(0.99), "ms", goal=GOAL_MILLISECONDS))
+                label = f"{runs:,} runs, {name}"
+                costs = Sample(tuple(map(dashboard.main_thread_seconds_of, islice(cycle(keys), COSTS))))
+                yield sample_result(f"CPU time of a key, {label}", costs.scaled(MILLISECONDS), "ms")
+                if has_goal:
+                    times = [dashboard.seconds_to_paint(key, _CHANGED_BYTES) for key in islice(cycle(keys), PAINTS)]
+                    yield from _paint_results(f"key to paint, {label}", Sample(tuple(times)).scaled(MILLISECONDS))
         finally:
             dashboard.close()
-    return results
+
+
+def _paint_results(label: str, sample: Sample) -> Iterator[Result]:
+    yield sample_result(label, sample, "ms")
+    yield Result.single(f"{label}, p99", sample.quantile(0.99), "ms", goal=GOAL_MILLISECONDS)

@@ -12,11 +12,12 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 
-from benchmarks.timing import cpu_seconds
+from benchmarks.timing import cpu_seconds, main_thread_seconds
 
 COLUMNS, ROWS = 120, 40
 PATIENCE_SECONDS = 60.0
 _CHUNK = 1 << 16
+_SILENCE_SECONDS = 0.1  # after which a key has been handled
 # What applications ask the terminal before the first paint, and the usual answers: position, background, identity.
 _QUERY_END, _ANSWER = b"\x1b[c", b"\x1b[1;2R\x1b]11;rgb:0f0f/1414/1919\x1b\\\x1b[?64;22c"
 
@@ -98,6 +99,23 @@ class TerminalApp:
             if select.select([self._terminal], [], [], 1.0)[0]:
                 received += len(os.read(self._terminal, _CHUNK))
         return time.perf_counter() - start
+
+    def main_thread_seconds_of(self, key: bytes) -> float:
+        """Returns the CPU time that the main thread spends on a key until nothing more is sent.
+
+        Unlike the time to the paint it does not depend on what else the machine does.
+        """
+        self._drain()
+        before = main_thread_seconds(self.pid)
+        self.press(key)
+        self._drain()
+        return main_thread_seconds(self.pid) - before
+
+    def _drain(self) -> None:
+        """Reads until the application is silent."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while select.select([self._terminal], [], [], _SILENCE_SECONDS)[0] and time.monotonic() < deadline:
+            os.read(self._terminal, _CHUNK)
 
     def proportional_kilobytes(self) -> int:
         """Returns the PSS of the application's process."""

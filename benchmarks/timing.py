@@ -51,3 +51,13 @@ def cpu_seconds(pid: int) -> float:
     # clock_getcpuclockid(3) explains the number of a process's clock.
     cpu_clock_of_scheduler = 2  # CPUCLOCK_SCHED in the kernel's include/linux/posix-timers_types.h
     return time.clock_gettime((~pid << 3) | cpu_clock_of_scheduler)
+
+
+def main_thread_seconds(pid: int) -> float:
+    """Returns the CPU time of a process's main thread so far; exact while that thread waits.
+
+    Raises:
+        OSError: the process has exited.
+    """
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9

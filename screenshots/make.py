@@ -41,12 +41,16 @@ max_load_per_core = 0
 # The temperature at which the hot run is paused; a simulated H100 settles at 74 C.
 HOT_CELSIUS = "73"
 TRAIN = ("--", "python", "train.py")
+ENDED_SWEEP = ("--group", "gpt-mini", "--name", "gpt-mini", "--sweep", "lr=1e-4,3e-4,6e-4,2e-3", "--sweep", "seed=1..3",
+               *TRAIN, "config/mini.py", "--total", "6000", "--begun", "1", "--to", "1.4")  # fmt: skip
 ENDED_RUNS = (  # name, options, command
     ("resnet50-base", (), (*TRAIN, "config/resnet50.py", "--total", "9000", "--begun", "1", "--to", "0.41")),
     ("rnnt-large", ("-m", "0.15"), (*TRAIN, "config/rnnt.py", "--begun", "0.7", "--to", "0.8", "--out", "rnnt")),
     ("data-prep-v2", (), ("--", "python", "-c", "open('/data/imagenet/train.idx')")),
 )
 ACTIVE_RUNS = (  # name, options, command, VRAM in MB
+    ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--batch-size", "256", "--fails"),
+     2_000),
     ("nano-lm-768", ("-m", "60", "--total-minutes", "720", "--tag", "baseline", "--note", "wider MLP, cosine to 6e-5"),
      (*TRAIN, "config/lm768.py", "--begun", "0.63", "--out", "lm-768"), 61_000),
     ("vit-b16-aug", ("-m", "20", "--gpu-max-temp", HOT_CELSIUS),
@@ -55,7 +59,6 @@ ACTIVE_RUNS = (  # name, options, command, VRAM in MB
      (*TRAIN, "config/lora.py", "--total", "10000", "--begun", "0.9", "--to", "1.3", "--pace", "4"), 55_000),
     ("unet-seg-512", ("-m", "45"),
      (*TRAIN, "config/unet.py", "--total", "50000", "--begun", "0.45", "--to", "0.3"), 41_000),
-    ("vit-l16-384", (), (*TRAIN, "config/vit_l.py", "--begun", "0.04", "--to", "3", "--fails"), 2_000),
 )  # fmt: skip
 SWEEP_NAMES = ("--group", "lr × seed", "--name", "sweep", "--sweep", "lr=1e-3,3e-4", "--sweep", "seed=1,2")
 SWEEP = (*SWEEP_NAMES, "-m", "12", "--gpu-min-vram", "15000")
@@ -78,7 +81,10 @@ TERMINAL = TerminalTheme(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screenshot:
-    """A screenshot: `run` is selected, then the keys are pressed; with `paused` it waits for the hot run's pause."""
+    """A screenshot: `run`, a name or a row of the list, is selected, then the keys are pressed.
+
+    With `paused` it waits for the hot run's pause.
+    """
 
     name: str
     size: tuple[int, int] = (120, 40)
@@ -100,6 +106,9 @@ SCREENSHOTS = (
     Screenshot(
         name="new-run-120x40", keys=("n", *"train.py", "space", *"config/lm768.py", "space", *"--lr", "space", *"3e-4")
     ),
+    Screenshot(name="group-120x40", run="group:gpt-mini", keys=("tab", "j", "P", "k")),
+    Screenshot(name="curves-120x40", run="group:gpt-mini", keys=("tab", "2", "plus")),
+    Screenshot(name="rerun-120x40", run="vit-l16-384", keys=("N",)),
     Screenshot(name="help-120x40", keys=("question_mark",)),
 )
 
@@ -139,6 +148,7 @@ def submit_runs(program: list[str]) -> None:
         environment = os.environ | {"BACKPROP_SIMULATED_VRAM_MB": str(megabytes)}
         subprocess.run([*program, "run", "-d", *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
 
+    run(*ENDED_SWEEP, megabytes=4_000)
     for name, options, command in ENDED_RUNS:
         run("--name", name, *options, *command)
     subprocess.run([*program, "wait", "--all"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -151,10 +161,13 @@ def submit_runs(program: list[str]) -> None:
 
 async def take_screenshots(config: Path, shots: list[Screenshot]) -> None:
     """Opens the dashboard, waits until the charts have a history, and takes the screenshots."""
+    from backprop_tui.main import _CommandLine
     from backprop_tui.store.home import Home
     from backprop_tui.tui import dashboard
+    from backprop_tui.tui.commands import CommandRunner
 
-    app = dashboard(Home(os.environ["BACKPROP_HOME"], os.environ["BACKPROP_HOST"]), str(config))
+    home = Home(os.environ["BACKPROP_HOME"], os.environ["BACKPROP_HOST"])
+    app = dashboard(home, str(config), runner=CommandRunner(home, str(config), _CommandLine()))
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(OPEN_SECONDS)
         for shot in shots:
@@ -173,8 +186,8 @@ async def take_screenshot(app: Dashboard, pilot: Pilot[int], shot: Screenshot) -
         await wait_until(
             pilot, lambda: any(row.state == "paused" for row in main_screen.query_one(RunsTable).view.rows)
         )
-    run_id = next(run.id for run in main_screen.snapshot.runs if run.record["name"] == shot.run)
-    main_screen.query_one(RunsTable).select(run_id)
+    ids = (run.id for run in main_screen.snapshot.runs if run.record["name"] == shot.run)
+    main_screen.query_one(RunsTable).select(next(ids, shot.run))
     await pilot.pause(SETTLING_SECONDS)
     for key in shot.keys:
         await pilot.press(key)

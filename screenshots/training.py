@@ -16,6 +16,7 @@ from random import Random
 from backprop_tui import report
 
 PRINT_EVERY, EVALUATE_EVERY = 10, 500
+BEST_LR = 6e-4
 
 
 class OutOfMemoryError(RuntimeError):
@@ -30,10 +31,11 @@ def main() -> None:
     print(f"number of parameters: {options.parameters}\nusing fused AdamW: True", flush=True)
     random = Random(f"{options.lr} {options.seed}")
     last_fast_step = round(options.total * options.begun)
+    end = options.to + 0.5 * abs(math.log10(options.lr / BEST_LR)) + random.gauss(0, 0.03)
     for step in range(0, options.total + 1, PRINT_EVERY):
         if step > last_fast_step:
             time.sleep(options.pace)
-        loss = options.to + 5.2 * math.exp(-5.5 * step / options.total) + random.gauss(0, 0.02)
+        loss = end + 5.2 * math.exp(-5.5 * step / options.total) + random.gauss(0, 0.02)
         if step % EVALUATE_EVERY == 0:
             evaluate(step, loss, options, slowly=step > last_fast_step)
         milliseconds = 118 + random.gauss(0, 0.6)
@@ -89,8 +91,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--total", type=int, default=60000, help="steps")
     parser.add_argument("--begun", type=float, default=0.6, help="share of the steps that is printed at once")
     parser.add_argument("--pace", type=float, default=0.4, help="seconds for each printed line")
-    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--lr", type=float, default=BEST_LR)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=12)
     parser.add_argument("--to", type=float, default=2.1, help="loss at the end")
     parser.add_argument("--out", default="lm")
     parser.add_argument("--parameters", default="123.59M")

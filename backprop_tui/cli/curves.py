@@ -20,9 +20,9 @@ from backprop_tui.presentation.curves import (
     X_UNITS,
     AxisUnit,
     column_labels,
-    gap_text,
     planned_text,
     row_labels,
+    train_and_gap,
 )
 
 LETTERS = "ABCDEF"
@@ -95,11 +95,13 @@ def legend(tracks: Sequence[PlottedSeries], options: CurveOptions) -> str:
     if len(tracks) < 2:
         return ""
     swatches = ("━━", "•") if options.unicode else ("t", "v")
-    parts = []
-    for index, (swatch, name, track) in enumerate(zip(swatches, ("train", "val"), tracks, strict=True)):
-        last = None if track.series.last is None else track.series.last.value
-        parts.append(f"{painted(swatch, index)} {name} {numbers.metric(last)}")
-    gap = gap_text(*tracks)
+    smoothed, gap = train_and_gap(*tracks)
+    values = [None if track.series.last is None else track.series.last.value for track in tracks]
+    train, validation = map(numbers.metric, values)
+    texts = f"train {smoothed or train}", f"val {validation}"
+    parts = [
+        f"{painted(swatch, index)} {text}" for index, (swatch, text) in enumerate(zip(swatches, texts, strict=True))
+    ]
     return "  ".join([*parts, *([f"gap {gap}"] if gap else [])])
 
 

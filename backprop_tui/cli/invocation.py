@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
@@ -17,13 +17,18 @@ from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import GlobalOptions, Invocation
-    from backprop_tui.cli.session import Dashboard, Demo, Session
+    from backprop_tui.cli.session import Dashboard, Demo, KeyProblems, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, open_demo: Demo | None = None) -> int:
+def run_program(
+    words: Sequence[str],
+    open_dashboard: Dashboard | None = None,
+    open_demo: Demo | None = None,
+    key_problems: KeyProblems | None = None,
+) -> int:
     """Carries out the command line without the program's name, and returns the documented exit code.
 
     If `open_dashboard` is None, every command works headless; if `open_demo` is None, there is no demo.
@@ -32,7 +37,7 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
     parsed: list[Invocation] = []
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while this was imported
-        code = _execute(words, parsed, open_dashboard, open_demo)
+        code = _execute(words, parsed, open_demo, open_dashboard=open_dashboard, key_problems=key_problems)
         output.flush()
     except BrokenPipeError:
         code = READER_GONE
@@ -43,7 +48,10 @@ def run_program(words: Sequence[str], open_dashboard: Dashboard | None = None, o
 
 
 def _execute(
-    words: Sequence[str], parsed: list[Invocation], open_dashboard: Dashboard | None, open_demo: Demo | None
+    words: Sequence[str],
+    parsed: list[Invocation],
+    open_demo: Demo | None,
+    **programs: Any,  # noqa: ANN401 - the fields of the session that `main` fills
 ) -> int:
     """Adds the command line to `parsed` as soon as it is understood: what follows may fail."""
     try:
@@ -58,7 +66,7 @@ def _execute(
 
     options = invocation.options
     flags = {name: getattr(options, name) for name in ("json", "verbose", "dry_run", "no_ui")}
-    session = open_session(config=options.config, open_dashboard=open_dashboard, **flags)
+    session = open_session(config=options.config, **flags, **programs)
     if options.demo:
         if session.dashboard is None or open_demo is None:
             problem = f"--demo needs a terminal to show its dashboard on: {session.dashboard_obstacle}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from backprop_tui.cli import diagnostics
 from backprop_tui.client.session import ClientSession, state_directory, user_config_path
@@ -16,6 +16,13 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import this_host
 from backprop_tui.store.run_view import unfinished_views
+
+if TYPE_CHECKING:
+    from backprop_tui.config.load import Settings
+    from backprop_tui.domain.errors import ConfigError
+
+    # What is wrong with the user's keys and commands, which only the dashboard knows.
+    KeyProblems = Callable[[Settings], Sequence[ConfigError]]
 
 # Shows the state directory with the settings of a file, a run selected if one is named, perhaps read-only; returns the
 # exit code.
@@ -31,6 +38,7 @@ class Session(ClientSession):
     dry_run: bool = False
     no_ui: bool = False
     open_dashboard: Dashboard | None = None
+    key_problems: KeyProblems | None = None
 
     @property
     def dashboard(self) -> Dashboard | None:
@@ -59,11 +67,11 @@ class Session(ClientSession):
         diagnostics.complain(message)
 
 
-def open_session(*, config: str | None, open_dashboard: Dashboard | None = None, **flags: Any) -> Session:  # noqa: ANN401
+def open_session(*, config: str | None, **fields: Any) -> Session:  # noqa: ANN401 - the other fields
     """Finds the state directory; creates nothing."""
     home = Home(str(state_directory()), this_host())
     path = os.path.abspath(config) if config is not None else user_config_path()
-    return Session(home=home, config_path=path, config_named=config is not None, open_dashboard=open_dashboard, **flags)
+    return Session(home=home, config_path=path, config_named=config is not None, **fields)
 
 
 class Interrupts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.cli import output
 from backprop_tui.client.runs import record_of
@@ -35,7 +35,7 @@ RUN_COLUMNS = (
     Column(title="NAME", least=12, middle=True),
     Column(title="STEP", right=True),
     Column(title="LOSS", right=True),
-    Column(title="TIME", right=True),
+    Column(title="TOOK", right=True),
     Column(title="WHY", least=12),
 )
 QUEUE_COLUMNS = (
@@ -122,10 +122,26 @@ def columns_of(text: str) -> int:
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
+def show_runs(runs: Sequence[KnownRun], here: str, compared: Mapping[str, Callable[[KnownRun], object]]) -> None:
+    """Prints the runs, with the values that they are `compared` by before the last column."""
+    known = {column.title.lower() for column in RUN_COLUMNS}
+    more = {name: value_of for name, value_of in compared.items() if name not in known}
+    columns = [*RUN_COLUMNS[:-1], *(Column(title=name, right=True) for name in more), RUN_COLUMNS[-1]]
+    rows = []
+    for run in runs:
+        *cells, last = run_row(run, here)
+        rows.append((*cells, *(_value(value_of(run)) for value_of in more.values()), last))
+    show(columns, rows)
+
+
+def _value(value: object) -> str:
+    return numbers.metric(value) if isinstance(value, float) else numbers.NOTHING if value is None else str(value)
+
+
 def run_row(run: KnownRun, here: str) -> tuple[str, ...]:
     return (
         run.id,
-        status_word(run.status),
+        status_word(run.record["status"]),
         run.label,
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),

@@ -409,7 +409,7 @@ def baseline_requests(session: ClientSession, run_id: str | None, group: str) ->
 
 
 def edit_summary(edit: EditRequest | None, timebox: TimeboxRequest | None) -> str:
-    """What these requests change, such as `name baseline, no note, priority 2, a limit of 20m`."""
+    """What these requests change, such as `renamed to unet, no note, priority 2, a limit of 20m`."""
     changes = [] if edit is None else [str(edit)]
     if timebox is not None:
         limit = timebox.max_run_seconds

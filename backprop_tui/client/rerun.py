@@ -13,7 +13,7 @@ from typing import Any
 from backprop_tui.client.command_line import Program
 from backprop_tui.client.handles import resolve_one
 from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
-from backprop_tui.client.run_request import NO_LIMIT, RunRequest, WarningSignal
+from backprop_tui.client.run_request import NO_LIMIT, SWEEP_OF_WAITING, RunRequest, WarningSignal
 from backprop_tui.client.runs import created, host_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import check_with_slurm
@@ -24,7 +24,7 @@ from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_p
 from backprop_tui.domain.command_lines import TargetKind, argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import option_syntax
-from backprop_tui.domain.run import Queued, Run, Spec, merge_variables
+from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
@@ -40,6 +40,7 @@ def request_of(run: Run, settings: Settings) -> RunRequest:
     """
     spec = run.spec
     usual = spec_from_settings(settings, Program(words=(), arguments=(), name=""), spec.cwd)
+    same_limit = spec.max_run_seconds == usual.max_run_seconds
     is_script = spec.script is not None and spec.script in spec.command
     start = spec.command.index(spec.script) + 1 if is_script and spec.script is not None else 0
     same = ("total_seconds", "gpus", "gpu_probe", "retries", "launcher", "framework", "leftovers", "resume_arg")
@@ -58,7 +59,7 @@ def request_of(run: Run, settings: Settings) -> RunRequest:
         priority=run.priority or None,
         group=run.group,
         objective=spec.objective if spec.objective is not None and spec.objective.is_option else None,
-        max_run_seconds=NO_LIMIT if spec.max_run_seconds is None else spec.max_run_seconds,
+        max_run_seconds=None if same_limit else NO_LIMIT if spec.max_run_seconds is None else spec.max_run_seconds,
         until=spec.until,
         gpu_ids=spec.gpu_ids or None,
         after=tuple(f"{after.run}:any" if after.any_end else after.run for after in spec.after),
@@ -77,10 +78,7 @@ def request_like(run: Run, settings: Settings) -> RunRequest:
     from its script or from the values of a sweep.
     """
     request = request_of(run, settings)
-    name = run.name
-    base, colon, point = name.partition(":")
-    if run.group is not None and colon and "=" in point:
-        name = base
+    name = run.name if run.group is None else split_point(run.name)[0]
     usual = name_of_path(run.spec.script) if run.spec.script is not None else find_target(run.spec.command).name
     return replace(request, name=None if name == usual else name, note=None, group=None, priority=None, after=())
 
@@ -207,7 +205,7 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
     session.home.require_own()
     planned = plan(session, request).runs
     if len(planned) > 1:
-        raise UsageError("a waiting run cannot become a sweep", "N opens it as a new run, which can")
+        raise UsageError(SWEEP_OF_WAITING, "N opens it as a new run, which can")
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_waiting(directory):
         before = directory.read()

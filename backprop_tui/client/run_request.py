@@ -14,6 +14,7 @@ from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
 from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 
+SWEEP_OF_WAITING = "a waiting run cannot become a sweep"
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
 MAX_RUNS = 10_000
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from backprop_tui.domain.arguments import POSITIONAL
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.run import Queued, Run
-from backprop_tui.store.option_table import POSITIONAL, options_of
+from backprop_tui.store.option_table import options_of
 from backprop_tui.store.records import public
 
 # What changes by itself, or is chosen for each submission.

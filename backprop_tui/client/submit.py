@@ -24,7 +24,7 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.client.training_source import shared_output, source_of
-from backprop_tui.domain.arguments import change_arguments
+from backprop_tui.domain.arguments import change_arguments, with_placeholder
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -100,7 +100,9 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
 
 
 def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[Run, ...]:
-    points = grid(request.sweep)
+    points, arguments = grid(request.sweep), list(program.arguments)
+    for axis in request.sweep:
+        arguments = with_placeholder(arguments, axis.key)
     return tuple(
         replace(
             first,
@@ -108,7 +110,7 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
             name=name_at(first.name, point),
             created_at=first.created_at + number * _CREATED_STEP,
             position=first.position + number * _POSITION_STEP,
-            spec=replace(first.spec, command=(*program.words, *arguments_at(program.arguments, point))),
+            spec=replace(first.spec, command=(*program.words, *arguments_at(arguments, point))),
         )
         for number, (run_id, point) in enumerate(zip(_run_ids(request, len(points)), points, strict=True))
     )

@@ -116,7 +116,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
         try:
             value = entry.key.kind.read(entry.raw)
         except WrongValue as error:
-            yield ConfigError(entry.where, f"{entry.name} = {entry.raw!r}: {error}")
+            is_table = bool(entry.key.sample) and not isinstance(entry.raw, str)  # too long to be repeated
+            yield ConfigError(entry.where, f"{entry.name if is_table else f'{entry.name} = {entry.raw!r}'}: {error}")
         else:
             yield entry.key.name, Setting(value, entry.where)
 

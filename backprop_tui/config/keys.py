@@ -16,6 +16,7 @@ class Key:
 
     `original` are its names in JSON files of the original tool, besides the one in camel case; a dot is a level of
     nesting. `user_only`: a project's file must not set it. `sample` is the content of a table, for the example.
+    `synonyms` are other words that people search for.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Key:
     original: tuple[str, ...] = ()
     user_only: bool = False
     sample: str = ""
+    synonyms: str = ""
 
     @property
     def section(self) -> str:
@@ -60,12 +62,14 @@ _ALL = (
         kinds.number(above=0, optional=True, unit=MINUTES),
         DEFAULT_TIMEBOX_SECONDS / 60,
         'timebox of a run in minutes; "none" means no limit',
+        synonyms="timeout duration length walltime",
     ),
     Key(
         "max_parallel",
         kinds.integer(least=0, auto=True),
         kinds.AUTO,
         'runs at the same time; "auto": one per GPU, without GPUs one per 4 cores, at least 2; 0 means no limit',
+        synonyms="slots concurrent simultaneous jobs",
     ),
     Key(
         "framework",
@@ -73,7 +77,13 @@ _ALL = (
         "auto",
         "framework name passed to the script in BACKPROP_FRAMEWORK",
     ),
-    Key("gpu_memory_limit", kinds.memory_limit(), None, 'GPU memory a run may use: "80%" of the GPU, or GB'),
+    Key(
+        "gpu_memory_limit",
+        kinds.memory_limit(),
+        None,
+        'GPU memory a run may use: "80%" of the GPU, or GB',
+        synonyms="vram",
+    ),
     Key(
         "checkpoint_every_minutes",
         kinds.number(above=0, optional=True, unit=MINUTES),
@@ -86,6 +96,7 @@ _ALL = (
         4.0,
         "free RAM in GB that a run needs to start; 0 switches it off",
         original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRam"),
+        synonyms="memory",
     ),
     Key(
         "gpu.probe",
@@ -100,6 +111,7 @@ _ALL = (
         2500.0,
         "free GPU memory in MB that a run needs and claims; 0 switches it off",
         original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
+        synonyms="video memory",
     ),
     Key(
         "gpu.max_temp_c",
@@ -108,23 +120,36 @@ _ALL = (
         "temperature in Celsius at which runs on a GPU are paused; runs do not start within 3 degrees of it; "
         "0 switches it off",
         original=("gpuMaxTemp", "gpuMaxTempC"),
+        synonyms="heat hot thermal",
     ),
-    Key("gpu.resume_margin_c", kinds.number(least=0), 5.0, "degrees below the limit at which paused runs continue"),
+    Key(
+        "gpu.resume_margin_c",
+        kinds.number(least=0),
+        5.0,
+        "degrees below the limit at which paused runs continue",
+        synonyms="heat cool temperature thermal",
+    ),
     Key("governor.start_burst", kinds.integer(least=0), 4, "runs that may start together; 0 means no limit"),
     Key(
-        "governor.starts_per_minute", kinds.number(least=0), 1.0, "starts per minute after the burst; 0 means no limit"
+        "governor.starts_per_minute",
+        kinds.number(least=0),
+        1.0,
+        "starts per minute after the burst; 0 means no limit",
+        synonyms="rate pace",
     ),
     Key(
         "governor.max_load_per_core",
         kinds.number(least=0),
         2.0,
         "load per usable core below which a run starts; 0 switches it off",
+        synonyms="cpu busy",
     ),
     Key(
         "governor.min_free_disk_gb",
         kinds.number(least=0, unit=DISK_GIGABYTES),
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
+        synonyms="storage",
     ),
     Key("governor.sample_seconds", kinds.number(least=0.1, unit=SECONDS), 1.0, "seconds between two measurements"),
     Key(
@@ -132,6 +157,7 @@ _ALL = (
         kinds.choice("pause", "stop", "warn"),
         "pause",
         '"stop" ends the run, to be resumed later: for runs on several GPUs, whose NCCL watchdog limits pauses',
+        synonyms="heat hot temperature thermal throttle",
     ),
     Key("governor.on_nan", kinds.choice("warn", "stop"), "warn", "action when a loss is NaN or infinite"),
     Key(
@@ -154,12 +180,15 @@ _ALL = (
         "auto",
         "processes that the script left running: auto (the run lasts while they work), wait (until they end), kill",
     ),
-    Key("run.retries", kinds.integer(least=0), 0, "automatic retries of transient failures"),
+    Key(
+        "run.retries", kinds.integer(least=0), 0, "automatic retries of transient failures", synonyms="restart attempts"
+    ),
     Key(
         "run.objective",
         kinds.objective(),
         None,
         'metric that decides which run is best: "val_loss", "score:max"; "none": a validation metric, else the loss',
+        synonyms="best goal",
     ),
     Key("run.launcher", kinds.choice("local", "slurm"), "local", "what starts runs: this machine, or a Slurm cluster"),
     Key(
@@ -167,6 +196,7 @@ _ALL = (
         kinds.text(optional=True),
         None,
         "interpreter for scripts; none: the active environment, else that of its project, else python3",
+        synonyms="interpreter venv conda environment",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
     Key(
@@ -189,13 +219,20 @@ _ALL = (
     Key("slurm.cpus", kinds.number(least=1, optional=True), None, "their cores; none: the cluster's default"),
     Key("slurm.memory_gb", kinds.number(above=0, optional=True), None, "their memory in GB; none: the partition's"),
     Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others"),
-    Key("dashboard.theme", kinds.text(), "auto", "a theme's name; auto follows the terminal"),
+    Key(
+        "dashboard.theme",
+        kinds.text(),
+        "auto",
+        "a theme's name; auto follows the terminal",
+        synonyms="colors dark light",
+    ),
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
     Key(
         "dashboard.refresh_seconds",
         kinds.number(least=0.5, unit=SECONDS),
         1.0,
         "seconds between two updates of the screen",
+        synonyms="interval rate",
     ),
     Key("dashboard.ascii", kinds.choice("auto", "on", "off"), "auto", "plain ASCII only"),
     Key("dashboard.curves", kinds.choice("braille", "blocks", "ascii"), "braille", "how curves are drawn"),
@@ -216,14 +253,21 @@ _ALL = (
         user_only=True,
         sample='name = "size of the run"\n# command = "du -sh {run_dir}"\n# key = "f5"\n# output = "screen"',
     ),
-    Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen"),
-    Key("notify.osc", kinds.boolean(), False, "show a desktop notification (OSC 9 or 777) when a run ends unseen"),
+    Key("notify.bell", kinds.boolean(), True, "ring the terminal when a run ends unseen", synonyms="sound beep alarm"),
+    Key(
+        "notify.osc",
+        kinds.boolean(),
+        False,
+        "show a desktop notification (OSC 9 or 777) when a run ends unseen",
+        synonyms="popup",
+    ),
     Key(
         "notify.command",
         kinds.text(optional=True),
         None,
         "a command to run when a run ends unseen; it gets BACKPROP_ENDED_RUN, _NAME, _STATUS, _CAUSE",
         user_only=True,  # a cloned repository must not be able to execute commands
+        synonyms="hook mail slack webhook",
     ),
 )
 

@@ -147,7 +147,13 @@ def tables(*required: str, optional: Mapping[str, Kind]) -> Kind:
     def read(raw: object) -> Value:
         if not isinstance(raw, Sequence) or isinstance(raw, str):
             raise WrongValue(_ONLY_BY_EDITOR)
-        return tuple(_read_entry(entry, required, optional) for entry in raw)
+        entries: list[Table] = []
+        for entry in raw:
+            try:
+                entries.append(_read_entry(entry, required, optional))
+            except WrongValue as error:
+                raise WrongValue(f"number {len(entries) + 1}: {error}") from None
+        return tuple(entries)
 
     return Kind(read)
 
@@ -168,7 +174,7 @@ def _read_entry(raw: object, required: Sequence[str], optional: Mapping[str, Kin
     entry = _read_table(raw)
     for name in required:
         if name not in entry:
-            raise WrongValue(f"each needs {' and '.join(required)}; {name} is missing")
+            raise WrongValue(f"{name} is missing; each needs {' and '.join(required)}")
     for name in entry:
         if name not in (*required, *optional):
             raise WrongValue(f"{name} is not one of {', '.join((*required, *optional))}")

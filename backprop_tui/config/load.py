@@ -105,7 +105,19 @@ def _user_layer(path: str, *, named: bool) -> Layer:
     if named:
         hint = f"to create it: backprop-tui --config {path} config init"
         return Layer(path, {}, [ConfigError(f"--config {path}", "there is no such file", hint)])
-    return Layer(f"{path} (there is none, so the defaults apply)", {}, ())
+    remarks = [f"{other} is not read; move it here" for other in _similar_files(path)]
+    return Layer(f"{path} (there is none, so the defaults apply)", {}, (), remarks)
+
+
+def _similar_files(path: str) -> list[str]:
+    """Files of the same name in folders whose names contain that of the folder, such as `backprop-tui`."""
+    folder, name = os.path.split(path)
+    parent, folder_name = os.path.split(folder)
+    try:
+        folders = sorted(other for other in os.listdir(parent) if folder_name in other.lower())
+    except OSError:
+        return []
+    return [other for other in (os.path.join(parent, folder, name) for folder in folders) if os.path.isfile(other)]
 
 
 def _project_layer(path: str) -> Layer:

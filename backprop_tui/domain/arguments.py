@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from itertools import chain
 
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LITERAL = "--"  # all words after it are positional
+POSITIONAL = "argument "  # before the number of an argument without a name
 _OPTION = re.compile(r"(?s)-{1,2}[A-Za-z].*")
 _ATTACHED = re.compile(r"(-[A-Za-z])(\d[\d.e+-]*)")  # -b8
 _ASSIGNMENT = re.compile(r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*")  # lr=0.1, of Hydra also +lr=0.1
@@ -91,6 +94,42 @@ def parse_arguments(words: Sequence[str], syntax: OptionSyntax | None = None) ->
     return [*arguments, *(Argument(values=(word,)) for word in words[end + 1 :])]
 
 
+@lru_cache(maxsize=1 << 15)  # the whole history is sorted and filtered again with each key
+def named_values(words: tuple[str, ...]) -> Mapping[str, str]:
+    """The values of options and of `key=value` by name: a switch is `yes`, a repeated option has all its values.
+
+    Arguments without a name are numbered.
+    """
+    named: dict[str, str] = {}
+    position = 0
+    for argument in parse_arguments(words):
+        if argument.name == LITERAL:
+            continue
+        position += not argument.name
+        name = argument.name.lstrip("+") or f"{POSITIONAL}{position}"
+        value = " ".join(argument.values) if argument.values else "yes"
+        named[name] = f"{named[name]}, {value}" if name in named else value
+    return named
+
+
+def varying(runs: Sequence[Mapping[str, str]]) -> list[str]:
+    """The names whose values are not the same in all of these, in their first order, paths last."""
+    values: dict[str, set[str | None]] = {}
+    different = list({id(arguments): arguments for arguments in runs}.values())
+    for index, arguments in enumerate(different):
+        for name in arguments.keys() - values.keys():
+            values[name] = {None} if index else set()
+        for name, known in values.items():
+            known.add(arguments.get(name))
+    order = dict.fromkeys(chain.from_iterable(different))
+    return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
+
+
+def _has_path(values: Iterable[str | None]) -> bool:
+    """Whether a value is a path, which often repeats the other arguments: `--out runs/lr1e-3`."""
+    return any("/" in value for value in values if value is not None)
+
+
 def _may_be_value(word: str, *, is_list: bool) -> bool:
     """Whether a word after an option belongs to it; a `key=value` does so only in a list."""
     return _OPTION.fullmatch(word) is None and (is_list or _ASSIGNMENT.fullmatch(word) is None)
@@ -149,10 +188,11 @@ def change_arguments(arguments: Sequence[str], changes: Sequence[str], syntax: O
     all are replaced. Positional words replace all positional words, and must be as many. Everything else is added at
     the end, before a `--`.
 
-    Raises UsageError if there is another number of positional words.
+    Raises UsageError if there is another number of positional words, or an option is spelled in another way.
     """
     before, given = parse_arguments(arguments, syntax), parse_arguments(changes, syntax)
     _check_positional(before, given)
+    _check_spelling(before, given)
     keys = {argument.key for argument in given}
     replacements = dict(zip(identities(given), given, strict=True))
     changed: list[Argument] = []
@@ -174,6 +214,20 @@ def _check_positional(before: Sequence[Argument], given: Sequence[Argument]) -> 
             f"and here {'is' if len(new) == 1 else 'are'} {len(new)}",
             "give all of them, or none",
         )
+
+
+def _check_spelling(before: Sequence[Argument], given: Sequence[Argument]) -> None:
+    """`batch_size=64` would be added to a `--batch-size 32`, which the script goes on to read."""
+    spelled = {_bare(argument): argument for argument in before if argument.name}
+    for argument in given:
+        known = spelled.get(_bare(argument)) if argument.name else None
+        if known is not None and known.key != argument.key:
+            use = shlex.join(replace(argument, name=known.name, joint=known.joint).words)
+            raise UsageError(f"{shlex.join(argument.words)}: the run has {shlex.join(known.words)}", f"use {use}")
+
+
+def _bare(argument: Argument) -> str:
+    return argument.key.lstrip("-").replace("_", "-")
 
 
 def with_placeholder(arguments: Sequence[str], key: str, syntax: OptionSyntax | None = None) -> list[str]:

@@ -163,13 +163,15 @@ def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, directio
 class RunScores:
     """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names.
 
-    `diverged` are the metrics whose last value is not finite.
+    `failed` is also a run that was stopped; the values of an `active` one are not final. `diverged` are the metrics
+    whose last value is not finite.
     """
 
     objective: Objective | None
     best: BestValues
     names: Sequence[str]
     failed: bool = False
+    active: bool = False
     diverged: Collection[str] = ()
 
     def is_bad(self, metric: str) -> bool:
@@ -179,8 +181,9 @@ class RunScores:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """The runs of a group by their objective, the best first, and those that failed or diverged behind the others.
+    """The runs of a group by their objective, the best first: ended ones, active ones, and those that came to nothing.
 
+    An active run is the best only while none has ended; one that failed, diverged or was stopped never is.
     `problem` says why there is no best run; `ranked` is empty then. `unranked` runs have no value of the objective.
     """
 
@@ -210,12 +213,16 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
     }
     bad = {run_id for run_id in values if runs[run_id].is_bad(objective.metric)}
     if not values or len(bad) == len(values):
-        lack = "all runs with a value of {} failed or diverged" if values else "no run has a value of {} yet"
+        lack = (
+            "all runs with a value of {} failed, diverged or were stopped" if values else "no run has a value of {} yet"
+        )
         return Ranking(objective=objective, problem=lack.format(objective.metric), unranked=tuple(runs))
     sign = 1.0 if objective.direction is Direction.MIN else -1.0
     return Ranking(
         objective=objective,
-        ranked=tuple(sorted(values.items(), key=lambda pair: (pair[0] in bad, sign * pair[1].value))),
+        ranked=tuple(
+            sorted(values.items(), key=lambda pair: (pair[0] in bad, runs[pair[0]].active, sign * pair[1].value))
+        ),
         unranked=tuple(run_id for run_id in runs if run_id not in values),
     )
 

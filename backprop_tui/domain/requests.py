@@ -66,10 +66,10 @@ class EditRequest:
     thresholds: Thresholds | None = None  # of a queued run; of an active one only its temperature limit changes
 
     def __str__(self) -> str:
-        """What it changes, such as `name baseline, no note, priority 2`."""
+        """What it changes, such as `renamed to unet, no note, priority 2`."""
         changes: list[str] = []
         if self.name is not None:
-            changes.append(f"name {self.name}")
+            changes.append(f"renamed to {self.name}")
         if self.tags is not None:
             changes.append(f"tags {', '.join(self.tags) or 'none'}")
         if self.note is not None:

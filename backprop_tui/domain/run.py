@@ -97,7 +97,8 @@ class Cause:
     """Why a run ended: the kind of cause, the evidence, and advice.
 
     `summary` is one clause with the figures; `line` is the number of the log line with the evidence, counted from 1.
-    `retryable`: another attempt with the same options may succeed.
+    `retryable`: another attempt with the same options may succeed. `advised` is the option that the advice changes, its
+    value then, and the one to try.
     """
 
     kind: str
@@ -106,6 +107,7 @@ class Cause:
     summary: str | None = None
     line: int | None = None
     retryable: bool = False
+    advised: tuple[str, str, str] | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +352,13 @@ class Run:
         """Returns the run with the attempt added, or replacing the newest one of the same number."""
         kept = tuple(old for old in self.attempts if old.number < attempt.number)
         return replace(self, attempts=(*kept, attempt))
+
+
+def split_point(name: str) -> tuple[str, Sequence[str]]:
+    """`train` and the settings of the sweep's run `train:lr=1e-3,seed=1`; another name has no settings."""
+    base, _, point = name.partition(":")
+    settings = point.split(",")
+    return (base, settings) if all("=" in setting for setting in settings) else (name, ())
 
 
 def apply_edit(run: Run, request: EditRequest) -> Run:

@@ -74,3 +74,10 @@ def with_thresholds(limits: RunLimits, thresholds: Thresholds) -> RunLimits:
 def after_start(thresholds: Thresholds) -> Thresholds:
     """Those of them that still matter to a run that has started."""
     return Thresholds(gpu_max_temp_celsius=thresholds.gpu_max_temp_celsius)
+
+
+def former_thresholds(changed: Thresholds, limits: RunLimits) -> Thresholds:
+    """Those that `changed` sets, with the values that they have in `limits`."""
+    names = [name for name in THRESHOLDS if getattr(changed, name) is not None]
+    values = {name: getattr(limits, name) for name in names}
+    return Thresholds(**{name: MACHINES_LIMIT if value is None else value for name, value in values.items()})

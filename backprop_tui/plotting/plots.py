@@ -68,19 +68,32 @@ def cell_at(canvas: Canvas, curve: Curve, position: float, x: Scale, y: Scale) -
 
 
 def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, Curve]], x: Scale, y: Scale) -> None:
-    """Puts a letter to the right of each curve's last point, or above or below if that cell has a letter already."""
-    taken: set[Cell] = set()
+    """Puts a letter to the right of each curve's last point; near ones are moved apart, in the order of the points."""
+    ends: dict[int, list[tuple[int, float, int, str]]] = {}
     for owner, curve in curves:
         pieces = drawable(curve.pieces, y)
         end = cell_at(canvas, curve, pieces[-1][-1][0], x, y) if pieces else None
-        if end is None:
-            continue
-        column, row = min(canvas.width - 1, end[0] + 1), end[1]
-        for nearest in sorted(range(canvas.height), key=lambda other: abs(other - row)):
-            if (column, nearest) not in taken:
-                taken.add((column, nearest))
-                canvas.put(column, nearest, curve.letter, owner)
-                break
+        if end is not None:
+            _, low, high = pieces[-1][-1]
+            column = min(canvas.width - 1, end[0] + 1)
+            ends.setdefault(column, []).append((end[1], -low / 2 - high / 2, owner, curve.letter))
+    for column, marks in ends.items():
+        ordered = sorted(marks[: canvas.height])
+        rows = _apart([mark[0] for mark in ordered], canvas.height)
+        for row, (_, _, owner, letter) in zip(rows, ordered, strict=True):
+            canvas.put(column, row, letter, owner)
+
+
+def _apart(rows: Sequence[int], height: int) -> list[int]:
+    """Different rows as near to the ascending ones as their order allows."""
+    blocks: list[list[int]] = []  # of neighbors, by the row that the first of all would have
+    for index, row in enumerate(rows):
+        block = [row - index]
+        while blocks and sum(blocks[-1]) * len(block) >= sum(block) * len(blocks[-1]):
+            block = blocks.pop() + block
+        blocks.append(block)
+    starts = [round(sum(block) / len(block)) for block in blocks for _ in block]
+    return [max(0, min(start, height - len(rows))) + index for index, start in enumerate(starts)]
 
 
 Point = tuple[float, float]

@@ -74,7 +74,7 @@ def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[Compar
         run.record.get("duration_seconds") if run.known.live is None else running_seconds(run.known.live, moment)
         for run in runs
     ]
-    yield ComparisonRow(label="time running", cells=tuple(map(durations.elapsed, seconds)))
+    yield ComparisonRow(label="took", cells=tuple(map(durations.elapsed, seconds)))
     peaks = [None if run.run is None else run.run.peak.vram_bytes for run in runs]
     if any(peaks):
         yield ComparisonRow(label="peak VRAM", cells=tuple(numbers.memory_size(peak) for peak in peaks))

@@ -83,24 +83,25 @@ def _has_diverged(series: MetricSeries) -> bool:
     return series.last is not None and not math.isfinite(series.last.value)
 
 
-def gap_text(*tracks: PlottedSeries, cursor: float | None = None) -> str:
-    """The validation value, at the cursor or the newest, minus the smoothed one of the training at the same step.
+def train_and_gap(*tracks: PlottedSeries, cursor: float | None = None) -> tuple[str, str]:
+    """The smoothed training value at the step of the validation, and how much the validation is above it.
 
-    Names the step if that is not close to the end; empty without two tracks, without a training value nearby, or if a
-    newest value is not finite.
+    The validation is that at the cursor, or the newest; its step is named if that is not close to the end. Both are
+    empty without two tracks, without a training value nearby, or if a newest value is not finite.
     """
     if len(tracks) != 2 or (cursor is None and any(_has_diverged(track.series) for track in tracks)):
-        return ""
+        return "", ""
     train, bucket = tracks[0].by_step, tracks[1].nearest(cursor)
     bar = None if bucket is None else nearest_bar(train.drawn(SMOOTH_STRETCHES).pieces, bucket.step)
     if bucket is None or bar is None:
-        return ""
+        return "", ""
     last = max(train.positions)
     nearby = _NEARBY * (last - min(train.positions))
     if abs(bar[0] - bucket.step) > nearby:
-        return ""
-    text = numbers.difference(bucket.last - (bar[1] / 2 + bar[2] / 2), bucket.last)
-    return text if last - bucket.step <= nearby else f"{text} at {numbers.count(bucket.step)}"
+        return "", ""
+    smoothed = bar[1] / 2 + bar[2] / 2
+    gap = numbers.difference(bucket.last - smoothed, bucket.last)
+    return numbers.metric(smoothed), gap if last - bucket.step <= nearby else f"{gap} at {numbers.count(bucket.step)}"
 
 
 def row_labels(scale: Scale, unit: AxisUnit, rows: int) -> tuple[Scale, dict[int, str]]:

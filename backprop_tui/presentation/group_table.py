@@ -2,7 +2,8 @@
 
 The mean of the objective is that of the best values of the runs that ended by themselves or at their timebox. Runs that
 failed, diverged, were stopped or have not ended are counted and not in it; while no run of a setting has ended, its
-mean is provisional: that of the values so far. Other metrics are the last values of the same runs.
+mean is provisional: that of the values so far. Such a setting is the best only while none has ended. Other metrics are
+the last values of the same runs.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+from backprop_tui.domain.arguments import varying
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_bookkeeping, is_validation
 from backprop_tui.domain.objective import Objective, Ranking, rank
 from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.presentation.known_run import recorded_status
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
@@ -149,7 +152,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
     rows = [_setting(key, members, ranking, others) for key, members in settings.items()]
     baseline = next((str(record["id"]) for record in records if record.get("baseline")), None)
     rows = _compared(_in_order(rows, ranking, varying), baseline)
-    best = rows[0] if rows and ranking.best is not None and rows[0].spread and not rows[0].provisional else None
+    best = rows[0] if rows and ranking.best is not None and rows[0].spread else None
     return GroupTable(
         metric=shown,
         objective=ranking.objective,
@@ -165,9 +168,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
 def varying_parameters(records: Sequence[JsonObject]) -> list[Parameter]:
     """The arguments that are not the same in all runs."""
     arguments = [arguments_of(record) for record in records]
-    names = dict.fromkeys(name for of_run in arguments for name in of_run)
-    columns = {name: [of_run.get(name, NOT_SET) for of_run in arguments] for name in names}
-    return [Parameter.of(name, column) for name, column in columns.items() if len(set(column)) > 1]
+    return [Parameter.of(name, [of_run.get(name, NOT_SET) for of_run in arguments]) for name in varying(arguments)]
 
 
 def _split(varying: Sequence[Parameter], over: Sequence[str], runs: int) -> tuple[list[Parameter], list[Parameter]]:
@@ -230,7 +231,7 @@ def _setting(
 def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] | None) -> Member:
     last = None if metric is None else metric_value(record, metric)
     value = last if ranked is None else ranked.get(str(record["id"]))
-    status = Status(record["status"])
+    status = recorded_status(record)
     standing = Standing.RUNNING if status in ACTIVE else _STANDINGS[status]
     if standing is Standing.FINISHED and last is not None and not math.isfinite(last):
         standing = Standing.DIVERGED

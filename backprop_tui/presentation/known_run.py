@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
+from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Queued, Run, split_point
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id
@@ -42,6 +43,11 @@ class LossCurve:
 _STATUSES = {status.value: status for status in Status}  # five times as fast as `Status(value)`
 
 
+def recorded_status(record: JsonObject) -> Status:
+    """The status by which the run is treated; one that only a newer version knows, as if somebody had stopped it."""
+    return _STATUSES.get(record["status"], Status.STOPPED)
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
@@ -64,7 +70,7 @@ class KnownRun:
 
     @property
     def status(self) -> Status:
-        return _STATUSES[self.record["status"]]
+        return recorded_status(self.record)
 
     @property
     def name(self) -> str:
@@ -72,8 +78,9 @@ class KnownRun:
 
     @property
     def label(self) -> str:
-        """Its name, with the arguments that tell it from other runs of that name: `train lr=1e-3 seed=2`."""
-        return " ".join([self.name, *(f"{name}={value}" for name, value in self.differing)])
+        """Its name, with the arguments that tell it from other runs: `train lr=1e-3`, also for a run of a sweep."""
+        name, settings = split_point(self.name)
+        return " ".join([name, *settings, *(f"{name}={value}" for name, value in self.differing)])
 
 
 def running_seconds(live: Live, moment: Moment) -> float:
@@ -81,6 +88,12 @@ def running_seconds(live: Live, moment: Moment) -> float:
     if live.clock.boot_id != moment.boot_id:
         return live.clock.running_seconds
     return live.clock.at(moment.monotonic, paused=live.pause is not None).running_seconds
+
+
+def queued_at(run: KnownRun) -> float | None:
+    """When it was queued, for the last time if it has run already; None if that is not known."""
+    state = None if run.run is None else run.run.state
+    return state.since if isinstance(state, Queued) else from_iso(run.record.get("created_at"))
 
 
 def limit_seconds(run: KnownRun) -> float | None:

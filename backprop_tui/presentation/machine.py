@@ -37,14 +37,10 @@ def gpu_problem(problem: str | None, age_seconds: float, now: float, *, is_measu
 
 
 def foreign_process(process: GpuProcess) -> str:
-    """A process on a GPU that belongs to none of the shown runs: `not ours: pid 40412 (mika) 31.3 GB`."""
-    owner = ""
-    if process.owner:
-        owner = f" ({sanitize(process.owner)})"
-    elif process.run:
-        owner = f" (run {sanitize(process.run)})"
+    """A process on a GPU that belongs to none of the shown runs: `pid 40412 (mika, not ours) 31.3 GB`."""
+    owner = process.owner or (f"run {process.run}" if process.run else "")
     memory = f" {numbers.memory_size(process.memory_bytes)}" if process.memory_bytes is not None else ""
-    return f"not ours: pid {process.pid}{owner}{memory}"
+    return f"pid {process.pid} ({sanitize(owner)}{', ' if owner else ''}not ours){memory}"
 
 
 def host_line(host: HostReading) -> str:

@@ -21,8 +21,9 @@ from backprop_tui.domain.objective import (
     unprinted,
 )
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import numbers
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 from backprop_tui.store.fields import JsonObject
 
 _NO_SERIES: Mapping[str, MetricSeries] = MappingProxyType({})
@@ -59,9 +60,16 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
         objective=objective,
         best=best,
         names=tuple(names),
-        failed=record.get("status") in (Status.FAILED, Status.LOST),
+        failed=record.get("status") in (Status.FAILED, Status.LOST, Status.STOPPED),
+        active=record.get("status") in ACTIVE,
         diverged=tuple(name for name, value in last.items() if not math.isfinite(value)),
     )
+
+
+def came_to_nothing(record: JsonObject, metric: str) -> bool:
+    """Whether the run failed or diverged, so that its values of the metric are behind those of other runs."""
+    last = (record.get("metrics") or {}).get(metric)
+    return record.get("status") in PROBLEM_STATUSES or (last is not None and not math.isfinite(float(last)))
 
 
 def rank_records(records: Iterable[JsonObject]) -> Ranking:

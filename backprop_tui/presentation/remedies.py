@@ -30,6 +30,7 @@ class RemedyKind(StrEnum):
     RELEASE = "release"  # the queue
     OPEN = "open"  # the run `run_id`
     STOP = "stop"  # the run `run_id`
+    MOVE = "move"  # the run to the front of the queue
     RERUN = "rerun"  # with other options
     FIELDS = "fields"  # the form for the fields of the run
     FREE = "free"  # its Slurm job, which is held
@@ -51,6 +52,10 @@ class Remedy:
     def switches_off(self) -> bool:
         """Whether nothing is checked afterwards."""
         return self.value == "0" or (self.thresholds is not None and _value(self.thresholds) == "0")
+
+    @property
+    def heats(self) -> bool:
+        return self.thresholds is not None and self.thresholds.gpu_max_temp_celsius is not None
 
 
 def remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> tuple[Remedy, ...]:
@@ -111,9 +116,8 @@ def _short(setting: str) -> str:
 def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
     ids = () if waiting.run is None else [dependency.run for dependency in waiting.run.spec.after]
     for run in runs:
-        name = sanitize(str(run.record["name"]))
-        if run.id in ids and str(reason.get("message")) == f"after {run.record['name']}":
-            yield Remedy(kind=RemedyKind.OPEN, text=f"open {name}", run_id=run.id)
+        if run.id in ids and f"({run.id})" in str(reason.get("message")):
+            yield Remedy(kind=RemedyKind.OPEN, text=f"open {sanitize(run.label)}", run_id=run.id)
 
 
 def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
@@ -124,16 +128,17 @@ def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) 
         indices = [gpu.get("index") for gpu in run.record.get("gpus") or ()]
         gpu, is_slot = reason.get("gpu"), reason.get("check") == Check.PARALLEL
         if is_slot or (bool(indices) if gpu is None else gpu in indices):
-            name = sanitize(str(run.record["name"]))
-            yield Remedy(kind=RemedyKind.STOP, text=f"stop {name}", run_id=run.id)
+            yield Remedy(kind=RemedyKind.STOP, text=f"stop {sanitize(run.label)}", run_id=run.id)
 
 
 def remedy_text(reason: JsonObject, available: Sequence[Remedy], cools_in: float | None = None) -> str:
     """What the table says beside a failing check; `cools_in` is an estimate in seconds, None without one."""
     if cools_in is not None:
         return f"cools in about {durations.eta(cools_in)}"
-    if available:
+    if available and not available[0].heats:
         return available[0].text
+    if reason.get("check") == Check.GPU_TEMPERATURE:
+        return "passes when it is cooler"
     return "passes by itself" if reason.get("check") in _BY_THEMSELVES else "no remedy here"
 
 

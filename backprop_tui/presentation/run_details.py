@@ -81,7 +81,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record = run.record
     yield "name", record["name"]
     yield "id", run.id
-    yield "status", status_word(run.status) + _how(record)
+    yield "status", status_word(record["status"]) + _how(record)
     yield from _progress(run, moment)
     if run.run is not None and run.status not in ENDED:
         yield from _plan(run, run.run, moment)
@@ -98,7 +98,7 @@ def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     if run.live is None and record["duration_seconds"] is not None:
         paused = record["paused_seconds"]
         yield (
-            "time",
+            "took",
             durations.elapsed(record["duration_seconds"])
             + (f", {durations.elapsed(paused)} of it paused" if paused else ""),
         )

@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
 from types import MappingProxyType
 
+from backprop_tui.domain.arguments import POSITIONAL, named_values, varying
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import best_of_run
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import POSITIONAL, argument_words, named_arguments
+from backprop_tui.store.option_table import argument_words
 
 _LABEL_ARGUMENTS = 4  # more would push the figures out of every row
 _NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
 
 
-def arguments_of(record: JsonObject) -> Mapping[str, str]:
+def settings_of(record: JsonObject) -> Mapping[str, str]:
     """The named arguments of the script, without dashes: `lr` is 3e-4 for `--lr 3e-4`, `--lr=3e-4` and `lr=3e-4`."""
-    return _named(tuple(argument_words(record)))
+    return _without_dashes(tuple(argument_words(record)))
 
 
-@lru_cache(maxsize=1 << 15)  # the whole history is sorted and filtered again with each key
-def _named(words: tuple[str, ...]) -> Mapping[str, str]:
-    named = named_arguments(words)
-    return {name.strip("-"): value for name, value in named.items() if not name.startswith(POSITIONAL)}
+@lru_cache(maxsize=1 << 15)
+def _without_dashes(words: tuple[str, ...]) -> Mapping[str, str]:
+    return {name.strip("-"): value for name, value in named_values(words).items() if not name.startswith(POSITIONAL)}
+
+
+def varying_settings(runs: Iterable[KnownRun]) -> list[str]:
+    return varying([settings_of(run.record) for run in runs])
 
 
 def started_at(record: JsonObject) -> float | None:
@@ -52,34 +55,16 @@ def objective_best(record: JsonObject) -> float | None:
     return None if best is None else best[1].value
 
 
-def varying_arguments(runs: Sequence[KnownRun]) -> list[str]:
-    """The arguments that are not the same in all runs, in the order of the command lines, paths last."""
-    values: dict[str, set[str | None]] = {}
-    different = list({id(arguments): arguments for run in runs if (arguments := arguments_of(run.record))}.values())
-    for index, arguments in enumerate(different):
-        for name in arguments.keys() - values.keys():
-            values[name] = {None} if index else set()
-        for name, known in values.items():
-            known.add(arguments.get(name))
-    order = dict.fromkeys(chain.from_iterable(different))
-    return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
-
-
-def _has_path(values: Iterable[str | None]) -> bool:
-    """Whether a value is a path, which often repeats the other arguments: `--out runs/lr1e-3`."""
-    return any("/" in value for value in values if value is not None)
-
-
 def with_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
     """The runs, those that share a name labeled by the arguments that differ between them: `train lr=1e-3`."""
     namesakes: dict[str, list[KnownRun]] = {}
     for run in runs:
         namesakes.setdefault(run.name, []).append(run)
-    varying = {name: varying_arguments(same) for name, same in namesakes.items() if len(same) > 1}
+    varying = {name: varying_settings(same) for name, same in namesakes.items() if len(same) > 1}
     return [_labeled(run, varying.get(run.name, ())) for run in runs]
 
 
 def _labeled(run: KnownRun, names: Sequence[str]) -> KnownRun:
-    arguments = arguments_of(run.record) if names else _NO_ARGUMENTS
+    arguments = settings_of(run.record) if names else _NO_ARGUMENTS
     differing = tuple((name, arguments[name]) for name in names if name in arguments)[:_LABEL_ARGUMENTS]
     return run if differing == run.differing else replace(run, differing=differing)

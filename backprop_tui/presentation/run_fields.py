@@ -6,7 +6,8 @@ A column has a key that can be stored: `step`, `arg:lr`, `last:val_loss`, `best:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 
 from backprop_tui.domain.formatting import time_or_none
@@ -25,10 +26,11 @@ from backprop_tui.presentation.known_run import (
     share_done,
     step_text,
 )
-from backprop_tui.presentation.objective import objective_of
+from backprop_tui.presentation.objective import came_to_nothing, objective_of
 from backprop_tui.presentation.places import place_of
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, started_at, varying_arguments
+from backprop_tui.presentation.run_facts import best_value, metric_value, settings_of, started_at, varying_settings
 from backprop_tui.presentation.run_line import BEST, LAST
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 ARGUMENT = "arg:"
 _METRIC_CELLS, _MAX_ARGUMENT_CELLS, _DATE_CELLS = 7, 14, 12
@@ -41,6 +43,7 @@ Value = float | str | None
 class RunField:
     """A column: `value` sorts it and is None if a run has none; `text` is what it shows.
 
+    Runs that are `is_behind` come after the others, whichever way they are sorted.
     `title` is for a heading, `label` stands alone; `largest_first` is the direction in which the best come first.
     """
 
@@ -52,6 +55,7 @@ class RunField:
     label: str = ""
     right: bool = True
     largest_first: bool = False
+    is_behind: Callable[[KnownRun], bool] = lambda _: False
 
     @property
     def words(self) -> str:
@@ -61,6 +65,21 @@ class RunField:
 def field_of(key: str) -> RunField | None:
     """The column of a key; None for a key of another version."""
     return FIXED.get(key) or _made(key)
+
+
+def qualified(field: RunField, shared: Collection[str]) -> RunField:
+    """Its name, if it is among the `shared` ones, says of what it is: `--lr` the argument, `last lr` the metric."""
+    kind, _, name = field.key.partition(":")
+    leads = {ARGUMENT: "--", LAST: "last "}
+    lead = leads.get(f"{kind}:", "") if name in shared else ""
+    return replace(field, title=lead + field.title) if lead else field
+
+
+def shared_names(runs: Iterable[KnownRun]) -> frozenset[str]:
+    """The names of arguments that are also the name of a metric, or of a column that every store has."""
+    records = [run.record for run in runs]
+    arguments = frozenset(name for record in records for name in settings_of(record))
+    return arguments & {*FIXED, *(str(name) for record in records for name in record.get("metrics") or ())}
 
 
 @lru_cache(maxsize=512)
@@ -74,7 +93,7 @@ def _made(key: str) -> RunField | None:
             key=key,
             title=shown,
             value=partial(_argument_value, name),
-            text=lambda run, _: sanitize(arguments_of(run.record).get(name, "")),
+            text=lambda run, _: sanitize(settings_of(run.record).get(name, "")),
             cells=max(4, min(_MAX_ARGUMENT_CELLS, len(shown))),
         )
     if kind + colon not in (LAST, BEST):
@@ -87,11 +106,12 @@ def _made(key: str) -> RunField | None:
         text=lambda run, _: _metric_text(value_of(run.record, name)),
         cells=_METRIC_CELLS,
         largest_first=direction_of(name) is not Direction.MIN,
+        is_behind=lambda run: came_to_nothing(run.record, name),
     )
 
 
 def _argument_value(name: str, run: KnownRun, _: Moment) -> Value:
-    text = arguments_of(run.record).get(name)
+    text = settings_of(run.record).get(name)
     if text is None:
         return None
     try:
@@ -187,12 +207,20 @@ _FIXED = (
     _number("progress", lambda run, _: None if run.live is None else share_done(run.live), largest_first=True),
     _number("eta", lambda run, _: None if run.live is None else run.live.eta_seconds, label="ETA"),
     _number("left", _left, label="timebox left"),
-    _number("loss", lambda run, _: _finite(last_loss(run)), text=lambda run, _: _metric_text(last_loss(run))),
+    replace(
+        _number(
+            "loss",
+            lambda run, _: _finite(last_loss(run)),
+            text=lambda run, _: _metric_text(last_loss(run)),
+            label="main loss",
+        ),
+        is_behind=lambda run: run.record["status"] in PROBLEM_STATUSES,
+    ),
     _text("name", lambda run: run.label, cells=16),
     _number(
         "step", lambda run, _: run.record.get("step"), text=lambda run, _: _step_text(run), cells=9, largest_first=True
     ),
-    _number("took", _took, text=_took_text, label="duration", cells=6, largest_first=True),
+    _number("took", _took, text=_took_text, cells=6, largest_first=True),
     _number(
         "started",
         lambda run, _: _started(run),
@@ -251,11 +279,10 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     Only metrics that many of them have are among them.
     """
     metrics = _metrics_by_weight(runs)
-    arguments = varying_arguments(runs)
+    arguments = varying_settings(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
-    results = [LAST + name for name in primary] + [
-        BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)
-    ]
+    results = [BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)]
+    results += [LAST + name for name in primary]
     rest = [LAST + name for name in metrics if name not in primary]
     names = [ARGUMENT + name for name in arguments]
     return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]
@@ -286,7 +313,7 @@ def all_columns(runs: Sequence[KnownRun]) -> list[str]:
     """Every column that has something to show of these runs: arguments that vary, metrics and their best values."""
     metrics = dict.fromkeys(str(name) for run in runs for name in run.record.get("metrics") or ())
     best = dict.fromkeys(str(name) for run in runs for name in run.record.get("best") or ())
-    keys = [ARGUMENT + name for name in varying_arguments(runs)]
+    keys = [ARGUMENT + name for name in varying_settings(runs)]
     for name in dict.fromkeys([*metrics, *best]):
         keys += [LAST + name] if name in metrics else []
         keys += [BEST + name] if name in best else []

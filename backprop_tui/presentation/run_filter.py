@@ -10,21 +10,21 @@ import operator
 import re
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, NamedTuple
 
+from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_facts import arguments_of, best_value, metric_value, objective_best, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, status_word
 
-QUALIFIERS = ("state:", "since:", "until:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
+QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
     **{status.value: frozenset({status}) for status in Status},
-    "running": ACTIVE,
+    "running": ACTIVE - {Status.PAUSED},
     "waiting": frozenset({Status.QUEUED}),
     "failed": PROBLEM_STATUSES,
     "done": ENDED - PROBLEM_STATUSES,
@@ -32,11 +32,12 @@ STATES: Mapping[str, frozenset[Status]] = {
     "active": ACTIVE,
     "unfinished": UNFINISHED,
 }
-STATE_CYCLE = (None, "running", "waiting", "failed", "done")
+STATE_CYCLE = (None, "active", "waiting", "failed", "done")
 ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(val_loss)<0.1, took>1h"
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
 _COMPARISON = re.compile(r"(-{0,2}[A-Za-z_][\w./@-]*|(?:best|last)\([^()]+\))(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
+_TIMES = ("since:", "until:", "ended:")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -48,8 +49,8 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": lambda value, other: math.isclose(value, other, rel_tol=1e-9),
     "!=": lambda value, other: not math.isclose(value, other, rel_tol=1e-9),
 }
-_MAX_TEXTS = 1 << 15
-_texts: dict[str, tuple[JsonObject, str]] = {}  # by run id: what words are searched in
+_MAX_TEXTS, _MAX_NAMED = 1 << 15, 12
+_texts: dict[str, tuple[KnownRun, str]] = {}  # by run id: what words are searched in
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ class Condition:
 Column = Callable[[str, Callable[[KnownRun], Any]], Sequence[Any]]
 
 
+class Names(NamedTuple):
+    """What can be compared."""
+
+    arguments: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+
+    @property
+    def all(self) -> Sequence[str]:
+        return list(dict.fromkeys([*self.metrics, *self.arguments]))
+
+
 class FilterMistake(ValueError):
     """A word of a filter that means nothing; the text says what is accepted."""
 
@@ -72,12 +84,14 @@ class FilterMistake(ValueError):
 class RunFilter:
     """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
-    `names` are the arguments and metrics it compares. `follows_time`: it can change although no run does.
+    `names` are the arguments and metrics it compares, `words` are searched in texts. `follows_time`: it can change
+    although no run does.
     """
 
     text: str = ""
     mistakes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     follows_time: bool = False
     _conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
@@ -95,7 +109,8 @@ class RunFilter:
             text=text.strip(),
             mistakes=tuple(mistakes),
             names=tuple(match[1] for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]),
-            follows_time=any(word.startswith(("since:", "until:")) for word in words),
+            words=tuple(word for word in words if not _COMPARISON.fullmatch(word) and word.lower() not in STATES),
+            follows_time=any(word.startswith(_TIMES) for word in words),
             _conditions=tuple(conditions),
         )
 
@@ -113,10 +128,28 @@ class RunFilter:
             indices = [index for index in indices if accepts(values[index], now)]
         return indices
 
-    def unknown(self, names: Collection[str]) -> list[str]:
-        """The names it compares that are neither in `names` nor built in."""
-        known = {_plain(name) for name in names} | _BUILT_IN.keys()
-        return [name for name in self.names if _plain(_inner(name)) not in known]
+    @property
+    def compared(self) -> Mapping[str, Callable[[KnownRun], float | str | None]]:
+        """The values that it compares, by the names it has for them."""
+        return {name: _values(name) for name in self.names}
+
+    def doubt(self, names: Names) -> str | None:
+        """What a word may mean instead, by the names of the runs; None if there is no doubt."""
+        arguments, metrics = ({_plain(name) for name in known} for known in (names.arguments, names.metrics))
+        for name in self.names:
+            plain = _plain(name)
+            if _plain(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
+                there_are = ", ".join(names.all[:_MAX_NAMED]) or "none"
+                return f"no run has an argument or a metric {name}; there are {there_are}"
+            if plain in arguments & metrics and not name.startswith("-"):
+                return f"{name} is an argument, else a metric: --{plain} is only the argument, last({plain}) the metric"
+        for word in self.words:
+            plain = _plain(word)
+            if plain in metrics:
+                return f"{word} is a metric: compare it, such as {word}<0.1 or best({word})<0.1"
+            if plain in arguments:
+                return f"{word} is an argument: compare it, such as {word}=1e-3"
+        return None
 
 
 def _condition(word: str) -> Condition:
@@ -147,7 +180,7 @@ def _near(word: str) -> str | None:
 
 
 def _contains(text: str) -> Condition:
-    """Text anywhere in name, command, tags, id, group or note; or a regular expression, if it is a valid one."""
+    """Text anywhere in what rows show of a run and in its command; or a regular expression, if it is a valid one."""
     lowered = text.lower()
     if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
         return Condition("text", search_text, lambda value, _: lowered in value)
@@ -161,17 +194,22 @@ def _contains(text: str) -> Condition:
 
 
 def search_text(run: KnownRun) -> str:
-    """All that words are searched in, a line each; kept until the record of the run changes."""
+    """All that words are searched in, a line each; kept until the run changes."""
     record = run.record
     run_id = record["id"]
     known = _texts.get(run_id)
-    if known is not None and known[0] is record:
+    if known is not None and known[0] is run:
         return known[1]
-    texts = (record["name"], run_id, record["group"], record["note"], *record["tags"], " ".join(record["command"]))
+    texts = (
+        *(run.label, run_id, status_word(record["status"]), record["group"], record["note"], *record["tags"]),
+        " ".join(record["command"]),
+        *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
+        *((cause_text(record), record["cause"].get("evidence")) if record.get("cause") else ()),
+    )
     text = "\n".join(str(part) for part in texts if part).lower()
     if len(_texts) >= _MAX_TEXTS:
         _texts.clear()
-    _texts[run_id] = record, text
+    _texts[run_id] = run, text
     return text
 
 
@@ -192,6 +230,9 @@ def _qualified(key: str, value: str) -> Condition:
         case "until":
             bound = _time_bound(key, value)
             return Condition("started", _started, lambda at, now: at <= bound(now))
+        case "ended":
+            bound = _time_bound(key, value)
+            return Condition(key, _ended, lambda at, now: at >= bound(now))
         case "gpu":
             return Condition("gpu", _gpus, lambda gpus, _: not gpus.isdisjoint(parts))
         case "tag":
@@ -208,6 +249,10 @@ def _started(run: KnownRun) -> float:
     return started_at(run.record) or 0.0
 
 
+def _ended(run: KnownRun) -> float:
+    return time_or_none(run.record.get("ended_at")) or -math.inf
+
+
 def _gpus(run: KnownRun) -> set[str]:
     return {str(gpu["index"]) for gpu in run.record.get("gpus") or ()}
 
@@ -220,7 +265,7 @@ def _expected(key: str) -> str:
     match key:
         case "state":
             return f"use {', '.join(STATES)}"
-        case "since" | "until":
+        case "since" | "until" | "ended":
             return "use 7d, 12h, 2w, today, yesterday or a date such as 2026-11-24"
         case _:
             return f"needs a value, such as {key}:{'0' if key == 'gpu' else 'x'}"
@@ -298,7 +343,7 @@ _BUILT_IN: Mapping[str, Callable[[KnownRun], float | None]] = {
 
 
 def _values(name: str) -> Callable[[KnownRun], float | str | None]:
-    """The value of `step`, `best(val_loss)`, or an argument, else a metric, of that name."""
+    """The value of `step`, `best(val_loss)`, the argument `--lr`, or an argument, else a metric, of that name."""
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     kind, _, inner = name.rstrip(")").partition("(")
@@ -309,11 +354,11 @@ def _values(name: str) -> Callable[[KnownRun], float | str | None]:
     spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
 
     def value(run: KnownRun) -> float | str | None:
-        arguments = arguments_of(run.record)
+        arguments = settings_of(run.record)
         for spelling in spellings:
             if spelling in arguments:
                 return arguments[spelling]
-        return metric_value(run.record, name)
+        return None if name.startswith("-") else metric_value(run.record, name)
 
     return value
 
@@ -334,6 +379,18 @@ def with_state(text: str, word: str | None) -> str:
     return " ".join([*words, *([] if word is None else [word])])
 
 
+def toggled(text: str, word: str) -> str:
+    """The filter without this word if it has it; otherwise with it, in place of one for the same quantity."""
+    words = [match[0] for match in _WORD.finditer(text)]
+    others = [other for other in words if _quantity(other) != _quantity(word)]
+    return " ".join(others if word in words else [*others, word])
+
+
+def _quantity(word: str) -> str:
+    """`gpu` of `gpu:0`, `state` of a state; another word is itself."""
+    return "state" if word.lower() in STATES else word.partition(":")[0]
+
+
 def state_of(text: str) -> str | None:
     """The state that a filter names; None for every state."""
     return next((match[0].lower() for match in _WORD.finditer(text) if match[0].lower() in STATES), None)
@@ -348,8 +405,9 @@ def completions(text: str, names: Iterable[str]) -> list[str]:
     return [candidate for candidate in candidates if candidate.startswith(word) and candidate != word]
 
 
-def names_of_runs(runs: Collection[KnownRun]) -> Iterator[str]:
-    """The arguments and metrics that can be compared."""
-    for run in runs:
-        yield from arguments_of(run.record)
-        yield from map(str, run.record.get("metrics") or ())
+def names_of_runs(runs: Iterable[KnownRun]) -> Names:
+    records = [run.record for run in runs]
+    return Names(
+        list(dict.fromkeys(name for record in records for name in settings_of(record))),
+        list(dict.fromkeys(str(name) for record in records for name in record.get("metrics") or ())),
+    )

@@ -19,7 +19,7 @@ PROBLEM_STATUSES = frozenset({Status.FAILED, Status.LOST})
 
 def status_word(status: str) -> str:
     """The status as people read it: a queued run is waiting. `held` is only a queue that a person holds."""
-    return "waiting" if status == Status.QUEUED else str(status)
+    return "waiting" if status == Status.QUEUED else sanitize(str(status))
 
 
 def is_problem(run: KnownRun) -> bool:

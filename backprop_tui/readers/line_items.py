@@ -95,6 +95,7 @@ _SPACED = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?:(?! {_NOT_FINITE}){_NEXT_WORD}){{0,2}})"
     rf" {{1,12}}{_BEFORE}(?P<number>{_NUMBER}){_UNIT}{_MEAN}{_END}(?P<more>\s(?:{_NUMBER})(?=\s|$))?"
 )
+_NAMED_NOT_FINITE = lazy_compile(rf" {_NOT_FINITE} ")  # `loss nan acc: 0.8` is no metric `loss nan acc`
 _GROUP = lazy_compile(r"(?P<name>[A-Za-z]\w{0,40})\[(?=[A-Za-z])")  # icefall: `tot_loss[loss=0.5, over 900 frames.]`
 _HEADING = lazy_compile(
     rf"(?P<name>{_FIRST_WORD}(?: (?=[\w#(])[\w#@()/.'-]{{1,40}}?){{0,4}}){_GAP}:"
@@ -285,14 +286,14 @@ def _take_fraction(items: LineItems, match: re.Match[str], line: str) -> bool:
 def _take_pair(items: LineItems, line: str, position: int) -> int:
     items.last_kind = ""
     pair = _PAIR.match(line, position)
+    spaced = _SPACED.match(line, position) if pair is None or _NAMED_NOT_FINITE.search(pair["name"]) else None
+    if spaced is not None and _is_spaced_pair(spaced, line):
+        _take_value(items, spaced)
+        return spaced.start("more") if spaced["more"] else spaced.end()
     if pair is not None:
         items.has_loss_is |= " is " in pair[0]
         _take_value(items, pair)
         return pair.start("more") if pair["more"] else pair.end()
-    spaced = _SPACED.match(line, position)
-    if spaced is not None and _is_spaced_pair(spaced, line):
-        _take_value(items, spaced)
-        return spaced.start("more") if spaced["more"] else spaced.end()
     if (group := _GROUP.match(line, position)) is not None:
         return group.end()
     if (heading := _HEADING.match(line, position)) is not None:

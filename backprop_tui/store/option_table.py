@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from backprop_tui.domain.arguments import named_values
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.run import Run, Spec
 from backprop_tui.domain.word_set import word_set
@@ -15,9 +15,7 @@ from backprop_tui.store.fields import JsonObject
 
 # Shown elsewhere, or different without meaning.
 _LEFT_OUT = word_set("command script cwd framework key after process understood_flags env resume_channel objective")
-_OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
 NOT_SET = "not set"
-POSITIONAL = "argument "  # before the number of an argument without a name
 _TIMES = frozenset({"max_run_seconds", "total_seconds", "until", "checkpoint_every_seconds"})
 
 
@@ -57,9 +55,9 @@ def _times(spec: Spec) -> dict[str, str]:
     return limits | {"until": ", ".join(map(str, spec.until))}
 
 
-def arguments_of(record: JsonObject) -> dict[str, str]:
+def arguments_of(record: JsonObject) -> Mapping[str, str]:
     """Returns the arguments of the script, or of the program; `--lr 0.1` and `--lr=0.1` are the same."""
-    return named_arguments(argument_words(record))
+    return named_values(tuple(argument_words(record)))
 
 
 def argument_words(record: JsonObject) -> Sequence[str]:
@@ -67,40 +65,6 @@ def argument_words(record: JsonObject) -> Sequence[str]:
     command: Sequence[str] = record["command"]
     script = record["script"]
     return command[command.index(script) + 1 if script in command else 1 :]
-
-
-def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
-    """Returns options by name (a switch as `yes`, a repeated one with all values), other arguments by position.
-
-    `lr=0.1` without dashes, as Hydra takes it, is named too.
-    """
-    named: dict[str, str] = {}
-    left = list(arguments)
-    position = 0
-    while left:
-        word = left.pop(0)
-        if is_option(word):
-            name, equals, value = word.partition("=")
-            if not equals:
-                value = left.pop(0) if left and not is_option(left[0]) else "yes"
-            named[name] = f"{named[name]}, {value}" if name in named else value
-        elif override := _OVERRIDE.fullmatch(word):
-            named[override[1]] = override[2]
-        else:
-            position += 1
-            named[f"{POSITIONAL}{position}"] = word
-    return named
-
-
-def is_option(word: str) -> bool:
-    """Returns whether a word is an option; a negative number is not."""
-    if not word.startswith("-") or len(word) == 1:
-        return False
-    try:
-        float(word)
-    except ValueError:
-        return True
-    return False
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,100 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.tui.action import Action, Scope
+from backprop_tui.tui.action import action_fields as _action
+from backprop_tui.tui.action import action_group as _group
 
 # Sections of the help page.
 ANYWHERE, MOVE, RUNS, GROUP, LOG, METRICS = "Anywhere", "Move", "Selected or marked runs", "Group row", "Log", "Metrics"
 DIALOGS = "Dialogs"
-
-
-class Scope(StrEnum):
-    """The screen or widget that has the bindings and the method of an action."""
-
-    MAIN = "main"
-    LOG = "log"
-    METRICS = "metrics"
-    GROUP = "group"
-    COMPARE = "compare"
-    SETTINGS = "settings"
-    HELP = "help"
-    DIGEST = "digest"
-    TEXT = "text"
-    MENU = "menu"
-    COLUMNS = "columns"
-    FORM = "form"
-    NEW_RUN = "new_run"
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    id: str  # unique within the scope; also the id of the binding
-    scope: Scope = Scope.MAIN  # who carries it out
-    keys: tuple[str, ...]  # Textual's names; empty for an action that is only listed on the help page
-    shown: str  # the keys as people read them; the first word is shown in the footer
-    short: str  # text in the footer
-    help: str = ""  # text on the help page; empty: not listed there
-    title: str = ""  # text in the command palette; empty: not offered there
-    section: str = ""  # of the help page
-    method: str | None = None  # Textual's action string; None: the id
-    refusals: Mapping[Status, str] = field(default_factory=dict)  # why not, behind the name of a run in this status
-    priority: bool = False  # before the widget that has the focus
-    with_runs: bool | None = None  # applies only while there are runs (True), or only while there are none (False)
-
-    @property
-    def command(self) -> str:
-        return self.method or self.id
-
-    @property
-    def keys_in_footer(self) -> str:
-        return self.shown if self.scope is Scope.METRICS else self.shown.partition(" ")[0]
-
-    @property
-    def binding(self) -> Binding:
-        tooltip = self.help or self.short
-        return Binding(
-            ",".join(self.keys),
-            self.command,
-            self.short,
-            show=False,
-            id=self.id,
-            tooltip=tooltip,
-            priority=self.priority,
-        )
-
-
-def _action(
-    id: str,  # noqa: A002 - the field's name
-    keys: str,
-    short: str,
-    help: str = "",  # noqa: A002 - the field's name
-    title: str | None = None,
-    *,
-    shown: str = "",
-    **fields: Any,  # noqa: ANN401 - the other fields of Action
-) -> dict[str, Any]:
-    """Returns the fields of an action; the first key is shown by default. `_group` adds section and scope."""
-    title = help[:1].upper() + help[1:] if title is None else title
-    return fields | {
-        "id": id,
-        "keys": tuple(keys.split()),
-        "shown": shown or keys.partition(" ")[0],
-        "short": short,
-        "help": help,
-        "title": title,
-    }
-
-
-def _group(section: str, *actions: dict[str, Any], scope: Scope = Scope.MAIN) -> tuple[Action, ...]:
-    return tuple(Action(section=section, scope=scope, **fields) for fields in actions)
 
 
 _PALETTE = "app.command_palette"
@@ -105,7 +26,7 @@ _RULE_UP: dict[str, Any] = {"shown": "{", "method": "move_rule(-1)", "title": "M
 _RULE_DOWN: dict[str, Any] = {"shown": "}", "method": "move_rule(1)", "title": "Make the list of runs larger"}
 _ANYWHERE = _group(
     ANYWHERE,
-    _action("help", "question_mark", "all keys", "this page", "Show all keys", shown="?"),
+    _action("help", "question_mark", "all keys", "this page", "Show all keys", shown="?", synonyms="shortcuts"),
     _action("palette", "ctrl+p colon", "commands", "command palette", "", shown="ctrl+p :", method=_PALETTE),
     _action("next_pane", "tab", "pane", "next pane", "Go to the next pane", method="other_pane"),
     _action("previous_pane", "shift+tab", "pane", "previous pane", "Go to the previous pane", method="other_pane"),
@@ -129,16 +50,41 @@ _ANYWHERE = _group(
     ),
     _action("rule_up", "left_curly_bracket", "smaller list", "smaller list of runs", **_RULE_UP),
     _action("rule_down", "right_curly_bracket", "larger list", "larger list of runs", **_RULE_DOWN),
-    _action("filter", "slash", "filter", "filter: lr=1e-3 since:7d", "Filter the runs", shown="/"),
+    _action(
+        "filter",
+        "slash",
+        "filter",
+        "filter: lr=1e-3 since:7d",
+        "Filter the runs",
+        shown="/",
+        synonyms="search find grep",
+    ),
     _action("back", "escape", "back", "back, clear", "Go back, clear", shown="esc"),
-    _action("problem", "exclamation_mark", "next problem", "next problem", "Go to the next problem", shown="!"),
-    _action("hold", "H", "hold queue", "hold or release the queue"),
-    _action("digest", "D", "digest", "while you were away", "Show what happened while you were away"),
-    _action("settings", "comma", "settings", "settings", "Change settings", shown=","),
-    _action("theme", "T", "theme", "next theme", "Use the next theme"),
+    _action(
+        "problem",
+        "exclamation_mark",
+        "next problem",
+        "next problem",
+        "Go to the next problem",
+        shown="!",
+        synonyms="error failure failed",
+    ),
+    _action("hold", "H", "hold queue", "hold or release the queue", synonyms="pause queue"),
+    _action(
+        "digest",
+        "D",
+        "digest",
+        "while you were away",
+        "Show what happened while you were away",
+        synonyms="away summary",
+    ),
+    _action(
+        "settings", "comma", "settings", "settings", "Change settings", shown=",", synonyms="config preferences options"
+    ),
+    _action("theme", "T", "theme", "next theme", "Use the next theme", synonyms="colors dark light"),
     _action("redraw", "ctrl+l", "redraw", "redraw the screen"),
     _action("suspend", "", "suspend", "suspend", "Suspend the dashboard", shown="ctrl+z", method="app.suspend_process"),
-    _action("leave", "q", "leave", "leave, runs continue"),
+    _action("leave", "q", "leave", "leave, runs continue", synonyms="quit exit close log out logout"),
 )
 _MOVE = _group(
     MOVE,
@@ -177,25 +123,95 @@ _RETRY: dict[str, Any] = {"refusals": dict.fromkeys(set(Status) - {Status.FAILED
 _REMOVE: dict[str, Any] = {"refusals": _NOT_ENDED, "with_runs": True}
 _RUNS = _group(
     RUNS,
-    _action("new", "n", "new", "new run", "Start a new run"),
-    _action("copy_as_new", "N", "rerun", "rerun with a change", "Rerun with a change: a new run like this one"),
-    _action("stop", "s", "stop", "stop, saving first", "Stop the run, saving first", **_STOP),
-    _action("kill", "S", "kill", "kill now", "Kill the run now", **_KILL),
-    _action("pause", "p", "pause", "pause, continue", "Pause or continue the run", **_PAUSE),
-    _action("resume", "r", "resume", "resume or retry", "Resume or retry the run", **_RESUME),
-    _action("time", "t", "time", "more time", "Give the run more time", **_TIME),
-    _action("edit", "e", "edit", "edit", "Edit name, tags, limits", with_runs=True),
-    _action("later", "J", "later", "later in the queue", "Move the run later in the queue", **_LATER),
-    _action("sooner", "K", "earlier", "earlier in the queue", "Move the run earlier in the queue", **_SOONER),
-    _action("remove", "d", "remove", "remove ended runs", **_REMOVE),
+    _action("new", "n", "new", "new run", "Start a new run", synonyms="start submit launch queue add"),
+    _action(
+        "copy_as_new",
+        "N",
+        "rerun",
+        "rerun with a change",
+        "Rerun with a change: a new run like this one",
+        synonyms="clone duplicate rerun copy repeat",
+    ),
+    _action(
+        "stop",
+        "s",
+        "stop",
+        "stop, saving first",
+        "Stop the run, saving first",
+        **_STOP,
+        synonyms="cancel end terminate",
+    ),
+    _action("kill", "S", "kill", "kill now", "Kill the run now", **_KILL, synonyms="cancel terminate"),
+    _action(
+        "pause",
+        "p",
+        "pause",
+        "pause, continue",
+        "Pause or continue the run",
+        **_PAUSE,
+        synonyms="continue suspend freeze",
+    ),
+    _action(
+        "resume",
+        "r",
+        "resume",
+        "resume or retry",
+        "Resume or retry the run",
+        **_RESUME,
+        synonyms="rerun restart again continue",
+    ),
+    _action(
+        "time",
+        "t",
+        "time",
+        "more time",
+        "Give the run more time",
+        **_TIME,
+        synonyms="extend timebox limit minutes longer duration timeout",
+    ),
+    _action(
+        "edit",
+        "e",
+        "edit",
+        "edit",
+        "Edit name, tags, limits",
+        with_runs=True,
+        synonyms="rename tag note priority change",
+    ),
+    _action(
+        "later",
+        "J",
+        "later",
+        "later in the queue",
+        "Move the run later in the queue",
+        **_LATER,
+        synonyms="priority down reorder queue",
+    ),
+    _action(
+        "sooner",
+        "K",
+        "earlier",
+        "earlier in the queue",
+        "Move the run earlier in the queue",
+        **_SOONER,
+        synonyms="priority up reorder queue",
+    ),
+    _action("remove", "d", "remove", "remove ended runs", **_REMOVE, synonyms="delete erase"),
     _action("mark", "space", "mark", "mark", "Mark the run"),
     _action("mark_all", "asterisk", "mark all", "mark all shown, or none", shown="*"),
-    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, move or hold"),
-    _action("compare", "c", "compare", "compare; group: curves"),
-    _action("copy", "y", "copy", "copy id, path, command"),
-    _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER"),
-    _action("editor", "O", "editor", "failing line in $EDITOR", "Open the failing line in $EDITOR"),
-    _action("view", "v", "columns", "sort and columns", "Change order and columns"),
+    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, limit, pin, move or hold"),
+    _action("compare", "c", "compare", "compare; group: curves", synonyms="diff"),
+    _action("copy", "y", "copy", "copy id, path, command", synonyms="clipboard yank"),
+    _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER", synonyms="less"),
+    _action(
+        "editor",
+        "O",
+        "editor",
+        "failing line in $EDITOR",
+        "Open the failing line in $EDITOR",
+        synonyms="open file traceback",
+    ),
+    _action("view", "v", "columns", "sort and columns", "Change order and columns", synonyms="sort order columns"),
     _action("sort_right", "greater_than_sign", "sort", "sort by the next column", shown=">", method="sort_by(1)"),
     _action("sort_left", "less_than_sign", "sort", "sort by the previous one", shown="<", method="sort_by(-1)"),
     _action("reverse", "equals_sign", "reverse", "reverse the order", shown="="),
@@ -210,9 +226,15 @@ _EMPTY = _group(
 _GROUP = _group(
     GROUP,
     _action(
-        "retry_group", "R", "retry failed", "retry its failed runs", "Retry the failed runs of the group", **_RETRY
+        "retry_group",
+        "R",
+        "retry failed",
+        "retry its failed runs",
+        "Retry the failed runs of the group",
+        **_RETRY,
+        synonyms="rerun restart",
     ),
-    _action("best", "b", "best", "go to its best run", "Go to the best run of the group"),
+    _action("best", "b", "best", "go to its best run", "Go to the best run of the group", synonyms="top winner"),
     _action("pin", "P", "pin baseline", "pin, unpin the baseline", "Pin the baseline of the group, or unpin it"),
 )
 _LOG = _group(
@@ -225,12 +247,12 @@ _CHARTS = _group(
     _action("next_metric", "m", "metrics", "choose metrics"),
     _action("axis", "x", "by time", "step, run time or clock", "Change the x axis: step, run time or clock"),
     _action("plan", "X", "planned end", "x to planned end, or fit", "Extend the x axis to the planned end, or fit it"),
-    _action("log_scale", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale"),
-    _action("smooth", "z", "smooth", "smoothing", "Change the smoothing"),
+    _action("log_scale", "L", "log scale", "logarithmic scale", "Switch the logarithmic scale", synonyms="logarithmic"),
+    _action("smooth", "z", "smooth", "smoothing", "Change the smoothing", synonyms="average ema"),
     _action("zoom_in", "i", "zoom in", "zoom in; wheel, drag too", "Zoom into the chart"),
     _action("zoom_out", "u", "zoom out", "zoom out", "Zoom out of the chart"),
     _action("metrics_grid", "M", "grid", "grid of all, and back", "Show a grid of all metrics, or one"),
-    _action("export", "E", "export", "export CSV", "Export metrics as CSV"),
+    _action("export", "E", "export", "export CSV", "Export metrics as CSV", synonyms="save write"),
 )
 MAIN_ACTIONS = (*_ANYWHERE, *_MOVE, *_RUNS, *_EMPTY, *_GROUP, *_LOG, *_CHARTS)
 
@@ -359,7 +381,7 @@ COLUMN_ACTIONS = _group(
     DIALOGS,
     _action("toggle_column", "space", "show", "columns: show or hide"),
     _action("sort", "enter", "sort", "columns: sort, reverse"),
-    _action("reset", "delete", "default", "columns: the default", shown="del"),
+    _action("reset", "delete", "reset all", "columns, order: default", shown="del"),
     _action("close", "escape q v", "close", shown="esc"),
     _action("next_column", "j down", "next", method="move(1)"),
     _action("previous_column", "k up", "previous", method="move(-1)"),
@@ -379,10 +401,10 @@ NEW_RUN_ACTIONS = _group(
     _action("editor", "ctrl+e", "editor", "the command in $EDITOR", priority=True),
     _action("clear", "ctrl+l", "clear", "clear the form"),
     _action("remove_argument", "", "remove", "remove argument, or undo", shown="ctrl+d"),
-    _action("switch_sweep", "", "sweep", "a,b,c: sweep or one value", shown="ctrl+s"),
+    _action("switch_sweep", "ctrl+s", "sweep", "a,b,c: sweep or one value"),
     scope=Scope.NEW_RUN,
 )
-_FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"))
+_FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"), scope=Scope.FORM)
 
 ACTIONS = (
     *MAIN_ACTIONS,
@@ -402,28 +424,25 @@ ACTIONS = (
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
 REMEDY_FOOTER = (
-    replace(BY_ID["open"], short="remedy"),
+    replace(BY_ID["open"], id="remedy", short="remedy"),
     *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
 )
+FILTER_FOOTER = (replace(BY_ID["open"], short="show runs"), replace(BY_ID["back"], short="close"))
 _IN_LOG = {action.id: action for action in LOG_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match")
 _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap")
-# The actions of the main screen that change runs, the queue or settings, or start with a dialog that does.
-_CHANGING = (
-    *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
-    *("later", "sooner", "remove", "retry_group", "pin", "hold", "undo"),
-)
-CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.id in _CHANGING)
+CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.changes)
 
-_COMMON = ("mark", "compare", "filter", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
+# In a footer what fits is shown, from the first on, and the last in any case: 7 or 8 keys in 80 columns.
+_COMMON = ("filter", "mark", "compare", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
 _EMPTY_STORE = ("new", "example", "demo", "settings", "palette", "leave")
 _ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
 _PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
-_QUEUED = ("later", "sooner", "edit", "stop", "hold", "mark", "filter", "new", "zoom", "palette", "leave")
-_ENDED = ("resume", "copy_as_new", "problem", "pager", "copy", "remove", "mark", "compare", "new", "filter", "leave")
-_ENDED_GROUP = ("fold", "unfold", "best", "retry_group", "compare", "resume", "remove", "filter", "new", "leave")
-_ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "mark", "retry_group", "best", "filter", "new", "leave")
+_QUEUED = ("later", "sooner", "edit", "stop", "filter", "new", "hold", "mark", "zoom", "palette", "leave")
+_ENDED = ("resume", "copy_as_new", "new", "filter", "pager", "copy", "remove", "problem", "mark", "compare", "leave")
+_ENDED_GROUP = ("fold", "unfold", "best", "filter", "retry_group", "compare", "resume", "remove", "new", "leave")
+_ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "filter", "mark", "retry_group", "best", "new", "leave")
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
@@ -436,17 +455,22 @@ def log_footer(*, searching: bool, escapable: bool) -> Sequence[Action]:
     return [*(_IN_LOG[action_id] for action_id in ids), BY_ID["editor"], BY_ID["pager"], BY_ID["zoom"], BY_ID["back"]]
 
 
-def footer_actions(status: Status | None, *, group: bool = False, empty: bool = False) -> Sequence[Action]:
+def footer_actions(
+    status: Status | None, *, group: AbstractSet[Status] = frozenset(), empty: bool = False
+) -> Sequence[Action]:
     """Returns what applies to the selected row, most likely first.
 
     Args:
         status: Status of the selected run; None: no run is selected.
-        group: Whether the row is that of a group.
+        group: Statuses of the members if the row is that of a group.
         empty: Whether the store has no run at all.
     """
-    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=group, empty=empty)]
-    if not group and not empty:
-        actions = [action for action in actions if status not in action.refusals]
+    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=bool(group), empty=empty)]
+    statuses: AbstractSet[Status | None] = group or {status}
+    if not empty:
+        actions = [action for action in actions if any(other not in action.refusals for other in statuses)]
+    if group == {Status.COMPLETED}:
+        actions = [action for action in actions if action.id != "resume"]  # it would start all of them again
     if group:
         return [replace(action, short="curves") if action.id == "compare" else action for action in actions]
     if status is Status.PAUSED:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, NoColor
 from textual.message_pump import MessagePump
 from textual.notifications import Notify
 from textual.screen import Screen
 
 from backprop_tui.domain.formatting import counted
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import CHANGING_COMMANDS
-from backprop_tui.tui.bridge import Bridge, DigestReady, RunsEnded, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.dom import DOMNode
 
+_NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
@@ -75,7 +78,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
-        self._key_queue = KeyQueue(self._dispatch, lambda: self.screen.is_mounted, self.post_message)
+        self._key_queue = KeyQueue(self._dispatch, self._takes_keys, self.post_message)
         self.wants_demo = False  # whether it exited to show the demo
         self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
@@ -114,7 +117,15 @@ class Dashboard(App[int]):
             selected_run=self._selected_run,
             user_commands=self._preferences.commands,
         )
+        self._commands.find = self._find
         return self.main
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """With NO_COLOR no color is left, not even a gray: Textual's grays are black on black in a terminal's theme."""
+        return _NO_COLOR if self.no_color else super().get_line_filters()
+
+    def _find(self, run_id: str) -> KnownRun | None:
+        return self.main.snapshot.find(run_id)
 
     def on_mount(self) -> None:
         self._loop_running = asyncio.get_running_loop()
@@ -142,6 +153,10 @@ class Dashboard(App[int]):
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
         self.main.take(message.snapshot)
+
+    @on(EventsRead)
+    def _events_read(self, message: EventsRead) -> None:
+        self.main.take_events(message.opened)
 
     @on(StoreFailed)
     def _store_failed(self, message: StoreFailed) -> None:
@@ -190,6 +205,9 @@ class Dashboard(App[int]):
             await self._key_queue.put(event)
         else:
             await super().on_event(event)
+
+    def _takes_keys(self) -> bool:
+        return self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen

@@ -28,7 +28,7 @@ from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
 from backprop_tui.tui.panes.run_order import RunSort
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.state_file import StateFile
 from backprop_tui.tui.store_reader import StoreReader
 
@@ -47,6 +47,14 @@ class StoreRead(Message):
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
         self.snapshot = snapshot
+
+
+class EventsRead(Message):
+    """The events of the run that was just selected."""
+
+    def __init__(self, opened: OpenRun | None) -> None:
+        super().__init__()
+        self.opened = opened
 
 
 class StoreFailed(Message):
@@ -152,6 +160,7 @@ class Bridge:
         self.seconds = seconds
         self._selected: str | None = None
         self._wake_up = asyncio.Event()
+        self._is_due = False  # whether a poll was asked for
         self._ensured_at = float("-inf")
         self._last: Snapshot | None = None
         self.rule = RulePlace()  # where the user put the rule between the panes
@@ -170,12 +179,14 @@ class Bridge:
         return self._last
 
     def select(self, run_id: str | None) -> None:
-        """Selects the run whose events are read, and polls immediately."""
+        """Selects the run whose events are read: immediately, and with each poll."""
         if run_id != self._selected:
             self._selected = run_id
             self._wake_up.set()
 
     def look(self) -> None:
+        """Polls immediately."""
+        self._is_due = True
         self._wake_up.set()
 
     def remember_rule(self) -> None:
@@ -186,16 +197,16 @@ class Bridge:
     def request_digest(self) -> None:
         """Makes it post the digest of the last absence."""
         self._digest_requested = True
-        self._wake_up.set()
+        self.look()
 
     async def follow(self, post: Post) -> None:
         """Polls until it is canceled, and posts messages about what is new."""
         loop = asyncio.get_running_loop()
         while True:
-            self._wake_up.clear()
+            self._is_due, selected = False, self._selected
             noted = frozenset(self.seen_failures), self.list_choices.copy()
             try:
-                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._selected, *noted)
+                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, selected, *noted)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
@@ -207,9 +218,29 @@ class Bridge:
                     post(message)
                 self._last = snapshot
             try:
-                await asyncio.wait_for(self._wake_up.wait(), self.pause_seconds)
+                async with asyncio.timeout(self.pause_seconds):
+                    await self._follow_selection(selected, post)
             except TimeoutError:
                 pass
+
+    async def _follow_selection(self, selected: str | None, post: Post) -> None:
+        """Reads the events of each run that is selected, until a poll is due: a poll would repaint every pane."""
+        while not self._is_due:
+            if selected == self._selected:
+                self._wake_up.clear()
+                await self._wake_up.wait()
+                continue
+            selected = self._selected
+            opened = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_events, selected)
+            if self._last is not None:
+                self._last = replace(self._last, opened=opened)
+            post(EventsRead(opened))
+
+    def _read_events(self, run_id: str | None) -> OpenRun | None:
+        try:
+            return self._reader.read_events(run_id)
+        except (BackpropError, OSError):
+            return None  # the next poll reports the error
 
     @property
     def pause_seconds(self) -> float:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from backprop_tui.client.session import ClientSession
@@ -21,17 +21,17 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.background_calls import BackgroundCalls, CommandResult
-from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, move_back, removal_step
+from backprop_tui.tui.start_verdict import StartVerdict, verdict_from
+from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, removal_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
     from backprop_tui.client.control import AnyControlRequest
-    from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.run_request import RunRequest
-    from backprop_tui.client.submit import SubmissionPlan
     from backprop_tui.config.load import Settings
     from backprop_tui.domain.run import Run
     from backprop_tui.domain.thresholds import Thresholds
+    from backprop_tui.presentation.known_run import KnownRun
 
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
 _RECENT_RUNS = 20
@@ -69,31 +69,6 @@ class RunSource:
     to_edit: bool = False
 
 
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class StartVerdict:
-    """How many of this many `runs` would start now.
-
-    `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
-    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
-    """
-
-    starts: int
-    runs: int
-    message: str
-    is_submitted: bool = False  # to Slurm
-    python: str | None = None
-    warning: str | None = None
-    syntax: OptionSyntax = field(default_factory=OptionSyntax)
-
-    @property
-    def text(self) -> str:
-        if self.runs == 1:
-            return self.message if self.starts else f"waits: {self.message}"
-        if self.starts == self.runs:
-            return f"{self.runs} runs: {self.message}" if self.is_submitted else f"{self.runs} runs, all start now"
-        return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
-
-
 class CommandRunner(BackgroundCalls):
     """Does what the user asks for; each method returns when it is done, and does not keep the others waiting.
 
@@ -108,6 +83,7 @@ class CommandRunner(BackgroundCalls):
         environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
         self._session = ClientSession(home=home, config_path=config_path, environment=environment)
         self._command_line = command_line
+        self.find: Callable[[str], KnownRun | None] = lambda _: None  # among the runs that are shown
         self._undo = UndoStack()
         self._undoing = asyncio.Lock()
 
@@ -116,6 +92,7 @@ class CommandRunner(BackgroundCalls):
         from backprop_tui.client.control import stop_requests
 
         return await self._control(
+            run_ids,
             lambda: stop_requests(self._session, run_ids, now=now, after_checkpoint=after_checkpoint),
             "killed" if now else "stopped",
         )
@@ -123,12 +100,12 @@ class CommandRunner(BackgroundCalls):
     async def pause(self, run_ids: Sequence[str]) -> CommandResult:
         from backprop_tui.client.control import pause_requests
 
-        return await self._control(lambda: pause_requests(self._session, run_ids), "paused")
+        return await self._control(run_ids, lambda: pause_requests(self._session, run_ids), "paused")
 
     async def continue_(self, run_ids: Sequence[str]) -> CommandResult:
         from backprop_tui.client.control import continue_requests
 
-        return await self._control(lambda: continue_requests(self._session, run_ids), "continued")
+        return await self._control(run_ids, lambda: continue_requests(self._session, run_ids), "continued")
 
     async def edit(
         self,
@@ -155,14 +132,33 @@ class CommandRunner(BackgroundCalls):
         before: list[Run] = []
 
         def requests() -> Sequence[AnyControlRequest]:
-            before.extend([] if edit is None else self._stored_runs(run_ids))
+            before.extend(self._stored_runs(run_ids))
             return edit_requests(self._session, run_ids, edit, timebox)
 
+        label = self._label(run_ids)
+        undo = partial(edit_back, self._session, before, edit, timebox, label)
+        return await self._edit(run_ids, requests, undo, summary)
+
+    async def _edit(
+        self,
+        run_ids: Sequence[str],
+        requests: Callable[[], Sequence[AnyControlRequest]],
+        undo: Callable[[], str],
+        done: str,
+    ) -> CommandResult:
+        """Makes requests that `undo` takes back."""
         with self._undo.changing():
-            result = await self._control(requests, summary, shows_end=False)
-            if result.done and edit is not None:
-                self._undo.push(UndoStep(undo=lambda: edit_back(self._session, before, edit)))
+            result = await self._control(run_ids, requests, done, shows_end=False)
+            if result.done:
+                self._undo.push(UndoStep(undo=undo))
             return result
+
+    def _label(self, run_ids: Sequence[str]) -> str:
+        """What the screen calls these runs now; an action may change that."""
+        if len(run_ids) != 1:
+            return counted(len(run_ids), "run")
+        run = self.find(run_ids[0])
+        return sanitize(run_ids[0] if run is None else run.label)
 
     def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
         from backprop_tui.client.resume import read_resumable
@@ -172,40 +168,48 @@ class CommandRunner(BackgroundCalls):
     async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
         """Pins a run as the only baseline of its group, or unpins it."""
         from backprop_tui.client.control import baseline_requests
+        from backprop_tui.domain.requests import EditRequest
 
-        return await self._control(
-            lambda: baseline_requests(self._session, run_id if pinned else None, group)[::-1],
-            f"the baseline of {group}" if pinned else "unpinned",
-            shows_end=False,
-        )
+        before: list[Run] = []
+
+        def requests() -> Sequence[AnyControlRequest]:
+            made = baseline_requests(self._session, run_id if pinned else None, group)[::-1]
+            before.extend(self._stored_runs([request.run_id for request in made]))
+            return made
+
+        done = f"the baseline of {group}" if pinned else "unpinned"
+        changed = EditRequest(baseline=pinned)
+        label = self._label([run_id])
+        undo = partial(edit_back, self._session, before, changed, None, label)
+        return await self._edit([run_id], requests, undo, done)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.resume import queue_again, read_resumable
             from backprop_tui.client.run_request import RunOptions
 
             queued: list[str] = []
-            names: list[str] = []
             advice: list[str] = []
             try:
                 for run_id in run_ids:
                     read_resumable(self._session, run_id)
                     resumption, _ = queue_again(self._session, run_id, RunOptions())
                     queued.append(run_id)
-                    names.append(resumption.run.name)
                     advice += [] if resumption.advice is None else [resumption.advice]
             finally:
                 if queued:
                     self._session.supervisor.call()
-            message = ". ".join([f"{_named(names)}: queued again", *advice])
+            message = ". ".join([f"{label}: queued again", *advice])
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
 
     async def run_again(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues a new run like each of these, with the same command; their results stay."""
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.rerun import request_like
@@ -214,7 +218,7 @@ class CommandRunner(BackgroundCalls):
             runs = self._stored_runs(run_ids)
             requests = [request_like(run, self._session.settings()) for run in runs]
             queued = [run_id for request in requests for run_id in submit(self._session, request)]
-            message = f"{_named([run.name for run in runs])}: queued again as {counted(len(queued), 'new run')}"
+            message = f"{label}: queued again as {counted(len(queued), 'new run')}"
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
@@ -225,12 +229,12 @@ class CommandRunner(BackgroundCalls):
         Raises:
             BackpropError: its record cannot be read.
         """
+        label = self._label([run_id])
 
         def work() -> RunSource:
             from backprop_tui.client.request_words import request_words
             from backprop_tui.client.rerun import lost_variables, request_like, request_of, syntax_of
             from backprop_tui.client.resume import read_resumable
-            from backprop_tui.domain.causes.cause import advised_value
             from backprop_tui.domain.run import Ended
 
             run = read_resumable(self._session, run_id)
@@ -238,10 +242,10 @@ class CommandRunner(BackgroundCalls):
             cause = run.state.cause if isinstance(run.state, Ended) else None
             return RunSource(
                 run_id=run_id,
-                name=run.name,
+                name=label,
                 words=request_words(request),
                 syntax=syntax_of(run),
-                advised=None if cause is None else advised_value(cause),
+                advised=None if cause is None else cause.advised,
                 warning=None if to_edit else lost_variables(run, self._session.environment),
                 to_edit=to_edit,
             )
@@ -262,12 +266,13 @@ class CommandRunner(BackgroundCalls):
 
     async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
         """Gives a waiting run another command and other options; the words are those that follow `run`."""
+        label = self._label([run_id])
 
         def work() -> CommandResult:
             from backprop_tui.client.rerun import change_queued
 
-            run = change_queued(self._session, run_id, self._cli.parse_run(words))
-            return CommandResult(done=True, message=f"{sanitize(run.name)}: changed")
+            change_queued(self._session, run_id, self._cli.parse_run(words))
+            return CommandResult(done=True, message=f"{label}: changed")
 
         return await self._run(work)
 
@@ -298,18 +303,20 @@ class CommandRunner(BackgroundCalls):
 
         return await self._in_thread(work)
 
-    async def move(self, run_id: str, position: int) -> CommandResult:
-        """Moves a queued run to a position in its queue, 1 being the first."""
+    async def move(self, run_id: str, by: int) -> CommandResult:
+        """Moves a queued run by this many places, at most to the first or last."""
+        label = self._label([run_id])
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move, queue_to_change, waiting_runs
 
             queue = queue_to_change(self._stored_runs([run_id])[0])
             before = [run.id for run in waiting_runs(self._session, queue)]
-            moved = move(self._session, run_id, position)
-            if run_id in before and before.index(run_id) + 1 != moved.queue_position:
-                self._undo.push(UndoStep(undo=lambda: move_back(self._session, run_id, before.index(run_id) + 1)))
-            return CommandResult(done=True, message=f"{moved.run.name}: {moved}")
+            place = before.index(run_id) + 1 if run_id in before else 1
+            moved = move(self._session, run_id, max(1, place + by))
+            if run_id in before and place != moved.queue_position:
+                self._undo.push(UndoStep(undo=lambda: f"{label}: {move(self._session, run_id, place)}"))
+            return CommandResult(done=True, message=f"{label}: {moved}")
 
         with self._undo.changing():
             return await self._run(work)
@@ -337,7 +344,8 @@ class CommandRunner(BackgroundCalls):
             changed = release_queue(self._session)
             state = "Queue released" if changed else "The queue was not held"
         waiting = waiting_here(self._session)
-        clauses = filter(None, (f"{counted(len(waiting), 'run')} waiting", still_starts(waiting) if held else ""))
+        count = f"{counted(len(waiting), 'run') if waiting else 'Nothing is'} waiting"
+        clauses = filter(None, (count, still_starts(waiting) if held else ""))
         return changed, f"{state}. {'; '.join(clauses)}"
 
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
@@ -345,12 +353,13 @@ class CommandRunner(BackgroundCalls):
 
         A directory that is set aside counts as removed for every other process.
         """
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.remove import delete, leftovers, removable_runs, set_aside
 
             runs = removable_runs(self._session, run_ids)
-            step = removal_step(self._session, set_aside(self._session, runs))
+            step = removal_step(self._session, set_aside(self._session, runs), label)
             self._undo.push(step)
             expiry = threading.Timer(UNDO_SECONDS, self._undo.forget, (step,))
             expiry.daemon = True
@@ -358,8 +367,7 @@ class CommandRunner(BackgroundCalls):
             with suppress(BackpropError, OSError):
                 delete(leftovers(self._session.home, time.time()))  # of processes that were killed
             pronoun = "it" if len(runs) == 1 else "them"
-            message = f"{_named([run.name for run in runs])}: removed. U brings {pronoun} back"
-            return CommandResult(done=True, message=sanitize(message))
+            return CommandResult(done=True, message=f"{label}: removed. U brings {pronoun} back")
 
         with self._undo.changing():
             return await self._run(work)
@@ -405,10 +413,12 @@ class CommandRunner(BackgroundCalls):
         """Writes a setting to the user's configuration file."""
 
         def work() -> CommandResult:
+            from backprop_tui.config.keys import KEYS
             from backprop_tui.config.write import set_key
 
             set_key(self.config_path, key, value)
-            return CommandResult(done=True, message=f"{key} = {value}: written")
+            kept = "; queued runs keep theirs" if KEYS[key].is_settled_when_queued else ""
+            return CommandResult(done=True, message=f"{key} = {value}: written{kept}")
 
         return await self._run(work)
 
@@ -435,10 +445,16 @@ class CommandRunner(BackgroundCalls):
         return self._command_line
 
     async def _control(
-        self, requests: Callable[[], Sequence[AnyControlRequest]], done: str, *, shows_end: bool = True
+        self,
+        run_ids: Sequence[str],
+        requests: Callable[[], Sequence[AnyControlRequest]],
+        done: str,
+        *,
+        shows_end: bool = True,
     ) -> CommandResult:
         """Makes requests to runs and waits until they are done; `shows_end` says how those ended that have."""
         recorded = threading.Event()
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all
@@ -454,39 +470,6 @@ class CommandRunner(BackgroundCalls):
                 (outcome,) = by_run.values()
                 if outcome.run.status in ENDED:
                     message = f"had ended already: {outcome.run.status}" if outcome.had_ended else outcome.run.status
-            names = [outcome.run.name for outcome in by_run.values()]
-            return CommandResult(done=True, message=sanitize(f"{_named(names)}: {message}"))
+            return CommandResult(done=True, message=sanitize(f"{label}: {message}"))
 
         return await self._run(work, recorded)
-
-
-def _named(names: Sequence[str]) -> str:
-    return sanitize(names[0]) if len(names) == 1 else counted(len(names), "run")
-
-
-def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
-    held = [preview for preview in previews if not preview.starts]
-    interpreter = planned.program.interpreter
-    if previews[0].job is not None:
-        message = "goes to Slurm's queue; Slurm is asked when it is queued"
-    elif held:
-        message = "; ".join(held[0].hold_messages)
-    else:
-        gpus = ", ".join(map(str, previews[0].gpu_indices))
-        message = f"starts now on GPU {gpus}" if gpus else "starts now"
-    from backprop_tui.client.training_source import source_of
-    from backprop_tui.domain.resume_arguments import option_syntax
-    from backprop_tui.presentation.run_details import with_tilde
-
-    python = None if interpreter is None else with_tilde(interpreter.path)
-    if interpreter is not None and not interpreter.origin.startswith("--python"):
-        python = f"{python}: {with_tilde(interpreter.origin)}"
-    return StartVerdict(
-        starts=len(previews) - len(held),
-        runs=len(previews),
-        is_submitted=previews[0].job is not None,
-        message=sanitize(message),
-        python=None if python is None else sanitize(python),
-        warning=None if planned.advice is None else sanitize(planned.advice),
-        syntax=option_syntax(source_of(planned.program.source or "")),
-    )

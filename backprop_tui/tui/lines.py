@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
+from operator import ne
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size, set_cell_size
@@ -89,7 +91,8 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
     """The clauses that fit, and "+2 more" for the others, else "".
 
-    The first one is always there, shortened if it does not fit. `wide` puts more space between clauses.
+    The first one is always there, shortened if it does not fit; others may lose what `shortened` takes, but no letters.
+    `wide` puts more space between clauses.
     """
     if not clauses:
         return "", ""
@@ -97,8 +100,9 @@ def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: 
     text, left_out = clauses[0], len(clauses) - 1
     for clause in clauses[1:]:
         more = f"  +{left_out - 1} more" if left_out > 1 else ""
-        if cell_len(text) + cell_len(between) + cell_len(clause) + len(more) <= width:
-            text, left_out = text + between + clause, left_out - 1
+        short = shortened(clause, width - cell_len(text) - cell_len(between) - len(more), glyphs)
+        if short and clause.startswith(short):
+            text, left_out = text + between + short, left_out - 1
     more = f"+{left_out} more" if left_out else ""
     if cell_len(text) + (len(more) + 2 if more else 0) <= width:
         return text, more
@@ -232,8 +236,8 @@ def changed_spans(before: Line, now: Line, width: int) -> list[tuple[int, int]]:
     """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every color."""
     old, new = _cells(before, width), _cells(now, width)
     spans: list[tuple[int, int]] = []
-    for column in range(width):
-        if old[column] == new[column]:
+    for column, is_changed in enumerate(map(ne, old, new)):
+        if not is_changed:
             continue
         start = column
         while start > 0 and not (old[start][0] and new[start][0]):
@@ -252,12 +256,20 @@ def _end_of_character(end: int, old: list[_Cell], new: list[_Cell], width: int) 
 
 
 def _cells(line: Line, width: int) -> list[_Cell]:
-    """A cell for each column; the second half of a wide character is an empty text."""
+    """A cell for each column."""
     cells: list[_Cell] = []
     for piece in line:
-        for character in piece.text:
-            is_blank = character == " " and not piece.chosen
-            cells.append(_BLANK_CELL if is_blank else (character, piece.token, piece.bold, piece.chosen))
-            cells += [("", piece.token, piece.bold, piece.chosen)] * (get_character_cell_size(character) - 1)
+        cells += _piece_cells(piece)
     cells += [_BLANK_CELL] * (width - len(cells))
     return cells[:width]
+
+
+@lru_cache(maxsize=2048)
+def _piece_cells(piece: Piece) -> tuple[_Cell, ...]:
+    """The second half of a wide character is an empty text."""
+    cells: list[_Cell] = []
+    for character in piece.text:
+        is_blank = character == " " and not piece.chosen
+        cells.append(_BLANK_CELL if is_blank else (character, piece.token, piece.bold, piece.chosen))
+        cells += [("", piece.token, piece.bold, piece.chosen)] * (get_character_cell_size(character) - 1)
+    return tuple(cells)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
-from itertools import takewhile
+from itertools import islice, takewhile
 
-from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.formatting import from_iso, iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
@@ -30,15 +31,21 @@ class OpenRun:
     events: tuple[JsonObject, ...] = ()
 
 
-class OlderRuns(tuple[KnownRun, ...]):  # noqa: SLOT001 - it keeps an index of itself
-    """Ended runs of earlier months, of which there may be thousands."""
+class IndexedRuns(tuple[KnownRun, ...]):  # noqa: SLOT001 - it keeps an index of itself
+    """Runs, of which there may be thousands, with an index that is made once."""
 
     @cached_property
-    def _by_id(self) -> dict[str, KnownRun]:
-        return {run.id: run for run in self}
+    def by_id(self) -> Mapping[str, KnownRun]:
+        return {run.record["id"]: run for run in self}
 
-    def find(self, run_id: str | None) -> KnownRun | None:
-        return None if run_id is None else self._by_id.get(run_id)
+    @classmethod
+    def joined(cls, few: Sequence[KnownRun], many: IndexedRuns) -> IndexedRuns:
+        """All of them; the index of `many` serves for both."""
+        if not few:
+            return many
+        runs = cls((*few, *many))
+        runs.by_id = ChainMap({run.id: run for run in few}, many.by_id)  # type: ignore[arg-type]
+        return runs
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,7 @@ class Snapshot:
     moment: Moment
     host: str
     runs: Sequence[KnownRun] = ()
-    history: OlderRuns = field(default_factory=OlderRuns)
+    history: IndexedRuns = field(default_factory=IndexedRuns)
     total: int = 0
     governor: GovernorState | None = None
     supervisor_pid: int | None = None
@@ -109,8 +116,18 @@ class Snapshot:
     @property
     def recent_runs(self) -> list[KnownRun]:
         """The unfinished runs, and those that ended within the last day."""
-        return list(takewhile(lambda run: run.record["status"] not in ENDED or self.ended_recently(run), self.runs))
+        since = iso(self.moment.wall - RECENT_SECONDS) or ""
+        unfinished = self.unfinished
+        ended = takewhile(lambda run: sorting_time(run) > since, islice(self.runs, len(unfinished), None))
+        return [*unfinished, *(run for run in ended if run.record.get("ended_at"))]
 
     def find(self, run_id: str | None) -> KnownRun | None:
-        run = next((run for run in self.runs if run.record["id"] == run_id), None)
-        return self.history.find(run_id) if run is None else run
+        if run_id is None:
+            return None
+        runs = self.runs if isinstance(self.runs, IndexedRuns) else IndexedRuns(self.runs)
+        return runs.by_id.get(run_id) or self.history.by_id.get(run_id)
+
+
+def sorting_time(ended: KnownRun) -> str:
+    """The time by which ended runs are sorted, the newest first: of their end, if it is known."""
+    return str(ended.record.get("ended_at") or ended.record.get("created_at") or "")

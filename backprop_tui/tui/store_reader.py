@@ -38,7 +38,7 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import Node, OlderRuns, OpenRun, Snapshot
+from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, sorting_time
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
@@ -166,9 +166,9 @@ class RunsReader:
         self._history = HistoryReader(home)
         self._labeled_for: tuple[list[str], Sequence[KnownRun], Sequence[KnownRun]] = ([], (), ())
         self._labeled: list[KnownRun] = []
-        self._labeled_history = OlderRuns()
+        self._labeled_ended = self._labeled_history = IndexedRuns()
 
-    def read(self, holds: Holds, *, history: bool = False) -> tuple[list[KnownRun], OlderRuns]:
+    def read(self, holds: Holds, *, history: bool = False) -> tuple[IndexedRuns, IndexedRuns]:
         """The admitted runs, oldest first, then the queue, then the ended runs, newest first; and older ended runs.
 
         The older ones, which the index has moved to files of months, are read once `history` asks for them.
@@ -187,21 +187,21 @@ class RunsReader:
 
     def _with_labels(
         self, unfinished: list[KnownRun], ended: list[KnownRun], history: list[KnownRun]
-    ) -> tuple[list[KnownRun], OlderRuns]:
+    ) -> tuple[IndexedRuns, IndexedRuns]:
         """The runs with their labels, found again when there is another run."""
         ids, last = [run.id for run in unfinished], self._labeled_for
         if ids != last[0] or ended is not last[1] or history is not last[2]:
             self._labeled_for = ids, ended, history
             self._labeled = with_labels([*unfinished, *ended, *history])
-            self._labeled_history = OlderRuns(self._labeled[len(ids) + len(ended) :])
+            self._labeled_ended = IndexedRuns(self._labeled[len(ids) : len(ids) + len(ended)])
+            self._labeled_history = IndexedRuns(self._labeled[len(ids) + len(ended) :])
             for run in self._labeled_history:
                 search_text(run)  # kept for the filter, which has no time for it
-        labeled, first = self._labeled, len(ids)
         fresh = [
             run if run.differing == before.differing else replace(run, differing=before.differing)
-            for run, before in zip(unfinished, labeled[:first], strict=True)
+            for run, before in zip(unfinished, self._labeled, strict=False)
         ]
-        return [*fresh, *labeled[first : first + len(ended)]], self._labeled_history
+        return IndexedRuns.joined(fresh, self._labeled_ended), self._labeled_history
 
     @property
     def closed(self) -> int:
@@ -295,7 +295,7 @@ def _started_at(known: KnownRun) -> tuple[float, str]:
 
 
 def _ended_at(known: KnownRun) -> tuple[str, str]:
-    return str(known.record.get("ended_at") or known.record.get("created_at") or ""), known.id
+    return sorting_time(known), known.id
 
 
 class _MarkedRun:
@@ -438,7 +438,7 @@ class StoreReader:
         return Snapshot(
             moment=moment,
             host=self._home.host,
-            runs=tuple(runs),
+            runs=runs,
             history=older,
             total=self._runs.total(),
             governor=governor,
@@ -449,7 +449,7 @@ class StoreReader:
             histories=self._machine.histories,
             nodes=self._nodes.read(runs, moment.wall),
             cooling=self._cooling.cooling,
-            opened=None if selected is None else self._read_events(selected),
+            opened=self.read_events(selected),
             problem=self._problem(),
         )
 
@@ -468,7 +468,9 @@ class StoreReader:
                 pass
         return self._limits
 
-    def _read_events(self, run_id: str) -> OpenRun:
+    def read_events(self, run_id: str | None) -> OpenRun | None:
+        if run_id is None:
+            return None
         path = RunDirectory(self._home.run_folder(run_id)).events_path
         if self._events.path != path:
             self._events = WatchedFile(path)

@@ -6,7 +6,9 @@ import locale
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from typing import Any, cast
 
+from rich.console import Console
 from textual.theme import Theme
 
 from backprop_tui.config.load import Settings, load
@@ -119,7 +121,8 @@ def load_preferences(
         notices=TerminalNotifier() if is_demo else terminal_notifier(environment, bell=bell, osc=osc),
         end_command=None if is_demo else settings.optional_text("notify.command"),
         commands=commands,
-        command_problems=problems,
+        # Without the directories, which would leave little room in the footer.
+        command_problems=[str(problem).removeprefix(f"{os.path.dirname(config_path)}/") for problem in problems],
     )
 
 
@@ -129,10 +132,17 @@ def _theme(settings: Settings, environment: Mapping[str, str], terminal: Termina
         return f"backprop-{theme}"
     if theme != "auto":
         return theme
-    if environment.get("TERM") in BASIC_TERMINALS:
+    if _has_sixteen_colors(environment):
         return TERMINAL
     is_light = _is_light_by_variable(environment) if terminal.is_light is None else terminal.is_light
     return LIGHT if is_light else DARK
+
+
+def _has_sixteen_colors(environment: Mapping[str, str]) -> bool:
+    """As Textual decides it. The nearest of the sixteen to the colors of our other themes are grays."""
+    system = environment.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    console = Console(color_system=cast("Any", system), force_terminal=True, _environ=environment)
+    return console.color_system in (None, "standard")
 
 
 def _is_light_by_variable(environment: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""What `U` takes back: the last removals, edits, moves in the queue and holds, newest first."""
+"""What `U` takes back: the last removals, edits, limits, pins, moves in the queue and holds, newest first."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.errors import BackpropError, UsageError
+from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.status import ACTIVE
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
+    from backprop_tui.client.control import AnyControlRequest
     from backprop_tui.client.remove import SetAside
-    from backprop_tui.domain.requests import EditRequest
+    from backprop_tui.domain.requests import EditRequest, TimeboxRequest
     from backprop_tui.domain.run import Run
 
 MAX_STEPS = 50
@@ -85,47 +87,72 @@ class UndoStack:
             step.forget()
 
 
-def edit_back(session: ClientSession, before: Sequence[Run], edit: EditRequest) -> str:
-    """Gives the fields that an edit changed the values that they had before."""
-    from backprop_tui.client.control import Refusal, edit_requests, wait_for_all
+def edit_back(
+    session: ClientSession,
+    before: Sequence[Run],
+    edit: EditRequest | None,
+    timebox: TimeboxRequest | None,
+    label: str,
+) -> str:
+    """Gives the fields that an edit changed, and the timebox if it did, the values that they had before.
 
-    inverses = {run.id: _inverse(run, edit) for run in before}
-    requests = [request for run in before for request in edit_requests(session, [run.id], inverses[run.id], None)]
+    `label` is what a run is called that keeps its name.
+    """
+    from backprop_tui.client.control import Refusal, edit_requests, edit_summary, wait_for_all
+
+    requests: list[AnyControlRequest] = []
+    for run in before:
+        former_edit = None if edit is None else _former_values(run, edit)
+        former_timebox = None if timebox is None else _former_timebox(session, run)
+        name = label if edit is None or edit.name is None else edit.name
+        summary = f"{name}: {edit_summary(former_edit, former_timebox)}"
+        requests += edit_requests(session, [run.id], former_edit, former_timebox)
     for outcome in wait_for_all(requests):
         if isinstance(outcome, Refusal):
             raise outcome.error
-    if len(before) > 1:
-        return f"{counted(len(before), 'run')}: as before the edit"
-    return f"{before[0].name}: {inverses[before[0].id]}"
+    return f"{counted(len(before), 'run')}: as before the edit" if len(before) > 1 else summary
 
 
-def _inverse(run: Run, edit: EditRequest) -> EditRequest:
+def _former_values(run: Run, edit: EditRequest) -> EditRequest:
     """The edit that gives a run the values it has now of the fields that `edit` changes."""
     from backprop_tui.domain.requests import EditRequest
+    from backprop_tui.domain.thresholds import former_thresholds
 
     return EditRequest(
         name=None if edit.name is None else run.name,
         tags=None if edit.tags is None else run.tags,
         note=None if edit.note is None else run.note or "",
         priority=None if edit.priority is None else run.priority,
+        baseline=None if edit.baseline is None else run.baseline,
+        thresholds=None if edit.thresholds is None else former_thresholds(edit.thresholds, run.spec.limits),
     )
 
 
-def move_back(session: ClientSession, run_id: str, position: int) -> str:
-    from backprop_tui.client.queueing import move
+def _former_timebox(session: ClientSession, run: Run) -> TimeboxRequest:
+    """The request for the timebox that a run has now.
 
-    moved = move(session, run_id, position)
-    return f"{moved.run.name}: {moved}"
+    Raises:
+        UsageError: the run has run for longer meanwhile, so that this would end it.
+    """
+    from backprop_tui.domain.requests import TimeboxRequest
+    from backprop_tui.presentation.known_run import Moment, running_seconds
+    from backprop_tui.store.run_directory import RunDirectory
+
+    directory, limit = RunDirectory(session.home.run_folder(run.id)), run.spec.max_run_seconds
+    live = directory.read_live() if directory.read().status in ACTIVE else None
+    if limit is not None and live is not None and running_seconds(live, Moment.now()) >= limit:
+        raise UsageError(f"{run.name} has run for longer than {duration(limit)} by now; t changes its limit")
+    return TimeboxRequest(max_run_seconds=limit)
 
 
-def removal_step(session: ClientSession, removed: Sequence[SetAside]) -> UndoStep:
+def removal_step(session: ClientSession, removed: Sequence[SetAside], label: str) -> UndoStep:
     """Brings removed runs back, or deletes their directories; what cannot be deleted is left to a later removal."""
     from backprop_tui.client.remove import delete, restore
 
     def undo() -> str:
         for run in removed:
             restore(session, run)
-        return f"{counted(len(removed), 'run')} restored"
+        return f"{label} restored"
 
     def forget() -> None:
         with suppress(BackpropError, OSError):

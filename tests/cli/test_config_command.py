@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from backprop_tui.cli.invocation import run_program
 from backprop_tui.cli.session import Session
 from backprop_tui.config.keys import KEYS
+from backprop_tui.main import _key_problems
+from backprop_tui.tui.theme import load_preferences
 from tests.support.commands import Commands
 
 
@@ -102,6 +106,37 @@ def test_check_finds_every_mistake_in_every_place(
     ]
     output = obey("config", "check", "--json").json
     assert (output["ok"], len(output["problems"])) == (False, 4)
+
+
+def test_check_and_the_dashboard_name_the_same_mistakes_in_keys_and_commands(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('[keys]\ns = "ls"\nf5 = "stpo"\nf6 = "ls {rundir}"\n[[commands]]\nname = "a"\ncommand = "ls"\n')
+    assert run_program(["config", "check"], key_problems=_key_problems) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        f"bad   {path}:1: the key s is in use (stop); choose another",
+        f"bad   {path}:1: f5 = 'stpo' is neither an action nor a command; did you mean stop?",
+    ]
+    assert lines[2].startswith(f"bad   {path}:1: f6: ls {{rundir}}: {{rundir}} is not a placeholder; these are: {{id}}")
+    assert lines[3:] == ["ok    environment"]
+    shown = load_preferences(str(path), {}).command_problems
+    assert [f"bad   {path.parent}/{line}" for line in shown] == lines[:3]
+    assert run_program(["config", "check", "--json"], key_problems=_key_problems) == 2
+    problem = json.loads(capsys.readouterr().out)["problems"][0]
+    assert problem == {"where": f"{path}:1", "problem": "the key s is in use (stop)", "hint": "choose another"}
+
+
+def test_a_long_table_is_counted_among_all_settings_and_shown_by_itself(obey: Commands, session: Session) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('[keys]\nf5 = "tensorboard --logdir {run_dir} --port 6006"\nf6 = "view"\n')
+    row, *_ = [line for line in obey("config", "show").lines if line.startswith("keys")]
+    assert row.split()[1:3] == ["2", "values"]
+    assert max(line.index(session.config_path) for line in obey("config", "show").lines if "config.toml" in line) < 60
+    assert "f5 = tensorboard --logdir {run_dir} --port 6006" in obey("config", "show", "keys").out
 
 
 def test_check_lists_keys_of_the_original_that_have_no_effect(obey: Commands, workplace: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_queued_run_is_changed_at_once(obey: Commands, runs: Runs) -> None:
     result = obey(
         "edit", "a", "--name", "b", "--tag", "x", "--tag", "y", "--note", "", "--max-minutes", "20", "--priority", "-2"
     )
-    assert result.lines == ["a b: name b, tags x, y, no note, priority -2, a limit of 20m"]
+    assert result.lines == ["a b: renamed to b, tags x, y, no note, priority -2, a limit of 20m"]
     run = directory.read()
     assert (run.name, run.tags, run.note, run.priority, run.spec.max_run_seconds) == ("b", ("x", "y"), None, -2, 1200.0)
 

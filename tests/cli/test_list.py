@@ -127,6 +127,7 @@ def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
     assert ids(obey.json("list", "--sort", "name", "--reverse")) == ["a", "c", "b"]
     assert ids(obey.json("list", "--sort", "priority", "--limit", "1")) == ["c"]
     assert ids(obey.json("list", "--sort", "created")) == ["c", "b", "a"]
+    assert ids(obey.json("list", "--sort", "time")) == ids(obey.json("list", "--sort", "took"))
     assert obey("list", "--limit", "0").out == ""
 
 
@@ -206,6 +207,29 @@ def test_a_filter_has_the_words_of_the_dashboard(obey: Commands, runs: Runs, ses
     wrong = obey("list", "--filter", "stat:failed")
     assert wrong.code == 2
     assert "did you mean state:?" in wrong.err
+
+
+def test_the_values_that_a_filter_compares_have_columns(obey: Commands, runs: Runs) -> None:
+    for name, value in (("a", 0.05), ("b", 0.2)):
+        figures = {"loss": 1.0, "val_loss": value}
+        runs.ended(name, spec={"command": ("train.py", "--lr", "1e-3")}, step=9, metrics=figures)
+    heading, row = obey("list", "--filter", "val_loss<0.1 --lr<1 loss<2 step>1 took>=0").lines
+    assert heading.split() == ["ID", "STATE", "NAME", "STEP", "LOSS", "TOOK", "val_loss", "--lr", "WHY"]
+    assert row.split()[-2:] == ["0.05000", "1e-3"]
+
+
+def test_a_bare_name_of_a_metric_is_searched_and_the_comparison_is_said(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", metrics={"val_loss": 1.0})
+    listed = obey("list", "--filter", "val_loss")
+    assert listed.out == ""
+    assert "val_loss is a metric: compare it, such as val_loss<0.1" in listed.err
+    assert "there are val_loss" in obey("list", "--filter", "val_los<1").err
+
+
+def test_failed_runs_come_after_the_others_by_loss(obey: Commands, runs: Runs) -> None:
+    for name, loss, status in (("a", 0.3, Status.COMPLETED), ("b", 0.1, Status.FAILED), ("c", 0.2, Status.STOPPED)):
+        runs.ended(name, status, metrics={"loss": loss})
+    assert ids(obey.json("list", "--sort", "loss")) == ["c", "a", "b"]
 
 
 def test_runs_of_one_name_are_told_apart_by_their_arguments(obey: Commands, runs: Runs, session: Session) -> None:

@@ -6,8 +6,6 @@ import json
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
@@ -17,7 +15,6 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.run import Code
 from backprop_tui.domain.status import Status
-from backprop_tui.store.option_table import is_option, named_arguments
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
@@ -297,25 +294,6 @@ def test_what_the_original_recorded_is_compared_by_its_last_values(
     with open(session.home.index, "w", encoding="ascii") as file:
         json.dump({"run-1": record}, file)
     assert obey.json("compare", "a", "run-1")["metrics"]["loss"]["last"][1]["value"] == 0.5
-
-
-def test_arguments_are_named_however_they_are_written() -> None:
-    words = ("data", "--lr", "-0.5", "--wd=0", "--amp", "-v", "--tag", "a", "--tag", "b", "out")
-    assert named_arguments(words) == {
-        "argument 1": "data",
-        "--lr": "-0.5",
-        "--wd": "0",
-        "--amp": "yes",
-        "-v": "yes",
-        "--tag": "a, b",
-        "argument 2": "out",
-    }
-
-
-@given(st.lists(st.text(max_size=8)))
-def test_no_argument_is_lost(words: list[str]) -> None:
-    shown = "".join(name + value for name, value in named_arguments(words).items())
-    assert all(word.partition("=")[0] in shown for word in words if is_option(word))
 
 
 def _sweep(runs: Runs) -> None:

@@ -102,7 +102,7 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
     assert "stale for 12s" in text
     assert "no answer to the temperature" in text
     assert "61.0/80 GB" in text
-    assert "lm, not ours: pid 8" in text
+    assert "lm, pid 8 (not ours)" in text
     assert "not amd: no card" in text
     guardian.ends()
 
@@ -219,6 +219,7 @@ def test_the_cause_and_the_check_of_a_resume_are_shown(obey: Commands, runs: Run
         "summary": "asked 2",
         "line": 8214,
         "retryable": False,
+        "advised": None,
     }
     assert record["resume_check"]["verdict"] == "jumped"
 

@@ -289,6 +289,6 @@ def test_queued_runs_are_stopped_before_running_ones(session: ClientSession, run
 def test_a_summary_of_an_edit_names_each_change() -> None:
     edit = EditRequest(name="n", tags=(), note="", priority=2)
     assert edit_summary(edit, TimeboxRequest(max_run_seconds=90.0)) == (
-        "name n, tags none, no note, priority 2, a limit of 1m30s"
+        "renamed to n, tags none, no note, priority 2, a limit of 1m30s"
     )
     assert edit_summary(None, TimeboxRequest(max_run_seconds=None)) == "no time limit"

@@ -77,6 +77,13 @@ def test_the_words_of_a_command_line_make_the_same_one(session: ClientSession, s
     assert again.spec == run.spec
 
 
+def test_only_what_differs_from_the_settings_is_an_option(session: ClientSession, script: Path) -> None:
+    """So that the command which a form shows says what is special about the run."""
+    usual, special = _planned(session, "train.py"), _planned(session, "-m none --retries 2 train.py")
+    assert not {"-m", "--retries", "--max-load"} & {*request_words(request_of(usual, session.settings()))}
+    assert {"-m", "--retries"} <= {*request_words(request_of(special, session.settings()))}
+
+
 def test_a_new_run_is_like_another_but_for_what_belongs_to_that_alone(
     session: ClientSession, runs: Runs, script: Path
 ) -> None:

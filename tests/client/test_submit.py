@@ -159,6 +159,14 @@ def test_a_missing_script_is_not_found(session: ClientSession, script: Path) -> 
         plan(session, parse_request(["trian.py"]))
 
 
+def test_a_sweep_takes_the_place_of_a_value_however_its_option_is_spelled(session: ClientSession, script: Path) -> None:
+    found = _plan(session, "--sweep", "batch_size=1,2", "--", "--batch-size", "64", "--lr", "1").runs
+    assert [run.spec.command[2:] for run in found] == [
+        ("--batch-size", "1", "--lr", "1"),
+        ("--batch-size", "2", "--lr", "1"),
+    ]
+
+
 def test_a_sweep_is_a_group_of_runs_in_order(session: ClientSession, script: Path) -> None:
     found = _plan(session, "--sweep", "lr=1,2", "--sweep", "seed=1..2", "--", "{lr}").runs
     assert [run.name for run in found] == [

@@ -209,7 +209,7 @@ def test_own_keys_and_commands_are_read_from_the_users_file_only(machine: Machin
     [
         ("keys = 3", "must be a table"),
         ("[keys]\nx = 3", "x must be a text, not empty"),
-        ('[[commands]]\nname = "x"', "each needs name and command; command is missing"),
+        ('[[commands]]\nname = "x"', "number 1: command is missing; each needs name and command"),
         ('[[commands]]\nname = "x"\ncommand = "y"\noutput = "z"', "must be one of terminal, screen, background"),
         ('[[commands]]\nname = "x"\ncommand = "y"\nkye = "z"', "kye is not one of name, command, key, output"),
     ],
@@ -218,3 +218,16 @@ def test_a_wrong_table_is_refused(machine: Machine, text: str, problem: str) -> 
     machine.user_file.write_text(text)
     with pytest.raises(ConfigError, match=problem):
         machine.load()
+
+
+def test_a_file_in_a_folder_with_a_similar_name_is_named_while_there_is_no_other(tmp_path: Path) -> None:
+    for folder in ("backprop-tui", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.toml").write_text("")
+    user_file = tmp_path / "backprop" / "config.toml"
+    (layer, _) = read_layers(str(user_file), str(tmp_path / "other"), {}, named=False)
+    assert layer.remarks == [f"{tmp_path}/backprop-tui/config.toml is not read; move it here"]
+    user_file.parent.mkdir()
+    user_file.write_text("")
+    (layer, _) = read_layers(str(user_file), str(tmp_path / "other"), {}, named=False)
+    assert not layer.remarks

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.arguments import (
+    LITERAL,
     OptionSyntax,
     change_arguments,
     compare_arguments,
+    named_values,
     parse_arguments,
     quoted,
     with_placeholder,
@@ -142,3 +144,44 @@ p.add_argument("--lr", type=float)
     )
     assert syntax.switches == {"--fast", "--amp", "--no-amp", "--shout", "--no-shout"}
     assert syntax.lists == {"--tags", "-t"}
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "hint"),
+    [
+        ("--batch-size 32", "batch_size=64", "use --batch-size 64"),
+        ("batch_size=32", "--batch-size 64", "use batch_size=64"),
+        ("-lr=1", "--lr 2", "use -lr=2"),
+    ],
+)
+def test_an_option_in_another_spelling_is_refused_with_that_of_the_run(before: str, given: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        change_arguments(before.split(), given.split())
+    assert refused.value.hint == hint
+
+
+def test_arguments_are_named_however_they_are_written() -> None:
+    words = ("data", "--lr", "-0.5", "--wd=0", "--amp", "-v", "-b8", "+opt.k=1", "--tag", "a", "--tag", "b", "out")
+    assert named_values((*words, "--", "-x")) == {
+        "argument 1": "data",
+        "--lr": "-0.5",
+        "--wd": "0",
+        "--amp": "yes",
+        "-v": "yes",
+        "-b": "8",
+        "opt.k": "1",
+        "--tag": "a, b",
+        "argument 2": "out",
+        "argument 3": "-x",
+    }
+
+
+@given(st.lists(_WORD))
+def test_no_argument_is_lost(words: list[str]) -> None:
+    shown = "".join(name + value for name, value in named_values(tuple(words)).items())
+    assert all(
+        text in shown
+        for row in parse_arguments(words)
+        for text in (row.name.lstrip("+"), *row.values)
+        if text != LITERAL
+    )

@@ -172,7 +172,7 @@ def test_what_failed_or_diverged_is_behind_the_others_and_never_the_best() -> No
     ranking = rank({"a": diverged, "b": failed, "c": _scores(loss=0.9)})
     assert (_order(ranking), ranking.problem) == ("c b a", None)
     alone = rank({"a": diverged, "b": failed})
-    assert (alone.best, alone.problem) == (None, "all runs with a value of loss failed or diverged")
+    assert (alone.best, alone.problem) == (None, "all runs with a value of loss failed, diverged or were stopped")
     assert _order(rank({"a": replace(diverged, diverged=("val_loss",)), "b": _scores(loss=0.9)})) == "a b"
 
 

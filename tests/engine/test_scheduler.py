@@ -10,10 +10,13 @@ import pytest
 
 from backprop_tui.domain.governor.placement import RESERVE_AFTER_SECONDS
 from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.snapshot import PendingDependency
 from backprop_tui.domain.limits import GIGABYTE, RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Dependency, Ended, Run, Starting
 from backprop_tui.domain.status import Status
+from backprop_tui.engine.scheduler import pending_dependencies
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from tests.engine.machines import Host, gpu
 
 
@@ -105,13 +108,22 @@ def test_requests_to_a_queued_run_are_handled_before_it_starts(host: Host) -> No
 
 
 def test_a_run_whose_dependency_failed_ends_with_the_reason(host: Host) -> None:
-    host.runs.ended("a", Status.FAILED, exit_code=1)
+    host.runs.ended("a", Status.FAILED, exit_code=1, name="base")
     host.runs.queued("b", spec={"after": (Dependency(run="a"),)})
     host.passes()
     end = record(host, "b").state
     assert isinstance(end, Ended)
     assert end.cause is not None
     assert (end.status, end.cause.kind) == (Status.STOPPED, "dependency")
+    assert end.cause.summary == "waited for base (a), which ended failed"
+
+
+def test_a_run_that_waits_for_another_names_it_among_its_namesakes(host: Host) -> None:
+    host.runs.guarded("a", name="train")
+    waiting = host.runs.queued("b", name="train", spec={"after": (Dependency(run="a"),)}).read()
+    unfinished = UnfinishedRuns(host.home)
+    unfinished.refresh()
+    assert pending_dependencies(waiting, unfinished) == (PendingDependency(name="train (a)", status="running"),)
 
 
 def test_a_run_whose_guardian_died_before_its_script_started_is_queued_and_started_again(host: Host) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.plotting.canvas import Canvas
-from backprop_tui.plotting.plots import Curve, draw_curve
+from backprop_tui.plotting.plots import Curve, draw_curve, mark_ends
 from backprop_tui.plotting.track import Style
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -131,3 +131,22 @@ def test_a_log_axis_interrupts_a_curve_at_values_without_a_logarithm() -> None:
     columns = {x for x, _ in _cells(_curve(points), y=log)}
     assert not columns & set(range(13, 18))
     assert {0, 29} <= columns
+
+
+def test_letters_at_the_ends_are_in_the_order_of_the_curves() -> None:
+    canvas = Canvas(20, 8, unicode=True)
+    ends = {"A": 0.016, "B": 0.106, "C": 0.108, "D": 0.103, "E": 0.072, "F": 0.042}
+    curves = [_curve([(0.0, 0.6), (1.0, end)], letter=letter) for letter, end in ends.items()]
+    mark_ends(canvas, list(enumerate(curves)), Scale(0.0, 1.0), Scale(0.0, 0.7))
+    shown = [(row, text.strip()) for row, text in enumerate(canvas.text()) if text.strip()]
+    assert [letter for _, letter in shown] == ["C", "B", "D", "E", "F", "A"]
+    assert [row for row, _ in shown] == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_letter_stays_at_the_end_of_its_curve_where_it_has_room() -> None:
+    canvas = Canvas(20, 10, unicode=True)
+    curves = [_curve([(0.0, 0.6), (1.0, end)], letter=letter) for letter, end in (("A", 0.95), ("B", 0.5), ("C", 0.5))]
+    mark_ends(canvas, list(enumerate(curves)), Scale(0.0, 1.0), Scale(0.0, 1.0))
+    rows = {text.strip(): row for row, text in enumerate(canvas.text()) if text.strip()}
+    assert rows["A"] == 0
+    assert {rows["B"], rows["C"]} == {3, 4}

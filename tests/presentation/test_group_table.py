@@ -25,6 +25,7 @@ from backprop_tui.presentation.group_words import (
     step_text,
     verdict_text,
 )
+from backprop_tui.presentation.objective import rank_records
 from backprop_tui.store.fields import JsonObject
 from tests.tui.sweep import sweep_run, sweep_runs
 
@@ -168,13 +169,24 @@ def test_what_has_not_ended_well_is_counted_and_not_in_the_mean() -> None:
     assert count_text(row) == "2/9 2 failed 2 diverged 1 stopped 1 running 1 waiting"
 
 
-def test_a_setting_that_still_runs_has_a_marked_mean_and_is_never_the_best() -> None:
+def test_a_setting_that_still_runs_has_a_marked_mean_and_is_the_best_only_before_any_has_ended() -> None:
     table = group_table([member("--lr 1", 0.01, Status.RUNNING), member("--lr 2", 1.0), member("--lr 3", 2.0)])
     assert [row.values for row in table.rows] == [("2",), ("3",), ("1",)]
     assert spread_text(table.rows[2].spread, provisional=table.rows[2].provisional) == "~0.01000"
-    alone = group_table([member(f"--lr {lr}", 1.0, Status.RUNNING) for lr in "12"])
-    assert not any(row.is_best for row in alone.rows)
-    assert heading_text(alone) == "no best: no run has finished"
+    assert [row.is_best for row in table.rows] == [True, False, False]
+    alone = group_table([member(f"--lr {lr}", float(lr), Status.RUNNING) for lr in "12"])
+    assert [row.is_best for row in alone.rows] == [True, False]
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPED, Status.FAILED])
+@pytest.mark.parametrize("others", [Status.COMPLETED, Status.RUNNING])
+def test_the_best_run_of_a_group_is_in_its_best_setting(status: Status, others: Status) -> None:
+    """Whatever looks better and has not ended by itself."""
+    records = [member("--lr 1", 0.01, status), member("--lr 2", 1.0, others), member("--lr 3", 2.0, others)]
+    best = rank_records(records).best
+    assert best is not None
+    (setting,) = (row for row in group_table(records).rows if row.is_best)
+    assert setting.members[0].run_id == best[0]
 
 
 def test_a_higher_metric_is_better_if_the_objective_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ RUNS = (running("nano"), ended("old"))
         ({"check": "queue_held"}, ["release the queue"]),
         ({"check": "probe"}, ["check the machine"]),
         ({"check": "gpu_health", "gpu": 0}, ["check the machine"]),
-        ({"check": "dependency", "message": "after nano"}, ["open nano"]),
-        ({"check": "dependency", "message": "after another"}, []),
+        ({"check": "dependency", "message": "after train (nano)"}, ["open nano"]),
+        ({"check": "dependency", "message": "after train (another)"}, []),
         ({"check": "host"}, []),
         ({"check": "of_a_later_version"}, []),
     ],
@@ -63,6 +64,12 @@ def test_a_check_has_its_remedies(reason: dict[str, Any], texts: list[str]) -> N
 )
 def test_a_check_without_a_remedy_says_so(check: str, text: str) -> None:
     assert remedy_text({"check": check}, ()) == text
+
+
+def test_namesakes_are_told_apart() -> None:
+    runs = [replace(running(name, name="train"), differing=(("lr", name),)) for name in ("1", "2")]
+    found = remedies({"check": "gpu_count", "figure": 0, "limit": 1}, queued("a"), runs)
+    assert [remedy.text for remedy in found] == ["stop train lr=1", "stop train lr=2"]
 
 
 def test_a_limit_of_the_run_is_changed_with_its_setting() -> None:

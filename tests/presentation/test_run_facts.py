@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_facts import arguments_of, varying_arguments, with_labels
+from backprop_tui.presentation.run_facts import settings_of, varying_settings, with_labels
 from backprop_tui.presentation.run_fields import FIXED
 from tests.tui.snapshots import ended
 
@@ -39,16 +39,21 @@ def test_an_argument_that_one_run_lacks_differs() -> None:
 def test_paths_come_last_and_four_arguments_are_enough() -> None:
     runs = [_train(run, f"--out runs/{run} --a {run} --b {run} --c {run} --d {run} --e {run}") for run in "xy"]
     assert _labels(*runs)[0] == "train a=x b=x c=x d=x"
-    assert varying_arguments(runs) == ["a", "b", "c", "d", "e", "out"]
+    assert varying_settings(runs) == ["a", "b", "c", "d", "e", "out"]
     assert _labels(*runs, _train("z", "--f z"))[2] == "train f=z", "those that the run itself has"
     assert _labels(_train("a", "--config c/a.yaml"), _train("b", "--config c/b.yaml"))[0] == "train config=c/a.yaml"
 
 
 def test_hydras_arguments_have_names_and_files_have_none() -> None:
-    assert arguments_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}
+    assert settings_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}
 
 
 def test_peak_gpu_memory_is_in_the_units_of_memory() -> None:
     run = _train("a", "")
     run = replace(run, record=run.record | {"peak": {"vram_bytes": 80 * GIGABYTE}})
     assert FIXED["vram"].text(run, Moment.now()) == "80 GB"
+
+
+def test_a_run_of_a_sweep_is_spelled_as_its_namesakes_are() -> None:
+    assert _labels(_train("a", "--lr 1", name="train:lr=1,seed=2")) == ["train lr=1 seed=2"]
+    assert _labels(_train("a", "", name="a:b"), _train("b", "", name="a:b=1,c")) == ["a:b", "a:b=1,c"]

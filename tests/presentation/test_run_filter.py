@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import RunFilter, completions, state_of, with_state
+from backprop_tui.presentation.run_facts import with_labels
+from backprop_tui.presentation.run_filter import Names, RunFilter, completions, state_of, with_state
 from tests.tui.snapshots import NOW, ended, queued, running
 
 
@@ -61,7 +63,10 @@ def _matching(text: str) -> str:
         ("done", "c"),
         ("state:lost", "e"),
         ("state:waiting,done", "bc"),
-        ('"failed"', ""),
+        ('"failed"', "d"),  # the word, not the state with that name
+        ("/wait", ""),
+        ("wait", "b"),
+        ("fail nan", ""),
         ("tag:X", "b"),
         ("gpu:0", "a"),
         ("group:swe", "d"),
@@ -69,6 +74,7 @@ def _matching(text: str) -> str:
         ("took>1h", "d"),
         ("since:7d", "abc"),
         ("until:7d", "de"),
+        ("ended:7d", "ce"),
         ("until:2026-11-24", "e"),
         ("since:2026-11-24 until:2026-11-24", "e"),
         ("since:7d nano lr<1 done", "c"),
@@ -97,9 +103,40 @@ def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: st
     assert [run.id for run in RUNS if runs.matches(run, NOW.wall)] == ["a", "c"]
 
 
-def test_names_that_no_run_has_are_known() -> None:
-    runs = RunFilter.parse("lr=1 best(val_los)<1 step>3 batch-size=2")
-    assert runs.unknown(["lr", "val_loss", "batch_size"]) == ["best(val_los)"]
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        (
+            "lr=1 best(val_los)<1",
+            "no run has an argument or a metric best(val_los); there are val_loss, dt, lr, batch_size",
+        ),
+        ("val_loss", "val_loss is a metric: compare it, such as val_loss<0.1 or best(val_loss)<0.1"),
+        ("nano lr", "lr is an argument: compare it, such as lr=1e-3"),
+        ("dt>2", "dt is an argument, else a metric: --dt is only the argument, last(dt) the metric"),
+        ("--dt>2 last(dt)>2 step>3 batch-size=2 nano failed took>1h", None),
+    ],
+)
+def test_what_a_word_may_mean_instead_is_said(text: str, doubt: str | None) -> None:
+    names = Names(arguments=["lr", "batch_size", "dt"], metrics=["val_loss", "dt"])
+    assert RunFilter.parse(text).doubt(names) == doubt
+
+
+def test_an_argument_and_a_metric_of_one_name_can_be_compared() -> None:
+    run = _run(ended("a", metrics={"lr": 3e-5}), "--lr 1e-3")
+    other = ended("b", metrics={"lr": 1e-3})
+    for text, ids in (("lr=1e-3", "ab"), ("--lr=1e-3", "a"), ("last(lr)=1e-3", "b"), ("last(lr)<1e-4", "a")):
+        runs = RunFilter.parse(text)
+        assert "".join(each.id for each in (run, other) if runs.matches(each, NOW.wall)) == ids, text
+
+
+def test_words_are_searched_in_what_a_row_shows() -> None:
+    cause = Cause(kind="cuda_oom", summary="out of GPU memory", evidence="CUDA error: NCCL timeout")
+    first, second = (_run(ended(run_id, name="train"), f"--lr {lr}") for run_id, lr in (("a", "1e-3"), ("b", "1e-4")))
+    failed = replace(ended("c", Status.FAILED, name="oom", cause=cause))
+    labeled = with_labels([first, second, failed])
+    for text, ids in (('"train lr=1e-3"', "a"), ("memory", "c"), ("nccl", "c"), ("step", ""), ("started", "")):
+        runs = RunFilter.parse(text)
+        assert "".join(run.id for run in labeled if runs.matches(run, NOW.wall)) == ids, text
 
 
 def test_a_day_begins_at_midnight_here(monkeypatch: pytest.MonkeyPatch) -> None:

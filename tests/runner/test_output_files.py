@@ -83,6 +83,17 @@ def test_directories_of_tools_are_skipped(tmp_path: Path, folder: str) -> None:
     assert make_files(tmp_path).scan() == []
 
 
+def test_a_store_in_the_working_directory_is_no_part_of_it(tmp_path: Path) -> None:
+    store, cwd = tmp_path / "work" / "store", tmp_path / "work"
+    write(store / "runs" / "other" / "checkpoints" / "step_9.pt")
+    write(cwd / "out" / "step_1.pt")
+    (tmp_path / "linked").symlink_to(cwd)
+    assert names(make_files(tmp_path / "linked", store=str(store)).scan()) == ["step_1.pt"]
+    own = store / "runs" / "own" / "checkpoints"
+    write(own / "step_2.pt")
+    assert sorted(names(make_files(cwd, own, store=str(store)).scan())) == ["step_1.pt", "step_2.pt"]
+
+
 def test_links_are_never_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     write(outside / "ckpt.pt")

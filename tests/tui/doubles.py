@@ -15,9 +15,10 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import Bridge, ListChoices, Post
-from backprop_tui.tui.commands import CommandRunner, RunSource, StartVerdict
+from backprop_tui.tui.commands import CommandRunner, RunSource
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.start_verdict import StartVerdict
 
 
 class FakeBridge(Bridge):
@@ -104,8 +105,8 @@ class FakeCommands(CommandRunner):
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)
 
-    async def move(self, run_id: str, position: int) -> CommandResult:
-        return self._record("move", run_id, position)
+    async def move(self, run_id: str, by: int) -> CommandResult:
+        return self._record("move", run_id, by)
 
     async def set_queue(self, *, held: bool) -> CommandResult:
         return self._record("hold" if held else "release")

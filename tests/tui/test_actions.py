@@ -10,20 +10,25 @@ from backprop_tui.tui.actions import (
     ACTIONS,
     BY_ID,
     CHANGING_COMMANDS,
+    GROUP,
     LOG,
     MAIN_ACTIONS,
     METRICS,
+    MOVE,
     RUNS,
     footer_actions,
 )
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
-from backprop_tui.tui.screens.help import draw_help
+from backprop_tui.tui.panes.footer import draw_footer, footer_texts, key_at
+from backprop_tui.tui.screens.help import Help, draw_help
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.widgets.line_widget import LineWidget
+from backprop_tui.tui.user_commands import UserCommand
+from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 from tests.tui.screens.test_main import staged
-from tests.tui.snapshots import running, snapshot
+from tests.tui.screens.test_new_run import until
+from tests.tui.snapshots import ended, running, snapshot
 
 
 def test_a_key_of_the_main_screen_does_two_things_only_in_stores_with_and_without_runs() -> None:
@@ -46,13 +51,33 @@ def test_every_action_of_the_main_screen_has_a_method() -> None:
 
 def test_the_footer_has_what_applies_to_each_status() -> None:
     for status in Status:
-        for group in (True, False):
+        for group in (frozenset({status}), frozenset()):
             actions = footer_actions(status, group=group)
             assert actions
-            applicable = [status not in action.refusals for action in actions]
-            assert group or all(applicable)
+            assert all(status not in action.refusals for action in actions)
     shorts = {action.id: action.short for action in footer_actions(Status.PAUSED)}
     assert shorts["pause"] == "continue"
+
+
+@pytest.mark.parametrize("group", [True, False])
+@pytest.mark.parametrize("status", [*Status, None])
+def test_in_80_columns_the_footer_names_the_keys_that_filter_and_leave(status: Status | None, *, group: bool) -> None:
+    keys = footer_texts(footer_actions(status, group={status} if group and status is not None else set()))
+    shown = text_of(draw_footer(keys, 80))
+    assert ("/ filter" in shown) == (("/", "filter") in keys)
+    assert shown.endswith("? all keys ")
+    assert "q leave" in shown
+    assert key_at(keys, shown.index("q leave"), 80) == "q"
+    assert key_at(keys, shown.index("q leave") - 1, 80) is None
+
+
+def test_the_footer_of_a_group_has_what_applies_to_a_member() -> None:
+    def ids(*group: Status) -> list[str]:
+        return [action.id for action in footer_actions(group[0], group=set(group))]
+
+    assert {"resume", "retry_group"}.isdisjoint(ids(Status.COMPLETED))
+    assert {"resume", "retry_group"} <= set(ids(Status.COMPLETED, Status.FAILED))
+    assert "retry_group" not in ids(Status.COMPLETED, Status.STOPPED)
 
 
 def test_an_empty_store_offers_the_example_and_the_demo() -> None:
@@ -87,6 +112,47 @@ def test_the_help_explains_every_state_and_mark() -> None:
     for state in Status:
         assert any(line[:2] == [UNICODE.state(state), state.value] and len(line) > 4 for line in shown), state
     assert ["◆", "checkpoint"] in [line[:2] for line in shown]
+
+
+async def test_the_help_says_that_there_is_more_below_and_goes_to_its_end() -> None:
+    async with staged(size=(80, 24)) as stage:
+        await stage.pilot.press("question_mark")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Help))
+        page = stage.pilot.app.screen.query_one(Page)
+        rows = len(draw_help(80, UNICODE))
+        assert page.shown_text.splitlines()[-1] == f"  {rows - page.size.height + 1} more rows below"
+        await stage.pilot.press("G")
+        assert "marked: keys act on all marked runs" in page.shown_text.splitlines()[-1]
+        await stage.pilot.press("g")
+        assert "more rows below" in page.shown_text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "section"), [("1", RUNS), ("1 tab", LOG), ("2 tab", METRICS), ("3 tab", METRICS), ("5 tab", MOVE)]
+)
+async def test_the_help_begins_with_the_keys_of_the_focused_pane(keys: str, section: str) -> None:
+    async with staged(snapshot(ended("a"))) as stage:
+        await stage.pilot.press(*keys.split(), "question_mark")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Help))
+        page = stage.pilot.app.screen.query_one(Page)
+        await until(stage, lambda: page.shown_text.splitlines()[2].strip().startswith(section))
+
+
+async def test_the_help_of_a_focused_group_begins_with_its_keys() -> None:
+    members = (ended("a", group="g"), ended("b", group="g"))
+    async with staged(snapshot(*members)) as stage:
+        stage.runs.select("group:g")
+        await stage.pilot.press("tab", "question_mark")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Help))
+        page = stage.pilot.app.screen.query_one(Page)
+        await until(stage, lambda: page.shown_text.splitlines()[2].strip().startswith(GROUP))
+
+
+def test_a_long_name_of_a_command_is_not_cut_in_the_help() -> None:
+    command = UserCommand(name="a long command line " * 5, line="ls", key="f5", shown_key="f5")
+    lines = [text_of(line) for line in draw_help(120, UNICODE, commands=[command])]
+    assert sum("long" in line for line in lines) > 1
+    assert [line for line in lines if "…" in line] == []
 
 
 @pytest.mark.parametrize("first", [LOG, METRICS, RUNS])

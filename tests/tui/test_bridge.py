@@ -18,8 +18,10 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, StoreFailed, StoreRead
+from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, EventsRead, StoreFailed, StoreRead
+from backprop_tui.tui.notifications import EndCommand
 from tests.support.runs import Runs
+from tests.tui.snapshots import ended, running, snapshot
 
 
 @pytest.fixture
@@ -77,6 +79,21 @@ def test_a_read_only_dashboard_starts_nothing_and_writes_nothing(store: Home, ca
     assert {path: os.stat(path).st_mtime_ns for path in glob(f"{store.root}/**", recursive=True)} == before
 
 
+@pytest.mark.parametrize(("mode", "ends_handled"), [(Mode.NORMAL, 1), (Mode.READ_ONLY, 0)])
+def test_a_read_only_dashboard_reports_ends_without_the_command_for_them(
+    store: Home, mode: Mode, ends_handled: int
+) -> None:
+    focus = WindowFocus()
+    focus.set_focused(focused=False)
+    path = os.path.join(store.root, "config.toml")
+    bridge = Bridge(store, path, 0.01, focus, mode=mode, end_command=EndCommand(store, "true"))
+    bridge._last = snapshot(running("a"))
+    (message,) = bridge._end_messages(snapshot(ended("a", Status.FAILED)))
+    assert (len(message.ends), message.problem) == (1, None)
+    handled = Path(store.notified_ends)
+    assert (len(handled.read_text().splitlines()) if handled.exists() else 0) == ends_handled
+
+
 def test_no_supervisor_is_started_for_runs_of_another_machine(store: Home, calls: list[str]) -> None:
     Runs(store).queued("a", host="another")
     asyncio.run(_posted(_bridge(store), 2))
@@ -112,6 +129,32 @@ def test_nothing_is_posted_if_nothing_changed(store: Home, calls: list[str], mon
         return len(posted)
 
     assert asyncio.run(play()) <= 1  # the minute may have turned
+
+
+@pytest.mark.usefixtures("calls")
+def test_selecting_a_run_reads_its_events_and_nothing_else(store: Home) -> None:
+    Runs(store).queued("a")
+
+    async def play() -> list[Message]:
+        posted: asyncio.Queue[Message] = asyncio.Queue()
+        bridge = Bridge(store, "none", 60.0)
+        following = asyncio.create_task(bridge.follow(posted.put_nowait))
+        messages = [await asyncio.wait_for(posted.get(), 10)]
+        bridge.select("a")
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        bridge.look()
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        following.cancel()
+        bridge.close()
+        return messages
+
+    first, events, second = asyncio.run(play())
+    assert isinstance(first, StoreRead)
+    assert isinstance(events, EventsRead)
+    assert events.opened is not None
+    assert [event["event"] for event in events.opened.events] == ["queued"]
+    assert isinstance(second, StoreRead)
+    assert second.snapshot.opened == events.opened
 
 
 def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continues(

@@ -37,6 +37,15 @@ def test_a_sentence_loses_whole_clauses_and_says_how_many() -> None:
     assert joined_clauses((), 20, UNICODE) == ("", "")
 
 
+def test_a_clause_behind_the_first_loses_its_brackets_before_it_is_left_out() -> None:
+    clauses = (
+        "2 runs active (max_parallel auto: 2)",
+        "CPU load 5.3 per core (governor.max_load_per_core 1)",
+        "GPU 1 hot",
+    )
+    assert joined_clauses(clauses, 84, UNICODE)[0].endswith(" · CPU load 5.3 per core · GPU 1 hot")
+
+
 def test_a_cause_drops_what_stands_behind_its_last_comma() -> None:
     assert shortened("asked 2.50 GB, 1.12 GB free", 20, UNICODE) == "asked 2.50 GB"
 

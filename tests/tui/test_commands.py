@@ -45,7 +45,7 @@ def play(work: Awaitable[ResultT]) -> ResultT:
 def test_a_queued_run_is_stopped(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.queued("abc", name="train")
     result = play(runner.stop(["abc"]))
-    assert (result.done, result.message) == (True, "train: stopped")
+    assert (result.done, result.message) == (True, "abc: stopped")
     assert directory.read().status is Status.STOPPED
 
 
@@ -68,7 +68,7 @@ def test_a_read_only_runner_changes_nothing(session: Session, runs: Runs) -> Non
 
 def test_an_ended_run_had_ended_already(runner: CommandRunner, runs: Runs) -> None:
     runs.ended("abc", name="train")
-    assert play(runner.stop(["abc"])).message == "train: had ended already: completed"
+    assert play(runner.stop(["abc"])).message == "abc: had ended already: completed"
 
 
 def test_several_runs_are_counted(runner: CommandRunner, runs: Runs) -> None:
@@ -131,7 +131,7 @@ def test_leaving_waits_no_longer_than_it_may(runner: CommandRunner, monkeypatch:
 def test_an_edit_is_recorded_and_summarised(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.ended("abc", name="old")
     result = play(runner.edit(["abc"], name="new", tags=("a", "a", ""), priority=3))
-    assert (result.done, result.message) == (True, "new: name new, tags a, priority 3")
+    assert (result.done, result.message) == (True, "abc: renamed to new, tags a, priority 3")
     assert (directory.read().name, directory.read().tags) == ("new", ("a",))
 
 
@@ -159,7 +159,7 @@ def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
 def test_a_run_is_moved_in_the_queue(runner: CommandRunner, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    assert play(runner.move("c", 1)).message == "c: number 1 of 3"
+    assert play(runner.move("c", -2)).message == "c: number 1 of 3"
 
 
 def test_the_queue_is_held_and_released(runner: CommandRunner, session: Session, runs: Runs) -> None:
@@ -222,6 +222,8 @@ def test_a_command_line_that_is_refused_raises_its_error(
 def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:
     assert play(runner.set_config("max_parallel", "3")).message == "max_parallel = 3: written"
     assert play(runner.settings())["max_parallel"] == 3
+    written = play(runner.set_config("gpu.max_temp_c", "80"))
+    assert written.message == "gpu.max_temp_c = 80: written; queued runs keep theirs"
     assert not play(runner.set_config("max_parallel", "many")).done
 
 

@@ -16,10 +16,11 @@ from textual.pilot import Pilot
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import NoCharts
-from backprop_tui.tui.commands import CommandRunner, StartVerdict
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.log import LogView
 from tests.tui.doubles import FakeBridge, FakeCommands

@@ -124,6 +124,23 @@ def test_runs_of_earlier_months_are_read_when_they_are_asked_for(
     assert reader.read(None).history is snapshot.history  # read once
 
 
+def test_the_index_of_ended_runs_is_made_once(store: Home, runs: Runs) -> None:
+    runs.ended("old")
+    reader = _reader(store)
+    reader.read(None)
+    before = reader.read(None)
+    assert reader.read(None).runs is before.runs
+    runs.queued("new")
+    reader.read(None)
+    snapshots = reader.read(None), reader.read(None)
+    assert [run.id for run in snapshots[0].runs] == ["new", "old"]
+    first, second = (shown.runs.by_id.maps[1] for shown in snapshots)  # type: ignore[attr-defined]
+    assert first is second
+    assert snapshots[0].find("new") is snapshots[0].runs[0]
+    assert snapshots[0].find("old") is snapshots[0].runs[1]
+    assert snapshots[0].find("other") is None
+
+
 def test_a_broken_record_hides_its_run_and_no_other(store: Home, runs: Runs) -> None:
     runs.queued("a")
     broken = runs.queued("b")

@@ -37,6 +37,20 @@ def test_without_an_answer_of_the_terminal_its_variable_counts(tmp_path: Path) -
     assert settled(tmp_path, COLORFGBG="15;0").theme == DARK
 
 
+@pytest.mark.parametrize(
+    ("environment", "theme"),
+    [
+        ({"TERM": "screen"}, TERMINAL),
+        ({"TERM": "xterm"}, TERMINAL),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, DARK),
+        ({"TERM": "xterm", "TEXTUAL_COLOR_SYSTEM": "256"}, DARK),
+        ({"TEXTUAL_COLOR_SYSTEM": "standard"}, TERMINAL),
+    ],
+)
+def test_sixteen_colors_are_those_of_the_terminal(tmp_path: Path, environment: dict[str, str], theme: str) -> None:
+    assert settled(tmp_path, "", None, **environment).theme == theme
+
+
 @pytest.mark.parametrize(("name", "theme"), [("dark", DARK), ("terminal", TERMINAL), ("nord", "nord")])
 def test_the_configured_theme_wins(tmp_path: Path, name: str, theme: str) -> None:
     assert settled(tmp_path, f'theme = "{name}"', Terminal(is_light=True)).theme == theme

@@ -1,4 +1,4 @@
-"""What `U` takes back, on a real store: removals, edits, moves and holds, newest first."""
+"""What `U` takes back, on a real store: removals, edits, limits, pins, moves and holds, newest first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,14 +16,18 @@ from backprop_tui.client import queueing
 from backprop_tui.client.queueing import is_queue_held, waiting_runs
 from backprop_tui.client.remove import leftovers, removable_runs, remove, restore, set_aside
 from backprop_tui.domain.errors import StorageFailed, UsageError
+from backprop_tui.domain.requests import TimeboxRequest
+from backprop_tui.domain.run import with_timebox
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.main import _CommandLine
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store import index
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.store_reader import StoreReader
-from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep
+from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep, edit_back
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until
@@ -55,10 +60,11 @@ def test_a_removed_run_is_back_with_its_files_and_in_the_index(
     directory = runs.ended("abc", name="train")
     with open(directory.log, "ab") as log:
         log.write(b"epoch 1\n")
-    assert play(runner.remove(["abc"])).message == "train: removed. U brings it back"
+    runner.find = lambda run_id: KnownRun(record={"id": run_id, "name": "train"}, differing=(("lr", "1e-3"),))
+    assert play(runner.remove(["abc"])).message == "train lr=1e-3: removed. U brings it back"
     assert not os.path.exists(directory.path)
     assert "abc" not in index.read_all(session.home)
-    assert undo(runner) == "Undone. 1 run restored"
+    assert undo(runner) == "Undone. train lr=1e-3 restored"
     assert directory.read().name == "train"
     with open(directory.log, "rb") as log:
         assert log.read() == b"epoch 1\n"
@@ -188,25 +194,58 @@ def test_an_edit_gives_back_what_it_changed_and_nothing_else(runner: CommandRunn
     directory = runs.ended("abc", name="old", tags=("a",), note=None)
     play(runner.edit(["abc"], name="new", note="why"))
     play(runner.edit(["abc"], tags=("b",)))
-    assert undo(runner) == "Undone. new: tags a"
+    assert undo(runner) == "Undone. abc: tags a"
     assert directory.read().name == "new"
-    assert undo(runner) == "Undone. old: name old, no note"
+    assert undo(runner) == "Undone. new: renamed to old, no note"
     run = directory.read()
     assert (run.name, run.tags, run.note) == ("old", ("a",), None)
 
 
-def test_a_timebox_is_not_taken_back(runner: CommandRunner, runs: Runs) -> None:
-    runs.queued("abc")
-    play(runner.edit(["abc"], max_run_seconds=60.0))
-    assert undo(runner) == "Nothing to undo"
+def test_a_timebox_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc", spec={"max_run_seconds": 60.0})
+    play(runner.edit(["abc"], max_run_seconds=600.0))
+    play(runner.edit(["abc"], max_run_seconds=float("inf")))
+    assert undo(runner) == "Undone. abc: a limit of 10m"
+    assert undo(runner) == "Undone. abc: a limit of 1m"
+    assert directory.read().spec.max_run_seconds == 60.0
+
+
+def test_a_timebox_that_is_over_is_not_taken_back(session: Session, runs: Runs) -> None:
+    guardian = runs.guarded("abc", spec={"max_run_seconds": 60.0})
+    before = guardian.run
+    request = TimeboxRequest(max_run_seconds=600.0)
+    guardian.edits(with_timebox(before, request))
+    guardian.says(clock=replace(guardian.live.clock, running_seconds=61.0))
+    with pytest.raises(UsageError, match="abc has run for longer than 1m by now; t changes its limit"):
+        edit_back(session, [before], None, request, "abc")
+    assert guardian.asked() == []
+
+
+def test_a_threshold_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    directory = runs.queued("abc")
+    limits = directory.read().spec.limits
+    play(runner.edit(["abc"], thresholds=Thresholds(max_load_per_core=7.0, max_parallel=3)))
+    assert directory.read().spec.limits.max_parallel == 3
+    undo(runner)
+    assert directory.read().spec.limits == limits
+
+
+def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
+    first, second = runs.ended("a", group="g"), runs.ended("b", group="g")
+    play(runner.pin_baseline("a", "g", pinned=True))
+    play(runner.pin_baseline("b", "g", pinned=True))
+    assert undo(runner) == "Undone. 2 runs: as before the edit"
+    assert (first.read().baseline, second.read().baseline) == (True, False)
+    assert undo(runner) == "Undone. a: not the baseline"
+    assert not first.read().baseline
 
 
 def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    play(runner.move("c", 2))
-    play(runner.move("c", 1))
-    play(runner.move("c", 1))  # it was there, so there is nothing to take back
+    play(runner.move("c", -1))
+    play(runner.move("c", -1))
+    play(runner.move("c", -1))  # it was there, so there is nothing to take back
     assert undo(runner) == "Undone. c: number 2 of 3"
     assert undo(runner).startswith("Undone. c: number 3 of 3")
     assert [run.id for run in waiting_runs(session)] == ["a", "b", "c"]
@@ -243,7 +282,7 @@ def test_the_oldest_of_too_many_steps_is_forgotten() -> None:
 def test_a_completed_run_is_queued_again_as_a_new_run(runner: CommandRunner, session: Session, runs: Runs) -> None:
     directory = runs.ended("abc", name="train", spec={"command": ("true", "--lr", "1"), "max_run_seconds": 60.0})
     result = play(runner.run_again(["abc"]))
-    assert (result.done, result.message) == (True, "train: queued again as 1 new run")
+    assert (result.done, result.message) == (True, "abc: queued again as 1 new run")
     (new_id,) = result.run_ids
     new = RunDirectory(session.home.run_folder(new_id)).read()
     assert (new.name, new.spec.command, new.spec.max_run_seconds) == ("train", ("true", "--lr", "1"), 60.0)
@@ -264,7 +303,7 @@ def test_a_change_in_progress_is_undone_when_it_is_made(
     async def at_once() -> list[str]:
         with monkeypatch.context() as patch:
             patch.setattr(queueing, "move", slow)
-            moves = [asyncio.create_task(runner.move("c", 1))]
+            moves = [asyncio.create_task(runner.move("c", -2))]
             await asyncio.sleep(0)
             undone = asyncio.create_task(runner.undo())
             await asyncio.sleep(0.05)

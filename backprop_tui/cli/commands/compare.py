@@ -90,7 +90,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None) -> None:
     rows = [
         ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
-        ComparisonRow(label="status", cells=tuple(status_word(run.known.status) for run in compared)),
+        ComparisonRow(label="status", cells=tuple(status_word(run.record["status"]) for run in compared)),
         *compare.outcome_rows(compared, Moment.now()),
         *options,
     ]

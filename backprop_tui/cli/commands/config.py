@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
@@ -14,11 +15,14 @@ from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import AUTO, Value, as_text
 from backprop_tui.config.load import Layer, merged, read_layers
 from backprop_tui.domain.errors import ConfigError, unknown_key
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 
 SUMMARY = "show, check and change the settings"
 
 _COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), tables.Column(title="ORIGIN", least=10))
+
+_BRIEF = 20  # columns of a value that the other rows are padded to
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +58,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
     problems = [problem for layer in layers for problem in layer.problems]
     names = arguments.keys or list(KEYS)
     values = {name: {"value": settings[name], "origin": settings.origin(name)} for name in names}
-    words = {name: shown(settings[name]) for name in names}
+    words = {name: shown(settings[name]) if arguments.keys else _in_brief(settings[name]) for name in names}
     if settings["max_parallel"] == AUTO and "max_parallel" in values:
         from backprop_tui.client.machine import max_parallel_here
 
@@ -79,6 +83,14 @@ def _layers(session: Session) -> list[Layer]:
 
 def shown(value: Value) -> str:
     return as_text(value) or "(empty)"
+
+
+def _in_brief(value: Value) -> str:
+    """A long list or table as the number of its values; `config show KEY` shows them."""
+    text = shown(value)
+    if isinstance(value, tuple | Mapping) and len(text) > _BRIEF:
+        return counted(len(value), "value")
+    return text
 
 
 def _path(_arguments: argparse.Namespace, session: Session) -> int:
@@ -123,9 +135,14 @@ def _report(session: Session, message: str, changed: dict[str, Value]) -> int:
 
 def _check(_arguments: argparse.Namespace, session: Session) -> int:
     layers = _layers(session)
+    if session.key_problems is not None:
+        user, *others = layers  # nobody else may set keys and commands
+        layers = [replace(user, problems=[*user.problems, *session.key_problems(merged([user]))]), *others]
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
-        shown_problems = [{"where": problem.where, "problem": problem.problem} for problem in problems]
+        shown_problems = [
+            {"where": problem.where, "problem": problem.problem, "hint": problem.hint} for problem in problems
+        ]
         output.json_value({"ok": not problems, "problems": shown_problems})
     else:
         for layer in layers:

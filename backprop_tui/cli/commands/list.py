@@ -15,9 +15,9 @@ from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import ended_newest_first, record_of, split
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.known_run import KnownRun, recorded_status
 from backprop_tui.presentation.run_facts import with_labels
-from backprop_tui.presentation.states import status_word
+from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
@@ -34,10 +34,12 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("-inf")
 
 
-def _loss(record: JsonObject) -> float:
+def _loss(record: JsonObject) -> tuple[bool, float]:
+    """Runs that failed come after the others."""
     name = main_loss(record["metrics"])
     value = None if name is None else record["metrics"][name]
-    return float(value) if isinstance(value, int | float) else float("inf")
+    loss = float(value) if isinstance(value, int | float) else float("inf")
+    return record["status"] in PROBLEM_STATUSES, loss
 
 
 # For each key the value to sort by, and whether the largest comes first: times newest first, losses smallest first.
@@ -45,12 +47,12 @@ _SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
     "created": (lambda record: str(record["created_at"] or ""), True),
     "started": (lambda record: str(record["started_at"] or ""), True),
     "ended": (lambda record: str(record["ended_at"] or ""), True),
-    "time": (lambda record: _number(record["duration_seconds"]), True),
+    "took": (lambda record: _number(record["duration_seconds"]), True),
     "step": (lambda record: _number(record["step"]), True),
     "priority": (lambda record: _number(record["priority"]), True),
     "loss": (_loss, False),
     "name": (lambda record: str(record["name"]), False),
-    "status": (lambda record: list(Status).index(Status(record["status"])), False),
+    "status": (lambda record: list(Status).index(recorded_status(record)), False),
 }
 
 
@@ -77,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sort",
+        type=lambda key: "took" if key == "time" else key,  # as earlier versions called it
         choices=tuple(_SORTS),
         metavar="KEY",
         help=f"sort by {', '.join(_SORTS)} (default: unfinished first, then newest first)",
@@ -132,8 +135,10 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value([run.record for run in chosen])
         return OK
+    if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs)):
+        diagnostics.say(doubt)
     if chosen:
-        tables.show(tables.RUN_COLUMNS, [tables.run_row(run, session.home.host) for run in chosen])
+        tables.show_runs(chosen, session.home.host, {} if arguments.filter is None else arguments.filter.compared)
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     elif arguments.all or arguments.runs:
@@ -141,6 +146,12 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     else:
         diagnostics.say(f"no matching runs among the unfinished and the newest {RECENT}; --all searches every run")
     return OK
+
+
+def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun]) -> str | None:
+    from backprop_tui.presentation.run_filter import names_of_runs
+
+    return runs_filter.doubt(names_of_runs(runs))
 
 
 def _print_handles(records: Sequence[JsonObject]) -> None:

@@ -113,7 +113,7 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
         figures = (value_text(value), numbers.count(None if value is None else value.step)) if values else ()
         place = numbers.NOTHING if value is None else str(number)
         last = value_text(None if series is None else series.last)
-        rows.append((place, run.known.id, status_word(run.known.status), str(run.record["name"]), *figures, last))
+        rows.append((place, run.known.id, status_word(run.record["status"]), str(run.record["name"]), *figures, last))
     tables.show(columns, rows)
 
 
@@ -148,7 +148,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
 
 def _heading(record: JsonObject) -> str:
     run = KnownRun(record=record)
-    parts = [run.id, record["name"], status_word(run.status), durations.elapsed(record["duration_seconds"])]
+    parts = [run.id, record["name"], status_word(record["status"]), durations.elapsed(record["duration_seconds"])]
     return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 

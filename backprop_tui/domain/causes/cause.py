@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ def build_cause(
     at: LogLine | None = None,
     evidence: str | None = None,
     retryable: bool = False,
+    advised: tuple[str, str, str] | None = None,
 ) -> Cause:
     """Builds a cause; the line `at`, if given, is its evidence."""
     text = evidence if at is None else at.text.strip()
@@ -41,6 +41,7 @@ def build_cause(
         summary=_shortened(summary, _MAX_TEXT_LENGTH),
         line=None if at is None else at.number,
         retryable=retryable,
+        advised=advised,
     )
 
 
@@ -78,17 +79,9 @@ def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-_HALVED = re.compile(r"halve (\S+) \((\d+)\)")
-
-
-def halving(option: str, value: str) -> str:
-    return f"halve {option} ({value})"
-
-
-def advised_value(cause: Cause) -> tuple[str, str, str] | None:
-    """The option that the advice is to change, its value then, and the one to try; None if it names none."""
-    match = _HALVED.match(cause.advice or "")
-    return None if match is None or int(match[2]) < 2 else (match[1], match[2], str(int(match[2]) // 2))
+def halved(option: str, value: str) -> tuple[str, str, str] | None:
+    """The option with its value and half of it; None if that is no number that can be halved."""
+    return (option, value, str(int(value) // 2)) if value.isdecimal() and int(value) > 1 else None
 
 
 PERSON, SESSION_ENDED, MACHINE_RESTARTED = "stopped_by_person", "session_ended", "machine_restarted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause, decimal_size, halving
+from backprop_tui.domain.causes.cause import batch_option, binary_size, build_cause, decimal_size, halved
 from backprop_tui.domain.causes.clues import Clues, Hit
 from backprop_tui.domain.causes.shared_machine import worker_death
 from backprop_tui.domain.run import Cause
@@ -36,11 +36,13 @@ def gpu_memory(clues: Clues) -> Cause | None:
     if hit is None:
         return None
     holders = _gpu_holders(clues, hit)
+    advice, advised = _gpu_memory_advice(clues, hit, holders)
     return build_cause(
         "cuda_oom",
         at=hit.line,
         summary=_gpu_memory_summary(clues, hit),
-        advice=_gpu_memory_advice(clues, hit, holders),
+        advice=advice,
+        advised=advised,
         retryable=bool(holders),  # alone on the GPU, the same run needs the same memory again
     )
 
@@ -75,17 +77,19 @@ def _gpu_holders(clues: Clues, hit: Hit) -> list[str]:
     return measured or in_message
 
 
-def _gpu_memory_advice(clues: Clues, hit: Hit, holders: list[str]) -> str:
+def _gpu_memory_advice(clues: Clues, hit: Hit, holders: list[str]) -> tuple[str, tuple[str, str, str] | None]:
+    """The advice, and the option that it changes first."""
     if holders:
         more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
         advice = "require more free memory with --gpu-min-vram, or wait with --after"
-        return f"{holders[0]}{more} on the same GPU: {advice}"
+        return f"{holders[0]}{more} on the same GPU: {advice}", None
     batch = batch_option(clues.facts.command)
-    smaller = "use a smaller batch" if batch is None else halving(*batch)
+    smaller = "use a smaller batch" if batch is None else f"halve {batch[0]} ({batch[1]})"
     requested, unallocated = _first_match(_REQUESTED_SIZE, hit.text), _first_match((_UNALLOCATED,), hit.text)
     if requested is not None and unallocated is not None and _size_bytes(unallocated) >= _size_bytes(requested):
-        return f"memory is fragmented: --env PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or {smaller}"
-    return f"{smaller}, accumulate gradients, or choose a GPU with more free memory (--gpu-min-vram)"
+        return f"memory is fragmented: --env PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or {smaller}", None
+    advice = f"{smaller}, accumulate gradients, or choose a GPU with more free memory (--gpu-min-vram)"
+    return advice, None if batch is None else halved(*batch)
 
 
 def _first_match(patterns: tuple[str, ...], text: str) -> str | None:

@@ -35,7 +35,7 @@ class ActiveRun:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PendingDependency:
-    name: str
+    name: str  # with its id, since runs may share a name
     status: str
 
 

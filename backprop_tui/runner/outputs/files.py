@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from functools import cached_property
 
 from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -132,11 +133,13 @@ class OutputFiles:
         pids: Callable[[], Iterable[int]] = tuple,
         is_relevant: Callable[[str], bool] = lambda _path: False,
         neighbours: Callable[[], Sequence[Neighbour]] = tuple,
+        store: str | None = None,
     ) -> None:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
         `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
         While there are `neighbors`, other runs may write into `cwd`: files there need evidence to count as this run's.
+        A `store` in `cwd` is no part of it: it has the directories of all runs.
         """
         self._cwd = cwd
         self._since_ns = since_ns
@@ -151,6 +154,7 @@ class OutputFiles:
         self._pending: deque[OutputLocation] = deque(locations)  # not scanned yet, or not existing yet
         self._opened: set[str] = set()  # files that its processes had open for writing
         self._real_cwd = ""
+        self._given_store = store
         self._pending.append(OutputLocation(cwd, guessed=True))
 
     def add_folder(self, folder: str, *, depth: int = DEEPEST) -> None:
@@ -187,7 +191,7 @@ class OutputFiles:
                 self._opened.add(path)
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
-            if self._evidence.is_shared and contains(self._cwd, folder):
+            if self._evidence.is_shared and contains(self._cwd, folder) and not contains(self._store, folder):
                 self._evidence.claim(path, since_ns=self._since_ns)  # the others in it may be of another run
             elif (known is None or known.guessed) and not _is_tool_folder(folder, self._cwd):
                 self._pending.append(OutputLocation(folder, depth=1))
@@ -207,6 +211,10 @@ class OutputFiles:
         """The path as seen from the cwd: the kernel resolves links, but records use the cwd as it was given."""
         self._real_cwd = self._real_cwd or os.path.realpath(self._cwd)
         return self._cwd + path[len(self._real_cwd) :] if contains(self._real_cwd, path) else path
+
+    @cached_property
+    def _store(self) -> str:
+        return self._relative_to_cwd(os.path.realpath(self._given_store)) if self._given_store else os.devnull
 
     def _add_directory(self, path: str, depth: int, *, guessed: bool, queue: list[str] | deque[str]) -> None:
         """Adds a directory, or improves what is known of it; `queue` are the paths still to be scanned."""
@@ -300,7 +308,7 @@ class OutputFiles:
                     folder.crowded = True
                     break
                 if entry.is_dir(follow_symlinks=False):
-                    if folder.depth > 0 and not is_skipped(entry.name):
+                    if folder.depth > 0 and not is_skipped(entry.name) and entry.path != self._store:
                         self._add_directory(entry.path, folder.depth - 1, guessed=folder.guessed, queue=queue)
                 elif entry.name not in folder.files and self._is_interesting(entry.name, entry.path):
                     folder.files[entry.name] = None

@@ -157,6 +157,7 @@ class OutputScanner:
             pids=pids,
             is_relevant=patterns.matches,
             neighbours=self._neighbours.active,
+            store=home.root,
         )
         for checkpoint in recorder.live.checkpoints:
             self._files.add_folder(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)

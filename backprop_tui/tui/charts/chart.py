@@ -146,15 +146,18 @@ def _title_line(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     if chart.value and width_of(left) + 2 + len(chart.value) <= width:
         left.append(Piece(f"  {chart.value}", bold=True))
     right: list[Piece] = []
-    # What is behind is dropped first if there is no room.
-    for curve in sorted(chart.curves, key=lambda curve: curve.is_behind):
-        entry = _legend_entry(curve, glyphs)
-        if curve.label and width_of([*left, *right, *entry]) + 4 <= width:
+    # If there is no room, the gap is dropped first, then what is behind.
+    named = sorted((curve for curve in chart.curves if curve.label), key=lambda curve: curve.is_behind)
+    has_all = True
+    for entry in (_legend_entry(curve, glyphs) for curve in named):
+        if width_of([*left, *right, *entry]) + 4 <= width:
             right += [blank(2), *entry] if right else entry
+        else:
+            has_all = False
     if chart.note and width_of([*left, *right]) + 4 + len(chart.note) <= width:
         left.append(Piece(f"  {chart.note}", Token.MUTED))
     gap = [blank(2), Piece(_GAP, Token.MUTED), Piece(chart.gap)]
-    if chart.gap and width_of([*left, *right, *gap]) + 2 <= width:
+    if chart.gap and has_all and width_of([*left, *right, *gap]) + 2 <= width:
         right += gap
     return ends(left, right, width) if right else padded(tuple(left), width)
 

@@ -56,7 +56,7 @@ from backprop_tui.tui.lines import (
 _T = TypeVar("_T")
 _RESULT_METRICS = 4  # each takes a row or two
 _LABEL, _LABEL_NARROW = 20, 17
-_MIN_CELL, _MAX_CELL = 15, 26  # a mean with its deviation fits
+_MIN_CELL, _MAX_CELL = 15, 26  # a mean with its deviation fits; only longer texts get more
 _MIN_CHART_ROWS = 8
 _MIN_CURVE_ROWS = 4
 
@@ -153,10 +153,10 @@ def _overlaid(runs: Sequence[ComparedRun], columns: Sequence[CompareColumn], ind
 
 
 def _columns(runs: Sequence[ComparedRun]) -> tuple[CompareColumn, ...]:
-    names = member_names([str(run.record["name"]) for run in runs])
+    names = member_names([run.known.label for run in runs])
     return tuple(
         CompareColumn(
-            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=run.known.status.value
+            letter=letter_of(index), name=sanitize(name), token=category_token(index), state=str(run.record["status"])
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True))
     )
@@ -258,11 +258,12 @@ def shown_columns(count: int, width: int, first: int) -> tuple[int, ...]:
 class _Grid:
     """Where the labels and the columns are: the baseline stays, the others are scrolled to `first`."""
 
-    def __init__(self, count: int, width: int, first: int) -> None:
+    def __init__(self, count: int, width: int, first: int, most: int = _MAX_CELL) -> None:
         self.width = width
         self.label = _LABEL if width >= 100 else _LABEL_NARROW
         fitting = max(1, (width - self.label - 1) // _MIN_CELL)
-        self.cell = max(1, min(_MAX_CELL, (width - self.label - 1) // max(1, min(count, fitting))))
+        self.cell = max(1, min(most, (width - self.label - 1) // max(1, min(count, fitting))))
+        self.room = self.cell - 3  # a mark before the text, a blank after it
         start = max(1, min(first, count - fitting + 1))
         self.shown = tuple(range(count)) if count <= fitting else (0, *range(start, start + fitting - 1))
         self.starts = [self.label + 1 + place * self.cell for place in range(len(self.shown))]
@@ -275,7 +276,8 @@ def draw_compare(
 
     If not all columns fit, those from `first` on are shown beside that of the baseline.
     """
-    grid = _Grid(len(view.columns), width, first)
+    longest = max((len(cell) for row in (*view.results, *view.options) for cell in row.cells), default=0)
+    grid = _Grid(len(view.columns), width, first, max(_MAX_CELL, longest + 3))
     lines = [_heading(view, grid, glyphs), *_names(view.columns, grid, glyphs), _states(view.columns, grid, glyphs)]
     lines += [_row(row, grid, glyphs) for row in view.results]
     options = [_row(row, grid, glyphs) for row in view.options]
@@ -337,7 +339,7 @@ def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
 
 def _names(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> list[Line]:
     """The letters and names, in two lines if a name has too many words for one."""
-    room = grid.cell - 3
+    room = grid.room
     texts = {index: wrapped(columns[index].name, room) for index in grid.shown}
     first, second = LineBuilder(), LineBuilder()
     for start, index in zip(grid.starts, grid.shown, strict=True):
@@ -353,7 +355,7 @@ def _states(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> Li
     builder = LineBuilder().put(left(" state", grid.label, glyphs), Token.MUTED)
     for start, index in zip(grid.starts, grid.shown, strict=True):
         state = columns[index].state
-        text = clip(f"{glyphs.state(state)} {status_word(state)}", grid.cell - 3, glyphs)
+        text = clip(f"{glyphs.state(state)} {status_word(state)}", grid.room, glyphs)
         builder.at(start + 2).put(text, STATE_TOKENS.get(state, Token.FG))
     return builder.line()
 
@@ -364,7 +366,7 @@ def _row(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Line:
         cell, best = row.cells[index], index in row.best
         builder.at(start).put(glyphs.best if best else " ", Token.OK)
         token = Token.OK if best else Token.MUTED if cell in (NOT_SET, numbers.NOTHING) else Token.FG
-        shown = cell if len(cell) <= grid.cell - 3 else cell.partition(" at ")[0].partition(" ±")[0]
-        shown = clip_middle(shown, grid.cell - 3, glyphs) if "/" in shown else clip(shown, grid.cell - 3, glyphs)
+        shown = cell if len(cell) <= grid.room else cell.partition(" at ")[0].partition(" ±")[0]
+        shown = clip_middle(shown, grid.room, glyphs) if "/" in shown else clip(shown, grid.room, glyphs)
         builder.at(start + 2).put(shown, token, bold=best)
     return builder.line()

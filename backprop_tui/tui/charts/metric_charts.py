@@ -14,7 +14,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, Style, Window, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.curves import X_UNITS, gap_text
+from backprop_tui.presentation.curves import X_UNITS, train_and_gap
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
@@ -93,10 +93,11 @@ def large_chart(plotter: Plotter) -> Chart:
     """The chart of the selected metric and its validation curve."""
     if plotter.name is None:
         return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
+    train, gap = train_and_gap(*plotter.large, cursor=plotter.choices.cursor)
     return replace(
-        _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large)),
+        _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large, train)),
         note=plotter.note(),
-        gap=gap_text(*plotter.large, cursor=plotter.choices.cursor),
+        gap=gap,
         checkpoints=tuple(plotter.checkpoints()),
         dragged=plotter.choices.dragged,
     )
@@ -130,11 +131,14 @@ def _metric_chart(plotter: Plotter, tracks: Sequence[PlottedSeries], curves: Seq
     )
 
 
-def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSeries]) -> list[ChartCurve]:
-    """The training as a line; the validation, which has fewer values, as points that are not smoothed."""
+def _train_and_validation_curves(plotter: Plotter, tracks: Sequence[PlottedSeries], value: str) -> list[ChartCurve]:
+    """The training as a line; the validation, which has fewer values, as points that are not smoothed.
+
+    `value` is that of the training to which the gap refers, empty without a gap.
+    """
     train, *validation = tracks
     template = ChartCurve(label="train" if validation else "", token=Token.ACCENT, letter="t", pieces=())
-    template = replace(template, value=_current_value(plotter, train), letter="t" if validation else "*")
+    template = replace(template, value=value or _current_value(plotter, train), letter="t" if validation else "*")
     curves = metric_curves(train, template=template, stretches=plotter.choices.stretches)
     for track in validation:
         value = _current_value(plotter, track)
@@ -166,10 +170,12 @@ def last_value_text(series: MetricSeries) -> str:
 def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line]:
     """The lines about a run; a line that does not apply is empty."""
     if plotter.large:
-        yield from _values_at_cursor(plotter)
+        values = list(_values_at_cursor(plotter))
+        yield from values[:1]
+        yield _gap_line(plotter)  # before the values that the legend has too: there may be room for two lines only
+        yield from values[1:]
         yield _pace_line(plotter.known, moment)
         yield _resume_line(plotter)
-        yield _gap_line(plotter)
     yield _checkpoint_line(plotter.known, moment, glyphs)
 
 
@@ -230,9 +236,9 @@ def _gap_line(plotter: Plotter) -> Line:
     series = next((track.series for track in plotter.large if track.series.holes), None)
     if series is None:
         return ()
-    times = "once" if series.not_finite == 1 else f"{numbers.count(series.not_finite)} times"
-    where = f"first at {numbers.count(series.holes[0].step)}"
-    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {times}, {where}")
+    count, step = series.not_finite, numbers.count(series.holes[0].step)
+    when = f"at {step}" if count == 1 else f"{numbers.count(count)} times, first at {step}"
+    return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {when}")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:

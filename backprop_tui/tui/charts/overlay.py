@@ -19,7 +19,7 @@ from backprop_tui.tui.charts.metric_charts import last_value_text
 from backprop_tui.tui.lines import Token
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-CATEGORY_TOKENS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.INFO)
+CATEGORY_TOKENS = (Token.ACCENT, Token.WARN, Token.VIOLET, Token.OK, Token.BAD, Token.FG)
 RAMP_TOKENS = (Token.RAMP_1, Token.RAMP_2, Token.RAMP_3, Token.RAMP_4, Token.RAMP_5, Token.RAMP_6)
 MAX_BARS = 600  # of a curve: more columns of dots than a wide terminal has for a chart
 MIN_BARS, MAX_BARS_TOGETHER = 60, 12_000

@@ -18,8 +18,10 @@ from backprop_tui.presentation.states import cause_text, evidence_text, is_impos
 from backprop_tui.presentation.timebox import too_short_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path
+from backprop_tui.tui.lines import Line, Piece, Token, clip_with_path, wrapped
 from backprop_tui.tui.snapshot import Snapshot
+
+_MOST_ROWS = 3  # of a text
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +119,19 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
         yield "at most", f"{duration(limits.max_pause_seconds)}, then it is stopped and can be resumed"
 
 
-def draw_card(card: Card | None, width: int, glyphs: Glyphs) -> list[Line]:
-    """The card with a bar of its color at the left; nothing if there is no card."""
+def draw_card(card: Card | None, width: int, glyphs: Glyphs, *, most: int = _MOST_ROWS) -> list[Line]:
+    """The card with a bar of its color at the left, at most so many rows for a text; nothing if there is no card."""
     if card is None:
         return []
-    bar = Piece(f" {glyphs.cursor}", card.token)
-    lines: list[Line] = [(bar, Piece(f" {clip(card.title, width - 5, glyphs)}", card.token, bold=True))]
+    bar = Piece(f" {glyphs.cursor} ", card.token)
+    lines: list[Line] = [(bar, Piece(row, card.token, bold=True)) for row in _rows(card.title, width - 5, most, glyphs)]
     for name, text in card.lines:
-        value = Piece(clip_with_path(text, width - 14, glyphs))
-        lines.append((bar, Piece(f" {name:<10}", Token.MUTED), value))
+        for index, row in enumerate(_rows(text, width - 14, most, glyphs)):
+            lines.append((bar, Piece(f"{'' if index else name:<10}", Token.MUTED), Piece(row)))
     return lines
+
+
+def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:
+    rows = [row.strip() for row in wrapped(text, width)]
+    rows[most - 1 :] = [" ".join(rows[most - 1 :])] if len(rows) >= most else []
+    return [clip_with_path(row, width, glyphs) for row in rows]

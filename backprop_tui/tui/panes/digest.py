@@ -19,7 +19,8 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
-from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.objective import best_of, objective_of, rank_records
+from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
@@ -28,8 +29,8 @@ from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, left, wrapped
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
+from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
 _MAX_FAILURES = 12
 _MAX_TIMEBOXED = _MAX_COMPLETED = 3
@@ -137,10 +138,17 @@ def _result(runs: Sequence[KnownRun]) -> str:
     ranking = rank_records(run.record for run in runs)
     best = best_of(ranking)
     if best is None:
-        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else "no result with a known direction"
+        return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else _last_value(runs[0])
     run_id, metric, value = best
     name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
     return f"best {metric} {value}{name}"
+
+
+def _last_value(run: KnownRun) -> str:
+    """The result of a run of which it is unknown what is better."""
+    objective = objective_of(run.record)
+    last = None if objective is None else metric_value(run.record, objective.metric)
+    return "no metrics" if objective is None or last is None else f"last {objective.metric} {numbers.metric(last)}"
 
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
@@ -305,7 +313,7 @@ _WIDTH = 92
 _FRAME_ROWS = 4  # border, blank row, and the row of keys
 
 
-class Digest(DismissOnce, ModalScreen[str]):
+class Digest(LeftByClick, ModalScreen[str]):
     """As high as its text, or as the screen; then it scrolls."""
 
     CSS_PATH = "../dialogs.tcss"
@@ -319,7 +327,7 @@ class Digest(DismissOnce, ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="digest") as box:
             box.border_title = f" {self._view.title} "
-            yield ScrollView(glyphs=self._glyphs, id="digest")
+            yield Page(glyphs=self._glyphs, id="digest")
             yield LineWidget(glyphs=self._glyphs, id="digest-gap")
             yield LineWidget(glyphs=self._glyphs, id="digest-keys")
 
@@ -336,7 +344,7 @@ class Digest(DismissOnce, ModalScreen[str]):
         self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
@@ -344,6 +352,6 @@ class Digest(DismissOnce, ModalScreen[str]):
         box = self.query_one("#dialog")
         height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
         box.styles.width, box.styles.height = width, height
-        self.query_one(ScrollView).show_content(lines)
+        self.query_one(Page).show_content(lines)
         keys = draw_digest_keys(self._view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
         self.query_one("#digest-keys", LineWidget).show([keys])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from textual import events, on
 from textual.message import Message
 
-from backprop_tui.tui.actions import BY_ID, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -20,22 +21,31 @@ def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", 
     builder.put(" ")
     if note:
         builder.put(note, Token.WARN).put("   ")
-    room = width - width_of(_ALL_KEYS) - 2
-    for index, (key, word) in enumerate(keys):
+    for index, (key, word) in enumerate(_fitting(keys, width - builder.column)):
         gap = "   " if index else ""
-        if builder.column + len(gap) + len(key) + len(word) + 1 > room:
-            break
         builder.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
     if width < 24 or not all_keys:
         return builder.line()
     return ends(builder.line(), _ALL_KEYS, width)
 
 
-def key_at(keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "") -> str | None:
-    if column >= width - width_of(_ALL_KEYS):
+def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str, str]]:
+    """The first keys, and the last one, which leaves the screen: as many as fit beside the key of the help."""
+    room = width - width_of(_ALL_KEYS) - 2
+    for count in range(len(keys), 0, -1):
+        fitting = [*keys[: count - 1], keys[-1]]
+        if sum(len(key) + len(word) + 4 for key, word in fitting) - 3 <= room:
+            return fitting
+    return ()
+
+
+def key_at(
+    keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "", all_keys: bool = True
+) -> str | None:
+    if all_keys and column >= width - width_of(_ALL_KEYS):
         return "?"
     at = 1 + (len(note) + 3 if note else 0)
-    for key, word in keys:
+    for key, word in _fitting(keys, width - at):
         size = len(key) + len(word) + 1
         if at <= column < at + size:
             return key
@@ -48,6 +58,7 @@ class FooterBar(LineWidget):
 
     _actions: Sequence[Action] = ()
     _note = ""
+    _all_keys = True
 
     class Clicked(Message):
         """An action of the footer was clicked."""
@@ -56,13 +67,13 @@ class FooterBar(LineWidget):
             super().__init__()
             self.action = action
 
-    def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "") -> None:
-        self._actions, self._note = actions, note
-        self.show([draw_footer(footer_texts(actions), width, note=note)])
+    def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "", all_keys: bool = True) -> None:
+        self._actions, self._note, self._all_keys = actions, note, all_keys
+        self.show([draw_footer(footer_texts(actions), width, note=note, all_keys=all_keys)])
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
-        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note)
+        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note, all_keys=self._all_keys)
         actions = {action.keys_in_footer: action for action in (BY_ID["help"], *self._actions)}
         if key in actions:
             self.post_message(self.Clicked(actions[key]))

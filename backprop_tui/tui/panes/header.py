@@ -122,14 +122,14 @@ def count_at(view: HeaderView, line: Line, column: int, glyphs: Glyphs) -> Statu
         shown = f"{glyphs.state(state)} {count}"
         before, _, after = text.rpartition(shown)
         start = cell_len(before)
-        word = f" {state}" if after.startswith(f" {state}") else ""
+        word = f" {status_word(state)}" if after.startswith(f" {status_word(state)}") else ""
         if shown in text and start <= column < start + len(shown + word):
             return state
     return None
 
 
 class HeaderBar(LineWidget):
-    """The first row; a click on a count shows only the runs in that state."""
+    """The first row; a click on a count shows only the runs that it counts."""
 
     class CountClicked(Message):
         """The count of a state was clicked."""

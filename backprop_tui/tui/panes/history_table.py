@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 
@@ -12,7 +13,7 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, right
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.run_table import (
@@ -30,7 +31,7 @@ from backprop_tui.tui.panes.run_table import (
 
 _GAP = 2
 _WIDE = 100
-_MAX_TITLE_CELLS = 12
+_MAX_TITLE_CELLS = 16
 _TIMES = ("took", "started", "ended", "created")  # at the right edge
 _MIN_NOTE_CELLS = 8
 
@@ -42,11 +43,14 @@ class PlacedField:
     field: RunField
     at: int
     cells: int
-    title: str
 
     @property
     def end(self) -> int:
         return self.at + self.cells
+
+    def start_of(self, text: str) -> int:
+        """The first cell of a text in it."""
+        return max(self.at, self.end - cell_len(text)) if self.field.right else self.at
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +68,15 @@ class HistoryColumns:
         return [placed.field.key for placed in self.placed]
 
 
-def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
+def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
     """As many of the columns as fit, the first ones first; the name gets what is left, then the notes."""
     if width < NARROW:
         return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
     chosen: list[RunField] = []
-    for field in filter(None, map(field_of, keys)):
-        cells = _cells(field, _title(field, [other.key for other in chosen])) + _GAP
+    for field in fields:
+        cells = _cells(field) + _GAP
         if cells <= room:
             chosen.append(field)
             room -= cells
@@ -83,15 +87,15 @@ def history_columns(width: int, keys: Sequence[str]) -> HistoryColumns:
     note_at = next(
         (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
     )
-    moved = [_moved(column, shift) if column in times else column for column in placed]
+    moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
     note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
     return HistoryColumns(
         width=width, name=name + grown, placed=tuple(moved), note_at=note_at + _GAP, note_end=note_end - _GAP
     )
 
 
-def _cells(field: RunField, title: str) -> int:
-    return max(field.cells, min(cell_len(title), _MAX_TITLE_CELLS))
+def _cells(field: RunField) -> int:
+    return max(field.cells, min(cell_len(field.title), _MAX_TITLE_CELLS))
 
 
 def _ordered(fields: Sequence[RunField]) -> list[RunField]:
@@ -114,30 +118,17 @@ def _kind(field: RunField) -> int:
 
 
 def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
-    before = [""]
     for field in fields:
-        title = _title(field, before[-1:])
-        cells = _cells(field, title)
-        yield PlacedField(field=field, at=at + _GAP, cells=cells, title=title)
-        at += _GAP + cells
-        before.append(field.key)
-
-
-def _title(field: RunField, beside: Sequence[str]) -> str:
-    """`best` is enough beside the last value of the metric."""
-    metric = field.key.removeprefix(BEST)
-    return "best" if field.key.startswith(BEST) and LAST + metric in beside else field.title
-
-
-def _moved(column: PlacedField, by: int) -> PlacedField:
-    return PlacedField(field=column.field, at=column.at + by, cells=column.cells, title=column.title)
+        column = PlacedField(field=field, at=at + _GAP, cells=_cells(field))
+        yield column
+        at = column.end
 
 
 def history_heads(view: RunListView, columns: HistoryColumns, glyphs: Glyphs) -> list[Head]:
     """The names of the columns with their places; the sorted one has a mark."""
     heads = [Head("name", "name", NAME_AT)] if columns.placed else []
     for column in columns.placed:
-        title = clip(column.title, column.cells, glyphs)
+        title = clip(column.field.title, column.cells, glyphs)
         at = column.end - cell_len(title) if column.field.right else column.at
         heads.append(Head(column.field.key, title, at))
     return [head.marked(sort_mark(view.sort, head.key, glyphs)) for head in heads]
@@ -160,21 +151,29 @@ def draw_history_row(
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
-    builder.put(left(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    builder.put(clip(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
-    is_wide = columns.width >= _WIDE
-    times = [column for column in columns.placed if column.field.key in _TIMES][0 if is_wide or not explains else -1 :]
+    times = [column for column in columns.placed if column.field.key in _TIMES]
     figures = [column for column in columns.placed if column.field.key not in _TIMES]
     if explains:
-        figures = [column for column in figures if is_wide and column.field.key.startswith(ARGUMENT)]
+        figures = [column for column in figures if columns.width >= _WIDE and column.field.key.startswith(ARGUMENT)]
     for column in figures:
         _put_cell(builder, column, row.run, row.moment, token, glyphs)
-    end = times[0].at - _GAP if times else columns.width - MARGIN
-    start = builder.column + _GAP - 1 if explains else columns.note_at
     line = row.line if explains else run_line(row.run, row.moment, shown=frozenset(columns.keys))
-    if line is not None and end - start >= _MIN_NOTE_CELLS:
-        builder.at(max(start, figures[-1].end + _GAP if figures else 0))
-        put_line(builder, line, end - builder.column, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
+    start = NAME_AT + columns.name + _GAP - 1 if explains else columns.note_at
+    start = max(start, figures[-1].end + _GAP if figures else 0)
+    if explains and line is not None:  # of the times, the last one is always shown
+        needed = start + cell_len(line.clauses[0])
+        while len(times) > 1 and _text_start(times, row.run, row.moment, columns.width) < needed + _GAP:
+            del times[0]
+    end = _text_start(times, row.run, row.moment, columns.width) - _GAP
+    if explains and line is not None and not figures:  # the blanks after the name are for what would be cut
+        start = max(name_end + _GAP, min(start, end - cell_len(line.clauses[0])))
+    room = end - start
+    if line is not None and room >= _MIN_NOTE_CELLS:
+        builder.at(start)
+        put_line(builder, line, room, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
     for column in times:
         _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
     return builder.line()
@@ -190,13 +189,18 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     return ("  " if row.member else "") + name
 
 
+def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
+    """The first cell of the text in these columns, else where one could begin after the end of the row's own."""
+    texts = [(column, column.field.text(run, moment)) for column in columns]
+    return min((column.start_of(text) for column, text in texts if text), default=width - MARGIN + _GAP)
+
+
 def _put_cell(
     builder: LineBuilder, column: PlacedField, run: KnownRun, moment: Moment, token: Token, glyphs: Glyphs
 ) -> None:
-    text = column.field.text(run, moment)
-    cell = right(text, column.cells, glyphs) if column.field.right else clip(text, column.cells, glyphs)
-    if cell.strip():
-        builder.at(column.at).put(cell, token)
+    text = clip(column.field.text(run, moment), column.cells, glyphs)
+    if text:
+        builder.at(column.start_of(text)).put(text, token)
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 
 from rich.cells import cell_len
+from textual import events, on
+from textual.message import Message
 
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -239,7 +241,7 @@ def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
     builder.put(f" {gpu.label:>2} ", bold=True)
     if gpu.problem is not None:
         return list(_problem(builder, gpu, width, width * 2 // 3, glyphs).line())
-    _bar(builder, gpu.utilization, 8, Token.OK, glyphs)
+    _bar(builder, gpu.utilization, max(6, width // 6), Token.OK, glyphs)
     _percent(builder, gpu.utilization, at_high_load=Token.OK)
     _small(builder, gpu)
     return list(_with_users(builder.put(" "), gpu, width, glyphs).line())
@@ -298,12 +300,22 @@ class MachineBar(LineWidget):
     """The gauges of host and GPUs; the wheel scrolls when there are more GPUs than rows."""
 
     WHEEL_ROWS = 1
+    _gpus: Sequence[GpuRow] = ()
+    _form = MachineForm.NONE
     _top = 0
     _lines_drawn: tuple[Line, ...] = ()
     _heading_rows = 0
     _rows = 0
 
+    class GpuClicked(Message):
+        """The gauges of a GPU were clicked."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
     def show_view(self, view: MachineView, layout: Layout) -> None:
+        self._gpus, self._form = view.gpus, layout.machine_form
         lines = draw_machine(
             view,
             layout.machine_form,
@@ -325,3 +337,18 @@ class MachineBar(LineWidget):
     def turn_wheel(self, rows: int) -> None:
         self._top += rows
         self._paint()
+
+    @on(events.Click)
+    def _clicked(self, event: events.Click) -> None:
+        row = event.y - self._heading_rows
+        place = self._place_at(event.x, row + self._top)
+        gpu = self._gpus[place] if 0 <= row and place < len(self._gpus) else None
+        if gpu is not None and gpu.index is not None and not gpu.node:
+            self.post_message(self.GpuClicked(gpu.index))
+
+    def _place_at(self, x: int, row: int) -> int:
+        """The place of the GPU whose gauges are at a column of a row."""
+        if self._form is MachineForm.LINE:
+            return self.line_text(0)[:x].count(self.glyphs.divider)
+        beside = {MachineForm.PAIRS: 2, MachineForm.FOURS: 4}.get(self._form, 1)
+        return row * beside + min(beside - 1, x * beside // max(1, self.size.width))

@@ -12,7 +12,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_fields import chosen_by_default, field_of
+from backprop_tui.presentation.run_fields import chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.panes.run_order import RunSort, in_order
 
@@ -44,16 +44,29 @@ def id_of(item: Item) -> str:
 class LazyRows(Sequence[RowT], Generic[RowT]):
     """A row for each item, made when it is drawn."""
 
-    def __init__(self, items: Sequence[Item], make: Callable[[Item], RowT]) -> None:
-        self._items, self._make = items, make
+    def __init__(
+        self, items: Sequence[Item], make: Callable[[Item], RowT], basis: Callable[[Item, bool], object]
+    ) -> None:
+        """`basis` returns what a row is made from, by the item and whether it is drawn in the columns of ended runs."""
+        self._items, self._make, self._basis = items, make, basis
         self._rows: dict[int, RowT] = {}
 
     @cached_property
     def ids(self) -> list[str]:
-        return [id_of(item) for item in self._items]
+        return [item.row_id if isinstance(item, Entry) else item.record["id"] for item in self._items]
+
+    @cached_property
+    def run_ids(self) -> frozenset[str]:
+        """The ids of the rows and of the members of groups, so those of every run that is shown."""
+        groups = (item.members for item in self._items if isinstance(item, Entry))
+        return frozenset(self.ids).union(run.id for members in groups for run in members)
 
     def id_at(self, index: int) -> str:
         return id_of(self._items[index])
+
+    def basis_at(self, index: int, *, in_history: bool) -> object:
+        """What the row is made from, without making it: two rows of an equal basis are drawn alike."""
+        return self._basis(self._items[index], in_history)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -84,7 +97,7 @@ class EndedRuns:
         self._indices: Sequence[int] = ()
         self.matching: Sequence[KnownRun] = ()
         self._by_group: dict[str, list[KnownRun]] = {}
-        self._columns: tuple[int, list[str]] | None = None
+        self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
         self._items: tuple[tuple[object, ...], list[Item]] | None = None
         self._order: tuple[tuple[object, ...], list[int]] | None = None
 
@@ -114,10 +127,11 @@ class EndedRuns:
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())
 
-    def columns(self, listed: Sequence[KnownRun]) -> list[str]:
-        """The columns that tell the listed runs apart, the most telling first."""
+    def columns(self, listed: Sequence[KnownRun]) -> tuple[list[str], AbstractSet[str]]:
+        """The columns that tell the listed runs apart, the most telling first, and the ambiguous names."""
         if self._columns is None or self._columns[0] != len(listed):
-            self._columns = len(listed), chosen_by_default(listed[:_MAX_JUDGED])
+            judged = listed[:_MAX_JUDGED]
+            self._columns = len(listed), (chosen_by_default(judged), shared_names(judged))
         return self._columns[1]
 
     def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> list[Item]:
@@ -141,13 +155,19 @@ class EndedRuns:
         self, unfinished: Sequence[KnownRun], keys: Sequence[Any], sort: RunSort, moment: Moment
     ) -> list[KnownRun]:
         """The unfinished runs, which have these values, and all that match, sorted by a column."""
-        cached = (sort, [run.id for run in unfinished], keys)
-        if self._order is None or self._order[0] != cached:
-            field = field_of(sort.key)
-            values = [] if field is None else self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
-            of_ended = [values[index] for index in self._indices] if values else [None] * len(self.matching)
-            self._order = cached, in_order([*keys, *of_ended], largest_first=sort.largest_first)
+        field = field_of(sort.key)
+        is_behind = [field is not None and field.is_behind(run) for run in unfinished]
+        cached = (sort, [run.id for run in unfinished], keys, is_behind)
         runs = [*unfinished, *self.matching]
+        if self._order is None or self._order[0] != cached:
+            values = [*keys, *([None] * len(self.matching))]
+            if field is not None:
+                of_ended = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
+                behind = self._column(f"behind {sort.key}", field.is_behind)
+                values = [*keys, *(of_ended[index] for index in self._indices)]
+                is_behind = [*is_behind, *(behind[index] for index in self._indices)]
+            behind = [index for index, is_last in enumerate(is_behind) if is_last]
+            self._order = cached, in_order(values, largest_first=sort.largest_first, behind=behind)
         return [runs[index] for index in self._order[1]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from itertools import takewhile
@@ -30,7 +30,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.places import place_of
-from backprop_tui.presentation.run_fields import Value
+from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.states import is_problem
@@ -112,7 +112,7 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
     ended = run.status in ENDED
     row = RunRow(
         run_id=run.id,
-        state=run.status.value,
+        state=str(run.record["status"]),
         token=STATE_TOKENS[run.status],
         name=sanitize(name),
         gpu=_gpu_or_position(run, here),
@@ -125,14 +125,16 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
         moment=moment,
         problem=ended and is_problem(run),
     )
-    if ended:
-        return _with_end(row, run, moment)
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
     return _with_progress(row, run, run.live, moment)
 
 
-def _with_end(row: RunRow, run: KnownRun, moment: Moment) -> RunRow:
+def with_end(row: RunRow) -> RunRow:
+    """The row of an ended run with what it says where it has the columns of unfinished runs."""
+    run, moment = row.run, row.moment
+    if run is None or moment is None or run.status not in ENDED:
+        return row
     ended_at, step, loss = time_or_none(run.record.get("ended_at")), run.record.get("step"), last_loss(run)
     row = replace(
         row, end=end_facts(run, moment), age="" if ended_at is None else durations.ago(moment.wall - ended_at)
@@ -221,7 +223,7 @@ class RunListOptions:
 
     `sort` is None for the default order, in which groups stay together; `sort_values` has the values of unfinished
     runs that they are sorted by, by id.
-    `columns` has the columns that are shown (True) or hidden (False) other than by default.
+    `columns` has the columns that are shown (True) or hidden (False) other than by default, the last choice last.
     """
 
     folded: set[str] = field(default_factory=set)
@@ -248,7 +250,8 @@ class RunListOptions:
 class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
-    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first.
+    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first;
+    `shared` has the names that do not say which column is meant.
     """
 
     rows: Sequence[RunRow]
@@ -257,17 +260,35 @@ class RunListView:
     filter: str = ""
     sort: RunSort | None = None
     hidden: AbstractSet[str] = field(default_factory=frozenset)
+    above: int = 0  # lines that are scrolled out above
     history: Sequence[str] = ()
+    shared: AbstractSet[str] = field(default_factory=frozenset)
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
+
+    def column(self, key: str) -> RunField | None:
+        """The column of a key, under a name that no other one has."""
+        column = field_of(key)
+        return None if column is None else qualified(column, self.shared)
 
     @property
     def ids(self) -> Sequence[str]:
         """The ids of the rows, without making them."""
         return self.rows.ids if isinstance(self.rows, LazyRows) else [row.run_id for row in self.rows]
 
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """The runs that are shown: by a row of their own, or by the row of their group."""
+        return self.rows.run_ids if isinstance(self.rows, LazyRows) else frozenset(self.ids)
+
     def id_at(self, index: int) -> str:
         return self.rows.id_at(index) if isinstance(self.rows, LazyRows) else self.rows[index].run_id
+
+    def basis_at(self, index: int) -> object:
+        """What the row is made from: it need not be drawn again while that is the same."""
+        if not isinstance(self.rows, LazyRows):
+            return self.rows[index]
+        return self.rows.basis_at(index, in_history=index >= self.history_from)
 
     @property
     def has_two_parts(self) -> bool:
@@ -289,16 +310,18 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     items, history_from = _items(unfinished, listed, snapshot.moment, options)
+    columns, shared = options.ended.columns(listed)
     if older:
         items = [*items, Entry(OLDER, older=older)]
     return RunListView(
-        rows=LazyRows(items, _row_maker(snapshot, options)),
+        rows=_rows(items, snapshot, options),
         shown=len(unfinished) + len(listed),
         total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
         sort=options.sort,
         hidden=options.hidden,
-        history=_history_columns(options, listed),
+        history=_history_columns(options, columns),
+        shared=shared,
         history_from=history_from,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
     )
@@ -324,14 +347,16 @@ def _items(
     return [*before, *options.ended.items(listed, groups, options.folded)], len(before)
 
 
-def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], RunRow]:
+def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) -> LazyRows[RunRow]:
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
+    moment = snapshot.moment
+    today = durations.date(moment.wall, 0.0)
 
     def row(item: Item) -> RunRow:
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
-            made = run_row(run, snapshot.moment, name, here=snapshot.host, member=member)
+            made = run_row(run, moment, name, here=snapshot.host, member=member)
             return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
@@ -339,15 +364,22 @@ def _row_maker(snapshot: Snapshot, options: RunListOptions) -> Callable[[Item], 
             return RunRow(run_id=OLDER, state="", token=Token.MUTED, name=text, dim=True)
         return group_row(item.name, item.members, folded=item.name in options.folded)
 
-    return row
+    def basis(item: Item, in_history: bool) -> object:  # noqa: FBT001 - called by position
+        """The figures of an ended run stay, and its times are of the day; elsewhere it has its age."""
+        run = item.run if isinstance(item, Entry) else item
+        if run is None:
+            return item, isinstance(item, Entry) and item.name in options.folded
+        time = today if in_history and run.status in ENDED else moment
+        return time, item, run.id in unseen, run.id in options.marked
+
+    return LazyRows(items, row, basis)
 
 
-def _history_columns(options: RunListOptions, ended: Sequence[KnownRun]) -> list[str]:
-    """The sorted column, the date, those that were chosen, then the default ones."""
+def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:
+    """The sorted column, those that were chosen, the newest first, then the default ones."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
-    chosen = [key for key, shown in options.columns.items() if shown]
-    default = options.ended.columns(ended)
-    keys = dict.fromkeys([*sorted_by, *default[:1], *chosen, *default])
+    chosen = [key for key, shown in reversed(options.columns.items()) if shown]
+    keys = dict.fromkeys([*sorted_by, *chosen, *default])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
 
 

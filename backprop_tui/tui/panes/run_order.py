@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,16 +67,20 @@ def sort_value(run: KnownRun, sort: RunSort, moment: Moment) -> Value:
     return None if field is None else field.value(run, moment)
 
 
-def in_order(values: Sequence[Value], *, largest_first: bool) -> list[int]:
-    """The indices of the values as they are sorted; those that are None or NaN come last, in their old order.
+def in_order(values: Sequence[Value], *, largest_first: bool, behind: Collection[int] = ()) -> list[int]:
+    """The indices of the values as they are sorted; those `behind` follow, then those that are None or NaN.
 
     Numbers come before words, so that an argument may have both.
     """
     without = [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
-    missing = frozenset(without)
-    indices = [index for index in range(len(values)) if index not in missing] if missing else range(len(values))
+    last = frozenset([*without, *behind])
+    first = [index for index in range(len(values)) if index not in last] if last else range(len(values))
+    keys: list[Any] = list(values)
     if str in set(map(type, values)):
-        keys: list[Any] = [(isinstance(value, str), value) for value in values]
-    else:
-        keys = list(values)
-    return [*sorted(indices, key=keys.__getitem__, reverse=largest_first), *without]
+        keys = [(isinstance(value, str), value) for value in values]
+    missing = frozenset(without)
+    parts = first, [index for index in behind if index not in missing]
+    return [
+        *(index for part in parts for index in sorted(part, key=keys.__getitem__, reverse=largest_first)),
+        *without,
+    ]

@@ -10,7 +10,6 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
-from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
@@ -31,7 +30,7 @@ from backprop_tui.tui.lines import (
     width_of,
 )
 from backprop_tui.tui.panes.run_entries import OLDER
-from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow
+from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow, with_end
 from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge
@@ -179,14 +178,16 @@ def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
 
 
 def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  /nano`, and the order if it is by a column that is not shown."""
+    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
+    if view.above:
+        title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
     if view.filter:
         title.append(Piece(f"  /{clip(view.filter, 40, glyphs)}", Token.WARN))
     if view.sort is not None and all(head.key != view.sort.key for head in heads):
-        field = field_of(view.sort.key)
+        field = view.column(view.sort.key)
         word = view.sort.key if field is None else field.words
         title.append(Piece(f"  by {word}{sort_mark(view.sort, view.sort.key, glyphs)}", Token.ACCENT))
     return title
@@ -331,6 +332,7 @@ def _progress_and_line(builder: LineBuilder, row: RunRow, columns: RunColumns, g
 
 def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
     """A sentence in place of the figures; an ended run keeps its step, its loss and its age."""
+    row = with_end(row)
     has_time = bool(row.left or row.timebox is not None)
     run_end = row.end if columns.width >= 100 else row.age
     end = columns.width - MARGIN

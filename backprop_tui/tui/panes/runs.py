@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual import events, on
+from textual.geometry import Offset
 from textual.message import Message
 
 from backprop_tui.domain.formatting import counted
@@ -14,22 +16,25 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.run_fields import FIXED, field_of
+from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, joined_clauses, wrapped
+from backprop_tui.tui.lines import Line, Piece, Token, heading, joined_clauses, wrapped
 from backprop_tui.tui.panes.history_table import (
     draw_history_heading,
     draw_history_row,
     history_columns,
     history_heads,
 )
-from backprop_tui.tui.panes.run_list import RunListView, RunRow
+from backprop_tui.tui.panes.run_list import RunListView
 from backprop_tui.tui.panes.run_table import column_heads, draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
+_RIGHT_BUTTON = 3
 NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
+_WAYS = {2: " Two ways to start:", 3: " Three ways to start:"}
 _NO_CHANGE = "Your script needs no changes: steps, losses and checkpoints are read from its output."
 
 
@@ -45,8 +50,10 @@ def beginning_view(snapshot: Snapshot, *, example: bool) -> BeginningView | None
     """None if there are runs; `example` says whether the example script is installed."""
     if not snapshot.is_beginning:
         return None
-    ways = [("n", "run your own script; or paste a command line here, or drop a script on this window")]
-    if example:
+    ways: list[tuple[str, str]] = []
+    if not snapshot.is_read_only:
+        ways.append(("n", "run your own script; or paste a command line here, or drop a script on this window"))
+    if example and not snapshot.is_read_only:
         ways.append(("e", "try the shipped example: 2 minutes, any CPU, a real loss curve"))
     ways.append(("d", "see the demo: simulated GPUs, real example runs, clearly labeled"))
     return BeginningView(ways=tuple(ways), checked=tuple(_checked(snapshot)))
@@ -75,7 +82,8 @@ def _gpus(count: int, probe: str) -> str:
 def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line]:
     indent = " " * max(1, min(18, width // 16))
     room = width - len(indent) - 1
-    lines: list[Line] = [(), (Piece(f"{indent}No runs yet. Three ways to start:", bold=True),), ()]
+    title = "No runs yet." + _WAYS.get(len(view.ways), "")
+    lines: list[Line] = [(), (Piece(f"{indent}{title}", bold=True),), ()]
     for key, text in view.ways:
         for index, row in enumerate(wrapped(text, room - _KEY)):
             lines.append(
@@ -113,6 +121,13 @@ class RunsTable(LineWidget, can_focus=True):
     class Marked(Message):
         """The row under the cursor was clicked with ctrl."""
 
+    class MenuRequested(Message):
+        """The row under the cursor was clicked with the right button, at a cell of the screen."""
+
+        def __init__(self, at: Offset) -> None:
+            super().__init__()
+            self.at = at
+
     class HeadingClicked(Message):
         """The heading of a column was clicked."""
 
@@ -132,11 +147,12 @@ class RunsTable(LineWidget, can_focus=True):
         self.view = RunListView(rows=(), shown=0, total=0)
         self._columns = run_columns(80)
         self._history = history_columns(80, ())
+        self._placed_for: tuple[object, ...] = ()
         self.beginning: BeginningView | None = None
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0  # the first line that is shown
-        self._drawn: dict[tuple[int, bool, int], Line] = {}  # rows of this view, by index, cursor and width
+        self._drawn: dict[str, tuple[tuple[object, ...], Line]] = {}  # the rows on the screen, and what they show
         self._filtering = False  # from slash until the filter's input has the focus
 
     @on(events.Key)
@@ -159,7 +175,6 @@ class RunsTable(LineWidget, can_focus=True):
     def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
         """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
         self.view, self.beginning = view, beginning
-        self._drawn.clear()
         count = len(view.rows)
         if count and (self._index >= count or view.id_at(self._index) != self.selected):
             ids = view.ids
@@ -226,16 +241,32 @@ class RunsTable(LineWidget, can_focus=True):
             return
         view = self.view
         self._top = max(0, min(self._top, view.lines - self._visible_rows))
-        self._columns = run_columns(width, view.hidden, view.gpu_cells)
-        self._history = history_columns(width, view.history)
-        lines, cursor = [self._heading()], None
+        self._place_columns(view, width)
+        drawn, lines, cursor = {}, [self._heading()], None
+        index: int | None = -1
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
             index = self._index_at(line)
             cursor = len(lines) if index == self._index else cursor
-            lines.append(self._row(index))
+            if index is None:
+                lines.append(draw_history_heading(view, self._history, self.glyphs, focused=False, is_first=False))
+                continue
+            row_id = view.id_at(index)
+            drawn[row_id] = self._row(index, self._drawn.get(row_id))
+            lines.append(drawn[row_id][1])
+        self._drawn = drawn
+        if index is None:  # columns with nothing in them
+            lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
             lines += self._placeholder(width)
         self.show(lines, cursor=cursor)
+
+    def _place_columns(self, view: RunListView, width: int) -> None:
+        """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
+        placed_for = width, view.hidden, view.gpu_cells, view.history, view.shared
+        if placed_for != self._placed_for:
+            self._placed_for = placed_for
+            self._columns = run_columns(width, view.hidden, view.gpu_cells)
+            self._history = history_columns(width, filter(None, map(view.column, view.history)))
 
     @property
     def is_history(self) -> bool:
@@ -244,34 +275,35 @@ class RunsTable(LineWidget, can_focus=True):
         return index is None or index >= self.view.history_from
 
     def _heading(self) -> Line:
-        focused = self.has_focus
-        if self.is_history and self.view.rows:
-            return draw_history_heading(self.view, self._history, self.glyphs, focused=focused, is_first=True)
-        return draw_runs_heading(self.view, self._columns, self.glyphs, focused=focused)
+        focused, view = self.has_focus, replace(self.view, above=self._top)
+        if self.is_history and view.rows:
+            return draw_history_heading(view, self._history, self.glyphs, focused=focused, is_first=True)
+        return draw_runs_heading(view, self._columns, self.glyphs, focused=focused)
 
-    def _row(self, index: int | None) -> Line:
-        """A row, or the heading between unfinished and ended runs."""
-        if index is None:
-            return draw_history_heading(self.view, self._history, self.glyphs, focused=False, is_first=False)
-        key = index, index == self._index, self.size.width
-        if key not in self._drawn:
-            self._drawn[key] = self._draw_row(self.view.rows[index], index)
-        return self._drawn[key]
+    def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
+        """What a row shows, and its line: the one from before if it shows the same."""
+        columns = self._history if index >= self.view.history_from else self._columns
+        shown = columns, index == self._index, self.view.sort, self.view.basis_at(index)
+        return before if before is not None and before[0] == shown else (shown, self._draw_row(index))
 
-    def _draw_row(self, row: RunRow, index: int) -> Line:
-        cursor = index == self._index
+    def _draw_row(self, index: int) -> Line:
+        row, cursor = self.view.rows[index], index == self._index
         if index >= self.view.history_from:
             return draw_history_row(row, self._history, self.glyphs, cursor=cursor, sort=self.view.sort)
         return draw_run(row, self._columns, self.glyphs, cursor=cursor)
 
-    def history_keys(self) -> list[str]:
-        """The columns of ended runs that have room."""
-        return self._history.keys
+    def has_column(self, key: str, *, ended: bool) -> bool:
+        """Whether the column has room in the rows of ended runs, or of unfinished ones."""
+        return key in self._history.keys if ended else bool(getattr(self._columns, key))
 
     def sort_keys(self) -> list[str]:
-        """The columns that can be sorted by, from left to right: those of ended runs, if there are any."""
+        """The columns that can be sorted by, from left to right: those of ended runs, if there are any.
+
+        The best value is among them, even if it has no room.
+        """
         if self.view.history_from < len(self.view.rows):
-            return ["name", *self._history.keys]
+            best = [key for key in self.view.history if key.startswith(BEST)]
+            return list(dict.fromkeys(["name", *self._history.keys, *best[:1]]))
         heads = column_heads(self._columns, None, self.glyphs)
         return [head.key for head in heads if head.key in FIXED]
 
@@ -305,7 +337,9 @@ class RunsTable(LineWidget, can_focus=True):
         if index is None:
             return
         self.move_to(index)
-        if event.ctrl:
+        if event.button == _RIGHT_BUTTON:
+            self.post_message(self.MenuRequested(event.screen_offset))
+        elif event.ctrl:
             self.post_message(self.Marked())
         elif event.chain == 2:
             self.post_message(self.Opened())

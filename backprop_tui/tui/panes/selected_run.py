@@ -16,19 +16,20 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations
-from backprop_tui.presentation.known_run import KnownRun, slice_text
+from backprop_tui.presentation.known_run import KnownRun, queued_at, slice_text
 from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.actions import REMEDY_FOOTER, Action, log_footer
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import REMEDY_FOOTER, log_footer
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout
-from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, pane_title, width_of
 from backprop_tui.tui.log.page import AttemptStart
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
+from backprop_tui.tui.panes.selected_heading import PaneHeading, SelectedHeading, draw_selected_heading
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
@@ -45,15 +46,6 @@ TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 MIN_CHART_ROWS = 10  # of the chart beside the log
 GROUP_TABS = ("Table", "Curves")
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class PaneHeading:
-    """The name of the selected run or group, the titles of its tabs, and facts for the right end."""
-
-    name: str
-    facts: str
-    tabs: Sequence[str] = TABS
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +85,7 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot))),
+        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot)), tabs=TABS),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -126,7 +118,7 @@ def _facts(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
             yield f"ended {durations.clock_of_day(ended, now)}" + (f", {exited}" if exited else "")
         return
     if run.status is Status.QUEUED:
-        queued = from_iso(run.record.get("created_at"))
+        queued = queued_at(run)
         yield "queued" if queued is None else f"queued {durations.clock_of_day(queued, now)}"
         return
     if place := place_clause(run, snapshot.host):
@@ -139,71 +131,6 @@ def _facts(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
 def _group_facts(members: Sequence[KnownRun]) -> str:
     ended = sum(run.status in ENDED for run in members)
     return f"{len(members)} runs, {ended} ended"
-
-
-def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
-    """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
-    if view is None:
-        return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
-    name = pane_title(_clipped_name(view, width, glyphs), focused=focused)
-    tabs = _tabs(view.tabs, tab, short=width < 70)
-    tabs_at = 2 + width_of(name) + 2
-    parts = [(2, name), (tabs_at, tabs)]
-    facts = [Piece(clip(view.facts, 48, glyphs), Token.MUTED)]
-    facts_at = width - width_of(facts) - 2
-    if facts_at > tabs_at + width_of(tabs) + 2:
-        parts.append((facts_at, facts))
-    return heading(parts, width, glyphs, focused=focused)
-
-
-def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
-    return clip(view.name, max(8, width // 4), glyphs)
-
-
-def _tabs(titles: Sequence[str], chosen: int, *, short: bool) -> list[Piece]:
-    pieces: list[Piece] = []
-    for index, title in enumerate(titles):
-        if index == chosen:
-            pieces.append(Piece(f" {index + 1} {title} ", Token.FG, bold=True, chosen=True))
-        elif short:
-            pieces.append(Piece(f" {index + 1} ", Token.ACCENT))
-        else:
-            pieces += [Piece(f" {index + 1}", Token.ACCENT), Piece(f" {title} ", Token.MUTED)]
-    return pieces
-
-
-def tab_at(view: PaneHeading | None, tab: int, column: int, width: int, glyphs: Glyphs) -> int | None:
-    if view is None:
-        return None
-    at = 2 + len(_clipped_name(view, width, glyphs)) + 2
-    for index, title in enumerate(view.tabs):
-        size = len(title) + 4 if index == tab or width >= 70 else 3
-        if at <= column < at + size:
-            return index
-        at += size
-    return None
-
-
-class SelectedHeading(LineWidget):
-    """The heading; a click on a tab chooses it."""
-
-    ALLOW_SELECT = False  # a drag moves the rule
-
-    class TabClicked(Message):
-        """A tab was clicked, counted from 0."""
-
-        def __init__(self, tab: int) -> None:
-            super().__init__()
-            self.tab = tab
-
-    view: PaneHeading | None = None
-    tab = LOG
-
-    @on(events.Click)
-    def _clicked(self, event: events.Click) -> None:
-        tab = tab_at(self.view, self.tab, event.x, self.size.width, self.glyphs)
-        if tab is not None:
-            self.post_message(self.TabClicked(tab))
 
 
 class CardBar(LineWidget):
@@ -442,8 +369,11 @@ class SelectedRun(Vertical):
             card.display = False
             return
         is_shown_below = self.tab == DETAILS and self.view is not None and self.view.waiting is not None
-        lines = draw_card(None if self.view is None or is_shown_below else self.view.card, width, self._glyphs)
+        shown = None if self.view is None or is_shown_below else self.view.card
+        lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
+        if height <= len(lines) + 6:
+            lines = draw_card(shown, width, self._glyphs, most=1)
         if lines and height > len(lines) + 8:
             lines.append(())
         rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))

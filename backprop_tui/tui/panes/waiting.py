@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -18,13 +19,13 @@ from backprop_tui.domain.formatting import (
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
-from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.run import SLURM, Queued
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, limit_seconds, running_seconds
-from backprop_tui.presentation.remedies import Remedy, remedies, remedy_text
+from backprop_tui.presentation.known_run import KnownRun, limit_seconds, queued_at, running_seconds
+from backprop_tui.presentation.remedies import Remedy, RemedyKind, remedies, remedy_text
 from backprop_tui.presentation.states import is_impossible
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
@@ -88,31 +89,46 @@ def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
     if run.status is not Status.QUEUED or not reasons:
         return None
     failing = {(reason.get("check"), reason.get("gpu")) for reason in reasons}
+    ahead = 0 if run.queue_position is None else run.queue_position - 1
+    can_start = not is_impossible(run.record)
+    failing_checks = [_failing_check(reason, run, snapshot) for reason in reasons]
+    if ahead and can_start:
+        failing_checks.append(_queue_check(ahead))
     return WaitingView(
-        title="Can never start" if is_impossible(run.record) else f"Waiting on {counted(len(reasons), 'check')}",
+        title=f"Waiting on {counted(len(failing_checks), 'check')}" if can_start else "Can never start",
         note=", ".join(_note(run, snapshot)),
-        rows=(*(_failing_check(reason, run, snapshot) for reason in reasons), *_passing_checks(run, snapshot, failing)),
-        earliest="" if is_impossible(run.record) else _earliest_start(reasons, snapshot),
+        rows=(*failing_checks, *_passing_checks(run, snapshot, failing)),
+        earliest=_earliest_start(reasons, snapshot) if can_start and not ahead else "",
     )
 
 
 def _note(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
-    queued_at = from_iso(run.record.get("created_at"))
-    if queued_at is not None:
-        yield f"queued {durations.ago(snapshot.moment.wall - queued_at)}"
+    since = queued_at(run)
+    if since is not None:
+        again = "again " if run.record["attempts"] else ""
+        yield f"queued {again}{durations.ago(snapshot.moment.wall - since)}"
     if run.queue_position is not None:
         yield "first in line" if run.queue_position == 1 else f"number {run.queue_position} in line"
-    overtaken_by = sum(_has_overtaken(other, run, queued_at) for other in snapshot.runs)
+    overtaken_by = sum(_has_overtaken(other, run, since) for other in snapshot.runs)
     if overtaken_by:
         yield f"{counted(overtaken_by, 'later run')} started before it"
+    state = None if run.run is None else run.run.state
+    if isinstance(state, Queued) and state.resume_from is not None:
+        yield f"resumes from {_checkpoint_name(run.record, state.resume_from)}"
 
 
-def _has_overtaken(other: KnownRun, waiting: KnownRun, queued_at: float | None) -> bool:
+def _checkpoint_name(record: JsonObject, path: str) -> str:
+    """`step 1,000`, or the name of the file if its step is not known."""
+    steps = [checkpoint.get("step") for checkpoint in record.get("checkpoints") or () if checkpoint["path"] == path]
+    return f"step {numbers.count(steps[-1])}" if steps and steps[-1] is not None else sanitize(os.path.basename(path))
+
+
+def _has_overtaken(other: KnownRun, waiting: KnownRun, since: float | None) -> bool:
     other_queued_at = from_iso(other.record.get("created_at"))
     same = all(other.record[key] == waiting.record[key] for key in ("host", "launcher"))
-    if not same or waiting.record.get("slurm") or queued_at is None or other_queued_at is None:
+    if not same or waiting.record.get("slurm") or since is None or other_queued_at is None:
         return False
-    return other_queued_at > queued_at and other.record.get("started_at") is not None
+    return other_queued_at > since and other.record.get("started_at") is not None
 
 
 def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> CheckRow:
@@ -127,6 +143,12 @@ def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> Che
         remedy=remedy_text(reason, available, _cools_in(reason, snapshot)),
         remedies=available,
     )
+
+
+def _queue_check(ahead: int) -> CheckRow:
+    front = Remedy(kind=RemedyKind.MOVE, text="to the front")
+    now = f"{counted(ahead, 'run')} ahead"
+    return CheckRow(name="queue", now=now, limit="", is_failing=True, remedy=front.text, remedies=(front,))
 
 
 def _figures(reason: JsonObject, *, names_setting: bool) -> tuple[str, str, str]:

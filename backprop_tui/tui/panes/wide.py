@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.arguments import POSITIONAL
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.option_table import POSITIONAL, arguments_of
+from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs, area
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_with_path, heading, left
 from backprop_tui.tui.snapshot import Snapshot
@@ -19,6 +20,7 @@ from backprop_tui.tui.snapshot import Snapshot
 _LABEL = 12
 _MOST_ROWS = 16  # of one device
 _GAP = 2
+_SPACED_FROM = 4  # rows of one device, of which the last is blank
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,8 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 
 
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """A heading, then all rows, shared by the devices; those that do not fit are left out."""
-    shown = devices[: rows - 1]
+    """A heading, then all rows, shared by the devices that have a history; those that do not fit are left out."""
+    shown = [device for device in devices if device.history.utilization or device.history.memory][: rows - 1]
     each, more = divmod(rows - 1, max(1, len(shown)))
     heights = [min(_MOST_ROWS, each + (index < more)) for index in range(len(shown))]
     has_heat = any(any(device.history.celsius) for device in shown)
@@ -47,7 +49,7 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(cells * 2 * HISTORY_SECONDS)}", Token.MUTED)])]
     heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
     lines = [heading(heads, width, glyphs)]
-    if not any(device.history.utilization or device.history.memory for device in shown):
+    if not shown:
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
     for device, height in zip(shown, heights, strict=True):
         lines += _device_lines(device, at, cells, height, glyphs)
@@ -57,7 +59,8 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
 def _device_lines(device: DeviceHistory, at: Sequence[int], cells: int, rows: int, glyphs: Glyphs) -> Iterator[Line]:
     history = device.history
     curves = ((history.utilization, Token.OK), (history.memory, Token.INFO), (history.celsius, Token.MUTED))
-    drawn = [(area(points, cells, rows, glyphs.curves), token) for points, token in curves]
+    filled = rows - (rows >= _SPACED_FROM)
+    drawn = [([*area(points, cells, filled, glyphs.curves), ""], token) for points, token in curves]
     for row in range(rows):
         builder = LineBuilder()
         builder.put(" ").put(left(device.name if row == 0 else "", _LABEL, glyphs), bold=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -14,19 +14,19 @@ from textual.screen import ModalScreen
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_fields import FIXED, field_of
+from backprop_tui.presentation.run_fields import FIXED, RunField
 from backprop_tui.tui.actions import COLUMN_ACTIONS, bindings
-from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, left
 from backprop_tui.tui.panes.run_list import RunListOptions
 from backprop_tui.tui.panes.run_order import NEWEST, RunSort
 from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEFAULT_ORDER = ""
 _WIDTH = 46
-_FOR_UNFINISHED = "running runs"
+_FOR_UNFINISHED, _NO_ROOM = "running runs", "no room"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,12 @@ class ColumnChoice:
     can_sort: bool = True
 
 
-def column_choices(columns: Sequence[str]) -> list[ColumnChoice]:
+def column_choices(fields: Iterable[RunField]) -> list[ColumnChoice]:
     """The default order, then these columns, then those of unfinished runs."""
     choices = [
         ColumnChoice(key=DEFAULT_ORDER, text="default order", can_hide=False),
         ColumnChoice(key="name", text="name", can_hide=False),
     ]
-    fields = [field for key in columns if (field := field_of(key)) is not None]
     choices += [ColumnChoice(key=field.key, text=field.words) for field in fields]
     choices.append(ColumnChoice(key=NEWEST, text="newest first", can_hide=False))
     known = {choice.key for choice in choices}
@@ -58,8 +57,14 @@ def column_choices(columns: Sequence[str]) -> list[ColumnChoice]:
     return choices
 
 
-class ChooseColumns(DismissOnce, ModalScreen[None]):
-    """Applies each change at once; `shown` has the columns of ended runs that are on the screen."""
+def _listed(lead: str, columns: Mapping[str, str], without: Mapping[str, str], besides: str) -> str:
+    """`no room now for step, loss`: the columns that are not among the others; empty without one."""
+    names = [text for key, text in columns.items() if key not in without and key != besides]
+    return f"{lead} {', '.join(names)}" if names else ""
+
+
+class ChooseColumns(LeftByClick, ModalScreen[None]):
+    """Applies each change at once to the table; a tick is a chosen column, and those without room say so."""
 
     CSS_PATH = "../dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(COLUMN_ACTIONS)
@@ -69,14 +74,13 @@ class ChooseColumns(DismissOnce, ModalScreen[None]):
         choices: Sequence[ColumnChoice],
         options: RunListOptions,
         runs: Sequence[KnownRun],
-        shown: Callable[[], Collection[str]],
+        table: RunsTable,
         changed: Callable[[RunSort | None], None],
-        *,
-        glyphs: Glyphs,
     ) -> None:
         super().__init__()
         self._choices, self._options, self._runs = choices, options, runs
-        self._shown, self._changed, self._glyphs = shown, changed, glyphs
+        self._table, self._changed, self._glyphs = table, changed, table.glyphs
+        self._effect = ""
         keys = [choice.key for choice in choices]
         sort = DEFAULT_ORDER if options.sort is None else options.sort.key
         self._cursor = keys.index(sort) if sort in keys else 0
@@ -94,44 +98,70 @@ class ChooseColumns(DismissOnce, ModalScreen[None]):
     @on(events.Resize)
     def _draw(self) -> None:
         size = self.app.size
-        width, height = min(_WIDTH + 14, size.width), min(len(self._choices) + 2, max(5, size.height - 4))
+        width, height = min(_WIDTH + 14, size.width), min(len(self._choices) + 3, max(5, size.height - 4))
         box = self.query_one("#dialog")
         box.styles.width, box.styles.height = width, height
-        visible = height - 2
+        visible = height - 3
         self._top = max(0, min(max(self._top, self._cursor - visible + 1), self._cursor, len(self._choices) - visible))
-        shown = self._shown()
-        lines = [self._line(choice, shown, width - 4) for choice in self._choices[self._top : self._top + visible]]
-        self.query_one(LineWidget).show(lines, cursor=self._cursor - self._top)
+        lines = [self._line(choice, width - 4) for choice in self._choices[self._top : self._top + visible]]
+        effect = clip(self._effect or self._without_room(), width - 5, self._glyphs)
+        self.query_one(LineWidget).show([*lines, (Piece(f" {effect}", Token.MUTED),)], cursor=self._cursor - self._top)
 
-    def _line(self, choice: ColumnChoice, shown: Collection[str], width: int) -> Line:
-        """A tick for a column that is shown, the direction of the sorted one, and why a chosen one is not there."""
-        is_shown = self._is_shown(choice, shown)
-        tick = self._glyphs.state("completed") if choice.can_hide and is_shown else " "
+    def _line(self, choice: ColumnChoice, width: int) -> Line:
+        """A tick for a chosen column, the direction of the sorted one, and whether a chosen one has no room."""
+        is_chosen = choice.can_hide and self._is_chosen(choice)
+        tick = self._glyphs.state("completed") if is_chosen else " "
         sort = self._options.sort
         mark = sort_mark(sort, choice.key, self._glyphs)
         if choice.key == DEFAULT_ORDER and sort is None:
             mark = self._glyphs.descending
-        note = choice.note
-        if self._options.columns.get(choice.key) and choice.key not in shown and choice.key not in HIDEABLE:
-            note = "no room"
+        note = choice.note if not is_chosen or self._fits(choice) else _NO_ROOM
         text = left(clip(choice.text, width - 20, self._glyphs), width - 18, self._glyphs)
         parts = (Piece(f" {tick} ", Token.OK), Piece(text), Piece(f"{mark:<2}", Token.ACCENT, bold=True))
         room = width - sum(cell_len(part.text) for part in parts)
         return (*parts, Piece(clip(note, room, self._glyphs), Token.MUTED))
 
-    def _is_shown(self, choice: ColumnChoice, shown: Collection[str]) -> bool:
-        return self._options.columns.get(choice.key, choice.key in shown or choice.note == _FOR_UNFINISHED)
+    def _is_chosen(self, choice: ColumnChoice) -> bool:
+        if choice.note == _FOR_UNFINISHED:
+            return choice.key not in self._options.hidden
+        return choice.key in self._table.view.history
+
+    def _fits(self, choice: ColumnChoice) -> bool:
+        return self._table.has_column(choice.key, ended=choice.note != _FOR_UNFINISHED)
+
+    def _fitting(self) -> dict[str, str]:
+        """The words of the chosen columns that have room, by key."""
+        return {
+            choice.key: choice.text
+            for choice in self._choices
+            if choice.can_hide and self._is_chosen(choice) and self._fits(choice)
+        }
+
+    def _without_room(self) -> str:
+        chosen = sum(choice.can_hide and self._is_chosen(choice) for choice in self._choices)
+        count = chosen - len(self._fitting())
+        return f"{count} of {chosen} chosen columns have no room at this width" if count else ""
 
     def action_move(self, rows: int) -> None:
         self._cursor = max(0, min(self._cursor + rows, len(self._choices) - 1))
         self._draw()
 
     def action_toggle_column(self) -> None:
-        """Shows or hides the column under the cursor."""
+        """Chooses the column under the cursor, before those chosen earlier, or hides it; says what that changes."""
         choice = self._choices[self._cursor]
-        if choice.can_hide:
-            self._options.columns[choice.key] = not self._is_shown(choice, self._shown())
-            self._apply(self._options.sort)
+        if not choice.can_hide:
+            return
+        before, is_new = self._fitting(), not self._is_chosen(choice)
+        self._options.columns.pop(choice.key, None)
+        self._options.columns[choice.key] = is_new
+        self._changed(self._options.sort)
+        after = self._fitting()
+        effects = [
+            f"{choice.text}: {'shown' if choice.key in after else _NO_ROOM if is_new else 'hidden'}",
+            _listed("no room now for", before, after, choice.key),
+            _listed("room now for", after, before, choice.key),
+        ]
+        self._show(f" {self._glyphs.between} ".join(filter(None, effects)))
 
     def action_sort(self) -> None:
         """Sorts by the column under the cursor; again, the other way round."""
@@ -145,10 +175,15 @@ class ChooseColumns(DismissOnce, ModalScreen[None]):
     def action_reset(self) -> None:
         """The default columns and order."""
         self._options.columns.clear()
-        self._apply(None)
+        self._changed(None)
+        self._show("Columns and order are the default ones")
 
     def _apply(self, sort: RunSort | None) -> None:
         self._changed(sort)
+        self._show("")
+
+    def _show(self, effect: str) -> None:
+        self._effect = effect
         self._draw()
 
     def action_close(self) -> None:
@@ -159,7 +194,8 @@ class ChooseColumns(DismissOnce, ModalScreen[None]):
         """A tick shows or hides, a name sorts."""
         widget = self.query_one(LineWidget)
         offset = event.screen_offset - widget.region.offset
-        if widget.region.contains_point(event.screen_offset) and self._top + offset.y < len(self._choices):
+        rows = min(widget.size.height - 1, len(self._choices))  # the last line is no choice
+        if 0 <= offset.x < widget.size.width and 0 <= offset.y < rows:
             self._cursor = self._top + offset.y
             (self.action_toggle_column if offset.x < 3 else self.action_sort)()
             self._draw()

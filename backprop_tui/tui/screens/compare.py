@@ -36,6 +36,7 @@ from backprop_tui.tui.widgets.charts import ComparePage, Steered
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
 
 _FOOTER = COMPARE_ACTIONS[:12]
+_SCROLLS = ("columns_left", "columns_right")
 _READ_AT_ONCE = 16  # runs
 
 
@@ -127,7 +128,9 @@ class CompareScreen(DismissOnce, Screen[None]):
         )
         self._shown = page.shown
         self._page.show_page(page, self.view.chart)
-        self.query_one(FooterBar).show_actions(_FOOTER, width)
+        has_hidden = len(self._shown) < len(self.view.columns)
+        actions = [action for action in _FOOTER if has_hidden or action.id not in _SCROLLS]
+        self.query_one(FooterBar).show_actions(actions, width)
 
     @on(FooterBar.Clicked)
     async def _footer_clicked(self, message: FooterBar.Clicked) -> None:

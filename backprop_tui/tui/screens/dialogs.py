@@ -20,7 +20,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest
-from backprop_tui.tui.actions import LOG, METRICS, RUNS
+from backprop_tui.tui.actions import ACTIONS, GROUP, LOG, METRICS, MOVE, RUNS
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -125,7 +125,7 @@ class DialogsScreen(PanesScreen):
 
         line = sanitize(join_lines(message.text)).strip()
         if line and not self.refuses_changes():
-            self._open_new_run({COMMAND: line}, keep=True)
+            self._open_new_run(self._draft, keep=True, pasted={COMMAND: line})
 
     async def action_copy_as_new(self) -> None:
         """Opens the form for a new run like the selected one."""
@@ -162,12 +162,24 @@ class DialogsScreen(PanesScreen):
     def action_demo(self) -> None:
         self.post_message(self.DemoRequested())
 
-    def _open_new_run(self, draft: Mapping[str, str], source: RunSource | None = None, *, keep: bool = False) -> None:
-        """Opens the form for a run, perhaps one of `source`; `keep` keeps what was typed when it is closed."""
+    def _open_new_run(
+        self,
+        draft: Mapping[str, str],
+        source: RunSource | None = None,
+        *,
+        keep: bool = False,
+        pasted: Mapping[str, str] | None = None,
+    ) -> None:
+        """Opens the form for a run, perhaps one of `source`; `keep` keeps what was typed when it is closed.
+
+        What was pasted replaces the draft; ctrl+z brings it back.
+        """
         from backprop_tui.tui.screens.new_run import NewRun
 
         dialog = NewRun(draft, self.commands, source, glyphs=self.glyphs)
         to_edit = source is not None and source.to_edit
+        if pasted is not None:
+            dialog.replace_draft(pasted, "pasted")
 
         def closed(result: tuple[str, ...] | None) -> None:
             if keep:
@@ -210,13 +222,17 @@ class DialogsScreen(PanesScreen):
         """Opens the settings with the cursor on a key."""
         from backprop_tui.tui.screens.settings import SettingsScreen
 
-        self.app.push_screen(SettingsScreen(self.commands, glyphs=self.glyphs, key=key))
+        self.app.push_screen(
+            SettingsScreen(self.commands, glyphs=self.glyphs, key=key, is_read_only=self.snapshot.is_read_only)
+        )
 
     def action_help(self) -> None:
         from backprop_tui.tui.screens.help import Help
 
-        section = RUNS if not self.selected.has_focus_within else (LOG if self.selected.tab == 0 else METRICS)
-        self.app.push_screen(Help(self.user_commands, first=section, glyphs=self.glyphs))
+        of_tab = GROUP if self.selected.shows_group else (LOG, METRICS, METRICS, MOVE, MOVE)[self.selected.tab]
+        section = of_tab if self.selected.has_focus_within else RUNS
+        commands, actions = self.offered(self.user_commands), self.offered(ACTIONS)
+        self.app.push_screen(Help(commands, actions, first=section, glyphs=self.glyphs))
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read

@@ -148,7 +148,7 @@ COMMAND_FIELD = Field(
     name=COMMAND, label="Command", placeholder="train.py --lr 3e-4, or paste a command line", wraps=True
 )
 MAIN_FIELDS = (
-    Field(name=MINUTES, label="Stop after", width=15, placeholder="default", suffix="min, or none"),
+    Field(name=MINUTES, label="Stop after", width=15, suffix="min, or none"),
     Field(name="gpus", label="  GPUs", width=11, placeholder="default"),
 )
 FOLDED_FIELDS = (

@@ -77,7 +77,6 @@ class EditRun(Form):
         self._runs = runs
         self._commands = commands
         self._error = ""
-        self._busy = False
 
     def status(self) -> Sequence[Line]:
         subject = f"{names_of(self._runs)}  {self._runs[0].id}" if len(self._runs) == 1 else names_of(self._runs)
@@ -97,8 +96,8 @@ class EditRun(Form):
             self._error = f"{self.glyphs.state('failed')} {error}"
         else:
             self._error = "" if changes else _UNCHANGED
-            if changes and not self._busy:
-                self._busy = True
+            if changes and not self.is_closing:
+                self.is_closing = True
                 self.run_worker(self._save(changes), group="submit")
         self.draw_status()
 
@@ -116,7 +115,7 @@ class EditRun(Form):
         for run in self._runs:
             result = await self._commands.edit([run.id], **changes)
             if not result.done:
-                self._busy, self._error = False, f"{self.glyphs.state('failed')} {result.message}"
+                self.is_closing, self._error = False, f"{self.glyphs.state('failed')} {result.message}"
                 self.draw_status()
                 return
             messages.append(result.message)

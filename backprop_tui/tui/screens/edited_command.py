@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from math import prod
 
 from backprop_tui.client.run_request import parse_axis
 from backprop_tui.domain.arguments import (
@@ -19,6 +20,7 @@ from backprop_tui.domain.arguments import (
     quoted,
     words_of_arguments,
 )
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
 
@@ -143,6 +145,24 @@ class EditedCommand:
         """Takes a value with commas for a sweep, or for one value."""
         identity, argument = self._named()[place]
         return replace(self, chosen={**self.chosen, identity: not self._is_swept(identity, argument)})
+
+    def all_switched(self) -> EditedCommand:
+        """Takes every list of values for a sweep; if all of them are, each for one value."""
+        lists, named = self._lists(), self._named()
+        are_sweeps = not all(row.sweep for row in lists)
+        return replace(self, chosen={**self.chosen, **{named[row.place][0]: are_sweeps for row in lists}})
+
+    @property
+    def sweep_hint(self) -> str:
+        """What ctrl+s makes of lists that are one value each; empty if there are none."""
+        lists = self._lists()
+        runs = prod(len(row.sweep) or 1 for row in lists)
+        total = prod(row.listed for row in lists)
+        return "" if runs == total else f"{counted(runs, 'run')}; ctrl+s makes it a sweep of {total}"
+
+    def _lists(self) -> list[ArgumentRow]:
+        """Lists of values, but not those that the other run took as one value."""
+        return [row for row in self.rows() if row.listed and (row.sweep or row.differs or not self.has_source)]
 
     def kept(self) -> dict[str, str]:
         """The fields of a draft that it is restored from."""

@@ -26,7 +26,7 @@ from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, clip
 from backprop_tui.tui.screens.draft import Field, join_lines
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -77,7 +77,7 @@ class WrappedInput(FieldInput):
         self.cursor_position = min(len(self.value), x + y * self.scrollable_content_region.width)
 
 
-class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
+class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
     """Up and down move between fields, enter submits from each of them, esc closes.
 
     The result is given by the subclass, None when the form is closed without submitting.
@@ -93,6 +93,7 @@ class Form(DismissOnce, ModalScreen[tuple[str, ...] | None]):
         self._rows = rows
         self._values = {name: sanitize(value) for name, value in values.items()}
         self.glyphs = glyphs
+        self.is_closing = False  # once its work is done; the keys that follow are for the next screen
 
     def compose(self) -> ComposeResult:
         with Vertical(id="form") as box:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import (
     ACTIONS,
     ANYWHERE,
@@ -30,7 +31,7 @@ from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
+from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
 if TYPE_CHECKING:
     from backprop_tui.tui.user_commands import UserCommand
@@ -54,7 +55,8 @@ _MARKS = {
     "best": "the best run of its group, by the objective",
     "mark": "marked: keys act on all marked runs",
 }
-_FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in ("find", "scroll_down", "scroll_up", "back")])
+_IN_FOOTER = ("find", "scroll_down", "scroll_up", "scroll_to_top", "scroll_to_end", "back")
+_FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in _IN_FOOTER])
 
 
 class Help(DismissOnce, Screen[None]):
@@ -63,15 +65,18 @@ class Help(DismissOnce, Screen[None]):
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
-    def __init__(self, commands: Sequence[UserCommand] = (), *, first: str = RUNS, glyphs: Glyphs) -> None:
+    def __init__(
+        self, commands: Sequence[UserCommand], actions: Sequence[Action], *, first: str = RUNS, glyphs: Glyphs
+    ) -> None:
         """`first` is the section of the focused pane, whose keys come first."""
         super().__init__()
         self._commands = commands
+        self._actions = actions
         self._first = first
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        yield ScrollView(glyphs=self._glyphs, id="help")
+        yield Page(glyphs=self._glyphs, id="help")
         yield LineInput(placeholder="a key or a word", id="find", compact=True)
         yield LineWidget(glyphs=self._glyphs, id="footer")
 
@@ -84,13 +89,20 @@ class Help(DismissOnce, Screen[None]):
 
     def _draw(self) -> None:
         width = self.app.size.width
-        self.query_one(ScrollView).show_content(
-            draw_help(width, self._glyphs, search=self._input.value, first=self._first, commands=self._commands)
+        self.query_one(Page).show_content(
+            draw_help(
+                width,
+                self._glyphs,
+                search=self._input.value,
+                first=self._first,
+                commands=self._commands,
+                actions=self._actions,
+            )
         )
         self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
     def action_find(self) -> None:
         self._input.add_class("-open")
@@ -116,7 +128,13 @@ class Help(DismissOnce, Screen[None]):
 
 
 def draw_help(
-    width: int, glyphs: Glyphs, *, search: str = "", first: str = RUNS, commands: Sequence[UserCommand] = ()
+    width: int,
+    glyphs: Glyphs,
+    *,
+    search: str = "",
+    first: str = RUNS,
+    commands: Sequence[UserCommand] = (),
+    actions: Sequence[Action] = ACTIONS,
 ) -> list[Line]:
     """Returns the page; with `search` only what has it as its key or in its text.
 
@@ -126,6 +144,7 @@ def draw_help(
         search: What was typed after a slash.
         first: The section that comes first.
         commands: Commands of the user; those with a key have a section of their own.
+        actions: The others that are listed.
     """
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
@@ -135,16 +154,16 @@ def draw_help(
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
     own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
-    rows = [*own, *((action.section, action.shown, action.help) for action in ACTIONS if action.help)]
+    rows = [*own, *((action.section, action.shown, action.help) for action in actions if action.help)]
     rows = [row for row in rows if _matches(row[1], row[2], search)]
     symbols = [] if len(search) == 1 else _symbols(width, search.lower(), glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
-    lines += _key_columns(rows, width, first, glyphs)
+    lines += _key_columns(rows, width, first)
     return [*lines, *([(), (Piece("  States and symbols", bold=True),)] if symbols else ()), *symbols]
 
 
-def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, glyphs: Glyphs) -> list[Line]:
+def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str) -> list[Line]:
     """Returns the sections beside each other; a row has its section, keys and text."""
     count = 3 if width >= 120 else 2 if width >= 80 else 1
     column_width = width // count
@@ -152,7 +171,8 @@ def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str, g
     for number, sections in enumerate(_columns(first)):
         column = columns[min(number, count - 1)]
         for section in sections:
-            listed = [_key_line(keys, text, column_width, glyphs) for name, keys, text in rows if name == section]
+            in_section = [(keys, text) for name, keys, text in rows if name == section]
+            listed = [line for keys, text in in_section for line in _key_lines(keys, text, column_width)]
             if listed:
                 column += [()] if column else []
                 column += [(Piece(f"  {section}", bold=True),), *listed]
@@ -178,8 +198,9 @@ def _matches(keys: str, text: str, search: str) -> bool:
     return search.lower() in f"{keys} {text}".lower()
 
 
-def _key_line(keys: str, text: str, width: int, glyphs: Glyphs) -> Line:
-    return Piece(f"  {keys:<12}", Token.ACCENT, bold=True), Piece(clip(text, width - 15, glyphs))
+def _key_lines(keys: str, text: str, width: int) -> Iterator[Line]:
+    for row, part in enumerate(wrapped(text, max(1, width - 15))):
+        yield Piece(f"  {'' if row else keys:<12}", Token.ACCENT, bold=True), Piece(part.strip())
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from textual import on
 from textual.binding import BindingType
+from textual.geometry import Offset
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import is_held_back
-from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, Scope, bindings
+from backprop_tui.tui.action import Action, Scope
+from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
+from backprop_tui.tui.actions import GROUP as GROUP_SECTION
+from backprop_tui.tui.actions import RUNS as RUNS_SECTION
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
@@ -112,6 +116,21 @@ class MainScreen(DialogsScreen):
             self.state.opened = True
             self.paint()
             self.set_focus(self.selected.tab_widget)
+
+    @on(RunsTable.MenuRequested)
+    def _menu_requested(self, message: RunsTable.MenuRequested) -> None:
+        targets = self._targets()
+        if targets is not None:
+            actions = [action for action in self.row_actions() if action.section in (RUNS_SECTION, GROUP_SECTION)]
+            names = targets.named(targets.runs)
+            self.work(self._choose_action(names, [BY_ID["open"], *actions], message.at))
+
+    async def _choose_action(self, names: str, actions: Sequence[Action], at: Offset) -> None:
+        from backprop_tui.tui.screens.questions import CANCEL, action_menu
+
+        answer = await self.ask(action_menu(names, actions, at))
+        if answer != CANCEL:
+            await self.run_action(answer)
 
     def action_back(self) -> None:
         """Leaves the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
@@ -240,11 +259,9 @@ class MainScreen(DialogsScreen):
         runs = self.snapshot.all_runs
         filter_, now = self.state.filter, self.snapshot.moment.wall
         matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
-        choices = column_choices(all_columns(matching or runs))
         table = self.runs_table
-        self.app.push_screen(
-            ChooseColumns(choices, self.state, runs, table.history_keys, self.sort, glyphs=self.glyphs)
-        )
+        choices = column_choices(filter(None, map(table.view.column, all_columns(matching or runs))))
+        self.app.push_screen(ChooseColumns(choices, self.state, runs, table, self.sort))
 
     def action_sort_by(self, by: int) -> None:
         """Sorts by the next column, or the previous one."""

@@ -14,12 +14,13 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.commands import CommandRunner, RunSource, StartVerdict
+from backprop_tui.tui.commands import CommandRunner, RunSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
 from backprop_tui.tui.screens.draft import (
@@ -29,6 +30,7 @@ from backprop_tui.tui.screens.draft import (
     MAIN_FIELDS,
     MINUTES,
     RESUME,
+    SWEEP,
     draft_of,
     is_empty,
     shell_line,
@@ -37,6 +39,7 @@ from backprop_tui.tui.screens.draft import (
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
 from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions, draw_completions
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -110,6 +113,7 @@ class NewRun(Form):
     # What is shown
 
     def compose_fields(self) -> ComposeResult:
+        self._values = dict(self._state.fields)
         yield self.row_of(self._rows[0])
         yield LineWidget(glyphs=self.glyphs, id="hint")
         yield ArgumentTable(glyphs=self.glyphs, id="arguments")
@@ -130,7 +134,7 @@ class NewRun(Form):
 
     def on_mount(self) -> None:
         self._lay_out_folded()
-        self.refresh_state(fill=True)
+        self.refresh_state()
         self.run_worker(self._follow_verdict(), group="verdict")
         self.run_worker(self._show_default_timebox(), group="default")
 
@@ -182,13 +186,9 @@ class NewRun(Form):
 
     def _draw_more(self) -> None:
         arrow = ("▾" if self._is_open else "▸") if self.glyphs.unicode else ("v" if self._is_open else ">")
-        given = [
-            (field.label.strip().lower(), value)
-            for row in FOLDED_FIELDS
-            for field in row
-            if (value := self._state.fields[field.name].strip())
-        ]
-        text = ", ".join(f"{label} {value}" for label, value in given) or "name, group, tags, after, retries, sweep …"
+        folded = ((field.label, self._state.fields[field.name].strip()) for row in FOLDED_FIELDS for field in row)
+        given = [f"{label.strip().lower()} {value}" for label, value in folded if value]
+        text = ", ".join(given) or "name, group, tags, after, retries, sweep …"
         line = LineBuilder().put(f"{arrow} more", Token.ACCENT).put("  ")
         if not self._is_open:
             line.put(clip(text, self.text_width - line.column, self.glyphs), Token.FG if given else Token.FAINT)
@@ -204,7 +204,8 @@ class NewRun(Form):
         if self._is_open:
             lines += self._wrapped(self._shell_line(), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
-        for text in filter(None, (self._note, warning)):
+        hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint
+        for text in filter(None, (self._note, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -225,13 +226,15 @@ class NewRun(Form):
         return ""
 
     def _verdict_lines(self) -> list[Line]:
-        if self._refusal:
+        if self._refusal and self._refusal != self._error:
             return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
-        if self._is_empty:
+        if self._is_empty or self._refusal:
             return []
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._source is not None and self._source.to_edit:
+            if self._verdict.runs > 1:
+                return self._wrapped(f"{self.glyphs.state('failed')} {SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
             moves = self._state.fields["priority"] != self._priority
             place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
             return [(Piece(f"{self.glyphs.state('completed')} {place}", Token.OK),)]
@@ -265,11 +268,12 @@ class NewRun(Form):
             self.field(COMMAND).value = command.text
             self.refresh_state()
 
-    def _replace(self, draft: Mapping[str, str], change: str) -> None:
+    def replace_draft(self, draft: Mapping[str, str], change: str) -> None:
         """Replaces everything."""
         self._remember(change)
         self._state = self._state_of(draft, EditedCommand.of(draft))
-        self.refresh_state(fill=True)
+        if self.is_mounted:
+            self.refresh_state(fill=True)
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
@@ -310,9 +314,9 @@ class NewRun(Form):
         else:
             self._change(command.without(row.place), f"removed {row.place}, {len(self._changes)}")
 
-    @on(ArgumentTable.Submitted)
-    def _table_submitted(self) -> None:
-        self.submit()
+    def action_switch_sweep(self) -> None:
+        """Outside of the table ctrl+s is for all of its rows."""
+        self._change(self._state.command.all_switched(), f"switched all, {len(self._changes)}")
 
     def action_undo(self) -> None:
         if not self._changes:
@@ -324,7 +328,7 @@ class NewRun(Form):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
-        self._replace({}, f"cleared {len(self._changes)}")
+        self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
 
     def action_more(self) -> None:
@@ -356,7 +360,7 @@ class NewRun(Form):
             self._recent = list(drafts.values())
         if self._recent:
             self._recent_index = (self._recent_index + 1) % len(self._recent)
-            self._replace(self._recent[self._recent_index], "history")
+            self.replace_draft(self._recent[self._recent_index], "history")
         else:
             self._error = "no recent commands"
             self.draw_status()
@@ -406,6 +410,7 @@ class NewRun(Form):
         except BackpropError as error:
             return None, sanitize(str(error))
 
+    @on(ArgumentTable.Submitted)
     def submit(self) -> None:
         self._queue(stay=False)
 
@@ -421,18 +426,18 @@ class NewRun(Form):
         elif self._source is not None and self._source.to_edit and not self._changes:
             self._error = "nothing is changed yet"
         else:
-            self._busy = True
+            self._busy, self.is_closing = True, not stay
             self.run_worker(self._submit(stay=stay), group="submit")
         self.draw_status()
 
     async def _submit(self, *, stay: bool) -> None:
-        self._error = ""
+        self._error, submitted = "", self.draft
         try:
             result = await self._carry_out(words_of(self._placed))
         except ValueError as error:
             result = CommandResult(done=False, message=str(error))
-        self._busy = False
-        if result.done and (not stay or not result.run_ids):
+        self._busy = self.is_closing = False
+        if result.done and (not result.run_ids or (not stay and self.draft == submitted)):
             self.dismiss(result.run_ids or (result.message,))
             return
         self._error = "" if result.done else result.message
@@ -441,9 +446,8 @@ class NewRun(Form):
         self.draw_status()
 
     async def _carry_out(self, words: Sequence[str]) -> CommandResult:
-        source = self._source
-        if source is not None and source.to_edit:
-            return await self._commands.change_queued(source.run_id, words)
+        if self._source is not None and self._source.to_edit:
+            return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
 
     # Paths

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit
 from textual.screen import Screen
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import WrongValue
+from backprop_tui.config.kinds import WrongValue, as_text
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.run_fields import FIXED, all_columns, field_of
+from backprop_tui.presentation.run_fields import FIXED, all_columns
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
@@ -29,48 +30,19 @@ from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_order import RunSort
-from backprop_tui.tui.textual_patches.command_palette import WIDTH
+from backprop_tui.tui.textual_patches.command_palette import WIDTH, Palette, ReadyProvider
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
-from backprop_tui.tui.widgets.line_widget import ScrollView
+from backprop_tui.tui.widgets.line_widget import Page
 
 if TYPE_CHECKING:
+    from backprop_tui.config.load import Settings
     from backprop_tui.tui.app import Dashboard
     from backprop_tui.tui.screens.main import MainScreen
     from backprop_tui.tui.screens.panes_screen import PanesScreen
 
 _MAX_RUNS = 200
+_VALUE = 20  # cells of the value of a setting
 _MARGINS = 6  # cells of a row that are not text, with the scrollbar
-# Other words that people search for, by the id of the action.
-_KEYWORDS = {
-    "best": "top winner",
-    "compare": "diff",
-    "copy": "clipboard yank",
-    "copy_as_new": "clone duplicate rerun copy",
-    "digest": "away summary",
-    "edit": "rename tag note priority change",
-    "export": "save write",
-    "filter": "search find",
-    "help": "shortcuts",
-    "hold": "pause queue",
-    "kill": "cancel terminate",
-    "later": "priority down reorder queue",
-    "leave": "quit exit close",
-    "log_scale": "logarithmic",
-    "new": "start submit launch queue add",
-    "pager": "less",
-    "pause": "continue suspend",
-    "problem": "error failure failed",
-    "remove": "delete erase",
-    "resume": "rerun restart again continue",
-    "retry_group": "rerun restart",
-    "settings": "config preferences options",
-    "smooth": "average ema",
-    "sooner": "priority up reorder queue",
-    "stop": "cancel end terminate",
-    "theme": "colors dark light",
-    "time": "extend timebox limit minutes longer",
-    "view": "sort order columns",
-}
 _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 
 
@@ -106,8 +78,16 @@ def _begins_word(word: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}", text) is not None
 
 
-class PaletteProvider(Provider):
+class PaletteProvider(ReadyProvider):
     """Offers actions with their keys, orders, runs, settings and themes; on other screens themes only."""
+
+    _settings: Settings | None = None  # read when the palette is opened
+
+    async def startup(self) -> None:
+        with suppress(BackpropError):
+            self._settings = await self._dashboard.main.commands.settings()
+        if isinstance(self.app.screen, Palette):
+            self.app.screen.list_again()
 
     @property
     def _dashboard(self) -> Dashboard:
@@ -117,7 +97,7 @@ class PaletteProvider(Provider):
         main = self._dashboard.main
         if self.screen is main:
             yield from main_entries(main)
-            yield from setting_entries(main, search)
+            yield from setting_entries(main, search, self._settings)
             number = search.strip().removeprefix(":")
             if number.isascii() and number.isdecimal():
                 go = partial(main.go_to_line, int(number))
@@ -126,33 +106,33 @@ class PaletteProvider(Provider):
             use = partial(setattr, self.app, "theme", name)
             yield PaletteEntry(title=f"Theme {name}", keywords="colors dark light", call=use)
 
-    def _text(self, entry: PaletteEntry) -> Text:
-        return entry.drawn(min(WIDTH, self.app.size.width) - _MARGINS, self._dashboard.main.glyphs)
-
-    async def search(self, query: str) -> Hits:
-        for entry in self._entries(query):
-            score = entry.score(query)
-            if score:
-                yield Hit(score, self._text(entry), entry.call, text=entry.title)
-
-    async def discover(self) -> Hits:
-        for entry in self._entries(""):
-            if not entry.searched:
-                yield DiscoveryHit(self._text(entry), entry.call, text=entry.title)
+    def hits(self, search: str) -> Iterator[Hit | DiscoveryHit]:
+        width, glyphs = min(WIDTH, self.app.size.width) - _MARGINS, self._dashboard.main.glyphs
+        for entry in self._entries(search):
+            score = entry.score(search)
+            if search and score:
+                yield Hit(score, entry.drawn(width, glyphs), entry.call, text=entry.title)
+            elif not (search or entry.searched):
+                yield DiscoveryHit(entry.drawn(width, glyphs), entry.call, text=entry.title)
 
 
 def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
-    for action in MAIN_ACTIONS:
+    own = screen.offered(screen.user_commands)
+    own_keys = {
+        target: [command.shown_key for command in own if command.target == target and command.key is not None]
+        for target in {command.target for command in own}
+    }
+    for action in screen.offered(MAIN_ACTIONS):
         if action.title and screen.check_action(action.id, ()):
             act = partial(screen.run_action, action.command)
-            keywords = _KEYWORDS.get(action.id, "")
-            yield PaletteEntry(title=action.title, key=action.shown, keywords=keywords, call=act)
-    for command in screen.user_commands:
+            keys = " ".join([action.shown, *own_keys.get(action.id, ())])
+            yield PaletteEntry(title=action.title, key=keys, keywords=action.synonyms, call=act)
+    for target, command in {command.target: command for command in own if command.action is None}.items():
         call = partial(screen.run_user_command, command)
-        yield PaletteEntry(title=command.name, key=command.shown_key, keywords=command.line, call=call)
+        yield PaletteEntry(title=command.name, key=" ".join(own_keys[target]), keywords=command.line, call=call)
     runs = screen.snapshot.runs
-    for key in dict.fromkeys((*FIXED, *all_columns(runs))):
-        field = field_of(key)
+    for key in dict.fromkeys((*all_columns(runs), *FIXED)):
+        field = screen.runs_table.view.column(key)
         if field is not None:
             sort = partial(screen.sort, RunSort.by(key, runs))
             yield PaletteEntry(title=f"Sort by {field.words}", keywords="order", call=sort)
@@ -171,17 +151,21 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         yield PaletteEntry(title=title, keywords=keywords, call=partial(screen.go_to, run.id), searched=True)
 
 
-def setting_entries(screen: MainScreen, search: str) -> Iterator[PaletteEntry]:
-    """The settings, and the change that a search such as `max_parallel = 2` describes."""
+def setting_entries(screen: MainScreen, search: str, settings: Settings | None = None) -> Iterator[PaletteEntry]:
+    """The settings with their values, and the change that a search such as `max_parallel = 2` describes."""
     assignment = _ASSIGNMENT.fullmatch(search)
     for name, key in KEYS.items():
-        if assignment is not None and assignment[1] in (name, key.leaf):
+        if key.sample:  # only an editor can change a table
+            continue
+        if assignment is not None and not screen.snapshot.is_read_only and assignment[1] in (name, key.leaf):
             value = assignment[2].strip()
             call = partial(_work, screen, _set, screen.commands, name, value)
             # The words of the search find the entry.
             yield PaletteEntry(title=f"Set {name} = {value}", keywords=search, call=call, searched=True)
         open_at = partial(screen.open_settings, name)
-        yield PaletteEntry(title=f"Setting {name}", keywords=key.help, call=open_at, searched=True)
+        value = "" if settings is None else clip(sanitize(as_text(settings[name])), _VALUE, screen.glyphs)
+        title = f"Setting {name}"
+        yield PaletteEntry(title=title, key=value, keywords=f"{key.help} {key.synonyms}", call=open_at, searched=True)
 
 
 def _work(screen: MainScreen, work: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
@@ -210,16 +194,25 @@ class TextScreen(DismissOnce, Screen[None]):
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        yield ScrollView(glyphs=self._glyphs, id="page")
+        yield Page(glyphs=self._glyphs, id="page")
 
-    def on_resize(self, event: events.Resize) -> None:
-        width = event.size.width
+    def show_title(self, title: str, token: Token) -> None:
+        self._title = Piece(title, token, bold=True)
+        self._draw()
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        self._lines = lines
+        self._draw()
+
+    @on(events.Resize)
+    def _draw(self) -> None:
+        width = self.app.size.width
         back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
         top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
-        self.query_one(ScrollView).show_content([top, *self._lines])
+        self.query_one(Page).show_content([top, *self._lines])
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(ScrollView).move(rows)
+        self.query_one(Page).move(rows)
 
 
 async def _copy_status(screen: MainScreen, commands: CommandRunner) -> None:

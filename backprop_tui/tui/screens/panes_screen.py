@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -19,11 +19,12 @@ from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, with_state
+from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
-from backprop_tui.tui.actions import footer_actions
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
@@ -45,17 +46,21 @@ from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import run_list_view
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
-from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedHeading, SelectedRun
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
+from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
 from backprop_tui.tui.screens.pane_rule import RuledScreen
 from backprop_tui.tui.screens.ui_state import UiState
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
+    from backprop_tui.tui.action import Action
     from backprop_tui.tui.screens.questions import Question
+    from backprop_tui.tui.user_commands import UserCommand
     from backprop_tui.tui.widgets.filter_input import FilterInput
 
+AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
@@ -142,8 +147,16 @@ class PanesScreen(RuledScreen):
         if awaited is not None:
             self.runs_table.select(awaited.id)
             if self._queued:
-                self.tell(f"Queued {sanitize(awaited.label) if self._queued == 1 else counted(self._queued, 'run')}")
+                what = sanitize(awaited.label) if self._queued == 1 else counted(self._queued, "run")
+                hidden = f", hidden by /{sanitize(self.state.filter.text)}" if self._is_filtered_out(awaited) else ""
+                self.tell(f"Queued {what}{hidden}")
             self._awaited, self._queued = None, 0
+
+    def take_events(self, opened: OpenRun | None) -> None:
+        """Shows the events of the selected run."""
+        if self.is_mounted and self.app.is_running:
+            self.snapshot = replace(self.snapshot, opened=opened)
+            self.paint_selected()
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
         """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued."""
@@ -200,24 +213,37 @@ class PanesScreen(RuledScreen):
 
     @on(events.ScreenSuspend)
     @on(events.ScreenResume)
+    @on(events.DescendantFocus, "#filter")
+    @on(events.DescendantBlur, "#filter")
     def _paint_footer(self) -> None:
         """The keys that apply; none while a dialog takes the keys."""
         footer, width = self.query_one(FooterBar), self.app.size.width
         if self.app.screen is not self:
             footer.show([])
             return
+        if self._is_filter_open and self.focused is self.filter_input:
+            footer.show_actions(FILTER_FOOTER, width, all_keys=False)
+            return
+        actions = self.selected.footer_actions() or self.row_actions()
+        footer.show_actions(self.offered(actions), width, note=self._marked_note)
+
+    def row_actions(self) -> Sequence[Action]:
+        """What applies to the row under the cursor, most likely first."""
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
-        actions = self.selected.footer_actions() or footer_actions(
-            status, group=self.state.is_group_row, empty=self.snapshot.is_beginning
-        )
-        footer.show_actions(actions, width, note=self._marked_note)
+        members = self.state.group_members(self.snapshot) if self.state.is_group_row else ()
+        group = {member.status for member in members}
+        return footer_actions(status, group=group, empty=self.snapshot.is_beginning)
+
+    def offered(self, actions: Iterable[AnyActionT]) -> list[AnyActionT]:
+        """Those that are not refused because the dashboard is read-only."""
+        return [action for action in actions if not (action.changes and self.snapshot.is_read_only)]
 
     def _marks_note(self) -> str:
         """How many runs are marked, and how many of them an action ignores because they are not shown."""
         if not self.state.marked:
             return ""
-        shown = sum(run.id in self.state.marked for run in self._visible_runs())
+        shown = len(self.state.marked & self.runs_table.view.run_ids)
         hidden = len(self.state.marked) - shown
         return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
@@ -334,7 +360,8 @@ class PanesScreen(RuledScreen):
             self.paint()
 
     def _visible_runs(self) -> list[KnownRun]:
-        return self.state.visible_runs(self.snapshot, self.runs_table.view.ids)
+        shown = self.runs_table.view.run_ids
+        return [run for run in self.snapshot.all_runs if run.record["id"] in shown]
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
@@ -368,7 +395,7 @@ class PanesScreen(RuledScreen):
         if run is None:
             return
         self.state.folded.discard(str(run.record.get("group")))
-        if self.state.filter and not self.state.filter.matches(run, self.snapshot.moment.wall):
+        if self._is_filtered_out(run):
             self.state.filter = RunFilter()
             self.set_filter("")
         self.paint()
@@ -376,6 +403,10 @@ class PanesScreen(RuledScreen):
             self.state.older = True
             self.paint()
         self.runs_table.select(run_id)
+
+    def _is_filtered_out(self, run: KnownRun) -> bool:
+        filter_ = self.state.filter
+        return bool(filter_) and not filter_.matches(run, self.snapshot.moment.wall)
 
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
@@ -419,15 +450,20 @@ class PanesScreen(RuledScreen):
         self.set_filter(with_state(self.state.filter.text, word))
 
     def action_next_state(self) -> None:
-        """Every state, running, waiting, failed, done."""
+        """Every state, active, waiting, failed, done."""
         word = state_of(self.state.filter.text)
         self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
 
     @on(HeaderBar.CountClicked)
     def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
-        """Shows only the runs in that state, and all again after another click."""
-        word = status_word(message.state)
-        self.filter_state(None if state_of(self.state.filter.text) == word else word)
+        """Shows only the runs that are counted, and all again after another click."""
+        counted = status_word(message.state) + (" ended:1d" if message.state in ENDED else "")
+        self.set_filter("" if self.state.filter.text == counted else counted)
+
+    @on(MachineBar.GpuClicked)
+    def _gpu_clicked(self, message: MachineBar.GpuClicked) -> None:
+        """Shows only the runs of that GPU, and all again after another click."""
+        self.set_filter(toggled(self.state.filter.text, f"gpu:{message.index}"))
 
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")

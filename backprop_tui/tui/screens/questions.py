@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import ModalScreen
 
@@ -25,11 +26,12 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import MENU_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path, wrapped
 from backprop_tui.tui.snapshot import Snapshot
-from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
+from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget, edited
 
 CANCEL = "cancel"
@@ -72,7 +74,7 @@ class TextEntry:
 class Question:
     """Title, lines of text, answers, and notes below them; the answer `marked` is marked at first, else the first.
 
-    Where something is destroyed, `marked` is `CANCEL`.
+    Where something is destroyed, `marked` is `CANCEL`. `at` is the cell of the screen that it is about.
     """
 
     title: str
@@ -81,6 +83,7 @@ class Question:
     notes: Sequence[Note] = ()
     marked: str | None = None
     entry: TextEntry | None = None
+    at: Offset | None = None
 
 
 class QuestionText(LineWidget):
@@ -98,7 +101,7 @@ class QuestionText(LineWidget):
         self.post_message(self.Clicked(event.y))
 
 
-class Ask(DismissOnce, ModalScreen[str]):
+class Ask(LeftByClick, ModalScreen[str]):
     """Dialog with a list of answers; its result is the value of the chosen one, a text that was typed, or `CANCEL`."""
 
     CSS_PATH = "../dialogs.tcss"
@@ -135,6 +138,10 @@ class Ask(DismissOnce, ModalScreen[str]):
         height = min(len(lines) + 2, self.app.size.height)
         box = self.query_one("#dialog")
         box.styles.width, box.styles.height = width, height
+        at = self._question.at
+        if at is not None:
+            self.styles.align = ("left", "top")
+            box.styles.offset = min(at.x, self.app.size.width - width), min(at.y + 1, self.app.size.height - height)
         cursor = self._rows[self._cursor]
         visible = max(1, height - 2)
         self._top = max(0, min(max(self._top, cursor - visible + 1), cursor, len(lines) - visible))
@@ -231,6 +238,12 @@ _MORE_MINUTES = (10, 30, 60)
 
 def names_of(runs: Sequence[KnownRun]) -> str:
     return sanitize(runs[0].label) if len(runs) == 1 else counted(len(runs), "run")
+
+
+def action_menu(names: str, actions: Iterable[Action], at: Offset) -> Question:
+    """Offers actions for what was clicked; the answer is the action string."""
+    answers = [Answer(action.keys_in_footer, action.command, action.help) for action in actions]
+    return Question(title="Actions", lines=(names,), answers=answers, at=at)
 
 
 def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:

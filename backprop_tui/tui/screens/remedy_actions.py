@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.thresholds import as_options
 from backprop_tui.presentation.known_run import KnownRun
@@ -52,6 +53,8 @@ class RemedyActions:
                 await self._change_limits(run, remedy)
             case RemedyKind.RELEASE:
                 self._report(await self._commands.set_queue(held=False))
+            case RemedyKind.MOVE:
+                self._report(await self._commands.move(run.id, -(run.queue_position or 1)))
             case RemedyKind.OPEN:
                 self._screen.go_to(remedy.run_id)
             case RemedyKind.STOP:
@@ -81,9 +84,13 @@ class RemedyActions:
 def remedy_question(run: KnownRun, check: CheckRow) -> Question:
     shown = check.remedies[:_MOST]
     zero = ["0 switches the check off."] if any(remedy.switches_off for remedy in shown) else []
-    lines = (f"{sanitize(str(run.record['name']))} waits: {check.name} {check.now}", *zero)
+    ahead = (run.queue_position or 1) - 1
+    jumps = any(remedy.thresholds is not None for remedy in shown)
+    place = [f"{counted(ahead, 'run')} ahead of it in the queue."] if ahead and check.name != "queue" else []
+    place += ["A limit of its own lets it jump the line."] if ahead and jumps else []
+    lines = (f"{sanitize(run.label)} waits: {check.name} {check.now}", *place, *zero)
     answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in enumerate(shown)]
-    return Question(title="Remedy", lines=lines, answers=answers)
+    return Question(title="Remedy", lines=lines, answers=answers, marked=CANCEL if shown[0].heats else None)
 
 
 def _described(remedy: Remedy) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.screens.questions import (
@@ -42,6 +43,7 @@ class RunActions:
     def __init__(self, commands: CommandRunner, screen: PanesScreen) -> None:
         self._commands = commands
         self._screen = screen
+        self._places: Counter[str] = Counter()  # that runs are still to be moved by
 
     async def stop(self, targets: Targets) -> None:
         runs = self._applicable("stop", targets)
@@ -118,13 +120,24 @@ class RunActions:
         if len(waiting) > 1:
             self._screen.tell(f"{targets.named(waiting)} are waiting. Move one at a time", bad=True)
         elif waiting:
-            position = max(1, (waiting[0].queue_position or 1) + by)  # without one the run is in Slurm's queue
-            self._report(await self._commands.move(waiting[0].id, position), quiet=True)
+            await self._move(waiting[0].id, by)
+
+    async def _move(self, run_id: str, by: int) -> None:
+        """Moves a run; what is asked for meanwhile is one more move, of as many places as all of that."""
+        is_moving = run_id in self._places
+        self._places[run_id] += by
+        try:
+            while not is_moving and self._places[run_id]:
+                by, self._places[run_id] = self._places[run_id], 0
+                self._report(await self._commands.move(run_id, by), quiet=True)
+        finally:
+            if not is_moving:
+                del self._places[run_id]
 
     async def remove(self, targets: Targets) -> None:
         runs = self._applicable("remove", targets)
-        lines = (f"Delete {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
-        if runs and await self._confirm("Remove", "delete, keep checkpoints", *lines):
+        lines = (f"Remove {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
+        if runs and await self._confirm("Remove", "remove, keep checkpoints", *lines):
             self._report(await self._commands.remove(_ids(runs)))
 
     async def undo(self) -> None:

@@ -19,6 +19,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
+from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left
@@ -34,7 +35,6 @@ DEFAULT = "default"
 ENVIRONMENT = "environment "
 _TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
 _UNITS = {"minutes": "min", "seconds": "s", "gb": "GB", "mb": "MB", "c": "°C"}  # by the last word of the key
-_FOOTER = footer_texts(SETTINGS_ACTIONS[:4])
 _INPUT_FOOTER = (("enter", "write"), ("esc", "keep the value"))
 _FIND_FOOTER = (("enter", "go to the setting"), ("esc", "all settings"))
 _DASHBOARD = "dashboard."
@@ -61,7 +61,7 @@ class SettingRow:
 
     def matches(self, search: str) -> bool:
         """Whether each word of the search is in the key or in its meaning; case is ignored."""
-        text = f"{self.key} {self.section} {self.help}".lower()
+        text = f"{self.key} {self.section} {self.help} {KEYS[self.key].synonyms}".lower()
         return all(word in text for word in search.lower().split())
 
 
@@ -132,9 +132,12 @@ class SettingsScreen(DismissOnce, Screen[None]):
     AUTO_FOCUS = ""  # an input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(SETTINGS_ACTIONS)
 
-    def __init__(self, commands: CommandRunner, *, glyphs: Glyphs, key: str | None = None) -> None:
+    def __init__(
+        self, commands: CommandRunner, *, glyphs: Glyphs, key: str | None = None, is_read_only: bool = False
+    ) -> None:
         """`key` is the one that the cursor is on at first."""
         super().__init__()
+        self._is_read_only = is_read_only
         self._commands = commands
         self._glyphs = glyphs
         self.rows: list[SettingRow] = []
@@ -205,7 +208,10 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _draw(self) -> None:
         width, row = self.app.size.width, self._row
         beside = width >= _BESIDE_FROM
-        self.query_one("#settings-and-meaning").set_class(beside, "-beside")
+        panes = self.query_one("#settings-and-meaning")
+        if panes.has_class("-beside") != beside:
+            panes.set_class(beside, "-beside")
+            self.call_after_refresh(self._draw)  # the list gets another height
         pane, meaning = self.query_one("#settings", LineWidget), self.query_one("#settings-meaning", LineWidget)
         pane.styles.width = _LIST if beside else "1fr"
         lines, cursor = draw_settings(self._listed, self._index, _LIST if beside else width, self._glyphs)
@@ -219,7 +225,9 @@ class SettingsScreen(DismissOnce, Screen[None]):
         top = draw_settings_heading(self._commands.config_path, width, self._glyphs, search=search)
         self.query_one("#settings-heading", LineWidget).show([top])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
-        keys = _FIND_FOOTER if self._is_open("find") else _INPUT_FOOTER if self._is_open("settings-value") else _FOOTER
+        offered = [action for action in SETTINGS_ACTIONS[:4] if not (action.changes and self._is_read_only)]
+        own = _INPUT_FOOTER if self._is_open("settings-value") else footer_texts(offered)
+        keys = _FIND_FOOTER if self._is_open("find") else own
         self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
 
     def _is_open(self, name: str) -> bool:
@@ -243,12 +251,19 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self._open("find", "")
 
     def action_change(self) -> None:
-        if self._row is not None:
+        if self._may_change() and self._row is not None:
             self._open("settings-value", self._row.value)
 
     def action_default(self) -> None:
-        if self._row is not None:
+        if self._may_change() and self._row is not None:
             self._change(self._row, default_text(self._row.key))
+
+    def _may_change(self) -> bool:
+        """Says why not in a read-only dashboard."""
+        if self._is_read_only:
+            self._message = self._failure(READ_ONLY)
+            self._draw()
+        return not self._is_read_only
 
     def action_back(self) -> None:
         """Closes an input, shows all settings again, or closes the screen."""

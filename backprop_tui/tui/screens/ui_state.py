@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 
 from backprop_tui.domain.formatting import counted
@@ -76,15 +76,6 @@ class UiState(RunListOptions):
         """Marks these runs; if all of them are marked, unmarks them."""
         ids = {run.id for run in runs}
         self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
-
-    def visible_runs(self, snapshot: Snapshot, row_ids: Iterable[str]) -> list[KnownRun]:
-        """The runs that are shown: by a row of their own, or by the row of their group."""
-        shown, now = set(row_ids), snapshot.moment.wall
-        groups = any(row_id.startswith(GROUP) for row_id in shown)
-        return [run for run in snapshot.all_runs if run.id in shown or (groups and self._is_in(run, shown, now))]
-
-    def _is_in(self, run: KnownRun, rows: set[str], now: float) -> bool:
-        return f"{GROUP}{run.record.get('group')}" in rows and (not self.filter or self.filter.matches(run, now))
 
     def target_runs(self, visible: Sequence[KnownRun]) -> Targets:
         """What an action applies to: the marked runs, else the members of the group, else the selected run."""

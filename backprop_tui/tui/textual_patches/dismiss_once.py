@@ -1,4 +1,4 @@
-"""Dismiss a screen at most once.
+"""Dismiss a screen at most once; leave a dialog by a click beside it.
 
 `Screen.dismiss` of Textual pops whatever screen is on top, and fails when none is left (see its issue #4704).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from textual import events
 from textual.await_complete import AwaitComplete
 from textual.screen import Screen
 
@@ -21,3 +22,12 @@ class DismissOnce:
             nothing: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call] # of Textual
             return nothing
         return Screen.dismiss(screen, result)
+
+
+class LeftByClick(DismissOnce):
+    """Mixin for dialogs: a click beside the dialog does what esc does."""
+
+    async def _on_click(self, event: events.Click) -> None:
+        screen = cast("Screen[Any]", self)
+        if screen.get_widget_at(*event.screen_offset)[0] is screen:
+            screen.app.call_later(screen.app.simulate_key, "escape")  # a key that a screen sends does not bubble to it

@@ -21,6 +21,7 @@ Dispatch = Callable[[KeyOrPaste], Awaitable[MessagePump]]
 
 POLL_SECONDS = 0.01
 LIMIT_SECONDS = 0.5  # a key that is not done by then no longer holds up the others
+READY_SECONDS = 5.0  # nor does a screen that cannot take keys for so long
 
 
 class KeyHandled(Message):
@@ -35,14 +36,14 @@ class KeyQueue:
     """Dispatches keys strictly in order.
 
     `dispatch` hands a key to Textual and returns the widget that gets it first; `is_ready` says whether the current
-    screen can take a key: a dialog that was just opened has no focus yet.
+    screen can take a key: a dialog that was just opened has no focus yet, and one that was submitted is about to close.
     """
 
     def __init__(self, dispatch: Dispatch, is_ready: Callable[[], bool], post: Callable[[Message], object]) -> None:
         self._dispatch = dispatch
         self._is_ready = is_ready
         self._post = post
-        self._deadline = 0.0
+        self._began = 0.0
         self._target: MessagePump | None = None
         self._waiting: deque[KeyOrPaste] = deque()
         self._sequence = 0
@@ -62,7 +63,7 @@ class KeyQueue:
             return  # once more, behind the messages that the widget posted while it handled the key
         await asyncio.sleep(0)  # lets a background task open its dialog
         loop = asyncio.get_running_loop()
-        if self._is_ready() or loop.time() >= self._deadline:
+        if self._is_ready() or loop.time() >= self._began + READY_SECONDS:
             await self._dispatch_next()
         else:
             loop.call_later(POLL_SECONDS, self._post, KeyHandled(sequence))
@@ -73,7 +74,7 @@ class KeyQueue:
             return
         self._sequence += 1
         self._is_busy = True
-        self._deadline = asyncio.get_running_loop().time() + LIMIT_SECONDS
+        self._began = asyncio.get_running_loop().time()
         self._target = target = await self._dispatch(self._waiting.popleft())
         message = KeyHandled(self._sequence)
         if not target.post_message(message):
@@ -87,7 +88,7 @@ class KeyQueue:
         def poll() -> None:
             if not self._is_current(sequence):
                 return
-            if loop.time() >= self._deadline or not target.is_attached:
+            if loop.time() >= self._began + LIMIT_SECONDS or not target.is_attached:
                 self._target = None
                 self._post(KeyHandled(sequence))
             else:

@@ -140,9 +140,8 @@ class ArgumentTable(LineWidget, can_focus=True):
         elif event.key == "enter":
             self.commit()
             self.post_message(self.Submitted())
-        elif event.key in ("ctrl+d", "ctrl+s"):
-            if row is not None:
-                self.post_message(self.RowKey(row, event.key))
+        elif event.key in ("ctrl+d", "ctrl+s") and row is not None:
+            self.post_message(self.RowKey(row, event.key))
         else:
             edited = self._edited.after(event.key, event.character)
             if edited is None:
@@ -232,8 +231,8 @@ class ArgumentTable(LineWidget, can_focus=True):
             return "ctrl+d puts it back" if is_current else ""
         if row.sweep:
             return f"sweep of {len(row.sweep)}" + (", ctrl+s: one value" if is_current else "")
-        if row.listed and (is_current or row.differs):
-            return "one value" + (f", ctrl+s: sweep of {row.listed}" if is_current else "")
+        if row.listed and (is_current or row.differs or not self._marks):
+            return f"one value, ctrl+s: sweep of {row.listed}"
         return self._notes.get(row.place) or ("added" if self._marks and row.before is None else "")
 
 

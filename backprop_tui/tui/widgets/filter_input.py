@@ -8,7 +8,7 @@ from textual import events
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import ACCEPTED, RunFilter, completions, names_of_runs
+from backprop_tui.presentation.run_filter import ACCEPTED, Names, RunFilter, completions, names_of_runs
 from backprop_tui.tui.textual_patches.line_input import LineInput
 
 _MAX_SHOWN = 12
@@ -20,24 +20,23 @@ class FilterInput(LineInput):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(placeholder="words, all of which have to match", id=id, compact=True)
         self._count = -1
-        self._names: Sequence[str] = ()
+        self._names = Names()
 
     def names_of(self, runs: Sequence[KnownRun]) -> None:
         """Takes the names from the runs, unless it did already."""
         if len(runs) != self._count:
-            self._count, self._names = len(runs), list(dict.fromkeys(names_of_runs(runs)))
+            self._count, self._names = len(runs), names_of_runs(runs)
 
     def hint(self, filter_: RunFilter) -> tuple[str, bool]:
         """What the last word may become, else what is wrong, else what is accepted; and whether something is wrong."""
-        matching = completions(self.value, self._names)
+        matching = completions(self.value, self._names.all)
         if matching and len(matching) <= _MAX_SHOWN:
             return f"tab completes: {' '.join(map(sanitize, matching))}", False
         if filter_.mistakes:
             return sanitize(filter_.mistakes[0]), True
-        unknown = filter_.unknown(self._names)
-        if unknown:
-            names = ", ".join(map(sanitize, self._names[:_MAX_SHOWN]))
-            return f"no run has an argument or a metric {sanitize(unknown[0])}; there are {names}", True
+        doubt = filter_.doubt(self._names)
+        if doubt is not None:
+            return sanitize(doubt), True
         return f"all words have to match: {ACCEPTED}", False
 
     async def on_key(self, event: events.Key) -> None:
@@ -46,7 +45,7 @@ class FilterInput(LineInput):
             event.stop()
             event.prevent_default()
             word = self.value.rpartition(" ")[2]
-            common = _common_start(completions(self.value, self._names))
+            common = _common_start(completions(self.value, self._names.all))
             if len(common) > len(word):
                 self.value += common[len(word) :]
                 self.cursor_position = len(self.value)

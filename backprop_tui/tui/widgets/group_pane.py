@@ -17,7 +17,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.group_table import GroupTable, Parameter, group_table
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID, GROUP_ACTIONS, Action, bindings
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID, GROUP_ACTIONS, bindings
 from backprop_tui.tui.charts.chart import chart_frame
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.compare import compared_run
@@ -26,7 +27,7 @@ from backprop_tui.tui.charts.overlay import OverlayCache
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS
-from backprop_tui.tui.lines import Line, Piece, Token, clip
+from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
 from backprop_tui.tui.panes.group import HEADING_ROWS, GroupRow, draw_group_table, group_rows, row_note
 from backprop_tui.tui.panes.selected_run import GroupRunOpened
 from backprop_tui.tui.widgets.charts import ChartMouse, ChartSurface, Steered
@@ -35,7 +36,7 @@ from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECON
 TABLE, CURVES = range(2)
 _READ_AT_ONCE = 16  # runs whose files are read before the curves are drawn again
 _COMPUTED_AT_ONCE = 300  # runs; the table of more is computed in a thread
-_MIN_ROWS_FOR_NOTE = 6
+_MANY_ROWS = 8  # of which one may be the note although not all rows of the table are shown
 _NOTE_ROWS = 2  # with the blank one above it
 _CURVE_KEYS = {"c": "next color", "m": "metric"}
 
@@ -344,9 +345,12 @@ class GroupPane(ChartSurface):
         headings, lines = draw_group_table(table, self._rows, width, self.glyphs)
         row = self.row
         cursor = 0 if row is None else [other.key for other in self._rows].index(row.key)
+        spare = height - len(headings) - len(lines)
         note: list[Line] = []
-        if row is not None and height >= _MIN_ROWS_FOR_NOTE:
-            note = [(), (Piece(f" {clip(row_note(table, row), width - 1, self.glyphs)}", Token.MUTED),)]
+        if row is not None and (spare > 0 or height >= _MANY_ROWS):
+            text = wrapped(row_note(table, row), width - 2) if spare > _NOTE_ROWS else [row_note(table, row)]
+            note = [(), *((Piece(f" {clip(part.strip(), width - 1, self.glyphs)}", Token.MUTED),) for part in text)]
+            note = note[-max(1, spare) :]
         room = max(1, height - len(headings) - len(note))
         self._top_row = max(0, min(max(self._top_row, cursor - room + 1), cursor, len(lines) - room))
         shown = lines[self._top_row : self._top_row + room]

@@ -65,10 +65,6 @@ class LineWidget(Widget):
         return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
 
     @property
-    def cursor_text(self) -> str:
-        return "" if self._cursor is None else self.line_text(self._cursor)
-
-    @property
     def shown_text(self) -> str:
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
 
@@ -223,7 +219,10 @@ class ScrollView(LineWidget, can_focus=True):
 
     def paint(self) -> None:
         self._top = max(0, min(self._top, len(self._content) - self.size.height))
-        self.show(self._content[self._top : self._top + self.size.height])
+        self.show(self._visible_lines())
+
+    def _visible_lines(self) -> Sequence[Line]:
+        return self._content[self._top : self._top + self.size.height]
 
     @on(events.Resize)
     def _repaint(self) -> None:
@@ -231,3 +230,12 @@ class ScrollView(LineWidget, can_focus=True):
 
     def turn_wheel(self, rows: int) -> None:
         self.move(rows)
+
+
+class Page(ScrollView):
+    """A screen full of text; its last row says how much more there is below."""
+
+    def _visible_lines(self) -> Sequence[Line]:
+        shown = super()._visible_lines()
+        below = self.content_rows - self._top - len(shown)
+        return [*shown[:-1], (Piece(f"  {below + 1} more rows below", Token.MUTED),)] if below > 0 else shown

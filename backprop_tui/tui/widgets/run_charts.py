@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.tui.actions import BY_ID, METRICS_ACTIONS, Action
+from backprop_tui.tui.action import Action
+from backprop_tui.tui.actions import BY_ID, METRICS_ACTIONS
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.layout import Layout
 from backprop_tui.tui.snapshot import Snapshot

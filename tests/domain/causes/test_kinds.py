@@ -125,6 +125,8 @@ def test_advice_on_gpu_memory_names_other_processes() -> None:
     alone = cause_of(raised(TORCH_NEW), command=("python3", "train.py", "--batch-size=24"))
     assert alone.advice is not None
     assert "halve --batch-size (24)" in alone.advice
+    assert alone.advised == ("--batch-size", "24", "12")
+    assert cause_of(raised(TORCH_NEW), command=("python3", "train.py", "--batch-size", "auto")).advised is None
     assert not alone.retryable
     shared = cause_of(raised(TORCH_SHARED))
     assert shared.advice is not None

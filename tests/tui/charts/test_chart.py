@@ -107,6 +107,14 @@ def test_the_gap_is_in_the_legend_or_else_where_the_chart_is_empty() -> None:
     assert not any("gap" in line for line in _text(full, 36))
 
 
+def test_the_legend_drops_the_gap_before_a_curve() -> None:
+    validation = replace(CURVE, label="val", value="2.21400", style=Style.POINTS)
+    chart = replace(CHART, curves=(CURVE, validation), gap="0.1")
+    widths = [row[0] for width in range(12, 60) if (row := _text(chart, width))]
+    assert any("val" in title and "gap" not in title for title in widths)
+    assert not any("gap" in title and "val" not in title for title in widths)
+
+
 def test_the_cursor_is_above_the_curves_and_marks_the_points_that_are_read() -> None:
     level = replace(CURVE, pieces=(tuple((float(x), 20.0, 20.0) for x in range(101)),), ends_in_letter=False)
     few = replace(CURVE, token=Token.WARN, pieces=(((0.0, 80.0, 80.0), (70.0, 80.0, 80.0)),), style=Style.POINTS)

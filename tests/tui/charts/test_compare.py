@@ -101,3 +101,11 @@ def test_a_part_of_x_has_its_own_range_of_y() -> None:
     assert (part.x.low, part.x.high) == (30.0, 60.0)
     assert part.y.high < whole.y.high
     assert "zoomed" in part.note
+
+
+def test_a_text_is_not_cut_beside_free_columns() -> None:
+    option = "a note that takes more than a column usually has"
+    known = replace(RUNS[0].known, record={**RUNS[0].known.record, "note": option})
+    view = compare_view([compared_run(known, None), RUNS[1]], ChartChoices(), NOW, all_options=False)
+    lines = draw_compare(view, 160, 39, UNICODE, all_options=False).lines
+    assert any(option in text_of(line) for line in lines)

@@ -197,6 +197,15 @@ def test_values_that_are_not_finite_interrupt_the_curve_and_are_marked_and_repor
     assert "! loss not finite 3 times, first at 300" in _facts(view)
 
 
+def test_the_mark_of_values_that_are_not_finite_is_explained_where_two_lines_replace_the_table() -> None:
+    losses = falling(60)
+    losses[30] = math.nan
+    metrics = {"loss": series("loss", losses, every=10), "val_loss": series("val_loss", falling(5), every=90)}
+    rows = [text_of(line) for line in draw_metrics(_view(chart_data("nano", metrics)), 80, 16, UNICODE)]
+    assert any("!" in row for row in rows[:-2])
+    assert "! loss not finite at 300" in rows[-1] + rows[-2]
+
+
 def test_steps_that_a_later_attempt_repeated_are_faint() -> None:
     _, data = _twice(300)
     _, faint, counts = _view(data).large.curves
@@ -246,6 +255,15 @@ def test_a_log_scale_leaves_out_values_without_a_logarithm_and_says_so() -> None
     assert _view(choices=ChartChoices(log=True)).large.note == "log scale"
     negative = _view(chart_data("nano", {"loss": series("loss", [-1.0, -2.0])}), ChartChoices(log=True)).large
     assert (negative.y.is_log, negative.note) == (False, "no value above 0 for a log scale")
+
+
+def test_the_values_of_the_legend_differ_by_the_gap() -> None:
+    noisy = [0.1281 + 0.05 * (-1) ** step for step in range(101)]
+    metrics = {"loss": series("loss", noisy, every=10), "val_loss": series("val_loss", [0.1471] * 11, every=100)}
+    chart = _view(chart_data("nano", metrics)).large
+    train, validation = (float(curve.value) for curve in chart.curves if curve.label)
+    assert chart.curves[-1].value == "0.1471"
+    assert math.isclose(validation - train, float(chart.gap), abs_tol=1e-4)
 
 
 def test_the_gap_is_between_training_and_validation_at_the_same_step() -> None:

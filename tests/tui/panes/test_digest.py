@@ -95,7 +95,8 @@ def test_different_trainings_are_not_compared() -> None:
 
 
 def test_an_unknown_direction_has_no_best() -> None:
-    assert told(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: no result with a known direction"
+    assert told(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: last score 1.000"
+    assert told(digest(ended("one")))["completed"] == "one: no metrics"
     runs = [ended(name, metrics={"score": 1.0}, group="g") for name in ("a", "b")]
     assert "no best run: it is unknown whether lower or higher score is better" in told(digest(*runs))["completed"]
 

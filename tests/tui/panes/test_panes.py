@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
@@ -14,13 +16,15 @@ from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import MachineForm, compute_layout
 from backprop_tui.tui.lines import Token, text_of, width_of
+from backprop_tui.tui.panes.card import Card, draw_card
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.events import draw_events
 from backprop_tui.tui.panes.gauges import GpuUser, MachineView, machine_view
 from backprop_tui.tui.panes.governor import draw_governor, draw_problem, governor_line_view, problem_view
 from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine
-from backprop_tui.tui.panes.selected_run import TABS, PaneHeading, draw_selected_heading, selected_run_view, tab_at
+from backprop_tui.tui.panes.selected_heading import PaneHeading, draw_selected_heading, tab_at
+from backprop_tui.tui.panes.selected_run import TABS, selected_run_view
 from backprop_tui.tui.snapshot import OpenRun
 from tests.tui.scene import scene
 from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
@@ -120,7 +124,7 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 def test_memory_of_nonchilds_is_named() -> None:
     processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
     users = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].users
-    assert users == (GpuUser(text="not ours: pid 40412 (mika) 31.3 GB", token=Token.WARN),)
+    assert users == (GpuUser(text="pid 40412 (mika, not ours) 31.3 GB", token=Token.WARN),)
 
 
 def _row(view: MachineView, width: int, index: int = 0) -> str:
@@ -142,7 +146,7 @@ def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -
     stranger = GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3))
     view = machine_view(snapshot(*runs, wide, sample=sample(gpu(processes=(stranger,)))))
     assert (
-        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, not ours: pid 40412 (mika) 31.3 GB")
+        _row(view, 250).rstrip().endswith("llama ×4, alpha-alpha, beta-beta-beta, pid 40412 (mika, not ours) 31.3 GB")
     )
     assert _row(view, 120).rstrip().endswith("llama ×4 +3")
 
@@ -227,13 +231,27 @@ def test_events_stand_newest_first() -> None:
 
 
 def test_each_tab_is_found_where_it_is_drawn() -> None:
-    view = PaneHeading(name="nano", facts="7f3a2c · attempt 1")
+    view = PaneHeading(name="nano", facts="7f3a2c · attempt 1", tabs=TABS)
     for width in (62, 80, 120):
         for tab in range(len(TABS)):
             text = text_of(draw_selected_heading(view, tab, width, UNICODE, focused=True))
             assert len(text) == width
             for place in range(len(TABS)):
                 assert tab_at(view, tab, text.index(f" {place + 1}") + 1, width, UNICODE) == place
+
+
+@pytest.mark.parametrize(
+    ("width", "tab", "titles"),
+    [
+        (80, 0, "1 Log  2 Metrics  3 Resources  4 Details  5 Events"),
+        (64, 0, "1 Log  2 Metrics  3 Resources  4 Details  5"),
+        (64, 4, "1 Log  2 Metrics  3 Resources  4  5 Events"),
+        (40, 3, "1  2  3  4 Details  5"),
+    ],
+)
+def test_as_many_tabs_as_fit_have_a_title(width: int, tab: int, titles: str) -> None:
+    view = PaneHeading(name="nano-lm-768", facts="7f3a2c · attempt 1", tabs=TABS)
+    assert titles in text_of(draw_selected_heading(view, tab, width, UNICODE, focused=False))
 
 
 def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
@@ -245,3 +263,21 @@ def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
     assert shown[20] == ["backprop", "►", "2", "✗", "1"]
     assert shown[18] == ["backprop", "►", "2", "✗", "1"]
     assert shown[13] == ["backprop", "✗", "1"]
+
+
+def test_a_card_says_all_of_an_advice_in_the_rows_it_may_take() -> None:
+    advice = "halve --batch-size (256), or give it a GPU of its own; a smaller model helps too"
+    card = Card(title="CUDA out of memory", lines=(("advice", advice), ("resume", "no checkpoint")))
+    rows = [text_of(line)[3:] for line in draw_card(card, 60, UNICODE)]
+    assert [row[:10].strip() for row in rows[1:]] == ["advice", "", "resume"]
+    assert " ".join(row[10:] for row in rows[1:3]) == advice
+    assert all(len(row) <= 57 for row in rows)
+    clipped = draw_card(card, 60, UNICODE, most=1)
+    assert len(clipped) == 3
+    assert text_of(clipped[1]).endswith("…")
+
+
+def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:
+    lines = draw_machine(machine_view(scene(gpus=8)), MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=True)
+    assert " nano-lm-768 " in text_of(lines[0])
+    assert all(width_of(line) <= 80 for line in lines)

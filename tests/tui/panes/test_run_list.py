@@ -15,14 +15,17 @@ from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
+from backprop_tui.presentation.group_table import Standing, group_table
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.places import index_ranges
+from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
+from backprop_tui.tui.panes.history_table import draw_history_row, history_columns
 from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
 from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
 from backprop_tui.tui.panes.selected_run import selected_run_view
@@ -70,6 +73,45 @@ def test_a_timeboxed_run_first_says_what_is_saved_and_the_key_to_go_on() -> None
     saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
     assert "saved step 41,000, r resumes · reached its limit" in _text(ended("a", Status.TIMEBOXED, checkpoints=saved))
     assert "no checkpoint, r starts over" in _text(ended("a", Status.TIMEBOXED), 80)
+
+
+def test_a_status_of_a_newer_version_is_shown_as_it_is() -> None:
+    run = KnownRun(record=ended("a", group="g").record | {"status": "evicted"})
+    assert " evicted " in _text(run)
+    assert "evicted" in str(list(detail_sections(run, NOW)))
+    assert group_table([run.record, ended("b", group="g").record]).rows[0].members[1].standing is Standing.STOPPED
+
+
+def test_a_reason_takes_the_free_room_up_to_the_date_and_the_duration_where_both_fit() -> None:
+    """At the edge of the list nothing is free while a sentence is cut."""
+
+    def texts(summary: str, width: int) -> list[str]:
+        cause = Cause(kind="module", evidence=None, advice=None, summary=summary)
+        view = run_list_view(snapshot(ended("bad", Status.FAILED, cause=cause), ended("good")), RunListOptions())
+        columns = history_columns(width, filter(None, map(view.column, view.history)))
+        return [text_of(draw_history_row(row, columns, UNICODE, cursor=False)) for row in view.rows]
+
+    for width in (80, 120):
+        long, other = texts("ModuleNotFoundError: " + "x" * 120, width)
+        date = other.split()[-1]
+        assert re.search(rf"x…  {date} ?$", long)
+        short = texts("Error: x", width)[0]
+        assert re.search(rf"Error: x +0s +{date} ?$", short)
+
+
+def test_a_reason_begins_sooner_behind_a_short_name_when_it_would_be_cut() -> None:
+    def row(summary: str) -> str:
+        cause = Cause(kind="cuda_oom", evidence=None, advice=None, summary=summary)
+        view = run_list_view(snapshot(ended("vit", Status.FAILED, cause=cause)), RunListOptions())
+        return text_of(
+            draw_history_row(
+                view.rows[0], history_columns(80, filter(None, map(view.column, view.history))), UNICODE, cursor=False
+            )
+        )
+
+    reason = "CUDA out of memory: requested 2.50 GiB, 1.12 GiB"
+    assert reason in row(reason)
+    assert row(reason).index("CUDA") < row("short").index("short")
 
 
 def test_a_run_that_reached_its_goal_did_not_reach_its_limit() -> None:

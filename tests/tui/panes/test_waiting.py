@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.live import Pause
+from backprop_tui.domain.run import Checkpoint, Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.run_line import Tone, reason_text, run_line
 from backprop_tui.tui.glyphs import ASCII, UNICODE
@@ -16,7 +19,7 @@ from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import draw_waiting, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot
+from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot, stored
 
 HOT = {
     "check": "gpu_temperature",
@@ -32,17 +35,18 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     held = queued("big", queue_position=3, holds=(COUNT, HOT))
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     assert view is not None
-    assert view.title == "Waiting on 2 checks"
+    assert view.title == "Waiting on 3 checks"
     assert [(row.name, row.now, row.limit) for row in view.failing] == [
         ("GPUs free", "0 free", "needs 2"),
         ("GPU 1", "84 °C", "below 80 °C"),
+        ("queue", "2 runs ahead", ""),
     ]
-    passing = {row.name: (row.now, row.limit) for row in view.rows[2:]}
+    passing = {row.name: (row.now, row.limit) for row in view.rows[3:]}
     assert passing["starts"] == ("3 of 4 left", "needs 1")
     assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
     assert passing["GPU 0"] == ("71 °C, 18.7 GB free", "needs 2.5 GB, below 82 °C")
     assert "GPU 1" not in passing
-    assert not any(row.is_failing for row in view.rows[2:])
+    assert not any(row.is_failing for row in view.rows[3:])
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,9 @@ def test_a_guess_says_whose_end_would_free_what_it_needs() -> None:
     )
     assert paused is not None
     assert paused.earliest == ""
+    behind = waiting_view(replace(held, queue_position=2), snapshot(soon, late, held))
+    assert behind is not None
+    assert behind.earliest == ""
     alone = waiting_view(held, snapshot(soon, held))
     assert alone is not None
     assert alone.earliest == ""
@@ -136,7 +143,7 @@ def test_a_hot_gpu_cools_in_a_time_only_if_its_readings_fall() -> None:
         return view.rows[0].remedy
 
     assert remedy(rate=4 / 180) == "cools in about 3m"
-    assert remedy() == remedy(rate=0.0001) == "max_temp_c 90, this run"
+    assert remedy() == remedy(rate=0.0001) == "passes when it is cooler"
 
 
 def test_what_can_never_start_is_a_warning_in_table_row_and_card() -> None:
@@ -170,6 +177,18 @@ def test_who_overtook_is_counted() -> None:
     assert view.note.endswith("1 later run started before it")
 
 
+def test_a_run_that_is_queued_again_says_since_when_and_where_it_continues() -> None:
+    saved = Checkpoint(path="/out/step_1000.pt", step=1000, saved_at=NOW.wall - 60)
+    attempts = stored("a", created_at=NOW.wall - 420)
+    attempts = begin_attempt(attempts, now=NOW.wall - 400, boot_id=NOW.boot_id)
+    fields: dict[str, Any] = {"attempts": attempts.attempts, "created_at": NOW.wall - 420, "checkpoints": (saved,)}
+    held = queued("a", holds=(COUNT,), state=Queued(since=NOW.wall - 25, resume_from=saved.path), **fields)
+    later = running("b", created_at=NOW.wall - 300)
+    view = waiting_view(held, snapshot(later, held))
+    assert view is not None
+    assert view.note == "queued again 25s ago, first in line, resumes from step 1,000"
+
+
 def test_what_waits_only_for_its_turn_has_no_card() -> None:
     one = queued("a", queue_position=2)
     assert waiting_view(one, snapshot(one)) is None
@@ -183,7 +202,7 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
     for glyphs in (UNICODE, ASCII):
         lines = draw_details((), width, glyphs, waiting=view).lines
         assert all(width_of(line) <= width for line in lines)
-        assert "Waiting on 2 checks" in text_of(lines[0])
+        assert "Waiting on 3 checks" in text_of(lines[0])
         assert "GPUs free" in text_of(lines[3])
 
 

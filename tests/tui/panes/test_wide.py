@@ -39,6 +39,17 @@ def test_histories_fill_their_rows(gpus: int, width: int, rows: int) -> None:
         assert all(width_of(line) <= width for line in lines)
 
 
+def test_devices_are_apart_where_there_is_room_and_one_without_a_history_takes_none() -> None:
+    full = History(utilization=(100.0,) * 9, memory=(100.0,) * 9, celsius=(100.0,) * 9)
+    devices = device_histories(
+        snapshot(sample=sample(gpu(0), gpu(1), gpu(2)), histories={"GPU-0": full, "GPU-2": full})
+    )
+    rows = [text_of(line).strip() for line in draw_histories(devices, 100, 11, UNICODE)[1:]]
+    assert [bool(row) for row in rows] == [True] * 4 + [False] + [True] * 4 + [False]
+    assert (rows[0].split()[:2], rows[5].split()[:2]) == (["GPU", "0"], ["GPU", "2"])
+    assert all(text_of(line).strip() for line in draw_histories(devices, 100, 7, UNICODE))
+
+
 def test_without_gpus_the_host_has_two_charts_and_no_temperature() -> None:
     history = History(utilization=(50.0,) * 9, memory=(80.0,) * 9, celsius=(None,) * 9)
     lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 10, UNICODE)

@@ -102,7 +102,7 @@ async def test_the_loss_is_drawn_beside_the_log_when_there_is_room_and_data() ->
     async with staged(bare=("vit",)) as stage:
         assert stage.chart_shown()
         assert stage.loss_chart.size.width == 44
-        assert "train 2.0" in stage.loss_chart.shown_text
+        assert "train 2.1" in stage.loss_chart.shown_text
         await stage.press("j")
         assert not stage.chart_shown()
         await stage.press("k")

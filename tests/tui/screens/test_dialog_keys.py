@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from textual.screen import Screen
 
+from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import (
     COLUMN_ACTIONS,
     COMPARE_ACTIONS,
@@ -15,7 +16,6 @@ from backprop_tui.tui.actions import (
     MENU_ACTIONS,
     SETTINGS_ACTIONS,
     TEXT_ACTIONS,
-    Action,
 )
 from backprop_tui.tui.screens.form import Form
 from backprop_tui.tui.screens.questions import Ask

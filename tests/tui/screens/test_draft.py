@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.commands import StartVerdict
 from backprop_tui.tui.screens.draft import draft_of, join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.start_verdict import StartVerdict
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import ASCII
 from backprop_tui.tui.lines import Token
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.selected_run import SelectedHeading
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.group_pane import GroupPane
 from tests.tui.charts.runs import series
 from tests.tui.doubles import FakeBridge, FakeCommands
-from tests.tui.snapshots import running, snapshot
+from tests.tui.snapshots import ended, running, snapshot
 from tests.tui.sweep import GROUP, MEANS, sweep_run, sweep_runs
 
 
@@ -160,6 +160,16 @@ async def test_the_pane_asks_for_all_rows_of_the_table_and_for_any_of_the_curves
         assert stage.pane.size.height < stage.pane.content_rows == 2 + 3 + 4 + 2
         await stage.press("2")
         assert stage.pane.content_rows > 100
+
+
+@pytest.mark.parametrize("height", [20, 24])
+async def test_a_note_hides_no_row_of_a_small_table(height: int) -> None:
+    async with staged(*sweep_runs(), ended("bad", Status.FAILED), size=(80, height)) as stage:
+        stage.main.runs_table.select(f"group:{GROUP}")
+        await stage.press("tab")
+        text = stage.pane.shown_text
+        assert all(f" {lr} " in text for lr in MEANS)
+        assert "P pins the baseline" in text
 
 
 async def test_a_click_chooses_a_row() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.live import Pause
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, SharedDirectory
 from backprop_tui.domain.status import Status
@@ -16,9 +17,10 @@ from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.store.home import Home
 from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
 from backprop_tui.tui.lines import Line
-from backprop_tui.tui.panes.run_list import RunRow
+from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_sort_and_copy import choose, order, press
@@ -62,7 +64,7 @@ async def test_ended_runs_have_columns_under_a_heading_of_their_own() -> None:
         for title, value in (
             ("lr", "1e-3"),
             ("val_loss", "0.05000"),
-            ("best", "0.04500"),
+            ("best val_loss", "0.04500"),
             ("loss", "0.02500"),
             ("step", "528"),
         ):
@@ -98,14 +100,27 @@ async def test_a_run_that_failed_shows_the_figure_that_the_list_is_sorted_by() -
         assert order(stage)[-1] in ("e4", "wait")
 
 
+async def test_an_argument_and_a_metric_of_one_name_are_told_apart() -> None:
+    runs = [_train(run_id, lr, 0.5) for run_id, lr in (("a", "1e-3"), ("b", "1e-4"))]
+    runs = [replace(run, record=run.record | {"metrics": run.record["metrics"] | {"lr": 3e-5}}) for run in runs]
+    async with staged(snapshot(*with_labels(runs)), size=(160, 40)) as stage:
+        await choose(stage, "last lr", "space")
+        heading = stage.runs.line_text(0)
+        assert (heading.count(" --lr "), heading.count(" last lr "), heading.count(" val_loss ")) == (1, 1, 2)
+        stage.main.sort(RunSort(key="last:lr"))
+        assert "last lr▴" in stage.runs.line_text(0)
+    async with staged(snapshot(*with_labels(ENDED))) as stage:
+        assert " lr " in stage.runs.line_text(0)
+
+
 async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None:
     async with staged(snapshot(*with_labels(ENDED))) as stage:
         await press(stage, "greater_than_sign")
         assert order(stage) == ["e2", "e1", "e3", "e4"]
-        assert "best▴" in stage.runs.line_text(0)
+        assert "best val_loss▴" in stage.runs.line_text(0)
         await press(stage, "equals_sign")
         assert order(stage) == ["e3", "e1", "e2", "e4"]  # those without a value stay last
-        assert "best▾" in stage.runs.line_text(0)
+        assert "best val_loss▾" in stage.runs.line_text(0)
         await press(stage, "less_than_sign")
         assert "val_loss▴" in stage.runs.line_text(0)
         await press(stage, "less_than_sign")
@@ -113,6 +128,39 @@ async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None
         assert order(stage) == ["e2", "e3", "e1", "e4"]  # 1e-4, 1e-3, 1e-2: numbers
         await press(stage, "less_than_sign", "less_than_sign")
         assert stage.main.state.sort is None
+
+
+@pytest.mark.parametrize("key", ["best:val_loss", "last:loss", "loss"])
+async def test_what_failed_or_diverged_comes_after_the_others_whichever_way_they_are_sorted(key: str) -> None:
+    failed = _train("f1", "1", 0.001, status=Status.FAILED)
+    lost = _train("f2", "1", 0.002, status=Status.LOST)
+    stopped = _train("s1", "1", 0.01, status=Status.STOPPED)
+    async with staged(snapshot(*with_labels([failed, lost, stopped, *ENDED]))) as stage:
+        stage.main.sort(RunSort(key=key))
+        assert order(stage) == ["s1", "e2", "e1", "e3", "f1", "f2", "e4"]
+        stage.main.sort(RunSort(key=key, largest_first=True))
+        assert order(stage) == ["e3", "e1", "e2", "s1", "f2", "f1", "e4"]
+
+
+async def test_the_best_value_of_a_run_that_ended_in_nan_is_not_among_the_best() -> None:
+    nan = ended("nan", metrics={"val_loss": float("nan")}, best={"val_loss": Extreme(0.001, 5)})
+    async with staged(snapshot(*with_labels([nan, *ENDED]))) as stage:
+        stage.main.sort(RunSort(key="best:val_loss"))
+        assert order(stage) == ["e2", "e1", "e3", "nan", "e4"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+async def test_sorting_begins_with_the_best_value_at_every_width(width: int) -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(width, 24)) as stage:
+        await press(stage, "greater_than_sign")
+        assert stage.main.state.sort == RunSort(key="best:val_loss")
+
+
+async def test_every_column_has_a_name_of_its_own() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(120, 60)) as stage:
+        await press(stage, "v")
+        names = [line.strip(" ✓▾▴").split("  ")[0] for line in chooser(stage)]
+        assert len(set(names)) == len(names)
 
 
 async def test_a_click_on_the_heading_of_ended_runs_sorts() -> None:
@@ -129,7 +177,7 @@ async def test_a_click_below_the_second_heading_selects_the_row_under_the_mouse(
         await stage.pilot.click(stage.runs, offset=(20, 5))
         await stage.pilot.pause()
         assert stage.runs.selected == "e2"
-        assert stage.runs.cursor_text == line_of(stage, "e2")
+        assert stage.runs.line_text(stage.runs._cursor or 0) == line_of(stage, "e2")
 
 
 async def test_sorting_shows_the_best_run_and_a_cursor_on_the_screen() -> None:
@@ -150,12 +198,33 @@ async def test_f_cycles_through_the_states_and_keeps_the_other_words() -> None:
             await press(stage, "F")
             seen.append((stage.main.state.filter.text, order(stage)))
         assert seen == [
-            ("since:30d running", ["live"]),
+            ("since:30d active", ["live"]),
             ("since:30d waiting", ["wait"]),
             ("since:30d failed", []),
             ("since:30d done", ["e1", "e2", "e3"]),
             ("since:30d", ["live", "wait", "e1", "e2", "e3"]),
         ]
+
+
+async def test_a_click_on_a_count_shows_the_runs_that_it_counts() -> None:
+    paused = running("held", pause=Pause(since=0, by="user", reason=""))
+    recent = _train("e7", "1e-3", None, ago=60, status=Status.FAILED)
+    async with staged(snapshot(*with_labels([paused, *RUNS[:2], recent, *RUNS[2:]]))) as stage:
+        header = stage.main.query_one(HeaderBar)
+        for text, ids in (
+            ("1 running", ["live"]),
+            ("1 paused", ["held"]),
+            ("1 waiting", ["wait"]),
+            ("1 failed", ["e7"]),
+            ("1 completed", ["e1"]),
+        ):
+            place = header.line_text(0).index(text) + 2
+            await stage.pilot.click(HeaderBar, offset=(place, 0))
+            await stage.pilot.pause()
+            assert order(stage) == ids
+            await stage.pilot.click(HeaderBar, offset=(place, 0))
+            await stage.pilot.pause()
+            assert len(order(stage)) == 8
 
 
 def hint(stage: Stage) -> str:
@@ -170,7 +239,9 @@ async def test_a_mistake_in_the_filter_is_said_and_leaves_the_list() -> None:
         assert "since:soon is no time; use 7d" in hint(stage)
         assert order(stage) == ["e1", "e2", "e3", "e4"]
         await press(stage, "ctrl+u", *"val_los<1")
-        assert "no run has an argument or a metric val_los; there are loss, lr" in hint(stage)
+        assert "no run has an argument or a metric val_los; there are loss, val_loss" in hint(stage)
+        await press(stage, "ctrl+u", *"val_loss")
+        assert "val_loss is a metric: compare it, such as val_loss<0.1" in hint(stage)
 
 
 async def test_tab_completes_in_the_filter() -> None:
@@ -187,22 +258,57 @@ async def test_v_offers_every_metric_and_every_argument_that_varies() -> None:
         await press(stage, "v")
         text = stage.pilot.app.screen.query_one(LineWidget).shown_text
         rows = [line.strip(" ✓▾▴") for line in text.splitlines()]
-        for column in ("lr", "loss", "best loss", "val_loss", "best val_loss", "gpu", "tags", "started", "duration"):
+        for column in ("lr", "loss", "best loss", "val_loss", "best val_loss", "gpu", "tags", "started", "took"):
             assert column in rows
         assert "epochs" not in text
         await press(stage, "escape")
         await choose(stage, "best loss", "space")
-        assert stage.runs.line_text(0).split("loss ")[1].strip("━ ").startswith("best")
+        assert " best loss " in stage.runs.line_text(0)
         await choose(stage, "step", "space")
         assert "step" not in stage.runs.line_text(0)
         assert stage.bridge.list_choices.columns == {"best:loss": True, "step": False}
 
 
-async def test_a_chosen_column_that_does_not_fit_says_so() -> None:
-    async with staged(snapshot(*with_labels(ENDED)), size=(60, 24)) as stage:
-        await choose(stage, "note", "space")
+def chooser(stage: Stage) -> list[str]:
+    return stage.pilot.app.screen.query_one(LineWidget).shown_text.splitlines()
+
+
+async def test_a_tick_is_a_chosen_column_whether_it_has_room_or_not() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
         await press(stage, "v")
-        assert "no room" in stage.pilot.app.screen.query_one(LineWidget).shown_text
+        rows = {line.strip(" ✓▾▴").split("  ")[0]: line for line in chooser(stage)}
+        assert rows["started"].split() == ["✓", "started"]
+        assert rows["loss"].split() == ["✓", "loss", "no", "room"]
+        assert rows["gpu"].split() == ["gpu"]
+        assert "chosen columns have no room at this width" in chooser(stage)[-1]
+
+
+async def test_a_column_that_is_chosen_is_seen_and_which_one_gives_way_is_said() -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
+        await press(stage, "v", "g")
+        before = stage.runs.line_text(0)
+        rows = stage.pilot.app.screen.query_one(LineWidget)
+        while not rows.line_text(rows._cursor or 0).strip().startswith("note"):
+            await press(stage, "j")
+        await press(stage, "space")
+        after = stage.runs.line_text(0)
+        gone = [word for word in ("lr", "val_loss", "took", "started") if word in before and word not in after]
+        assert "note" in after
+        assert gone
+        effect = chooser(stage)[-1]
+        assert effect.startswith(" note: shown · no room now for")
+        assert all(word in effect for word in gone)
+        await press(stage, "space")
+        assert chooser(stage)[-1].startswith(" note: hidden · room now for")
+        assert stage.runs.line_text(0) == before
+
+
+async def test_del_in_the_chooser_says_that_it_resets_columns_and_order() -> None:
+    async with staged(snapshot(*with_labels(ENDED))) as stage:
+        await press(stage, "greater_than_sign", "v", "space", "delete")
+        assert chooser(stage)[-1].strip() == "Columns and order are the default ones"
+        assert "del reset all" in str(stage.pilot.app.screen.query_one("#dialog").border_subtitle)
+        assert (stage.main.state.sort, stage.main.state.columns) == (None, {})
 
 
 def test_choices_are_remembered_and_a_damaged_file_is_none(tmp_path: Path) -> None:
@@ -226,9 +332,9 @@ async def test_moving_the_cursor_draws_the_two_rows_that_it_leaves_and_reaches(m
     drawn: list[int] = []
     draw_row = RunsTable._draw_row
 
-    def draw(table: RunsTable, row: RunRow, index: int) -> Line:
+    def draw(table: RunsTable, index: int) -> Line:
         drawn.append(index)
-        return draw_row(table, row, index)
+        return draw_row(table, index)
 
     monkeypatch.setattr(RunsTable, "_draw_row", draw)
     async with staged(snapshot(*with_labels(runs))) as stage:
@@ -237,3 +343,25 @@ async def test_moving_the_cursor_draws_the_two_rows_that_it_leaves_and_reaches(m
         stage.runs.move(1)
         assert stage.runs.cursor != before
         assert sorted(drawn) == [0, 1]
+
+
+async def test_an_ended_run_in_columns_is_drawn_again_only_on_another_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = snapshot(*with_labels(RUNS))
+    drawn: list[int] = []
+    draw_row = RunsTable._draw_row
+
+    def draw(table: RunsTable, index: int) -> Line:
+        drawn.append(index)
+        return draw_row(table, index)
+
+    def later(seconds: float) -> Snapshot:
+        moment = replace(shown.moment, wall=shown.moment.wall + seconds, monotonic=shown.moment.monotonic + seconds)
+        return replace(shown, moment=moment)
+
+    async with staged(shown) as stage:
+        monkeypatch.setattr(RunsTable, "_draw_row", draw)
+        stage.main.take(later(1))
+        assert drawn == [0, 1]  # the unfinished ones
+        drawn.clear()
+        stage.main.take(later(86400))
+        assert len(drawn) == len(RUNS)

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.style import Style
 
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.glyphs import UNICODE, Curves
-from backprop_tui.tui.theme import DARK, LIGHT, Preferences
+from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL, Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import scene
 
 Row = list[tuple[str, Style]]
 
 
-def painted(preferences: Preferences) -> list[Row]:
-    """Return the texts of each row with their styles, of a busy machine on a screen of 120 columns."""
+def painted(preferences: Preferences, *keys: str) -> list[Row]:
+    """Return the texts of each row with their styles, of a busy machine on a screen of 120 columns, after the keys."""
 
     async def show() -> list[Row]:
         app = Dashboard(FakeBridge(scene()), FakeCommands(), preferences)
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
-            strips = app.screen._compositor.render_strips()
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause(0.1)
+            update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+            strips = [[segment for strip in row for segment in strip] for row in update.strips]
             return [[(text, style or Style.null()) for text, style, _ in strip] for strip in strips]
 
     return asyncio.run(show())
@@ -75,3 +80,31 @@ def test_curves_are_drawn_in_the_configured_style(curves: Curves, seen: str, uns
     text = "\n".join("".join(text for text, _ in row) for row in rows)
     assert seen in text
     assert unseen not in text
+
+
+@pytest.mark.parametrize("theme", [DARK, TERMINAL])
+def test_the_screen_stays_visible_behind_a_dialog(theme: str) -> None:
+    rows = painted(Preferences(theme=theme), "s")
+    text = "\n".join("".join(part for part, _ in row) for row in rows)
+    assert "Stop nano-lm-768?" in text
+    assert "wav2vec-ft" in text
+
+
+def test_the_marked_command_of_the_palette_can_be_read_in_the_colors_of_the_terminal() -> None:
+    rows = painted(Preferences(theme=TERMINAL), "ctrl+p")
+    row = next(row for row in rows if "Show all keys" in "".join(text for text, _ in row))
+    style = next(style for text, style in row if "Show all keys" in text)
+    assert style.color is not None
+    assert style.bgcolor is not None
+    assert (style.color.name, style.bgcolor.name) == ("color(0)", "color(7)")
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT, TERMINAL])
+@pytest.mark.parametrize("key", ["n", "ctrl+p"])
+def test_without_colors_nothing_has_one(monkeypatch: pytest.MonkeyPatch, theme: str, key: str) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = painted(Preferences(theme=theme), key)
+    styles = [style for row in rows for text, style in row if text.strip()]
+    assert any(style.reverse for row in rows for text, style in row if len(text) == 1)  # the cursor
+    colors = [color for style in styles for color in (style.color, style.bgcolor) if color is not None]
+    assert all(color.is_default for color in colors)

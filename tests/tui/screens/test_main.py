@@ -238,7 +238,7 @@ async def test_a_queued_run_moves_by_one_place() -> None:
     async with staged() as stage:
         await stage.pilot.press("j", "j", "J")
         await stage.pilot.pause()
-        assert stage.commands.calls == [("move", "wait-1", 2)]
+        assert stage.commands.calls == [("move", "wait-1", 1)]
 
 
 async def test_the_filter_narrows_and_escape_clears_it() -> None:
@@ -441,3 +441,20 @@ async def test_in_ascii_degrees_leave_no_gap_and_move_no_column() -> None:
 
 def screen_rows(stage: Stage) -> list[str]:
     return [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]
+
+
+async def test_runs_that_a_filter_hides_are_announced_with_it() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("slash", *"fail", "enter", "n", *"train.py", "enter")
+        await stage.pilot.pause()
+        await stage.becomes(snapshot(*RUNS, queued("abcd2345", queue_position=3)))
+        assert [message.message for message in stage.pilot.app._notifications] == ["Queued abcd2345, hidden by /fail"]
+
+
+async def test_a_list_that_is_scrolled_says_how_many_rows_are_above() -> None:
+    async with staged(snapshot(*(running(f"run-{index}") for index in range(60))), size=(120, 24)) as stage:
+        assert "▴" not in stage.runs.shown_text
+        await stage.pilot.press("G")
+        heading, first = stage.runs.shown_text.splitlines()[:2]
+        above = int(heading.partition("▴ ")[2].split()[0])
+        assert f"run-{above}" in first

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from textual import events
+from textual.screen import ModalScreen
 
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar
+from backprop_tui.tui.panes.machine import MachineBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import SelectedHeading
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.help import Help
+from backprop_tui.tui.screens.questions import Ask, QuestionText
+from tests.tui.scene import scene
 from tests.tui.screens.test_main import RUNS, Stage, staged
-from tests.tui.snapshots import ended, gpu, queued, running, sample, snapshot
+from tests.tui.screens.test_new_run import until
+from tests.tui.snapshots import NOW, ended, gpu, queued, running, sample, snapshot
 
 HOT = {"check": "gpu_temperature", "figure": 84.0, "limit": 80.0, "gpu": 1, "message": "GPU 1 at 84 C"}
 
@@ -57,7 +66,7 @@ async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -
         await stage.pilot.click(GovernorBar)
         await stage.pilot.pause()
         assert stage.runs.selected == "c"
-        assert "Waiting on 1 check" in stage.selected.tab_widget.shown_text
+        assert "Waiting on 2 checks" in stage.selected.tab_widget.shown_text
         assert stage.commands.calls == []
 
 
@@ -77,6 +86,74 @@ async def test_a_click_in_the_footer_carries_out_the_action() -> None:
         await stage.pilot.click(FooterBar, offset=(footer.line_text(0).index("all keys"), 0))
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, Help)
+
+
+@pytest.mark.parametrize(("size", "gpus"), [((120, 40), 4), ((80, 24), 8), ((200, 50), 8), ((60, 15), 4)])
+async def test_a_click_on_a_gpu_shows_its_runs_and_another_click_all_again(size: tuple[int, int], gpus: int) -> None:
+    async with staged(scene(gpus=gpus), size) as stage:
+        machine = stage.main.query_one(MachineBar)
+        rows = machine.shown_text.split("\n")
+        mark = re.compile(r"(?:GPU ?|[ │] |^ )(1)\b")
+        y, x = next((y, found.start(1)) for y, row in enumerate(rows) if (found := mark.search(row)))
+        everything = list(stage.runs.view.ids)
+        await stage.pilot.click(MachineBar, offset=(x, y))
+        await stage.pilot.pause()
+        assert stage.main.state.filter.text == "gpu:1"
+        assert list(stage.runs.view.ids) == ["b04d11"]
+        await stage.pilot.click(MachineBar, offset=(x, y))
+        await stage.pilot.pause()
+        assert list(stage.runs.view.ids) == everything
+
+
+async def test_a_click_beside_the_gpus_filters_nothing() -> None:
+    async with staged(scene()) as stage:
+        machine = stage.main.query_one(MachineBar)
+        for y in (0, machine.size.height - 1):  # heading and host
+            await stage.pilot.click(MachineBar, offset=(5, y))
+        await stage.pilot.pause()
+        assert not stage.main.state.filter
+
+
+async def test_a_right_click_offers_the_actions_of_the_row_below_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.click(RunsTable, offset=(20, 2), button=3)
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Ask))
+        menu = stage.pilot.app.screen
+        assert isinstance(menu, Ask)
+        box = menu.query_one("#dialog").region
+        assert (box.x, box.y) == (20, stage.runs.region.y + 3)
+        text = menu.query_one(QuestionText)
+        assert "vit" in text.line_text(1)
+        row = next(row for row in range(20) if "pause" in text.line_text(row))
+        await stage.pilot.click(QuestionText, offset=(3, row))
+        await stage.pilot.pause()
+        assert stage.commands.calls == [("pause", "vit")]
+
+
+async def test_the_menu_of_a_row_stays_on_the_screen() -> None:
+    async with staged(size=(80, 24)) as stage:
+        await stage.pilot.click(RunsTable, offset=(78, 2), button=3)
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Ask))
+        box = stage.pilot.app.screen.query_one("#dialog").region
+        assert stage.pilot.app.screen.region.contains_region(box)
+
+
+@pytest.mark.parametrize("key", ["s", "N", "v", "e", "D"])
+async def test_a_click_beside_a_dialog_leaves_it(key: str) -> None:
+    async with staged() as stage:
+        await stage.pilot.press(key)
+        await stage.pilot.pause()
+        if key == "D":
+            stage.main.show_digest(AbsenceDigest(since=NOW.wall - 60, until=NOW.wall), opens=True)
+            await stage.pilot.pause()
+        dialog = stage.pilot.app.screen
+        assert isinstance(dialog, ModalScreen)
+        box = dialog.query("#dialog, #form").first().region
+        await stage.pilot.click(offset=(box.x + 1, box.y))
+        await stage.pilot.pause()
+        assert stage.pilot.app.screen is dialog
+        await stage.pilot.click(offset=(1, 1))
+        await until(stage, lambda: stage.pilot.app.screen is stage.main)
 
 
 async def test_the_wheel_scrolls_the_runs_without_moving_the_cursor() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from textual import events
 
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.commands import StartVerdict
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.start_verdict import StartVerdict
+from backprop_tui.tui.textual_patches.key_order import LIMIT_SECONDS
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
@@ -250,3 +252,89 @@ async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()
         assert dialog(stage).field("command").value == "x"
+
+
+class SlowCommands(FakeCommands):
+    """Submits only when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+
+    async def submit(self, words: Sequence[str]) -> CommandResult:
+        await self.free.wait()
+        return await super().submit(words)
+
+
+async def test_a_command_pasted_while_another_is_being_queued_is_queued_too() -> None:
+    commands = SlowCommands()
+    async with staged(commands=commands) as stage:
+        stage.pilot.app.post_message(events.Paste("first.py"))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        for event in (events.Key("enter", None), events.Paste("second.py"), events.Key("enter", None)):
+            stage.pilot.app.post_message(event)
+        await asyncio.sleep(2 * LIMIT_SECONDS)
+        commands.free.set()
+        await until(stage, lambda: len(submitted(commands)) == 2)
+        assert submitted(commands) == [("run", "first.py"), ("run", "second.py")]
+
+
+async def test_what_is_typed_during_a_submission_that_hangs_stays_in_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backprop_tui.tui.textual_patches.key_order.READY_SECONDS", 0.1)
+    commands = SlowCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"first.py", "enter")
+        stage.pilot.app.post_message(events.Paste("2"))
+        await until(stage, lambda: dialog(stage).draft["command"] == "first.py2")
+        commands.free.set()
+        await until(stage, lambda: "queued abcd2345" in live(stage))
+        assert dialog(stage).draft["command"] == "first.py2"
+
+
+async def test_a_pasted_command_replaces_the_draft_and_ctrl_z_brings_it_back() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("n", *"draft.py", "escape")
+        stage.pilot.app.post_message(events.Paste("pasted.py"))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        assert dialog(stage).draft["command"] == "pasted.py"
+        await stage.pilot.press("ctrl+z")
+        assert dialog(stage).field("command").value == "draft.py"
+
+
+async def test_lists_in_a_typed_command_are_named_and_ctrl_s_makes_them_a_sweep() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1e-3,1e-2 --seed 0,1,2")
+        assert "1 run; ctrl+s makes it a sweep of 6" in live(stage)
+        table = dialog(stage).query_one(ArgumentTable)
+        assert "one value, ctrl+s: sweep of 2" in table.shown_text
+        assert "one value, ctrl+s: sweep of 3" in table.shown_text
+        await stage.pilot.press("ctrl+s")
+        assert "makes it a sweep" not in live(stage)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        words = (
+            "--sweep",
+            "lr=1e-3,1e-2",
+            "--sweep",
+            "seed=0,1,2",
+            "train.py",
+            "--",
+            "--lr",
+            "{lr}",
+            "--seed",
+            "{seed}",
+        )
+        assert submitted(commands) == [("run", *words)]
+
+
+async def test_a_refusal_is_said_once() -> None:
+    commands = FakeCommands(CommandResult(done=False, message=REFUSAL))
+    commands.refusal = REFUSAL
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"nix.py")
+        await until(stage, lambda: live(stage).count(REFUSAL[:20]) == 1)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        await stage.pilot.pause()
+        assert live(stage).count(REFUSAL[:20]) == 1

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from textual.events import AppBlur, AppFocus
+from textual.pilot import Pilot
 
 from backprop_tui.domain.status import Status
+from backprop_tui.tui import app as app_module
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
+from backprop_tui.tui.screens import panes_screen
 from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, running, snapshot
@@ -66,3 +71,59 @@ def test_a_run_stopped_by_the_user_is_not_announced() -> None:
 def test_several_ends_are_one_message() -> None:
     toasts, _ = asyncio.run(announce(ends(*[Status.COMPLETED] * 8), focused=True, problem="notify.command: mad: gone"))
     assert toasts == ["run-0 completed · run-1 completed · 6 more runs ended", "notify.command: mad: gone"]
+
+
+@asynccontextmanager
+async def small_screen() -> AsyncIterator[Pilot[int]]:
+    app = Dashboard(FakeBridge(snapshot(running("nano"), ended("old"))), FakeCommands(), Preferences())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+async def last_row(pilot: Pilot[int], expected: str) -> None:
+    """Waits until the last row of the screen begins with a text."""
+    for _ in range(200):
+        await pilot.pause(0.02)
+        row = pilot.app.screen._compositor.render_strips()[-1].text
+        if row.strip().startswith(expected):
+            assert row.endswith("? all keys ")
+            return
+    raise AssertionError(row)
+
+
+async def test_an_error_under_a_newer_message_is_seen_again_when_that_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panes_screen, "NEWS_SECONDS", 0.5)
+    async with small_screen() as pilot:
+        main = pilot.app.main  # type: ignore[attr-defined]
+        main.tell("it went wrong", bad=True)
+        main.tell("done")
+        await last_row(pilot, "done")
+        await last_row(pilot, "it went wrong")
+
+
+async def test_a_key_ends_an_error_that_could_be_read_and_not_a_newer_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with small_screen() as pilot:
+        main = pilot.app.main  # type: ignore[attr-defined]
+        main.tell("done")
+        main.tell("it went wrong", bad=True)
+        await pilot.press("j")
+        await last_row(pilot, "it went wrong")
+        monkeypatch.setattr(app_module, "_LEAST_SECONDS", 0.0)
+        await pilot.press("k")
+        await last_row(pilot, "done")
+
+
+async def test_a_long_message_ends_with_an_ellipsis_before_the_key_of_the_help() -> None:
+    async with small_screen() as pilot:
+        pilot.app.main.tell("a long message " * 12, bad=True)  # type: ignore[attr-defined]
+        await last_row(pilot, "a long message a long message a long message a long message a lon…  ?")
+
+
+async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:
+    async with small_screen() as pilot:
+        await pilot.press("s")
+        pilot.app.main.tell("done")  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        await last_row(pilot, "done")
+        assert pilot.app.screen is pilot.app.main  # type: ignore[attr-defined]

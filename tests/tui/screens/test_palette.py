@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from textual.command import CommandList
 
-from backprop_tui.tui.screens.palette import PaletteEntry, TextScreen
+from backprop_tui.tui.actions import BY_ID
+from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.screens.palette import PaletteEntry, TextScreen, main_entries
 from backprop_tui.tui.screens.settings import SettingsScreen
+from backprop_tui.tui.theme import Preferences
+from backprop_tui.tui.user_commands import UserCommand
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
@@ -50,6 +54,11 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("longer", "Give the run more time"),
         ("temp", "Setting gpu.max_temp_c"),
         ("sort eta", "Sort by ETA"),
+        ("log out", "Leave"),
+        ("heat", "Setting gpu.max_temp_c"),
+        ("temperature", "Setting gpu.max_temp_c"),
+        ("timeout", "Give the run more time"),
+        ("slots", "Setting max_parallel"),
     ],
 )
 async def test_other_words_find_an_action(text: str, first: str) -> None:
@@ -64,6 +73,41 @@ async def test_an_entry_is_one_row_with_its_key_at_the_right() -> None:
         assert rows(stage)[0].endswith(" s")
         assert len(rows(stage)[0]) == 66
         assert stage.pilot.app.screen.query_one(CommandList).size.width == 72
+
+
+async def test_what_matches_is_listed_at_once_and_so_is_that_nothing_does() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await stage.pilot.press("ctrl+p", *"quit")
+        await stage.pilot.pause()
+        assert rows(stage)[0].startswith("Leave")
+        await stage.pilot.press(*"zzz")
+        await stage.pilot.pause()
+        assert rows(stage) == ["No matches"]
+        await stage.pilot.press("ctrl+u")
+        await stage.pilot.pause()
+        assert len(rows(stage)) > 50
+
+
+async def test_a_setting_is_shown_with_its_value() -> None:
+    commands = FakeConfig(values={"gpu.max_temp_c": 77.0})
+    async with staged(snapshot(*RUNS), commands=commands) as stage:
+        await search(stage, "max_temp", "Setting gpu.max_temp_c")
+        await until(stage, lambda: rows(stage)[0].endswith(" 77"))
+        assert len(rows(stage)[0]) == 66
+
+
+async def test_each_command_and_action_is_listed_once_with_all_of_its_keys() -> None:
+    commands = (
+        UserCommand(name="disk use", line="du", key="f5", shown_key="f5"),
+        UserCommand(name="disk use", line="du", key="W", shown_key="W"),
+        UserCommand(name="no key", line="df"),
+        UserCommand(name="Stop the run, saving first", action=BY_ID["stop"], key="f6", shown_key="f6"),
+    )
+    async with staged(snapshot(*RUNS), preferences=Preferences(glyphs=UNICODE, commands=commands)) as stage:
+        entries = [(entry.title, entry.key) for entry in main_entries(stage.main)]
+        expected = {("disk use", "f5 W"), ("no key", ""), ("Stop the run, saving first", "s f6")}
+        assert {(title, key) for title, key in entries if title in dict(expected)} == expected
+        assert len(dict(entries)) == len(entries)
 
 
 async def test_a_setting_is_changed_on_enter() -> None:
@@ -94,7 +138,7 @@ async def test_the_palette_goes_to_runs_sorts_and_filters() -> None:
         await choose(stage, "run other", "Go to run other")
         assert stage.runs.selected == "other"
         await choose(stage, "sort loss", "Sort by loss")
-        assert order(stage)[0] == "s4"
+        assert order(stage)[0] == "s1"
         await choose(stage, "only failed", "Show only failed runs (3)")
         assert set(order(stage)) == {"s3", "s4", "other"}
         await choose(stage, "run slow", "Go to run slow")
@@ -118,3 +162,10 @@ def test_the_start_of_a_word_of_the_title_counts_most() -> None:
     entry = PaletteEntry(title="Stop the run", keywords="cancel", call=print)
     scores = [entry.score(text) for text in ("sto", "run stop", "canc", "ancel", "stop zebra")]
     assert scores == [1.0, 1.0, 0.8, 0.5, 0.0]
+
+
+async def test_an_entry_is_one_row_in_a_screen_that_shrinks() -> None:
+    async with staged(snapshot(*RUNS)) as stage:
+        await search(stage, "delete", "Remove ended runs")
+        await stage.pilot.resize_terminal(60, 20)
+        await until(stage, lambda: len(rows(stage)[:1]) == 1 and len(rows(stage)[0]) < 60)

@@ -19,7 +19,8 @@ from backprop_tui.tui.layout import Layout, RulePlace
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import SelectedHeading, SelectedRun
+from backprop_tui.tui.panes.selected_heading import SelectedHeading
+from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.screens import panes_screen
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import Preferences
@@ -184,7 +185,7 @@ async def test_no_half_of_a_wide_screen_is_blank(size: tuple[int, int], tmp_path
         bottom = stage.screen_rows[-12:-2]
         assert sum(not row[: stage.layout.runs_width].strip() for row in bottom) <= 9
         text = "\n".join(stage.screen_rows)
-        for part in ("utilization", "temperature", "GPU 7", "CPU, RAM", "Arguments", "train.py"):
+        for part in ("utilization", "temperature", "GPU 7", "Arguments", "train.py"):
             assert part in text
 
 
@@ -280,3 +281,26 @@ def test_the_rule_is_written_and_read_by_the_bridge(tmp_path: Path) -> None:
     for damage in ("[]", "{", '{"rows": 7, "columns": "x"}', '{"rows": NaN}'):
         Path(home.pane_rule).write_text(damage)
         assert asyncio.run(once(None)) == RulePlace()
+
+
+async def test_the_footer_shows_the_keys_of_the_filter_while_it_is_typed() -> None:
+    async with staged(size=(80, 24)) as stage:
+        footer = stage.app.main.query_one(FooterBar)
+        before = footer.shown_text
+        await stage.pilot.press("slash", *"na")
+        await stage.pilot.pause()
+        assert footer.shown_text.split() == ["enter", "show", "runs", "esc", "close"]
+        await stage.pilot.click(FooterBar, offset=(3, 0))
+        await stage.pilot.pause()
+        assert footer.shown_text == before
+
+
+async def test_no_columns_are_named_with_nothing_below() -> None:
+    runs = [*(running(f"r{place}") for place in range(30)), *(ended(f"e{place}") for place in range(30))]
+    async with staged(snapshot(*runs), size=(80, 24)) as stage:
+        table = stage.app.main.runs_table
+        table.move_to(29)
+        table.turn_wheel(1)
+        assert table.shown_text.splitlines()[-1].startswith("─ Ended runs below ──")
+        table.turn_wheel(1)
+        assert " took ─" in table.shown_text.splitlines()[-2]

@@ -22,9 +22,10 @@ SLOTS = {"check": "parallel", "figure": 1, "limit": 1, "message": "1 run active"
 STARTS = {"check": "starts", "message": "start limit, next in 50s", "setting": "governor.starts_per_minute"}
 RAM = {"check": "ram", "figure": 3e9, "limit": 4e9, "message": "RAM 3 GB free", "setting": "min_free_ram_gb"}
 HELD = {"check": "queue_held", "message": "queue held by you"}
-AFTER = {"check": "dependency", "message": "after nano"}
+AFTER = {"check": "dependency", "message": "after train (nano)"}
 BUSY = {"check": "gpu_memory", "gpu": 0, "message": "GPU 0 claimed by nano, still loading"}
 NEVER = {"check": "gpu_count", "message": "can never start: needs 4 GPUs, machine has 2", "permanent": True}
+HOT = {"check": "gpu_temperature", "gpu": 0, "figure": 95, "limit": 80, "message": "hot", "setting": "gpu.max_temp_c"}
 SICK = {"check": "gpu_health", "gpu": 0, "message": "GPU 0 lost"}
 FULL = {"check": "host", "message": "on gpu2"}
 
@@ -76,6 +77,26 @@ async def test_the_question_says_what_each_answer_changes() -> None:
             "this and later runs: min_free",
         ):
             assert line in text
+
+
+async def test_a_run_behind_others_goes_to_the_front_or_says_that_it_jumps_the_line() -> None:
+    first, last = queued("first"), queued("last", queue_position=8, holds=(SLOTS,))
+    async with staged(snapshot(running("nano"), first, last)) as stage:
+        await stage.pilot.press("j", "j", "enter", "enter")
+        await stage.pilot.pause()
+        text = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "7 runs ahead of it in the queue." in text
+        assert "A limit of its own lets it jump the line." in text
+        await stage.pilot.press("escape", "j", "enter", "1")
+        await stage.pilot.pause()
+        assert stage.commands.calls == [("move", "last", -8)]
+
+
+async def test_a_hotter_limit_is_not_what_enter_chooses_first() -> None:
+    async with at_the_checks(HOT) as stage:
+        await stage.pilot.press("enter", "enter")
+        await stage.pilot.pause()
+        assert stage.commands.calls == []
 
 
 async def test_the_cursor_chooses_the_check() -> None:

@@ -13,6 +13,7 @@ from backprop_tui.tui.panes.selected_run import CardBar
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
@@ -189,6 +190,15 @@ async def test_what_is_not_kept_of_the_run_is_said() -> None:
     async with staged(snapshot(ended("old")), commands=commands_for(warning="--env TOKEN was given before")) as stage:
         await opened(stage)
         assert "--env TOKEN was given before" in live(stage)
+
+
+async def test_a_waiting_run_that_would_become_a_sweep_does_not_keep_its_place() -> None:
+    commands = commands_for()
+    commands.verdict = StartVerdict(starts=0, runs=2, message="both slots busy")
+    async with staged(snapshot(queued("wait")), commands=commands) as stage:
+        await opened(stage, "e")
+        await until(stage, lambda: "a waiting run cannot become a sweep" in live(stage))
+        assert "keeps its place" not in live(stage)
 
 
 async def test_a_waiting_run_is_changed_in_the_same_form() -> None:

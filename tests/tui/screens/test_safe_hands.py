@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import RunSource
+from backprop_tui.tui.lines import Line
+from backprop_tui.tui.panes import runs
 from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.run_list import RunRow
+from backprop_tui.tui.panes.run_table import draw_run
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.screens.questions import QuestionText
@@ -78,6 +86,20 @@ async def test_an_asterisk_marks_all_that_are_shown_and_unmarks_them() -> None:
         assert stage.main.state.marked == {"wait-1", "wait-2"}
         await press(stage, "asterisk")
         assert stage.main.state.marked == set()
+
+
+async def test_a_mark_draws_only_its_row_and_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: set[str] = set()
+
+    def draw(row: RunRow, *arguments: Any, **options: Any) -> Line:
+        drawn.add(row.run_id)
+        return draw_run(row, *arguments, **options)
+
+    async with staged() as stage:
+        monkeypatch.setattr(runs, "draw_run", draw)
+        before = stage.runs.selected
+        await press(stage, "space")
+        assert drawn == {before, stage.runs.selected}
 
 
 async def test_messages_say_which_runs_and_how_many_of_them() -> None:
@@ -211,6 +233,25 @@ async def test_a_waiting_run_is_not_killed_but_taken_out_of_the_queue() -> None:
         stage.runs.select("wait-1")
         await press(stage, "S")
         assert "Take wait-1 out of the queue?" in question(stage)
+
+
+async def test_every_press_counts_while_a_run_is_being_moved() -> None:
+    commands = FakeCommands()
+    free = asyncio.Event()
+    move = commands.move
+
+    async def slow(run_id: str, by: int) -> CommandResult:
+        await free.wait()
+        return await move(run_id, by)
+
+    commands.move = slow  # type: ignore[method-assign]
+    async with staged(commands=commands) as stage:
+        await press(stage, "j", "j", *"JJJJJ", "K", *"JJ")
+        free.set()
+        await stage.pilot.pause()
+        assert commands.calls == [("move", "wait-1", 1), ("move", "wait-1", 5)]
+        await press(stage, "K")
+        assert commands.calls[2:] == [("move", "wait-1", -1)]
 
 
 async def test_several_waiting_runs_are_not_moved_at_once() -> None:

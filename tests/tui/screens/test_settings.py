@@ -123,7 +123,7 @@ async def test_a_search_lists_the_settings_whose_key_or_meaning_has_all_words() 
     commands = FakeConfig()
     async with staged(commands=commands) as stage:
         await opened(stage)
-        await stage.pilot.press("slash", *"paus heat")
+        await stage.pilot.press("slash", *"paus overheat")
         await until(stage, lambda: shown(stage).split() == ["Governor", "▌", "governor.on_overheat", "pause"])
         await stage.pilot.press("enter", "enter", *["backspace"] * len("pause"), *"stop", "enter")
         await until(stage, lambda: commands.values == {"governor.on_overheat": "stop"})
@@ -173,3 +173,10 @@ async def test_the_cursor_is_always_visible(size: tuple[int, int]) -> None:
 def test_config_set_accepts_every_default() -> None:
     for name, key in KEYS.items():
         assert key.sample or key.kind.read(default_text(name)) == key.default
+
+
+async def test_the_list_fills_its_pane_when_the_screen_grows() -> None:
+    async with staged(size=(60, 15), commands=FakeConfig()) as stage:
+        await opened(stage)
+        await stage.pilot.resize_terminal(200, 50)
+        await until(stage, lambda: "notify.bell" in shown(stage))

@@ -1,0 +1,68 @@
+"""What would become of runs that are not queued yet, in one line under a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from backprop_tui.client.dry_run import RunPreview
+    from backprop_tui.client.submit import SubmissionPlan
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class StartVerdict:
+    """How many of this many `runs` would start now.
+
+    `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
+    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
+    """
+
+    starts: int
+    runs: int
+    message: str
+    is_submitted: bool = False  # to Slurm
+    python: str | None = None
+    warning: str | None = None
+    syntax: OptionSyntax = field(default_factory=OptionSyntax)
+
+    @property
+    def text(self) -> str:
+        if self.runs == 1:
+            return self.message if self.starts else f"waits: {self.message}"
+        if self.starts == self.runs:
+            return f"{self.runs} runs: {self.message}" if self.is_submitted else f"{self.runs} runs, all start now"
+        return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
+
+
+def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
+    held = [preview for preview in previews if not preview.starts]
+    interpreter = planned.program.interpreter
+    if previews[0].job is not None:
+        message = "goes to Slurm's queue; Slurm is asked when it is queued"
+    elif held:
+        message = "; ".join(held[0].hold_messages)
+    else:
+        gpus = ", ".join(map(str, previews[0].gpu_indices))
+        message = f"starts now on GPU {gpus}" if gpus else "starts now"
+    from backprop_tui.client.training_source import source_of
+    from backprop_tui.domain.resume_arguments import option_syntax
+    from backprop_tui.presentation.run_details import with_tilde
+
+    python = None if interpreter is None else with_tilde(interpreter.path)
+    if interpreter is not None and not interpreter.origin.startswith("--python"):
+        python = f"{python}: {with_tilde(interpreter.origin)}"
+    return StartVerdict(
+        starts=len(previews) - len(held),
+        runs=len(previews),
+        is_submitted=previews[0].job is not None,
+        message=sanitize(message),
+        python=None if python is None else sanitize(python),
+        warning=None if planned.advice is None else sanitize(planned.advice),
+        syntax=option_syntax(source_of(planned.program.source or "")),
+    )
