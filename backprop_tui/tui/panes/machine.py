@@ -342,7 +342,7 @@ class MachineBar(LineWidget):
     def _clicked(self, event: events.Click) -> None:
         row = event.y - self._heading_rows
         place = self._place_at(event.x, row + self._top)
-        gpu = self._gpus[place] if 0 <= row and place < len(self._gpus) else None
+        gpu = self._gpus[place] if row >= 0 and place < len(self._gpus) else None
         if gpu is not None and gpu.index is not None and not gpu.node:
             self.post_message(self.GpuClicked(gpu.index))
 
