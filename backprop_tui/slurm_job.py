@@ -1,4 +1,4 @@
-"""The program of a Slurm job: `python -I -S slurm_job.py ROOT RUN ATTEMPT CONFIG`, with the standard library alone."""
+"""The program of a Slurm job: `python -I -S slurm_job.py ROOT RUN NUMBER CONFIG`, with the standard library alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main(arguments: list[str]) -> int:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from backprop_tui.node.job import Job, JobEnvironment
 
-    root, run_id, _attempt, config_path = arguments
+    root, run_id, _number, config_path = arguments
     return Job(JobEnvironment.of(os.environ), root, run_id, config_path).carry()
 
 

@@ -127,7 +127,7 @@ class ControlRequest(ABC, Generic[RequestT]):
                 self._append(None, now)
             return ControlOutcome(run=changed)
         holder = {"by": "client", "host": self._session.home.host, "time": iso(time.time())}
-        if self.directory.claim(job.attempt, holder):
+        if self.directory.claim(job.number, holder):
             lock = wait_for_lock(self.directory.lock_path, seconds=LOCK_SECONDS)
             if lock is None:
                 raise StateUnavailable(f"{self.directory.lock_path}: held by another process", "try again")

@@ -99,7 +99,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         spec=spec,
         best=still_best(run.best, run.spec.objective, spec.objective),
         host=session.home.host,
-        job=None,
+        job=None if run.job is None else replace(run.job, attempt=0),  # it was of an earlier start
         name=options.name or run.name,
         tags=tuple(dict.fromkeys(options.tags)) or run.tags,
         note=options.note or run.note,

@@ -319,7 +319,7 @@ class Run:
     def submitted_job(self) -> SlurmJob | None:
         """The Slurm job that will start the next attempt; None if there is none, or the run does not wait.
 
-        Only the holder of that attempt's claim may then write the record.
+        Only the holder of that job's claim may then write the record.
         """
         is_next = self.job is not None and self.job.attempt == len(self.attempts) + 1
         return self.job if is_next and isinstance(self.state, Queued) else None
@@ -333,6 +333,11 @@ class Run:
     def queue(self) -> tuple[str, str] | None:
         """The queue that it stands in, by machine and launcher; None once Slurm decides the order."""
         return None if self.submitted_job is not None else (self.current_host, self.spec.launcher)
+
+    @property
+    def next_job_number(self) -> int:
+        """The number of the next Slurm job of this run."""
+        return 1 if self.job is None else self.job.number + 1
 
     @property
     def last_end(self) -> float | None:

@@ -36,18 +36,22 @@ class SlurmOptions:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmJob:
-    """The job that carries attempt `attempt`, submitted from the machine `host`; `id` is None until sbatch answers."""
+    """The job that carries attempt `attempt`, submitted from the machine `host`; `id` is None until sbatch answers.
+
+    `number` counts the jobs of the run. An attempt may have several, if a job ends before it starts the script.
+    """
 
     host: str
     attempt: int
+    number: int
     submitted_at: float
     id: str | None = None
 
 
-def job_name(run_id: str, run_name: str, attempt: int) -> str:
-    """The name of a job, as squeue shows it; it ends with the run and attempt, which no other job has."""
+def job_name(run_id: str, run_name: str, number: int) -> str:
+    """The name of a job, as squeue shows it; it ends with the run and the number of its job, which no other has."""
     readable = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", run_name)[:_NAME_LENGTH]
-    return f"{readable}-{run_id}-{attempt}"
+    return f"{readable}-{run_id}-{number}"
 
 
 def job_options(options: SlurmOptions, *, gpus: int | None, limit_minutes: int | None) -> list[str]:
@@ -90,9 +94,9 @@ class JobReport:
     preempted: bool = False  # its end was announced to it
     used_up: bool = False  # it has run as long as it may
 
-    def carries(self, run_id: str, attempt: int) -> bool:
-        """Whether the job is the one for this attempt, by its name."""
-        return self.name.endswith(job_name(run_id, "", attempt))
+    def carries(self, run_id: str, number: int) -> bool:
+        """Whether it is the job of this number of the run, by its name."""
+        return self.name.endswith(job_name(run_id, "", number))
 
     @property
     def is_over(self) -> bool:

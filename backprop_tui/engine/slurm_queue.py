@@ -178,7 +178,13 @@ class SlurmQueue:
         known = self._find_job(slurm, run)
         try:
             job_id = known or slurm.submit(run, directory.path, self.home, self.config_path, after=after)
-            job = SlurmJob(host=self.home.host, attempt=len(run.attempts) + 1, submitted_at=time.time(), id=job_id)
+            job = SlurmJob(
+                host=self.home.host,
+                attempt=len(run.attempts) + 1,
+                number=run.next_job_number,
+                submitted_at=time.time(),
+                id=job_id,
+            )
             run = replace(run, job=job)
             directory.write(run, durable=True)
             self.unfinished.put(run)
@@ -197,14 +203,14 @@ class SlurmQueue:
 
     def _find_job(self, slurm: Slurm, run: Run) -> str | None:
         """The job that a process submitted for this attempt and died before it could record it."""
-        attempt = len(run.attempts) + 1
-        return next((report.id for report in self.reports.values() if report.carries(run.id, attempt)), None)
+        number = run.next_job_number
+        return next((report.id for report in self.reports.values() if report.carries(run.id, number)), None)
 
     def _report_of(self, run: Run) -> JobReport | None:
         """The newest report on the run's job. A controller that was killed may give the same id to another job."""
         job = run.job
         report = None if job is None else self.reports.get(job.id or "")
-        return report if report is not None and job is not None and report.carries(run.id, job.attempt) else None
+        return report if report is not None and job is not None and report.carries(run.id, job.number) else None
 
     # Waiting for Slurm
 
@@ -238,14 +244,14 @@ class SlurmQueue:
         report = Slurm(environment=_environment(directory)).job_of(run.id, job)
         if report is not None and not report.is_over:
             return
-        if (directory.claimed(job.attempt) or {}).get("by") == "client":  # which was killed before it could end the run
+        if (directory.claimed(job.number) or {}).get("by") == "client":  # which was killed before it could end the run
             self._end_submitted(run, job, STOPPED_UNSTARTED, None, is_over=True)
             return
         end = end_of(report)
         if end is not None:
             self._end_submitted(run, job, f"{end_words(end)} before it started", end, is_over=True)
             return
-        tail = (read_bytes(f"{directory.path}/slurm-{job.attempt}.log") or b"")[-LOG_BYTES:].decode(errors="replace")
+        tail = (read_bytes(f"{directory.path}/slurm-{job.number}.log") or b"")[-LOG_BYTES:].decode(errors="replace")
         last = next((line for line in reversed(tail.splitlines()) if line.strip()), "nothing in its log")
         reason = f"Slurm job {job.id} ended before it began the run: {last}"
         self._end_submitted(run, job, reason, None, Status.FAILED, is_over=True)
@@ -266,7 +272,7 @@ class SlurmQueue:
         """
         directory = self.unfinished.directory(run.id)
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
-        lock = try_lock_run(directory) if directory.claim(job.attempt, holder) or is_over else None
+        lock = try_lock_run(directory) if directory.claim(job.number, holder) or is_over else None
         if lock is None:
             return
         with lock:
@@ -356,8 +362,8 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
 
 
 def _lives(report: JobReport | None) -> bool:
-    """Whether a job that has started goes on."""
-    return report is not None and not report.is_over and report.state != "PENDING"
+    """Whether the job of an active run may still write: it runs, is ending, or Slurm is about to start it again."""
+    return report is not None and (not report.is_over or report.state == "COMPLETING")
 
 
 def _release(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:

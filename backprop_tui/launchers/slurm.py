@@ -57,7 +57,7 @@ class Slurm:
 
         `after` are dependencies as sbatch takes them. Raises: SlurmRefused, SlurmUnavailable.
         """
-        number = len(run.attempts) + 1
+        number = run.next_job_number
         words = [sys.executable, "-I", "-S", _PROGRAM, home.root, run.id, str(number), config_path]
         options = [
             *("--parsable", "--hold", f"--job-name={job_name(run.id, run.name, number)}", "--chdir=/"),
@@ -88,7 +88,7 @@ class Slurm:
     def job_of(self, run_id: str, job: SlurmJob) -> JobReport | None:
         """The job of an attempt; None if Slurm has forgotten it: it may have given the id to another job."""
         report = None if job.id is None else self.job(job.id)
-        return report if report is not None and report.carries(run_id, job.attempt) else None
+        return report if report is not None and report.carries(run_id, job.number) else None
 
     def cancel(self, run_id: str, job: SlurmJob) -> None:
         """Ends the job of an attempt, if it is still there. Raises: SlurmRefused, SlurmUnavailable."""

@@ -17,7 +17,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
-from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
 from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
@@ -39,7 +39,7 @@ from backprop_tui.store.watched_file import signature_of
 
 TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
-SILENT_SECONDS = 30.0  # an earlier start of this job on another node is gone when it wrote nothing this long
+SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote nothing this long; a supervisor waits longer
 TICK_SECONDS = 1.0
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
@@ -126,17 +126,17 @@ class Job:
             run = self._read()
             job = run.submitted_job
             if job is not None and job.id == self._environment.id:
-                return self._claim(job.attempt) and self._start()
+                return self._claim(job.number) and self._start()
             if run.job is not None and run.job.id == self._environment.id and run.status in ACTIVE:
-                self._await_end_of_earlier(self._directory.claimed(run.attempt.number) or {})
+                self._await_end_of_earlier(self._directory.claimed(run.job.number) or {})
                 return self._continue_earlier()
             if run.status is not Status.QUEUED or time.monotonic() > end:
                 note(f"job {self._environment.id} has nothing to do: run {run.id} is {run.status}")
                 return False
             time.sleep(0.2)
 
-    def _claim(self, attempt: int) -> bool:
-        """Claims an attempt; False if somebody else has it: another job, or who cancelled this one."""
+    def _claim(self, number: int) -> bool:
+        """Claims the run for its job of this number; False if another job has it, or the one who cancelled this."""
         identity = identify(os.getpid())
         holder: JsonObject = {
             "by": "job",
@@ -147,11 +147,11 @@ class Job:
             "start_time": 0 if identity is None else identity.start_time,
             "time": iso(time.time()),
         }
-        if self._directory.claim(attempt, holder):
+        if self._directory.claim(number, holder):
             return True
-        earlier = self._directory.claimed(attempt) or {}
+        earlier = self._directory.claimed(number) or {}
         if earlier.get("job") != self._environment.id:
-            note(f"job {self._environment.id} starts nothing: attempt {attempt} was claimed by {earlier}")
+            note(f"job {self._environment.id} starts nothing: it was claimed by {earlier}")
             return False
         self._await_end_of_earlier(earlier)
         return self._read().status is Status.QUEUED or self._continue_earlier()
@@ -184,11 +184,9 @@ class Job:
 
     def _hand_over(self, run: Run) -> Run:
         """The queued run with this job as the one that carries its next attempt."""
-        attempt, host = len(run.attempts) + 1, self._home.host if run.job is None else run.job.host
-        job = SlurmJob(host=host, attempt=attempt, submitted_at=time.time(), id=self._environment.id)
-        run = replace(run, job=job)
-        self._directory.write(run, durable=True)
-        self._directory.claim(attempt, {"by": "job", "job": self._environment.id, "node": self._environment.node})
+        if run.job is not None:
+            run = replace(run, job=replace(run.job, attempt=len(run.attempts) + 1))
+            self._directory.write(run, durable=True)
         return run
 
     # The start

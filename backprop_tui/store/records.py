@@ -139,7 +139,7 @@ def _gpus_of_job(attempt: Attempt) -> list[JsonObject]:
 def _slurm(run: Run, holds: Sequence[JsonObject]) -> JsonObject | None:
     """The newest job of a run; while it waits, why, and when Slurm expects to start it. None without a job."""
     job = run.job
-    if job is None:
+    if job is None or job.attempt == 0:
         return None
     from backprop_tui.domain.governor.reasons import Check  # only needed for Slurm runs
 

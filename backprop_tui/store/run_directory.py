@@ -46,12 +46,12 @@ class RunDirectory:
         """Takes the right to write the record; None if another process has it. Raises: FileNotFoundError."""
         return try_lock(self.lock_path)
 
-    def claim(self, attempt: int, holder: JsonObject) -> bool:
-        """Takes the right to start or to end an attempt that was handed to Slurm; False if it was taken before.
+    def claim(self, job_number: int, holder: JsonObject) -> bool:
+        """Takes the right to start or to end a run that was handed to a Slurm job; False if it was taken before.
 
         A hard link is made only once on any file system, also where locks reach no other machine.
         """
-        path = self._claim_path(attempt)
+        path = self._claim_path(job_number)
         draft = f"{path}.{os.getpid()}.{os.uname().nodename}"
         with storage(path):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -65,12 +65,12 @@ class RunDirectory:
             sync_folder(os.path.dirname(path))
         return True
 
-    def claimed(self, attempt: int) -> JsonObject | None:
-        """Who has the claim of an attempt; None if nobody has."""
-        return read_object(self._claim_path(attempt))
+    def claimed(self, job_number: int) -> JsonObject | None:
+        """Who has the claim of a job; None if nobody has."""
+        return read_object(self._claim_path(job_number))
 
-    def _claim_path(self, attempt: int) -> str:
-        return f"{self.path}/claims/{attempt}"
+    def _claim_path(self, job_number: int) -> str:
+        return f"{self.path}/claims/{job_number}"
 
     def read(self) -> Run:
         source = read_object(self.record_path)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from backprop_tui.domain.run import Dependency
+from backprop_tui.domain.run import SLURM, Dependency
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import state_of
 from tests.support import processes
@@ -113,6 +113,20 @@ def test_a_waiting_run_is_stopped_at_once(sandbox: Sandbox, commands: Commands) 
     sandbox.wait_until_nothing_runs()
     assert second.reports() == []
     assert sandbox.index()[second.id]["status"] == "stopped"
+
+
+def test_a_run_that_was_stopped_before_its_start_starts_when_it_is_resumed(
+    sandbox: Sandbox, commands: Commands
+) -> None:
+    first, second = waiting(sandbox)
+    if sandbox.launcher == SLURM:
+        second.wait(lambda: "submitted" in second.events(), "submitted")
+    assert commands("stop", second.id).code == 0
+    go(first)
+    assert first.outcome() == (Status.COMPLETED, 0, None)
+    assert commands("resume", "-d", second.id).code == 0
+    assert second.outcome() == (Status.COMPLETED, 0, None)
+    assert len(second.reports()) > 0
 
 
 def test_wait_and_logs_follow_a_run_to_its_end(sandbox: Sandbox, commands: Commands) -> None:

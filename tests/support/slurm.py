@@ -37,7 +37,7 @@ class FakeSlurm:
 
 def job(number: int = 12, *, attempt: int = 1, host: str = "this-host") -> SlurmJob:
     """A job that was submitted."""
-    return SlurmJob(host=host, attempt=attempt, submitted_at=1_800_000_000.0, id=str(number))
+    return SlurmJob(host=host, attempt=attempt, number=attempt, submitted_at=1_800_000_000.0, id=str(number))
 
 
 def hold(reason: str = "Resources", words: str = "for free nodes", start: float | None = None) -> dict[str, Any]:
