@@ -115,7 +115,7 @@ def test_a_waiting_run_is_stopped_at_once(sandbox: Sandbox, commands: Commands) 
     assert sandbox.index()[second.id]["status"] == "stopped"
 
 
-def test_a_run_that_was_stopped_before_its_start_starts_when_it_is_resumed(
+def test_a_run_that_was_stopped_before_its_start_starts_when_resumed(sandbox: Sandbox, commands: Commands) -> None:
     sandbox: Sandbox, commands: Commands
 ) -> None:
     first, second = waiting(sandbox)
