@@ -116,8 +116,6 @@ def test_a_waiting_run_is_stopped_at_once(sandbox: Sandbox, commands: Commands) 
 
 
 def test_a_run_that_was_stopped_before_its_start_starts_when_resumed(sandbox: Sandbox, commands: Commands) -> None:
-    sandbox: Sandbox, commands: Commands
-) -> None:
     first, second = waiting(sandbox)
     if sandbox.launcher == SLURM:
         second.wait(lambda: "submitted" in second.events(), "submitted")
