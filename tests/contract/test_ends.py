@@ -77,6 +77,7 @@ def test_a_stop_reaches_the_whole_tree(sandbox: Sandbox, commands: Commands) -> 
     gentle = sandbox.submit(*script("exits_on_signal.py"))
     family = sandbox.submit(*python(FAMILY))
     gentle.wait_until_it_reports("begin")
+    family.wait_for(Status.RUNNING)
     family.wait(lambda: family.log().count(b"there") == 3, "its three processes")
     assert commands("stop", gentle.id).code == 0
     assert commands("stop", "--now", family.id).code == 0
