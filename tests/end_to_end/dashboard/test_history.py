@@ -65,10 +65,10 @@ def test_the_best_run_of_the_last_week_by_val_loss_is_found_with_few_keys(
     keys = "/since:7d\r>g"
     for key in keys:
         screen.type(key)
-    screen.wait_for("best▴")
+    screen.wait_for("best val_loss▴")
     screen.wait_for(f"h{BEST_OF_WEEK:04d}")  # in the heading of the selected run
     rows = screen.shown().splitlines()
-    heading = next(number for number, row in enumerate(rows) if "best▴" in row)
+    heading = next(number for number, row in enumerate(rows) if "best val_loss▴" in row)
     assert "of 500  /since:7d" in rows[heading]
     assert "0.02000" in rows[heading + 1]
     assert rows[heading + 1].startswith("▌")
@@ -76,7 +76,7 @@ def test_the_best_run_of_the_last_week_by_val_loss_is_found_with_few_keys(
     screen.type("q")
     assert screen.wait_for_exit() == 0
     again = open_dashboard()
-    again.wait_for("best▴")  # remembered
+    again.wait_for("best val_loss▴")  # remembered
     again.wait_for("0.01000")
     again.type("q")
     assert again.wait_for_exit() == 0
