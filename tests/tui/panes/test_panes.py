@@ -67,6 +67,23 @@ def test_a_gpu_row_has_all_figures() -> None:
     assert "1.2 TB free" in text_of(lines[2])
 
 
+@pytest.mark.parametrize(
+    ("percent", "used", "text"),
+    [(2, 1, "idle"), (99, 1, "busy, no process visible"), (0, 48.8, "busy, no process visible"), (None, None, "")],
+)
+def test_a_gpu_in_use_is_not_idle_without_a_visible_process(
+    percent: float | None, used: float | None, text: str
+) -> None:
+    reading = gpu(utilization_percent=percent, memory_used_bytes=None if used is None else gb(used))
+    view = machine_view(snapshot(sample=sample(reading)))
+    lines = {
+        width: text_of(draw_machine(view, MachineForm.FULL, width, UNICODE, heading_row=False, host_row=False)[0])
+        for width in (80, 160)
+    }
+    assert lines[160].endswith(text)
+    assert lines[80].endswith(text.partition(",")[0])
+
+
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
     bare = gpu(
         temperature_celsius=None, utilization_percent=None, memory_used_bytes=None, power_watts=None, fan_percent=None
