@@ -196,10 +196,10 @@ def test_a_gpu_is_called_by_its_telling_word() -> None:
 
 def test_the_governor_says_why_it_holds() -> None:
     reasons = (HoldReason(check=Check.GPU_TEMPERATURE, message="GPU 1 too hot, 84 °C, starts below 80", gpu=1),)
-    state = governor(state=GovernorMode.HOLDING, reasons=reasons)
+    state = governor(state=GovernorMode.HOLDING, reasons=reasons, waiting=7)
     view = governor_line_view(snapshot(queued("a"), governor=state, supervisor_pid=1))
     text = text_of(draw_governor(view, 120, UNICODE))
-    assert text.startswith(" ◌ waiting  GPU 1 too hot, 84 °C, starts below 80")
+    assert text.startswith(" ◌ waiting  GPU 1 too hot, 84 °C, starts below 80  +6 waiting ")
     assert text.endswith("starts ▪▪▪▫ 3 of 4 ")
 
 
