@@ -10,7 +10,7 @@ from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.machine import foreign_process, gpu_problem, no_gpu_note, short_gpu_model, used_ram
 from backprop_tui.probes.histories import HOST, History
@@ -166,7 +166,7 @@ def _gpu_row(
     users = tuple(_users(gpu, active, snapshot))
     return GpuRow(
         index=gpu.index,
-        model=short_gpu_model(gpu.name),
+        model="" if gpu.uuid.startswith(UNKNOWN_PREFIX) else short_gpu_model(gpu.name),
         utilization=share_of(gpu.utilization_percent, 100),
         memory_share=share,
         memory_used=used,

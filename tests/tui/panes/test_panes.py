@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
@@ -82,6 +82,13 @@ def test_a_gpu_in_use_is_not_idle_without_a_visible_process(
     }
     assert lines[160].endswith(text)
     assert lines[80].endswith(text.partition(",")[0])
+
+
+def test_the_model_of_a_gpu_that_never_answered_is_left_out() -> None:
+    lost = gpu(7, uuid=f"{UNKNOWN_PREFIX}7", name="unknown", health=GpuHealth.LOST, problem="fallen off the bus")
+    view = machine_view(snapshot(sample=sample(lost)))
+    (line,) = draw_machine(view, MachineForm.FULL, 120, UNICODE, heading_row=False, host_row=False)
+    assert text_of(line).split("✗")[0].strip() == "GPU 7"
 
 
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
