@@ -24,8 +24,8 @@ class GovernorMode(StrEnum):
 class GovernorState:
     """The governor after a pass over the queue.
 
-    `reasons` are those of the first held run: others have limits of their own. `start_tokens` is None if starts are not limited;
-    `max_parallel` 0 means no limit. `waiting` counts queued runs, `active` those admitted and not ended.
+    `reasons` are those of the first held run: others have limits of their own. `start_tokens` is None if starts are not
+    limited; `max_parallel` 0 means no limit. `waiting` counts queued runs, `active` those admitted and not ended.
     """
 
     state: GovernorMode

@@ -100,7 +100,7 @@ def test_the_reasons_are_those_of_the_first_run_in_line_the_most_blocking_first(
     def checks(*queue: Candidate) -> list[str]:
         return [reason.check for reason in after_pass(machine, *queue).reasons]
 
-    assert checks(candidate(), modest) == ["gpu_memory", "load", "starts"]
+    assert checks(waits, candidate(), modest) == ["gpu_memory", "load", "starts"]
     assert checks(modest, candidate()) == ["parallel", "gpu_memory", "load", "starts"]
     assert checks(candidate(gpus_wanted=0), candidate()) == ["load", "starts"]
 
