@@ -61,15 +61,17 @@ def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting:
 
 
 def _first_in_line(holds: Iterable[Hold]) -> list[HoldReason]:
-    """Why the first run in the queue waits that could start.
+    """Why the first run in the queue waits; a run with a reason that is about it alone comes after the others.
 
     Dependencies, and what the machine can never satisfy, are about one run and hold no other one.
     """
+    later: list[HoldReason] = []
     for hold in holds:
         reasons = [reason for reason in hold.reasons if reason.check is not Check.DEPENDENCY and not reason.permanent]
-        if reasons:
+        if reasons and len(reasons) == len(hold.reasons):
             return reasons
-    return []
+        later = later or reasons
+    return later
 
 
 def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:

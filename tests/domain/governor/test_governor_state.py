@@ -103,6 +103,7 @@ def test_the_reasons_are_those_of_the_first_run_in_line_the_most_blocking_first(
     assert checks(waits, candidate(), modest) == ["gpu_memory", "load", "starts"]
     assert checks(modest, candidate()) == ["parallel", "gpu_memory", "load", "starts"]
     assert checks(candidate(gpus_wanted=0), candidate()) == ["load", "starts"]
+    assert checks(waits) == ["load", "starts"]
 
 
 def test_start_tokens_are_shown_with_their_fractions_or_not_at_all() -> None:
