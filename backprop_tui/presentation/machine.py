@@ -71,10 +71,14 @@ _TITLES = {OPEN: "queue open", HELD: "queue held", STARTING: "starting the backg
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GovernorLine:
-    """`state` is one of the constants of this module; the most blocking reason comes first."""
+    """`state` is one of the constants of this module; the most blocking reason comes first.
+
+    The clauses of a waiting queue are about its first run; `behind` counts the others.
+    """
 
     state: str
     clauses: tuple[str, ...]
+    behind: int = 0
 
     @property
     def title(self) -> str:
@@ -89,7 +93,8 @@ def governor_line(governor: GovernorState | None) -> GovernorLine:
         return held_line(governor.active)
     state = _STATES[governor.state]
     if state != OPEN:
-        return GovernorLine(state=state, clauses=tuple(sanitize(reason.message) for reason in governor.reasons))
+        reasons = tuple(sanitize(reason.message) for reason in governor.reasons)
+        return GovernorLine(state=state, clauses=reasons, behind=max(0, governor.waiting - 1))
     if not governor.waiting and not governor.active:
         return GovernorLine(state=state, clauses=("nothing is waiting",))
     room = room_clauses(governor.active, governor.max_parallel, governor.start_tokens)

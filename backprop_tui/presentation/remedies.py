@@ -18,6 +18,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 
 _COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
+_HIGHEST_CELSIUS = RunLimits().gpu_max_temp_celsius  # that is proposed as a limit
 _BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT, Check.SLURM})  # a retry's pause; a GPU for another run
 _NAME_OF_SETTING = {threshold.setting: name for name, threshold in THRESHOLDS.items()}
 
@@ -152,10 +153,10 @@ def own_thresholds(reason: JsonObject) -> Thresholds | None:
         return None
     if reason.get("check") != Check.GPU_TEMPERATURE:
         return Thresholds(**{name: 0})
-    # Without a limit the run would also be on its own while it is active.
-    if not isinstance(figure, int | float):
+    # Without a limit the run would also be on its own while it is active; above the default it would harm the GPU.
+    if not isinstance(figure, int | float) or (limit := int(figure) + 1 + _COOLER_CELSIUS) > _HIGHEST_CELSIUS:
         return None
-    return Thresholds(gpu_max_temp_celsius=int(figure) + 1 + _COOLER_CELSIUS)
+    return Thresholds(gpu_max_temp_celsius=limit)
 
 
 def machine_setting(reason: JsonObject) -> tuple[str, str] | None:

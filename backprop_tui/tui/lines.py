@@ -91,8 +91,8 @@ def right(text: str, width: int, glyphs: Glyphs) -> str:
 def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: bool = False) -> tuple[str, str]:
     """The clauses that fit, and "+2 more" for the others, else "".
 
-    The first one is always there, shortened if it does not fit; others may lose what `shortened` takes, but no letters.
-    `wide` puts more space between clauses.
+    The first one is always there, shortened if it does not fit; others may lose what `shortened` takes, or what they
+    explain after a colon, but no letters. `wide` puts more space between clauses.
     """
     if not clauses:
         return "", ""
@@ -100,13 +100,25 @@ def joined_clauses(clauses: Sequence[str], width: int, glyphs: Glyphs, *, wide: 
     text, left_out = clauses[0], len(clauses) - 1
     for clause in clauses[1:]:
         more = f"  +{left_out - 1} more" if left_out > 1 else ""
-        short = shortened(clause, width - cell_len(text) - cell_len(between) - len(more), glyphs)
-        if short and clause.startswith(short):
+        room = width - cell_len(text) - cell_len(between) - len(more)
+        short = shortened(clause, room, glyphs)
+        if not clause.startswith(short):
+            short = _unexplained(clause, room)
+        if short:
             text, left_out = text + between + short, left_out - 1
     more = f"+{left_out} more" if left_out else ""
     if cell_len(text) + (len(more) + 2 if more else 0) <= width:
         return text, more
     return shortened(clauses[0], width, glyphs), ""
+
+
+def _unexplained(clause: str, width: int) -> str:
+    """`GPU 7 lost` of `GPU 7 lost: fallen off the bus`; empty if it does not fit, or is a name that says nothing."""
+    clause = clause.partition(" (")[0]
+    while cell_len(clause) > width and ": " in clause:
+        clause = clause.rpartition(": ")[0]
+    is_statement = clause.count(" ") >= 2
+    return clause if is_statement and cell_len(clause) <= width else ""
 
 
 class Token(StrEnum):

@@ -23,10 +23,10 @@ RAM = {"check": "ram", "figure": 1, "limit": 2, "setting": "min_free_ram_gb"}
             ],
         ),
         (
-            {"check": "gpu_temperature", "figure": 83.4, "limit": 82.0, "setting": "gpu.max_temp_c"},
+            {"check": "gpu_temperature", "figure": 78.4, "limit": 72.0, "setting": "gpu.max_temp_c"},
             [
-                "to start it sooner: backprop-tui edit abc --gpu-max-temp 89",
-                "for later runs: backprop-tui config set gpu.max_temp_c 89",
+                "to start it sooner: backprop-tui edit abc --gpu-max-temp 84",
+                "for later runs: backprop-tui config set gpu.max_temp_c 84",
             ],
         ),
         (

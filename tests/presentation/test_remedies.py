@@ -39,8 +39,12 @@ RUNS = (running("nano"), ended("old"))
         ),
         ({"check": "gpu_memory", "gpu": 1, "setting": None}, []),  # no run of this store is on that GPU
         (
+            {"check": "gpu_temperature", "figure": 78.4, "limit": 72.0, "gpu": 0, "setting": "gpu.max_temp_c"},
+            ["max_temp_c 84, this run", "max_temp_c 84"],
+        ),
+        (  # no limit above the default
             {"check": "gpu_temperature", "figure": 83.4, "limit": 82.0, "gpu": 0, "setting": "gpu.max_temp_c"},
-            ["max_temp_c 89, this run", "max_temp_c 89"],
+            [],
         ),
         ({"check": "gpu_count", "figure": 0, "limit": 1}, ["stop nano"]),
         ({"check": "gpu_count", "figure": 0, "limit": 4, "permanent": True}, ["rerun with fewer GPUs"]),

@@ -42,3 +42,14 @@ def test_a_clause_that_does_not_fit_is_skipped_for_one_that_does() -> None:
     assert joined_clauses(clauses, 30, UNICODE) == ("loss 0.5 · step 9", "+1 more")
     assert joined_clauses(clauses, 80, UNICODE) == (" · ".join(clauses), "")
     assert joined_clauses(clauses, 8, UNICODE) == ("loss 0.5", "")
+
+
+def test_a_clause_is_shortened_before_it_is_dropped() -> None:
+    lost = "GPU 7 lost: fallen off the bus: reset it (nvidia-smi --gpu-reset -i 7)"
+    clauses = ("needs 8 GPUs, 7 usable", lost)
+    assert joined_clauses(clauses, 100, UNICODE) == (" · ".join(clauses), "")
+    assert joined_clauses(clauses, 70, UNICODE)[0].endswith("GPU 7 lost: fallen off the bus: reset it")
+    assert joined_clauses(clauses, 60, UNICODE)[0].endswith("GPU 7 lost: fallen off the bus")
+    assert joined_clauses(clauses, 40, UNICODE) == ("needs 8 GPUs, 7 usable · GPU 7 lost", "")
+    assert joined_clauses(clauses, 34, UNICODE) == ("needs 8 GPUs, 7 usable", "+1 more")
+    assert joined_clauses(("starts next", "GPU 0: 0.9 GB free"), 24, UNICODE) == ("starts next", "+1 more")

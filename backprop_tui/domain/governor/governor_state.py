@@ -24,8 +24,8 @@ class GovernorMode(StrEnum):
 class GovernorState:
     """The governor after a pass over the queue.
 
-    `reasons` are those of all held runs, each check once per GPU. `start_tokens` is None if starts are not limited;
-    `max_parallel` 0 means no limit. `waiting` counts queued runs, `active` those admitted and not ended.
+    `reasons` are those of the first held run: others have limits of their own. `start_tokens` is None if starts are not
+    limited; `max_parallel` 0 means no limit. `waiting` counts queued runs, `active` those admitted and not ended.
     """
 
     state: GovernorMode
@@ -45,7 +45,7 @@ def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting:
     """
     reason = conservative_reason(snapshot)
     blind = [] if reason is None else [conservative_hold(reason, len(snapshot.active))]
-    reasons = _distinct_reasons([*blind, *(reason for hold in holds for reason in hold.reasons)])
+    reasons = _distinct_reasons([*blind, *_first_in_line(holds)])
     holding = GovernorMode.HOLDING if reasons or snapshot.queue_held else GovernorMode.OPEN
     limits = snapshot.limits
     return GovernorState(
@@ -60,13 +60,23 @@ def governor_state(snapshot: MachineSnapshot, holds: Iterable[Hold], *, waiting:
     )
 
 
-def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
-    """Each check once per GPU, as for the first run in the queue.
+def _first_in_line(holds: Iterable[Hold]) -> list[HoldReason]:
+    """Why the first run in the queue waits; a run with a reason that is about it alone comes after the others.
 
     Dependencies, and what the machine can never satisfy, are about one run and hold no other one.
     """
+    later: list[HoldReason] = []
+    for hold in holds:
+        reasons = [reason for reason in hold.reasons if reason.check is not Check.DEPENDENCY and not reason.permanent]
+        if reasons and len(reasons) == len(hold.reasons):
+            return reasons
+        later = later or reasons
+    return later
+
+
+def _distinct_reasons(reasons: Iterable[HoldReason]) -> tuple[HoldReason, ...]:
+    """Each check once per GPU."""
     first: dict[tuple[Check, int | None], HoldReason] = {}
     for reason in reasons:
-        if reason.check is not Check.DEPENDENCY and not reason.permanent:
-            first.setdefault((reason.check, reason.gpu), reason)
+        first.setdefault((reason.check, reason.gpu), reason)
     return most_blocking_first(first.values())

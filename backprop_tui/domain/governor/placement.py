@@ -226,7 +226,7 @@ def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int
     if eligible >= required == 1:
         return ()
     if eligible >= required:
-        available = f"{fit} free"
+        available = f"{fit} usable"
     elif candidate.gpu_ids:
         available = f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
     elif candidate.visible_gpus is not None:

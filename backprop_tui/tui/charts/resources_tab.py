@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -100,6 +100,8 @@ class _SampleWindow:
 def resources_view(snapshot: Snapshot, data: ChartData, range_seconds: float, *, active: bool) -> ResourcesView:
     """The tab of one run; of a run that is not active it shows the time before its end."""
     samples, run = data.resources, data.run
+    if active and samples and run is not None:
+        samples = (*samples, *_current_sample(snapshot, run, samples[-1]))
     end = snapshot.moment.wall if active or not samples else samples[-1].time
     sampled = end - samples[0].time if samples else float("inf")
     # A shorter range than the chosen one, if it suffices for the time that was sampled.
@@ -123,6 +125,26 @@ def resources_view(snapshot: Snapshot, data: ChartData, range_seconds: float, *,
         processes=samples[-1].processes if samples else None,
         range_text=axis_duration(seconds) + ("" if active or not samples else " before its end"),
     )
+
+
+def _current_sample(snapshot: Snapshot, run: Run, last: ResourceSample) -> Iterator[ResourceSample]:
+    """What the GPUs of the run report now, as the gauges show it: a run writes its samples less often."""
+    samples = {snapshot.host: snapshot.sample} | {node.name: node.sample for node in snapshot.nodes}
+    sample = samples.get(run.host)
+    uuids = {gpu.uuid for gpu in run.attempts[-1].gpus} if run.attempts else set()
+    gpus = [] if sample is None else [gpu for gpu in sample.readings.gpus if gpu.uuid in uuids]
+    if sample is None or not gpus or len(gpus) < len(uuids):
+        return
+    measured_at = sample.readings.time - max(gpu.age_seconds for gpu in gpus)
+    utilization = [gpu.utilization_percent for gpu in gpus if gpu.utilization_percent is not None]
+    temperatures = [gpu.temperature_celsius for gpu in gpus if gpu.temperature_celsius is not None]
+    if measured_at > last.time:
+        yield ResourceSample(
+            time=measured_at,
+            processes=last.processes,
+            utilization_percent=sum(utilization) / len(utilization) if utilization else None,
+            temperature_celsius=max(temperatures, default=None),
+        )
 
 
 def _utilization_chart(run: Run | None, window: _SampleWindow) -> Chart:

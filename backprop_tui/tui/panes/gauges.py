@@ -10,7 +10,7 @@ from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.machine import foreign_process, gpu_problem, no_gpu_note, short_gpu_model, used_ram
 from backprop_tui.probes.histories import HOST, History
@@ -19,6 +19,7 @@ from backprop_tui.tui.lines import Token
 from backprop_tui.tui.snapshot import Node, Snapshot
 
 FULL_MEMORY = 0.97
+_IDLE_SHARE = 0.1  # of the utilization and the memory: a driver and a desktop use less than that
 _NOT_ANSWERING = frozenset({GpuHealth.LOST, GpuHealth.STALE, GpuHealth.UNKNOWN})
 _STALE_SECONDS = 5.0
 _CLUSTER = "not measured: its runs are jobs of the cluster"
@@ -27,7 +28,10 @@ _NODE_SECONDS = 5.0  # clocks of machines differ, and a network file system show
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUser:
+    """`short` is shown where there is no room for the text."""
+
     text: str
+    short: str = ""
     token: Token = Token.FG
 
 
@@ -162,7 +166,7 @@ def _gpu_row(
     users = tuple(_users(gpu, active, snapshot))
     return GpuRow(
         index=gpu.index,
-        model=short_gpu_model(gpu.name),
+        model="" if gpu.uuid.startswith(UNKNOWN_PREFIX) else short_gpu_model(gpu.name),
         utilization=share_of(gpu.utilization_percent, 100),
         memory_share=share,
         memory_used=used,
@@ -172,7 +176,7 @@ def _gpu_row(
         watt_limit=gpu.power_limit_watts,
         fan_percent=gpu.fan_percent,
         history=histories.get(gpu.uuid, History()).utilization,
-        users=users if users or problem is not None else (GpuUser(text="idle", token=Token.MUTED),),
+        users=users if users or problem is not None else tuple(_without_process(gpu)),
         memory_token=Token.WARN if share is not None and share >= FULL_MEMORY else Token.INFO,
         heat_token=Token.BAD if is_hot(celsius, limit) else Token.WARN if is_nearly_hot(celsius, limit) else Token.FG,
         hot=is_nearly_hot(celsius, limit),
@@ -189,6 +193,16 @@ def _users(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) 
     for process in gpu.processes:
         if process.run is None or snapshot.find(process.run) is None:
             yield GpuUser(text=foreign_process(process), token=Token.WARN)
+
+
+def _without_process(gpu: GpuReading) -> Iterator[GpuUser]:
+    """Whether the GPU is idle, if that is known; processes of another container or user may be invisible."""
+    shares = share_of(gpu.utilization_percent, 100), share_of(gpu.memory_used_bytes, gpu.memory_total_bytes)
+    highest = max((share for share in shares if share is not None), default=None)
+    if highest is not None and highest >= _IDLE_SHARE:
+        yield GpuUser(text="busy, no process visible", short="busy", token=Token.WARN)
+    elif highest is not None:
+        yield GpuUser(text="idle", token=Token.MUTED)
 
 
 def _user(run: KnownRun) -> GpuUser:

@@ -56,14 +56,15 @@ def _has_unfinished_runs(snapshot: Snapshot) -> bool:
 
 
 def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:
-    """The state, as many clauses as fit, and the start tokens at the right end."""
+    """The state, as many clauses as fit, how many other runs wait, and the start tokens at the right end."""
     line = view.line
     builder = LineBuilder()
     builder.put(f" {glyphs.state(line.state)} ", view.token).put(line.title, view.token, bold=True).put("  ")
     right = _starts(view, glyphs)
-    room = width - builder.column - width_of(right) - 2
+    behind = f"  +{line.behind} waiting" if line.behind else ""
+    room = width - builder.column - width_of(right) - len(behind) - 2
     text, more = joined_clauses(line.clauses, room, glyphs, wide=width >= 100)
-    builder.put(text).put(f"  {more}" if more else "", Token.MUTED)
+    builder.put(text).put((f"  {more}" if more else "") + behind, Token.MUTED)
     return ends(builder.line(), right, width)
 
 

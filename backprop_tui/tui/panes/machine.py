@@ -170,7 +170,8 @@ def _with_users(builder: LineBuilder, gpu: GpuRow, width: int, glyphs: Glyphs) -
         if index and cell_len(user.text + more) > room:
             return builder.put(f" +{rest + 1}", Token.MUTED)
         builder.put(", " if index else "", Token.MUTED)
-        builder.put(clip(user.text, room - len(more), glyphs), user.token)
+        text = user.short if user.short and cell_len(user.text + more) > room else user.text
+        builder.put(clip(text, room - len(more), glyphs), user.token)
     return builder
 
 

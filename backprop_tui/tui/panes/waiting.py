@@ -38,7 +38,7 @@ _NAMES = {
     Check.DEPENDENCY: "after",
     Check.SLURM: "Slurm",
     Check.PROBE: "GPU probe",
-    Check.GPU_COUNT: "GPUs free",
+    Check.GPU_COUNT: "GPUs usable",
     Check.DISK: "disk free",
     Check.PARALLEL: "slots",
     Check.RAM: "RAM free",
@@ -194,7 +194,7 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
         case Check.GPU_MEMORY:
             return f"{gigabytes_down(int(value))} GB free", f"needs {gigabytes_up(int(limit))} GB"
         case Check.GPU_COUNT:
-            return f"{value:.0f} free", f"needs {limit:.0f}"
+            return f"{value:.0f} usable", f"needs {limit:.0f}"
         case Check.PARALLEL:
             return f"{value:.0f} used", f"at most {limit:.0f}"
         case Check.RAM:

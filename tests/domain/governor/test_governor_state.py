@@ -80,10 +80,9 @@ def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
     assert clauses(snapshot(limits=LIMITS, tokens=4.0), waiting) == ("open", ())
 
 
-def test_each_check_is_named_once_for_each_gpu_however_many_runs_it_holds() -> None:
+def test_each_check_is_named_once_for_each_gpu() -> None:
     machine = snapshot(gpu(0, used_gb=22.5), gpu(1, used_gb=23))
-    larger = candidate("larger", limits=RunLimits(gpu_min_free_vram_bytes=gb(5)))
-    assert clauses(machine, candidate(), larger) == (
+    assert clauses(machine, candidate()) == (
         "holding",
         (
             "GPU 0: 1.5 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
@@ -92,11 +91,19 @@ def test_each_check_is_named_once_for_each_gpu_however_many_runs_it_holds() -> N
     )
 
 
-def test_the_most_blocking_reason_comes_first_whatever_the_order_of_the_queue() -> None:
+def test_the_reasons_are_those_of_the_first_run_in_line_the_most_blocking_first() -> None:
     host = replace(CALM_HOST, load_1m=40.0)
-    machine = snapshot(gpu(0, used_gb=23), host=host, limits=LIMITS, tokens=0.5)
-    checks = [reason.check for reason in after_pass(machine, candidate(gpus_wanted=0), candidate()).reasons]
-    assert checks == ["gpu_memory", "load", "starts"]
+    machine = snapshot(gpu(0, used_gb=23), host=host, limits=LIMITS, tokens=0.5, active=TWO_RUN)
+    modest = candidate("modest", limits=RunLimits(max_parallel=1))
+    waits = candidate("waits", awaited=(PendingDependency(name="nano-lm", status="running"),), gpus_wanted=0)
+
+    def checks(*queue: Candidate) -> list[str]:
+        return [reason.check for reason in after_pass(machine, *queue).reasons]
+
+    assert checks(waits, candidate(), modest) == ["gpu_memory", "load", "starts"]
+    assert checks(modest, candidate()) == ["parallel", "gpu_memory", "load", "starts"]
+    assert checks(candidate(gpus_wanted=0), candidate()) == ["load", "starts"]
+    assert checks(waits) == ["load", "starts"]
 
 
 def test_start_tokens_are_shown_with_their_fractions_or_not_at_all() -> None:

@@ -193,7 +193,7 @@ class TestUnfit:
     def test_several_gpus_that_do_not_fit_are_counted_and_each_named(self) -> None:
         machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
         assert reasons(candidate(gpus_wanted=2), machine) == [
-            "needs 2 GPUs, 0 free",
+            "needs 2 GPUs, 0 usable",
             "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)",
             "GPU 1: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
         ]

@@ -27,20 +27,35 @@ def _view(data: ChartData | None = None, *, seconds: float = 1800, active: bool 
 def test_each_reading_has_a_chart_with_its_limit_and_peak() -> None:
     charts = _view().charts
     assert [(chart.title, chart.value) for chart in charts] == [
-        ("GPU 0 utilization", "89%"),
+        ("GPU 0 utilization", "87%"),
         ("VRAM", "61.2 GB"),
-        ("temperature", "76 °C"),
+        ("temperature", "71 °C"),
         ("CPU", "1.5 cores"),
         ("RAM", "21.4 GB"),
     ]
     legends = [[f"{curve.label} {curve.value}".strip() for curve in chart.curves if curve.label] for chart in charts]
     assert legends == [
-        ["mean 84%"],
+        ["mean 85%"],
         ["limit 64 GB", "peak 61.2 GB"],
         ["pauses at 85", "peak 76 °C"],
         ["peak 1.5"],
         ["peak 21.4 GB"],
     ]
+
+
+def test_the_headings_of_an_active_run_show_what_the_gauges_show() -> None:
+    """A run writes a sample every few seconds, in which a GPU cools down."""
+    of_another_run, earlier = sample(gpu(1, temperature_celsius=45.0)), sample(gpu(temperature_celsius=45.0), time=0.0)
+    now = sample(gpu(temperature_celsius=45.0))
+    for active, current, shown in (
+        (True, now, "45 °C"),
+        (True, earlier, "76 °C"),
+        (True, of_another_run, "76 °C"),
+        (False, now, "76 °C"),
+    ):
+        known = snapshot(KNOWN, sample=current)
+        view = resources_view(known, chart_data("nano", {}, run=KNOWN.run), 1800, active=active)
+        assert {chart.title: chart.value for chart in view.charts}["temperature"] == shown
 
 
 def test_without_a_gpu_cpu_and_ram_have_a_chart_each() -> None:

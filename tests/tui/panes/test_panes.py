@@ -10,7 +10,7 @@ from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
+from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuProcess
 from backprop_tui.presentation.machine import short_gpu_model
 from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
@@ -65,6 +65,30 @@ def test_a_gpu_row_has_all_figures() -> None:
         assert part in text
     assert "118/252 GB" in text_of(lines[2])
     assert "1.2 TB free" in text_of(lines[2])
+
+
+@pytest.mark.parametrize(
+    ("percent", "used", "text"),
+    [(2, 1, "idle"), (99, 1, "busy, no process visible"), (0, 48.8, "busy, no process visible"), (None, None, "")],
+)
+def test_a_gpu_in_use_is_not_idle_without_a_visible_process(
+    percent: float | None, used: float | None, text: str
+) -> None:
+    reading = gpu(utilization_percent=percent, memory_used_bytes=None if used is None else gb(used))
+    view = machine_view(snapshot(sample=sample(reading)))
+    lines = {
+        width: text_of(draw_machine(view, MachineForm.FULL, width, UNICODE, heading_row=False, host_row=False)[0])
+        for width in (80, 160)
+    }
+    assert lines[160].endswith(text)
+    assert lines[80].endswith(text.partition(",")[0])
+
+
+def test_the_model_of_a_gpu_that_never_answered_is_left_out() -> None:
+    lost = gpu(7, uuid=f"{UNKNOWN_PREFIX}7", name="unknown", health=GpuHealth.LOST, problem="fallen off the bus")
+    view = machine_view(snapshot(sample=sample(lost)))
+    (line,) = draw_machine(view, MachineForm.FULL, 120, UNICODE, heading_row=False, host_row=False)
+    assert text_of(line).split("✗")[0].strip() == "GPU 7"
 
 
 def test_what_was_not_measured_is_a_dash_and_no_zero() -> None:
@@ -179,10 +203,10 @@ def test_a_gpu_is_called_by_its_telling_word() -> None:
 
 def test_the_governor_says_why_it_holds() -> None:
     reasons = (HoldReason(check=Check.GPU_TEMPERATURE, message="GPU 1 too hot, 84 °C, starts below 80", gpu=1),)
-    state = governor(state=GovernorMode.HOLDING, reasons=reasons)
+    state = governor(state=GovernorMode.HOLDING, reasons=reasons, waiting=7)
     view = governor_line_view(snapshot(queued("a"), governor=state, supervisor_pid=1))
     text = text_of(draw_governor(view, 120, UNICODE))
-    assert text.startswith(" ◌ waiting  GPU 1 too hot, 84 °C, starts below 80")
+    assert text.startswith(" ◌ waiting  GPU 1 too hot, 84 °C, starts below 80  +6 waiting ")
     assert text.endswith("starts ▪▪▪▫ 3 of 4 ")
 
 

@@ -28,7 +28,7 @@ HOT = {
     "gpu": 1,
     "message": "GPU 1 too hot, 84 °C, starts below 80",
 }
-COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 free"}
+COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 usable"}
 
 
 def test_all_checks_are_listed_failing_ones_first() -> None:
@@ -37,7 +37,7 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     assert view is not None
     assert view.title == "Waiting on 3 checks"
     assert [(row.name, row.now, row.limit) for row in view.failing] == [
-        ("GPUs free", "0 free", "needs 2"),
+        ("GPUs usable", "0 usable", "needs 2"),
         ("GPU 1", "84 °C", "below 80 °C"),
         ("queue", "2 runs ahead", ""),
     ]
@@ -203,7 +203,7 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
         lines = draw_details((), width, glyphs, waiting=view).lines
         assert all(width_of(line) <= width for line in lines)
         assert "Waiting on 3 checks" in text_of(lines[0])
-        assert "GPUs free" in text_of(lines[3])
+        assert "GPUs usable" in text_of(lines[3])
 
 
 def test_a_pause_says_since_when_until_what_and_how_often() -> None:
