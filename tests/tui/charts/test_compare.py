@@ -84,6 +84,15 @@ def test_runs_of_one_group_are_named_by_what_tells_them_apart() -> None:
     assert [column.name for column in view.columns] == ["lr=1e-3", "lr=3e-4"]
 
 
+def test_options_that_differ_are_shown_before_the_chart_takes_the_rest() -> None:
+    view = compare_view(_sweep("1e-2", 2) + _sweep("3e-3", 2), ChartChoices(), NOW, all_options=False)
+    page = draw_compare(view, 80, 20, UNICODE, all_options=False)
+    shown = "\n".join(map(text_of, page.lines))
+    assert len(view.options) == 2
+    assert all(f" {option.label} " in shown for option in view.options)
+    assert 0 < page.chart_rows < 8
+
+
 def _sweep(lr: str, seeds: int) -> list[ComparedRun]:
     runs = [run for run in sweep_runs() if f"--lr {lr} " in " ".join(run.record["command"]) + " "]
     metrics = {"val_loss": series("val_loss", falling(40, to=1.0))}
