@@ -57,6 +57,7 @@ _T = TypeVar("_T")
 _RESULT_METRICS = 4  # each takes a row or two
 _LABEL, _LABEL_NARROW, _LABEL_WIDE = 20, 17, 26  # the last if the columns leave room for it
 _MIN_CELL, _MAX_CELL = 15, 26  # a mean with its deviation fits; only longer texts get more
+_LONG_MEAN_CELL = 17  # the same with four digits
 _MIN_CHART_ROWS = 8
 _MIN_OPTION_ROWS = 3  # before the chart takes the rest
 _MIN_CURVE_ROWS = 4
@@ -262,7 +263,7 @@ class _Grid:
     def __init__(self, count: int, width: int, first: int, most: int = _MAX_CELL) -> None:
         self.width = width
         least = _LABEL if width >= 100 else _LABEL_NARROW
-        self.label = max(least, min(_LABEL_WIDE, width - 1 - count * _MIN_CELL))
+        self.label = max(least, min(_LABEL_WIDE, width - 1 - count * _LONG_MEAN_CELL))
         fitting = max(1, (width - self.label - 1) // _MIN_CELL)
         self.cell = max(1, min(most, (width - self.label - 1) // max(1, min(count, fitting))))
         self.room = self.cell - 3  # a mark before the text, a blank after it
