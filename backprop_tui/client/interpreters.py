@@ -67,9 +67,11 @@ def _candidates(script: str, environment: Mapping[str, str]) -> Iterator[Interpr
         if python is not None:
             yield Interpreter(path=python, origin=f"the active environment ({variable})")
     yield from _near(script, environment)
+    origin = "from PATH"
     for path in on_path("python3", environment):
-        if not _is_ours_alone(path):
-            origin = "from PATH"
+        if _is_ours_alone(path):
+            origin = "from PATH, without backprop-tui's own environment"
+        else:
             if base is not None and is_within(path, base):
                 origin += ", in conda's base environment"
             yield Interpreter(path=path, origin=origin, is_last_resort=True)

@@ -12,19 +12,19 @@ from typing import Any
 
 from backprop_tui.client.command_line import Program
 from backprop_tui.client.handles import resolve_one
-from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable
+from backprop_tui.client.resume import LOCK_SECONDS, POLL_SECONDS, read_resumable, script_source
 from backprop_tui.client.run_request import NO_LIMIT, SWEEP_OF_WAITING, RunRequest, WarningSignal
 from backprop_tui.client.runs import created, host_hint, whereabouts
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import spec_from_settings
-from backprop_tui.client.training_source import source_of
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_placeholder
-from backprop_tui.domain.command_lines import TargetKind, argument_start, find_target, name_of_path
+from backprop_tui.domain.causes.cause import batch_option, defined_batch_option
+from backprop_tui.domain.command_lines import argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.resume_arguments import option_syntax
-from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
+from backprop_tui.domain.resume_arguments import defined_options, option_syntax
+from backprop_tui.domain.run import Ended, Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
@@ -149,9 +149,16 @@ def lost_variables(run: Run, environment: Mapping[str, str]) -> str | None:
 
 def syntax_of(run: Run) -> OptionSyntax:
     """What the source of its script says about its options."""
-    target = find_target(run.spec.command)
-    path = run.spec.script or (target.word if target.kind is TargetKind.SCRIPT else "")
-    return option_syntax(source_of(os.path.join(run.spec.cwd, path)) if path else "")
+    return option_syntax(script_source(run))
+
+
+def smaller_batch_advice(run: Run) -> str | None:
+    """What to add to a command that ran out of GPU memory and gives no batch size; None for other runs."""
+    cause = run.state.cause if isinstance(run.state, Ended) else None
+    if cause is None or cause.kind != "cuda_oom" or cause.retryable or batch_option(run.spec.command):
+        return None
+    option = defined_batch_option(defined_options(script_source(run)))
+    return f"advice: use a smaller batch; this command gives none{'' if option is None else f': add {option} N'}"
 
 
 def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:

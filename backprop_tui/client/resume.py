@@ -119,10 +119,11 @@ def is_option_of(run: Run, word: str) -> bool:
     """Whether the script of a run defines an option, or was given it."""
     name = word.partition("=")[0]
     given = {argument.partition("=")[0] for argument in run.spec.command}
-    return name in given or name in defined_options(_source(run))
+    return name in given or name in defined_options(script_source(run))
 
 
-def _source(run: Run) -> str:
+def script_source(run: Run) -> str:
+    """The source of its script; empty if it cannot be read."""
     target = find_target(run.spec.command)
     path = run.spec.script or (target.word if target.kind is TargetKind.SCRIPT else "")
     return source_of(os.path.join(run.spec.cwd, path)) if path else ""
@@ -131,7 +132,7 @@ def _source(run: Run) -> str:
 def longer_arguments(run: Run) -> list[str]:
     """The option for the number of steps or epochs, with N for its value; empty if it is not known."""
     options = [word.partition("=")[0] for word in run.spec.command if word.startswith("--")]
-    for option in (*options, *sorted(defined_options(_source(run)))):
+    for option in (*options, *sorted(defined_options(script_source(run)))):
         if total_from_name(option, "1") is not None:
             return [option, "N"]
     return []

@@ -142,7 +142,7 @@ def difference_row(metric: str, values: Sequence[float | None], baseline: str) -
 
 
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
-    """For each run the mean of those that differ from it only in their seed; None if there are none."""
+    """For each run the mean of the compared ones that differ from it only in their seed; None if there are none."""
     from backprop_tui.presentation.group_table import group_table  # the list of runs does without
     from backprop_tui.presentation.group_words import repetitions, spread_text
 
@@ -154,7 +154,10 @@ def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
         for row in table.rows
         for member in row.members
     }
-    return ComparisonRow(label=f"mean of {repetitions(table)}", cells=tuple(texts[run.known.id] for run in runs))
+    counts = sorted({row.spread.count for row in table.rows if row.spread is not None})
+    size = f"{counts[0]}-{counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    label = f"mean of {size} compared {repetitions(table)}"  # the group may have more of them
+    return ComparisonRow(label=label, cells=tuple(texts[run.known.id] for run in runs))
 
 
 def _is_recorded(runs: Sequence[ComparedRun], metric: str) -> bool:

@@ -268,7 +268,7 @@ LOG_ACTIONS = _group(
     _action("next_match", "n", "next match", "next, previous match", shown="n N", method="match(True)"),
     _action("previous_match", "N", "previous match", method="match(False)"),
     _action("search", "slash", "search", shown="/"),
-    _action("line_number", "", "go to line", "go to that line", shown=": 812"),
+    _action("line_number", "", "line", "go to that line", shown=": 812", method=_PALETTE),
     _action("next_error", "exclamation_mark", "next error", "next error line", shown="!"),
     _action("end_search", "escape", "clear", "end search, filter, marks", shown="esc"),
     _action("log_left", "h left", "left", method="scroll_sideways(-1)"),
@@ -430,7 +430,7 @@ REMEDY_FOOTER = (
 FILTER_FOOTER = (replace(BY_ID["open"], short="show runs"), replace(BY_ID["back"], short="close"))
 _IN_LOG = {action.id: action for action in LOG_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match")
-_LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap")
+_LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap", "line_number")
 CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.changes)
 
 # In a footer what fits is shown, from the first on, and the last in any case: 7 or 8 keys in 80 columns.

@@ -233,20 +233,27 @@ class CommandRunner(BackgroundCalls):
 
         def work() -> RunSource:
             from backprop_tui.client.request_words import request_words
-            from backprop_tui.client.rerun import lost_variables, request_like, request_of, syntax_of
+            from backprop_tui.client.rerun import (
+                lost_variables,
+                request_like,
+                request_of,
+                smaller_batch_advice,
+                syntax_of,
+            )
             from backprop_tui.client.resume import read_resumable
             from backprop_tui.domain.run import Ended
 
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
             cause = run.state.cause if isinstance(run.state, Ended) else None
+            notes = () if to_edit else (lost_variables(run, self._session.environment), smaller_batch_advice(run))
             return RunSource(
                 run_id=run_id,
                 name=label,
                 words=request_words(request),
                 syntax=syntax_of(run),
                 advised=None if cause is None else cause.advised,
-                warning=None if to_edit else lost_variables(run, self._session.environment),
+                warning="; ".join(filter(None, notes)) or None,
                 to_edit=to_edit,
             )
 

@@ -67,7 +67,9 @@ def test_an_environment_made_for_this_program_alone_is_ignored(
     _executable(ours / "bin/python3")
     monkeypatch.setattr(sys, "prefix", str(ours))
     theirs = _executable(tmp_path / "bin/python3")
-    assert default_interpreter(script, {"PATH": f"{ours}/bin:{tmp_path}/bin"}).path == theirs
+    chosen = default_interpreter(script, {"PATH": f"{ours}/bin:{tmp_path}/bin"})
+    assert (chosen.path, chosen.origin) == (theirs, "from PATH, without backprop-tui's own environment")
+    assert default_interpreter(script, {"PATH": f"{tmp_path}/bin:{ours}/bin"}).origin == "from PATH"
     with pytest.raises(NotFound, match="--python"):
         default_interpreter(script, {"PATH": f"{ours}/bin"})
 

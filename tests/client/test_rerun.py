@@ -12,12 +12,12 @@ import pytest
 
 from backprop_tui.cli.commands.run import parse_request
 from backprop_tui.client.request_words import recent_commands, request_words
-from backprop_tui.client.rerun import change_queued, request_of
+from backprop_tui.client.rerun import change_queued, request_of, smaller_batch_advice
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.submit import plan, submit
 from backprop_tui.domain.errors import UnknownRun, UsageError
-from backprop_tui.domain.run import Run, without_secrets
+from backprop_tui.domain.run import Cause, Ended, Run, without_secrets
 from backprop_tui.domain.status import Status
 from backprop_tui.store.creation import create
 from backprop_tui.store.run_directory import RunDirectory
@@ -195,3 +195,23 @@ def test_a_waiting_run_cannot_become_a_sweep(session: ClientSession, script: Pat
     (run_id,) = submit(session, parse_request(["train.py"]))
     with pytest.raises(UsageError, match="cannot become a sweep"):
         _changed(session, RunDirectory(session.home.run_folder(run_id)).read(), "--sweep lr=1,2 train.py")
+
+
+@pytest.mark.parametrize(
+    ("definition", "arguments", "advice"),
+    [
+        ("'-b', '--batch_size', default=64", "", ": add --batch_size N"),
+        ("'--lr'", "", ""),
+        ("'-b', '--batch_size', default=64", "-- --batch_size 64", None),
+    ],
+)
+def test_after_a_lack_of_memory_the_batch_size_option_is_named_if_the_command_gives_none(
+    session: ClientSession, script: Path, definition: str, arguments: str, advice: str | None
+) -> None:
+    script.write_text(f"parser.add_argument({definition})\n")
+    run = _planned(session, f"train.py {arguments}")
+    assert smaller_batch_advice(run) is None
+    cause = Cause(kind="cuda_oom", advice="use a smaller batch")
+    failed = replace(run, state=Ended(status=Status.FAILED, at=1.0, cause=cause))
+    expected = None if advice is None else f"advice: use a smaller batch; this command gives none{advice}"
+    assert smaller_batch_advice(failed) == expected

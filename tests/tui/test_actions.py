@@ -17,6 +17,7 @@ from backprop_tui.tui.actions import (
     MOVE,
     RUNS,
     footer_actions,
+    log_footer,
 )
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.glyphs import UNICODE
@@ -69,6 +70,12 @@ def test_in_80_columns_the_footer_names_the_keys_that_filter_and_leave(status: S
     assert "q leave" in shown
     assert key_at(keys, shown.index("q leave"), 80) == "q"
     assert key_at(keys, shown.index("q leave") - 1, 80) is None
+
+
+def test_in_120_columns_the_footer_of_the_log_names_the_key_that_goes_to_a_line() -> None:
+    keys = footer_texts(log_footer(searching=False, escapable=False))
+    assert "   : line   " in text_of(draw_footer(keys, 120))
+    assert ": line" not in text_of(draw_footer(keys, 80))
 
 
 def test_the_footer_of_a_group_has_what_applies_to_a_member() -> None:

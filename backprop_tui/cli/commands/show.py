@@ -41,7 +41,7 @@ _COLUMNS = (
     tables.Column(title="LAST", right=True),
     tables.Column(title="LEAST", right=True),
     tables.Column(title="MOST", right=True),
-    tables.Column(title="BEST AT", right=True),
+    tables.Column(title="BEST", right=True),
     tables.Column(title="CURVE"),
 )
 
@@ -192,11 +192,10 @@ def _summary(series: MetricSeries) -> str:
 
 def _row(series: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
     points = series.drawn()
-    best = series.best
     return (
         series.name,
         *(value_text(extreme) for extreme in (series.first, series.last, series.least, series.most)),
-        numbers.count(None if best is None else best.step),
+        value_text(series.best, with_step=True),  # of a training loss smoothed, other than the least value
         plots.sparkline(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.live import Stopping
@@ -77,6 +77,11 @@ def batch_option(command: Sequence[str]) -> tuple[str, str] | None:
         if index + 1 < len(command) and not command[index + 1].startswith("-"):
             return name, command[index + 1]
     return None
+
+
+def defined_batch_option(options: Iterable[str]) -> str | None:
+    """The batch size option among those that a script defines, the long one if there are two."""
+    return max((option for option in options if option in _BATCH), key=len, default=None)
 
 
 def halved(option: str, value: str) -> tuple[str, str, str] | None:

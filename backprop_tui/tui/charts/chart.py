@@ -189,22 +189,27 @@ def _draw_curves(chart: Chart, frame: ChartFrame, glyphs: Glyphs, *, note: str) 
         draw_curve(canvas, owner, curve.shape, chart.x, frame.y)
     lettered = [(owner, curve.shape) for owner, curve in enumerate(chart.curves) if curve.ends_in_letter]
     mark_ends(canvas, lettered, chart.x, frame.y)
-    note_row = _empty_row(canvas, len(note) + 1) if note else None
+    note_place = _empty_place(canvas, len(note)) if note else None
     for number, x in chart.restarts:
         canvas.draw_vertical(chart.x.share(x), glyphs.divider, _RESTART, label=str(number))
     for x in chart.dragged or (() if chart.cursor is None else (chart.cursor,)):
         canvas.draw_vertical(chart.x.share(x), glyphs.divider, _CURSOR, behind=False)
     if chart.cursor is not None and chart.dragged is None:
         _mark_read_points(canvas, chart, chart.cursor, frame.y, glyphs)
-    for column, letter in enumerate(note if note_row is not None else "", start=canvas.width - len(note)):
-        canvas.put(column, note_row or 0, letter, _NOTE)
+    if note_place is not None:
+        for column, letter in enumerate(note, start=note_place[0]):
+            canvas.put(column, note_place[1], letter, _NOTE)
     return [[_canvas_piece(text, owner, chart) for text, owner in row] for row in canvas.runs()]
 
 
-def _empty_row(canvas: Canvas, width: int) -> int | None:
-    """The first row whose right end is empty."""
-    rows = range(canvas.height)
-    return next((row for row in rows if canvas.is_empty(canvas.width - width, row, width)), None)
+def _empty_place(canvas: Canvas, size: int) -> tuple[int, int] | None:
+    """Column and row for a text where nothing is drawn, nor beside it: as far right as possible, then as high."""
+    for column in range(canvas.width - size, 0, -1):
+        width = min(size + 2, canvas.width - column + 1)
+        for row in range(canvas.height):
+            if canvas.is_empty(column - 1, row, width):
+                return column, row
+    return None
 
 
 def _mark_read_points(canvas: Canvas, chart: Chart, cursor: float, y: Scale, glyphs: Glyphs) -> None:

@@ -55,9 +55,11 @@ from backprop_tui.tui.lines import (
 
 _T = TypeVar("_T")
 _RESULT_METRICS = 4  # each takes a row or two
-_LABEL, _LABEL_NARROW = 20, 17
+_LABEL, _LABEL_NARROW, _LABEL_WIDE = 20, 17, 26  # the last if the columns leave room for it
 _MIN_CELL, _MAX_CELL = 15, 26  # a mean with its deviation fits; only longer texts get more
+_LONG_MEAN_CELL = 17  # the same with four digits
 _MIN_CHART_ROWS = 8
+_MIN_OPTION_ROWS = 3  # before the chart takes the rest
 _MIN_CURVE_ROWS = 4
 
 
@@ -260,7 +262,8 @@ class _Grid:
 
     def __init__(self, count: int, width: int, first: int, most: int = _MAX_CELL) -> None:
         self.width = width
-        self.label = _LABEL if width >= 100 else _LABEL_NARROW
+        least = _LABEL if width >= 100 else _LABEL_NARROW
+        self.label = max(least, min(_LABEL_WIDE, width - 1 - count * _LONG_MEAN_CELL))
         fitting = max(1, (width - self.label - 1) // _MIN_CELL)
         self.cell = max(1, min(most, (width - self.label - 1) // max(1, min(count, fitting))))
         self.room = self.cell - 3  # a mark before the text, a blank after it
@@ -282,7 +285,8 @@ def draw_compare(
     lines += [_row(row, grid, glyphs) for row in view.results]
     options = [_row(row, grid, glyphs) for row in view.options]
     if not all_options:
-        options = _fitting(options, height - len(lines) - 2 - _MIN_CHART_ROWS, glyphs)
+        room = max(_MIN_OPTION_ROWS, height - len(lines) - 2 - _MIN_CHART_ROWS)
+        options = _fitting(options, room, glyphs)
     lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
     top, rows = len(lines), height - len(lines)
     if rows >= _MIN_CURVE_ROWS:
@@ -295,9 +299,9 @@ def draw_compare(
 
 
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
-    if len(options) <= max(0, room):
+    if len(options) <= room:
         return options
-    kept = options[: max(0, room - 1)]
+    kept = options[: room - 1]
     return [*kept, (Piece(f" {glyphs.clipped} {len(options) - len(kept)} more", Token.MUTED),)]
 
 

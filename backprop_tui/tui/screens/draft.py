@@ -7,6 +7,7 @@ import re
 import shlex
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import unquote
 
 from backprop_tui.domain.arguments import quoted
@@ -195,6 +196,13 @@ def words_of(draft: Draft) -> tuple[str, ...]:
 def shell_line(draft: Draft) -> str:
     """Returns the command line that does the same; raises as `words_of` does."""
     return shlex.join((PROGRAM, "run", *words_of(draft)))
+
+
+def same_as(draft: Draft) -> str:
+    """`same as: backprop-tui run ...`; empty without a command, or while a quotation is not closed."""
+    with suppress(ValueError):
+        return "" if is_empty(draft) else f"same as: {shell_line(draft)}"
+    return ""
 
 
 def is_empty(draft: Draft) -> bool:

@@ -152,13 +152,24 @@ class EditedCommand:
         are_sweeps = not all(row.sweep for row in lists)
         return replace(self, chosen={**self.chosen, **{named[row.place][0]: are_sweeps for row in lists}})
 
-    @property
-    def sweep_hint(self) -> str:
-        """What ctrl+s makes of lists that are one value each; empty if there are none."""
+    def sweep_hint(self, *, asks: bool = False) -> str:
+        """What ctrl+s makes of lists that are one value each; empty if there are none. `asks`: enter waits for it."""
         lists = self._lists()
-        runs = prod(len(row.sweep) or 1 for row in lists)
-        total = prod(row.listed for row in lists)
-        return "" if runs == total else f"{counted(runs, 'run')}; ctrl+s makes it a sweep of {total}"
+        runs, total = counted(prod(len(row.sweep) or 1 for row in lists), "run"), prod(row.listed for row in lists)
+        if all(row.sweep for row in lists):
+            return ""
+        if asks:
+            return f"enter again: {runs} with this text, ctrl+s: sweep of {total}"
+        return f"{runs}; ctrl+s makes it a sweep of {total}"
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether there is a list that is one value because nobody chose, with ctrl+s or in the other run."""
+        named = self._named()
+        return any(
+            not (row.sweep or named[row.place][0] in self.chosen or (self.has_source and _has_comma(row.before)))
+            for row in self._lists()
+        )
 
     def _lists(self) -> list[ArgumentRow]:
         """Lists of values, but not those that the other run took as one value."""
@@ -190,8 +201,7 @@ class EditedCommand:
         if not listed_values(argument.text):
             return False
         before = dict(zip(identities(self.origin), self.origin, strict=True)).get(identity)
-        had_comma = before is not None and "," in before.text
-        return self.chosen.get(identity, identity in self.typed and "," in argument.text and not had_comma)
+        return self.chosen.get(identity, identity in self.typed and "," in argument.text and not _has_comma(before))
 
     def _with_arguments(self, arguments: Sequence[Argument]) -> EditedCommand:
         before, _ = split_command(self.text)
@@ -206,6 +216,10 @@ def _arguments_of(text: str, syntax: OptionSyntax) -> list[Argument]:
         return parse_arguments(split_command(text)[1], syntax)
     except ValueError:  # a quotation is being typed
         return []
+
+
+def _has_comma(argument: Argument | None) -> bool:
+    return argument is not None and "," in argument.text
 
 
 def _identity(word: str) -> Identity:

@@ -33,7 +33,7 @@ from backprop_tui.tui.screens.draft import (
     SWEEP,
     draft_of,
     is_empty,
-    shell_line,
+    same_as,
     words_of,
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
@@ -71,7 +71,8 @@ class NewRun(Form):
         self, draft: Mapping[str, str], commands: CommandRunner, source: RunSource | None = None, *, glyphs: Glyphs
     ) -> None:
         self._source = source
-        self._advised = None if source is None or source.to_edit else source.advised
+        self._edits = source is not None and source.to_edit
+        self._advised = None if source is None or self._edits else source.advised
         self._commands = commands
         draft = draft if source is None else draft_of(source.words)
         super().__init__([(COMMAND_FIELD,), MAIN_FIELDS, *FOLDED_FIELDS], draft, glyphs=glyphs)
@@ -84,10 +85,9 @@ class NewRun(Form):
         self._changed = asyncio.Event()
         self._verdict: StartVerdict | None = None
         self._refusal = ""  # of the dry run
-        self._error = ""  # of what was typed or done last
-        self._queued = ""
-        self._busy = False
-        self._is_open = False
+        self._error = self._queued = ""  # of what was typed or done last
+        self._busy = self._is_open = False
+        self._has_asked = False  # enter named the choice between one run and a sweep
         self._completion = PathCompletion()
         self._note = "" if source is None else source.warning or ""
         if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
@@ -153,7 +153,7 @@ class NewRun(Form):
 
     def refresh_state(self, *, fill: bool = False) -> None:
         """Shows what was changed, and has it checked; `fill` fills in the fields, too."""
-        self._error = self._queued = ""
+        self._error, self._queued, self._has_asked = "", "", False
         if fill:
             self.fill(self._state.fields)
         self._changed.set()
@@ -180,7 +180,7 @@ class NewRun(Form):
             title = f"Rerun {sanitize(source.name)} {self.glyphs.between} differs from {source.run_id} in {differs}"
         box = self.query_one("#form")
         box.border_title = clip(title, self.text_width - 2, self.glyphs)
-        enter = "save" if source is not None and source.to_edit else "queue · ctrl+n keep open"
+        enter = "save" if self._edits else "queue · ctrl+n keep open"
         kept = "close" if source is not None else "close, draft kept"
         self.KEYS = f"enter {enter} · ctrl+o {'less' if self._is_open else 'more'} · esc {kept}"
 
@@ -202,9 +202,9 @@ class NewRun(Form):
             room = self.text_width - len(INDENT)
             lines.append((Piece(f"{'Python':<13}", Token.MUTED), Piece(clip(python, room, self.glyphs))))
         if self._is_open:
-            lines += self._wrapped(self._shell_line(), Token.MUTED)
+            lines += self._wrapped(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
-        hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint
+        hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
         for text in filter(None, (self._note, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
@@ -220,11 +220,6 @@ class NewRun(Form):
         rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
         return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
 
-    def _shell_line(self) -> str:
-        with suppress(ValueError):
-            return "" if self._is_empty else f"same as: {shell_line(self._placed)}"
-        return ""
-
     def _verdict_lines(self) -> list[Line]:
         if self._refusal and self._refusal != self._error:
             return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
@@ -232,7 +227,7 @@ class NewRun(Form):
             return []
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
-        if self._source is not None and self._source.to_edit:
+        if self._edits:
             if self._verdict.runs > 1:
                 return self._wrapped(f"{self.glyphs.state('failed')} {SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
             moves = self._state.fields["priority"] != self._priority
@@ -254,6 +249,10 @@ class NewRun(Form):
     @property
     def _is_empty(self) -> bool:
         return is_empty(self._state.fields)
+
+    @property
+    def _is_undecided(self) -> bool:
+        return not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
 
     def _remember(self, change: str) -> None:
         """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
@@ -423,8 +422,10 @@ class NewRun(Form):
             return
         if self._is_empty:
             self._error = "a command is missing: a script, or a command line"
-        elif self._source is not None and self._source.to_edit and not self._changes:
+        elif self._edits and not self._changes:
             self._error = "nothing is changed yet"
+        elif not self._has_asked and self._is_undecided:
+            self._has_asked = True
         else:
             self._busy, self.is_closing = True, not stay
             self.run_worker(self._submit(stay=stay), group="submit")

@@ -51,6 +51,8 @@ def test_a_pasted_command_and_enter_is_a_run(sandbox: Sandbox, open_dashboard: O
     screen.type("\x1b[200~$ python3 train.py \\\r\n  --devices 0,1 --name 'a b'\x1b[201~")
     screen.wait_for("New run")
     screen.type("\r")
+    screen.wait_for("enter again")
+    screen.type("\r")
     _wait_for_runs(sandbox, [Status.COMPLETED])
     assert _arguments(sandbox) == [["--devices", "0,1", "--name", "a b"]]
 

@@ -103,8 +103,18 @@ def test_the_gap_is_in_the_legend_or_else_where_the_chart_is_empty() -> None:
     narrow = _text(chart, 36)
     assert "gap" not in narrow[0]
     assert sum("gap 0.019" in line for line in narrow[1:]) == 1
-    full = replace(chart, curves=(replace(CURVE, pieces=(((0.0, 0.0, 100.0), (100.0, 0.0, 100.0)),)),))
-    assert not any("gap" in line for line in _text(full, 36))
+    full = replace(CURVE, pieces=(tuple((float(place), 0.0, 100.0) for place in range(101)),))
+    assert not any("gap" in line for line in _text(replace(chart, curves=(full,)), 36))
+
+
+def test_the_gap_is_shown_in_the_middle_if_the_right_end_is_full() -> None:
+    bars = tuple((float(place), 0.0, 60.0 if place < 90 else 100.0) for place in range(101))
+    curve = replace(CURVE, pieces=(bars,), style=Style.BAND)
+    shown = _text(replace(CHART, curves=(curve,), gap="0.019", note="by time"), 36)
+    assert "gap" not in shown[0]
+    (row,) = [line for line in shown[1:] if "gap 0.019" in line]
+    assert " gap 0.019 " in row
+    assert not row.endswith("gap 0.019")
 
 
 def test_the_legend_drops_the_gap_before_a_curve() -> None:

@@ -13,6 +13,7 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
 from tests.tui.snapshots import NOW, queued, running
+from tests.tui.sweep import sweep_runs
 
 
 def _compared(run_id: str, lr: str, to: float, count: int = 40) -> ComparedRun:
@@ -81,6 +82,31 @@ def test_runs_of_one_group_are_named_by_what_tells_them_apart() -> None:
     runs = [_compared(f"train:lr={lr},seed=1", lr, 2.0) for lr in ("1e-3", "3e-4")]
     view = compare_view(runs, ChartChoices(), NOW, all_options=False)
     assert [column.name for column in view.columns] == ["lr=1e-3", "lr=3e-4"]
+
+
+def test_options_that_differ_are_shown_before_the_chart_takes_the_rest() -> None:
+    view = compare_view(_sweep("1e-2", 2) + _sweep("3e-3", 2), ChartChoices(), NOW, all_options=False)
+    page = draw_compare(view, 80, 20, UNICODE, all_options=False)
+    shown = "\n".join(map(text_of, page.lines))
+    assert len(view.options) == 2
+    assert all(f" {option.label} " in shown for option in view.options)
+    assert 0 < page.chart_rows < 8
+
+
+def _sweep(lr: str, seeds: int) -> list[ComparedRun]:
+    runs = [run for run in sweep_runs() if f"--lr {lr} " in " ".join(run.record["command"]) + " "]
+    metrics = {"val_loss": series("val_loss", falling(40, to=1.0))}
+    return [compared_run(run, chart_data(run.id, metrics)) for run in runs[:seeds]]
+
+
+@pytest.mark.parametrize(("counts", "label"), [((2, 2), "2 compared seeds"), ((2, 3), "2-3 compared seeds")])
+def test_a_mean_names_how_many_of_the_compared_seeds_are_in_it(counts: tuple[int, int], label: str) -> None:
+    runs = [*_sweep("1e-2", counts[0]), *_sweep("3e-3", counts[1])]
+    view = compare_view(runs, ChartChoices(), NOW, all_options=False)
+    assert f"mean of {label}" in [row.label for row in view.results]
+    if len(runs) == 4:
+        lines = draw_compare(view, 120, 39, UNICODE, all_options=False).lines
+        assert any(f"mean of {label} " in text_of(line) for line in lines)
 
 
 def test_a_cursor_reads_every_curve_up_to_its_end() -> None:

@@ -338,3 +338,22 @@ async def test_a_refusal_is_said_once() -> None:
         await until(stage, lambda: bool(submitted(commands)))
         await stage.pilot.pause()
         assert live(stage).count(REFUSAL[:20]) == 1
+
+
+async def test_enter_names_the_choice_for_a_list_and_queues_the_text_when_it_is_pressed_again() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1e-3,1e-2 --seed 0,1,2", "enter")
+        assert "enter again: 1 run with this text, ctrl+s: sweep of 6" in live(stage)
+        assert not submitted(commands)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        assert submitted(commands) == [("run", "train.py", "--", "--lr", "1e-3,1e-2", "--seed", "0,1,2")]
+
+
+async def test_enter_does_not_ask_about_a_list_that_ctrl_s_decided() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --seed 0,1,2", "ctrl+s", "ctrl+s", "enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        assert submitted(commands) == [("run", "train.py", "--", "--seed", "0,1,2")]

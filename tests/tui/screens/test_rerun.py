@@ -163,7 +163,7 @@ async def test_lists_in_brackets_or_quotes_are_values(value: str) -> None:
 async def test_commas_in_a_command_line_are_no_sweep() -> None:
     commands = FakeCommands()
     async with staged(commands=commands) as stage:
-        await stage.pilot.press("n", *"train.py --devices 0,1")
+        await stage.pilot.press("n", *"train.py --devices 0,1", "enter")
         assert (await queued_words(stage, commands)) == ("train.py", "--", "--devices", "0,1")
 
 
