@@ -12,14 +12,16 @@ from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, NoColor
+from textual.keys import format_key
 from textual.message_pump import MessagePump
 from textual.notifications import Notification, Notify
 from textual.screen import Screen
+from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.actions import CHANGING_COMMANDS
+from backprop_tui.tui.actions import ACTIONS, CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
@@ -39,6 +41,7 @@ _NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
+_MODIFIERS = ("shift", "control", "alt", "super", "hyper", "meta", "lock")  # ends of the names of keys
 _EVENT_SECONDS = 6.0  # that a message about what happened in the background stays
 _LEAST_SECONDS = 1.0  # that bad news stay, whatever is pressed
 
@@ -251,6 +254,16 @@ class Dashboard(App[int]):
         if default_namespace is self.main and action in CHANGING_COMMANDS and self.main.refuses_changes():
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:  # noqa: FBT001, FBT002 - Textual's
+        """Says so if nothing takes a key on the main screen; a field takes what is typed, but not every other key."""
+        if await super()._check_bindings(key, priority):
+            return True
+        is_modifier = key.endswith(_MODIFIERS)
+        if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
+            where = " here" if any(key in action.keys for action in ACTIONS) else ""
+            self.main.tell(f"{format_key(key)}: no such key{where} · ? all keys")
+        return False
 
     def _note_activity(self) -> None:
         """Notes that somebody is there, who has read the bad news."""

@@ -159,6 +159,19 @@ async def test_a_long_message_ends_with_an_ellipsis_before_the_keys() -> None:
         await last_row(pilot, "a long message a long message a long message a long mes… ")
 
 
+async def test_a_key_that_means_nothing_is_said() -> None:
+    """Not while it is typed into a field, and not a modifier alone."""
+    async with small_screen() as pilot:
+        app = pilot.app
+        await pilot.press("left_shift", "slash", "Z", "f7", "escape", "escape")
+        await pilot.pause()
+        assert not app._notifications
+        await pilot.press("Z", "vertical_line")
+        await pilot.pause()
+        said = [one.message for one in app._notifications]
+        assert said == ["Z: no such key · ? all keys", "|: no such key · ? all keys"]
+
+
 async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:
     async with small_screen() as pilot:
         await pilot.press("s")
