@@ -431,9 +431,10 @@ class PanesScreen(RuledScreen):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
+        row = self.runs_table.cursor
         self.state.filter = RunFilter.parse(message.value)
         self.paint()
-        self.runs_table.show_top()
+        self.runs_table.show_top(keep=row)
         self._paint_hint()
 
     def _paint_hint(self) -> None:

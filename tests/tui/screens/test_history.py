@@ -84,6 +84,21 @@ async def test_a_long_filter_covers_no_heading(size: tuple[int, int]) -> None:
         assert title.replace("━", "").split()[-len(heads) :] == heads
 
 
+async def test_the_selection_stays_with_its_run_when_the_filter_changes() -> None:
+    """Though the run is below the first rows; when it is filtered out, another one is selected."""
+    many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
+    async with staged(snapshot(*RUNS[:2], *many), size=(80, 24)) as stage:
+        await press(stage, "slash", "n", "-", "enter", "G")
+        assert stage.runs.selected == "run-39"
+        await press(stage, "escape")
+        assert not stage.main.state.filter
+        assert stage.runs.selected == "run-39"
+        assert "run-39" in stage.runs.shown_text
+        stage.main.set_filter("run-1")
+        await stage.pilot.pause(0.1)
+        assert stage.runs.selected in stage.runs.view.ids
+
+
 @pytest.mark.parametrize(("width", "said"), [(80, " name  +3 columns "), (200, " name ━")])
 async def test_columns_without_room_are_counted(width: int, said: str) -> None:
     async with staged(snapshot(*with_labels(ENDED)), size=(width, 40)) as stage:
