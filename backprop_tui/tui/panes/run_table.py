@@ -356,7 +356,7 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
     elif has_time and columns.left:
         end = columns.timebox_at if columns.timebox else columns.left_at
     line = row.line
-    if row.remainder is not None and columns.step:
+    if row.remainder is not None and columns.step and not _says_more(row.line, row.remainder, columns, end, glyphs):
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at)
@@ -369,6 +369,13 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
         builder.at(columns.width - MARGIN - len(run_end)).put(run_end, Token.MUTED)
     elif has_time:
         _time(builder, row, columns, glyphs)
+
+
+def _says_more(line: RunLine | None, remainder: RunLine, columns: RunColumns, end: int, glyphs: Glyphs) -> bool:
+    """Whether the sentence with the figures has room in their place, and the one without them is cut behind them."""
+    whole = "" if line is None else joined_clauses(line.clauses, 1 << 10, glyphs)[0]
+    is_cut = columns.trend_at + cell_len(remainder.clauses[0]) > end
+    return is_cut and columns.progress_at + cell_len(whole) <= end
 
 
 def put_line(
@@ -392,7 +399,8 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     builder.put(left(row.name, name, glyphs), bold=True).put(" ")
     if width - builder.column < 24:
         return builder.line()
-    builder.put(f"{group.size} runs ", Token.MUTED)
+    hidden = f", {group.size} shown" if group.size < group.total else ""
+    builder.put(f"{group.total} runs{hidden} ", Token.MUTED)
     for state, count in group.counts:
         builder.put(f" {glyphs.state(state)} ", STATE_TOKENS.get(state, Token.FG)).put(str(count))
     if group.best and width - builder.column > len(group.best) + 9:
