@@ -185,12 +185,14 @@ class Ranking:
 
     An active run is the best only while none has ended; one that failed, diverged or was stopped never is.
     `problem` says why there is no best run; `ranked` is empty then. `unranked` runs have no value of the objective.
+    `tied` counts the runs that are as good as the best, with it.
     """
 
     objective: Objective | None = None
     problem: str | None = None
     ranked: tuple[tuple[str, Extreme], ...] = ()
     unranked: tuple[str, ...] = ()
+    tied: int = 0
 
     @property
     def best(self) -> tuple[str, Extreme] | None:
@@ -218,11 +220,11 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
         )
         return Ranking(objective=objective, problem=lack.format(objective.metric), unranked=tuple(runs))
     sign = 1.0 if objective.direction is Direction.MIN else -1.0
+    places = {run_id: (run_id in bad, runs[run_id].active, sign * best.value) for run_id, best in values.items()}
     return Ranking(
         objective=objective,
-        ranked=tuple(
-            sorted(values.items(), key=lambda pair: (pair[0] in bad, runs[pair[0]].active, sign * pair[1].value))
-        ),
+        ranked=tuple(sorted(values.items(), key=lambda pair: places[pair[0]])),
+        tied=list(places.values()).count(min(places.values())),
         unranked=tuple(run_id for run_id in runs if run_id not in values),
     )
 

@@ -44,6 +44,7 @@ from backprop_tui.store.fields import JsonObject
 LAST, BEST = "last:", "best:"  # before the name of a metric: the keys of its columns
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
 _STATUS_LINE_METRICS = 3
+_SILENT_SECONDS = 5.0  # without output, from when on that is told
 _EVENT_NAMES = {"held": "waits"}
 
 
@@ -140,8 +141,9 @@ def _running(run: KnownRun, moment: Moment) -> RunLine | None:
     changes = None if attempt is None else attempt.code_changes
     clauses, tone = ((), Tone.MUTED) if changes is None else ((sanitize(changes),), Tone.WARNING)
     if run.written_at is None:
-        silence = "" if attempt is None else f" for {durations.elapsed(moment.wall - attempt.started_at)}"
-        return RunLine(clauses=(*clauses, f"no output{silence}"), tone=tone)
+        seconds = 0.0 if attempt is None else moment.wall - attempt.started_at
+        silence = f"for {durations.elapsed(seconds)}" if seconds >= _SILENT_SECONDS else "yet"
+        return RunLine(clauses=(*clauses, f"no output {silence}"), tone=tone)
     last_output = f"last output {durations.ago(moment.wall - run.written_at)}"
     return RunLine(clauses=(*clauses, "no metrics yet", last_output), tone=tone)
 

@@ -12,19 +12,22 @@ from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, NoColor
+from textual.keys import format_key
 from textual.message_pump import MessagePump
-from textual.notifications import Notify
+from textual.notifications import Notification, Notify
 from textual.screen import Screen
+from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import WindowFocus
-from backprop_tui.tui.actions import CHANGING_COMMANDS
+from backprop_tui.tui.actions import ACTIONS, CHANGING_COMMANDS
 from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, StoreFailed, StoreRead
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.notifications import summarize_ends
+from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
@@ -38,6 +41,8 @@ _NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
+_MODIFIERS = ("shift", "control", "alt", "super", "hyper", "meta", "lock")  # ends of the names of keys
+_EVENT_SECONDS = 6.0  # that a message about what happened in the background stays
 _LEAST_SECONDS = 1.0  # that bad news stay, whatever is pressed
 
 
@@ -173,19 +178,39 @@ class Dashboard(App[int]):
 
     @on(RunsEnded)
     def _runs_ended(self, message: RunsEnded) -> None:
-        lines = summarize_ends([end for end in message.ends if not end.stopped_by_user], _MAX_ENDS)
-        if lines:
-            self.main.tell(" · ".join(lines), bad=any(end.is_problem for end in message.ends))
+        ends = [end for end in message.ends if not end.stopped_by_user]
+        new = [end for end in ends if end.run_id != self.main.shown_problem]
+        if new:
+            text = " · ".join(summarize_ends(new, _MAX_ENDS))
+            self.main.tell(text, bad=any(end.is_problem for end in new), seconds=_EVENT_SECONDS)
         if message.problem is not None:
-            self.main.tell(message.problem, bad=True)
+            self.main.tell(message.problem, bad=True, seconds=_EVENT_SECONDS)
         if self._window_focus.is_unseen and self._driver is not None:
-            self._driver.write(self._preferences.notices.sequences(lines))
+            self._driver.write(self._preferences.notices.sequences(summarize_ends(ends, _MAX_ENDS)))
 
     @on(Notify)
     def _limit_toasts(self) -> None:
         """Removes the oldest notifications before Textual shows another one."""
         for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MAX_TOASTS + 1)]:
             self._unnotify(oldest, refresh=False)
+
+    def _refresh_notifications(self) -> None:
+        super()._refresh_notifications()
+        self.call_later(self._show_newest)
+
+    def _unnotify(self, notification: Notification, refresh: bool = True) -> None:  # noqa: FBT001, FBT002 - Textual's
+        super()._unnotify(notification, refresh)
+        self.call_later(self._show_newest)
+
+    def _show_newest(self) -> None:
+        """Hides the messages below the newest one, and lets the footer show its keys beside it."""
+        if not self.screen_stack:  # while the application closes
+            return
+        newest = next(reversed(list(self._notifications)), None)
+        for holder in self.screen.query("ToastHolder"):
+            holder.display = newest is not None and str(holder.id).endswith(newest.identity)
+        for footer in self.screen.query(FooterBar):
+            footer.make_room("" if newest is None else newest.message)
 
     @on(events.AppFocus)
     def _focused(self) -> None:
@@ -229,6 +254,16 @@ class Dashboard(App[int]):
         if default_namespace is self.main and action in CHANGING_COMMANDS and self.main.refuses_changes():
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:  # noqa: FBT001, FBT002 - Textual's
+        """Says so if nothing takes a key on the main screen; a field takes what is typed, but not every other key."""
+        if await super()._check_bindings(key, priority):
+            return True
+        is_modifier = key.endswith(_MODIFIERS)
+        if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
+            where = " here" if any(key in action.keys for action in ACTIONS) else ""
+            self.main.tell(f"{format_key(key)}: no such key{where} · ? all keys")
+        return False
 
     def _note_activity(self) -> None:
         """Notes that somebody is there, who has read the bad news."""

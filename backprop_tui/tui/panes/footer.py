@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.message import Message
 
@@ -13,12 +14,18 @@ from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _ALL_KEYS = (Piece("?", Token.ACCENT, bold=True), Piece(" all keys ", Token.MUTED))
+KEYS_BESIDE = 22  # cells that no message covers: `q leave   ? all keys`; as in the style sheet
 
 
-def draw_footer(keys: Sequence[tuple[str, str]], width: int, *, note: str = "", all_keys: bool = True) -> Line:
-    """A note, then keys with a word each, as many as fit; with `all_keys` the key of the help at the end."""
+def draw_footer(
+    keys: Sequence[tuple[str, str]], width: int, *, note: str = "", all_keys: bool = True, covered: int = 0
+) -> Line:
+    """A note, then keys with a word each, as many as fit; with `all_keys` the key of the help at the end.
+
+    A message covers the first cells.
+    """
     builder = LineBuilder()
-    builder.put(" ")
+    builder.put(" " * (1 + covered))
     if note:
         builder.put(note, Token.WARN).put("   ")
     for index, (key, word) in enumerate(_fitting(keys, width - builder.column)):
@@ -40,11 +47,17 @@ def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str,
 
 
 def key_at(
-    keys: Sequence[tuple[str, str]], column: int, width: int, *, note: str = "", all_keys: bool = True
+    keys: Sequence[tuple[str, str]],
+    column: int,
+    width: int,
+    *,
+    note: str = "",
+    all_keys: bool = True,
+    covered: int = 0,
 ) -> str | None:
     if all_keys and column >= width - width_of(_ALL_KEYS):
         return "?"
-    at = 1 + (len(note) + 3 if note else 0)
+    at = 1 + covered + (len(note) + 3 if note else 0)
     for key, word in _fitting(keys, width - at):
         size = len(key) + len(word) + 1
         if at <= column < at + size:
@@ -59,6 +72,8 @@ class FooterBar(LineWidget):
     _actions: Sequence[Action] = ()
     _note = ""
     _all_keys = True
+    _width = 0
+    _covered = 0
 
     class Clicked(Message):
         """An action of the footer was clicked."""
@@ -68,12 +83,24 @@ class FooterBar(LineWidget):
             self.action = action
 
     def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "", all_keys: bool = True) -> None:
-        self._actions, self._note, self._all_keys = actions, note, all_keys
-        self.show([draw_footer(footer_texts(actions), width, note=note, all_keys=all_keys)])
+        self._actions, self._width, self._note, self._all_keys = actions, width, note, all_keys
+        self._paint()
+
+    def make_room(self, message: str) -> None:
+        """Shows the keys beside a message that covers the beginning of the line; empty: there is none."""
+        self._covered = min(cell_len(message) + 3, max(0, self.size.width - KEYS_BESIDE)) if message else 0
+        if self._actions:
+            self._paint()
+
+    def _paint(self) -> None:
+        keys = footer_texts(self._actions)
+        line = draw_footer(keys, self._width, note=self._note, all_keys=self._all_keys, covered=self._covered)
+        self.show([line])
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
-        key = key_at(footer_texts(self._actions), event.x, self.size.width, note=self._note, all_keys=self._all_keys)
+        keys, width, covered = footer_texts(self._actions), self.size.width, self._covered
+        key = key_at(keys, event.x, width, note=self._note, all_keys=self._all_keys, covered=covered)
         actions = {action.keys_in_footer: action for action in (BY_ID["help"], *self._actions)}
         if key in actions:
             self.post_message(self.Clicked(actions[key]))

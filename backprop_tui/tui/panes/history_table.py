@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -55,13 +56,17 @@ class PlacedField:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryColumns:
-    """The columns that fit; the sentence after the figures goes from `note_at` to `note_end`."""
+    """The columns that fit; the sentence after the figures goes from `note_at` to `note_end`.
+
+    `left_out` counts those without room.
+    """
 
     width: int
     name: int
     placed: tuple[PlacedField, ...] = ()
     note_at: int = 0
     note_end: int = 0
+    left_out: int = 0
 
     @property
     def keys(self) -> list[str]:
@@ -75,11 +80,14 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
     chosen: list[RunField] = []
+    left_out = 0
     for field in fields:
         cells = _cells(field) + _GAP
         if cells <= room:
             chosen.append(field)
             room -= cells
+        else:
+            left_out += 1
     grown = min(room, max(0, 28 - name))
     placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in _TIMES]
@@ -90,7 +98,12 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
     moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
     note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
     return HistoryColumns(
-        width=width, name=name + grown, placed=tuple(moved), note_at=note_at + _GAP, note_end=note_end - _GAP
+        width=width,
+        name=name + grown,
+        placed=tuple(moved),
+        note_at=note_at + _GAP,
+        note_end=note_end - _GAP,
+        left_out=left_out,
     )
 
 
@@ -139,8 +152,11 @@ def draw_history_heading(
 ) -> Line:
     """The rule with the names of the columns: the list's own one, or that between unfinished and ended runs."""
     heads = history_heads(view, columns, glyphs)
-    title = list_title(view, heads, glyphs, focused=focused) if is_first else [Piece("Ended", Token.MUTED)]
-    return heading(put_heads(title, heads, view.sort), columns.width, glyphs, focused=focused and is_first)
+    more = f"+{counted(columns.left_out, 'column')}" if columns.left_out else ""
+    title = [Piece("Ended", Token.MUTED)]
+    if is_first:
+        title = list_title(view, heads, glyphs, focused=focused, more=more)
+    return heading(put_heads(title, heads, view.sort, more), columns.width, glyphs, focused=focused and is_first)
 
 
 def draw_history_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
@@ -95,6 +96,7 @@ class EndedRuns:
         self._values: dict[str, list[Any]] = {}
         self._filtered: tuple[RunFilter, float] | None = None
         self._indices: Sequence[int] = ()
+        self._sizes: Counter[str | None] | None = None
         self.matching: Sequence[KnownRun] = ()
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
@@ -104,7 +106,7 @@ class EndedRuns:
     def update(self, runs: Sequence[KnownRun], filter_: RunFilter, now: float) -> Sequence[KnownRun]:
         """The runs that match; the same list while nothing changed."""
         if len(runs) != len(self._runs) or not all(map(is_, runs, self._runs)):
-            self._runs, self._filtered = runs, None
+            self._runs, self._filtered, self._sizes = runs, None, None
             self._values.clear()
         filtered = filter_, now // _FILTER_SECONDS if filter_.follows_time else 0.0
         if filtered != self._filtered:
@@ -123,6 +125,12 @@ class EndedRuns:
         if values is None:
             values = self._values[key] = [value_of(run) for run in self._runs]
         return values
+
+    def group_sizes(self, unfinished: Iterable[KnownRun]) -> dict[str | None, int]:
+        """How many runs the groups have, whether they match or not."""
+        if self._sizes is None:
+            self._sizes = Counter(self._column("group", _group))
+        return self._sizes + Counter(map(_group, unfinished))
 
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())

@@ -62,9 +62,13 @@ _COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSummary:
-    """The members of a group counted by state, and the best of them: `val_loss 0.3921`, and its name."""
+    """The members of a group counted by state, and the best of them: `val_loss 0.3921`, and its name.
+
+    They are `size` of `total`: those that match the filter.
+    """
 
     size: int
+    total: int
     counts: tuple[tuple[str, int], ...]
     best: str
     best_name: str
@@ -196,7 +200,7 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
     return [run for run in runs if run.record.get("group") == row_id.removeprefix(GROUP)]
 
 
-def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRow:
+def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: int = 0) -> RunRow:
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
     best = best_of(rank_records(run.record for run in members))
@@ -209,6 +213,7 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool) -> RunRo
         name=sanitize(group),
         group=GroupSummary(
             size=len(members),
+            total=max(total, len(members)),
             counts=counts,
             best="" if best is None else f"{best[1]} {best[2]}",
             best_name=sanitize(best_name),
@@ -351,6 +356,7 @@ def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) ->
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
     moment = snapshot.moment
     today = durations.date(moment.wall, 0.0)
+    sizes = options.ended.group_sizes(snapshot.unfinished) if options.filter else {}
 
     def row(item: Item) -> RunRow:
         run = item.run if isinstance(item, Entry) else item
@@ -362,13 +368,13 @@ def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) ->
         if item.older:
             text = f"{item.older} older, a shows them"
             return RunRow(run_id=OLDER, state="", token=Token.MUTED, name=text, dim=True)
-        return group_row(item.name, item.members, folded=item.name in options.folded)
+        return group_row(item.name, item.members, folded=item.name in options.folded, total=sizes.get(item.name, 0))
 
     def basis(item: Item, in_history: bool) -> object:  # noqa: FBT001 - called by position
         """The figures of an ended run stay, and its times are of the day; elsewhere it has its age."""
         run = item.run if isinstance(item, Entry) else item
         if run is None:
-            return item, isinstance(item, Entry) and item.name in options.folded
+            return item, isinstance(item, Entry) and (item.name in options.folded, sizes.get(item.name))
         time = today if in_history and run.status in ENDED else moment
         return time, item, run.id in unseen, run.id in options.marked
 

@@ -36,6 +36,7 @@ from backprop_tui.tui.panes.run_order import RunSort
 MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state
 _MAX_SPACE = 3
+_LEAST_FILTER, _MAX_FILTER = 4, 40  # cells of it in the title
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
@@ -177,15 +178,20 @@ def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
     return glyphs.descending if sort.largest_first else glyphs.ascending
 
 
-def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
+def list_title(
+    view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool, more: str = ""
+) -> list[Piece]:
+    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown; `more` is put behind it."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
     if view.above:
         title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
-    if view.filter:
-        title.append(Piece(f"  /{clip(view.filter, 40, glyphs)}", Token.WARN))
+    if view.filter:  # it leaves the headings behind the name their place
+        first = min((head.at for head in heads if head.key != "name"), default=2 * _MAX_FILTER)
+        room = first - width_of(title) - (cell_len(more) + 8 if more else 6)
+        text = clip(view.filter, max(_LEAST_FILTER, min(_MAX_FILTER, room)), glyphs)
+        title.append(Piece(f"  /{text}", Token.WARN))
     if view.sort is not None and all(head.key != view.sort.key for head in heads):
         field = view.column(view.sort.key)
         word = view.sort.key if field is None else field.words
@@ -193,14 +199,23 @@ def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focu
     return title
 
 
-def put_heads(title: Sequence[Piece], heads: Sequence[Head], sort: RunSort | None) -> list[tuple[int, Sequence[Piece]]]:
-    """The parts of a heading: the title, and the names of the columns that it leaves room for."""
-    parts: list[tuple[int, Sequence[Piece]]] = [(2, title)]
+def put_heads(
+    title: Sequence[Piece], heads: Sequence[Head], sort: RunSort | None, more: str = ""
+) -> list[tuple[int, Sequence[Piece]]]:
+    """The parts of a heading: the title, and the names of the columns that it leaves room for.
+
+    `more` says behind the first of them, or behind the title, that there are other columns.
+    """
     end = 2 + width_of(title)
-    for key, text, at in heads:
-        if at > end:
-            is_sorted = sort is not None and sort.key == key
-            parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
+    shown = [head for head in heads if head.at > end]
+    first = [head for head in shown if head.key == "name"]
+    at = (first[0].at + cell_len(first[0].text) if first else end) + 2
+    if more and all(head.at > at + cell_len(more) for head in shown[len(first) :]):
+        shown.insert(len(first), Head("", more, at))
+    parts: list[tuple[int, Sequence[Piece]]] = [(2, title)]
+    for key, text, at in shown:
+        is_sorted = sort is not None and sort.key == key
+        parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
     return parts
 
 
@@ -341,7 +356,7 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
     elif has_time and columns.left:
         end = columns.timebox_at if columns.timebox else columns.left_at
     line = row.line
-    if row.remainder is not None and columns.step:
+    if row.remainder is not None and columns.step and not _says_more(row.line, row.remainder, columns, end, glyphs):
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at)
@@ -354,6 +369,13 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
         builder.at(columns.width - MARGIN - len(run_end)).put(run_end, Token.MUTED)
     elif has_time:
         _time(builder, row, columns, glyphs)
+
+
+def _says_more(line: RunLine | None, remainder: RunLine, columns: RunColumns, end: int, glyphs: Glyphs) -> bool:
+    """Whether the sentence with the figures has room in their place, and the one without them is cut behind them."""
+    whole = "" if line is None else joined_clauses(line.clauses, 1 << 10, glyphs)[0]
+    is_cut = columns.trend_at + cell_len(remainder.clauses[0]) > end
+    return is_cut and columns.progress_at + cell_len(whole) <= end
 
 
 def put_line(
@@ -377,7 +399,8 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     builder.put(left(row.name, name, glyphs), bold=True).put(" ")
     if width - builder.column < 24:
         return builder.line()
-    builder.put(f"{group.size} runs ", Token.MUTED)
+    hidden = f", {group.size} shown" if group.size < group.total else ""
+    builder.put(f"{group.total} runs{hidden} ", Token.MUTED)
     for state, count in group.counts:
         builder.put(f" {glyphs.state(state)} ", STATE_TOKENS.get(state, Token.FG)).put(str(count))
     if group.best and width - builder.column > len(group.best) + 9:

@@ -187,10 +187,13 @@ class RunsTable(LineWidget, can_focus=True):
         if row_id in self.view.ids:
             self.move_to(self.view.ids.index(row_id))
 
-    def show_top(self) -> None:
-        """Shows the first rows; a cursor that is not among them goes to the first."""
+    def show_top(self, *, keep: str | None = None) -> None:
+        """Shows the first rows; a cursor that is not among them goes to the first, unless it is on the row to keep."""
         self._top = 0
-        if self._line_of(self._index) >= self._visible_rows:
+        if keep is not None and self.selected == keep:
+            self._scroll_to_cursor()
+            self.paint()
+        elif self._line_of(self._index) >= self._visible_rows:
             self.move_to(0)
 
     def move(self, rows: int) -> None:

@@ -19,7 +19,7 @@ from backprop_tui.domain.formatting import (
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
-from backprop_tui.domain.run import SLURM, Queued
+from backprop_tui.domain.run import SLURM, Queued, sort_queue
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
@@ -49,6 +49,7 @@ _NAME_AT, _NOW_AT = 4, 16
 _LIMIT_AT, _REMEDY_AT = 32, 46
 _WIDE_LIMIT_AT, _WIDE_REMEDY_AT, _WIDE = 40, 62, 100
 _NARROW = 70  # below this width the limits move to the left, and a remedy has a line of its own
+_SWEEP_SECONDS = 0.1  # within which the positions of the runs of a sweep are
 _LONGEST_COOLING_SECONDS = 1800.0  # what takes longer cannot be told from a few readings
 
 
@@ -110,7 +111,7 @@ def _note(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
     if run.queue_position is not None:
         yield "first in line" if run.queue_position == 1 else f"number {run.queue_position} in line"
     overtaken_by = sum(_has_overtaken(other, run, since) for other in snapshot.runs)
-    if overtaken_by:
+    if overtaken_by and not _is_moved(run, since):
         yield f"{counted(overtaken_by, 'later run')} started before it"
     state = None if run.run is None else run.run.state
     if isinstance(state, Queued) and state.resume_from is not None:
@@ -124,11 +125,21 @@ def _checkpoint_name(record: JsonObject, path: str) -> str:
 
 
 def _has_overtaken(other: KnownRun, waiting: KnownRun, since: float | None) -> bool:
+    """Whether it was queued later, behind the waiting run, and has started."""
     other_queued_at = from_iso(other.record.get("created_at"))
     same = all(other.record[key] == waiting.record[key] for key in ("host", "launcher"))
     if not same or waiting.record.get("slurm") or since is None or other_queued_at is None:
         return False
+    if not waiting.record["attempts"]:  # runs of a sweep are queued at the same time, in the order of their creation
+        since = from_iso(waiting.record.get("created_at")) or since
+    if other.run is not None and waiting.run is not None and sort_queue((other.run, waiting.run))[0] is other.run:
+        return False
     return other_queued_at > since and other.record.get("started_at") is not None
+
+
+def _is_moved(run: KnownRun, since: float | None) -> bool:
+    """Whether it has another place in the queue than by the time of queueing; where it was earlier is not known."""
+    return run.run is not None and since is not None and abs(run.run.position - since) > _SWEEP_SECONDS
 
 
 def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> CheckRow:

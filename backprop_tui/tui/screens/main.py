@@ -18,7 +18,7 @@ from backprop_tui.tui.actions import GROUP as GROUP_SECTION
 from backprop_tui.tui.actions import RUNS as RUNS_SECTION
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, unseen_problems
+from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, problem_view, unseen_problems
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.runs import RunsTable
@@ -150,6 +150,12 @@ class MainScreen(DialogsScreen):
         else:
             state.seen |= {run.id for run in unseen_problems(self.snapshot, state.seen)}
         self.paint()
+
+    @property
+    def shown_problem(self) -> str | None:
+        """The run that the problem line names."""
+        view = problem_view(self.snapshot, self.state.seen) if self._layout_now.problem_rows else None
+        return None if view is None else view.run_id
 
     @on(ProblemBar.Clicked)
     def action_problem(self) -> None:

@@ -55,7 +55,6 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 
 if TYPE_CHECKING:
-    from backprop_tui.tui.action import Action
     from backprop_tui.tui.screens.questions import Question
     from backprop_tui.tui.user_commands import UserCommand
     from backprop_tui.tui.widgets.filter_input import FilterInput
@@ -310,13 +309,13 @@ class PanesScreen(RuledScreen):
 
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
-    def tell(self, text: str, *, bad: bool = False) -> None:
+    def tell(self, text: str, *, bad: bool = False, seconds: float | None = None) -> None:
         """Shows a message in the line of the footer; what went wrong stays for longer, or until a key."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
         line = " · ".join(filter(None, map(str.strip, text.splitlines())))
-        seconds = BAD_NEWS_SECONDS if bad else NEWS_SECONDS
-        self.notify(line, severity="warning" if bad else "information", timeout=seconds, markup=False)
+        timeout = seconds or (BAD_NEWS_SECONDS if bad else NEWS_SECONDS)
+        self.notify(line, severity="warning" if bad else "information", timeout=timeout, markup=False)
 
     def work(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Runs in the background, then reads the store; an unexpected error becomes a notification."""
@@ -432,9 +431,10 @@ class PanesScreen(RuledScreen):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
+        row = self.runs_table.cursor
         self.state.filter = RunFilter.parse(message.value)
         self.paint()
-        self.runs_table.show_top()
+        self.runs_table.show_top(keep=row)
         self._paint_hint()
 
     def _paint_hint(self) -> None:

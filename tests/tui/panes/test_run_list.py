@@ -385,3 +385,33 @@ def test_an_objective_that_was_never_printed_is_said() -> None:
     line = run_line(run, NOW)
     assert line is not None
     assert line.clauses == ("loss 0.5000", "val_loss not printed yet")
+
+
+def test_a_fresh_run_is_not_called_silent() -> None:
+    for seconds, said in ((0.0, "no output yet"), (5.0, "no output for 5s")):
+        line = run_line(running("a", seconds=seconds), NOW)
+        assert line is not None
+        assert line.clauses == (said,)
+
+
+def test_a_sentence_without_room_behind_the_figures_takes_their_place() -> None:
+    run = _member("lr=1", 0.7127, 0.7082, metric="val_loss")
+    assert "loss 0.7127 · best val_loss 0.7082 at 1,200" in _text(run, 100)
+    behind = _text(run, 160)
+    assert "best val_loss 0.7082 at 1,200" in behind
+    assert "loss 0.7127" not in behind
+    assert "best" not in _text(run, 80)
+
+
+def test_runs_that_share_the_best_value_are_counted() -> None:
+    same = [_member(name, 0.5, 0.25) for name in "ab"]
+    failed = ended("d", Status.FAILED, metrics={"loss": 0.5}, best={"loss": Extreme(0.25, 1200)})
+    assert _best_of(*same, _member("c", 0.5, 0.3), failed)[0] == "loss 0.2500 (2 tied)"
+
+
+def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
+    runs = [queued("q", group="sweep"), *(ended(f"r{place}", group="sweep") for place in range(3)), ended("other")]
+    for text, said in (("", "4 runs  "), ("r", "4 runs, 3 shown  ")):
+        view = run_list_view(snapshot(*runs), RunListOptions(filter=RunFilter.parse(text and "done")))
+        row = next(row for row in view.rows if row.group is not None)
+        assert f" {said}" in text_of(draw_run(row, run_columns(120), UNICODE, cursor=False))

@@ -12,6 +12,7 @@ from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Checkpoint, Queued
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_line import Tone, reason_text, run_line
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Line, Token, changed_spans, text_of, width_of
@@ -169,12 +170,22 @@ def test_what_can_never_start_is_a_warning_in_table_row_and_card() -> None:
 
 
 def test_who_overtook_is_counted() -> None:
-    held = queued("big", holds=(COUNT,), created_at=NOW.wall - 1000)
-    view = waiting_view(
-        held, snapshot(running("a", created_at=NOW.wall - 900), running("b", created_at=NOW.wall - 1100), held)
-    )
-    assert view is not None
-    assert view.note.endswith("1 later run started before it")
+    at = NOW.wall - 1000
+    later = running("a", created_at=at + 100, position=at + 100)
+    earlier = running("b", created_at=at - 100, position=at - 100)
+
+    def note(*others: KnownRun, **fields: Any) -> str:
+        held = queued("big", holds=(COUNT,), **fields)
+        view = waiting_view(held, snapshot(*others, held))
+        assert view is not None
+        return view.note
+
+    assert note(later, earlier).endswith("1 later run started before it")
+    assert "later" not in note(earlier)
+    assert "later" not in note(running("moved up", created_at=at + 100, position=at - 1))
+    assert "later" not in note(later, position=at - 1)  # moved up by hand
+    first = running("first of the sweep", created_at=at + 0.001, position=at + 1e-6)
+    assert "later" not in note(first, created_at=at + 0.002, position=at + 2e-6)
 
 
 def test_a_run_that_is_queued_again_says_since_when_and_where_it_continues() -> None:

@@ -73,6 +73,41 @@ async def test_ended_runs_have_columns_under_a_heading_of_their_own() -> None:
         assert line_of(stage, "e1").split()[2] == "nano"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_long_filter_covers_no_heading(size: tuple[int, int]) -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=size) as stage:
+        heads = stage.runs.line_text(0).split("name", 1)[1].replace("━", "").split("columns")[-1].split()
+        stage.main.set_filter("nano val_loss<1 lr!=3 since:500d")
+        await stage.pilot.pause(0.1)
+        title = stage.runs.line_text(0)
+        assert "/nano" in title
+        assert title.replace("━", "").split()[-len(heads) :] == heads
+
+
+async def test_the_selection_stays_with_its_run_when_the_filter_changes() -> None:
+    """Though the run is below the first rows; when it is filtered out, another one is selected."""
+    many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
+    async with staged(snapshot(*RUNS[:2], *many), size=(80, 24)) as stage:
+        await press(stage, "slash", "n", "-", "enter", "G")
+        assert stage.runs.selected == "run-39"
+        await press(stage, "escape")
+        assert not stage.main.state.filter
+        assert stage.runs.selected == "run-39"
+        assert "run-39" in stage.runs.shown_text
+        stage.main.set_filter("run-1")
+        await stage.pilot.pause(0.1)
+        assert stage.runs.selected in stage.runs.view.ids
+
+
+@pytest.mark.parametrize(("width", "said"), [(80, " name  +3 columns "), (200, " name ━")])
+async def test_columns_without_room_are_counted(width: int, said: str) -> None:
+    async with staged(snapshot(*with_labels(ENDED)), size=(width, 40)) as stage:
+        assert said in stage.runs.line_text(0)
+        stage.main.set_filter("nano")
+        await stage.pilot.pause(0.1)
+        assert ("+3 columns" in stage.runs.line_text(0)) is (width == 80)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 async def test_a_failed_run_keeps_its_reason_and_its_date(size: tuple[int, int]) -> None:
     async with staged(snapshot(*with_labels(RUNS)), size=size) as stage:

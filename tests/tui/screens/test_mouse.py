@@ -105,6 +105,13 @@ async def test_a_click_on_a_gpu_shows_its_runs_and_another_click_all_again(size:
         assert list(stage.runs.view.ids) == everything
 
 
+async def test_a_right_click_on_a_gpu_does_what_a_click_does() -> None:
+    async with staged(scene()) as stage:
+        await stage.pilot.click(MachineBar, offset=(5, 2), button=3)
+        await stage.pilot.pause()
+        assert stage.main.state.filter.text == "gpu:1"
+
+
 async def test_a_click_beside_the_gpus_filters_nothing() -> None:
     async with staged(scene()) as stage:
         machine = stage.main.query_one(MachineBar)

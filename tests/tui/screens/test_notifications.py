@@ -15,7 +15,9 @@ from backprop_tui.tui import app as app_module
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
+from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens import panes_screen
+from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.snapshots import ended, running, snapshot
@@ -92,6 +94,43 @@ async def last_row(pilot: Pilot[int], expected: str) -> None:
     raise AssertionError(row)
 
 
+async def test_keys_are_shown_beside_a_message() -> None:
+    """All that fit, at least those that leave and help; a click carries out what is shown there."""
+    async with small_screen() as pilot:
+        main = pilot.app.main  # type: ignore[attr-defined]
+        main.tell("a long message " * 12, bad=True)
+        await last_row(pilot, "a long message")
+        assert main.query_one(FooterBar).line_text(0).split() == ["q", "leave", "?", "all", "keys"]
+        main.tell("done")
+        await last_row(pilot, "done   n new")
+        column = main.query_one(FooterBar).line_text(0).index("s stop")
+        await pilot.click(FooterBar, offset=(column, 0))
+        await pilot.pause(0.1)
+        assert isinstance(pilot.app.screen, Ask)
+
+
+async def test_the_keys_take_the_line_again_when_the_message_expires() -> None:
+    async with small_screen() as pilot:
+        pilot.app.main.tell("done", seconds=0.1)  # type: ignore[attr-defined]
+        await last_row(pilot, "done")
+        await last_row(pilot, "n new")
+
+
+async def test_an_end_that_the_problem_line_shows_is_not_said_again() -> None:
+    """Other ends are, for some seconds, though they are problems."""
+    failed = ended("bad", Status.FAILED, ago=1)
+    app = Dashboard(FakeBridge(snapshot(failed)), FakeCommands(), Preferences())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.pause()
+        app.post_message(RunsEnded(ends_between(snapshot(running("bad")), snapshot(failed))))
+        await pilot.pause()
+        assert not shown(app)
+        app.post_message(RunsEnded(ends(Status.FAILED)))
+        await pilot.pause()
+        assert shown(app) == ["run-0 failed: exit code 1"]
+        assert [one.timeout for one in app._notifications] == [6.0]
+
+
 async def test_an_error_under_a_newer_message_is_seen_again_when_that_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panes_screen, "NEWS_SECONDS", 0.5)
     async with small_screen() as pilot:
@@ -114,10 +153,23 @@ async def test_a_key_ends_an_error_that_could_be_read_and_not_a_newer_message(mo
         await last_row(pilot, "done")
 
 
-async def test_a_long_message_ends_with_an_ellipsis_before_the_key_of_the_help() -> None:
+async def test_a_long_message_ends_with_an_ellipsis_before_the_keys() -> None:
     async with small_screen() as pilot:
         pilot.app.main.tell("a long message " * 12, bad=True)  # type: ignore[attr-defined]
-        await last_row(pilot, "a long message a long message a long message a long message a lon…  ?")
+        await last_row(pilot, "a long message a long message a long message a long mes… ")
+
+
+async def test_a_key_that_means_nothing_is_said() -> None:
+    """Not while it is typed into a field, and not a modifier alone."""
+    async with small_screen() as pilot:
+        app = pilot.app
+        await pilot.press("left_shift", "slash", "Z", "f7", "escape", "escape")
+        await pilot.pause()
+        assert not app._notifications
+        await pilot.press("Z", "vertical_line")
+        await pilot.pause()
+        said = [one.message for one in app._notifications]
+        assert said == ["Z: no such key · ? all keys", "|: no such key · ? all keys"]
 
 
 async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:
