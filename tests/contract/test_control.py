@@ -96,7 +96,7 @@ def test_a_run_waits_for_another_and_for_its_success_only_if_asked(sandbox: Sand
     go(failing)
     assert failing.outcome() == (Status.FAILED, 4, None)
     assert lenient.outcome() == (Status.COMPLETED, 0, None)
-    end, name = strict.end(), failing.run().name
+    end = strict.end()
     assert (end.status, end.reason) == (
         Status.STOPPED,
         f"waited for {failing.run().name} ({failing.id}), which ended failed",
