@@ -93,6 +93,7 @@ class JobReport:
     name: str = ""
     preempted: bool = False  # its end was announced to it
     used_up: bool = False  # it has run as long as it may
+    killed: bool = False  # its program was killed by a signal
 
     def carries(self, run_id: str, number: int) -> bool:
         """Whether it is the job of this number of the run, by its name."""
@@ -135,6 +136,7 @@ def parse_job(text: str) -> JobReport | None:
         start=_known(fields.get("StartTime", "")),
         name=fields.get("JobName", ""),
         preempted=_known(fields.get("PreemptTime", "")) is not None,
+        killed=not fields.get("ExitCode", "0:0").endswith(":0"),
         used_up=_seconds(fields.get("RunTime", "")) >= (_seconds(fields.get("TimeLimit", "")) or math.inf),
     )
 
@@ -191,7 +193,7 @@ def end_of(report: JobReport | None) -> SlurmEnd | None:
         return SlurmEnd.PREEMPTED
     if report.used_up:
         return SlurmEnd.TIME_LIMIT
-    return SlurmEnd.CANCELLED if report.state == "COMPLETING" else None
+    return SlurmEnd.CANCELLED if report.state == "COMPLETING" and not report.killed else None
 
 
 def end_words(end: SlurmEnd) -> str:

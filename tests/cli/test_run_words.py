@@ -215,7 +215,6 @@ def test_the_warning_is_shown_with_the_run(obey: Commands, workplace: Path) -> N
         ("--cwd data", "--cwd data: there is no such directory"),
         ("-m medium", "-m/--max-run-minutes/--max-minutes: 'medium'"),
         ("--resume-from best", "--resume-from best: not found"),
-        ("--launcher slurm", "--launcher slurm: not in this version"),
         ("--framework jax", "-f/--framework: invalid choice: 'jax'"),
         ("--after=warmup", "--after warmup: no run 'warmup'"),
     ],

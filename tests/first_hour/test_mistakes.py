@@ -73,7 +73,6 @@ MISTAKES = [
     Mistake("run -p x train.py", 2, "--max-parallel: 'x'", "backprop-tui run --help"),
     Mistake("run --until loss train.py", 2, "--until: 'loss'", "backprop-tui run --help"),
     Mistake("run --stop-signal NOPE train.py", 2, "'NOPE' is not a signal", "backprop-tui run --help"),
-    Mistake("run --launcher slurm train.py", 2, "--launcher slurm: not in this version", "--launcher local"),
     Mistake("run --after nosuch train.py", 2, "--after nosuch: no run 'nosuch'", "backprop-tui list"),
     Mistake("run --resume-from missing.pt train.py", 2, "--resume-from missing.pt: not found", "checkpoint"),
     Mistake("run --cwd nowhere train.py", 2, "--cwd nowhere: there is no such directory", "directory that exists"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.cli.doctor import Finding, bad, ok, warn
+from backprop_tui.cli.doctor import Finding, Level, bad, ok, warn
 from backprop_tui.cli.doctor.state import MOUNTS, Mount, mount_of
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import SLURM
@@ -25,7 +25,10 @@ def check_cluster(home: Home, launcher: str, environment: Mapping[str, str], mou
             yield bad("slurm", "run.launcher is slurm, and sbatch is not on PATH", advice)
         return
     slurm = Slurm(environment=environment)
-    yield from _check_answers(slurm)
+    answers = list(_check_answers(slurm))
+    if launcher != SLURM and any(finding.level is Level.BAD for finding in answers):
+        return  # Slurm's commands are installed, and nobody has set them up
+    yield from answers
     yield _check_reach(home, mount_of(existing_directory(home.root), mounts))
 
 

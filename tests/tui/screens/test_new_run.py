@@ -26,7 +26,7 @@ REFUSAL = "script nix.py: not found; there is no such file in /home/anna"
 
 async def until(stage: Stage, holds: Callable[[], bool]) -> None:
     """Wait until the condition holds."""
-    for _ in range(200):
+    for _ in range(1000):
         await stage.pilot.pause(0.02)
         if holds():
             return
