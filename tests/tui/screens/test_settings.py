@@ -179,4 +179,4 @@ async def test_the_list_fills_its_pane_when_the_screen_grows() -> None:
     async with staged(size=(60, 15), commands=FakeConfig()) as stage:
         await opened(stage)
         await stage.pilot.resize_terminal(200, 50)
-        await until(stage, lambda: "notify.bell" in shown(stage))
+        await until(stage, lambda: "run.grace_seconds" in shown(stage))
