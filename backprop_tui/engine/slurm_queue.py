@@ -3,7 +3,7 @@
 A run's record passes from hand to hand. While the run waits unsubmitted, the holder of its lock writes it, as for a
 local run. The job is submitted held; it is released when its id is in the record. From then on only the process that
 has the claim of the attempt (`RunDirectory.claim`) writes the record: the job on its node, which then starts the
-script, or whoever cancels it before.
+script, or a command or supervisor that cancels it before.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class SlurmQueue:
     ) -> None:
         """Ends a run whose job has not begun it, unless the job is faster; then the guardian decides.
 
-        If the job `is_over`, whoever else has the claim was killed before it could use it.
+        If the job `is_over`, another holder of the claim was killed before it could use it.
         """
         directory = self.unfinished.directory(run.id)
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}

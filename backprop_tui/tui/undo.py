@@ -41,7 +41,7 @@ class UndoStep:
 
 
 class UndoStack:
-    """The changes that can be undone. Used by several threads: whoever takes a step out of it owns that step."""
+    """The changes that can be undone. Used by several threads: the one that takes a step out of it owns that step."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
