@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_the_end_is_indexed_although_the_supervisor_dies_meanwhile(
     assert_nothing_is_left(sandbox, run)
 
 
-RECOVERED_CRASHES = [
+WHILE_IT_RUNS = [
     *SUPERVISOR_DIES,
     case("fork server: before the fork", before("os:fork", FORKER)),
     case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
@@ -105,6 +106,8 @@ RECOVERED_CRASHES = [
     case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
     case("guardian: after an announced checkpoint", after(ANNOUNCE, GUARDIAN)),
+]
+AT_ITS_END = [
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
     case("guardian: after it recorded the end events", after("runner.main:write_end", GUARDIAN)),
@@ -113,13 +116,7 @@ RECOVERED_CRASHES = [
 ]
 
 
-@pytest.mark.parametrize("crashes", RECOVERED_CRASHES)
-def test_a_run_recovers_on_its_own_and_is_executed_once(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
-) -> None:
-    crashing = Crashing(sandbox, monkeypatch, *crashes)
-    run = sandbox.submit(*script("worker.py", 4, 0.08, 3))
-    crashing.wait_until_all_happened()
+def assert_recovered(sandbox: Sandbox, run: Submitted) -> None:
     assert end_of(run) == (Status.FAILED, 3, None)
     assert run.reports() == ["begin", "end 3"]
     assert len(run.run().attempts) == 1
@@ -127,6 +124,29 @@ def test_a_run_recovers_on_its_own_and_is_executed_once(
     assert run.run().step == 4
     assert run.events().count("checkpoint") == 1
     assert_nothing_is_left(sandbox, run)
+
+
+@pytest.mark.parametrize("crashes", WHILE_IT_RUNS)
+def test_a_run_recovers_on_its_own_and_is_executed_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 4, 0.02, 3, "go"))
+    crashing.wait_until_all_happened()
+    # The exit code of a script that ends while nobody watches it is lost.
+    run.wait(run.is_watched, "watched by a guardian")
+    Path(run.run().spec.cwd, "go").touch()
+    assert_recovered(sandbox, run)
+
+
+@pytest.mark.parametrize("crashes", AT_ITS_END)
+def test_a_run_is_recorded_although_its_guardian_dies_at_its_end(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    run = sandbox.submit(*script("worker.py", 4, 0.02, 3))
+    crashing.wait_until_all_happened()
+    assert_recovered(sandbox, run)
 
 
 NOBODY_SAW_THE_CODE = [

@@ -133,9 +133,14 @@ class SlurmCluster:
         self.wait_until(lambda: self.node_state(node) in states, f"node {node} is {states}", seconds=seconds)
 
     def node_state(self, node: str) -> str:
-        """Without the marks that `sinfo` adds, such as the star of a node that does not answer."""
-        lines = self.run("sinfo", "-h", "-N", "-n", node, "-o", "%T", check=False).splitlines()
-        return lines[0].rstrip("*~#!%$@^-+") if lines else ""
+        """Without the marks that `sinfo` adds, such as the star of a node that does not answer; empty without an answer.
+
+        Asks for all nodes: of a single one, Slurm 22.05 shows the CPUs that were in use when it last counted them for
+        somebody else, so that an idle node stays "mixed".
+        """
+        lines = self.run("sinfo", "-h", "-N", "-o", "%N %T", check=False).splitlines()
+        states = dict(line.partition(" ")[::2] for line in lines)
+        return states.get(node, "").rstrip("*~#!%$@^-+")
 
     def wait_until(self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = 30.0) -> ValueT:
         """As `tests.support.waiting.wait_until`, with the state of the cluster in the error."""

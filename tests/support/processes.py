@@ -59,6 +59,16 @@ def holders(path: str, among: list[Identity]) -> list[Identity]:
     return [identity for identity in among if _has_open(identity.pid, target)]
 
 
+def watches(watcher: Identity, watched: Identity) -> bool:
+    """Whether a process has a pidfd of another one."""
+    folder = f"/proc/{watcher.pid}/fdinfo"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(b"\nPid:\t%d\n" % watched.pid in _read(f"{folder}/{name}") for name in names)
+
+
 def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
     """Signals exactly this process; returns whether it existed. After SIGKILL it is dead when this returns."""
     pidfd = open_pidfd(identity)

@@ -112,6 +112,11 @@ class Submitted:
         others = {self.script(), self.sandbox.supervisor(), self.sandbox.fork_server()}
         return next((identity for identity in holders if identity not in others), None)
 
+    def is_watched(self) -> bool:
+        """Whether a guardian waits for the end of its script, and so will know the exit code."""
+        guardian, script = self.guardian(), self.script()
+        return guardian is not None and script is not None and processes.watches(guardian, script)
+
     def wait(
         self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = PATIENCE_SECONDS
     ) -> ValueT:

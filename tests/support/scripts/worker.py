@@ -1,8 +1,12 @@
-"""Works like a training: `worker.py STEPS SECONDS_PER_STEP EXIT_CODE`, a checkpoint half-way."""
+"""Works like a training: `worker.py STEPS SECONDS_PER_STEP EXIT_CODE [FILE]`, a checkpoint half-way.
+
+After its steps it waits until the file exists.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 
@@ -24,6 +28,8 @@ def main() -> None:
                 json.dump({"step": step}, file)
             _say(event="checkpoint_saved", path="checkpoint.json", step=step)
         time.sleep(seconds)
+    while not all(map(os.path.exists, sys.argv[4:])):
+        time.sleep(0.01)
     write_line(f"end {code}")
     sys.exit(code)
 
