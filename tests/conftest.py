@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -21,6 +22,10 @@ GRACE_SECONDS = 5.0
 settings.register_profile("backprop", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("backprop")
+
+# The tests start the program hundreds of times: without byte code on disk, each start would compile it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Ignored signals are inherited: tests started with nohup or in the background would start programs that ignore them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from pathlib import Path
 
-import pytest
+from tests.architecture.sources import FILES, name_of, tree_of
 
-import backprop_tui
-
-PACKAGE = Path(backprop_tui.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
 # Words that say nothing about the value.
 VAGUE_NAMES = {"one", "found", "told", "said", "wanted"}
-
-
-def _name(path: Path) -> str:
-    return str(path.relative_to(PACKAGE))
 
 
 def _bound_names(tree: ast.Module) -> list[tuple[int, str]]:
@@ -40,16 +31,20 @@ def _bound_names(tree: ast.Module) -> list[tuple[int, str]]:
 def test_no_two_classes_have_the_same_name() -> None:
     places = defaultdict(list)
     for path in FILES:
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef):
-                places[node.name].append(_name(path))
+                places[node.name].append(name_of(path))
     repeated = {name: paths for name, paths in places.items() if len(paths) > 1}
     # A callback has the same name in each framework's module: users import one of them.
     repeated.pop("BackpropCallback", None)
     assert not repeated
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_variables_are_named_after_what_they_hold(path: Path) -> None:
-    vague = [(line, name) for line, name in _bound_names(ast.parse(path.read_text())) if name.strip("_") in VAGUE_NAMES]
-    assert not vague
+def test_variables_are_named_after_what_they_hold() -> None:
+    vague = [
+        f"{name_of(path)}:{line} {name}"
+        for path in FILES
+        for line, name in _bound_names(tree_of(path))
+        if name.strip("_") in VAGUE_NAMES
+    ]
+    assert vague == []

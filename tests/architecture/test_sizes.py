@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-import backprop_tui
-
-PACKAGE = Path(backprop_tui.__file__).parent
-FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+from tests.architecture.sources import FILES, PACKAGE, imports, module_of, name_of, tree_of
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 40
@@ -24,48 +20,37 @@ SMALL_ON_PURPOSE: dict[str, str] = {
 SMALL_FOLDERS = {"readers": "one log format per file"}
 
 
-def _name(path: Path) -> str:
-    return str(path.relative_to(PACKAGE))
+def _lines_of(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
 
 
-def _module(path: Path) -> str:
-    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _imported_modules(path: Path) -> set[str]:
-    """Dotted names that the file may import, also inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return names
-
-
-IMPORTS = {_module(path): _imported_modules(path) for path in FILES}
-
-
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_file_has_at_most_500_lines(path: Path) -> None:
-    assert path.read_text().count("\n") <= MAX_FILE_LINES
-
-
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_a_function_has_at_most_40_lines(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+def _long_functions(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines <= MAX_FUNCTION_LINES, f"{_name(path)}:{node.lineno} {node.name} has {lines} lines"
+            if lines > MAX_FUNCTION_LINES:
+                yield f"{name_of(path)}:{node.lineno} {node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name != "__init__.py"], ids=_name)
-def test_a_short_module_has_more_than_one_importer(path: Path) -> None:
-    importers = [name for name, imported in IMPORTS.items() if _module(path) in imported]
-    is_sliver = path.read_text().count("\n") < SMALL_LINES and len(importers) == 1
-    is_allowed = _name(path) in SMALL_ON_PURPOSE or path.relative_to(PACKAGE).parts[0] in SMALL_FOLDERS
-    assert not is_sliver or is_allowed, f"merge it into {importers[0]}, or give a reason here"
+def test_a_file_has_at_most_500_lines() -> None:
+    assert [name_of(path) for path in FILES if _lines_of(path) > MAX_FILE_LINES] == []
+
+
+def test_a_function_has_at_most_40_lines() -> None:
+    assert [text for path in FILES for text in _long_functions(path)] == []
+
+
+def test_a_short_module_has_more_than_one_importer() -> None:
+    short = {module_of(path): path for path in FILES if path.name != "__init__.py" and _lines_of(path) < SMALL_LINES}
+    importers = {module: [name for name, names in imports().items() if module in names] for module in short}
+    slivers = [
+        f"{name_of(path)}: merge it into {importers[module][0]}, or give a reason here"
+        for module, path in short.items()
+        if len(importers[module]) == 1
+        and name_of(path) not in SMALL_ON_PURPOSE
+        and path.relative_to(PACKAGE).parts[0] not in SMALL_FOLDERS
+    ]
+    assert slivers == []
 
 
 def test_the_reasons_for_short_modules_are_still_needed() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import backprop_tui
+from tests.architecture import sources
+from tests.architecture.sources import PACKAGE, tree_of
 
-PACKAGE = Path(backprop_tui.__file__).parent
 # Scripts of the demo print what other programs print, and readers read it.
-FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if not {"readers", "scripts"} & set(path.parts)]
+FILES = [path for path in sources.FILES if not {"readers", "scripts"} & set(path.parts)]
 HERE = [path for path in FILES if {"presentation", "cli", "tui"} & set(path.relative_to(PACKAGE).parts)]
 
 # `~` stands for a value, `~02` for one with two digits: what `duration` does not write.
@@ -30,7 +30,7 @@ def sentences_of(path: Path) -> list[str]:
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
     """The sentences that a module writes: its texts with blanks, without docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     skipped = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     skipped -= {id(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     skipped |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
