@@ -214,7 +214,7 @@ class SlurmCluster:
         for node in NODES:
             if self.node_state(node) in ("down", "drained"):
                 self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-            self.wait_for_node(node, "idle")
+            self.wait_for_node(node, "idle", "planned")  # planned: for a job that is gone, until the next look at the queue
 
     def left_processes(self) -> list[str]:
         """What carries the name of this cluster's configuration in its environment, daemons included."""

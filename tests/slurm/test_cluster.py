@@ -73,6 +73,14 @@ def test_a_job_of_a_low_partition_makes_room(cluster: SlurmCluster) -> None:
     assert cluster.job(low)["Restarts"] == "1"
 
 
+def test_a_node_is_idle_once_its_job_is_gone(cluster: SlurmCluster) -> None:
+    job = cluster.submit("echo started; sleep 60", "--nodelist=n1")
+    cluster.wait_for_output(job, "started")
+    assert cluster.node_state("n1") == "mixed"
+    cluster.cancel_all()
+    assert cluster.node_state("n1") == "idle"
+
+
 def test_a_reset_repairs_everything(cluster: SlurmCluster) -> None:
     job = cluster.submit("echo started; sleep 60", "--nodelist=n1")
     cluster.wait_for_output(job, "started")
