@@ -241,7 +241,7 @@ class DialogsScreen(PanesScreen):
         """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
-            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
+            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", event=True)
             return
         from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 
