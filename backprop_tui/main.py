@@ -65,7 +65,7 @@ class _CommandLine:
     def doctor(self, session: ClientSession) -> Sequence[str]:
         from backprop_tui.cli.commands.doctor import check_machine, report_lines
 
-        return list(report_lines(list(check_machine(session)), None))
+        return list(report_lines(list(check_machine(session, _key_problems)), None))
 
 
 def _open_demo(host: str, config_path: str) -> int:

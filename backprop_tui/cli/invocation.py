@@ -17,7 +17,8 @@ from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import GlobalOptions, Invocation
-    from backprop_tui.cli.session import Dashboard, Demo, KeyProblems, Session
+    from backprop_tui.cli.session import Dashboard, Demo, Session
+    from backprop_tui.config.load import KeyProblems
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)

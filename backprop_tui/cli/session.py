@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,11 +18,7 @@ from backprop_tui.store.hosts import this_host
 from backprop_tui.store.run_view import unfinished_views
 
 if TYPE_CHECKING:
-    from backprop_tui.config.load import Settings
-    from backprop_tui.domain.errors import ConfigError
-
-    # What is wrong with the user's keys and commands, which only the dashboard knows.
-    KeyProblems = Callable[[Settings], Sequence[ConfigError]]
+    from backprop_tui.config.load import KeyProblems
 
 # Shows the state directory with the settings of a file, a run selected if one is named, perhaps read-only; returns the
 # exit code.

@@ -24,7 +24,7 @@ from backprop_tui.domain.causes.cause import batch_option, defined_batch_option
 from backprop_tui.domain.command_lines import argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import defined_options, option_syntax
-from backprop_tui.domain.run import Ended, Queued, Run, Spec, merge_variables, split_point
+from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
@@ -154,7 +154,7 @@ def syntax_of(run: Run) -> OptionSyntax:
 
 def smaller_batch_advice(run: Run) -> str | None:
     """What to add to a command that ran out of GPU memory and gives no batch size; None for other runs."""
-    cause = run.state.cause if isinstance(run.state, Ended) else None
+    cause = run.last_cause
     if cause is None or cause.kind != "cuda_oom" or cause.retryable or batch_option(run.spec.command):
         return None
     option = defined_batch_option(defined_options(script_source(run)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
 from backprop_tui.config.keys import KEYS
@@ -58,6 +59,10 @@ class Settings:
         return tuple(item for item in value if isinstance(item, Mapping)) if isinstance(value, tuple) else ()
 
 
+# Finds what is wrong with keys and commands: only the dashboard knows its keys.
+KeyProblems = Callable[[Settings], Sequence[ConfigError]]
+
+
 def load(*, environment: Mapping[str, str], directory: str, user_file: str, named: bool = False) -> Settings:
     """Loads and merges all layers.
 
@@ -88,6 +93,13 @@ def read_layers(user_file: str, directory: str, environment: Mapping[str, str], 
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))
     return [*layers, _environment_layer(environment)]
+
+
+def with_key_problems(layers: Sequence[Layer], key_problems: KeyProblems | None) -> list[Layer]:
+    """The layers of `read_layers` with what is wrong in keys and commands, which only the user's own file may set."""
+    user, *others = layers
+    problems = [] if key_problems is None else key_problems(merged([user]))
+    return [replace(user, problems=[*user.problems, *problems]), *others]
 
 
 def merged(layers: Iterable[Layer]) -> Settings:

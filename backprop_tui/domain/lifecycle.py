@@ -247,6 +247,7 @@ def finish_attempt(
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         refused_option=outcome.refused_option,
+        cause=outcome.cause,
     )
     run = with_saved_step(run.with_attempt(attempt))
     refused, earlier = outcome.refused_option, run.spec.refused_options

@@ -217,6 +217,7 @@ class Attempt:
     output_path: str | None = None  # where its output went if that is not the log
     output_problem: str | None = None  # why nothing could be read there
     log_offset: int | None = None  # size of the log in bytes when it started; None: not recorded
+    cause: Cause | None = None  # why it ended; None: not recorded
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +344,14 @@ class Run:
     def last_end(self) -> float | None:
         """When the last attempt that has ended did so; None if none has."""
         return next((attempt.ended_at for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)
+
+    @property
+    def last_cause(self) -> Cause | None:
+        """Why an ended run ended, or why its last attempt did if it was removed from the queue after that."""
+        if not isinstance(self.state, Ended):
+            return None
+        had_waited = bool(self.attempts) and self.attempt.ended_at != self.state.at
+        return self.attempt.cause if had_waited and self.attempt.cause is not None else self.state.cause
 
     def to(self, state: State) -> Run:
         """Returns the run in another state; raises IllegalTransition if that cannot follow the current one.

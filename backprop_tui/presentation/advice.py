@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from backprop_tui.presentation.states import cause_of
 from backprop_tui.store.fields import JsonObject
 
 # The first word of a command in an advice; what else follows a colon or a semicolon is text.
@@ -21,7 +22,7 @@ def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
 
     `fix train.py line 3, then:`, [`backprop-tui resume ab12`]
     """
-    advice = str((record.get("cause") or {}).get("advice") or "")
+    advice = str(cause_of(record).get("advice") or "")
     advice = _THEN_RESUME.sub(lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
     first, *others = (piece.strip(" ;,") for piece in _COMMAND.split(advice))
     return first, list(filter(None, others))

@@ -32,6 +32,7 @@ from backprop_tui.presentation.objective import objective_lines
 from backprop_tui.presentation.remedies import how_to_change
 from backprop_tui.presentation.run_line import output_text, progress_clauses, slice_line
 from backprop_tui.presentation.states import (
+    cause_of,
     cause_text,
     evidence_text,
     exit_text,
@@ -180,7 +181,7 @@ def _end_of_timebox(run: KnownRun, left: float, moment: Moment) -> str:
 
 
 def _cause(record: JsonObject) -> Iterator[NamedValue]:
-    cause = record.get("cause") or {}
+    cause = cause_of(record)
     if not cause:
         return
     text, evidence = cause_text(record), evidence_text(record)

@@ -19,7 +19,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, status_word
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_of, cause_text, status_word
 
 QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
@@ -204,7 +204,7 @@ def search_text(run: KnownRun) -> str:
         *(run.label, run_id, status_word(record["status"]), record["group"], record["note"], *record["tags"]),
         " ".join(record["command"]),
         *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
-        *((cause_text(record), record["cause"].get("evidence")) if record.get("cause") else ()),
+        *((cause_text(record), cause_of(record).get("evidence")) if record.get("cause") else ()),
     )
     text = "\n".join(str(part) for part in texts if part).lower()
     if len(_texts) >= _MAX_TEXTS:

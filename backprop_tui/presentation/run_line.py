@@ -32,6 +32,7 @@ from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import (
     cause_text,
     exit_text,
+    failed_before_removal,
     is_held_back,
     is_impossible,
     is_problem,
@@ -99,7 +100,7 @@ def reason_text(run: KnownRun, moment: Moment) -> str:
             reason = sanitize(str(run.record.get("reason") or ""))
             return _joined(reason, too_short_text(run, moment), shared_text(run.record))
         case _:
-            return _joined(_end_reason(run), shared_text(run.record))
+            return _joined(*_end_reasons(run), shared_text(run.record))
 
 
 def _joined(*clauses: str) -> str:
@@ -183,17 +184,17 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
 
 def _ended(run: KnownRun, shown: AbstractSet[str]) -> RunLine | None:
     record = run.record
-    reason = _end_reason(run)
+    reasons = _end_reasons(run)
     shared = [f"! {shared_text(record)}"] if record.get("shared_directory") else []
     if is_problem(run):
-        return RunLine(clauses=(reason or run.status.value, *shared), tone=Tone.PLAIN)
+        return RunLine(clauses=(*reasons, *shared), tone=Tone.PLAIN)
     is_timebox = reached_timebox(record)
     clauses: list[str] = []
     check = record.get("resume_check")
     if check and check["verdict"] in DOUBTFUL:
         restarted = check["verdict"] == ResumeVerdict.RESTARTED
         clauses.append("! started over after the resume" if restarted else "! jumped at the resume")
-    clauses += [key_to_go_on(record), reason] if is_timebox else [reason] if reason else []
+    clauses += [key_to_go_on(record), *reasons] if is_timebox else reasons
     clauses += [*_results(run, shown), *shared]
     changes = record["attempts"][-1].get("code_changes") if record["attempts"] else None
     clauses += [sanitize(str(changes))] if changes else []
@@ -202,10 +203,17 @@ def _ended(run: KnownRun, shown: AbstractSet[str]) -> RunLine | None:
     return RunLine(clauses=("no metrics",))
 
 
-def _end_reason(run: KnownRun) -> str:
+def _end_reasons(run: KnownRun) -> list[str]:
     """Why the run ended, if its status does not say it all."""
+    failed = failed_before_removal(run.record)
+    if failed is not None:
+        return [cause_text(run.record) or str(failed["status"]), "removed from the queue"]
+    return [reason] if (reason := _end_reason(run)) else []
+
+
+def _end_reason(run: KnownRun) -> str:
     if is_problem(run):
-        return cause_text(run.record)
+        return cause_text(run.record) or run.status.value
     if reached_timebox(run.record):
         limit = limit_seconds(run)
         return "reached its limit" + (f" of {durations.elapsed(limit)}" if limit is not None else "")
@@ -275,7 +283,9 @@ def end_line(record: JsonObject) -> str:
     parts += [f"at {clause}" for clause in progress_clauses(record.get("step"), None, record.get("epoch"), None)[:1]]
     reason = str(record.get("reason") or "").removeprefix(exited).lstrip(",: ")  # parts have it already
     advice, following = advice_lines(record)
-    clauses = [" ".join(parts), reason, advice, shared_text(record)]
+    failed = failed_before_removal(record)
+    before = "" if failed is None else ": ".join(filter(None, (f"it had {failed['status']}", cause_text(record))))
+    clauses = [" ".join(parts), reason, before, advice, shared_text(record)]
     if reached_timebox(record):
         clauses += saved_clauses(record)
         # The original tool's runs have no log, and cannot be resumed.

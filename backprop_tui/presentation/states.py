@@ -24,12 +24,30 @@ def status_word(status: str) -> str:
 
 def is_problem(run: KnownRun) -> bool:
     """Whether the run ended in a way that needs attention: failed, lost, or stopped by a guard."""
-    if run.status is not Status.STOPPED:
-        return run.status in PROBLEM_STATUSES
+    return _is_problem(run.status, run.record)
+
+
+def _is_problem(status: str, end: JsonObject) -> bool:
+    """Whether a run or an attempt with this status did."""
+    if status != Status.STOPPED:
+        return status in PROBLEM_STATUSES
     from backprop_tui.domain.causes.cause import REQUESTED_ENDS  # `list` needs neither this nor the governor's checks
 
-    cause = run.record.get("cause") or {}
+    cause = end.get("cause") or {}
     return bool(cause) and cause.get("kind") not in REQUESTED_ENDS
+
+
+def failed_before_removal(record: JsonObject) -> JsonObject | None:
+    """The last attempt of a run that failed, was queued again and then removed from the queue; None for other runs."""
+    attempts = record.get("attempts") if record["status"] == Status.STOPPED else None
+    if not attempts or attempts[-1].get("ended_at") in (None, record.get("ended_at")):
+        return None
+    return attempts[-1] if _is_problem(str(attempts[-1].get("status")), attempts[-1]) else None
+
+
+def cause_of(record: JsonObject) -> JsonObject:
+    """Why a run ended, or why it had failed before it was removed from the queue; empty if that is unknown."""
+    return (failed_before_removal(record) or record).get("cause") or {}
 
 
 def is_held_back(run: KnownRun) -> bool:
@@ -51,7 +69,8 @@ _UNEXPLAINED = (None, "unknown", "killed_by_signal")
 
 
 def cause_text(record: JsonObject) -> str:
-    """Why a run ended that was not asked to; empty if the cause is unknown."""
+    """Why a run ended that was not asked to, as by `cause_of`; empty if the cause is unknown."""
+    record = failed_before_removal(record) or record
     cause: dict[str, Any] = record.get("cause") or {}
     if cause.get("summary"):
         return sanitize(str(cause["summary"]))
@@ -70,7 +89,7 @@ def cause_text(record: JsonObject) -> str:
 
 def evidence_text(record: JsonObject) -> str:
     """The line of the log that shows the cause, with its number if that is known; empty if there is none."""
-    cause: dict[str, Any] = record.get("cause") or {}
+    cause = cause_of(record)
     evidence, line = sanitize(str(cause.get("evidence") or "")), cause.get("line")
     return f"line {line:,}: {evidence}" if isinstance(line, int) and evidence else evidence
 

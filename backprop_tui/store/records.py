@@ -48,7 +48,7 @@ _PRIVATE = ("spec", "state", "attempts", "code", "position", "requests_offset", 
 _PUBLIC_SPEC = ("command", "script", "cwd", "launcher", "framework")
 _PUBLIC_ATTEMPT = [
     *("number", "started_at", "ended_at", "status", "exit_code", "signal", "resumed_from", "code_changes"),
-    "log_offset",
+    *("log_offset", "cause"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +27,7 @@ from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, 
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
-from backprop_tui.tui.notifications import summarize_ends
+from backprop_tui.tui.notifications import EventNotice, summarize_ends
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
@@ -83,6 +84,7 @@ class Dashboard(App[int]):
         self._preferences = preferences
         self._selected_run = selected_run
         self._interrupted_at = float("-inf")
+        self._waiting_events: deque[Notification] = deque(maxlen=_MAX_TOASTS)  # for the answers to expire
         self._key_queue = KeyQueue(self._dispatch, self._takes_keys, self.post_message)
         self.wants_demo = False  # whether it exited to show the demo
         self._loop_running: asyncio.AbstractEventLoop | None = None
@@ -182,17 +184,24 @@ class Dashboard(App[int]):
         new = [end for end in ends if end.run_id != self.main.shown_problem]
         if new:
             text = " · ".join(summarize_ends(new, _MAX_ENDS))
-            self.main.tell(text, bad=any(end.is_problem for end in new), seconds=_EVENT_SECONDS)
+            self.main.tell(text, bad=any(end.is_problem for end in new), seconds=_EVENT_SECONDS, event=True)
         if message.problem is not None:
-            self.main.tell(message.problem, bad=True, seconds=_EVENT_SECONDS)
+            self.main.tell(message.problem, bad=True, seconds=_EVENT_SECONDS, event=True)
         if self._window_focus.is_unseen and self._driver is not None:
             self._driver.write(self._preferences.notices.sequences(summarize_ends(ends, _MAX_ENDS)))
 
     @on(Notify)
-    def _limit_toasts(self) -> None:
-        """Removes the oldest notifications before Textual shows another one."""
+    def _before_toast(self, message: Notify) -> None:
+        """Keeps an event back while an answer is shown, and removes the oldest before Textual shows another one."""
+        if isinstance(message.notification, EventNotice) and self._shows_answer():
+            self._waiting_events.append(message.notification)
+            message.prevent_default()
+            return
         for oldest in list(self._notifications)[: max(0, len(self._notifications) - _MAX_TOASTS + 1)]:
             self._unnotify(oldest, refresh=False)
+
+    def _shows_answer(self) -> bool:
+        return any(not isinstance(notification, EventNotice) for notification in self._notifications)
 
     def _refresh_notifications(self) -> None:
         super()._refresh_notifications()
@@ -211,6 +220,10 @@ class Dashboard(App[int]):
             holder.display = newest is not None and str(holder.id).endswith(newest.identity)
         for footer in self.screen.query(FooterBar):
             footer.make_room("" if newest is None else newest.message)
+        while self._waiting_events and not self._shows_answer():
+            event = self._waiting_events.popleft()
+            event.raised_at = time.time()
+            self.post_message(Notify(event))
 
     @on(events.AppFocus)
     def _focused(self) -> None:

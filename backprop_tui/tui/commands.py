@@ -241,11 +241,10 @@ class CommandRunner(BackgroundCalls):
                 syntax_of,
             )
             from backprop_tui.client.resume import read_resumable
-            from backprop_tui.domain.run import Ended
 
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
-            cause = run.state.cause if isinstance(run.state, Ended) else None
+            cause = run.last_cause
             notes = () if to_edit else (lost_variables(run, self._session.environment), smaller_batch_advice(run))
             return RunSource(
                 run_id=run_id,

@@ -12,6 +12,8 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from textual.notifications import Notification
+
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
@@ -30,6 +32,10 @@ _MAX_LETTERS = 200  # terminals cut longer texts, and screen does not accept lon
 _TERMS_WITH_777 = ("rxvt", "foot")  # beginnings of TERM
 _MAX_HANDLED = 1000  # ends that are remembered
 _LOCK_SECONDS = 2.0
+
+
+class EventNotice(Notification):
+    """A message in the window about what happened by itself: it hides no answer to a key."""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

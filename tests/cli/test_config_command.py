@@ -124,6 +124,9 @@ def test_check_and_the_dashboard_name_the_same_mistakes_in_keys_and_commands(
     assert lines[3:] == ["ok    environment"]
     shown = load_preferences(str(path), {}).command_problems
     assert [f"bad   {path.parent}/{line}" for line in shown] == lines[:3]
+    assert run_program(["doctor", "--json"], key_problems=_key_problems) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert [f"bad   {check['message']}" for check in checks if check["check"] == "settings"][:3] == lines[:3]
     assert run_program(["config", "check", "--json"], key_problems=_key_problems) == 2
     problem = json.loads(capsys.readouterr().out)["problems"][0]
     assert problem == {"where": f"{path}:1", "problem": "the key s is in use (stop)", "hint": "choose another"}

@@ -34,6 +34,7 @@ from backprop_tui.cli.doctor.state import (
     file_system_of,
 )
 from backprop_tui.cli.session import Session
+from backprop_tui.config.load import read_layers
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading, Readings
 from backprop_tui.probes.cgroups import Cgroups
@@ -265,7 +266,8 @@ def test_unfinished_runs_without_a_supervisor_are_reported(session: Session, run
 
 def test_settings_are_checked_in_every_place(tmp_path: Path) -> None:
     (tmp_path / "backprop.toml").write_text("x = 1\ny = 2\n")
-    findings = check_settings(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
+    layers = read_layers(str(tmp_path / "none.toml"), str(tmp_path), {"BACKPROP_MAX_PARALLEL": "x"}, named=False)
+    findings = check_settings(layers)
     assert [finding.level for finding in findings] == [Level.OK, Level.BAD, Level.BAD, Level.BAD]
 
 

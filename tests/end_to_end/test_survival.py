@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from backprop_tui.processes.identity import Identity, identify, is_alive, state_
 from tests.end_to_end.crashing import Crashing
 from tests.support import processes
 from tests.support.crashes import GUARDIAN, after
-from tests.support.sandbox import Sandbox, Submitted, python, script
+from tests.support.front_ends import PROGRAM, environment
+from tests.support.sandbox import NO_LIMITS, Sandbox, Submitted, python, script
 
 KILL = StopRequest(by="person", reason="stopped by you", kill=True)
 
@@ -78,6 +80,19 @@ def test_the_queue_continues_although_the_last_guardian_ended_before_its_supervi
     assert second.wait_for_end().status is Status.COMPLETED
     assert time.monotonic() - began < 5.0
     sandbox.wait_until_all_is_indexed()
+
+
+def test_a_waiting_run_is_edited_without_a_supervisor_and_the_next_supervisor_starts_it(sandbox: Sandbox) -> None:
+    waits = replace(NO_LIMITS, min_free_ram_bytes=1 << 60)
+    run = sandbox.submit(*script("worker.py", 1, 0, 0), limits=waits)
+    killed_supervisor(sandbox)
+    words = (*PROGRAM, "edit", run.id, "--name", "better", "--min-free-ram", "0")
+    edit = subprocess.run(words, env=environment(sandbox), capture_output=True, text=True, check=False)
+    assert (edit.returncode, edit.stdout) == (0, f"{run.id} better: renamed to better, min_free_ram_gb 0\n"), (
+        edit.stderr
+    )
+    assert run.wait_for_end().status is Status.COMPLETED
+    assert run.run().name == "better"
 
 
 def test_the_queue_continues_after_the_fork_server_was_killed(sandbox: Sandbox) -> None:

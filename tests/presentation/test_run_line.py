@@ -11,8 +11,10 @@ from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_details import detail_sections
-from backprop_tui.presentation.run_line import end_line, reason_text
-from tests.tui.snapshots import NOW, ended
+from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.presentation.run_line import end_line, reason_text, run_line
+from backprop_tui.presentation.states import is_problem
+from tests.tui.snapshots import NOW, ended, removed_from_queue
 
 RESUME = "backprop-tui resume ab12"
 
@@ -69,3 +71,35 @@ def test_the_end_says_how_long_the_last_attempt_took_and_where_the_training_was(
     assert end_line(record) == "completed after 1m51s at epoch 10"
     attempt = record["attempts"][0] | {"duration_seconds": 100.0}
     assert end_line(record | {"attempts": [attempt, attempt]}) == "completed after 1m40s (1m51s in total) at epoch 10"
+
+
+CAUSE = Cause(
+    kind="cuda_oom",
+    evidence="OutOfMemoryError: tried to allocate 2.00 GiB",
+    summary="CUDA out of memory",
+    advice="halve --batch-size (64)",
+    advised=("--batch-size", "64", "32"),
+)
+
+
+def test_a_failed_run_that_is_removed_from_the_queue_still_says_why_it_failed() -> None:
+    run = removed_from_queue("ab12", CAUSE)
+    line = run_line(run, NOW)
+    assert line is not None
+    assert line.clauses[:2] == ("CUDA out of memory", "removed from the queue")
+    assert reason_text(run, NOW) == "CUDA out of memory; removed from the queue"
+    assert end_line(run.record) == (
+        "stopped after 0s; stopped by you before its next attempt; it had failed: CUDA out of memory; "
+        "halve --batch-size (64)"
+    )
+    sections = {section.title: dict(section.lines) for section in detail_sections(run, NOW)}
+    assert sections["Cause"]["cause"] == "cuda oom: CUDA out of memory"
+    assert sections["Cause"]["reason"] == "stopped by you before its next attempt"
+    assert RunFilter.parse("allocate").matches(run, NOW.wall)
+    assert run.run is not None
+    assert run.run.last_cause == CAUSE
+    assert not is_problem(run)
+
+
+def test_without_a_recorded_cause_the_exit_code_says_how_it_failed() -> None:
+    assert reason_text(removed_from_queue("ab12"), NOW) == "exit code 1; removed from the queue"

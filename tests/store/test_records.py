@@ -87,6 +87,9 @@ def through_json(value: object) -> dict[str, object]:
     return decoded
 
 
+CAUSE = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
+
+
 def full_run() -> Run:
     """A run with a value in every field."""
     run = queued(
@@ -116,7 +119,7 @@ def full_run() -> Run:
     run = running(run)
     attempt = replace(run.attempt, gpus=(Gpu(index=1, uuid="GPU-1"),), variables={"CUDA_VISIBLE_DEVICES": "GPU-1"})
     attempt = replace(attempt, saved_step=5, saved_new=True, refused_option="--ckpt_path")
-    attempt = replace(attempt, code_changes="train.py changed since it was queued", log_offset=4096)
+    attempt = replace(attempt, code_changes="train.py changed since it was queued", log_offset=4096, cause=CAUSE)
     return run.with_attempt(attempt)
 
 
@@ -128,8 +131,7 @@ def test_a_run_survives_a_round_trip(name: str, note: str, values: dict[str, flo
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.COMPLETED, Status.LOST, Status.TIMEBOXED, Status.STOPPED])
 def test_an_ended_run_survives_a_round_trip(status: Status) -> None:
-    cause = Cause(kind="cuda_oom", evidence="e", advice="a", summary="s", line=7, retryable=True)
-    outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why", cause=cause)
+    outcome = Outcome(status=status, exit_code=None, signal="SIGKILL", reason="why", cause=CAUSE)
     run = finish_attempt(full_run(), outcome, now=2000.5, resume_from=None)
     again = decode_run("run.json", through_json(encode_run(run, "/r")))
     assert again == run

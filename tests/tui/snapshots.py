@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from backprop_tui.domain.causes.cause import PERSON
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
-from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
+from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt, requeue_ended
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.run import Cause, Gpu, Queued, Run, Running, Spec
+from backprop_tui.domain.run import Cause, Ended, Gpu, Queued, Run, Running, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuReading, HostReading, Readings
 from backprop_tui.presentation.known_run import KnownRun, LossCurve, Moment
@@ -57,6 +58,18 @@ def ended(
     outcome = Outcome(status=status, exit_code=0 if status is Status.COMPLETED else 1, cause=cause)
     run = finish_attempt(run, outcome, now=at, resume_from=None)
     return KnownRun(record=public(run, f"{FOLDER}/{run_id}"))
+
+
+def removed_from_queue(run_id: str, cause: Cause | None = None) -> KnownRun:
+    """A run that failed, was queued again, and was then taken out of the queue by a person."""
+    run = begin_attempt(_run(run_id), now=NOW.wall - 200, boot_id=NOW.boot_id).to(Running(since=NOW.wall - 200))
+    failed = finish_attempt(
+        run, Outcome(status=Status.FAILED, exit_code=1, cause=cause), now=NOW.wall - 100, resume_from=None
+    )
+    reason = "stopped by you before its next attempt"
+    end = Ended(at=NOW.wall - 10, status=Status.STOPPED, reason=reason, cause=Cause(kind=PERSON, evidence=reason))
+    run = requeue_ended(failed, now=NOW.wall - 50, resume_from=None).to(end)
+    return KnownRun(record=public(run, f"{FOLDER}/{run_id}"), run=run)
 
 
 def stored(run_id: str, **fields: Any) -> Run:

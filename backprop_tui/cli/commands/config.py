@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from backprop_tui.cli import diagnostics, output, tables
 from backprop_tui.cli.exit_codes import OK
@@ -13,7 +12,7 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.session import current_directory
 from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import AUTO, Value, as_text
-from backprop_tui.config.load import Layer, merged, read_layers
+from backprop_tui.config.load import Layer, merged, read_layers, with_key_problems
 from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.thresholds import OPTION_OF_SETTING
@@ -134,10 +133,7 @@ def _report(session: Session, message: str, changed: dict[str, Value]) -> int:
 
 
 def _check(_arguments: argparse.Namespace, session: Session) -> int:
-    layers = _layers(session)
-    if session.key_problems is not None:
-        user, *others = layers  # nobody else may set keys and commands
-        layers = [replace(user, problems=[*user.problems, *session.key_problems(merged([user]))]), *others]
+    layers = with_key_problems(_layers(session), session.key_problems)
     problems = [problem for layer in layers for problem in layer.problems]
     if session.json:
         shown_problems = [

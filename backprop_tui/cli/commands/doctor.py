@@ -14,7 +14,7 @@ from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.machine import MachineProbe, machine_settings
 from backprop_tui.client.session import ClientSession, current_directory
-from backprop_tui.config.load import run_limits
+from backprop_tui.config.load import KeyProblems, Layer, read_layers, run_limits, with_key_problems
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.limits import RunLimits
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_arguments: argparse.Namespace, session: Session) -> int:
-    return print_findings(session, list(check_machine(session)))
+    return print_findings(session, list(check_machine(session, session.key_problems)))
 
 
 def print_findings(session: Session, findings: Sequence[Finding]) -> int:
@@ -46,16 +46,18 @@ def print_findings(session: Session, findings: Sequence[Finding]) -> int:
     return SOMETHING_BAD if counts[Level.BAD] else OK
 
 
-def check_machine(session: ClientSession) -> Iterator[Finding]:
+def check_machine(session: ClientSession, key_problems: KeyProblems | None) -> Iterator[Finding]:
     """Every finding; a check that fails itself is one, too, since other commands fail in the same way."""
-    for name, check in _checks(session):
+    for name, check in _checks(session, key_problems):
         try:
             yield from check()
         except Exception as error:  # noqa: BLE001 - this command is for when others fail
             yield bad(name, f"cannot be checked: {error}", "fix this first: other commands fail in the same way")
 
 
-def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable[Finding]]]]:
+def _checks(
+    session: ClientSession, key_problems: KeyProblems | None
+) -> Iterator[tuple[str, Callable[[], Iterable[Finding]]]]:
     """The checks in their order; GPUs are measured while the first of them are made."""
     home, environment = session.home, os.environ
     settings = machine_settings(session.config_path)
@@ -67,10 +69,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)
     yield "index", lambda: state.check_index(home)
-    yield (
-        "settings",
-        lambda: state.check_settings(session.config_path, current_directory(), environment, named=session.config_named),
-    )
+    yield "settings", lambda: state.check_settings(_layers(session, key_problems))
     yield "supervisor", lambda: state.check_work(home)
     yield "host", lambda: state.check_elsewhere(home)
     yield "slurm", lambda: cluster.check_cluster(home, _launcher(session), environment)
@@ -83,6 +82,11 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "gpu probe", lambda: machine.check_gpus(sample, settings.probe)
     yield "parallel", lambda: machine.check_parallel(settings.limits, sample.readings)
     yield "terminal", lambda: machine.check_terminal(environment, size=machine.terminal_size())
+
+
+def _layers(session: ClientSession, key_problems: KeyProblems | None) -> list[Layer]:
+    layers = read_layers(session.config_path, current_directory(), os.environ, named=session.config_named)
+    return with_key_problems(layers, key_problems)
 
 
 def _launcher(session: ClientSession) -> str:

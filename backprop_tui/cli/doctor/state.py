@@ -6,12 +6,12 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.runs import guardian_problem, host_hint, split, whereabouts
-from backprop_tui.config.load import read_layers
+from backprop_tui.config.load import Layer
 from backprop_tui.domain.errors import AccessDenied, BackpropError
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -204,8 +204,8 @@ def check_space(folder: str, *, min_free_bytes: int) -> Iterator[Finding]:
         yield warn("files", f"room for only {disk.f_favail} more files", "backprop-tui clean --older-than 30d")
 
 
-def check_settings(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> Iterator[Finding]:
-    for layer in read_layers(user_file, directory, environment, named=named):
+def check_settings(layers: Iterable[Layer]) -> Iterator[Finding]:
+    for layer in layers:
         for problem in layer.problems:
             yield bad("settings", str(problem), "fix it there; backprop-tui config check lists all problems")
         for remark in layer.remarks:

@@ -14,7 +14,14 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
-from backprop_tui.presentation.states import cause_text, evidence_text, is_impossible, is_problem
+from backprop_tui.presentation.states import (
+    cause_of,
+    cause_text,
+    evidence_text,
+    failed_before_removal,
+    is_impossible,
+    is_problem,
+)
 from backprop_tui.presentation.timebox import too_short_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
@@ -39,7 +46,7 @@ class Card:
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
     """None if the run neither failed nor is paused, can start, and has enough time."""
-    if is_problem(run):
+    if is_problem(run) or failed_before_removal(run.record) is not None:
         return _failure_card(run)
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
         return _pause_card(run, run.live, run.live.pause, snapshot)
@@ -59,12 +66,14 @@ def _impossible_card(record: JsonObject) -> Card:
 
 def _failure_card(run: KnownRun) -> Card:
     record = run.record
-    cause = record.get("cause") or {}
-    title = cause_text(record) or run.status.value
+    cause, removed = cause_of(record), failed_before_removal(record)
+    title = cause_text(record) or str((removed or record)["status"])
     evidence = evidence_text(record)
     lines = [("evidence", evidence)] if evidence and evidence != title else []
     if cause.get("advice"):
         lines.append(("advice", sanitize(str(cause["advice"]))))
+    if removed is not None:
+        lines.append(("then", f"removed from the queue: {sanitize(str(record['reason']))}"))
     lines.append(("resume", _resume_text(record)))
     return Card(title=title, lines=tuple(lines), remedy="copy_as_new")
 
@@ -77,7 +86,7 @@ def _resume_text(record: JsonObject) -> str:
     step = newest.get("step")
     name = sanitize(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
     intact = ", intact" if newest.get("sound") else ""
-    saved, ended = from_iso(newest.get("saved_at")), from_iso(record.get("ended_at"))
+    saved, ended = from_iso(newest.get("saved_at")), from_iso((failed_before_removal(record) or record).get("ended_at"))
     lost = "" if saved is None or ended is None else f", {durations.age(ended - saved)} of work lost"
     return f"from {name}{intact}{lost} · r resumes, N edits and reruns"
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
 from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.run_table import (
@@ -22,10 +21,11 @@ from backprop_tui.tui.panes.run_table import (
     NAME_AT,
     NARROW,
     Head,
+    Heading,
     begin_row,
     draw_group,
     list_title,
-    put_heads,
+    place_heads,
     put_line,
     sort_mark,
 )
@@ -147,16 +147,13 @@ def history_heads(view: RunListView, columns: HistoryColumns, glyphs: Glyphs) ->
     return [head.marked(sort_mark(view.sort, head.key, glyphs)) for head in heads]
 
 
-def draw_history_heading(
+def history_heading(
     view: RunListView, columns: HistoryColumns, glyphs: Glyphs, *, focused: bool, is_first: bool
-) -> Line:
-    """The rule with the names of the columns: the list's own one, or that between unfinished and ended runs."""
+) -> Heading:
+    """The heading of the list, or that between unfinished and ended runs."""
     heads = history_heads(view, columns, glyphs)
-    more = f"+{counted(columns.left_out, 'column')}" if columns.left_out else ""
-    title = [Piece("Ended", Token.MUTED)]
-    if is_first:
-        title = list_title(view, heads, glyphs, focused=focused, more=more)
-    return heading(put_heads(title, heads, view.sort, more), columns.width, glyphs, focused=focused and is_first)
+    title = list_title(view, heads, glyphs, focused=focused) if is_first else [Piece("Ended", Token.MUTED)]
+    return place_heads(title, heads, columns.left_out)
 
 
 def draw_history_row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from itertools import takewhile
@@ -58,6 +58,15 @@ _SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
 _GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
 _COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
+
+_VALUES: dict[str, Callable[[KnownRun], object]] = {
+    "trend": lambda run: run.curve.values,
+    "eta": lambda run: run.live is not None and run.live.eta_seconds,
+    "timebox": limit_seconds,
+    "saved": lambda run: run.live is not None and run.live.checkpoints,
+    "slice": lambda run: run.run is not None and slice_text(run.run),
+    "tags": lambda run: run.record["tags"],
+}
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +265,7 @@ class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
     The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first;
-    `shared` has the names that do not say which column is meant.
+    `shared` has the names that do not say which column is meant, `used` the columns that active runs have values for.
     """
 
     rows: Sequence[RunRow]
@@ -270,6 +279,7 @@ class RunListView:
     shared: AbstractSet[str] = field(default_factory=frozenset)
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
+    used: AbstractSet[str] = field(default_factory=frozenset)
 
     def column(self, key: str) -> RunField | None:
         """The column of a key, under a name that no other one has."""
@@ -315,6 +325,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     items, history_from = _items(unfinished, listed, snapshot.moment, options)
+    active = [*takewhile(lambda run: run.status is not Status.QUEUED, unfinished)]
     columns, shared = options.ended.columns(listed)
     if older:
         items = [*items, Entry(OLDER, older=older)]
@@ -328,13 +339,21 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         history=_history_columns(options, columns),
         shared=shared,
         history_from=history_from,
-        gpu_cells=_gpu_cells(unfinished, snapshot.host),
+        gpu_cells=_gpu_cells(active, snapshot.host),
+        used=_used_columns(active),
     )
 
 
-def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
+def _used_columns(active: Iterable[KnownRun]) -> frozenset[str]:
+    """The columns that active runs have values for, among those that may have no room."""
+    used: set[str] = set()
+    for run in active:
+        used |= {name for name, value in _VALUES.items() if name not in used and value(run)}
+    return frozenset(used)
+
+
+def _gpu_cells(active: Iterable[KnownRun], here: str) -> int:
     """How wide the column of the GPUs has to be: names of other machines need more."""
-    active = takewhile(lambda run: run.status is not Status.QUEUED, unfinished)
     longest = max((cell_len(place_of(run.record, here)) for run in active), default=0)
     return max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 

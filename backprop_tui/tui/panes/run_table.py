@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
@@ -37,6 +38,8 @@ MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state
 _MAX_SPACE = 3
 _LEAST_FILTER, _MAX_FILTER = 4, 40  # cells of it in the title
+_BESIDE_FILTER = 16  # cells that the heading of the names and the number of columns without room take there
+COLUMNS = "columns"  # the key of that number in the heading
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
@@ -77,6 +80,7 @@ class RunColumns:
     slice: int = 0
     tags: int = 0
     space: int = 0  # between the trend and the timebox
+    left_out: int = 0  # columns with something to show that have no room
     line_from_step: bool = False  # the sentence of a row with progress starts at the step and not at the trend
 
     @property
@@ -128,27 +132,37 @@ class RunColumns:
         return self.slice_at + self.slice + (2 if self.tags else 0)
 
 
-def run_columns(width: int, hidden: AbstractSet[str] = frozenset(), gpu: int = LEAST_GPU_CELLS) -> RunColumns:
-    """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's."""
+def run_columns(
+    width: int,
+    hidden: AbstractSet[str] = frozenset(),
+    gpu: int = LEAST_GPU_CELLS,
+    used: AbstractSet[str] = frozenset(),
+) -> RunColumns:
+    """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's.
+
+    `used` are the columns that have something to show.
+    """
     if width < _LEAST:
         return _narrow(width)
     spare = width - MARGIN - _LEAST
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
     shorter = max(0, wider - spare)
     shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
-    used = _LEAST + wider - shorter
+    taken = _LEAST + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
             continue
-        if used + cost > width - MARGIN - _SPARE:
+        if taken + cost > width - MARGIN - _SPARE:
             break
         shown[column] = size
-        used += cost
-    spare = max(0, width - MARGIN - used)
+        taken += cost
+    spare = max(0, width - MARGIN - taken)
     if "timebox" not in shown and spare >= _SPARE:
         shown["left"] = _LEFT_AND_KEY
     space = min(_MAX_SPACE, spare)
-    return RunColumns(width=width, line_from_step="trend" not in shown or width < 100, space=space, **shown)
+    left_out = len(used - hidden - shown.keys())
+    line_from_step = "trend" not in shown or width < 100
+    return RunColumns(width=width, line_from_step=line_from_step, space=space, left_out=left_out, **shown)
 
 
 def _narrow(width: int) -> RunColumns:
@@ -178,18 +192,33 @@ def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
     return glyphs.descending if sort.largest_first else glyphs.ascending
 
 
-def list_title(
-    view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool, more: str = ""
-) -> list[Piece]:
-    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown; `more` is put behind it."""
+class Heading(NamedTuple):
+    """The title of a list, and the names of the columns beside it."""
+
+    title: Sequence[Piece]
+    heads: Sequence[Head]
+
+    def draw(self, view: RunListView, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
+        parts: list[tuple[int, Sequence[Piece]]] = [(2, self.title)]
+        for key, text, at in self.heads:
+            is_sorted = view.sort is not None and view.sort.key == key
+            parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
+        return heading(parts, width, glyphs, focused=focused)
+
+    def key_at(self, x: int) -> str | None:
+        return next((key for key, text, at in self.heads if at <= x < at + cell_len(text)), None)
+
+
+def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
+    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
     if view.above:
         title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
-    if view.filter:  # it leaves the headings behind the name their place
+    if view.filter:  # it leaves the headings their place
         first = min((head.at for head in heads if head.key != "name"), default=2 * _MAX_FILTER)
-        room = first - width_of(title) - (cell_len(more) + 8 if more else 6)
+        room = first - width_of(title) - _BESIDE_FILTER
         text = clip(view.filter, max(_LEAST_FILTER, min(_MAX_FILTER, room)), glyphs)
         title.append(Piece(f"  /{text}", Token.WARN))
     if view.sort is not None and all(head.key != view.sort.key for head in heads):
@@ -199,31 +228,28 @@ def list_title(
     return title
 
 
-def put_heads(
-    title: Sequence[Piece], heads: Sequence[Head], sort: RunSort | None, more: str = ""
-) -> list[tuple[int, Sequence[Piece]]]:
-    """The parts of a heading: the title, and the names of the columns that it leaves room for.
+def place_heads(title: Sequence[Piece], heads: Sequence[Head], left_out: int) -> Heading:
+    """The heads that the title leaves room for: that of the names moves behind a long title.
 
-    `more` says behind the first of them, or behind the title, that there are other columns.
+    Behind it stands how many columns have no room.
     """
     end = 2 + width_of(title)
-    shown = [head for head in heads if head.at > end]
-    first = [head for head in shown if head.key == "name"]
-    at = (first[0].at + cell_len(first[0].text) if first else end) + 2
-    if more and all(head.at > at + cell_len(more) for head in shown[len(first) :]):
-        shown.insert(len(first), Head("", more, at))
-    parts: list[tuple[int, Sequence[Piece]]] = [(2, title)]
-    for key, text, at in shown:
-        is_sorted = sort is not None and sort.key == key
-        parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
-    return parts
+    others = [head for head in heads if head.key != "name" and head.at > end]
+    limit = min((head.at for head in others), default=end + _MAX_FILTER)
+    placed: list[Head] = []
+    counts = (f"+{counted(left_out, 'column')}", f"+{left_out}") if left_out else ()
+    for head in [*(head for head in heads if head.key == "name"), *(Head(COLUMNS, text, 0) for text in counts)]:
+        at = head.at if head.at > end else end + 2
+        if at + cell_len(head.text) < limit and not any(other.key == head.key for other in placed):
+            placed.append(head._replace(at=at))
+            end = at + cell_len(head.text)
+    return Heading(title, [*placed, *others])
 
 
-def draw_runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Line:
-    """A rule with the title, the counts and the names of the columns; the sorted one is highlighted."""
+def runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Heading:
+    """The title with its counts, and the names of the columns."""
     heads = column_heads(columns, view.sort, glyphs) if view.total else []
-    title = list_title(view, heads, glyphs, focused=focused)
-    return heading(put_heads(title, heads, view.sort), columns.width, glyphs, focused=focused)
+    return place_heads(list_title(view, heads, glyphs, focused=focused), heads, columns.left_out)
 
 
 def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> list[Head]:

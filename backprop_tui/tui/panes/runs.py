@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich.cells import cell_len
 from textual import events, on
 from textual.geometry import Offset
 from textual.message import Message
@@ -20,13 +19,12 @@ from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, heading, joined_clauses, wrapped
 from backprop_tui.tui.panes.history_table import (
-    draw_history_heading,
     draw_history_row,
     history_columns,
-    history_heads,
+    history_heading,
 )
 from backprop_tui.tui.panes.run_list import RunListView
-from backprop_tui.tui.panes.run_table import column_heads, draw_run, draw_runs_heading, run_columns
+from backprop_tui.tui.panes.run_table import COLUMNS, Heading, column_heads, draw_run, run_columns, runs_heading
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -245,13 +243,13 @@ class RunsTable(LineWidget, can_focus=True):
         view = self.view
         self._top = max(0, min(self._top, view.lines - self._visible_rows))
         self._place_columns(view, width)
-        drawn, lines, cursor = {}, [self._heading()], None
+        drawn, lines, cursor = {}, [self._heading().draw(view, width, self.glyphs, focused=self.has_focus)], None
         index: int | None = -1
         for line in range(self._top, min(self._top + self._visible_rows, view.lines)):
             index = self._index_at(line)
             cursor = len(lines) if index == self._index else cursor
             if index is None:
-                lines.append(draw_history_heading(view, self._history, self.glyphs, focused=False, is_first=False))
+                lines.append(self._lower_heading().draw(view, width, self.glyphs, focused=False))
                 continue
             row_id = view.id_at(index)
             drawn[row_id] = self._row(index, self._drawn.get(row_id))
@@ -265,10 +263,10 @@ class RunsTable(LineWidget, can_focus=True):
 
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
-        placed_for = width, view.hidden, view.gpu_cells, view.history, view.shared
+        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, view.shared
         if placed_for != self._placed_for:
             self._placed_for = placed_for
-            self._columns = run_columns(width, view.hidden, view.gpu_cells)
+            self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
             self._history = history_columns(width, filter(None, map(view.column, view.history)))
 
     @property
@@ -277,11 +275,14 @@ class RunsTable(LineWidget, can_focus=True):
         index = self._index_at(self._top)
         return index is None or index >= self.view.history_from
 
-    def _heading(self) -> Line:
+    def _heading(self) -> Heading:
         focused, view = self.has_focus, replace(self.view, above=self._top)
         if self.is_history and view.rows:
-            return draw_history_heading(view, self._history, self.glyphs, focused=focused, is_first=True)
-        return draw_runs_heading(view, self._columns, self.glyphs, focused=focused)
+            return history_heading(view, self._history, self.glyphs, focused=focused, is_first=True)
+        return runs_heading(view, self._columns, self.glyphs, focused=focused)
+
+    def _lower_heading(self) -> Heading:
+        return history_heading(self.view, self._history, self.glyphs, focused=False, is_first=False)
 
     def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
         """What a row shows, and its line: the one from before if it shows the same."""
@@ -335,7 +336,9 @@ class RunsTable(LineWidget, can_focus=True):
         line = self._top + event.y - 1
         index = self._index_at(line)
         if event.y == 0 or (index is None and line < self.view.lines):
-            self._click_heading(event.x, history=self.is_history if event.y == 0 else True)
+            key = (self._lower_heading() if event.y else self._heading()).key_at(event.x)
+            if key == COLUMNS or (key is not None and field_of(key) is not None):
+                self.post_message(self.HeadingClicked(key))
             return
         if index is None:
             return
@@ -346,12 +349,3 @@ class RunsTable(LineWidget, can_focus=True):
             self.post_message(self.Marked())
         elif event.chain == 2:
             self.post_message(self.Opened())
-
-    def _click_heading(self, x: int, *, history: bool) -> None:
-        if history:
-            heads = history_heads(self.view, self._history, self.glyphs)
-        else:
-            heads = column_heads(self._columns, self.view.sort, self.glyphs)
-        key = next((head.key for head in heads if head.at <= x < head.at + cell_len(head.text)), None)
-        if key is not None and field_of(key) is not None:
-            self.post_message(self.HeadingClicked(key))

@@ -19,6 +19,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import cause_of
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import ACTIONS, GROUP, LOG, METRICS, MOVE, RUNS
 from backprop_tui.tui.background_calls import READ_ONLY
@@ -241,7 +242,7 @@ class DialogsScreen(PanesScreen):
         """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
-            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them")
+            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", event=True)
             return
         from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 
@@ -334,7 +335,7 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.log.places import cause_places
 
         run = self.state.selected_run(self.snapshot)
-        cause = None if run is None else run.record.get("cause")
+        cause = None if run is None else cause_of(run.record)
         if run is None or not cause:
             self.tell("Select a failed run, or a line of a log that names a file", bad=True)
             return

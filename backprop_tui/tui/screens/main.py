@@ -21,6 +21,7 @@ from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, problem_view, unseen_problems
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
 from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
+from backprop_tui.tui.panes.run_table import COLUMNS
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, CardBar, GroupRunOpened
 from backprop_tui.tui.screens.dialogs import DialogsScreen
@@ -254,7 +255,10 @@ class MainScreen(DialogsScreen):
 
     @on(RunsTable.HeadingClicked)
     def _heading_clicked(self, message: RunsTable.HeadingClicked) -> None:
-        """Sorts by the column, then the other way round, then in the default order."""
+        """Sorts by the column, then the other way round, then in the default order; or shows those without room."""
+        if message.column == COLUMNS:
+            self.action_view()
+            return
         self.sort(next_sort(self.state.sort, message.column, self.snapshot.all_runs))
 
     def action_view(self) -> None:

@@ -25,6 +25,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import cause_of
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import MENU_ACTIONS, bindings
@@ -372,7 +373,7 @@ def _copyable(run: KnownRun) -> Iterator[tuple[str, str, str]]:
         yield "c", "command", shlex.join(record["command"])
     if record.get("cwd"):
         yield "w", "directory", str(record["cwd"])
-    evidence = (record.get("cause") or {}).get("evidence")
+    evidence = cause_of(record).get("evidence")
     if evidence:
         yield "e", "error", str(evidence)
     if record.get("checkpoints"):

@@ -9,6 +9,8 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.status import Status
 from tests.end_to_end.dashboard.conftest import Open
 from tests.end_to_end.dashboard.helpers import training
+from tests.end_to_end.test_survival import killed_supervisor
+from tests.support.processes import kill
 from tests.support.sandbox import Sandbox, python
 
 _UNTIL_STOPPED = "import time\nwhile True:\n    print('working', flush=True)\n    time.sleep(0.1)\n"
@@ -46,6 +48,22 @@ def test_a_run_gets_more_time_one_resumes_and_one_is_preferred(sandbox: Sandbox,
     sandbox.wait_until(lambda: queue_order(sandbox)[1] == boxed.id, "the resumed run at the second place")
     screen.type("U")
     sandbox.wait_until(lambda: queue_order(sandbox) == order, "the order before")
+
+
+def test_a_dialog_edits_a_run_whose_supervisor_and_guardian_were_killed(sandbox: Sandbox, open_dashboard: Open) -> None:
+    active = training(sandbox)
+    screen = open_dashboard()
+    screen.wait_for("running")
+    screen.type("e")
+    screen.wait_for("Edit")
+    guardian = active.guardian()
+    killed_supervisor(sandbox)
+    assert guardian is not None
+    assert kill(guardian)
+    screen.type("-v2\r")
+    active.wait(lambda: active.run().name == f"{active.id}-v2", "the new name")
+    screen.wait_for(f"renamed to {active.id}-v2")
+    assert active.wait_for(Status.RUNNING).attempt.number == 1
 
 
 def test_a_removed_run_comes_back_until_the_dashboard_is_left(sandbox: Sandbox, open_dashboard: Open) -> None:

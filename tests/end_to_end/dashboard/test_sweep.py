@@ -41,7 +41,7 @@ def test_a_sweep_is_queued_and_its_best_setting_is_seen_and_opened(sandbox: Sand
     assert "4/4" in _line_with(screen.shown(), "3e-3")
     keys += ["\t", "P"]
     screen.type("".join(keys[1:]))
-    screen.wait_for("the baseline")
+    screen.wait_for("baseline of grid")
     wait_until(lambda: "exceeds" in _line_with(screen.shown(), "1e-2"), "the difference", report=screen.shown)
     keys += ["\r"]
     screen.type(keys[-1])

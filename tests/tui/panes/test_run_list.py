@@ -27,7 +27,7 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.history_table import draw_history_row, history_columns
 from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
-from backprop_tui.tui.panes.run_table import draw_run, draw_runs_heading, run_columns
+from backprop_tui.tui.panes.run_table import draw_run, run_columns, runs_heading
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
@@ -191,7 +191,8 @@ def test_every_row_fits_every_width() -> None:
             for run in runs:
                 assert width_of(draw_run(_row(run), columns, glyphs, cursor=True)) <= width, (width, run.id)
             view = run_list_view(snapshot(*runs), RunListOptions())
-            assert width_of(draw_runs_heading(view, columns, glyphs, focused=True)) == width
+            title = runs_heading(view, columns, glyphs, focused=True)
+            assert width_of(title.draw(view, width, glyphs, focused=True)) == width
 
 
 def test_the_runs_stand_active_then_waiting_then_ended() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.live import Pause
-from backprop_tui.domain.run import Checkpoint, Queued
+from backprop_tui.domain.run import Cause, Checkpoint, Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_line import Tone, reason_text, run_line
@@ -20,7 +20,7 @@ from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import draw_waiting, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, running, sample, snapshot, stored
+from tests.tui.snapshots import NOW, ended, governor, gpu, queued, removed_from_queue, running, sample, snapshot, stored
 
 HOT = {
     "check": "gpu_temperature",
@@ -244,6 +244,16 @@ def test_a_bad_end_has_a_card_and_a_good_one_none() -> None:
     assert card is not None
     assert card.token is Token.BAD
     assert card_of(good, snapshot(good)) is None
+
+
+def test_the_card_of_a_failed_run_stays_when_it_is_removed_from_the_queue() -> None:
+    run = removed_from_queue("a", Cause(kind="cuda_oom", evidence="x", summary="CUDA out of memory", advice="halve it"))
+    card = card_of(run, snapshot(run))
+    assert card is not None
+    assert card.title == "CUDA out of memory"
+    lines = dict(card.lines)
+    assert lines["advice"] == "halve it"
+    assert lines["then"] == "removed from the queue: stopped by you before its next attempt"
 
 
 def test_a_remedy_stands_right_after_a_long_reading() -> None:

@@ -141,6 +141,19 @@ async def test_an_error_under_a_newer_message_is_seen_again_when_that_expires(mo
         await last_row(pilot, "it went wrong")
 
 
+async def test_an_end_does_not_hide_the_answer_to_a_key_and_is_shown_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panes_screen, "NEWS_SECONDS", 0.5)
+    async with small_screen() as pilot:
+        pilot.app.main.tell("baseline of grid")  # type: ignore[attr-defined]
+        pilot.app.post_message(RunsEnded(ends(Status.COMPLETED)))
+        await pilot.pause()
+        await last_row(pilot, "baseline of grid")
+        await last_row(pilot, "run-0 completed")
+        pilot.app.main.tell("queue held")  # type: ignore[attr-defined]
+        await last_row(pilot, "queue held")
+        await last_row(pilot, "run-0 completed")
+
+
 async def test_a_key_ends_an_error_that_could_be_read_and_not_a_newer_message(monkeypatch: pytest.MonkeyPatch) -> None:
     async with small_screen() as pilot:
         main = pilot.app.main  # type: ignore[attr-defined]
