@@ -82,7 +82,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "temp", machine.check_temporary_folder
     yield "gpu probe", lambda: machine.check_gpus(sample, settings.probe)
     yield "parallel", lambda: machine.check_parallel(settings.limits, sample.readings)
-    yield "terminal", lambda: machine.check_terminal(environment, size=machine.terminal_size())
+    yield "terminal", lambda: machine.check_terminal(environment, size=output.terminal_size())
 
 
 def _launcher(session: ClientSession) -> str:
