@@ -21,9 +21,12 @@ _STYLE = re.compile("\ufdd0([0-9;]{1,8})\ufdd1")
 
 def line(text: str = "") -> None:
     """Writes text for people, without anything that a terminal would obey, but with the colors of `painted`."""
-    *before, last = _STYLE.split(text) if shows_colour() else [text]
-    styled = zip(before[::2], before[1::2], strict=True)
-    _write("".join(f"{sanitize_lines(part)}\x1b[{style}m" for part, style in styled) + sanitize_lines(last) + "\n")
+    parts = _STYLE.split(text) if shows_colour() else [text]
+    harmless = (
+        f"\x1b[{part}m" if index % 2 else sanitize_lines(part, keep_bytes=not is_terminal())
+        for index, part in enumerate(parts)
+    )
+    _write("".join(harmless) + "\n")
 
 
 def painted(text: str, style: str) -> str:

@@ -11,6 +11,8 @@ _SPACES = {"\t": " ", "\n": " ", "\r": " ", "\x0b": " ", "\x0c": " ", "\x85": " 
 _HARMFUL = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 _REPLACEMENT = "\ufffd"
 _KEPT = ("\n", "\r", "\t")  # of a script's output
+_LINES = re.compile("(\n)")
+_LINES_AND_BYTES = re.compile("(\n|[\udc80-\udcff]+)")
 _LINE_ENDS = re.compile("([\n\r\t])")
 _COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 _PLAIN = re.compile(rb"[\n\r\t -~]*")
@@ -24,9 +26,10 @@ def sanitize(text: str) -> str:
     return "".join(map(_sanitized_character, _escape_pattern().sub("", text)))
 
 
-def sanitize_lines(text: str) -> str:
-    """The same for a text of several lines, which it keeps."""
-    return "\n".join(map(sanitize, text.split("\n")))
+def sanitize_lines(text: str, *, keep_bytes: bool = False) -> str:
+    """The same for a text of several lines; `keep_bytes`: bytes that are no UTF-8 stay, too."""
+    parts = (_LINES_AND_BYTES if keep_bytes else _LINES).split(text)
+    return "".join(part if index % 2 else sanitize(part) for index, part in enumerate(parts))
 
 
 class OutputFilter:
