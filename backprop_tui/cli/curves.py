@@ -27,7 +27,8 @@ from backprop_tui.presentation.curves import (
 
 LETTERS = "ABCDEF"
 ROWS = 8
-_COLOURS = (36, 33, 35, 32, 31, 34)  # SGR: cyan, yellow, magenta, green, red, blue
+_COLOURS = ("36", "33", "35", "32", "31", "34")  # SGR: cyan, yellow, magenta, green, red, blue
+_FAINT = "2"
 _MIN_WIDTH = 10
 _LABEL = 9
 _STYLES = (Style.LINE, Style.POINTS)
@@ -139,13 +140,13 @@ def _coloured(cells: Sequence[Cells], *, colours: int) -> str:
     if not colours or not output.shows_colour():
         return "".join(text for text, _ in cells).rstrip()
     return "".join(
-        text if owner is None else painted(text, owner) if owner < colours else f"\x1b[2m{text}\x1b[0m"
+        text if owner is None else painted(text, owner) if owner < colours else output.painted(text, _FAINT)
         for text, owner in cells
     )
 
 
 def painted(text: str, index: int) -> str:
-    return f"\x1b[{_COLOURS[index]}m{text}\x1b[0m" if output.shows_colour() else text
+    return output.painted(text, _COLOURS[index])
 
 
 def _x_labels(x: Scale, options: CurveOptions, width: int, planned: float | None) -> str:

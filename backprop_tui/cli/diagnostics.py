@@ -6,6 +6,7 @@ import os
 import sys
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.sanitize import sanitize, sanitize_lines
 
 PROGRAM = "backprop-tui"
 _USUAL_WIDTH = 80
@@ -14,7 +15,7 @@ _ERASE_LINE = "\r\x1b[K"
 
 def say(text: str) -> None:
     clear_status()
-    _write(f"{text}\n")
+    _write(sanitize_lines(text) + "\n")
 
 
 def complain(text: str | None) -> None:
@@ -32,7 +33,7 @@ def confirm(question: str, *, yes: bool) -> bool:
             f"{question} There is no terminal to ask on", "give --yes, or --dry-run to see what would be removed"
         )
     clear_status()
-    _write(f"{question} [y/N] ")
+    _write(sanitize_lines(f"{question} [y/N] "))
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -49,7 +50,7 @@ def status(text: str) -> None:
     if not is_terminal():
         return
     width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
-    _write(_ERASE_LINE + text[: max(0, width - 1)])
+    _write(_ERASE_LINE + sanitize(text)[: max(0, width - 1)])
     _StatusLine.shown = True
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ def run_program(
 
     If `open_dashboard` is None, every command works headless; if `open_demo` is None, there is no demo.
     """
-    _make_streams_writable()
+    output.prepare()
     parsed: list[Invocation] = []
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held back while this was imported
@@ -88,16 +87,6 @@ def _carry_out(invocation: Invocation, session: Session) -> int:
             raise UsageError(f"the dashboard cannot open: {session.dashboard_obstacle}", instead)
         return session.dashboard(session.home, session.config_path, None, invocation.options.read_only)
     return invocation.execute(invocation.arguments, session)
-
-
-def _make_streams_writable() -> None:
-    """Keeps a command from failing over a path that this locale cannot encode, or a closed stream."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the program ends
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        utf_8 = (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
-        reconfigure(errors="surrogateescape" if utf_8 else "replace")
 
 
 def _report(error: BaseException, words: Sequence[str], options: GlobalOptions | None) -> int:

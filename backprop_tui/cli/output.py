@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import sys
 import time
 from collections.abc import Iterable
 
 from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.sanitize import OutputFilter, sanitize_lines
 
 USUAL_WIDTH = 80
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
+# A style inside of a text is written between noncharacters, and becomes a sequence after the text was made harmless.
+_STYLE = re.compile("\ufdd0([0-9;]{1,8})\ufdd1")
 
 
 def line(text: str = "") -> None:
-    _write(text + "\n")
+    """Writes text for people, without anything that a terminal would obey, but with the colors of `painted`."""
+    parts = _STYLE.split(text) if shows_colour() else [text]
+    harmless = (
+        f"\x1b[{part}m" if index % 2 else sanitize_lines(part, keep_bytes=not is_terminal())
+        for index, part in enumerate(parts)
+    )
+    _write("".join(harmless) + "\n")
+
+
+def painted(text: str, style: str) -> str:
+    """The text in a style of a terminal, such as "31", for `line`."""
+    return f"\ufdd0{style}\ufdd1{text}\ufdd00\ufdd1" if shows_colour() else text
+
+
+def data(text: str) -> None:
+    """Writes text that programs read: files and pipes get it as it is, a terminal only what it can show."""
+    _write((sanitize_lines(text) if is_terminal() else text) + "\n")
 
 
 def json_value(value: object) -> None:
@@ -54,6 +74,31 @@ def json_error(error: BackpropError, **values: object) -> None:
         pass  # stdout may be what failed; the exit code says it as well
 
 
+class ScriptOutput:
+    """What scripts printed, on its way to stdout: byte for byte, or as a terminal can show it."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._filter = OutputFilter() if is_terminal() else None
+        self.ends_line = True  # whether what was written last did
+
+    def __len__(self) -> int:
+        """How many bytes wait for a slow reader."""
+        return len(self._pending)
+
+    def add(self, content: bytes, *, final: bool = False) -> None:
+        """Takes what comes next; `final`: nothing follows that belongs to it."""
+        self._pending += content if self._filter is None else self._filter.pass_on(content, final=final)
+
+    def write(self) -> None:
+        """Writes as much as the reader takes without blocking; may raise BrokenPipeError."""
+        with memoryview(self._pending) as view:
+            written = write_available(view)
+        if written:
+            self.ends_line = self._pending[written - 1] == ord("\n")
+        del self._pending[:written]
+
+
 def write_available(content: memoryview) -> int:
     """Writes as much as the reader takes without blocking and returns how many bytes; may raise BrokenPipeError."""
     descriptor = sys.stdout.fileno()
@@ -86,6 +131,15 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def prepare() -> None:
+    """Keeps a command from failing over a path that this locale cannot encode, or a closed stream."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the program ends
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="surrogateescape" if shows_unicode() else "replace")
+
+
 def next_screen(seconds: float) -> None:
     """Waits, then clears a terminal for what is shown next; elsewhere it is separated by an empty line."""
     flush()
@@ -108,15 +162,24 @@ def leave(*, discard: bool) -> None:
 
 def width() -> int | None:
     """Columns of the terminal on stdout; None if it is a pipe or a file, for which nothing is cut."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         return None
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 0:
         return int(columns)
+    size = terminal_size()
+    return size[0] if size is not None and size[0] else USUAL_WIDTH
+
+
+def terminal_size() -> tuple[int, int] | None:
+    """Columns and lines of the terminal on stdout; None if there is none."""
+    if not is_terminal():
+        return None
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_WIDTH
+        size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
-        return USUAL_WIDTH
+        return None
+    return size.columns, size.lines
 
 
 def shows_unicode() -> bool:
@@ -125,4 +188,4 @@ def shows_unicode() -> bool:
 
 def shows_colour() -> bool:
     """Whether stdout is a terminal with colors, and NO_COLOR is not set. See no-color.org."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "", "dumb")
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "", "dumb")

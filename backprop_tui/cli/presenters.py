@@ -80,7 +80,7 @@ class PlainOutput(Presenter):
         """`hint` is added to the first start."""
         self._titles = titles
         self._hint = hint
-        self._pending = bytearray()
+        self._output = output.ScriptOutput()
         self._messages: list[str] = []  # they wait until what was printed before is written
         self._line_open = False  # whether an unfinished line of the script is on the terminal that we share
         self._shares_terminal = output.is_terminal() and diagnostics.is_terminal()
@@ -89,15 +89,18 @@ class PlainOutput(Presenter):
         self._waits_again_at = math.inf
 
     def offer(self, run_id: str, content: bytes) -> None:
-        self._pending += content
+        self._output.add(content)
+
+    def finish(self, run_id: str) -> None:
+        self._output.add(b"", final=True)
 
     def room(self) -> bool:
-        return len(self._pending) < MAX_PENDING_BYTES
+        return len(self._output) < MAX_PENDING_BYTES
 
     def flush(self) -> bool:
-        if self._pending:
+        if self._output:
             self._write_pending()
-        if self._pending:
+        if self._output:
             return False
         for message in self._messages:
             if self._line_open:
@@ -110,11 +113,8 @@ class PlainOutput(Presenter):
     def _write_pending(self) -> None:
         if self._shares_terminal:
             diagnostics.clear_status()
-        with memoryview(self._pending) as view:
-            last = view[-1]
-            written = output.write_available(view)
-        del self._pending[:written]
-        self._line_open = self._shares_terminal and (bool(self._pending) or last != ord("\n"))
+        self._output.write()
+        self._line_open = self._shares_terminal and (bool(self._output) or not self._output.ends_line)
 
     def event(self, event: Event) -> None:
         """Prints a line, never in the middle of one of the script's, nor before what the script printed."""
@@ -195,12 +195,12 @@ class PrefixedOutput(PlainOutput):
         else:
             self._partial[run_id] = last  # a carriage return at the very end may be half of a line's end
         for line in whole:
-            self._pending += prefix + line
+            self._output.add(prefix + line, final=True)
 
     def finish(self, run_id: str) -> None:
         partial = self._partial.pop(run_id, b"")
         if partial:
-            self._pending += self._prefixes[run_id] + partial + b"\n"
+            self._output.add(self._prefixes[run_id] + partial + b"\n", final=True)
 
 
 def presenter_for(session: Session, run_ids: Sequence[str], *, hint: str | None = None) -> Presenter:

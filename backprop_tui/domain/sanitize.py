@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-import unicodedata
 from functools import cache
 
 _SPACES = {"\t": " ", "\n": " ", "\r": " ", "\x0b": " ", "\x0c": " ", "\x85": " ", "\u2028": " ", "\u2029": " "}
 # Cc controls, Cf formats (direction marks, zero widths), Co private use, Cs lone surrogates, Cn unassigned.
 _HARMFUL = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 _REPLACEMENT = "\ufffd"
+_KEPT = ("\n", "\r", "\t")  # of a script's output
+_LINES = re.compile("(\n)")
+_LINES_AND_BYTES = re.compile("(\n|[\udc80-\udcff]+)")
+_LINE_ENDS = re.compile("([\n\r\t])")
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
+_PLAIN = re.compile(rb"[\n\r\t -~]*")
+_MAX_SEQUENCE = 4096  # characters of an escape sequence that are held back
 
 
 def sanitize(text: str) -> str:
@@ -17,6 +24,43 @@ def sanitize(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_sanitized_character, _escape_pattern().sub("", text)))
+
+
+def sanitize_lines(text: str, *, keep_bytes: bool = False) -> str:
+    """The same for a text of several lines; `keep_bytes`: bytes that are no UTF-8 stay, too."""
+    parts = (_LINES_AND_BYTES if keep_bytes else _LINES).split(text)
+    return "".join(part if index % 2 else sanitize(part) for index, part in enumerate(parts))
+
+
+class OutputFilter:
+    """What a script printed as a terminal may get it: text, line ends and colors, nothing else.
+
+    It takes pieces that may end anywhere, also inside a character or an escape sequence.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""  # an escape sequence that may go on with the next piece
+
+    def pass_on(self, piece: bytes, *, final: bool = False) -> bytes:
+        if not self._held and piece.isascii() and _PLAIN.fullmatch(piece) and not self._decoder.getstate()[0]:
+            return piece
+        text = self._held + self._decoder.decode(piece, final)
+        end = len(text)
+        last_line = max(text.rfind("\n"), text.rfind("\r")) + 1
+        for match in _escape_pattern().finditer(text, max(last_line, end - _MAX_SEQUENCE)):
+            end = match.start() if match.end() == len(text) and not final else len(text)
+        self._held = text[end:]
+        return "".join(map(_line_part, _LINE_ENDS.split(text[:end]))).encode()
+
+
+def _line_part(part: str) -> str:
+    """A part of a line, or the end of one, with its colors."""
+    if part in _KEPT:
+        return part
+    pieces = _escape_pattern().split(part)  # what is between the sequences
+    colors = [text if _COLOR.fullmatch(text) else "" for text in _escape_pattern().findall(part)]
+    return "".join(sanitize(piece) + color for piece, color in zip(pieces, [*colors, ""], strict=True))
 
 
 def indices_after_backspaces(text: str) -> list[int]:
@@ -54,6 +98,8 @@ def _escape_pattern() -> re.Pattern[str]:
 def _sanitized_character(character: str) -> str:
     if character in _SPACES:
         return _SPACES[character]
+    import unicodedata  # only if a text needs it
+
     category = unicodedata.category(character)
     if category not in _HARMFUL:
         return character

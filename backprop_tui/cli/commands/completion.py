@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return _install(session)
     if arguments.what == _UNINSTALL:
         return _uninstall(session)
-    output.line(_content(arguments.what).rstrip("\n"))
+    output.data(_content(arguments.what).rstrip("\n"))
     return OK
 
 
@@ -96,7 +96,7 @@ def _install(session: Session) -> int:
         output.json_value({"files": list(paths.values()), "written": not session.dry_run})
         return OK
     for path in paths.values():
-        output.line(path)
+        output.data(path)
     advice = list(_advice(paths))
     for line in advice:
         diagnostics.say(line)
@@ -116,7 +116,7 @@ def _uninstall(session: Session) -> int:
         output.json_value({"files": paths, "removed": not session.dry_run})
         return OK
     for path in paths:
-        output.line(path)
+        output.data(path)
     diagnostics.say(("would be removed" if session.dry_run else "removed") if paths else "not installed")
     return OK
 

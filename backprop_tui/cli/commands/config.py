@@ -96,7 +96,7 @@ def _path(_arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value({"path": session.config_path, "exists": os.path.exists(session.config_path)})
     else:
-        output.line(session.config_path)
+        output.data(session.config_path)
     return OK
 
 

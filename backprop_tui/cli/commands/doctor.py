@@ -81,7 +81,7 @@ def _checks(
     yield "temp", machine.check_temporary_folder
     yield "gpu probe", lambda: machine.check_gpus(sample, settings.probe)
     yield "parallel", lambda: machine.check_parallel(settings.limits, sample.readings)
-    yield "terminal", lambda: machine.check_terminal(environment, size=machine.terminal_size())
+    yield "terminal", lambda: machine.check_terminal(environment, size=output.terminal_size())
 
 
 def _layers(session: ClientSession, key_problems: KeyProblems | None) -> list[Layer]:

@@ -81,7 +81,7 @@ def _write_rows(table: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(text, lineterminator="")
     for row in table:
         writer.writerow(row)
-        output.line(text.getvalue())
+        output.data(text.getvalue())
         text.seek(0)
         text.truncate()
 
@@ -119,9 +119,9 @@ def _write_metrics_csv(session: Session, run_ids: Sequence[str]) -> None:
 def _write_metrics_json(session: Session, run_ids: Sequence[str]) -> None:
     before = "["
     for run_id, row in _metric_rows(session, run_ids):
-        output.line(before + json.dumps({"run": run_id, **row}, allow_nan=False))
+        output.data(before + json.dumps({"run": run_id, **row}, allow_nan=False))
         before = ","
-    output.line("]" if before == "," else "[]")
+    output.data("]" if before == "," else "[]")
 
 
 def _metric_rows(session: Session, run_ids: Sequence[str]) -> Iterator[tuple[str, JsonObject]]:

@@ -159,7 +159,7 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
     best = [f"{record['group']}{BEST}" for record in records if record["group"]]
     for word in dict.fromkeys([LAST, RUNNING, *words, *best]):
         if word.isprintable() and len(word.split()) == 1:
-            output.line(word)
+            output.data(word)
 
 
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:

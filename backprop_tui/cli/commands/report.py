@@ -32,7 +32,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value({"path": path})
     else:
-        output.line(path)
+        output.data(path)
     return OK
 
 

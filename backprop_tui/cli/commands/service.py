@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 def _install(session: Session) -> int:
     if session.dry_run:
         service.require_systemd(session)
-        output.line(f"# {service.unit_path()}\n{service.unit_text(session).rstrip()}")
+        output.data(f"# {service.unit_path()}\n{service.unit_text(session).rstrip()}")
         return OK
     service.install(session)
     return _status(session)

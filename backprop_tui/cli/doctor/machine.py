@@ -230,13 +230,3 @@ def colours(environment: Mapping[str, str]) -> str:
     if kind.endswith("-direct"):
         return "16 million colors"
     return "256 colors" if "256color" in kind else "16 colors; export COLORTERM=truecolor if it has more"
-
-
-def terminal_size() -> tuple[int, int] | None:
-    if not sys.stdout.isatty():
-        return None
-    try:
-        size = os.get_terminal_size(sys.stdout.fileno())
-    except OSError:
-        return None
-    return size.columns, size.lines
