@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
+from backprop_tui.launchers import supervisor_process
 from tests.slurm.configuration import write_configuration
-from tests.support import processes
+from tests.support import cluster_supervisor, processes
 from tests.support.waiting import ValueT, wait_until
 
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged")
@@ -41,6 +44,12 @@ class SlurmCluster:
     def environment(self) -> dict[str, str]:
         """What leads a command of Slurm to this cluster: to be added to the environment of a subprocess."""
         return {"SLURM_CONF": str(self.directory / "slurm.conf")}
+
+    def log_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Makes this process one on a login node."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(supervisor_process, "_PROGRAM", cluster_supervisor.__file__)
 
     @property
     def process_ids(self) -> dict[str, int]:
