@@ -142,7 +142,7 @@ class SlurmCluster:
         self.wait_until(lambda: self.node_state(node) in states, f"node {node} is {states}", seconds=seconds)
 
     def node_state(self, node: str) -> str:
-        """Without the marks that `sinfo` adds, such as the star of a node that does not answer; empty without an answer.
+        """Without the marks that `sinfo` adds, such as the star of a node that does not answer; empty if unknown.
 
         Asks for all nodes: of a single one, Slurm 22.05 shows the CPUs that were in use when it last counted them for
         somebody else, so that an idle node stays "mixed".
@@ -223,7 +223,7 @@ class SlurmCluster:
         for node in NODES:
             if self.node_state(node) in ("down", "drained"):
                 self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-            self.wait_for_node(node, "idle", "planned")  # planned: for a job that is gone, until the next look at the queue
+            self.wait_for_node(node, "idle", "planned")  # for a job that is gone, until the next look at the queue
 
     def left_processes(self) -> list[str]:
         """What carries the name of this cluster's configuration in its environment, daemons included."""
