@@ -19,8 +19,7 @@ def launcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """The name of the launcher; without Slurm its half of the tests is skipped."""
     if request.param == SLURM:
         cluster: SlurmCluster = request.getfixturevalue("cluster")
-        for name, value in cluster.environment.items():
-            monkeypatch.setenv(name, value)
+        cluster.log_in(monkeypatch)
     return str(request.param)
 
 

@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
+from backprop_tui.launchers import supervisor_process
 from tests.slurm.configuration import write_configuration
-from tests.support import processes
+from tests.support import cluster_supervisor, processes
 from tests.support.waiting import ValueT, wait_until
 
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "munged")
@@ -41,6 +44,12 @@ class SlurmCluster:
     def environment(self) -> dict[str, str]:
         """What leads a command of Slurm to this cluster: to be added to the environment of a subprocess."""
         return {"SLURM_CONF": str(self.directory / "slurm.conf")}
+
+    def log_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Makes this process one on a login node."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(supervisor_process, "_PROGRAM", cluster_supervisor.__file__)
 
     @property
     def process_ids(self) -> dict[str, int]:
@@ -133,7 +142,7 @@ class SlurmCluster:
         self.wait_until(lambda: self.node_state(node) in states, f"node {node} is {states}", seconds=seconds)
 
     def node_state(self, node: str) -> str:
-        """Without the marks that `sinfo` adds, such as the star of a node that does not answer; empty without an answer.
+        """Without the marks that `sinfo` adds, such as the star of a node that does not answer; empty if unknown.
 
         Asks for all nodes: of a single one, Slurm 22.05 shows the CPUs that were in use when it last counted them for
         somebody else, so that an idle node stays "mixed".
@@ -214,7 +223,7 @@ class SlurmCluster:
         for node in NODES:
             if self.node_state(node) in ("down", "drained"):
                 self.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-            self.wait_for_node(node, "idle", "planned")  # planned: for a job that is gone, until the next look at the queue
+            self.wait_for_node(node, "idle", "planned")  # for a job that is gone, until the next look at the queue
 
     def left_processes(self) -> list[str]:
         """What carries the name of this cluster's configuration in its environment, daemons included."""

@@ -18,8 +18,7 @@ from tests.support.sandbox import HOST, Sandbox
 def sandbox(cluster: SlurmCluster, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A store of the test's own on a login node of the cluster; its processes are killed at the end."""
     monkeypatch.setenv("BACKPROP_HOST", HOST)
-    for name, value in cluster.environment.items():
-        monkeypatch.setenv(name, value)
+    cluster.log_in(monkeypatch)
     sandbox = Sandbox(str(home), launcher=SLURM)
     monkeypatch.setenv(VARIABLE, sandbox.ledger.path)
     yield sandbox

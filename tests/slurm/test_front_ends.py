@@ -24,8 +24,7 @@ def login(cluster: SlurmCluster, home: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A store of the test's own on a login node of the cluster; its processes are killed at the end."""
     monkeypatch.setenv("BACKPROP_HOST", HOST)
     monkeypatch.chdir(home)
-    for name, value in cluster.environment.items():
-        monkeypatch.setenv(name, value)
+    cluster.log_in(monkeypatch)
     sandbox = Sandbox(str(home))
     monkeypatch.setenv(VARIABLE, sandbox.ledger.path)
     yield sandbox
