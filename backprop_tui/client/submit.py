@@ -25,10 +25,11 @@ from backprop_tui.client.specification import (
 )
 from backprop_tui.client.training_source import shared_output, source_of
 from backprop_tui.domain.arguments import change_arguments, with_placeholder
+from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import resume_advice
+from backprop_tui.domain.resume_arguments import misspelled_options, resume_advice
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
@@ -55,9 +56,17 @@ class SubmissionPlan:
 
     @property
     def advice(self) -> str | None:
-        """What to do about the Python environment, or if no known way passes the script its checkpoint."""
+        """What may be wrong with the arguments or the Python environment, or keeps the runs from their checkpoints."""
         parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), self.shared_output)
-        return ". ".join(filter(None, parts)) or None
+        return ". ".join(filter(None, (*self._misspelled(), *parts))) or None
+
+    def _misspelled(self) -> Iterator[str]:
+        source = self.program.source
+        if source is None:
+            return
+        arguments = find_target(self.runs[0].spec.command).arguments
+        for given, meant in misspelled_options(source_of(source), arguments).items():
+            yield f"{os.path.basename(source)} defines no {given}, but {meant}"
 
 
 def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:

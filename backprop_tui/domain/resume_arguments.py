@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.domain.arguments import LITERAL, OptionSyntax, parse_arguments
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.run import Queued, ResumeChannel, Run
+from backprop_tui.domain.similar import nearest
 
 # Names of options that take a checkpoint to resume from, the most explicit first: from the examples of Hugging Face and
 # accelerate, from Lightning, fairseq, pytorch/examples and timm. `-` and `_` are the same in them.
@@ -128,6 +129,20 @@ def option_syntax(source: str) -> OptionSyntax:
         switches=frozenset([*negated, *(name for name, text in definitions if re.search(_NO_VALUE, text))]),
         lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
     )
+
+
+def misspelled_options(source: str, arguments: Sequence[str]) -> Mapping[str, str]:
+    """The options that are given but that a source does not define, if it defines a similar one: the latter by those.
+
+    A script accepts the beginning of an option, too.
+    """
+    if not any(word.startswith("--") for word in arguments):
+        return {}
+    syntax = option_syntax(source)
+    defined = syntax.switches.union(*(flag.split("/") for flag in defined_options(source)))
+    given = {argument.name for argument in parse_arguments(arguments, syntax) if argument.name.startswith("--")}
+    unknown = (name for name in sorted(given - {LITERAL}) if not any(known.startswith(name) for known in defined))
+    return {name: near for name in unknown if (near := nearest(name, defined)) is not None}
 
 
 def output_options(source: str) -> Mapping[str, str | None]:

@@ -122,14 +122,21 @@ def _awaited(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) ->
 
 
 def _occupants(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
-    """The runs of this machine that use what is missing: the GPU, or any GPU or slot."""
+    """The runs of this machine that use what is missing: the GPU, a GPU without enough memory, or any slot."""
+    gpus = {reason["gpu"]} if reason.get("gpu") is not None else _full_gpus(waiting.record["hold_reasons"])
     for run in runs:
         if run.status not in ACTIVE or run.status is Status.STOPPING or run.record["host"] != waiting.record["host"]:
             continue
         indices = [gpu.get("index") for gpu in run.record.get("gpus") or ()]
-        gpu, is_slot = reason.get("gpu"), reason.get("check") == Check.PARALLEL
-        if is_slot or (bool(indices) if gpu is None else gpu in indices):
+        if reason.get("check") == Check.PARALLEL or any(gpus is None or index in gpus for index in indices):
             yield Remedy(kind=RemedyKind.STOP, text=f"stop {sanitize(run.label)}", run_id=run.id)
+
+
+def _full_gpus(reasons: Iterable[JsonObject]) -> set[object] | None:
+    """The GPUs without enough free memory, where the end of a run helps; None if nothing is known about single ones."""
+    of_gpus = [reason for reason in reasons if reason.get("gpu") is not None]
+    full = {reason["gpu"] for reason in of_gpus if reason.get("check") == Check.GPU_MEMORY}
+    return full if of_gpus else None
 
 
 def remedy_text(reason: JsonObject, available: Sequence[Remedy], cools_in: float | None = None) -> str:

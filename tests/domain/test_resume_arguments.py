@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_arguments import resume_template
+from backprop_tui.domain.resume_arguments import misspelled_options, resume_template
 
 IMAGENET = """
 parser.add_argument('-b', '--batch-size', default=256, type=int)
@@ -79,6 +79,24 @@ def test_only_what_the_source_defines_is_used(source: str, template: str | None)
 
 def test_the_clearest_of_several_flags_is_chosen() -> None:
     assert resume_template(IMAGENET + ACCELERATE) == "--resume_from_checkpoint {path}"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("--bacth-size 8", {"--bacth-size": "--batch-size"}),
+        ("--batch_size=8", {"--batch_size": "--batch-size"}),
+        ("--no-ampp", {"--no-ampp": "--no-amp"}),
+        ("--batch-size 8 -b 4 --amp --no-amp", {}),
+        ("--batch 8", {}),  # the beginning is accepted
+        ("--gradient-clipping 1", {}),  # similar to none: another module may define it
+        ("out -- --bacth-size", {}),
+        ("bacth-size=8", {}),
+    ],
+)
+def test_an_option_that_is_similar_to_a_defined_one_is_misspelled(words: str, meant: dict[str, str]) -> None:
+    source = IMAGENET + "parser.add_argument('--amp', action=argparse.BooleanOptionalAction)\n"
+    assert misspelled_options(source, words.split()) == meant
 
 
 @given(st.text(alphabet="add_argument(click.option)'\"-, \n=resume", max_size=300))

@@ -70,6 +70,15 @@ def test_a_check_without_a_remedy_says_so(check: str, text: str) -> None:
     assert remedy_text({"check": check}, ()) == text
 
 
+def test_a_run_on_a_gpu_that_has_enough_memory_is_not_offered_to_be_stopped() -> None:
+    """The end of `nano` on GPU 0 would not cool GPU 1."""
+    count = {"check": "gpu_count", "figure": 1, "limit": 2, "message": "needs 2 GPUs, 1 usable"}
+    hot = {"check": "gpu_temperature", "figure": 88.0, "limit": 82.0, "gpu": 1}
+    assert remedies(count, queued("a", holds=(count, hot)), RUNS) == ()
+    full = {"check": "gpu_memory", "gpu": 0}
+    assert [remedy.text for remedy in remedies(count, queued("a", holds=(count, hot, full)), RUNS)] == ["stop nano"]
+
+
 def test_namesakes_are_told_apart() -> None:
     runs = [replace(running(name, name="train"), differing=(("lr", name),)) for name in ("1", "2")]
     found = remedies({"check": "gpu_count", "figure": 0, "limit": 1}, queued("a"), runs)

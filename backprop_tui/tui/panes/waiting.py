@@ -268,6 +268,10 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
         return f"about {durations.clock_of_day(start, snapshot.moment.wall)}, says Slurm"
     if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
         return ""
+    if any(reason.get("gpu") is None and _is_count(reason) for reason in reasons) and any(
+        reason.get("check") in (Check.GPU_TEMPERATURE, Check.GPU_HEALTH) for reason in reasons
+    ):
+        return ""  # the end of no run is enough
     missing = max((_missing(reason) for reason in reasons), default=1)
     estimates = [(_seconds_to_end(run, snapshot), sanitize(run.label)) for run in snapshot.runs]
     ends = sorted((seconds, name) for seconds, name in estimates if seconds is not None)
@@ -283,10 +287,14 @@ def _is_expected(reason: JsonObject) -> bool:
     return reason.get("check") == Check.SLURM and reason.get("limit") is not None
 
 
+def _is_count(reason: JsonObject) -> bool:
+    return reason.get("check") == Check.GPU_COUNT
+
+
 def _missing(reason: JsonObject) -> int:
     """How many GPUs, or slots, have to become free."""
     free, needed = reason.get("figure"), reason.get("limit")
-    if reason.get("check") == Check.GPU_COUNT and isinstance(free, int | float) and isinstance(needed, int | float):
+    if _is_count(reason) and isinstance(free, int | float) and isinstance(needed, int | float):
         return max(1, int(needed - free))
     return 1
 
@@ -313,7 +321,7 @@ def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs, *, cursor: int |
     token = Token.WARN if view.is_permanent else Token.INFO
     title = Piece(f" {glyphs.state('waiting')} {view.title}", token, bold=True)
     lines: list[Line] = [(title, Piece(clip(f"   {view.note}", width - len(view.title) - 4, glyphs), Token.MUTED)), ()]
-    columns = _Columns.of(width)
+    columns = _Columns.of(width, view.rows)
     head = LineBuilder().at(_NAME_AT).put("check", Token.MUTED).at(_NOW_AT).put("now", Token.MUTED)
     head.at(columns.limit).put("limit", Token.MUTED)
     if columns.remedy is not None:
@@ -341,9 +349,10 @@ class _Columns:
     remedy: int | None
 
     @classmethod
-    def of(cls, width: int) -> _Columns:
+    def of(cls, width: int, rows: Sequence[CheckRow]) -> _Columns:
         if width >= _WIDE:
-            return cls(width=width, limit=_WIDE_LIMIT_AT, remedy=_WIDE_REMEDY_AT)
+            longest = max((cell_len(row.limit) for row in rows if row.is_failing), default=0)
+            return cls(width=width, limit=_WIDE_LIMIT_AT, remedy=max(_WIDE_REMEDY_AT, _WIDE_LIMIT_AT + longest + 2))
         if width >= _NARROW:
             return cls(width=width, limit=_LIMIT_AT, remedy=_REMEDY_AT)
         return cls(width=width, limit=max(_NOW_AT + 8, width * 11 // 20), remedy=None)

@@ -50,6 +50,25 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     assert not any(row.is_failing for row in view.rows[3:])
 
 
+def test_no_start_is_estimated_by_the_end_of_runs_while_a_gpu_that_is_needed_is_hot() -> None:
+    runs = [running(name, eta_seconds=60.0) for name in "ab"]
+    for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False)):
+        held = queued("big", holds=holds)
+        view = waiting_view(held, snapshot(*runs, held))
+        assert view is not None
+        assert bool(view.earliest) is is_estimated
+
+
+def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
+    held = queued("big", holds=(COUNT, HOT | {"setting": "gpu.max_temp_c", "figure": 88.0}))
+    view = waiting_view(held, snapshot(running("a"), held))
+    assert view is not None
+    lines = [text_of(line) for line in draw_waiting(view, 120, UNICODE).lines]
+    column = lines[2].index("remedy")
+    assert [line[column - 2 : column].strip() for line in lines[3:5]] == ["", ""]
+    assert lines[4][column:].startswith("passes when")
+
+
 @pytest.mark.parametrize(
     ("reason", "now", "limit"),
     [
