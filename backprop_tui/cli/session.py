@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +20,7 @@ from backprop_tui.store.run_view import unfinished_views
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
     from backprop_tui.domain.errors import ConfigError
+    from backprop_tui.domain.run import Run
 
     # What is wrong with the user's keys and commands, which only the dashboard knows.
     KeyProblems = Callable[[Settings], Sequence[ConfigError]]
@@ -59,9 +60,9 @@ class Session(ClientSession):
             return f"TERM is {kind or 'not set'} (if the terminal can draw: export TERM=xterm-256color)"
         return None if self.open_dashboard is not None else "this program has none"
 
-    def keep_supervisor(self) -> None:
+    def keep_supervisor(self, runs: Iterable[Run]) -> None:
         if not self.dry_run:
-            ClientSession.keep_supervisor(self)
+            ClientSession.keep_supervisor(self, runs)
 
     def warn(self, message: str) -> None:
         diagnostics.complain(message)

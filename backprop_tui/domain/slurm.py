@@ -100,6 +100,11 @@ class JobReport:
         return self.name.endswith(job_name(run_id, "", number))
 
     @property
+    def is_held(self) -> bool:
+        """Whether it was submitted held, or its user holds it."""
+        return self.reason == "JobHeldUser"
+
+    @property
     def is_over(self) -> bool:
         """Whether Slurm has ended the job, or is about to remove what is left of it."""
         return self.state not in _LIVING

@@ -44,6 +44,11 @@ class Slurm:
 
     environment: Mapping[str, str]
 
+    @property
+    def cluster(self) -> tuple[str, ...]:
+        """What decides which cluster these commands reach."""
+        return tuple(self.environment.get(name, "") for name in _CLUSTER)
+
     def check(self, run: Run) -> str:
         """When and where the run would start, in Slurm's words, which a site's plugin may leave out.
 
@@ -174,7 +179,8 @@ def limit_minutes(run: Run) -> int | None:
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`
 # would keep more out, but with it slurmd reads the login environment first, which takes half a second and more.
-_PASSED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "SLURM_CONF", "TZ"})
+_CLUSTER = ("PATH", "SLURM_CONF", "SLURM_CLUSTERS")
+_PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ"})
 
 
 def _is_passed(name: str) -> bool:
