@@ -146,10 +146,10 @@ class ControlRequest(ABC, Generic[RequestT]):
 
     def _cancel_job(self, job: SlurmJob) -> None:
         """Removes the job from Slurm's queue. If that fails it starts nothing: the run has ended."""
-        from backprop_tui.launchers.slurm import Slurm  # only needed here
+        from backprop_tui.launchers.slurm import slurm_of  # only needed here
 
         try:
-            Slurm(environment=self._session.environment).cancel(self.run_id, job)
+            slurm_of(self.directory).cancel(self.run_id, job)
         except BackpropError as error:
             self._session.warn(f"Slurm job {job.id} could not be cancelled ({error}); it will start nothing")
 
@@ -300,7 +300,7 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
             if run.job is not None:
                 from backprop_tui.client.slurm_jobs import follow_timebox  # only needed here
 
-                follow_timebox(run, self.request.max_run_seconds, self._session.environment)
+                follow_timebox(run, self.request.max_run_seconds, self.directory)
             self._is_followed = True
         return super().poll()
 

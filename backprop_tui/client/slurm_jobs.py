@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
-
-if TYPE_CHECKING:
-    from backprop_tui.launchers.slurm import Slurm
-
-
-def slurm(environment: Mapping[str, str]) -> Slurm:
-    from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
-
-    return Slurm(environment=environment)
+from backprop_tui.store.run_directory import RunDirectory
 
 
 def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
     """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
     if run.spec.launcher == SLURM:
-        slurm(environment).check(run)
+        from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+
+        Slurm(environment=environment).check(run)
 
 
-def follow_timebox(run: Run, max_run_seconds: float | None, environment: Mapping[str, str]) -> None:
+def follow_timebox(run: Run, max_run_seconds: float | None, directory: RunDirectory) -> None:
     """Gives the job of a run, waiting or running, the time limit that belongs to another timebox.
 
     Raises: UsageError with Slurm's words, if that does not allow a longer one; SlurmUnavailable.
@@ -35,14 +28,14 @@ def follow_timebox(run: Run, max_run_seconds: float | None, environment: Mapping
     is_current = job is not None and job.attempt == len(run.attempts) + isinstance(run.state, Queued)
     if job is None or job.id is None or not is_current:
         return
-    from backprop_tui.launchers.slurm import limit_minutes
+    from backprop_tui.launchers.slurm import limit_minutes, slurm_of
 
     changed = replace(run, spec=replace(run.spec, max_run_seconds=max_run_seconds))
     before, after = limit_minutes(run), limit_minutes(changed)
     if after == before:
         return
     try:
-        slurm(environment).set_time_limit(job.id, after)
+        slurm_of(directory).set_time_limit(job.id, after)
     except SlurmRefused as error:
         if before is not None and after is not None and after < before:
             return  # the timebox ends the run before its job
@@ -60,10 +53,12 @@ def _instead(run: Run, max_run_seconds: float | None) -> str:
     )
 
 
-def release_job(run: Run, environment: Mapping[str, str]) -> str:
+def release_job(run: Run, directory: RunDirectory) -> str:
     """Lets the job of a run start that somebody holds; returns its id. Raises: SlurmRefused, SlurmUnavailable."""
     job = run.submitted_job
     if job is None or job.id is None:
         raise UsageError(f"run {run.id} has no job that waits", "backprop-tui status shows what it waits for")
-    slurm(environment).release(job.id)
+    from backprop_tui.launchers.slurm import slurm_of
+
+    slurm_of(directory).release(job.id)
     return job.id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 
@@ -10,7 +9,7 @@ from backprop_tui.domain.errors import BackpropError, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Run, State
 from backprop_tui.domain.slurm import JobReport, SlurmJob
-from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.launchers.slurm import Slurm, slurm_of
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -85,7 +84,7 @@ class Clusters:
         """The cluster that the run's environment names, which is deleted when the run ends."""
         known = self._of_runs.get(run.id)
         if known is None or not (known[0] is run.state or isinstance(run.state, Ended)):
-            slurm = Slurm(environment=environment_of(RunDirectory(self._home.run_folder(run.id))))
+            slurm = slurm_of(RunDirectory(self._home.run_folder(run.id)))
             known = self._of_runs[run.id] = run.state, self._clusters.setdefault(slurm.cluster, Cluster(slurm))
         return known[1]
 
@@ -97,11 +96,3 @@ class Clusters:
         self._clusters = {key: cluster for key, cluster in self._clusters.items() if id(cluster) in used}
         answers = [cluster.poll(now) for cluster in self]
         return any(answers)
-
-
-def environment_of(directory: RunDirectory) -> dict[str, str]:
-    """The run's environment, which has the way to its cluster; this process's if it is gone."""
-    try:
-        return directory.read_environment()
-    except BackpropError:
-        return dict(os.environ)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from shutil import which
 
-from backprop_tui.domain.errors import SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -27,6 +27,7 @@ from backprop_tui.domain.slurm import (
     parse_queue,
 )
 from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
 
 ANSWER_SECONDS = 30.0
 KILL_WAIT_SECONDS = 30.0  # Slurm's default
@@ -147,6 +148,14 @@ class Slurm:
         if result.returncode == 0:
             return result.stdout + (result.stderr if errors else "")
         raise _failure(program, result.stderr or result.stdout)
+
+
+def slurm_of(directory: RunDirectory) -> Slurm:
+    """The commands with a run's environment, which has the way to its cluster; this process's if that is gone."""
+    try:
+        return Slurm(environment=directory.read_environment())
+    except BackpropError:
+        return Slurm(environment=os.environ)
 
 
 def _begin(run: Run) -> list[str]:

@@ -17,6 +17,7 @@ from backprop_tui.client.submit import plan, queue_runs
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.run import SLURM
+from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 from tests.support.slurm import FakeSlurm, job
 
@@ -31,8 +32,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: ClientSessio
 
 
 def submitted(session: ClientSession, runs: Runs, run_id: str = "a", **fields: object) -> None:
-    """A run whose job waits."""
-    runs.queued(run_id, spec={"launcher": SLURM}, job=job(host=session.home.host), **fields)
+    """A run whose job waits; its environment has the way to the cluster."""
+    directory = runs.queued(run_id, spec={"launcher": SLURM}, job=job(host=session.home.host), **fields)
+    directory.write_environment(session.environment)
 
 
 def change(session: ClientSession, minutes: float | None) -> object:
@@ -110,5 +112,5 @@ def test_slurm_is_asked_when_a_run_is_queued_and_not_while_it_is_planned(
 
 def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
     submitted(session, runs)
-    assert release_job(split(session.home)[0][0].run, session.environment) == "12"
+    assert release_job(split(session.home)[0][0].run, RunDirectory(session.home.run_folder("a"))) == "12"
     assert slurm.calls == ["scontrol release 12"]
