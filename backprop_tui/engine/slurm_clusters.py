@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 
-from backprop_tui.domain.errors import BackpropError, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Ended, Run, State
-from backprop_tui.domain.slurm import JobReport, SlurmJob
+from backprop_tui.domain.slurm import JobReport
 from backprop_tui.launchers.slurm import Slurm, slurm_of
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
@@ -61,12 +61,6 @@ class Cluster:
         """The job that a process submitted for the next attempt and was killed before it could record it."""
         number = run.next_job_number
         return next((report for report in self.reports.values() if report.carries(run.id, number)), None)
-
-    def ask(self, run: Run, job: SlurmJob) -> JobReport | None:
-        """A job that squeue does not show; None if Slurm has forgotten it. Raises: SlurmUnavailable."""
-        if not self.answers:
-            raise SlurmUnavailable("Slurm does not answer")
-        return self.slurm.job_of(run.id, job)
 
 
 class Clusters:

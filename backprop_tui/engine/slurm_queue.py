@@ -78,10 +78,14 @@ class Silence:
         return not _lives(report) and report is not None and end_of(report) is not SlurmEnd.NODE_FAILED
 
     @property
+    def is_long(self) -> bool:
+        """Whether nobody who writes for the run can be alive, unless its job is: nothing changed for long enough."""
+        return time.monotonic() - self.since >= (LATE_SECONDS if self.is_program_dead else SILENT_SECONDS)
+
+    @property
     def is_complete(self) -> bool:
-        """Whether nobody who writes for the run can be alive: its job is over, and nothing changed for long enough."""
-        seconds = LATE_SECONDS if self.is_program_dead else SILENT_SECONDS
-        return not _lives(self.report) and time.monotonic() - self.since >= seconds
+        """Whether that is so, and its job is over."""
+        return self.is_long and not _lives(self.report)
 
 
 @lazy_dataclass(slots=True)
@@ -144,8 +148,10 @@ class SlurmQueue:
             with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
                 if run.submitted_job is not None:
                     self._check_submitted(run, run.submitted_job)
-                elif self._is_kept_waiting(run, is_held=is_held):
-                    self._follow_requests(run)
+                elif self._may_last_job_submit(run):
+                    self._hold(run, Check.SLURM, "Slurm: its last job is ending")
+                elif is_held or not self.clusters.of(run).answers:
+                    self._keep_waiting(run, is_held=is_held)
                 elif submissions < SUBMISSIONS:
                     submissions += self._submit_if_ready(run)
         for run in runs:
@@ -161,29 +167,22 @@ class SlurmQueue:
 
     # Waiting, not submitted
 
-    def _is_kept_waiting(self, run: Run, *, is_held: bool) -> bool:
-        """Whether something that does not depend on the run's record forbids to submit it now."""
-        if is_held:
-            self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
-        elif not self.clusters.of(run).answers:
-            self._hold(run, Check.SLURM, "Slurm does not answer")
-        elif self._may_last_job_submit(run):
-            self._hold(run, Check.SLURM, "Slurm: its last job is ending")
-        else:
-            return False
-        return True
-
     def _may_last_job_submit(self, run: Run) -> bool:
         """Whether the job of the last attempt may live, and submit the next one itself (awaits_job_before_next)."""
-        if self.clusters.of(run).report_of(run) is not None:
+        cluster = self.clusters.of(run)
+        if cluster.answers and cluster.report_of(run) is not None:
             return True
         if run.last_end is None or time.time() - run.last_end > HOST_SILENT_SECONDS:
             return False
         silence = self._silence_of(run)
-        return not silence.is_program_dead and not silence.is_complete
+        return not (silence.is_program_dead or silence.is_long)
 
-    def _follow_requests(self, run: Run) -> None:
-        """Changes or ends a run that waits here, as somebody asked who may not write its record."""
+    def _keep_waiting(self, run: Run, *, is_held: bool) -> None:
+        """Only follows requests of those who may not write the run's record, since it cannot be submitted now."""
+        if is_held:
+            self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
+        else:
+            self._hold(run, Check.SLURM, "Slurm does not answer")
         directory = self.unfinished.directory(run.id)
         lock = try_lock_run(directory) if directory.requests_after(run.requests_offset)[0] else None
         if lock is None:
@@ -385,8 +384,9 @@ class SlurmQueue:
             is_current = report is not None and job is not None and report.carries(run.id, job.number)
             silence = self._silences[run.id] = Silence(signs, time.monotonic(), report if is_current else None)
         is_over = silence.report is not None and silence.report.is_over
-        if job is not None and not is_over and silence.asked_at != cluster.answered_at:
-            silence.report, silence.asked_at = cluster.ask(run, job) or silence.report, cluster.answered_at
+        if job is not None and not is_over and cluster.answers and silence.asked_at != cluster.answered_at:
+            silence.report = cluster.slurm.job_of(run.id, job) or silence.report
+            silence.asked_at = cluster.answered_at
         return silence
 
     def _hold(self, run: Run, check: Check, message: str) -> None:

@@ -201,6 +201,24 @@ def test_a_stop_between_attempts_is_a_request_here_too(login: Login) -> None:
     assert is_waiting(directory)
     login.answers(squeue=queue_line(12, "a-1", "RUNNING", "None"))
     login.looks()
+    assert is_waiting(directory), "the program of its job may be submitting it"
+    login.answers(squeue="", scontrol=shown_job(12, "a-1"))
+    login.looks()
+    assert end_of(directory).status is Status.STOPPED
+    assert login.calls("sbatch") == []
+
+
+def test_a_stop_between_attempts_is_followed_while_slurm_does_not_answer(login: Login) -> None:
+    directory = between_attempts(login)
+    login.answers(squeue=queue_line(12, "a-1", "RUNNING", "None"))
+    login.looks()
+    login.answers(squeue=None)
+    directory.append_request(STOP)
+    for _ in range(5):
+        login.looks()
+        assert is_waiting(directory)
+    login.looks()
+    login.looks()
     assert end_of(directory).status is Status.STOPPED
 
 
