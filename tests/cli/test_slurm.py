@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from backprop_tui.cli.doctor.cluster import check_cluster
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import SLURM, Gpu
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.readings import write_sample
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -91,6 +93,24 @@ def test_the_status_shows_the_nodes_of_active_runs(obey: Commands, session: Sess
     (shown,) = obey.json("status")["nodes"]
     assert (shown["name"], len(shown["gpus"])) == ("n1.cluster", 2)
     assert shown["measured_at"] == iso(of_node.readings.time)
+
+
+def test_a_job_that_runs_gets_a_supervisor_when_its_guardian_is_silent(
+    obey: Commands, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(SupervisorProcess, "ensure", lambda _: started.append(True))
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host), created_at=0.0)
+    commands = (("wait", "a", "--timeout", "0.05"), ("list",), ("status",), ("queue",))
+    for words in commands:
+        obey(*words)
+    assert started == [], "it would end at once, and be started again"
+    for path in (guardian.directory.record_path, guardian.directory.live_path):
+        os.utime(path, (0, 0))
+    for words in commands:
+        obey(*words)
+    assert len(started) == len(commands)
+    guardian.ends()
 
 
 def test_a_run_of_another_host_is_shown_with_its_host(obey: Commands, session: Session, runs: Runs) -> None:
