@@ -121,6 +121,19 @@ def test_a_run_of_another_host_is_shown_with_its_host(obey: Commands, session: S
     guardian.ends()
 
 
+def test_the_json_of_a_run_of_another_host_says_how_old_it_is(obey: Commands, session: Session, runs: Runs) -> None:
+    elsewhere = runs.guarded("a", created_at=0.0)
+    elsewhere.edits(replace(elsewhere.run, host="gpu2"))
+    for path in (elsewhere.directory.record_path, elsewhere.directory.live_path):
+        os.utime(path, (time.time() - 60,) * 2)
+    here = runs.guarded("b")
+    ages = {run["id"]: run["age_seconds"] for run in obey.json("list")}
+    assert ages == {"a": pytest.approx(60, abs=20), "b": None}
+    assert obey.json("status", "a")["age_seconds"] == pytest.approx(60, abs=20)
+    for guardian in (elsewhere, here):
+        guardian.ends()
+
+
 def findings(session: Session, tmp_path: Path, mount: str = "", launcher: str = SLURM) -> list[str]:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"{ROOT}\n{mount}\n")
