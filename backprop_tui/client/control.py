@@ -315,7 +315,21 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 
 class EditControl(ControlRequest[EditRequest]):
-    """Done when the record has the given values; ended runs can be edited too, but for their thresholds."""
+    """Done when the record has the given values; ended runs can be edited too, but for what matters before a start."""
+
+    _is_checked = False
+
+    def poll(self) -> ControlOutcome | None:
+        if self.request.slurm is not None and not self._is_checked:
+            from backprop_tui.client.slurm_jobs import change_options, refusal_of_options  # only needed here
+
+            run, _ = self._read()
+            refusal = refusal_of_options(self.request.slurm, run)
+            if refusal is not None:
+                raise refusal
+            change_options(run, self.request.slurm, self.directory)
+            self._is_checked = True
+        return super().poll()
 
     def is_done(self, run: Run, live: Live | None) -> bool:
         self._check_thresholds(run)

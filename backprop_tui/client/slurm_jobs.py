@@ -1,4 +1,4 @@
-"""What front ends ask of Slurm: whether a run could ever start, and another time limit for its job."""
+"""What front ends ask of Slurm: whether a run could ever start, and another time limit or other options for its job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
-from backprop_tui.domain.run import SLURM, Ended, Queued, Run
+from backprop_tui.domain.requests import EditRequest
+from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
+from backprop_tui.domain.slurm import SlurmOptions, as_options, update_words
 from backprop_tui.store.run_directory import RunDirectory
 
 
@@ -51,6 +53,38 @@ def _instead(run: Run, max_run_seconds: float | None) -> str:
     return f"a new job may have it: {again}" + (
         "" if isinstance(run.state, Queued) else ", which goes on from its newest checkpoint"
     )
+
+
+def refusal_of_options(options: SlurmOptions | None, run: Run) -> UsageError | None:
+    """Why a run cannot be given other options for its job; None if it can."""
+    if options is None or (run.spec.launcher == SLURM and isinstance(run.state, Queued)):
+        return None
+    given = as_options(options)
+    if run.spec.launcher != SLURM:
+        return UsageError(f"{given}: run {run.id} is not for Slurm", "only jobs of a cluster have these options")
+    stop = "" if isinstance(run.state, Ended) else f"backprop-tui stop {run.id}, then "
+    again = f"for a new job: {stop}backprop-tui resume {run.id} {given}"
+    return UsageError(f"{given}: run {run.id} is {run.status}, and does not wait for its job", again)
+
+
+def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> None:
+    """Gives a run that waits other options: asks Slurm whether they are possible, and changes a submitted job.
+
+    Raises: UsageError with Slurm's words, if it refuses them; SlurmUnavailable.
+    """
+    from backprop_tui.launchers.slurm import slurm_of
+
+    given, job = as_options(options), run.submitted_job
+    again = f"a new job may have them: backprop-tui stop {run.id}, then backprop-tui resume {run.id} {given}"
+    if job is not None and options.extra:
+        raise UsageError(f"--slurm-extra: run {run.id} is submitted as Slurm job {job.id}", again)
+    slurm = slurm_of(directory)
+    try:
+        slurm.check(apply_edit(run, EditRequest(slurm=options)))
+        if job is not None and job.id is not None:
+            slurm.change(job.id, update_words(options, gpus=run.spec.gpus))
+    except SlurmRefused as error:
+        raise UsageError(f"{given}: {error.message}", again if job is not None else None) from error
 
 
 def release_job(run: Run, directory: RunDirectory) -> str:

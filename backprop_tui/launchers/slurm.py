@@ -116,8 +116,11 @@ class Slurm:
 
     def set_time_limit(self, job_id: str, minutes: int | None) -> None:
         """Sets the time limit of a job that waits or runs; None is the longest that Slurm has."""
-        limit = "UNLIMITED" if minutes is None else minutes
-        self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={limit}"])
+        self.change(job_id, [f"TimeLimit={'UNLIMITED' if minutes is None else minutes}"])
+
+    def change(self, job_id: str, words: Sequence[str]) -> None:
+        """Gives a job that waits other options, such as Partition=short. Raises: SlurmRefused, SlurmUnavailable."""
+        self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
         """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
