@@ -195,7 +195,7 @@ class Following:
         if now < self._ensure_at:
             return
         self._ensure_at = now + ENSURE_SECONDS
-        self._session.keep_supervisor()
+        self._session.keep_supervisor(run.stream.run for run in self._unfinished())
 
     def _wait(self, pace: Pace, now: float) -> None:
         """Until the next read; a guardian's death and a closed reader are noticed at once."""

@@ -100,7 +100,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_limits(parser)
     _add_gpu(parser)
     _add_queueing(parser)
-    _add_slurm(parser)
+    add_slurm(parser, "what the job asks for, with --launcher slurm")
     _add_environment(parser)
     _add_stopping(parser)
     _add_checkpoints(parser)
@@ -267,8 +267,8 @@ def _add_queueing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_slurm(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("slurm", "what the job asks for, with --launcher slurm")
+def add_slurm(parser: argparse.ArgumentParser, description: str) -> None:
+    group = parser.add_argument_group("slurm", description)
     for name, help_ in (
         ("partition", "the partition (default: the cluster's)"),
         ("account", "the account that is charged"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +19,7 @@ from backprop_tui.store.run_view import unfinished_views
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import KeyProblems
+    from backprop_tui.domain.run import Run
 
 # Shows the state directory with the settings of a file, a run selected if one is named, perhaps read-only; returns the
 # exit code.
@@ -55,9 +56,9 @@ class Session(ClientSession):
             return f"TERM is {kind or 'not set'} (if the terminal can draw: export TERM=xterm-256color)"
         return None if self.open_dashboard is not None else "this program has none"
 
-    def keep_supervisor(self) -> None:
+    def keep_supervisor(self, runs: Iterable[Run]) -> None:
         if not self.dry_run:
-            ClientSession.keep_supervisor(self)
+            ClientSession.keep_supervisor(self, runs)
 
     def warn(self, message: str) -> None:
         diagnostics.complain(message)

@@ -2,7 +2,7 @@
 
 The holder of a run's lock may write its record. If the lock is free and the run is queued, the request edits the
 record itself. A busy lock means that a guardian looks after the run: then the request is appended to the run's
-requests, and is done when its effect is recorded.
+requests, and is done when its effect is recorded. So it is where another machine may write the record at that moment.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.slurm import SlurmJob
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.thresholds import Thresholds, after_start, as_options
 from backprop_tui.store.creation import mark
-from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.hosts import belongs_here, may_write_here
 from backprop_tui.store.locks import wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -44,7 +44,7 @@ POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
 SLOW_SECONDS = 10.0
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 5.0  # shorter than a supervisor waits before it ends a claimed run in the place of whoever claimed it
 ANSWER_SECONDS = 3.0  # a guardian answers within half a second, a network file system shows it within seconds
 PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run before a request is appended instead
 
@@ -94,15 +94,15 @@ class ControlRequest(ABC, Generic[RequestT]):
             return ControlOutcome(run=run)
         if run.submitted_job is not None:
             return self._apply_to_submitted(run, run.submitted_job, now)
-        lock = None if self._is_elsewhere(run) else self.directory.try_lock()
+        if not may_write_here(self._session.home, run):
+            return self._ask_writer(run, live, now)
+        lock = self.directory.try_lock()
         if lock is not None:
             with lock:
                 run = self.directory.read()
-                if isinstance(run.state, Queued) and run.submitted_job is None:
+                if isinstance(run.state, Queued) and may_write_here(self._session.home, run):
                     return self._apply_to_queued(run)
-        if self._is_elsewhere(run):
-            self._append(live, now)
-        elif not belongs_here(self._session.home, run):
+        if not belongs_here(self._session.home, run):
             self._ask_elsewhere(run, live, now)
         elif lock is not None:
             self._call_supervisor(now)  # it has ended meanwhile, or has no guardian and needs one
@@ -115,9 +115,15 @@ class ControlRequest(ABC, Generic[RequestT]):
         """Whether the effect is recorded; only called for active runs. Here: the record has the change already."""
         return self.on_queued(run) == run
 
-    def _is_elsewhere(self, run: Run) -> bool:
-        """Whether a Slurm job carries the run: its lock may reach no other machine, so a free one says nothing."""
-        return run.spec.launcher == SLURM and run.status is not Status.QUEUED
+    def _ask_writer(self, run: Run, live: Live | None, now: float) -> ControlOutcome | None:
+        """Makes the request of a Slurm run whose record another process may write, whatever its lock says here."""
+        if run.status is Status.QUEUED and self.on_queued(run) == run:
+            return ControlOutcome(run=run)
+        self._append(live, now)
+        if run.status is Status.QUEUED and belongs_here(self._session.home, run):
+            self._call_supervisor(now)
+        self._keep_waiting(run, live, now)
+        return None
 
     def _apply_to_submitted(self, run: Run, job: SlurmJob, now: float) -> ControlOutcome | None:
         """Makes the request of a run that waits in Slurm's queue: its job reads it when it starts."""
@@ -140,10 +146,10 @@ class ControlRequest(ABC, Generic[RequestT]):
 
     def _cancel_job(self, job: SlurmJob) -> None:
         """Removes the job from Slurm's queue. If that fails it starts nothing: the run has ended."""
-        from backprop_tui.launchers.slurm import Slurm  # only needed here
+        from backprop_tui.launchers.slurm import slurm_of  # only needed here
 
         try:
-            Slurm(environment=self._session.environment).cancel(self.run_id, job)
+            slurm_of(self.directory).cancel(self.run_id, job)
         except BackpropError as error:
             self._session.warn(f"Slurm job {job.id} could not be cancelled ({error}); it will start nothing")
 
@@ -225,10 +231,10 @@ class ControlRequest(ABC, Generic[RequestT]):
     def _keep_waiting(self, run: Run, live: Live | None, now: float) -> None:
         if now >= self._call_at:
             self._call_at = now + ENSURE_SECONDS
-            self._session.keep_supervisor()
+            self._session.keep_supervisor([run])
         if not self._warned and now - self._began > SLOW_SECONDS:
             self._warned = True
-            where = "" if run.host == self._session.home.host else f" {whereabouts(self._session.home, run)}"
+            where = "" if run.current_host == self._session.home.host else f" {whereabouts(self._session.home, run)}"
             reason = None if live is None else live.problem
             if live is not None and reason is None and live.postponed is not None:
                 reason = "it continues until its next checkpoint is saved; stop --now does not wait for that"
@@ -294,7 +300,7 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
             if run.job is not None:
                 from backprop_tui.client.slurm_jobs import follow_timebox  # only needed here
 
-                follow_timebox(run, self.request.max_run_seconds, self._session.environment)
+                follow_timebox(run, self.request.max_run_seconds, self.directory)
             self._is_followed = True
         return super().poll()
 
@@ -309,7 +315,21 @@ class TimeboxControl(ControlRequest[TimeboxRequest]):
 
 
 class EditControl(ControlRequest[EditRequest]):
-    """Done when the record has the given values; ended runs can be edited too, but for their thresholds."""
+    """Done when the record has the given values; ended runs can be edited too, but for what matters before a start."""
+
+    _is_checked = False
+
+    def poll(self) -> ControlOutcome | None:
+        if self.request.slurm is not None and not self._is_checked:
+            from backprop_tui.client.slurm_jobs import change_options, refusal_of_options  # only needed here
+
+            run, _ = self._read()
+            refusal = refusal_of_options(self.request.slurm, run)
+            if refusal is not None:
+                raise refusal
+            change_options(run, self.request.slurm, self.directory)
+            self._is_checked = True
+        return super().poll()
 
     def is_done(self, run: Run, live: Live | None) -> bool:
         self._check_thresholds(run)

@@ -17,6 +17,7 @@ from backprop_tui.processes.users import user_name
 from backprop_tui.store import index
 from backprop_tui.store.files import storage, write_atomically
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView
 
@@ -99,7 +100,11 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
         lock = directory.try_lock()
         if lock is not None:
             with lock:
-                changed = change(_read_queued(directory))
+                run = _read_queued(directory)
+                if run.submitted_job is None and not may_write_here(session.home, run):
+                    problem = f"run {run.id} cannot be moved: {run.current_host} may submit it at this moment"
+                    raise UsageError(problem, f"its priority can change: backprop-tui edit {run.id} --priority N")
+                changed = change(run)
                 directory.write(changed, durable=False)
             session.supervisor.call()
             return changed

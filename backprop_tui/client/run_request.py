@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from itertools import product
 
 from backprop_tui.domain.errors import UsageError
@@ -12,6 +13,7 @@ from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 
 SWEEP_OF_WAITING = "a waiting run cannot become a sweep"
@@ -93,6 +95,11 @@ class RunOptions:
     resume_arg: str | None = None
     checkpoint_every_seconds: float | None = None
     checkpoint_globs: tuple[str, ...] = ()
+
+
+def slurm_options_of(options: RunOptions) -> SlurmOptions:
+    """What the job is to ask for."""
+    return SlurmOptions(**{field.name: getattr(options, f"slurm_{field.name}") for field in fields(SlurmOptions)})
 
 
 def thresholds_of(options: RunOptions) -> Thresholds:

@@ -20,7 +20,7 @@ from backprop_tui.processes.identity import signal_and_close, state_of
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.hosts import belongs_here, is_silent, seen_at
+from backprop_tui.store.hosts import belongs_here, is_silent, last_sign, seen_at
 from backprop_tui.store.index import Records, read_all
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import RunView, marked_views, public_record, read_view, sorted_views
@@ -46,10 +46,16 @@ def status_of(session: ClientSession, run_id: str) -> Status | None:
 
 
 def record_of(home: Home, view: RunView) -> JsonObject:
-    """The public JSON of a run; a problem of its guardian is the reason if there is no other."""
-    record = view.record
-    if not belongs_here(home, view.run) and view.status in UNFINISHED:
-        return record_elsewhere(home, record, view.run)
+    """The public JSON of a run, with its age if another host wrote it.
+
+    A problem of its guardian is the reason if there is no other.
+    """
+    record, run = view.record, view.run
+    if view.status in UNFINISHED and run.current_host != home.host:
+        sign = seen_at(home, run) if view.status is Status.QUEUED else last_sign(home, run)
+        record = record | {"age_seconds": round(max(0.0, time.time() - sign), 1)}
+    if not belongs_here(home, run) and view.status in UNFINISHED:
+        return record_elsewhere(home, record, run)
     return record if record["reason"] is not None else record | {"reason": guardian_problem(home, view)}
 
 

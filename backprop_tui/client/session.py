@@ -11,11 +11,12 @@ from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
-from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_view import closed_runs
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
+    from backprop_tui.domain.run import Run
     from backprop_tui.store.run_view import RunView
 
 APPLICATION = "backprop"
@@ -76,16 +77,20 @@ class ClientSession:
         )
 
     def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
-        """Starts a supervisor if runs of this machine are marked and none is alive; says which cannot be read."""
+        """Starts a supervisor if a marked run needs one and none is alive; says which cannot be read."""
         for problem in closed_runs(self.home):
             self.warn_once(f"a run is left out: {problem}")
-        if any(belongs_here(self.home, view.run) for view in marked):
-            self.keep_supervisor()
+        self.keep_supervisor(view.run for view in marked)
 
-    def keep_supervisor(self) -> None:
-        """Starts a supervisor unless one is alive. If that fails it warns once: runs do not depend on this process."""
+    def keep_supervisor(self, runs: Iterable[Run]) -> None:
+        """Starts a supervisor if one of these runs needs it and none is alive.
+
+        If that fails it warns once: runs do not depend on this process.
+        """
         if self.home.foreign_owner() is not None:
             return  # root only looks at the store of another user
+        if not any(needs_supervisor(self.home, run) for run in runs):
+            return
         try:
             self.supervisor.ensure()
         except (BackpropError, OSError) as error:

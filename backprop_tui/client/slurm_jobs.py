@@ -1,32 +1,27 @@
-"""What front ends ask of Slurm: whether a run could ever start, and another time limit for its job."""
+"""What front ends ask of Slurm: whether a run could ever start, and another time limit or other options for its job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
-from backprop_tui.domain.run import SLURM, Ended, Queued, Run
-
-if TYPE_CHECKING:
-    from backprop_tui.launchers.slurm import Slurm
-
-
-def slurm(environment: Mapping[str, str]) -> Slurm:
-    from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
-
-    return Slurm(environment=environment)
+from backprop_tui.domain.requests import EditRequest
+from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
+from backprop_tui.domain.slurm import SlurmOptions, as_options, update_words
+from backprop_tui.store.run_directory import RunDirectory
 
 
 def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
     """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
     if run.spec.launcher == SLURM:
-        slurm(environment).check(run)
+        from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+
+        Slurm(environment=environment).check(run)
 
 
-def follow_timebox(run: Run, max_run_seconds: float | None, environment: Mapping[str, str]) -> None:
+def follow_timebox(run: Run, max_run_seconds: float | None, directory: RunDirectory) -> None:
     """Gives the job of a run, waiting or running, the time limit that belongs to another timebox.
 
     Raises: UsageError with Slurm's words, if that does not allow a longer one; SlurmUnavailable.
@@ -35,14 +30,14 @@ def follow_timebox(run: Run, max_run_seconds: float | None, environment: Mapping
     is_current = job is not None and job.attempt == len(run.attempts) + isinstance(run.state, Queued)
     if job is None or job.id is None or not is_current:
         return
-    from backprop_tui.launchers.slurm import limit_minutes
+    from backprop_tui.launchers.slurm import limit_minutes, slurm_of
 
     changed = replace(run, spec=replace(run.spec, max_run_seconds=max_run_seconds))
     before, after = limit_minutes(run), limit_minutes(changed)
     if after == before:
         return
     try:
-        slurm(environment).set_time_limit(job.id, after)
+        slurm_of(directory).set_time_limit(job.id, after)
     except SlurmRefused as error:
         if before is not None and after is not None and after < before:
             return  # the timebox ends the run before its job
@@ -60,10 +55,44 @@ def _instead(run: Run, max_run_seconds: float | None) -> str:
     )
 
 
-def release_job(run: Run, environment: Mapping[str, str]) -> str:
+def refusal_of_options(options: SlurmOptions | None, run: Run) -> UsageError | None:
+    """Why a run cannot be given other options for its job; None if it can."""
+    if options is None or (run.spec.launcher == SLURM and isinstance(run.state, Queued)):
+        return None
+    given = as_options(options)
+    if run.spec.launcher != SLURM:
+        return UsageError(f"{given}: run {run.id} is not for Slurm", "only jobs of a cluster have these options")
+    stop = "" if isinstance(run.state, Ended) else f"backprop-tui stop {run.id}, then "
+    again = f"for a new job: {stop}backprop-tui resume {run.id} {given}"
+    return UsageError(f"{given}: run {run.id} is {run.status}, and does not wait for its job", again)
+
+
+def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> None:
+    """Gives a run that waits other options: asks Slurm whether they are possible, and changes a submitted job.
+
+    Raises: UsageError with Slurm's words, if it refuses them; SlurmUnavailable.
+    """
+    from backprop_tui.launchers.slurm import slurm_of
+
+    given, job = as_options(options), run.submitted_job
+    again = f"a new job may have them: backprop-tui stop {run.id}, then backprop-tui resume {run.id} {given}"
+    if job is not None and options.extra:
+        raise UsageError(f"--slurm-extra: run {run.id} is submitted as Slurm job {job.id}", again)
+    slurm = slurm_of(directory)
+    try:
+        slurm.check(apply_edit(run, EditRequest(slurm=options)))
+        if job is not None and job.id is not None:
+            slurm.change(job.id, update_words(options, gpus=run.spec.gpus))
+    except SlurmRefused as error:
+        raise UsageError(f"{given}: {error.message}", again if job is not None else None) from error
+
+
+def release_job(run: Run, directory: RunDirectory) -> str:
     """Lets the job of a run start that somebody holds; returns its id. Raises: SlurmRefused, SlurmUnavailable."""
     job = run.submitted_job
     if job is None or job.id is None:
         raise UsageError(f"run {run.id} has no job that waits", "backprop-tui status shows what it waits for")
-    slurm(environment).release(job.id)
+    from backprop_tui.launchers.slurm import slurm_of
+
+    slurm_of(directory).release(job.id)
     return job.id

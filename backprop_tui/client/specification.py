@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from backprop_tui.client.command_line import Program, nearest_file
 from backprop_tui.client.environment import captured_process, visible_gpus
 from backprop_tui.client.feasibility import check_feasible
 from backprop_tui.client.interpreters import Interpreter
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions, thresholds_of
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions, slurm_options_of, thresholds_of
 from backprop_tui.client.session import ClientSession, current_directory
 from backprop_tui.config.kinds import parse_signal, parse_warning
 from backprop_tui.config.load import Settings, run_limits
@@ -20,7 +20,7 @@ from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.objective import ObjectiveSource, parse_objective
 from backprop_tui.domain.run import LOCAL, Dependency, Spec, StopPlan, merge_variables
-from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.domain.slurm import SlurmOptions, given_options
 from backprop_tui.domain.thresholds import with_thresholds
 
 _ANY_END = ":any"
@@ -106,7 +106,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
             after=_dependencies(session, options.after) or None,
         ),
         max_run_seconds=spec.max_run_seconds if limit is None else None if limit == NO_LIMIT else limit,
-        slurm=replace(spec.slurm, **_slurm_options(options)),
+        slurm=replace(spec.slurm, **given_options(slurm_options_of(options))),
         env=merge_variables(spec.env, options.env),
         stop=_stop_plan(spec.stop, options),
         limits=_limits(spec.limits, options),
@@ -121,11 +121,6 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
 
 def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a dataclass, checked by its constructor
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _slurm_options(options: RunOptions) -> dict[str, Any]:
-    given = {field.name: getattr(options, f"slurm_{field.name}") for field in fields(SlurmOptions)}
-    return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def _stop_plan(plan: StopPlan, options: RunOptions) -> StopPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.slurm import SlurmOptions, as_options
 from backprop_tui.domain.thresholds import Thresholds, as_settings
 
 PERSON = "person"
@@ -64,6 +65,7 @@ class EditRequest:
     baseline: bool | None = None  # whether the other runs of its group are compared with it
     objective: Objective | None = None  # of a run that is active it stays as it is: its best values are being kept
     thresholds: Thresholds | None = None  # of a queued run; of an active one only its temperature limit changes
+    slurm: SlurmOptions | None = None  # of a queued run; what is not set stays
 
     def __str__(self) -> str:
         """What it changes, such as `renamed to unet, no note, priority 2`."""
@@ -80,7 +82,10 @@ class EditRequest:
             changes.append("the baseline" if self.baseline else "not the baseline")
         if self.objective is not None:
             changes.append(f"objective {self.objective}")
-        return ", ".join([*changes, *as_settings(self.thresholds)])
+        changes += as_settings(self.thresholds)
+        if self.slurm is not None:
+            changes.append(as_options(self.slurm))
+        return ", ".join(changes)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

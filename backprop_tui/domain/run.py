@@ -14,7 +14,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
-from backprop_tui.domain.slurm import SlurmJob, SlurmOptions
+from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.thresholds import Thresholds, after_start, with_thresholds
 
@@ -386,6 +386,9 @@ def apply_edit(run: Run, request: EditRequest) -> Run:
         baseline=run.baseline if request.baseline is None else request.baseline,
         **_with_objective(run, request.objective),
     )
+    if request.slurm is not None and isinstance(run.state, Queued):
+        slurm = replace(edited.spec.slurm, **given_options(request.slurm))
+        edited = replace(edited, spec=replace(edited.spec, slurm=slurm))
     return edited if request.thresholds is None else _with_thresholds(edited, request.thresholds)
 
 

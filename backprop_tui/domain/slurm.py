@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
+from dataclasses import fields
 from enum import StrEnum
+from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -32,6 +35,35 @@ class SlurmOptions:
     cpus: int | None = None
     memory_gb: float | None = None
     extra: tuple[str, ...] = ()
+
+
+def given_options(options: SlurmOptions) -> dict[str, Any]:
+    """Those that are set, by name."""
+    values = {field.name: getattr(options, field.name) for field in fields(SlurmOptions)}
+    return {name: value for name, value in values.items() if value not in (None, ())}
+
+
+def as_options(options: SlurmOptions) -> str:
+    """`--slurm-partition short --slurm-cpus 2`: what to type to give them to a run."""
+    words = []
+    for name, value in given_options(options).items():
+        option = f"--slurm-{name.replace('_', '-')}"
+        words += [f"{option}={shlex.quote(word)}" for word in value] if name == "extra" else [f"{option} {value}"]
+    return " ".join(words)
+
+
+def update_words(options: SlurmOptions, *, gpus: int | None) -> list[str]:
+    """What scontrol takes to give a job that waits these options; it takes no `extra`."""
+    values = {
+        "Partition": options.partition,
+        "Account": options.account,
+        "QOS": options.qos,
+        "Features": options.constraint,
+        **dict.fromkeys(("NumCPUs", "CPUsPerTask", "MinCPUsNode"), options.cpus),
+        "MinMemoryNode": None if options.memory_gb is None else math.ceil(options.memory_gb * 1024),
+        "Gres": None if options.gres is None else _gres(options.gres, gpus),
+    }
+    return [f"{name}={value}" for name, value in values.items() if value is not None]
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +130,11 @@ class JobReport:
     def carries(self, run_id: str, number: int) -> bool:
         """Whether it is the job of this number of the run, by its name."""
         return self.name.endswith(job_name(run_id, "", number))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was submitted held, or its user holds it."""
+        return self.reason == "JobHeldUser"
 
     @property
     def is_over(self) -> bool:

@@ -4,12 +4,15 @@ A run's record passes from hand to hand. While the run waits unsubmitted, the ho
 local run. The job is submitted held; it is released when its id is in the record. From then on only the process that
 has the claim of the attempt (`RunDirectory.claim`) writes the record: the job on its node, which then starts the
 script, or a command or supervisor that cancels it before.
+
+`tests/model/slurm` searches this protocol; the names of its rules are given where they are followed.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import field, replace
 
 from backprop_tui.domain.causes.cause import (
@@ -34,6 +37,7 @@ from backprop_tui.engine.scheduler import (
     record_loss,
     stop_queued,
 )
+from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.presentation.durations import clock_of_day
@@ -41,26 +45,47 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_bytes
 from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import SILENT_SECONDS as HOST_SILENT_SECONDS
+from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.watched_file import Signature, signature_of
+from backprop_tui.store.watched_file import Signature
 
-POLL_SECONDS = 5.0  # login nodes are shared: all jobs are asked for in one call, and no more often
-MAX_POLL_SECONDS = 60.0  # while the controller does not answer
 LOOK_SECONDS = 30.0  # runs whose jobs wait as before are looked at this often, for requests of other machines
 SUBMISSIONS = 50  # in one pass, so that a sweep of thousands keeps nothing else waiting
 LATE_SECONDS = 10.0  # after the end of a job, until a network file system shows what its guardian wrote last
-SILENT_SECONDS = 30.0  # a guardian on a node that Slurm has lost may live: it writes something every 10 seconds
+SILENT_SECONDS = 30.0  # a node that Slurm has lost may live: a guardian writes every 10 s, other steps are quicker
+SUBMIT_SECONDS = 20.0  # within which the job of an ended attempt submits the next one, or leaves that to a supervisor
 STOPPED_UNSTARTED = f"{STOPPED_BY_YOU} before it started"
 LOG_BYTES = 2000  # of the job's own log, shown when it ended before it began the run
 
 
 @lazy_dataclass(slots=True)
 class Silence:
-    """What the guardian of a run without a job wrote last, and since when nothing has changed (monotonic)."""
+    """What was written last for a run whose job is not in the queue, and since when nothing has changed (monotonic).
 
-    signatures: list[Signature | None]
+    Guardians write, and so does whoever begins, submits or ends a run.
+    """
+
+    signs: list[Signature | None]
     since: float
     report: JobReport | None = None  # the last one on its job: Slurm forgets it after some minutes
+    asked_at: float | None = None  # the answer of squeue after which it was asked for
+
+    @property
+    def is_program_dead(self) -> bool:
+        """Whether Slurm saw the end of the job's program; it has not if it forgot the job, or lost the node."""
+        report = self.report
+        return not _lives(report) and report is not None and end_of(report) is not SlurmEnd.NODE_FAILED
+
+    @property
+    def is_long(self) -> bool:
+        """Whether nobody who writes for the run can be alive, unless its job is: nothing changed for long enough."""
+        return time.monotonic() - self.since >= (LATE_SECONDS if self.is_program_dead else SILENT_SECONDS)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether that is so, and its job is over."""
+        return self.is_long and not _lives(self.report)
 
 
 @lazy_dataclass(slots=True)
@@ -70,16 +95,13 @@ class SlurmQueue:
     home: Home
     config_path: str
     holds: dict[str, tuple[HoldReason, ...]] = field(default_factory=dict)
-    reports: dict[str, JobReport] = field(default_factory=dict)  # by job id, as of the last answer of squeue
     runs: list[Run] = field(default_factory=list)  # all marked ones, as of the last pass
     is_needed: bool = True  # whether a process has to go on for them, as of the last pass
     has_unsubmitted: bool = False  # the same, whether a run still has to be submitted
     _unfinished: UnfinishedRuns | None = None
+    _known_clusters: Clusters | None = None
     _silences: dict[str, Silence] = field(default_factory=dict)
-    _asked_at: float = -MAX_POLL_SECONDS
-    _answered_at: float | None = None
-    _advanced_at: float = -MAX_POLL_SECONDS
-    _failures: int = 0
+    _advanced_at: float = -LOOK_SECONDS
 
     @property
     def unfinished(self) -> UnfinishedRuns:
@@ -87,13 +109,19 @@ class SlurmQueue:
             self._unfinished = UnfinishedRuns(self.home, SLURM)
         return self._unfinished
 
+    @property
+    def clusters(self) -> Clusters:
+        if self._known_clusters is None:
+            self._known_clusters = Clusters(self.home)
+        return self._known_clusters
+
     def run_pass(self) -> None:
         """Takes one step for every run. An error of Slurm or of one run delays only what it concerns."""
         self.unfinished.refresh()
-        before, now = self.reports, time.monotonic()
+        now = time.monotonic()
         if runs := self.unfinished.runs():
-            self._poll(now)
-            is_same = runs == self.runs and self.reports == before and all(map(self._waits_in_slurm, runs))
+            is_news = self.clusters.poll(runs, now)
+            is_same = runs == self.runs and not is_news and all(map(self._waits_in_slurm, runs))
             if not is_same or now - self._advanced_at >= LOOK_SECONDS:
                 self._advanced_at = now
                 self._advance(runs)
@@ -104,37 +132,86 @@ class SlurmQueue:
         self.has_unsubmitted = any(run.status is Status.QUEUED and run.submitted_job is None for run in self.runs)
 
     def _waits_in_slurm(self, run: Run) -> bool:
-        return run.status is Status.QUEUED and self._report_of(run) is not None
+        return run.submitted_job is not None and self.clusters.of(run).report_of(run) is not None
 
     def _needs_process(self, run: Run) -> bool:
         """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.
 
-        A job that runs needs nobody: its guardian writes its end, and the next command adds it to the index.
+        A job that runs needs nobody: its guardian writes its end, and the next command adds it to the index. Commands
+        that follow it start a supervisor by the same rule, so none is started again and again.
         """
-        is_active = run.status in (Status.STARTING, Status.RUNNING)
-        return not is_active or bool(run.spec.retries) or is_sliced(run.spec) or not self._is_alive(run)
+        return needs_supervisor(self.home, run) or not self._is_alive(run)
 
     def _advance(self, runs: list[Run]) -> None:
         is_held, submissions = os.path.exists(self.home.queue_held), 0
         for run in sort_queue(run for run in runs if run.status is Status.QUEUED):
-            with self.unfinished.skipping(run.id):
+            with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
                 if run.submitted_job is not None:
                     self._check_submitted(run, run.submitted_job)
-                elif is_held:
-                    self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
-                elif self._answered_at is not None and submissions < SUBMISSIONS:
+                elif self._may_last_job_submit(run):
+                    self._hold(run, Check.SLURM, "Slurm: its last job is ending")
+                elif is_held or not self.clusters.of(run).answers:
+                    self._keep_waiting(run, is_held=is_held)
+                elif submissions < SUBMISSIONS:
                     submissions += self._submit_if_ready(run)
         for run in runs:
             if run.status in (Status.STARTING, Status.RUNNING):
-                with self.unfinished.skipping(run.id):
+                with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
                     self._check_active(run)
 
     def submit(self, run_id: str) -> None:
-        """Submits one waiting run now, for a job that ends with another attempt to come."""
-        self._poll(time.monotonic())
-        self._submit_if_ready(self.unfinished.directory(run_id).read())
+        """Submits one waiting run now, for its last job, which ends with another attempt to come."""
+        run = self.unfinished.directory(run_id).read()
+        self.clusters.poll([run], time.monotonic())
+        self._submit_if_ready(run)
 
     # Waiting, not submitted
+
+    def _may_last_job_submit(self, run: Run) -> bool:
+        """Whether the job of the last attempt may live, and submit the next one itself (awaits_job_before_next)."""
+        cluster = self.clusters.of(run)
+        if cluster.answers and cluster.report_of(run) is not None:
+            return True
+        if run.last_end is None or time.time() - run.last_end > HOST_SILENT_SECONDS:
+            return False
+        silence = self._silence_of(run)
+        return not (silence.is_program_dead or silence.is_long)
+
+    def _keep_waiting(self, run: Run, *, is_held: bool) -> None:
+        """Only follows requests of those who may not write the run's record, since it cannot be submitted now."""
+        if is_held:
+            self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
+        else:
+            self._hold(run, Check.SLURM, "Slurm does not answer")
+        directory = self.unfinished.directory(run.id)
+        lock = try_lock_run(directory) if directory.requests_after(run.requests_offset)[0] else None
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            if isinstance(run.state, Queued) and run.submitted_job is None and self._has_no_job(directory, run):
+                run = apply_requests(directory, run)
+            self.unfinished.put(run)
+
+    def _has_no_job(self, directory: RunDirectory, run: Run) -> bool:
+        """Cancels the job of a process that was killed before it could record it (cancels_unrecorded_job).
+
+        False while nobody knows whether there is one. The caller holds the run's lock.
+        """
+        if not directory.is_job_announced(run.next_job_number):
+            return True
+        cluster = self.clusters.of(run)
+        if cluster.answered_at is None or cluster.answered_at - self._silence_of(run).since < LATE_SECONDS:
+            self._hold(run, Check.SLURM, "Slurm: its job may have been submitted already")
+            return False
+        unrecorded = cluster.find_unrecorded(run)
+        if unrecorded is not None and unrecorded.is_held:
+            cluster.slurm.cancel(run.id, self._next_job(run, unrecorded.id))
+        return unrecorded is None or unrecorded.is_held  # otherwise it is on record, which is seen late here
+
+    def _next_job(self, run: Run, job_id: str) -> SlurmJob:
+        attempt, number = len(run.attempts) + 1, run.next_job_number
+        return SlurmJob(host=self.home.host, attempt=attempt, number=number, submitted_at=time.time(), id=job_id)
 
     def _submit_if_ready(self, run: Run) -> bool:
         """Submits the run unless it waits for something here; returns whether sbatch was called."""
@@ -143,9 +220,15 @@ class SlurmQueue:
         if lock is None:
             return False
         with lock:
-            run = apply_requests(directory, directory.read())
+            run = directory.read()
             self.unfinished.put(run)
             if not isinstance(run.state, Queued) or run.submitted_job is not None:
+                return False
+            if not self._has_no_job(directory, run):
+                return False
+            run = apply_requests(directory, run)
+            self.unfinished.put(run)
+            if not isinstance(run.state, Queued):
                 return False
             awaited = pending_dependencies(run, self.unfinished)
             if isinstance(awaited, UnmetDependency):
@@ -175,16 +258,9 @@ class SlurmQueue:
     def _submit(self, directory: RunDirectory, run: Run, after: list[str]) -> bool:
         """Submits the job, records its id, then lets it start; killed in between, the next pass continues there."""
         slurm = Slurm(environment=directory.read_environment())
-        known = self._find_job(slurm, run)
         try:
-            job_id = known or slurm.submit(run, directory.path, self.home, self.config_path, after=after)
-            job = SlurmJob(
-                host=self.home.host,
-                attempt=len(run.attempts) + 1,
-                number=run.next_job_number,
-                submitted_at=time.time(),
-                id=job_id,
-            )
+            directory.announce_job(run.next_job_number)
+            job = self._next_job(run, slurm.submit(run, directory.path, self.home, self.config_path, after=after))
             run = replace(run, job=job)
             directory.write(run, durable=True)
             self.unfinished.put(run)
@@ -195,22 +271,11 @@ class SlurmQueue:
             self._end(directory, run, error.message, cause, Status.FAILED)
             return True
         except SlurmUnavailable as error:
-            self._answered_at = None  # it may have been submitted nevertheless: the next answer of squeue says so
+            self.clusters.of(run).answered_at = None  # the job may exist nevertheless: the next answer says so
             self._hold(run, Check.SLURM, str(error))
             return True
         self._hold(run, Check.SLURM, "Slurm: submitted")
         return True
-
-    def _find_job(self, slurm: Slurm, run: Run) -> str | None:
-        """The job that a process submitted for this attempt and died before it could record it."""
-        number = run.next_job_number
-        return next((report.id for report in self.reports.values() if report.carries(run.id, number)), None)
-
-    def _report_of(self, run: Run) -> JobReport | None:
-        """The newest report on the run's job. A controller that was killed may give the same id to another job."""
-        job = run.job
-        report = None if job is None else self.reports.get(job.id or "")
-        return report if report is not None and job is not None and report.carries(run.id, job.number) else None
 
     # Waiting for Slurm
 
@@ -219,16 +284,17 @@ class SlurmQueue:
         if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
             self._end_submitted(run, job, STOPPED_UNSTARTED, None)
             return
-        report = self._report_of(run)
+        cluster = self.clusters.of(run)
+        report = cluster.report_of(run)
         if report is not None:
             self._report(run, job, report)
-        elif self._answered_at is not None and time.time() - job.submitted_at > time.monotonic() - self._answered_at:
+        elif cluster.answers and time.time() - job.submitted_at > time.monotonic() - (cluster.answered_at or 0.0):
             self._explain_vanished(run, job, directory)
 
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
-        if report.reason == "JobHeldUser" and not self._was_released(run, report.id):
+        if report.is_held and not self._was_released(run, report.id):
             directory = self.unfinished.directory(run.id)
-            _release(Slurm(environment=directory.read_environment()), directory, job)
+            _release(self.clusters.of(run).slurm, directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -241,9 +307,12 @@ class SlurmQueue:
 
     def _explain_vanished(self, run: Run, job: SlurmJob, directory: RunDirectory) -> None:
         """Ends a run whose job left the queue without starting it."""
-        report = Slurm(environment=_environment(directory)).job_of(run.id, job)
-        if report is not None and not report.is_over:
+        silence = self._silence_of(run)
+        report = silence.report
+        if _lives(report):
             return
+        if directory.claimed(job.number) is not None and not silence.is_complete:
+            return  # the job begins it at this moment, or somebody ends it (awaits_silence_of_holder)
         if (directory.claimed(job.number) or {}).get("by") == "client":  # which was killed before it could end the run
             self._end_submitted(run, job, STOPPED_UNSTARTED, None, is_over=True)
             return
@@ -268,7 +337,7 @@ class SlurmQueue:
     ) -> None:
         """Ends a run whose job has not begun it, unless the job is faster; then the guardian decides.
 
-        If the job `is_over`, another holder of the claim was killed before it could use it.
+        If the job `is_over`, another holder of the claim was killed before it used it (settles_claims_of_the_dead).
         """
         directory = self.unfinished.directory(run.id)
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
@@ -280,7 +349,7 @@ class SlurmQueue:
             if run.submitted_job != job:
                 self.unfinished.put(run)
                 return
-            _cancel(directory, run, job)
+            _cancel(self.clusters.of(run).slurm, run, job)
             by = "person" if kind is None and status is Status.STOPPED else "slurm"
             cause = cause_of_stop(by=by, reason=reason, kind=kind)
             self._end(directory, run, reason, cause, status)
@@ -288,49 +357,37 @@ class SlurmQueue:
     # Active
 
     def _check_active(self, run: Run) -> None:
-        """Records the end of a run whose job is over and whose guardian wrote nothing more: both are gone."""
-        if self._is_alive(run) or self._answered_at is None:
+        """Records the end of a run whose job is over and whose guardian wrote nothing more (awaits_silence)."""
+        if self._is_alive(run) or not self.clusters.of(run).answers:
             self._silences.pop(run.id, None)
             return
-        directory, now = self.unfinished.directory(run.id), time.monotonic()
-        signatures = [signature_of(path) for path in (directory.live_path, directory.resources_path)]
-        silence = self._silences.get(run.id)
-        if silence is None or silence.signatures != signatures:
-            silence = self._silences[run.id] = Silence(signatures, now, None if silence is None else silence.report)
-        report = silence.report
-        if run.job is not None and (report is None or not report.is_over):
-            report = silence.report = Slurm(environment=_environment(directory)).job_of(run.id, run.job) or report
-        is_seen_dead = report is not None and report.is_over and end_of(report) is not SlurmEnd.NODE_FAILED
-        if _lives(report) or now - silence.since < (LATE_SECONDS if is_seen_dead else SILENT_SECONDS):
-            return
-        lock = try_lock_run(directory)
+        silence = self._silence_of(run)
+        directory = self.unfinished.directory(run.id)
+        lock = try_lock_run(directory) if silence.is_complete else None
         if lock is None:
             return
         with lock:
             run = directory.read()
             if run.status in (Status.STARTING, Status.RUNNING):
-                run = record_job_loss(directory, run, report)
+                run = record_job_loss(directory, run, silence.report)
             self.unfinished.put(run)
 
     def _is_alive(self, run: Run) -> bool:
-        return _lives(self._report_of(run))
+        return _lives(self.clusters.of(run).report_of(run))
 
-    # Slurm
-
-    def _poll(self, now: float) -> None:
-        """Asks for all jobs, unless they were asked for in the last seconds; less often while nobody answers."""
-        wait = min(POLL_SECONDS * 2**self._failures, MAX_POLL_SECONDS)
-        if now - self._asked_at < wait:
-            return
-        self._asked_at = now
-        try:
-            self.reports = Slurm(environment=os.environ).queue()
-        except BackpropError as error:
-            if self._failures == 0:
-                note(str(error))
-            self._failures = min(self._failures + 1, 5)
-            return
-        self._answered_at, self._failures = now, 0
+    def _silence_of(self, run: Run) -> Silence:
+        """How long nothing was written for a run whose job squeue does not show. Raises: SlurmUnavailable."""
+        signs, job = self.unfinished.directory(run.id).signs(), run.job
+        silence, cluster = self._silences.get(run.id), self.clusters.of(run)
+        if silence is None or silence.signs != signs:
+            report = None if silence is None else silence.report
+            is_current = report is not None and job is not None and report.carries(run.id, job.number)
+            silence = self._silences[run.id] = Silence(signs, time.monotonic(), report if is_current else None)
+        is_over = silence.report is not None and silence.report.is_over
+        if job is not None and not is_over and cluster.answers and silence.asked_at != cluster.answered_at:
+            silence.report = cluster.slurm.job_of(run.id, job) or silence.report
+            silence.asked_at = cluster.answered_at
+        return silence
 
     def _hold(self, run: Run, check: Check, message: str) -> None:
         self.holds[run.id] = (HoldReason(check=check, message=message),)
@@ -383,17 +440,9 @@ def _waiting_reason(report: JobReport, now: float) -> HoldReason:
     return HoldReason(check=Check.SLURM, figure=report.reason, limit=iso(start), message=words)
 
 
-def _cancel(directory: RunDirectory, run: Run, job: SlurmJob) -> None:
+def _cancel(slurm: Slurm, run: Run, job: SlurmJob) -> None:
     """Removes a job that has nothing to do any more; if that fails it starts, sees that, and ends."""
     try:
-        Slurm(environment=_environment(directory)).cancel(run.id, job)
+        slurm.cancel(run.id, job)
     except BackpropError as error:
         note(str(error))
-
-
-def _environment(directory: RunDirectory) -> dict[str, str]:
-    """The run's environment, which has the way to its cluster; this process's if it is gone."""
-    try:
-        return directory.read_environment()
-    except BackpropError:
-        return dict(os.environ)

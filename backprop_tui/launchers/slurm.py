@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from shutil import which
 
-from backprop_tui.domain.errors import SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -27,6 +27,7 @@ from backprop_tui.domain.slurm import (
     parse_queue,
 )
 from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
 
 ANSWER_SECONDS = 30.0
 KILL_WAIT_SECONDS = 30.0  # Slurm's default
@@ -43,6 +44,11 @@ class Slurm:
     """The commands, with the environment they run in: PATH, SLURM_CONF and the user's SBATCH_ variables."""
 
     environment: Mapping[str, str]
+
+    @property
+    def cluster(self) -> tuple[str, ...]:
+        """What decides which cluster these commands reach."""
+        return tuple(self.environment.get(name, "") for name in _CLUSTER)
 
     def check(self, run: Run) -> str:
         """When and where the run would start, in Slurm's words, which a site's plugin may leave out.
@@ -110,8 +116,11 @@ class Slurm:
 
     def set_time_limit(self, job_id: str, minutes: int | None) -> None:
         """Sets the time limit of a job that waits or runs; None is the longest that Slurm has."""
-        limit = "UNLIMITED" if minutes is None else minutes
-        self._call("scontrol", ["update", f"JobId={job_id}", f"TimeLimit={limit}"])
+        self.change(job_id, [f"TimeLimit={'UNLIMITED' if minutes is None else minutes}"])
+
+    def change(self, job_id: str, words: Sequence[str]) -> None:
+        """Gives a job that waits other options, such as Partition=short. Raises: SlurmRefused, SlurmUnavailable."""
+        self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
         """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
@@ -144,6 +153,14 @@ class Slurm:
         raise _failure(program, result.stderr or result.stdout)
 
 
+def slurm_of(directory: RunDirectory) -> Slurm:
+    """The commands with a run's environment, which has the way to its cluster; this process's if that is gone."""
+    try:
+        return Slurm(environment=directory.read_environment())
+    except BackpropError:
+        return Slurm(environment=os.environ)
+
+
 def _begin(run: Run) -> list[str]:
     """The option for a run that waits after a failure: Slurm waits, so that nobody else has to."""
     not_before = run.state.not_before if isinstance(run.state, Queued) else None
@@ -174,7 +191,8 @@ def limit_minutes(run: Run) -> int | None:
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`
 # would keep more out, but with it slurmd reads the login environment first, which takes half a second and more.
-_PASSED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "SLURM_CONF", "TZ"})
+_CLUSTER = ("PATH", "SLURM_CONF", "SLURM_CLUSTERS")
+_PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ"})
 
 
 def _is_passed(name: str) -> bool:

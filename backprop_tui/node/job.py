@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import NoReturn, Self
 
 from backprop_tui.domain.causes.cause import build_cause, cause_of_unmet_dependency
@@ -20,7 +21,7 @@ from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
-from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
+from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS, SlurmQueue, record_job_loss
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
@@ -35,11 +36,13 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.watched_file import signature_of
 
 TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
 SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote nothing this long; a supervisor waits longer
+ACT_SECONDS = (
+    15.0  # between two signs of a start until it has begun the attempt: those who wait for silence wait longer
+)
 TICK_SECONDS = 1.0
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
@@ -102,6 +105,7 @@ class Job:
         self._unfinished = UnfinishedRuns(self._home, SLURM)
         self._watch = NodeWatch(self._home, config_path)
         self._guardian: int | None = None
+        self._act_by = 0.0  # monotonic; others may have given up this start later
         self._kill_at: float | None = None  # monotonic; when the script is killed, before Slurm kills this job
 
     def carry(self) -> int:
@@ -125,18 +129,21 @@ class Job:
         while True:
             run = self._read()
             job = run.submitted_job
+            if job is None and run.status in ACTIVE:
+                job = run.job  # begun by an earlier start of this job
             if job is not None and job.id == self._environment.id:
-                return self._claim(job.number) and self._start()
-            if run.job is not None and run.job.id == self._environment.id and run.status in ACTIVE:
-                self._await_end_of_earlier(self._directory.claimed(run.job.number) or {})
-                return self._continue_earlier()
+                return self._claim(job.number) and self._continue_earlier()
             if run.status is not Status.QUEUED or time.monotonic() > end:
                 note(f"job {self._environment.id} has nothing to do: run {run.id} is {run.status}")
                 return False
             time.sleep(0.2)
 
     def _claim(self, number: int) -> bool:
-        """Claims the run for its job of this number; False if another job has it, or the one who cancelled this."""
+        """Claims the run for its job of this number; False if another job has it, or the one who cancelled this.
+
+        Slurm may start a job again while it still runs, more than once: each start takes the right from the one
+        before, when that is gone (awaits_earlier_start, takes_claim_over).
+        """
         identity = identify(os.getpid())
         holder: JsonObject = {
             "by": "job",
@@ -147,31 +154,35 @@ class Job:
             "start_time": 0 if identity is None else identity.start_time,
             "time": iso(time.time()),
         }
-        if self._directory.claim(number, holder):
-            return True
-        earlier = self._directory.claimed(number) or {}
-        if earlier.get("job") != self._environment.id:
-            note(f"job {self._environment.id} starts nothing: it was claimed by {earlier}")
-            return False
-        self._await_end_of_earlier(earlier)
-        return self._read().status is Status.QUEUED or self._continue_earlier()
+        for start in count(1):
+            if self._directory.claim(number, holder, start=start):
+                break
+            earlier = self._directory.claimed(number, start=start) or {}
+            if earlier.get("job") != self._environment.id:
+                note(f"job {self._environment.id} starts nothing: it was claimed by {earlier}")
+                return False
+            self._await_end_of(earlier)
+        self._act_by = time.monotonic() + ACT_SECONDS
+        return True
 
-    def _await_end_of_earlier(self, holder: JsonObject) -> None:
-        """Waits until the earlier start of this same job is gone: Slurm may start a job again while it still runs."""
+    def _await_end_of(self, holder: JsonObject) -> None:
+        """Waits until another start of this job is gone: by its process here, by its silence on another node."""
         if holder.get("boot_id") == boot_id():
             while is_alive(Identity(int(str(holder["pid"])), int(str(holder["start_time"])))):
                 time.sleep(TICK_SECONDS)
             return
-        signature, since = signature_of(self._directory.live_path), time.monotonic()
+        before, since = self._directory.signs(), time.monotonic()
         while time.monotonic() - since < SILENT_SECONDS:
             time.sleep(TICK_SECONDS)
-            if (current := signature_of(self._directory.live_path)) != signature:
-                signature, since = current, time.monotonic()
+            if (signs := self._directory.signs()) != before:
+                before, since = signs, time.monotonic()
 
     def _continue_earlier(self) -> bool:
-        """Continues after an earlier start of this job; returns whether a guardian is running then."""
+        """Begins the run, or continues what an earlier start of this job began; returns whether a guardian runs."""
         with self._lock() as lock:
             run = self._directory.read()
+            if run.job is None or run.job.id != self._environment.id:
+                return False
             if run.status not in (Status.STARTING, Status.RUNNING):
                 return run.submitted_job is not None and self._start_locked(run, lock)
             recovered = recover(self._directory, run) if run.attempt.boot_id == boot_id() else self._record_loss(run)
@@ -191,10 +202,6 @@ class Job:
 
     # The start
 
-    def _start(self) -> bool:
-        with self._lock() as lock:
-            return self._start_locked(self._directory.read(), lock)
-
     def _start_locked(self, run: Run, lock: Lock) -> bool:
         """Starts the run, unless it was stopped meanwhile, its dependency failed, or the node is unfit for it."""
         run = apply_requests(self._directory, run)
@@ -204,6 +211,7 @@ class Job:
         if isinstance(unmet, UnmetDependency):
             stop_queued(self._directory, run, unmet.reason, cause_of_unmet_dependency(unmet.reason))
             return False
+        self._give_sign()
         gpus, problem = self._watch.check(run, self._environment.gpus)
         if problem is not None:
             self._refuse(run, problem)
@@ -212,9 +220,17 @@ class Job:
             begin_attempt(run, now=time.time(), boot_id=boot_id(), gpus=gpus, variables=self._environment.variables),
             host=self._environment.node,
         )
+        self._give_sign()
         self._directory.write(starting, durable=True)
         self._directory.append_event("admitted", self._place(), time=time.time())
         return self._launch(lock, adopting=False)
+
+    def _give_sign(self) -> None:
+        """Keeps those who wait for the silence of this start waiting, if that is not too late."""
+        if time.monotonic() > self._act_by:
+            raise SystemExit(f"job {self._environment.id} took too long to begin, and others may have given it up")
+        os.utime(self._directory.claims)
+        self._act_by = time.monotonic() + ACT_SECONDS
 
     def _place(self) -> str:
         gpus = f", GPU {', '.join(self._environment.gpus)}" if self._environment.gpus else ""
@@ -285,6 +301,7 @@ class Job:
                 self._directory.append_request(StopRequest(by="session", reason=end_words(SlurmEnd.GONE), kill=True))
             if os.waitpid(self._guardian, os.WNOHANG)[0]:
                 self._guardian = None
+                self._act_by = time.monotonic() + ACT_SECONDS
                 if self._read().status in ACTIVE:
                     self._continue_earlier()
             else:
@@ -324,10 +341,13 @@ class Job:
 
     def _submit_next(self, run: Run) -> None:
         """Submits the job of the next attempt from here, where the site allows that; else a supervisor does."""
-        if run.job is None or run.submitted_job is not None or not is_installed(self._slurm().environment):
+        job = run.job
+        if job is None or job.id != self._environment.id or run.submitted_job is not None:
             return
-        queue = SlurmQueue(home=Home(self._home.root, run.job.host), config_path=self._config_path)
-        call_within(LOCK_SECONDS, partial(queue.submit, run.id))
+        if not is_installed(self._slurm().environment):
+            return
+        queue = SlurmQueue(home=Home(self._home.root, job.host), config_path=self._config_path)
+        call_within(SUBMIT_SECONDS, partial(queue.submit, run.id))
 
     def _lock(self) -> Lock:
         lock = wait_for_lock(self._directory.lock_path, seconds=LOCK_SECONDS)

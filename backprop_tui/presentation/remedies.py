@@ -207,7 +207,7 @@ def _slurm_lines(reason: JsonObject, handle: str) -> Iterator[str]:
     if may_start_with_less_time(code):
         yield f"to start it sooner, with a shorter timebox: backprop-tui edit {handle} -m MINUTES"
     if needs_other_options(code):
-        yield f"to ask for something else: backprop-tui stop {handle}, then resume {handle} with other --slurm- options"
+        yield f"to ask for something else: backprop-tui edit {handle} with other --slurm- options"
 
 
 def _value(thresholds: Thresholds) -> str:

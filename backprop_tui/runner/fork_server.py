@@ -25,7 +25,7 @@ from backprop_tui.processes.linux import rename_process
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.main import Assignment, run_guardian
 from backprop_tui.runner.script import Launch
-from backprop_tui.store.run_directory import has_work
+from backprop_tui.store.hosts import has_work
 
 MAX_REQUEST = 65536
 REAP_MILLISECONDS = 1000

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.errors import BackpropError, UsageError
+from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.run import SLURM, Run
-from backprop_tui.domain.status import ACTIVE
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
@@ -52,6 +54,44 @@ def belongs_here(home: Home, run: Run) -> bool:
     return not is_locked(directory.script_lock)  # held by a script in another container: its process is not seen here
 
 
+def may_write_here(home: Home, run: Run) -> bool:
+    """Whether the holder of the lock of an unfinished run may write its record here (unsubmitted_stop_by_request).
+
+    A lock may reach no other machine of a cluster. There the record of a run that waits is written by the machine that
+    submits it, the job of its last attempt may submit the next one, and a job that is being submitted may exist.
+    """
+    if run.spec.launcher != SLURM:
+        return True
+    is_first = run.status is Status.QUEUED and run.submitted_job is None and not run.attempts
+    directory = RunDirectory(home.run_folder(run.id))
+    return is_first and run.current_host == home.host and not directory.is_job_announced(run.next_job_number)
+
+
+def needs_supervisor(home: Home, run: Run) -> bool:
+    """Whether a supervisor of this machine has to look after a marked run.
+
+    A Slurm job needs none while its guardian gives signs of life and no other job may have to follow.
+    """
+    if not belongs_here(home, run):
+        return False
+    if run.spec.launcher != SLURM or run.status not in ACTIVE or run.spec.retries or is_sliced(run.spec):
+        return True
+    return time.time() - last_sign(home, run) > SILENT_SECONDS
+
+
+def has_work(home: Home) -> bool:
+    """Whether a run with a marker needs a supervisor of this machine; unreadable ones do not count."""
+    try:
+        run_ids = os.listdir(home.active)
+    except FileNotFoundError:
+        return False
+    for run_id in run_ids:
+        with suppress(BackpropError):
+            if needs_supervisor(home, RunDirectory(home.run_folder(run_id)).read()):
+                return True
+    return False
+
+
 def _submits(home: Home, host: str) -> bool:
     """Whether this machine looks after the Slurm jobs that `host` submitted: its own, and those of a silent one."""
     if host == home.host:
@@ -62,15 +102,24 @@ def _submits(home: Home, host: str) -> bool:
         return True
 
 
+def last_sign(home: Home, run: Run) -> float:
+    """When something was last written for the run, which a guardian does every ten seconds, as a wall time."""
+    directory = RunDirectory(home.run_folder(run.id))
+    return _last_change(run, directory.record_path, directory.live_path, directory.resources_path)
+
+
 def seen_at(home: Home, run: Run) -> float:
     """When the run's host last wrote something about itself or this run, as a wall time."""
     host, directory = Home(home.root, run.current_host), RunDirectory(home.run_folder(run.id))
+    of_host = (host.governor, host.readings, host.supervisor_lock)
+    return _last_change(run, *of_host, directory.live_path, directory.resources_path)
+
+
+def _last_change(run: Run, *paths: str) -> float:
     times = [run.created_at]
-    for path in (host.governor, host.readings, host.supervisor_lock, directory.live_path, directory.resources_path):
-        try:
+    for path in paths:
+        with suppress(OSError):
             times.append(os.stat(path).st_mtime)
-        except OSError:
-            continue
     return max(times)
 
 

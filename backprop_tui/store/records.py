@@ -108,6 +108,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         **_select(fields["spec"], _PUBLIC_SPEC),
         **_without(fields, _PRIVATE),
         "host": run.current_host,
+        "age_seconds": None,  # only who reads it knows
         "gpus": (fields["attempts"][-1]["gpus"] or _gpus_of_job(attempts[-1])) if attempts else [],
         "slurm": _slurm(run, holds),
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
@@ -13,10 +13,10 @@ from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import append_line, dump, read_bytes, read_object, storage, sync_folder, write_atomically
-from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
 from backprop_tui.store.tail import Tail, parse_lines
+from backprop_tui.store.watched_file import Signature, signature_of
 
 
 class RunDirectory:
@@ -37,6 +37,7 @@ class RunDirectory:
         self.resources_path = f"{path}/resources.jsonl"
         self.requests_path = f"{path}/requests.jsonl"
         self.environment_path = f"{path}/environment"  # may hold secrets, so it is removed at the end of the run
+        self.claims = f"{path}/claims"  # who may begin or end a run whose job was submitted, by the number of the job
         self.listeners_path = f"{path}/listeners"  # processes that poll `backprop_tui.report` whether to stop
 
     def file(self, name: str) -> str:
@@ -46,15 +47,18 @@ class RunDirectory:
         """Takes the right to write the record; None if another process has it. Raises: FileNotFoundError."""
         return try_lock(self.lock_path)
 
-    def claim(self, job_number: int, holder: JsonObject) -> bool:
+    def claim(self, job_number: int, holder: JsonObject, *, start: int = 1) -> bool:
         """Takes the right to start or to end a run that was handed to a Slurm job; False if it was taken before.
 
-        A hard link is made only once on any file system, also where locks reach no other machine.
+        `start` is above 1 for a job that Slurm started again: the right of the start before, which is gone. A hard
+        link is made only once on any file system, also where locks reach no other machine.
         """
-        path = self._claim_path(job_number)
+        path = self._claim_path(job_number, start)
+        if os.path.exists(path):
+            return False
         draft = f"{path}.{os.getpid()}.{os.uname().nodename}"
         with storage(path):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.makedirs(self.claims, mode=0o700, exist_ok=True)
             write_atomically(draft, dump(holder), durable=True)
             try:
                 os.link(draft, path)
@@ -62,15 +66,33 @@ class RunDirectory:
                 return os.stat(draft).st_nlink == 2  # the answer to a link that was made got lost
             finally:
                 os.unlink(draft)
-            sync_folder(os.path.dirname(path))
+            sync_folder(self.claims)
         return True
 
-    def claimed(self, job_number: int) -> JsonObject | None:
+    def claimed(self, job_number: int, *, start: int = 1) -> JsonObject | None:
         """Who has the claim of a job; None if nobody has."""
-        return read_object(self._claim_path(job_number))
+        return read_object(self._claim_path(job_number, start))
 
-    def _claim_path(self, job_number: int) -> str:
-        return f"{self.path}/claims/{job_number}"
+    def _claim_path(self, job_number: int, start: int) -> str:
+        return f"{self.claims}/{job_number}" + ("" if start == 1 else f".{start}")
+
+    def announce_job(self, job_number: int) -> None:
+        """Notes that a job of this number is submitted now: until it is recorded only the cluster knows it."""
+        path = self._announcement_path(job_number)
+        with storage(path):
+            os.makedirs(self.claims, mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))
+            sync_folder(self.claims)
+
+    def is_job_announced(self, job_number: int) -> bool:
+        return os.path.exists(self._announcement_path(job_number))
+
+    def _announcement_path(self, job_number: int) -> str:
+        return f"{self.claims}/{job_number}.announced"
+
+    def signs(self) -> list[Signature | None]:
+        """What changes while somebody begins, guards, submits or ends the run, at least every ten seconds."""
+        return [signature_of(path) for path in (self.record_path, self.live_path, self.resources_path, self.claims)]
 
     def read(self) -> Run:
         source = read_object(self.record_path)
@@ -155,21 +177,3 @@ class RunDirectory:
 def read_lines(path: str) -> list[JsonObject]:
     """Returns the objects of a JSON-lines file; invalid lines are skipped, a missing file has none."""
     return parse_lines(read_bytes(path) or b"")
-
-
-def has_work(home: Home) -> bool:
-    """Returns whether a run of this host has a marker, so that a supervisor is needed; unreadable ones do not count."""
-    try:
-        run_ids = os.listdir(home.active)
-    except FileNotFoundError:
-        return False
-    return any(_is_of_host(home, run_id) for run_id in run_ids)
-
-
-def _is_of_host(home: Home, run_id: str) -> bool:
-    """Whether it runs on this host, or was submitted from it."""
-    try:
-        run = RunDirectory(home.run_folder(run_id)).read()
-    except BackpropError:
-        return False
-    return home.host in (run.host, None if run.job is None else run.job.host)

@@ -22,7 +22,7 @@ from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
@@ -296,15 +296,15 @@ class Bridge:
         yield RunsEnded(ends, problem=problem)
 
     def _keep_supervisor(self, snapshot: Snapshot) -> None:
-        """Starts a supervisor if this machine has runs that are unfinished or not indexed, and no supervisor."""
+        """Starts a supervisor if a run of this machine needs one, and there is none."""
         now = snapshot.moment.monotonic
         if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
             return
         if self._home.foreign_owner() is not None:
             return
         marked = (run.run for run in snapshot.runs if run.run is not None)
-        if any(belongs_here(self._home, run) for run in marked):
-            self._ensured_at = now
+        self._ensured_at = now
+        if any(needs_supervisor(self._home, run) for run in marked):
             self._supervisor.ensure()
 
     def _keep_sampler(self, snapshot: Snapshot) -> None:

@@ -409,9 +409,11 @@ class CommandRunner(BackgroundCalls):
 
         def work() -> CommandResult:
             from backprop_tui.client.slurm_jobs import release_job
+            from backprop_tui.store.run_directory import RunDirectory
 
             run = self._stored_runs([run_id])[0]
-            return CommandResult(done=True, message=f"{run.name}: job {release_job(run, os.environ)} released")
+            directory = RunDirectory(self._session.home.run_folder(run_id))
+            return CommandResult(done=True, message=f"{run.name}: job {release_job(run, directory)} released")
 
         return await self._run(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from backprop_tui.cli.doctor.cluster import check_cluster
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import SLURM, Gpu
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.readings import write_sample
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -93,12 +95,43 @@ def test_the_status_shows_the_nodes_of_active_runs(obey: Commands, session: Sess
     assert shown["measured_at"] == iso(of_node.readings.time)
 
 
+def test_a_job_that_runs_gets_a_supervisor_when_its_guardian_is_silent(
+    obey: Commands, session: Session, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(SupervisorProcess, "ensure", lambda _: started.append(True))
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host), created_at=0.0)
+    commands = (("wait", "a", "--timeout", "0.05"), ("list",), ("status",), ("queue",))
+    for words in commands:
+        obey(*words)
+    assert started == [], "it would end at once, and be started again"
+    for path in (guardian.directory.record_path, guardian.directory.live_path):
+        os.utime(path, (0, 0))
+    for words in commands:
+        obey(*words)
+    assert len(started) == len(commands)
+    guardian.ends()
+
+
 def test_a_run_of_another_host_is_shown_with_its_host(obey: Commands, session: Session, runs: Runs) -> None:
     guardian = runs.guarded("b")
     directory = RunDirectory(session.home.run_folder("b"))
     directory.write(replace(directory.read(), host="gpu2"), durable=False)
     assert "on gpu2" in obey("list").lines[1]
     guardian.ends()
+
+
+def test_the_json_of_a_run_of_another_host_says_how_old_it_is(obey: Commands, session: Session, runs: Runs) -> None:
+    elsewhere = runs.guarded("a", created_at=0.0)
+    elsewhere.edits(replace(elsewhere.run, host="gpu2"))
+    for path in (elsewhere.directory.record_path, elsewhere.directory.live_path):
+        os.utime(path, (time.time() - 60,) * 2)
+    here = runs.guarded("b")
+    ages = {run["id"]: run["age_seconds"] for run in obey.json("list")}
+    assert ages == {"a": pytest.approx(60, abs=20), "b": None}
+    assert obey.json("status", "a")["age_seconds"] == pytest.approx(60, abs=20)
+    for guardian in (elsewhere, here):
+        guardian.ends()
 
 
 def findings(session: Session, tmp_path: Path, mount: str = "", launcher: str = SLURM) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from backprop_tui.client.submit import plan, queue_runs
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 from tests.support.slurm import FakeSlurm, job
 
@@ -31,8 +34,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: ClientSessio
 
 
 def submitted(session: ClientSession, runs: Runs, run_id: str = "a", **fields: object) -> None:
-    """A run whose job waits."""
-    runs.queued(run_id, spec={"launcher": SLURM}, job=job(host=session.home.host), **fields)
+    """A run whose job waits; its environment has the way to the cluster."""
+    directory = runs.queued(run_id, spec={"launcher": SLURM}, job=job(host=session.home.host), **fields)
+    directory.write_environment(session.environment)
 
 
 def change(session: ClientSession, minutes: float | None) -> object:
@@ -110,5 +114,65 @@ def test_slurm_is_asked_when_a_run_is_queued_and_not_while_it_is_planned(
 
 def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
     submitted(session, runs)
-    assert release_job(split(session.home)[0][0].run, session.environment) == "12"
+    assert release_job(split(session.home)[0][0].run, RunDirectory(session.home.run_folder("a"))) == "12"
     assert slurm.calls == ["scontrol release 12"]
+
+
+def give(session: ClientSession, **options: Any) -> object:
+    """The outcome of other options for the job."""
+    edit = EditRequest(slurm=SlurmOptions(**options))
+    return wait_for_all(edit_requests(session, ["a"], edit, None))[0]
+
+
+def options_now(session: ClientSession) -> SlurmOptions:
+    return split(session.home)[0][0].run.spec.slurm
+
+
+def test_a_run_that_is_not_submitted_gets_any_options(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    directory = runs.queued("a", spec={"launcher": SLURM, "slurm": SlurmOptions(partition="main", qos="high")})
+    directory.write_environment(session.environment)
+    give(session, partition="short", cpus=2, extra=("--exclude=n3",))
+    assert slurm.calls[0].startswith("sbatch --test-only --partition=short --qos=high --cpus-per-task=2")
+    assert options_now(session) == SlurmOptions(partition="short", qos="high", cpus=2, extra=("--exclude=n3",))
+
+
+def test_a_job_that_waits_gets_other_options(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    give(session, partition="short", cpus=2, memory_gb=1.5)
+    expected = "scontrol update JobId=12 Partition=short NumCPUs=2 CPUsPerTask=2 MinCPUsNode=2 MinMemoryNode=1536"
+    assert slurm.calls[1:] == [expected]
+    assert options_now(session) == SlurmOptions(partition="short", cpus=2, memory_gb=1.5)
+
+
+@pytest.mark.parametrize(("program", "words"), [("sbatch", "invalid partition"), ("scontrol", "Access denied")])
+def test_options_that_slurm_refuses_change_nothing(
+    session: ClientSession, runs: Runs, slurm: FakeSlurm, program: str, words: str
+) -> None:
+    submitted(session, runs)
+    slurm.answers(program, "", code=1, err=f"{words}\n")
+    refusal = str(getattr(give(session, partition="nope"), "error", ""))
+    assert refusal.startswith(f"--slurm-partition nope: {program}: {words}")
+    assert "backprop-tui resume a --slurm-partition nope" in refusal
+    assert options_now(session) == SlurmOptions()
+
+
+def test_a_submitted_job_gets_no_other_options_of_sbatch(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    refusal = str(getattr(give(session, partition="short", extra=("--exclude=n3",)), "error", ""))
+    assert "--slurm-extra: run a is submitted as Slurm job 12" in refusal
+    assert slurm.calls == []
+
+
+def test_a_run_whose_job_has_begun_or_that_is_local_gets_no_options(
+    session: ClientSession, runs: Runs, slurm: FakeSlurm
+) -> None:
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host))
+    refusal = str(getattr(give(session, qos="high"), "error", ""))
+    assert "--slurm-qos high: run a is running" in refusal
+    assert "backprop-tui stop a, then backprop-tui resume a --slurm-qos high" in refusal
+    guardian.ends()
+    assert "run a is completed" in str(getattr(give(session, qos="high"), "error", ""))
+    runs.queued("b")
+    (outcome,) = wait_for_all(edit_requests(session, ["b"], EditRequest(slurm=SlurmOptions(qos="high")), None))
+    assert "run b is not for Slurm" in str(getattr(outcome, "error", ""))
+    assert slurm.calls == []

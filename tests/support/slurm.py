@@ -40,6 +40,16 @@ def job(number: int = 12, *, attempt: int = 1, host: str = "this-host") -> Slurm
     return SlurmJob(host=host, attempt=attempt, number=attempt, submitted_at=1_800_000_000.0, id=str(number))
 
 
+def queue_line(id_: int, name: str, state: str = "PENDING", reason: str = "Priority") -> str:
+    """A line of squeue; `name` ends with the run and the number of its job, such as a-1."""
+    return f"{id_}|{state}|{reason}||N/A|run-{name}\n"
+
+
+def shown_job(id_: int, name: str, state: str = "COMPLETED") -> str:
+    """What scontrol prints about a job."""
+    return f"JobId={id_} JobName=run-{name} JobState={state} Reason=None NodeList=n1 ExitCode=0:0\n"
+
+
 def hold(reason: str = "Resources", words: str = "for free nodes", start: float | None = None) -> dict[str, Any]:
     """Why a job waits, as the supervisor writes it."""
     return {"check": "slurm", "message": f"Slurm: {words}", "figure": reason, "limit": iso(start)}

@@ -1,4 +1,4 @@
-"""`edit`: changes name, tags, note, timebox, priority or objective of runs, and the thresholds of queued runs."""
+"""`edit`: changes what describes runs, their timebox and priority; of queued ones also thresholds and Slurm options."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from backprop_tui.cli.reports import print_outcomes, print_would
 from backprop_tui.cli.session import Session
 from backprop_tui.client.control import edit_requests, edit_summary, refusal_of, wait_for_all
 from backprop_tui.client.handles import HELP, resolve
-from backprop_tui.client.run_request import NO_LIMIT, RunOptions, thresholds_of
+from backprop_tui.client.run_request import NO_LIMIT, RunOptions, slurm_options_of, thresholds_of
 from backprop_tui.client.runs import status_of
+from backprop_tui.client.slurm_jobs import refusal_of_options
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, minutes
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.domain.thresholds import Thresholds, with_thresholds
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_view import read_view
 
 SUMMARY = "change a run's name, tags, note, timebox, priority or objective, and what it waits for; or of a whole group"
 
@@ -43,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     thresholds = parser.add_argument_group("thresholds of runs that are queued")
     options.add_host_thresholds(thresholds)
     options.add_gpu_thresholds(thresholds)
+    options.add_slurm(parser, "what the job of a run that waits asks for")
 
 
 def _label_or_nothing(text: str) -> str:
@@ -52,6 +56,7 @@ def _label_or_nothing(text: str) -> str:
 def execute(arguments: argparse.Namespace, session: Session) -> int:
     run_ids = resolve(session, arguments.run)
     tags = None if arguments.tags is None else tuple(dict.fromkeys(tag for tag in arguments.tags if tag))
+    slurm = slurm_options_of(options.run_options(arguments))
     given = EditRequest(
         name=arguments.name,
         tags=tags,
@@ -59,12 +64,13 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         priority=arguments.priority,
         objective=arguments.objective,
         thresholds=_thresholds(session, run_ids, options.run_options(arguments)),
+        slurm=None if slurm == SlurmOptions() else slurm,
     )
     edit = None if given == EditRequest() else given
     limit = arguments.max_run_seconds
     timebox = None if limit is None else TimeboxRequest(max_run_seconds=None if limit == NO_LIMIT else limit)
     _check(session, run_ids, arguments, edit, timebox)
-    run_ids = _without_refused(session, run_ids, given.thresholds)
+    run_ids = _without_refused(session, run_ids, given)
     changes = edit_summary(edit, timebox)
     if session.dry_run:
         return print_would(session, run_ids, f"given {changes}")
@@ -119,10 +125,13 @@ def _thresholds(session: Session, run_ids: Sequence[str], given: RunOptions) -> 
     return thresholds
 
 
-def _without_refused(session: Session, run_ids: Sequence[str], thresholds: Thresholds | None) -> list[str]:
-    """Of a group the runs that can be given the thresholds; UsageError if there are none."""
-    statuses = {run_id: status_of(session, run_id) or Status.LOST for run_id in run_ids}
-    refusals = {run_id: refusal_of(thresholds, run_id, status) for run_id, status in statuses.items()}
+def _without_refused(session: Session, run_ids: Sequence[str], edit: EditRequest) -> list[str]:
+    """Of a group the runs that can be given the thresholds and options; UsageError if there are none."""
+    views = [read_view(session.home, run_id) for run_id in run_ids]
+    refusals = {
+        view.run.id: refusal_of(edit.thresholds, view.run.id, view.status) or refusal_of_options(edit.slurm, view.run)
+        for view in views
+    }
     accepted = [run_id for run_id in run_ids if refusals[run_id] is None]
     refusal = next(filter(None, refusals.values()), None)
     if refusal is not None and not accepted:

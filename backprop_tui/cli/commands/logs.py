@@ -138,4 +138,4 @@ class LogFollowing:
     def _ensure_supervisor(self, now: float) -> None:
         if now >= self._ensure_at:
             self._ensure_at = now + ENSURE_SECONDS
-            self._session.keep_supervisor()
+            self._session.keep_supervisor(stream.events.run for stream in self._unfinished())

@@ -31,7 +31,7 @@ from backprop_tui.presentation.states import status_word
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.hosts import belongs_here
+from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_view import RunView, public_record, read_view
 
 SUMMARY = "show the machine, the governor and the unfinished runs, or everything about one run"
@@ -248,8 +248,8 @@ def _supervisor_text(session: Session, pid: int | None, unfinished: Sequence[Run
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:
         return "none since this boot"
-    has_work = any(belongs_here(session.home, view.run) for view in unfinished)
-    return "being started" if has_work and not session.dry_run else "none; the next run starts one"
+    is_needed = any(needs_supervisor(session.home, view.run) for view in unfinished)
+    return "being started" if is_needed and not session.dry_run else "none; the next run starts one"
 
 
 def _show_runs(session: Session, run_ids: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ def _wait(
             return records, list(waiting)
         if is_due:
             ensure_at = now + ENSURE_SECONDS
-            session.keep_supervisor()
+            session.keep_supervisor(stream.run for stream in waiting.values() if stream is not None)
         diagnostics.status(f"waiting for {len(waiting)} of {len(run_ids)}")
         time.sleep(min(pace.seconds(now, urgent=False), max(0.0, end - now)))
 

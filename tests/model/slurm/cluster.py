@@ -66,9 +66,9 @@ def next_command(state: State, _rules: SlurmRules) -> Iterator[State]:
 
 
 def controller_restarts(state: State, _rules: SlurmRules) -> Iterator[State]:
-    """It has forgotten that it started a job, which waits again while its first start lives. Twice is not searched."""
+    """It has forgotten that it started a job, which waits again while its first start lives. Thrice is not searched."""
     for job in state.jobs:
-        if job.at == "running" and job.starts == 1 and job.number != FOREIGN:
+        if job.at == "running" and job.starts < 3 and job.number != FOREIGN:
             yield state.change_job(job, "pending")
 
 

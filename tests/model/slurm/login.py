@@ -27,7 +27,8 @@ def looks(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
     elif record.is_submitted:
         yield state.move(me, me.to("asks", saw=record, job=record.job, number=record.number))
     elif state.is_lock_free(me.machine) and _may_submit(state, rules):
-        yield state.move(me, me.to("finds_job", has_lock=True, saw=record, number=next_number(record, rules)))
+        number = next_number(record, rules)
+        yield state.move(me, me.to("cancels_unrecorded", has_lock=True, saw=record, number=number))
 
 
 def _goes_on(state: State, record: Record, rules: SlurmRules) -> bool:
@@ -54,19 +55,24 @@ def _may_submit(state: State, rules: SlurmRules) -> bool:
     return not rules.awaits_job_before_next or (state.job(record.job, record.number, rules) is None and not submits)
 
 
-_SUBMITTING = {"guards", "finds_job", "submits", "records_job", "releases"}
+_SUBMITTING = {"guards", "cancels_unrecorded", "follows_requests", "submits", "records_job", "releases"}
 
 
-def finds_job(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
-    """A stop that was requested meanwhile ends the run; a job that was submitted and not recorded is used."""
+def cancels_unrecorded(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """A job whose submitter was killed before it recorded it would be held forever; it is known by its name."""
+    for job in state.jobs:
+        if job.number == me.number and rules.cancels_unrecorded_job:
+            state = state.change_job(job, None)
+    yield state.move(me, me.to("follows_requests"))
+
+
+def follows_requests(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """A stop that was requested meanwhile ends the run."""
     if state.stop_asked:
-        yield state.move(me, me.to("cancels_unrecorded"))
-        return
-    known = next((job for job in state.jobs if job.number == me.number), None) if rules.finds_unrecorded_job else None
-    if known is None:
-        yield state.move(me, me.to("submits"))
+        yield state.move(me, me.to("ends_unsubmitted"))
     else:
-        yield state.move(me, me.to("records_job", job=known.id))
+        announced = me.number if rules.announces_job else state.announced
+        yield state.move(me, me.to("submits"), announced=announced)
 
 
 def submits(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
@@ -147,24 +153,24 @@ def reads_for_end(state: State, me: Process, _rules: SlurmRules) -> Iterator[Sta
         return
     record = state.record
     if record.is_submitted and record.status == "queued" and record.number == me.number:
-        yield state.move(me, me.to("ends_submitted", has_lock=True, saw=record))
+        yield state.move(me, me.to("cancels", has_lock=True, saw=record))
     else:
         yield state.move(me, _idle(me))
 
 
-def ends_submitted(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
-    """Ends a run whose job has not begun it, then cancels the job."""
+def cancels(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """Of a job that cannot be cancelled the program finds that it has nothing to do."""
+    yield state.cancel(me.job, me.number, rules).move(me, me.to("ends_submitted"))
+
+
+def ends_submitted(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
+    """Ends a run whose job has not begun it."""
     is_stopped = state.stop_asked or me.then == "stopped" or state.claims[me.number].asked == me.saw.asked
     is_explained = state.disturbed or is_stopped
     history = state.history._replace(ended_without_cause=state.history.ended_without_cause or not is_explained)
     state = state._replace(history=history, stop_asked=False)
-    yield state.write(me, me.saw._replace(status="ended"), "cancels")
-
-
-def cancels(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
-    """Of a job that cannot be cancelled the program finds that it has nothing to do."""
-    state = state.cancel(me.job, me.number, rules)
-    yield state.move(me, *([_idle(me)] if me.role == "supervisor" else []))
+    at = "looks" if me.role == "supervisor" else None
+    yield state.write(me, me.saw._replace(status="ended"), at, has_lock=False, job=0, number=0, then="")
 
 
 def awaits_silence(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
@@ -203,20 +209,18 @@ def reads_to_stop(state: State, me: Process, rules: SlurmRules) -> Iterator[Stat
     elif record.is_active:
         yield state.move(me, me.to("appends"))
     elif record.is_submitted:
-        yield state.move(me, me_now.to("claims_to_stop" if rules.stop_claims else "ends_submitted"))
-    elif rules.unsubmitted_stop_by_request and (record.attempts or me.machine != LOGIN_NODES[0]):
+        yield state.move(me, me_now.to("claims_to_stop" if rules.stop_claims else "cancels"))
+    elif _may_others_write(state, me, rules):
         yield state.move(me, me.to("appends"))
     elif state.is_lock_free(me.machine):
-        number = next_number(record, rules)
-        yield state.move(me, me_now.to("cancels_unrecorded", has_lock=True, number=number))
+        yield state.move(me, me_now.to("ends_unsubmitted", has_lock=True))
 
 
-def cancels_unrecorded(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
-    """A job whose submitter was killed before it recorded it would be held forever; it is known by its name."""
-    for job in state.jobs:
-        if job.number == me.number and rules.cancels_unrecorded_job:
-            state = state.change_job(job, None)
-    yield state.move(me, me.to("ends_unsubmitted"))
+def _may_others_write(state: State, me: Process, rules: SlurmRules) -> bool:
+    """Whether the lock of this machine is not enough to end a run that is not submitted."""
+    is_announced = state.announced == next_number(state.record, rules)
+    is_elsewhere = bool(state.record.attempts) or me.machine != LOGIN_NODES[0]
+    return is_announced or (is_elsewhere and rules.unsubmitted_stop_by_request)
 
 
 def ends_unsubmitted(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
@@ -230,7 +234,7 @@ def claims_to_stop(state: State, me: Process, _rules: SlurmRules) -> Iterator[St
     if claimed is None:
         yield state.move(me, me.to("appends"))
     else:
-        yield claimed.move(me, me.to("ends_submitted"))
+        yield claimed.move(me, me.to("cancels"))
 
 
 def appends(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
@@ -270,7 +274,7 @@ def queues_again(state: State, me: Process, rules: SlurmRules) -> Iterator[State
 SUPERVISOR_STEPS = {
     step.__name__: step
     for step in (
-        *(looks, finds_job, submits, records_job, releases, cancels_unrecorded, ends_unsubmitted),
+        *(looks, cancels_unrecorded, follows_requests, submits, records_job, releases, ends_unsubmitted),
         *(asks, claims_to_end, reads_for_end, ends_submitted, cancels),
         *(awaits_silence, writes_loss),
     )
@@ -278,7 +282,7 @@ SUPERVISOR_STEPS = {
 COMMAND_STEPS = {
     step.__name__: step
     for step in (
-        *(reads_to_stop, cancels_unrecorded, ends_unsubmitted, claims_to_stop, ends_submitted, cancels, appends),
+        *(reads_to_stop, ends_unsubmitted, claims_to_stop, ends_submitted, cancels, appends),
         *(reads_to_edit, edits, awaits_end, queues_again),
     )
 }

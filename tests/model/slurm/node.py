@@ -42,7 +42,20 @@ def awaits_earlier(state: State, me: Process, rules: SlurmRules) -> Iterator[Sta
     else:
         is_gone = state.is_silent(rules, but=me)
     if is_gone or not rules.awaits_earlier_start:
-        yield state.move(me, me.to("reads_for_start"))
+        yield state.move(me, me.to("takes_over", attempt=holder.start))
+
+
+def takes_over(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """A third start of the job may have waited for the same start, and have been faster."""
+    holder = state.claims[me.number]
+    if not rules.takes_claim_over or not holder.by:
+        yield state.move(me, me.to("reads_for_start", attempt=0))
+    elif holder.start == me.attempt:
+        claims = list(state.claims)
+        claims[me.number] = Claim("job", me.inside, me.machine, me.start)
+        yield state.move(me, me.to("reads_for_start", attempt=0), claims=tuple(claims))
+    else:
+        yield state.move(me, me.to("awaits_earlier", attempt=0))
 
 
 def reads_for_start(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
@@ -108,7 +121,7 @@ def guards(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
         yield state.move(me, me.to("reads_for_start"))
     elif state.record.status == "queued" and not state.record.is_submitted and state.is_lock_free(me.machine):
         number = login.next_number(state.record, rules)
-        yield state.move(me, me.to("finds_job", has_lock=True, saw=state.record, number=number))
+        yield state.move(me, me.to("cancels_unrecorded", has_lock=True, saw=state.record, number=number))
         yield state.move(me, me.to("exits"))  # where nodes may not submit
     else:
         yield state.move(me, me.to("exits"))
@@ -187,9 +200,10 @@ def runs(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
 PROGRAM_STEPS = {
     step.__name__: step
     for step in (
-        *(reads_turn, claims, awaits_earlier, reads_for_start, takes_back, begins, forks, guards, writes_loss, exits),
-        *(login.finds_job, login.submits, login.records_job, login.releases),
-        *(login.cancels_unrecorded, login.ends_unsubmitted),
+        *(reads_turn, claims, awaits_earlier, takes_over, reads_for_start, takes_back, begins, forks),
+        *(guards, writes_loss, exits),
+        *(login.cancels_unrecorded, login.follows_requests, login.submits, login.records_job, login.releases),
+        login.ends_unsubmitted,
     )
 }
 GUARDIAN_STEPS = {step.__name__: step for step in (starts_script, adopts, writes_running, watches, writes_end)}

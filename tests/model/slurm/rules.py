@@ -1,4 +1,7 @@
-"""The rules of the Slurm launcher, each with a flag, so that the search can show what goes wrong without it."""
+"""The rules of the Slurm launcher, each with a flag, so that the search can show what goes wrong without it.
+
+The functions that follow them are named behind them; where no module is named it is `engine/slurm_queue.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +13,36 @@ class SlurmRules:
     """A true flag means that the rule is applied."""
 
     # Submitting
-    submits_held: bool = True  # the job starts only when it is released
-    records_before_release: bool = True  # the job's id is in the record before it can start
-    releases_again: bool = True  # a job whose submitter was killed before it released it
-    finds_unrecorded_job: bool = True  # by its name, before another is submitted
-    cancels_unrecorded_job: bool = True  # before a run that is not submitted ends
-    awaits_silence_of_host: bool = True  # before the runs of another login node are submitted
-    awaits_job_before_next: bool = True  # the supervisor, because a job submits the next attempt itself
-    identifies_by_name: bool = True  # a controller that was killed gives the same id to another job
+    submits_held: bool = True  # the job starts only when it is released: Slurm.submit
+    records_before_release: bool = True  # the job's id is in the record before it can start: _submit
+    releases_again: bool = True  # a job whose submitter was killed before it released it: _report
+    announces_job: bool = True  # before it is submitted, so that others know that there may be one: _submit
+    cancels_unrecorded_job: bool = True  # by its name, before another is submitted or the run ends: _has_no_job
+    awaits_silence_of_host: bool = True  # before runs of another login node are submitted: store/hosts.belongs_here
+    awaits_job_before_next: bool = True  # since it submits the next attempt itself: _may_last_job_submit
+    identifies_by_name: bool = True  # a controller that was killed gives an id out again: JobReport.carries
 
     # Who writes the record of a submitted run
-    job_claims: bool = True  # before it begins the attempt
-    stop_claims: bool = True  # before it ends a submitted run
-    supervisor_claims: bool = True  # before it ends a run whose job is gone
-    edits_by_request: bool = True  # of a submitted run
-    settles_claims_of_the_dead: bool = True  # if the job is gone, the supervisor ends the run in the holder's place
-    awaits_silence_of_holder: bool = True  # before that
-    unsubmitted_stop_by_request: bool = True  # where another machine may be submitting the run
-    resume_numbers_jobs_anew: bool = True  # claims and jobs from before the resume are no longer meant
-    resume_forgets_job: bool = True
+    job_claims: bool = True  # before it begins the attempt: node/job._claim
+    stop_claims: bool = True  # before it ends a submitted run: client/control._apply_to_submitted
+    supervisor_claims: bool = True  # before it ends a run whose job is gone: _end_submitted
+    edits_by_request: bool = True  # of a submitted run: client/control._apply_to_submitted
+    settles_claims_of_the_dead: bool = True  # if the job is gone, the run ends in the holder's place: _end_submitted
+    awaits_silence_of_holder: bool = True  # before that: _explain_vanished
+    unsubmitted_stop_by_request: bool = True  # where another machine may be submitting: store/hosts.may_write_here
+    resume_numbers_jobs_anew: bool = True  # claims and jobs from before are no longer meant: Run.next_job_number
+    resume_forgets_job: bool = True  # client/resume.py
 
     # After the start
-    awaits_earlier_start: bool = True  # of the same job
-    waits_less_than_supervisor: bool = True  # a start that waits for silence acts before the supervisor does
-    expects_second_start: bool = True  # a job that waits again is not over: its next start looks after the run
-    awaits_silence: bool = True  # of the guardian, before a run is recorded as lost
-    awaits_end_of_job: bool = True  # a job that Slurm is ending still has processes
-    guardian_ends_with_program: bool = True
-    program_replaces_guardian: bool = True
-    keeper_ends_script: bool = True  # whose guardian and program were killed together
+    awaits_earlier_start: bool = True  # of the same job: node/job._await_end_of
+    takes_claim_over: bool = True  # from that start, since others may wait for it too: node/job._claim
+    waits_less_than_supervisor: bool = True  # a start that waits for silence acts before it: node/job.SILENT_SECONDS
+    expects_second_start: bool = True  # a job that waits again is not over, and looks after the run: _lives
+    awaits_silence: bool = True  # of the guardian, before a run is recorded as lost: _check_active
+    awaits_end_of_job: bool = True  # a job that Slurm is ending still has processes: _lives
+    guardian_ends_with_program: bool = True  # node/job._launch
+    program_replaces_guardian: bool = True  # node/job._guard
+    keeper_ends_script: bool = True  # whose guardian and program were killed together: node/job._fork_keeper
 
 
 PROTOCOL = SlurmRules()

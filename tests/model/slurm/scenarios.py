@@ -49,6 +49,10 @@ SCENARIOS = {
     "run through a fault of the cluster": Scenario(faults=1, at_least=1_000),
     "run through a kill and a fault": Scenario(kills=1, faults=1, at_least=5_000),
     "run through two faults of the cluster": Scenario(faults=2, at_least=7_000),
+    "a job that is started three times": Scenario(faults=2, kinds=("controller_restarts",), at_least=10_000),
+    "a forgotten job whose processes are killed": Scenario(
+        endless=True, kills=2, faults=1, kinds=("controller_forgets",), at_least=2_000
+    ),
     "stop through a kill and a fault": Scenario(present=(SUPERVISOR, STOPPER), kills=1, faults=1, at_least=30_000),
     "retry": Scenario(retries=1, kills=1, at_least=2_000),
     "retry after a fault of the cluster": Scenario(retries=1, faults=1, kinds=ENDS_OF_JOBS, at_least=2_000),

@@ -92,6 +92,7 @@ class State(NamedTuple):
     script_record: tuple[int, str] = (0, "")  # script.lock: attempt and machine
     stop_asked: bool = False  # requests.jsonl has a stop that was not handled
     edit_asked: bool = False
+    announced: int = 0  # the newest number of which a job was about to be submitted
     next_id: int = 1
     history: History = History()
     endless: bool = False
@@ -127,10 +128,18 @@ class State(NamedTuple):
         if but is not None or not rules.waits_less_than_supervisor:
             idle |= {"reads_turn", "claims", "awaits_earlier"}
         return not any(
-            process.role in {"guardian", "keeper"} or (process.role == "program" and process.at not in idle)
+            process.role in {"guardian", "keeper"}
+            or (process.role == "program" and process.at not in idle)
+            or self._is_about_to_be_killed(process)
             for process in self.processes
             if process != but
         )
+
+    def _is_about_to_be_killed(self, process: Process) -> bool:
+        """A script whose program is dead, and of whose job the controller knows nothing: with cgroups its node does."""
+        is_known = any(job.id == process.inside and job.number for job in self.jobs)
+        program = self.find("program", machine=process.machine, inside=process.inside, start=process.start)
+        return process.role == "script" and self.has_cgroups and program is None and not is_known
 
     def move(self, before: Process, *after: Process, **values: object) -> State:
         """The state after a process has changed, started another one or exited, and `values` are written."""

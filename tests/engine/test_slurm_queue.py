@@ -1,0 +1,383 @@
+"""What a supervisor on a login node does for Slurm runs, with doubles of Slurm's commands and of the clock.
+
+The names of rules are those of tests/model/slurm, which shows that each is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.client.control import edit_requests, stop_requests
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.requests import PERSON, STOPPED_BY_YOU, EditRequest, StopRequest
+from backprop_tui.domain.run import SLURM, Ended, Queued
+from backprop_tui.domain.status import Status
+from backprop_tui.engine import slurm_queue
+from backprop_tui.engine.slurm_queue import SlurmQueue
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.store.home import Home
+from backprop_tui.store.hosts import needs_supervisor
+from backprop_tui.store.run_directory import RunDirectory
+from tests.support.runs import Guardian, Runs
+from tests.support.slurm import FakeSlurm, job, queue_line, shown_job
+
+STOP = StopRequest(by=PERSON, reason=STOPPED_BY_YOU)
+POLL = 5.0
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.wall = 1_800_000_100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.wall
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.wall += seconds
+
+
+class Login:
+    """A login node with its supervisor's queue, and a cluster that answers what a test wants."""
+
+    def __init__(self, root: str, folder: Path, clock: Clock, host: str = "login1") -> None:
+        self.home = Home(root, host)
+        self.home.prepare()
+        self.slurm = FakeSlurm(folder)
+        self.clock = clock
+        self.runs = Runs(self.home)
+        self.queue = SlurmQueue(home=self.home, config_path="")
+        self.answers(sbatch="21\n")
+
+    def answers(self, **outputs: str | None) -> None:
+        """What the commands print from now on; None: they fail."""
+        for program, out in outputs.items():
+            self.slurm.answers(
+                program, out or "", code=0 if out is not None else 1, err="" if out else "Invalid job id\n"
+            )
+
+    def waiting(self, run_id: str = "a", **fields: Any) -> RunDirectory:
+        """A run that waits and was not submitted."""
+        spec = {"launcher": SLURM} | fields.pop("spec", {})
+        return self.knows_the_way(self.runs.queued(run_id, spec=spec, **fields))
+
+    def running(self, run_id: str = "a", **spec: Any) -> Guardian:
+        """A run whose guardian, this test, is on a node."""
+        job_, spec = job(host=self.home.host), {"launcher": SLURM} | spec
+        guardian = self.runs.guarded(run_id, spec=spec, job=job_, created_at=0.0)
+        guardian.edits(replace(guardian.run, host="n1"))
+        self.knows_the_way(guardian.directory)
+        return guardian
+
+    def knows_the_way(self, directory: RunDirectory, **variables: str) -> RunDirectory:
+        directory.write_environment({"PATH": f"{self.slurm.directory}:{os.defpath}", **variables})
+        return directory
+
+    def looks(self, *, after: float = POLL) -> None:
+        """One pass, some seconds after the one before."""
+        self.clock.passes(after)
+        self.queue.run_pass()
+
+    def calls(self, program: str) -> list[str]:
+        return [line for line in self.slurm.calls if line.startswith(program)]
+
+    def reason(self, run_id: str = "a") -> str:
+        return self.queue.holds[run_id][0].message
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(slurm_queue, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def login(home: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """Commands start no supervisor: the test is one."""
+    for name in ("call", "ensure"):
+        monkeypatch.setattr(SupervisorProcess, name, lambda _self: None)
+    return Login(f"{home}/backprop", tmp_path / "slurm", clock)
+
+
+def session_on(host: str, login: Login) -> ClientSession:
+    """A command on a login node."""
+    home = Home(login.home.root, host)
+    home.prepare()
+    return ClientSession(home=home, config_path="")
+
+
+def end_of(directory: RunDirectory) -> Ended:
+    state = directory.read().state
+    assert isinstance(state, Ended)
+    return state
+
+
+def is_waiting(directory: RunDirectory) -> bool:
+    run = directory.read()
+    return isinstance(run.state, Queued) and run.submitted_job is None
+
+
+# awaits_job_before_next
+
+
+def between_attempts(login: Login) -> RunDirectory:
+    """A run that failed once and waits for its retry; its guardian has written that, its job's program lives."""
+    guardian = login.running(retries=1)
+    guardian.ends(Status.FAILED, exit_code=1)
+    login.clock.wall = (guardian.run.attempt.ended_at or 0.0) + 1
+    return guardian.directory
+
+
+def test_the_next_attempt_waits_for_the_end_of_the_last_job(login: Login) -> None:
+    directory = between_attempts(login)
+    for state in ("RUNNING", "COMPLETING"):
+        login.answers(squeue=queue_line(12, "a-1", state, "None"))
+        login.looks()
+        assert login.calls("sbatch") == []
+        assert login.reason() == "Slurm: its last job is ending"
+    login.answers(squeue="", scontrol=shown_job(12, "a-1"))
+    login.looks()
+    assert len(login.calls("sbatch")) == 1
+    assert directory.read().submitted_job is not None
+
+
+@pytest.mark.parametrize("scontrol", [None, shown_job(12, "a-1", "NODE_FAIL"), shown_job(12, "other-1")])
+def test_a_last_job_that_slurm_has_lost_may_live_for_half_a_minute(login: Login, scontrol: str | None) -> None:
+    directory = between_attempts(login)
+    login.answers(scontrol=scontrol)
+    for _ in range(5):
+        login.looks()
+    assert login.calls("sbatch") == []
+    directory.announce_job(2)  # by the program of that job, which submits it
+    for _ in range(6):
+        login.looks()
+        assert login.calls("sbatch") == []
+    login.looks(after=30)
+    login.looks()
+    assert len(login.calls("sbatch")) == 1
+
+
+def test_a_run_that_is_resumed_long_after_its_job_is_submitted_at_once(login: Login) -> None:
+    directory = between_attempts(login)
+    login.answers(scontrol=None)
+    login.clock.passes(3600)
+    login.looks()
+    assert directory.read().submitted_job is not None
+
+
+# unsubmitted_stop_by_request
+
+
+def test_a_stop_from_another_login_node_is_a_request(login: Login) -> None:
+    directory = login.waiting()
+    before = Path(directory.record_path).read_bytes()
+    stop = stop_requests(session_on("login2", login), ["a"])[0]
+    assert stop.poll() is None
+    assert Path(directory.record_path).read_bytes() == before
+    Path(login.home.queue_held).touch()
+    login.looks()
+    assert end_of(directory).reason == STOPPED_BY_YOU
+    outcome = stop.poll()
+    assert outcome is not None
+    assert not outcome.had_ended
+    assert login.calls("sbatch") == []
+
+
+def test_a_stop_between_attempts_is_a_request_here_too(login: Login) -> None:
+    directory = between_attempts(login)
+    assert stop_requests(session_on("login1", login), ["a"])[0].poll() is None
+    assert is_waiting(directory)
+    login.answers(squeue=queue_line(12, "a-1", "RUNNING", "None"))
+    login.looks()
+    assert is_waiting(directory), "the program of its job may be submitting it"
+    login.answers(squeue="", scontrol=shown_job(12, "a-1"))
+    login.looks()
+    assert end_of(directory).status is Status.STOPPED
+    assert login.calls("sbatch") == []
+
+
+def test_a_stop_between_attempts_is_followed_while_slurm_does_not_answer(login: Login) -> None:
+    directory = between_attempts(login)
+    login.answers(squeue=queue_line(12, "a-1", "RUNNING", "None"))
+    login.looks()
+    login.answers(squeue=None)
+    directory.append_request(STOP)
+    for _ in range(5):
+        login.looks()
+        assert is_waiting(directory)
+    login.looks()
+    login.looks()
+    assert end_of(directory).status is Status.STOPPED
+
+
+def test_an_edit_from_another_login_node_is_a_request(login: Login) -> None:
+    directory = login.waiting()
+    Path(login.home.queue_held).touch()
+    (edit,) = edit_requests(session_on("login2", login), ["a"], EditRequest(note="later"), None)
+    assert edit.poll() is None
+    login.looks()
+    outcome = edit.poll()
+    assert outcome is not None
+    assert outcome.run.note == directory.read().note == "later"
+
+
+def test_requests_are_followed_while_slurm_does_not_answer(login: Login) -> None:
+    directory = login.waiting()
+    login.answers(squeue=None)
+    login.looks()
+    assert login.reason() == "Slurm does not answer"
+    directory.append_request(STOP)
+    login.looks()
+    assert end_of(directory).status is Status.STOPPED
+
+
+# cancels_unrecorded_job
+
+
+def unrecorded(login: Login, reason: str = "JobHeldUser") -> RunDirectory:
+    """A run whose supervisor was killed after it submitted job 7 and before it recorded it."""
+    directory = login.waiting()
+    directory.announce_job(1)
+    login.answers(squeue=queue_line(7, "a-1", "PENDING", reason), scontrol=shown_job(7, "a-1", "PENDING"))
+    return directory
+
+
+def test_a_job_that_was_not_recorded_is_cancelled_before_another_is_submitted(login: Login) -> None:
+    directory = unrecorded(login)
+    login.looks()
+    assert login.reason() == "Slurm: its job may have been submitted already"
+    for _ in range(2):
+        login.looks()
+    programs = [call.split()[0] for call in login.slurm.calls if "release" not in call and "squeue" not in call]
+    assert programs == ["scontrol", "scancel", "sbatch"]
+    assert login.calls("scancel") == ["scancel 7"]
+    submitted = directory.read().submitted_job
+    assert submitted is not None
+    assert submitted.id == "21"
+
+
+def test_a_job_that_was_not_recorded_is_cancelled_when_its_run_is_stopped(login: Login) -> None:
+    directory = unrecorded(login)
+    assert stop_requests(session_on("login1", login), ["a"])[0].poll() is None
+    for _ in range(3):
+        login.looks()
+    assert end_of(directory).status is Status.STOPPED
+    assert login.calls("scancel") == ["scancel 7"]
+    assert login.calls("sbatch") == []
+
+
+def test_a_job_that_is_not_held_is_on_record_and_stays(login: Login) -> None:
+    directory = unrecorded(login, "Priority")
+    for _ in range(10):
+        login.looks()
+    assert (login.calls("scancel"), login.calls("sbatch")) == ([], [])
+    assert is_waiting(directory)
+
+
+# settles_claims_of_the_dead, awaits_silence_of_holder
+
+
+def claimed(login: Login, holder: str) -> RunDirectory:
+    """A run whose job is submitted and claimed."""
+    directory = login.waiting(job=job(host="login1"))
+    directory.claim(1, {"by": holder, "job": "12", "node": "n1"})
+    return directory
+
+
+@pytest.mark.parametrize("holder", ["job", "client", "supervisor"])
+def test_a_claim_is_settled_after_the_silence_of_its_holder(login: Login, holder: str) -> None:
+    directory = claimed(login, holder)
+    login.answers(scontrol=None)
+    for _ in range(6):
+        login.looks()
+        assert directory.read().status is Status.QUEUED
+    login.looks()
+    end = end_of(directory)
+    assert end.status is (Status.STOPPED if holder == "client" else Status.FAILED)
+
+
+def test_a_job_that_begins_after_slurm_forgot_it_is_left_alone(login: Login) -> None:
+    directory = claimed(login, "job")
+    login.answers(scontrol=None)
+    for _ in range(5):
+        login.looks()
+    guardian = Guardian(directory)  # it begins the run at last
+    for _ in range(10):
+        guardian.says(step=guardian.live.time)
+        guardian.live = replace(guardian.live, time=guardian.live.time + 1)
+        login.looks()
+    assert directory.read().status is Status.RUNNING
+    guardian.ends()
+
+
+def test_a_claim_of_a_job_that_slurm_saw_end_is_settled_sooner(login: Login) -> None:
+    directory = claimed(login, "job")
+    login.answers(scontrol=shown_job(12, "a-1", "CANCELLED"))
+    for _ in range(3):
+        login.looks()
+    end = end_of(directory)
+    assert (end.status, end.cause and end.cause.kind) == (Status.STOPPED, "slurm_cancelled")
+
+
+# awaits_silence
+
+
+def test_a_run_that_slurm_forgot_is_lost_when_nobody_writes_for_it(login: Login) -> None:
+    guardian = login.running()
+    guardian.dies()  # together with the program of its job
+    login.answers(scontrol=None)
+    for _ in range(6):
+        login.looks()
+        assert guardian.directory.read().status is Status.RUNNING
+        assert login.queue.is_needed
+    login.looks()
+    end = end_of(guardian.directory)
+    assert (end.status, end.cause and end.cause.kind) == (Status.LOST, "slurm_job_gone")
+    assert login.calls("sbatch") == []
+
+
+# Who looks after what
+
+
+def test_every_cluster_is_asked_in_one_call_for_all_its_runs(login: Login, clock: Clock, tmp_path: Path) -> None:
+    other = FakeSlurm(tmp_path / "other")
+    for number in range(3):
+        login.knows_the_way(login.waiting(f"a{number}", job=job(number, host="login1")), SLURM_CONF="/etc/one")
+    login.knows_the_way(login.waiting("b", job=job(1, host="login1")), SLURM_CONF="/etc/two")
+    elsewhere = login.waiting("c", job=job(1, host="login1"))
+    elsewhere.write_environment({"PATH": f"{other.directory}:{os.defpath}"})
+    other.answers("squeue", queue_line(1, "c-1"))
+    login.answers(squeue=queue_line(1, "b-1", "PENDING", "Resources"))
+    for _ in range(5):
+        login.looks(after=1)
+    assert (len(login.calls("squeue")), len(other.calls)) == (2, 1)
+    assert (login.reason("b"), login.reason("c")) == ("Slurm: for free nodes", "Slurm: behind jobs of higher priority")
+    login.looks()
+    assert (len(login.calls("squeue")), len(other.calls)) == (4, 2)
+
+
+@pytest.mark.parametrize("spec", [{}, {"retries": 1}, {"total_seconds": 9.0}])
+def test_a_job_that_runs_needs_a_supervisor_only_if_another_may_follow(login: Login, spec: dict[str, Any]) -> None:
+    guardian, is_needed = login.running(**spec), bool(spec)
+    login.answers(squeue=queue_line(12, "a-1", "RUNNING", "None"))
+    login.looks()
+    assert login.queue.is_needed is is_needed
+    assert needs_supervisor(login.home, guardian.directory.read()) is is_needed
+    for path in (guardian.directory.live_path, guardian.directory.record_path):
+        os.utime(path, (0, 0))
+    login.looks()
+    assert login.queue.is_needed
+    assert needs_supervisor(login.home, guardian.directory.read()), "commands start one that stays"
+    guardian.ends()

@@ -1,0 +1,1 @@
+"""A Slurm job on its node."""

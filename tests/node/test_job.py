@@ -1,0 +1,151 @@
+"""Which start of a Slurm job begins its run, with doubles of the clock, the node's watch and the guardian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.status import Status
+from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
+from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS
+from backprop_tui.node import job as node_job
+from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, Job, JobEnvironment
+from backprop_tui.node.watch import NodeWatch
+from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
+from tests.support.runs import Guardian, Runs
+from tests.support.slurm import job
+
+
+class Clock:
+    """Stands in for the module `time`; `events` happen at their second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.events: dict[float, Callable[[], object]] = {}
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_800_000_000.0 + self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.passes(seconds)
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        for at in [at for at in self.events if at <= self.now]:
+            self.events.pop(at)()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(node_job, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The starts of the job that started the script."""
+    started: list[Job] = []
+
+    def launch(self: Job, *_: object, **__: object) -> bool:
+        started.append(self)
+        return True
+
+    monkeypatch.setattr(NodeWatch, "check", lambda *_: ((), None))
+    monkeypatch.setattr(Job, "_launch", launch)
+    return started
+
+
+@pytest.fixture
+def store(home: Path) -> Home:
+    store = Home(f"{home}/backprop", "login1")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def directory(store: Home) -> RunDirectory:
+    """A run whose job 12 was submitted."""
+    return Runs(store).queued("a", spec={"launcher": SLURM}, job=job(host="login1"))
+
+
+def start_on(node: str, store: Home) -> Job:
+    environment = JobEnvironment(id="12", node=node, gpus=(), variables={})
+    return Job(environment, store.root, "a", "")
+
+
+def holder(**fields: Any) -> dict[str, Any]:
+    """A start of the job on another machine."""
+    return {"by": "job", "job": "12", "node": "n1", "boot_id": "of another node", "pid": 1, "start_time": 1} | fields
+
+
+def test_the_first_start_begins_at_once(clock: Clock, started: list[Job], store: Home, directory: RunDirectory) -> None:
+    first = start_on("n1", store)
+    assert first._take_over()
+    assert (started, clock.now) == ([first], 0.0)
+    assert (directory.read().status, directory.read().host) == (Status.STARTING, "n1")
+
+
+def test_a_second_start_waits_for_the_silence_of_the_first(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory
+) -> None:
+    directory.claim(1, holder())
+    second = start_on("n2", store)
+    assert second._take_over()
+    assert started == [second]
+    assert clock.now >= SILENT_SECONDS
+
+
+def test_of_two_starts_that_wait_for_the_first_only_one_begins(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory
+) -> None:
+    directory.claim(1, holder())
+    guardians: list[Guardian] = []
+
+    def ends() -> None:
+        guardians[0].ends()
+
+    # The third start was faster; it begins late, and its run ends in the end.
+    clock.events[SILENT_SECONDS - 1] = lambda: directory.claim(1, holder(node="n3"), start=2)
+    clock.events[SILENT_SECONDS - 1 + ACT_SECONDS] = lambda: guardians.append(Guardian(directory))
+    clock.events[200.0] = ends
+    for second in range(40, 200, 10):
+        clock.events[float(second)] = lambda: guardians[0].says(step=clock.now)
+    assert not start_on("n2", store)._take_over()
+    assert started == []
+    assert directory.read().status is Status.COMPLETED
+    assert len(directory.read().attempts) == 1
+
+
+def test_a_start_that_takes_too_long_leaves_the_run_to_others(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hangs(*_: object) -> tuple[tuple[()], None]:
+        clock.passes(ACT_SECONDS + 1)
+        return (), None
+
+    monkeypatch.setattr(NodeWatch, "check", hangs)
+    with pytest.raises(SystemExit, match="took too long"):
+        start_on("n1", store)._take_over()
+    assert (started, directory.read().status) == ([], Status.QUEUED)
+
+
+def test_whoever_waits_for_silence_waits_longer_than_steps_may_take() -> None:
+    assert ACT_SECONDS < SILENT_SECONDS < SUPERVISOR_SILENT_SECONDS
+    assert SUBMIT_SECONDS < SUPERVISOR_SILENT_SECONDS
+
+
+def test_a_job_that_is_not_the_runs_newest_submits_nothing(
+    clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Runs(store).queued("a", spec={"launcher": SLURM}, job=job(99, attempt=0, host="login1")).read()
+    monkeypatch.setattr(node_job, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
+    start_on("n1", store)._submit_next(run)
