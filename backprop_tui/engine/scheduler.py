@@ -163,17 +163,18 @@ class Scheduler:
         """Whether the last pass saw runs that another launcher starts."""
         return self._unfinished.has_others
 
-    def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
+    def run_pass(self, watched: Iterable[str], *, explain: bool, look: bool = True) -> PassResult:
         """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
-        With `explain` it works out every reason of every held run, for display.
+        With `explain` it works out every reason of every held run, for display. Without `look` it reads nothing of the
+        runs that waited before: a run is read again before it starts.
 
         Raises:
             StorageFailed: for example, the disk is full; what was done before the error remains.
             LaunchFailed: the launcher is gone.
         """
-        self._unfinished.refresh()
-        for run in self._unfinished.queued():
+        self._unfinished.refresh(waiting=look)
+        for run in self._unfinished.queued() if look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
         watched_ids = set(watched)
@@ -212,10 +213,10 @@ class Scheduler:
         now = time.time()
         queue = sort_queue(self._unfinished.queued())
         self._reserve(queue, result)
-        machine_is_full = False
+        machine_is_full = queue_is_held = False
         for position, run in enumerate(queue, start=1):
             result.queue_positions[run.id] = position
-            if position > EXPLAINED_RUNS and (machine_is_full or not explain):
+            if position > EXPLAINED_RUNS and (machine_is_full or queue_is_held or not explain):
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
@@ -226,7 +227,8 @@ class Scheduler:
                 continue
             result.holds[run.id] = hold
             checks = {reason.check for reason in hold.reasons}
-            if checks & HOLDS_WHOLE_QUEUE and not explain:
+            queue_is_held = queue_is_held or bool(checks & HOLDS_WHOLE_QUEUE)
+            if queue_is_held and not explain:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 

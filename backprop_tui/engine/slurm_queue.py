@@ -78,7 +78,8 @@ class SlurmQueue:
     _silences: dict[str, Silence] = field(default_factory=dict)
     _asked_at: float = -MAX_POLL_SECONDS
     _answered_at: float | None = None
-    _advanced_at: float = -MAX_POLL_SECONDS
+    _looked_at: float = -LOOK_SECONDS
+    _is_settled: bool = False  # whether all that wait are in Slurm's queue, as of the last look
     _failures: int = 0
 
     @property
@@ -87,24 +88,36 @@ class SlurmQueue:
             self._unfinished = UnfinishedRuns(self.home, SLURM)
         return self._unfinished
 
-    def run_pass(self) -> None:
-        """Takes one step for every run. An error of Slurm or of one run delays only what it concerns."""
-        self.unfinished.refresh()
-        before, now = self.reports, time.monotonic()
-        if runs := self.unfinished.runs():
-            self._poll(now)
-            is_same = runs == self.runs and self.reports == before and all(map(self._waits_in_slurm, runs))
-            if not is_same or now - self._advanced_at >= LOOK_SECONDS:
-                self._advanced_at = now
-                self._advance(runs)
-        self.runs = self.unfinished.runs()
-        waiting = {run.id for run in self.runs if run.status is Status.QUEUED}
-        self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
+    def run_pass(self, *, look: bool = False) -> None:
+        """Takes one step for every run. An error of Slurm or of one run delays only what it concerns.
+
+        Runs that wait in Slurm's queue as before are left out for half a minute, unless somebody rang (`look`).
+        """
+        now = time.monotonic()
+        look = look or not self._is_settled or now - self._looked_at >= LOOK_SECONDS
+        self.unfinished.refresh(waiting=look)
+        if self.unfinished.runs() and self._poll(now) and not look:
+            look = True
+            self.unfinished.refresh()
+        runs = self.unfinished.runs()
+        if look or runs != self.runs:
+            self._looked_at = now
+            self._advance(runs)
+        for run in runs:
+            if run.status in (Status.STARTING, Status.RUNNING):
+                with self.unfinished.skipping(run.id):
+                    self._check_active(run)
+        before, self.runs = self.runs, self.unfinished.runs()
+        if look or self.runs != before:
+            waiting = {run.id: run for run in self.runs if run.status is Status.QUEUED}
+            self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
+            self.has_unsubmitted = any(run.submitted_job is None for run in waiting.values())
+            self._is_settled = all(map(self._waits_in_slurm, waiting.values()))
         self.is_needed = any(map(self._needs_process, self.runs))
-        self.has_unsubmitted = any(run.status is Status.QUEUED and run.submitted_job is None for run in self.runs)
 
     def _waits_in_slurm(self, run: Run) -> bool:
-        return run.status is Status.QUEUED and self._report_of(run) is not None
+        report = self._report_of(run)
+        return run.submitted_job is not None and report is not None and report.state == "PENDING"
 
     def _needs_process(self, run: Run) -> bool:
         """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.
@@ -124,10 +137,6 @@ class SlurmQueue:
                     self._hold(run, Check.QUEUE_HELD, "queue held by you, nothing new is submitted")
                 elif self._answered_at is not None and submissions < SUBMISSIONS:
                     submissions += self._submit_if_ready(run)
-        for run in runs:
-            if run.status in (Status.STARTING, Status.RUNNING):
-                with self.unfinished.skipping(run.id):
-                    self._check_active(run)
 
     def submit(self, run_id: str) -> None:
         """Submits one waiting run now, for a job that ends with another attempt to come."""
@@ -317,20 +326,24 @@ class SlurmQueue:
 
     # Slurm
 
-    def _poll(self, now: float) -> None:
-        """Asks for all jobs, unless they were asked for in the last seconds; less often while nobody answers."""
+    def _poll(self, now: float) -> bool:
+        """Asks for all jobs, unless they were asked for in the last seconds; returns whether the answer is another one.
+
+        While nobody answers it asks less often.
+        """
         wait = min(POLL_SECONDS * 2**self._failures, MAX_POLL_SECONDS)
         if now - self._asked_at < wait:
-            return
+            return False
         self._asked_at = now
         try:
-            self.reports = Slurm(environment=os.environ).queue()
+            before, self.reports = self.reports, Slurm(environment=os.environ).queue()
         except BackpropError as error:
             if self._failures == 0:
                 note(str(error))
             self._failures = min(self._failures + 1, 5)
-            return
+            return False
         self._answered_at, self._failures = now, 0
+        return self.reports != before
 
     def _hold(self, run: Run, check: Check, message: str) -> None:
         self.holds[run.id] = (HoldReason(check=check, message=message),)
