@@ -27,13 +27,8 @@ from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
 from backprop_tui.domain.slurm_reasons import expected_start, waiting_words
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.scheduler import (
-    UnmetDependency,
-    apply_requests,
-    pending_dependencies,
-    record_loss,
-    stop_queued,
-)
+from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
+from backprop_tui.engine.scheduler import record_loss
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.presentation.durations import clock_of_day

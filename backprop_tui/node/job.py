@@ -1,4 +1,7 @@
-"""A Slurm job on its node: claims the attempt, checks the node, starts the guardian, and stays until the end."""
+"""A Slurm job on its node: claims the attempt, checks the node, starts the guardian, and stays until the end.
+
+Its script waits for what is imported before the guardian is forked: the rest is loaded afterwards, by `_load_rest`.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,7 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
-from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
+from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
@@ -29,8 +31,7 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
-from backprop_tui.runner.fork_server import become_guardian_and_exit
-from backprop_tui.runner.main import Assignment
+from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
@@ -174,12 +175,16 @@ class Job:
             run = self._directory.read()
             if run.status not in (Status.STARTING, Status.RUNNING):
                 return run.submitted_job is not None and self._start_locked(run, lock)
+            from backprop_tui.engine.scheduler import recover
+
             recovered = recover(self._directory, run) if run.attempt.boot_id == boot_id() else self._record_loss(run)
             if recovered is None:
                 return self._launch(lock, adopting=True)
             return isinstance(recovered.state, Queued) and self._start_locked(self._hand_over(recovered), lock)
 
     def _record_loss(self, run: Run) -> Run:
+        from backprop_tui.engine.slurm_queue import record_job_loss
+
         return record_job_loss(self._directory, run, call_within(STATE_SECONDS, self._slurm_job))
 
     def _hand_over(self, run: Run) -> Run:
@@ -259,6 +264,8 @@ class Job:
 
     def _end_abandoned_script(self) -> NoReturn:
         """Becomes the guardian, told to end, of a script that has none."""
+        from backprop_tui.engine.scheduler import recover
+
         try:
             while (lock := self._directory.try_lock()) is None:
                 time.sleep(TICK_SECONDS)
@@ -274,6 +281,7 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
+        _load_rest()
         keeper = self._fork_keeper()
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
@@ -326,6 +334,8 @@ class Job:
         """Submits the job of the next attempt from here, where the site allows that; else a supervisor does."""
         if run.job is None or run.submitted_job is not None or not is_installed(self._slurm().environment):
             return
+        from backprop_tui.engine.slurm_queue import SlurmQueue
+
         queue = SlurmQueue(home=Home(self._home.root, run.job.host), config_path=self._config_path)
         call_within(LOCK_SECONDS, partial(queue.submit, run.id))
 
@@ -340,3 +350,10 @@ class Job:
             return self._directory.read()
         except BrokenRecord as error:
             raise SystemExit(f"backprop-tui: {error}") from error
+
+
+def _load_rest() -> None:
+    """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
+    from backprop_tui.engine import slurm_queue  # noqa: F401 - and the scheduler
+
+    load_guardian()
