@@ -9,6 +9,7 @@ import sys
 def main(arguments: list[str]) -> int:
     """Carries the run on this node; returns the exit code of the job."""
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import backprop_tui.domain.lazy_dataclass  # noqa: F401 - first, since it loads `dataclasses` faster
     from backprop_tui.node.job import Job, JobEnvironment
 
     root, run_id, _number, config_path = arguments
