@@ -30,7 +30,7 @@ from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from backprop_tui.tui.textual_patches import Patch, apply_patches
+from backprop_tui.tui.textual_patches import Patch, apply_patches, rendering
 
 _disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
 _continue = LinuxDriver._sigcont_application  # noqa: SLF001
@@ -47,7 +47,7 @@ def apply(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
     """
     FilteredParser.typed = typed.decode(errors="ignore")
     FilteredParser.note_answer = note_answer
-    apply_patches(PATCHES)
+    apply_patches((*PATCHES, *rendering.PATCHES))
 
 
 def _disable_mouse_and_pixels(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included

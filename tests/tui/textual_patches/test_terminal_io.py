@@ -20,10 +20,10 @@ PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 # In a process of its own: in this one they may have been applied by an earlier test.
 PRINT_UNFIT = """
 from unittest import mock
-from backprop_tui.tui.textual_patches import terminal_io
+from backprop_tui.tui.textual_patches import rendering, terminal_io
 with mock.patch("backprop_tui.tui.textual_patches.apply_patches"):
     from backprop_tui.tui.textual_patches import command_palette
-print([patch.name for patch in (*terminal_io.PATCHES, *command_palette.PATCHES) if not patch.fits()])
+print([patch.name for patch in (*terminal_io.PATCHES, *rendering.PATCHES, *command_palette.PATCHES) if not patch.fits()])
 """
 
 

@@ -1,0 +1,66 @@
+"""Renders only what is due and can be seen; upstream knows no issue for it.
+
+For any change Textual renders every row of every widget of a container that the change touches, also the containers and
+the screen behind them. Only then does it choose the rows that it sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from textual._compositor import Compositor
+from textual.geometry import Region
+from textual.strip import Strip
+
+from backprop_tui.tui.textual_patches import Patch
+
+Chop = dict[int, Strip | None]  # the strips of a row by the column in which they begin
+
+
+def render_chops(self: Compositor, crop: Region, is_rendered_line: Callable[[int], bool]) -> Sequence[Mapping[int, Strip | None]]:
+    """Renders the widgets from front to back, each in the rows that are due and in which others left cells free."""
+    cuts = self.cuts
+    chops: list[Chop] = [dict.fromkeys(row_cuts[:-1]) for row_cuts in cuts]
+    due = [y for y in crop.line_range if is_rendered_line(y)]
+    for widget, (region, clip) in self.visible_widgets.items():
+        shown = region.intersection(clip)
+        if not shown.overlaps(crop):
+            continue
+        left, right = shown.column_span
+        rows = [y for y in due if shown.y <= y < shown.bottom and _has_gap(chops[y], left, right)]
+        for first, count in _ranges(rows):
+            lines = Region(left - region.x, first - region.y, shown.width, count)
+            for y, strip in enumerate(widget.render_lines(lines), first):
+                _fill(chops[y], [cut for cut in cuts[y] if left <= cut <= right], strip)
+    return chops
+
+
+def _has_gap(chop: Chop, left: int, right: int) -> bool:
+    return any(strip is None and left <= x < right for x, strip in chop.items())
+
+
+def _fill(chop: Chop, cuts: Sequence[int], strip: Strip) -> None:
+    """Puts the parts of a strip where nothing is in front of them."""
+    parts = strip.divide([cut - cuts[0] for cut in cuts[1:]])
+    for cut, part in zip(cuts, parts, strict=False):
+        if chop[cut] is None:
+            chop[cut] = part
+
+
+def _ranges(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first row and the number of rows of each part without a gap."""
+    for _, part in groupby(enumerate(rows), lambda numbered: numbered[1] - numbered[0]):
+        consecutive = [row for _, row in part]
+        yield consecutive[0], len(consecutive)
+
+
+PATCHES = (
+    Patch(
+        owner=Compositor,
+        name="_render_chops",
+        replacement=render_chops,
+        builds_on=("_get_renders", "render_partial_update"),
+        sha256="7d19b8788828215fdb8a9455adc541458172a4af93a6d445e5939b9c73b39890",
+    ),
+)
