@@ -181,7 +181,10 @@ def test_where_a_name_has_no_room_the_arguments_that_differ_are_shown() -> None:
         replace(run, record=run.record | {"gpus": [{"index": at, "uuid": f"GPU-{at}"}]}) for at, run in enumerate(runs)
     ]
     view = machine_view(snapshot(*runs, sample=sample(*(gpu(at) for at in range(8)))))
-    assert all(lr in _row(view, 80) for lr in ("lr=1e-3", "lr=3e-3"))
+    pairs = draw_machine(view, MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=False)
+    assert "lr=1e-3" in text_of(pairs[0])
+    assert "lr=3e-3" in text_of(pairs[0])
+    assert "train" not in text_of(pairs[0])
     assert "train lr=1e-3" in _row(view, 120)
 
 
