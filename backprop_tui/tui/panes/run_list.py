@@ -33,7 +33,7 @@ from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import failed_before_removal, is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
 from backprop_tui.tui.panes.run_entries import (
@@ -118,7 +118,7 @@ class RunRow:
     group: GroupSummary | None = None
     run: KnownRun | None = None
     moment: Moment | None = None
-    problem: bool = False
+    problem: bool = False  # it says why it failed in place of its figures
 
 
 def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool = False) -> RunRow:
@@ -136,7 +136,7 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
         member=member,
         run=run,
         moment=moment,
-        problem=ended and is_problem(run),
+        problem=ended and (is_problem(run) or failed_before_removal(run.record) is not None),
     )
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
