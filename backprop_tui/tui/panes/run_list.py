@@ -325,7 +325,6 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     items, history_from = _items(unfinished, listed, snapshot.moment, options)
-    active = [*takewhile(lambda run: run.status is not Status.QUEUED, unfinished)]
     columns, shared = options.ended.columns(listed)
     if older:
         items = [*items, Entry(OLDER, older=older)]
@@ -339,22 +338,27 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         history=_history_columns(options, columns),
         shared=shared,
         history_from=history_from,
-        gpu_cells=_gpu_cells(active, snapshot.host),
-        used=_used_columns(active),
+        gpu_cells=_gpu_cells(unfinished, snapshot.host),
+        used=_used_columns(unfinished),
     )
 
 
-def _used_columns(active: Iterable[KnownRun]) -> frozenset[str]:
+def _active(unfinished: Iterable[KnownRun]) -> Iterable[KnownRun]:
+    """The first of them, before those that wait."""
+    return takewhile(lambda run: run.status is not Status.QUEUED, unfinished)
+
+
+def _used_columns(unfinished: Iterable[KnownRun]) -> frozenset[str]:
     """The columns that active runs have values for, among those that may have no room."""
     used: set[str] = set()
-    for run in active:
+    for run in _active(unfinished):
         used |= {name for name, value in _VALUES.items() if name not in used and value(run)}
     return frozenset(used)
 
 
-def _gpu_cells(active: Iterable[KnownRun], here: str) -> int:
+def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
     """How wide the column of the GPUs has to be: names of other machines need more."""
-    longest = max((cell_len(place_of(run.record, here)) for run in active), default=0)
+    longest = max((cell_len(place_of(run.record, here)) for run in _active(unfinished)), default=0)
     return max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 
