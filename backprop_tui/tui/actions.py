@@ -33,7 +33,7 @@ _ANYWHERE = _group(
     _action("tab_1", "1", "log", "tab: log", "Show the log", method="tab(0)"),
     _action("tab_2", "2", "metrics", "tab: metrics", "Show metrics", method="tab(1)"),
     _action("tab_3", "3", "resources", "tab: resources", "Show resources", method="tab(2)"),
-    _action("tab_4", "4", "details", "tab: details", "Show details", method="tab(3)"),
+    _action("tab_4", "4", "details", "tab: details", "Show details", method="tab(3)", synonyms="why waiting reason"),
     _action("tab_5", "5", "events", "tab: events", "Show events", method="tab(4)"),
     _action("next_tab", "right_square_bracket", "next tab", "next tab", "Show the next tab", **_NEXT),
     _action(
@@ -84,7 +84,7 @@ _ANYWHERE = _group(
     _action("theme", "T", "theme", "next theme", "Use the next theme", synonyms="colors dark light"),
     _action("redraw", "ctrl+l", "redraw", "redraw the screen"),
     _action("suspend", "", "suspend", "suspend", "Suspend the dashboard", shown="ctrl+z", method="app.suspend_process"),
-    _action("leave", "q", "leave", "leave, runs continue", synonyms="quit exit close log out logout"),
+    _action("leave", "q", "leave", "leave, runs continue", synonyms="quit exit close log out logout stop all"),
 )
 _MOVE = _group(
     MOVE,
@@ -215,7 +215,7 @@ _RUNS = _group(
     _action("sort_right", "greater_than_sign", "sort", "sort by the next column", shown=">", method="sort_by(1)"),
     _action("sort_left", "less_than_sign", "sort", "sort by the previous one", shown="<", method="sort_by(-1)"),
     _action("reverse", "equals_sign", "reverse", "reverse the order", shown="="),
-    _action("next_state", "F", "by state", "show only the next state", "Show only the next state"),
+    _action("next_state", "F", "by state", "show only the next state", synonyms="waiting running failed completed"),
     _action("older", "a", "older", "show or hide older runs"),
 )
 _EMPTY = _group(

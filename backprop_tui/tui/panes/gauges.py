@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
-from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.run import SLURM, split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuReading, HostReading
@@ -206,10 +206,16 @@ def _without_process(gpu: GpuReading) -> Iterator[GpuUser]:
 
 
 def _user(run: KnownRun) -> GpuUser:
+    """Where there is little room, the arguments that tell it from its namesakes without their common name."""
     gpus = len(run.record.get("gpus") or ())
     paused = run.status is Status.PAUSED
-    text = sanitize(run.label) + (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
-    return GpuUser(text=text, token=Token.WARN if paused else Token.FG)
+    what = (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
+    arguments = run.label.removeprefix(split_point(run.name)[0]).strip()
+    return GpuUser(
+        text=sanitize(run.label) + what,
+        short=sanitize(arguments) + what if arguments else "",
+        token=Token.WARN if paused else Token.FG,
+    )
 
 
 def _is_on(run: KnownRun, gpu: GpuReading) -> bool:

@@ -33,7 +33,7 @@ from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
-from backprop_tui.presentation.states import is_problem
+from backprop_tui.presentation.states import failed_before_removal, is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
 from backprop_tui.tui.panes.run_entries import (
@@ -118,7 +118,7 @@ class RunRow:
     group: GroupSummary | None = None
     run: KnownRun | None = None
     moment: Moment | None = None
-    problem: bool = False
+    problem: bool = False  # it says why it failed in place of its figures
 
 
 def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool = False) -> RunRow:
@@ -136,7 +136,7 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
         member=member,
         run=run,
         moment=moment,
-        problem=ended and is_problem(run),
+        problem=ended and (is_problem(run) or failed_before_removal(run.record) is not None),
     )
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
@@ -325,7 +325,6 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     items, history_from = _items(unfinished, listed, snapshot.moment, options)
-    active = [*takewhile(lambda run: run.status is not Status.QUEUED, unfinished)]
     columns, shared = options.ended.columns(listed)
     if older:
         items = [*items, Entry(OLDER, older=older)]
@@ -339,22 +338,27 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         history=_history_columns(options, columns),
         shared=shared,
         history_from=history_from,
-        gpu_cells=_gpu_cells(active, snapshot.host),
-        used=_used_columns(active),
+        gpu_cells=_gpu_cells(unfinished, snapshot.host),
+        used=_used_columns(unfinished),
     )
 
 
-def _used_columns(active: Iterable[KnownRun]) -> frozenset[str]:
+def _active(unfinished: Iterable[KnownRun]) -> Iterable[KnownRun]:
+    """The first of them, before those that wait."""
+    return takewhile(lambda run: run.status is not Status.QUEUED, unfinished)
+
+
+def _used_columns(unfinished: Iterable[KnownRun]) -> frozenset[str]:
     """The columns that active runs have values for, among those that may have no room."""
     used: set[str] = set()
-    for run in active:
+    for run in _active(unfinished):
         used |= {name for name, value in _VALUES.items() if name not in used and value(run)}
     return frozenset(used)
 
 
-def _gpu_cells(active: Iterable[KnownRun], here: str) -> int:
+def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
     """How wide the column of the GPUs has to be: names of other machines need more."""
-    longest = max((cell_len(place_of(run.record, here)) for run in active), default=0)
+    longest = max((cell_len(place_of(run.record, here)) for run in _active(unfinished)), default=0)
     return max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 

@@ -320,6 +320,7 @@ class SelectedRun(Vertical):
         shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
         self._shown = (None, snapshot, layout)
         if not self._chart_widgets:  # the table would delay the first paint
+            self.query_one("#log-and-chart").display = False
             self.paint()
             return
         was_mounted = "group_pane" in self.__dict__
@@ -367,6 +368,7 @@ class SelectedRun(Vertical):
         card = self.query_one("#card", LineWidget)
         if self.shows_group:
             card.display = False
+            self._paint_arguments()
             return
         is_shown_below = self.tab == DETAILS and self.view is not None and self.view.waiting is not None
         shown = None if self.view is None or is_shown_below else self.view.card
@@ -389,10 +391,10 @@ class SelectedRun(Vertical):
         for bar in self.query("#arguments").results(LineWidget):  # mounted after the first paint
             from backprop_tui.tui.panes.wide import draw_arguments
 
-            beside = self._shown is not None and self._shown[2].beside and self.view is not None
+            beside = self._shown is not None and self._shown[2].beside
             width, height = self._room
-            record = self.view.run.record if beside and self.view is not None else None
-            lines = [] if record is None else draw_arguments(record, width, height // 5, self._glyphs)
+            view = self.view if beside and not self.shows_group else None
+            lines = [] if view is None else draw_arguments(view.run.record, width, height // 5, self._glyphs)
             bar.display = bool(lines)
             if lines and (bar.styles.height is None or bar.styles.height.value != len(lines)):
                 bar.styles.height = len(lines)

@@ -39,6 +39,8 @@ _COMPUTED_AT_ONCE = 300  # runs; the table of more is computed in a thread
 _MANY_ROWS = 8  # of which one may be the note although not all rows of the table are shown
 _NOTE_ROWS = 2  # with the blank one above it
 _CURVE_KEYS = {"c": "next color", "m": "metric"}
+_LEAST_CURVE_ROWS = 10  # below the table, where they are drawn if it leaves as many blank
+_MOST_CURVES_BELOW = 64  # runs: the files of more are read when their curves are chosen
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class GroupPane(ChartSurface):
         self._wake = asyncio.Event()
         self._is_due = False  # the table is to be computed again
         self._curve_lines: Sequence[Line] = ()
-        self._chart_top = 0
+        self._curves_top = self._chart_top = 0  # rows above the curves, and above the chart in them
         self._drawn_size = Size(0, 0)
         self._mouse: ChartMouse | None = None
         self._top_row = 0
@@ -139,8 +141,15 @@ class GroupPane(ChartSurface):
                 pass
 
     @property
+    def _curves_size(self) -> Size:
+        """The space for the curves: all of it, or what the table leaves if that is enough."""
+        rows = self.size.height - self._curves_top
+        few = self._group is not None and len(self._group.members) <= _MOST_CURVES_BELOW
+        return Size(self.size.width, rows if self.tab == CURVES or (few and rows >= _LEAST_CURVE_ROWS) else 0)
+
+    @property
     def _shows_curves(self) -> bool:
-        return self.tab == CURVES and self._group is not None and self.display
+        return self._group is not None and self.display and self._curves_size.area > 0
 
     async def _read(self) -> bool:
         """Reads some runs that are new or may have grown; returns whether any was read for the first time."""
@@ -163,13 +172,14 @@ class GroupPane(ChartSurface):
             return
         runs = [compared_run(run, self._figures.get(run.id)) for run in group.members]
         choices, parameter, cache = copy(self.choices), self.parameter, self._cache  # as they are now
-        size = self._drawn_size = self.size
+        keys = _CURVE_KEYS if self.tab == CURVES else {}
+        size = self._drawn_size = self._curves_size
         read = sum(run.id in self._figures for run in group.members)
         note = f"reading {read} of {len(runs)}" if read < len(runs) else ""
 
         def draw() -> tuple[GroupCurves, list[Line], int]:
             curves = group_curves(runs, table, parameter, choices, cache)
-            return curves, *draw_group_curves(curves, *size, self.glyphs, note=note, keys=_CURVE_KEYS)
+            return curves, *draw_group_curves(curves, *size, self.glyphs, note=note, keys=keys)
 
         drawn = await asyncio.to_thread(draw)
         if self._group is not None and self._group.name == group.name:
@@ -326,7 +336,7 @@ class GroupPane(ChartSurface):
         return self._mouse
 
     def click_elsewhere(self, x: int, y: int) -> None:
-        if self.tab == TABLE and y >= HEADING_ROWS:
+        if self.tab == TABLE and HEADING_ROWS <= y < self._curves_top:
             self.move_to(self._top_row + y - HEADING_ROWS)
 
     def paint(self) -> None:
@@ -338,7 +348,8 @@ class GroupPane(ChartSurface):
         if self.tab == TABLE:
             self._paint_table(self.table, width, height)
         else:
-            self._paint_curves(width, height)
+            self._curves_top = 0
+            self.show(self._shown_curves())
 
     def _paint_table(self, table: GroupTable, width: int, height: int) -> None:
         self._rows = group_rows(table, self._unfolded)
@@ -355,17 +366,22 @@ class GroupPane(ChartSurface):
         self._top_row = max(0, min(max(self._top_row, cursor - room + 1), cursor, len(lines) - room))
         shown = lines[self._top_row : self._top_row + room]
         at = len(headings) + cursor - self._top_row if self.has_focus else None
-        self.show([*headings, *shown, *note], cursor=at)
+        self._curves_top = len(headings) + len(shown) + len(note) + 1
+        self.show([*headings, *shown, *note, (), *self._shown_curves()], cursor=at)
 
-    def _paint_curves(self, width: int, height: int) -> None:
-        if self.curves is None:
-            self.show([(Piece(" reading the curves", Token.MUTED),)])
-            return
-        if self.size != self._drawn_size:
+    def _shown_curves(self) -> Sequence[Line]:
+        """The curves as they were drawn last; empty if there is no room for them."""
+        width, height = size = self._curves_size
+        if not self._shows_curves:
+            return ()
+        if size != self._drawn_size:
             self._wake.set()
+        if self.curves is None:
+            return [(Piece(" reading the curves", Token.MUTED),)]
         frame = chart_frame(self.curves.overlay.chart, width - 1, height - self._chart_top)
-        self._mouse = None if frame is None else ChartMouse(self.curves.overlay.chart, frame, top=self._chart_top)
-        self.show(self._curve_lines)
+        if frame is not None:
+            self._mouse = ChartMouse(self.curves.overlay.chart, frame, top=self._curves_top + self._chart_top)
+        return self._curve_lines
 
     @on(events.Focus)
     @on(events.Blur)

@@ -175,6 +175,19 @@ def test_a_gpu_names_as_many_of_its_users_as_fit_those_of_several_gpus_first() -
     assert _row(view, 120).rstrip().endswith("llama ×4 +3")
 
 
+def test_where_a_name_has_no_room_the_arguments_that_differ_are_shown() -> None:
+    runs = [replace(running(lr, name="train"), differing=(("lr", lr),)) for lr in ("1e-3", "3e-3")]
+    runs = [
+        replace(run, record=run.record | {"gpus": [{"index": at, "uuid": f"GPU-{at}"}]}) for at, run in enumerate(runs)
+    ]
+    view = machine_view(snapshot(*runs, sample=sample(*(gpu(at) for at in range(8)))))
+    pairs = draw_machine(view, MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=False)
+    assert "lr=1e-3" in text_of(pairs[0])
+    assert "lr=3e-3" in text_of(pairs[0])
+    assert "train" not in text_of(pairs[0])
+    assert "train lr=1e-3" in _row(view, 120)
+
+
 def test_columns_are_only_there_for_what_some_gpu_reads() -> None:
     passive = gpu(fan_percent=None, power_limit_watts=None)
     lines = draw_machine(

@@ -20,6 +20,7 @@ from backprop_tui.tui.glyphs import ASCII
 from backprop_tui.tui.lines import Token
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
+from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.group_pane import GroupPane
@@ -74,6 +75,9 @@ class Stage:
 
     def shows_pane(self) -> bool:
         return self.pane.display
+
+    def shows_arguments(self) -> bool:
+        return self.main.selected.query_one("#arguments").display
 
     @property
     def heading(self) -> str:
@@ -137,6 +141,30 @@ async def test_a_selected_group_shows_its_table_and_a_selected_run_its_own_tabs(
         await stage.press("k")
         assert stage.shows_pane()
         assert "1 Table" in stage.heading
+
+
+async def test_curves_fill_what_the_table_leaves_of_a_large_screen() -> None:
+    """And nothing of the run that was selected before."""
+    async with staged(size=(200, 50)) as stage:
+        await stage.wait_for(lambda: stage.drawn() == 12)
+        lines = stage.pane.shown_text.splitlines()
+        assert lines[0].startswith(" best first by val_loss, lower is better")
+        legend = next(number for number, line in enumerate(lines) if line.startswith(" by lr"))
+        assert "next color" not in lines[legend]  # c chooses the other tab
+        assert len(lines) - legend >= 10
+        await stage.press("j")
+        assert stage.shows_arguments()
+        await stage.press("k", "tab")
+        assert not stage.shows_arguments()
+        x, y = stage.pane.region.offset
+        await stage.pilot.click(offset=(x + 5, y + legend))
+        assert stage.cursor.startswith("★  3e-3")
+
+
+async def test_before_the_table_of_a_group_is_there_no_log_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SelectedRun, "mount_tabs", lambda _: None)
+    async with staged() as stage:
+        assert not stage.main.selected.log_view.is_on_screen
 
 
 async def test_rows_are_unfolded_to_their_seeds_and_opened() -> None:

@@ -25,7 +25,7 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_sort_and_copy import choose, order, press
-from tests.tui.snapshots import ended, queued, running, snapshot
+from tests.tui.snapshots import ended, queued, removed_from_queue, running, snapshot
 
 DAY = 86_400.0
 WHY = "RuntimeError: Expected all tensors to be on the same device, but found cuda:0 and cpu"
@@ -133,6 +133,15 @@ async def test_a_failed_run_keeps_its_reason_and_its_date(size: tuple[int, int])
         assert "RuntimeError: Expected" in text
         assert "Dec" in text[-14:]
         assert "val_loss" in stage.runs.line_text(3)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_a_failed_run_that_was_removed_from_the_queue_keeps_its_reason(size: tuple[int, int]) -> None:
+    run = removed_from_queue("gone", Cause(kind="nan_loss", evidence="x", summary="loss is NaN"))
+    run = replace(run, record=run.record | {"metrics": {"val_loss": 0.5}})
+    async with staged(snapshot(*with_labels([*ENDED, run])), size=size) as stage:
+        assert "loss is NaN" in line_of(stage, "gone")
+        assert ("removed from the queue" in line_of(stage, "gone")) is (size[0] >= 120)
 
 
 async def test_a_remark_hides_no_figures_of_a_completed_run() -> None:

@@ -59,6 +59,9 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("temperature", "Setting gpu.max_temp_c"),
         ("timeout", "Give the run more time"),
         ("slots", "Setting max_parallel"),
+        ("why", "Show details"),
+        ("waiting", "Show details"),
+        ("stop all", "Leave"),
     ],
 )
 async def test_other_words_find_an_action(text: str, first: str) -> None:
