@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import field
 from functools import cached_property
 from itertools import islice, takewhile
@@ -121,11 +122,21 @@ class Snapshot:
         ended = takewhile(lambda run: sorting_time(run) > since, islice(self.runs, len(unfinished), None))
         return [*unfinished, *(run for run in ended if run.record.get("ended_at"))]
 
+    @property
+    def _indices(self) -> Iterator[Mapping[str, KnownRun]]:
+        """The runs by id, in one or several parts."""
+        runs = self.runs if isinstance(self.runs, IndexedRuns) else IndexedRuns(self.runs)
+        for index in (runs.by_id, self.history.by_id):
+            yield from index.maps if isinstance(index, ChainMap) else (index,)
+
     def find(self, run_id: str | None) -> KnownRun | None:
         if run_id is None:
             return None
-        runs = self.runs if isinstance(self.runs, IndexedRuns) else IndexedRuns(self.runs)
-        return runs.by_id.get(run_id) or self.history.by_id.get(run_id)
+        return next((index[run_id] for index in self._indices if run_id in index), None)
+
+    def known_ids(self, ids: AbstractSet[str]) -> set[str]:
+        """Those of the ids that runs have."""
+        return set(ids) - set(ids).difference(*self._indices)
 
 
 def sorting_time(ended: KnownRun) -> str:

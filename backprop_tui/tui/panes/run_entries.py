@@ -42,25 +42,51 @@ def id_of(item: Item) -> str:
     return item.row_id if isinstance(item, Entry) else str(item.record["id"])
 
 
-class LazyRows(Sequence[RowT], Generic[RowT]):
-    """A row for each item, made when it is drawn."""
-
-    def __init__(
-        self, items: Sequence[Item], make: Callable[[Item], RowT], basis: Callable[[Item, bool], object]
-    ) -> None:
-        """`basis` returns what a row is made from, by the item and whether it is drawn in the columns of ended runs."""
-        self._items, self._make, self._basis = items, make, basis
-        self._rows: dict[int, RowT] = {}
+class IndexedItems(list[Item]):
+    """Rows whose ids are found once; the list is not changed after that."""
 
     @cached_property
     def ids(self) -> list[str]:
-        return [item.row_id if isinstance(item, Entry) else item.record["id"] for item in self._items]
+        return [item.row_id if isinstance(item, Entry) else item.record["id"] for item in self]
 
     @cached_property
     def run_ids(self) -> frozenset[str]:
         """The ids of the rows and of the members of groups, so those of every run that is shown."""
-        groups = (item.members for item in self._items if isinstance(item, Entry))
+        groups = (item.members for item in self if isinstance(item, Entry))
         return frozenset(self.ids).union(run.id for members in groups for run in members)
+
+    def renewed(self, items: Iterable[Item]) -> IndexedItems:
+        """Other states of the same items."""
+        renewed = IndexedItems(items)
+        vars(renewed).update(vars(self))
+        return renewed
+
+
+class LazyRows(Sequence[RowT], Generic[RowT]):
+    """A row for each item, made when it is drawn."""
+
+    def __init__(
+        self,
+        first: IndexedItems,
+        rest: IndexedItems,
+        make: Callable[[Item], RowT],
+        basis: Callable[[Item, bool], object],
+    ) -> None:
+        """`rest` are the many items, which are the same list while they do not change.
+
+        `basis` returns what a row is made from, by the item and whether it is drawn in the columns of ended runs.
+        """
+        self._first, self._rest, self._make, self._basis = first, rest, make, basis
+        self._items = [*first, *rest] if first else rest
+        self._rows: dict[int, RowT] = {}
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return [*self._first.ids, *self._rest.ids] if self._first else self._rest.ids
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        return self._rest.run_ids | self._first.run_ids if self._first else self._rest.run_ids
 
     def id_at(self, index: int) -> str:
         return id_of(self._items[index])
@@ -92,7 +118,8 @@ class EndedRuns:
     """
 
     def __init__(self) -> None:
-        self._runs: Sequence[KnownRun] = ()
+        self._runs: Sequence[KnownRun] = ()  # perhaps more than are looked at: the newest may be shown alone
+        self._count = 0
         self._values: dict[str, list[Any]] = {}
         self._filtered: tuple[RunFilter, float] | None = None
         self._indices: Sequence[int] = ()
@@ -100,14 +127,12 @@ class EndedRuns:
         self.matching: Sequence[KnownRun] = ()
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
-        self._items: tuple[tuple[object, ...], list[Item]] | None = None
-        self._order: tuple[tuple[object, ...], list[int]] | None = None
+        self._items: tuple[tuple[object, ...], IndexedItems] | None = None
+        self._order: tuple[tuple[object, ...], list[int], IndexedItems] | None = None
 
     def update(self, runs: Sequence[KnownRun], filter_: RunFilter, now: float) -> Sequence[KnownRun]:
         """The runs that match; the same list while nothing changed."""
-        if len(runs) != len(self._runs) or not all(map(is_, runs, self._runs)):
-            self._runs, self._filtered, self._sizes = runs, None, None
-            self._values.clear()
+        self._take(runs)
         filtered = filter_, now // _FILTER_SECONDS if filter_.follows_time else 0.0
         if filtered != self._filtered:
             self._filtered, self._columns, self._items, self._order = filtered, None, None, None
@@ -120,16 +145,26 @@ class EndedRuns:
                     self._by_group.setdefault(groups[index], []).append(runs[index])
         return self.matching
 
+    def _take(self, runs: Sequence[KnownRun]) -> None:
+        """Keeps the values of the newest runs while older ones are shown below them or hidden again."""
+        if not all(map(is_, runs, self._runs)):
+            self._values.clear()
+            self._runs, self._count = (), -1
+        if len(runs) > len(self._runs):
+            self._runs = runs
+        if len(runs) != self._count:
+            self._count, self._filtered, self._sizes = len(runs), None, None
+
     def _column(self, key: str, value_of: Callable[[KnownRun], Any]) -> list[Any]:
-        values = self._values.get(key)
-        if values is None:
-            values = self._values[key] = [value_of(run) for run in self._runs]
+        """The values of at least the runs that are looked at."""
+        values = self._values.setdefault(key, [])
+        values += map(value_of, self._runs[len(values) : self._count])
         return values
 
     def group_sizes(self, unfinished: Iterable[KnownRun]) -> dict[str | None, int]:
         """How many runs the groups have, whether they match or not."""
         if self._sizes is None:
-            self._sizes = Counter(self._column("group", _group))
+            self._sizes = Counter(self._column("group", _group)[: self._count])
         return self._sizes + Counter(map(_group, unfinished))
 
     def members(self, group: str) -> Sequence[KnownRun]:
@@ -142,7 +177,7 @@ class EndedRuns:
             self._columns = len(listed), (chosen_by_default(judged), shared_names(judged))
         return self._columns[1]
 
-    def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> list[Item]:
+    def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> IndexedItems:
         """The rows of listed runs and groups, without the groups `others`, of which members are unfinished."""
         key = (len(listed), frozenset(others), frozenset(folded))
         if self._items is None or self._items[0] != key:
@@ -151,7 +186,7 @@ class EndedRuns:
             if self._by_group:
                 units = _units(items)  # type: ignore[arg-type] # they are all runs
                 items = [item for unit in units for item in unit_items(unit, self._all_of(unit), folded)]
-            self._items = key, items
+            self._items = key, IndexedItems(items)
         return self._items[1]
 
     def _all_of(self, unit: Sequence[KnownRun]) -> Sequence[KnownRun]:
@@ -161,7 +196,7 @@ class EndedRuns:
 
     def sorted_with(
         self, unfinished: Sequence[KnownRun], keys: Sequence[Any], sort: RunSort, moment: Moment
-    ) -> list[KnownRun]:
+    ) -> IndexedItems:
         """The unfinished runs, which have these values, and all that match, sorted by a column."""
         field = field_of(sort.key)
         is_behind = [field is not None and field.is_behind(run) for run in unfinished]
@@ -175,8 +210,12 @@ class EndedRuns:
                 values = [*keys, *(of_ended[index] for index in self._indices)]
                 is_behind = [*is_behind, *(behind[index] for index in self._indices)]
             behind = [index for index, is_last in enumerate(is_behind) if is_last]
-            self._order = cached, in_order(values, largest_first=sort.largest_first, behind=behind)
-        return [runs[index] for index in self._order[1]]
+            order = in_order(values, largest_first=sort.largest_first, behind=behind)
+            self._order = cached, order, IndexedItems(map(runs.__getitem__, order))
+        elif unfinished:
+            _, order, items = self._order
+            self._order = cached, order, items.renewed(map(runs.__getitem__, order))
+        return self._order[2]
 
 
 def unfinished_items(

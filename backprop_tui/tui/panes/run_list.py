@@ -41,6 +41,7 @@ from backprop_tui.tui.panes.run_entries import (
     OLDER,
     EndedRuns,
     Entry,
+    IndexedItems,
     Item,
     LazyRows,
     unfinished_items,
@@ -324,12 +325,12 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     ended = options.ended.update(runs[first_ended:], options.filter, now)
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
-    items, history_from = _items(unfinished, listed, snapshot.moment, options)
+    first, rest = _items(unfinished, listed, snapshot.moment, options)
     columns, shared = options.ended.columns(listed)
     if older:
-        items = [*items, Entry(OLDER, older=older)]
+        rest = IndexedItems([*rest, Entry(OLDER, older=older)])
     return RunListView(
-        rows=_rows(items, snapshot, options),
+        rows=_rows(first, rest, snapshot, options),
         shown=len(unfinished) + len(listed),
         total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
@@ -337,7 +338,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         hidden=options.hidden,
         history=_history_columns(options, columns),
         shared=shared,
-        history_from=history_from,
+        history_from=_history_from(first, rest, options.sort) if unfinished else 0,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
         used=_used_columns(unfinished),
     )
@@ -364,18 +365,24 @@ def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
 
 def _items(
     unfinished: Sequence[KnownRun], listed: Sequence[KnownRun], moment: Moment, options: RunListOptions
-) -> tuple[Sequence[Item], int]:
-    """The rows, and the index of the first one with the columns of ended runs."""
+) -> tuple[IndexedItems, IndexedItems]:
+    """The rows: those that change with unfinished runs, then the others."""
     if options.sort is not None:
         values = [options.sort_values.get(run.id) for run in unfinished]
-        items = options.ended.sorted_with(unfinished, values, options.sort, moment)
-        return items, len(items) if unfinished and options.sort.key in UNFINISHED_SORTS else 0
+        return IndexedItems(), options.ended.sorted_with(unfinished, values, options.sort, moment)
     before = unfinished_items(unfinished, listed, options.ended, options.folded)
     groups = {str(run.record["group"]) for run in unfinished if run.record.get("group") is not None}
-    return [*before, *options.ended.items(listed, groups, options.folded)], len(before)
+    return IndexedItems(before), options.ended.items(listed, groups, options.folded)
 
 
-def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) -> LazyRows[RunRow]:
+def _history_from(first: IndexedItems, rest: IndexedItems, sort: RunSort | None) -> int:
+    """The index of the first row with the columns of ended runs."""
+    if sort is None:
+        return len(first)
+    return len(rest) if sort.key in UNFINISHED_SORTS else 0
+
+
+def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: RunListOptions) -> LazyRows[RunRow]:
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
     moment = snapshot.moment
     today = durations.date(moment.wall, 0.0)
@@ -401,7 +408,7 @@ def _rows(items: Sequence[Item], snapshot: Snapshot, options: RunListOptions) ->
         time = today if in_history and run.status in ENDED else moment
         return time, item, run.id in unseen, run.id in options.marked
 
-    return LazyRows(items, row, basis)
+    return LazyRows(first, rest, row, basis)
 
 
 def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:

@@ -29,6 +29,7 @@ from backprop_tui.tui.charts.compare import (
 from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Piece, Token
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
@@ -78,7 +79,7 @@ class CompareScreen(DismissOnce, Screen[None]):
 
     async def _read(self) -> None:
         """Reads what is new or may have grown, and computes the curves in a thread: the keys then find them there."""
-        due = [run.id for run in self._runs() if self._may_have_grown(run)]
+        due = await asyncio.to_thread(lambda: [run.id for run in self._runs() if self._may_have_grown(run)])
         new = [run_id for run_id in due if run_id not in self._figures]
         figures = await self._charts.read(new[:_READ_AT_ONCE] or due)
         self._figures |= {run.run_id: run for run in figures}
@@ -99,7 +100,8 @@ class CompareScreen(DismissOnce, Screen[None]):
     def _compared(self) -> list[ComparedRun]:
         return [compared_run(run, self._figures.get(run.id)) for run in self._runs()]
 
-    def _compute(self, compared: Sequence[ComparedRun]) -> CompareView:
+    def _compute(self) -> CompareView:
+        compared = self._compared()
         moment, shown = self._snapshot().moment, shown_columns(len(compared), self.size.width, self._first)
         return compare_view(
             compared, self._choices, moment, all_options=self._all_options, shown=shown, cache=self._cache
@@ -107,7 +109,7 @@ class CompareScreen(DismissOnce, Screen[None]):
 
     async def _compute_and_draw(self) -> None:
         """Computes all curves in a thread: those of a hundred runs take a quarter of a second."""
-        self.view = await asyncio.to_thread(self._compute, self._compared())
+        self.view = await asyncio.to_thread(self._compute)
         self.draw()
 
     def _change_curves(self) -> None:
@@ -115,7 +117,13 @@ class CompareScreen(DismissOnce, Screen[None]):
 
     @on(events.Resize)
     def paint(self) -> None:
-        self.view = self._compute(self._compared())
+        """Shows a few runs at once; many are ranked in the thread, and until then the page says how many there are."""
+        if len(self._run_ids) <= _READ_AT_ONCE:
+            self.view = self._compute()
+        else:
+            if self.view is None:
+                self._page.show_content([(Piece(f"  Comparing {counted(len(self._run_ids), 'run')}", Token.MUTED),)])
+            self._change_curves()
         self.draw()
 
     def draw(self) -> None:

@@ -91,7 +91,7 @@ class DialogsScreen(PanesScreen):
     def _targets(self) -> Targets | None:
         """What an action applies to, nothing but visible runs; without any it says why and returns None."""
         self._follow_cursor()
-        targets = self.state.target_runs(self._visible_runs())
+        targets = self.state.target_runs(self.snapshot, self.runs_table.view.run_ids)
         if not targets.runs:
             self.tell(self._why_no_run(), bad=True)
         return targets if targets.runs else None
@@ -110,7 +110,7 @@ class DialogsScreen(PanesScreen):
             return "There is no run yet. n starts one"
         if not self.runs_table.view.rows:
             return "Nothing is shown: esc clears the filter" if state.filter else "There is no run"
-        if state.marked and not state.target_runs(self._visible_runs()).runs:
+        if state.marked and not state.target_runs(self.snapshot, self.runs_table.view.run_ids).runs:
             shown_by = "esc clears the filter" if state.filter else "a shows older runs"
             return f"{counted(len(state.marked), 'marked run')} not shown: {shown_by}"
         return "These runs are not listed yet: a shows them"

@@ -231,20 +231,20 @@ class MainScreen(DialogsScreen):
     def action_mark(self) -> None:
         """Marks or unmarks the run under the cursor, or the members of a group, and goes to the next row."""
         self._follow_cursor()
-        runs = self.state.row_runs(self._visible_runs()).runs
+        runs = self.state.row_runs(self.snapshot, self.runs_table.view.run_ids).runs
         if not runs:
             self.tell(self._why_no_run(), bad=True)
             return
-        self.state.toggle_marks(runs)
+        self.state.toggle_marks({run.id for run in runs})
         self.paint()
         self.runs_table.move(1)
         self._follow_cursor()
 
     def action_mark_all(self) -> None:
         """Marks every run that is shown, or unmarks them."""
-        runs = self._visible_runs()
-        if runs:
-            self.state.toggle_marks(runs)
+        shown = self.snapshot.known_ids(self.runs_table.view.run_ids)
+        if shown:
+            self.state.toggle_marks(shown)
             self.paint()
         else:
             self.tell(self._why_no_run(), bad=True)
@@ -314,7 +314,8 @@ class MainScreen(DialogsScreen):
         """Retries the failed members of the group under the cursor that are shown."""
         self._follow_cursor()
         group = self.state.group(self.snapshot)
-        members = [run for run in self._visible_runs() if group is not None and run.record.get("group") == group]
+        shown = self.runs_table.view.run_ids
+        members = [run for run in self.state.group_members(self.snapshot) if run.id in shown]
         if members:
             self.work(self._run_actions.retry_failed(Targets(members, group=group)))
         else:

@@ -142,7 +142,7 @@ class PanesScreen(RuledScreen):
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
         self._follow_held()
         if self.state.marked:
-            self.state.marked &= {run.id for run in snapshot.all_runs}
+            self.state.marked = snapshot.known_ids(self.state.marked)
         self.paint()
         awaited = snapshot.find(self._awaited)
         if awaited is not None:
@@ -360,10 +360,6 @@ class PanesScreen(RuledScreen):
         self._lay_out(len(self.runs_table.view.rows))
         if self._layout_now != shown:
             self.paint()
-
-    def _visible_runs(self) -> list[KnownRun]:
-        shown = self.runs_table.view.run_ids
-        return [run for run in self.snapshot.all_runs if run.record["id"] in shown]
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""

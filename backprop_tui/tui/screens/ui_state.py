@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import field
 
 from backprop_tui.domain.formatting import counted
@@ -72,22 +73,24 @@ class UiState(RunListOptions):
         if run is not None and is_problem(run) and now - self.row_since >= SEEN_AFTER_SECONDS:
             self.seen.add(run.id)
 
-    def toggle_marks(self, runs: Sequence[KnownRun]) -> None:
+    def toggle_marks(self, ids: AbstractSet[str]) -> None:
         """Marks these runs; if all of them are marked, unmarks them."""
-        ids = {run.id for run in runs}
         self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
 
-    def target_runs(self, visible: Sequence[KnownRun]) -> Targets:
-        """What an action applies to: the marked runs, else the members of the group, else the selected run."""
-        if self.marked:
-            return Targets([run for run in visible if run.id in self.marked], marked=True)
-        return self.row_runs(visible)
+    def target_runs(self, snapshot: Snapshot, shown: AbstractSet[str]) -> Targets:
+        """What an action applies to, of the runs that are shown: the marked ones, else those of the row."""
+        if not self.marked:
+            return self.row_runs(snapshot, shown)
+        marked = self.marked & shown
+        return Targets([run for run in snapshot.all_runs if run.record["id"] in marked], marked=True)
 
-    def row_runs(self, visible: Sequence[KnownRun]) -> Targets:
-        """The runs of the row under the cursor: the members of a group, or a run."""
+    def row_runs(self, snapshot: Snapshot, shown: AbstractSet[str]) -> Targets:
+        """The runs of the row under the cursor: the members of a group that are shown, or a run."""
         if self.is_group_row:
-            return Targets(members_of(self.row or "", visible), group=(self.row or "").removeprefix(GROUP))
-        return Targets([run for run in visible if run.id == self.row])
+            members = [run for run in self.group_members(snapshot) if run.id in shown]
+            return Targets(members, group=(self.row or "").removeprefix(GROUP))
+        run = snapshot.find(self.row)
+        return Targets([] if run is None or run.id not in shown else [run])
 
     def selected_run(self, snapshot: Snapshot) -> KnownRun | None:
         """Returns the run whose pane is shown; of a group the first active one, else its first."""

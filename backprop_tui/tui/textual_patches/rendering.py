@@ -18,7 +18,9 @@ from backprop_tui.tui.textual_patches import Patch
 Chop = dict[int, Strip | None]  # the strips of a row by the column in which they begin
 
 
-def render_chops(self: Compositor, crop: Region, is_rendered_line: Callable[[int], bool]) -> Sequence[Mapping[int, Strip | None]]:
+def render_chops(
+    self: Compositor, crop: Region, is_rendered_line: Callable[[int], bool]
+) -> Sequence[Mapping[int, Strip | None]]:
     """Renders the widgets from front to back, each in the rows that are due and in which others left cells free."""
     cuts = self.cuts
     chops: list[Chop] = [dict.fromkeys(row_cuts[:-1]) for row_cuts in cuts]

@@ -12,7 +12,6 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.compare import CompareView
 from backprop_tui.tui.charts.source import ChartData
@@ -374,9 +373,9 @@ async def test_the_curves_of_another_metric_are_computed_in_a_thread(monkeypatch
     threads: list[str] = []
     compute = CompareScreen._compute
 
-    def computed(screen: CompareScreen, compared: Sequence[ComparedRun]) -> CompareView:
+    def computed(screen: CompareScreen) -> CompareView:
         threads.append(threading.current_thread().name)
-        return compute(screen, compared)
+        return compute(screen)
 
     monkeypatch.setattr(CompareScreen, "_compute", computed)
     async with staged() as stage:

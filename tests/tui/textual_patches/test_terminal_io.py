@@ -23,7 +23,8 @@ from unittest import mock
 from backprop_tui.tui.textual_patches import rendering, terminal_io
 with mock.patch("backprop_tui.tui.textual_patches.apply_patches"):
     from backprop_tui.tui.textual_patches import command_palette
-print([patch.name for patch in (*terminal_io.PATCHES, *rendering.PATCHES, *command_palette.PATCHES) if not patch.fits()])
+patches = (*terminal_io.PATCHES, *rendering.PATCHES, *command_palette.PATCHES)
+print([patch.name for patch in patches if not patch.fits()])
 """
 
 
