@@ -11,6 +11,7 @@ from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.domain.secrets import HiddenWords, hidden_words, reveal_words
+from backprop_tui.processes.users import ALLOW_SHARED, shared_with
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import (
@@ -87,6 +88,10 @@ class RunDirectory:
         return f"{self.path}/claims/{job_number}"
 
     def read(self) -> Run:
+        for path in (self.path, self.record_path):
+            reason = shared_with(path, root_looks=True)
+            if reason is not None:
+                raise BrokenRecord(path, f"{reason}: it is not used", f"{ALLOW_SHARED}=1 uses it all the same")
         source = read_object(self.record_path)
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
