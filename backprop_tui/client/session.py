@@ -32,7 +32,7 @@ def state_directory() -> str:
     chosen = os.environ.get("BACKPROP_HOME")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
-    original = os.path.expanduser("~/.backprop")
+    original = _in_home("~/.backprop")
     if os.path.isdir(original):
         return original
     return os.path.join(user_folder("XDG_DATA_HOME", "~/.local/share"), APPLICATION)
@@ -44,7 +44,13 @@ def user_folder(variable: str, usual: str) -> str:
     A relative path is ignored: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
     """
     chosen = os.environ.get(variable, "").strip()
-    return chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
+    return chosen if os.path.isabs(chosen) else _in_home(usual)
+
+
+def _in_home(path: str) -> str:
+    """The path with `~` replaced, for a user without a home by what Debian calls it: never a directory named `~`."""
+    expanded = os.path.expanduser(path)
+    return f"/nonexistent{path.removeprefix('~')}" if expanded == path else expanded
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
