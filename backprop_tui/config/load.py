@@ -163,7 +163,7 @@ def _project_layer(path: str) -> Layer:
     allowed = {name: setting for name, setting in layer.settings.items() if not KEYS[name].user_only}
     programs = {name: setting for name, setting in allowed.items() if KEYS[name].is_program}
     reason = shared_with(path)
-    consequence = "decides what is executed" if reason is None else f"is not used: the file {reason}"
+    consequence = "is used, as this project says" if reason is None else f"is not used: the file {reason}"
     notes = [f"{setting.origin}: {name} = {setting.value} {consequence}" for name, setting in programs.items()]
     advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
     refused = [

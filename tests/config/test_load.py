@@ -257,8 +257,8 @@ def test_what_a_project_has_executed_is_named(machine: Machine) -> None:
     settings = machine.load()
     assert settings["run.python"] == "./mine.sh"
     assert settings.notes == [
-        f"{project}:2: run.python = ./mine.sh decides what is executed",
-        f"{project}:4: slurm.extra = ('--bb=x',) decides what is executed",
+        f"{project}:2: run.python = ./mine.sh is used, as this project says",
+        f"{project}:4: slurm.extra = ('--bb=x',) is used, as this project says",
     ]
 
 
