@@ -27,6 +27,7 @@ MEANINGS = {
     "73": "the state directory cannot be created or written, or belongs to another user",
     "74": "disk full, or another input/output error",
     "75": "the run would have to wait (`--no-wait`, `--dry-run`)",
+    "76": "another user could change the state directory or the configuration",
     "124": "`wait --timeout`: a run was still unfinished",
     "130": "stopped by a person or by the guard, or the command was interrupted by Ctrl-C",
     "141": "the reader of the output closed it (as `head` does)",

@@ -81,6 +81,8 @@ def _execute(
 
 
 def _carry_out(invocation: Invocation, session: Session) -> int:
+    if invocation.needs_store:
+        session.home.require_private()
     if invocation.execute is None:
         if session.dashboard is None:
             instead = "without a dashboard: backprop-tui status, list or run; all commands: backprop-tui --help"

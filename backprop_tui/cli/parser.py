@@ -38,6 +38,9 @@ COMMANDS = (
     ),
 )
 
+# They help where the state directory cannot be used.
+_WITHOUT_STORE = ("config", "doctor", "service", "report", "completion")
+
 # Words of other tools that mean the same.
 SYNONYMS = {
     "ls": ("list",),
@@ -103,6 +106,7 @@ class Invocation:
 
     options: GlobalOptions
     arguments: argparse.Namespace
+    needs_store: bool = True
     execute: Callable[[argparse.Namespace, Session], int] | None = None
 
 
@@ -202,7 +206,8 @@ def parse(words: Sequence[str]) -> Invocation:
         raise
     arguments.after_dashes, arguments.trailing, arguments.for_script = after_dashes, trailing, for_script
     arguments.understood = None if run is None else run.understood
-    return Invocation(options=options, arguments=arguments, execute=module.execute)
+    needs_store = name not in _WITHOUT_STORE
+    return Invocation(options=options, arguments=arguments, needs_store=needs_store, execute=module.execute)
 
 
 def _split_resume(parser: CommandParser, words: list[str]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from backprop_tui.domain.formatting import counted, disk_gigabytes_up, duration,
 from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import is_sliced, timebox_seconds
 from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS, SLURM, Run
+from backprop_tui.domain.secrets import MASK, is_secret, mask_words
 from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.presentation import numbers
 from backprop_tui.store.fields import JsonObject
@@ -214,14 +215,15 @@ def _preview_json(session: Session, preview: RunPreview, captured: dict[str, str
 
     run = preview.run
     variables = preview.variables(session, captured)
+    added = {name: value for name, value in variables.items() if captured.get(name) != value}
     return {
         "run": public(run, session.home.run_folder(run.id)),
         "verdict": "start" if preview.starts else "held",
         "reasons": _reasons(preview),
         "sbatch": None if preview.job is None else {"options": preview.job.options, "answer": preview.job.answer},
-        "command": list(preview.command()),
+        "command": list(mask_words(preview.command())),
         "interpreter_origin": run.spec.python_origin,
-        "environment": {name: value for name, value in variables.items() if captured.get(name) != value},
+        "environment": _without_secrets(added),
     }
 
 
@@ -237,7 +239,7 @@ def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple
     """What all runs have in common, the decisions about them, and the names, which tell them apart."""
     from collections import Counter
 
-    words = zip(*(preview.command() for preview in previews), strict=True)
+    words = zip(*(mask_words(preview.command()) for preview in previews), strict=True)
     command = " ".join(shlex.quote(word[0]) if len(set(word)) == 1 else "..." for word in words)
     verdicts = Counter(map(_verdict, previews))
     return [
@@ -254,12 +256,12 @@ def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[s
 
     run = preview.run
     rows = [("run", run.name + (f" in group {run.group}" if run.group else ""))]
-    rows.append(("command", shlex.join(preview.command())))
+    rows.append(("command", shlex.join(mask_words(preview.command()))))
     if run.spec.python_origin is not None:
         rows.append(("interpreter", f"{run.spec.command[0]}: {run.spec.python_origin}"))
     rows.append(("directory", run.spec.cwd))
     variables = preview.variables(session, {}) | dict(added)
-    rows += [("environment", f"{name}={value}") for name, value in sorted(variables.items())]
+    rows += [("environment", f"{name}={shown}") for name, shown in sorted(_without_secrets(variables).items())]
     rows.append(("timebox", _timebox(run)))
     if is_sliced(run.spec):
         rows.append(("slice", slice_line(run)))
@@ -272,6 +274,10 @@ def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[s
         rows.append(("starts when", _conditions(run)))
     rows.append(("verdict", _verdict(preview)))
     return rows
+
+
+def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: MASK if is_secret(name, value) else value for name, value in variables.items()}
 
 
 def _timebox(run: Run) -> str:

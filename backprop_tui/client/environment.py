@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import select
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from backprop_tui.domain.run import Git, Process
-from backprop_tui.store.code_state import commit_of
+from backprop_tui.store.code_state import commit_of, executes_programs
 from backprop_tui.store.files import folders_upward
 
 GIT_SECONDS = 2.0  # a huge repository on a slow disk must not keep a run from starting
+_STATUS = (
+    *("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "status"),
+    *("--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=dirty"),
+)
+_GIT_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none"}  # a partial clone would fetch what it lacks
 _LIMITS = tuple(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
@@ -55,24 +62,26 @@ def visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...] | None:
 class GitQuery:
     """Asks git about a directory while other work is done.
 
-    If git is missing or too slow, the commit is read from the repository's files, and whether there are changes is
-    unknown. The answer is None if there is no repository, or it has no commit.
+    If git is missing, too slow, or would execute what the repository's configuration names, the commit is read from the
+    repository's files, and whether there are changes is unknown. The answer is None if there is no repository, or it
+    has no commit.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._pid: int | None = None
         self._reading = -1
-        if not any(os.path.exists(os.path.join(above, ".git")) for above in folders_upward(folder)):
+        self._root = next((above for above in folders_upward(folder) if os.path.exists(f"{above}/.git")), None)
+        if self._root is None or executes_programs(folder):
             return
         # Spawned, not forked: fork would copy this process's page tables, and importing subprocess is slow.
         reading, writing = os.pipe2(os.O_CLOEXEC)
-        command = ["git", "-C", folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         try:
             self._pid = os.posix_spawnp(
-                command[0],
-                command,
-                {**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+                _STATUS[0],
+                [*_STATUS[:1], "-C", folder, *_STATUS[1:]],
+                variables | _GIT_VARIABLES,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_DUP2, writing, 1),
@@ -89,9 +98,20 @@ class GitQuery:
         """The commit and whether there are changes; call this exactly once."""
         output = None if self._pid is None else self._collect(self._pid)
         if output is not None:
-            return _parse(output)
+            git = _parse(output)
+            return replace(git, dirty=True) if git is not None and not git.dirty and self._has_dirty_module() else git
         commit = commit_of(self._folder)
         return None if commit is None else Git(commit=commit, dirty=None)
+
+    def _has_dirty_module(self) -> bool:
+        """Whether a submodule has changes; each is asked by itself, since it has a configuration of its own."""
+        try:
+            with open(f"{self._root}/.gitmodules", encoding="utf-8") as file:
+                paths = re.findall(r"^\s*path\s*=\s*(\S.*?)\s*$", file.read(), re.MULTILINE)
+        except (OSError, UnicodeDecodeError):
+            return False
+        answers = [GitQuery(f"{self._root}/{path}") for path in paths if os.path.exists(f"{self._root}/{path}/.git")]
+        return any(git is not None and git.dirty for git in [query.answer() for query in answers])
 
     def _collect(self, pid: int) -> bytes | None:
         output = self._read()

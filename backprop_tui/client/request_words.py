@@ -12,6 +12,7 @@ from typing import Any
 from backprop_tui.client.run_request import NO_LIMIT, RunOptions, RunRequest, WarningSignal
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.limits import GIGABYTE, MemoryLimit
+from backprop_tui.domain.secrets import mask_words
 from backprop_tui.domain.thresholds import THRESHOLDS
 from backprop_tui.store.files import read_bytes, write_atomically
 from backprop_tui.store.home import Home
@@ -116,11 +117,11 @@ def recent_commands(home: Home) -> list[tuple[str, ...]]:
 
 
 def remember_command(home: Home, request: RunRequest) -> None:
-    """Adds a request to the recent commands, without the values of variables.
+    """Adds a request to the recent commands, without the values of variables and secrets.
 
     They are a convenience: if they cannot be written, or others write them all the time, nothing is added.
     """
-    words = request_words(replace(request, env=(), note=None))
+    words = mask_words(request_words(replace(request, env=(), note=None)))
     with suppress(BackpropError, OSError):
         for _ in range(_LOCK_TRIES):
             lock = try_lock(f"{home.commands}.lock")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
@@ -25,6 +24,7 @@ from backprop_tui.domain.command_lines import argument_start, find_target, name_
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.resume_arguments import defined_options, option_syntax
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
+from backprop_tui.domain.secrets import hidden_words, mask_words, reveal_words
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
 from backprop_tui.store.hosts import belongs_here
@@ -36,9 +36,9 @@ from backprop_tui.store.run_view import recent_records, unfinished_views
 def request_of(run: Run, settings: Settings) -> RunRequest:
     """The request that queues the same run again; what these settings say anyway is left out.
 
-    Variables whose values are not stored are missing.
+    Secrets are missing; see `with_secrets_of`.
     """
-    spec = run.spec
+    spec = replace(run.spec, command=mask_words(run.spec.command))
     usual = spec_from_settings(settings, Program(words=(), arguments=(), name=""), spec.cwd)
     same_limit = spec.max_run_seconds == usual.max_run_seconds
     is_script = spec.script is not None and spec.script in spec.command
@@ -139,9 +139,23 @@ def _initial_checkpoint(run: Run) -> str | None:
     return run.state.resume_from if isinstance(run.state, Queued) else None
 
 
-def lost_variables(run: Run, environment: Mapping[str, str]) -> str | None:
-    """What to say about variables that were given, are secret by their name, and are not in the environment now."""
-    names = [name for name, value in run.spec.env if value is None and name not in environment]
+def with_secrets_of(session: ClientSession, run_id: str, request: RunRequest) -> RunRequest:
+    """The request with the secrets of a run: its variables, and the words where the request has ***."""
+    directory = RunDirectory(session.home.run_folder(run_id))
+    run = directory.read()
+    hidden = {**hidden_words(run.spec.command), **directory.hidden_words()}
+    return replace(
+        request,
+        arguments=reveal_words(request.arguments, hidden)[0],
+        command=None if request.command is None else reveal_words(request.command, hidden)[0],
+        env=tuple((directory.given_secrets(run) | dict(request.env)).items()),
+    )
+
+
+def lost_variables(session: ClientSession, run: Run) -> str | None:
+    """What to say about variables that were given, are secret, and are not known any more."""
+    known = {*session.environment, *RunDirectory(session.home.run_folder(run.id)).given_secrets(run)}
+    names = [name for name, value in run.spec.env if value is None and name not in known]
     if not names:
         return None
     return f"--env {' '.join(names)} was given before but its value is not kept; give it again if it is needed"
@@ -169,10 +183,10 @@ def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
     if request.like is None:
         return request
     run = read_resumable(session, resolve_one(session, request.like))
-    lost = lost_variables(run, session.environment)
+    lost = lost_variables(session, run)
     if lost is not None:
         session.warn(lost)
-    source = request_like(run, session.settings())
+    source = with_secrets_of(session, run.id, request_like(run, session.settings()))
     given = {field.name: getattr(request, field.name) for field in fields(RunRequest)}
     options = {name: value for name, value in given.items() if value not in (None, ())}
     options |= {"like": None, "command": source.command}
@@ -207,10 +221,11 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
 
     Raises: UsageError, if it does not wait any more, or the request makes several runs.
     """
-    from backprop_tui.client.submit import plan
+    from backprop_tui.client.submit import check_secrets, plan
 
     session.home.require_own()
-    planned = plan(session, request).runs
+    planned = plan(session, with_secrets_of(session, run_id, request)).runs
+    check_secrets(planned[0])
     if len(planned) > 1:
         raise UsageError(SWEEP_OF_WAITING, "N opens it as a new run, which can")
     directory = RunDirectory(session.home.run_folder(run_id))
@@ -231,8 +246,8 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
             directory.write_environment(environment | dict(request.env))
         check_with_slurm(run, directory.read_environment())
         directory.write(run, durable=True)
-        same = run.spec.command == before.spec.command
-        change = "options" if same else f"command {shlex.join(run.spec.command)}"
+        same = mask_words(run.spec.command) == mask_words(before.spec.command)
+        change = "options" if same else f"command {shlex.join(mask_words(run.spec.command))}"
         directory.append_event("edited", change, time=time.time())
     session.supervisor.call()
     return run

@@ -28,6 +28,7 @@ from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
 from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
+from backprop_tui.domain.secrets import reveal_words
 from backprop_tui.domain.training_totals import total_from_name
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.code_state import code_of
@@ -81,10 +82,13 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     """The next attempt that `resume` would queue; changes nothing. UsageError if the run has not ended."""
     if not isinstance(run.state, Ended):
         raise _not_ended(run)
+    directory = RunDirectory(session.home.run_folder(run.id))
+    _check_secrets(run, directory)
     cwd = _directory(run, options)
     git = GitQuery(cwd)
     try:
-        environment = captured_environment(session.environment, restore_variables(run.spec.env, options.env), cwd)
+        given_variables = [*directory.given_secrets(run).items(), *options.env]
+        environment = captured_environment(session.environment, restore_variables(run.spec.env, given_variables), cwd)
         spec, source, method = _updated_spec(run.spec, cwd, options, environment)
         spec = apply_options(spec, options, session, environment)
         spec = spec if options.after else replace(spec, after=_unfinished(session.home, spec))
@@ -113,6 +117,13 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
     queued = requeue_ended(changed, now=time.time(), resume_from=start)
     advice = resume_advice(queued, method)
     return Resumption(before=run, run=queued, environment=environment, advice=advice, rejected=choice.damaged)
+
+
+def _check_secrets(run: Run, directory: RunDirectory) -> None:
+    unknown = reveal_words(run.spec.command, directory.hidden_words())[1]
+    if unknown:
+        again = f"give it again: backprop-tui run --like {run.id} -- {unknown[0]} VALUE"
+        raise UsageError(f"the value of {unknown[0]} is not in {directory.environment_path} any more", again)
 
 
 def is_option_of(run: Run, word: str) -> bool:

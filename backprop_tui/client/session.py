@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.users import ROOT
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_view import closed_runs
@@ -32,7 +33,7 @@ def state_directory() -> str:
     chosen = os.environ.get("BACKPROP_HOME")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
-    original = os.path.expanduser("~/.backprop")
+    original = _in_home("~/.backprop")
     if os.path.isdir(original):
         return original
     return os.path.join(user_folder("XDG_DATA_HOME", "~/.local/share"), APPLICATION)
@@ -44,7 +45,13 @@ def user_folder(variable: str, usual: str) -> str:
     A relative path is ignored: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
     """
     chosen = os.environ.get(variable, "").strip()
-    return chosen if os.path.isabs(chosen) else os.path.expanduser(usual)
+    return chosen if os.path.isabs(chosen) else _in_home(usual)
+
+
+def _in_home(path: str) -> str:
+    """The path with `~` replaced, for a user without a home by what Debian calls it: never a directory named `~`."""
+    expanded = os.path.expanduser(path)
+    return f"/nonexistent{path.removeprefix('~')}" if expanded == path else expanded
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,12 @@ class ClientSession:
     def supervisor(self) -> SupervisorProcess:
         """The supervisor of this user and machine. Raises: StateUnavailable, if we are root and the store is not."""
         self.home.require_own()
+        if os.geteuid() == ROOT and os.path.exists(self.config_path):
+            from backprop_tui.config.load import untrusted
+
+            problem = untrusted(self.config_path)  # its commands would be executed as root
+            if problem is not None:
+                raise problem
         if os.path.isdir(self.home.root) and not os.access(self.home.host_folder, os.W_OK | os.X_OK):
             self.home.prepare()  # another machine made this store, or root: add the folders that this machine needs
         return SupervisorProcess(home=self.home, config_path=self.config_path)
@@ -69,12 +82,15 @@ class ClientSession:
         """The settings in force in the current directory."""
         from backprop_tui.config.load import load
 
-        return load(
+        settings = load(
             environment=self.environment,
             directory=current_directory(),
             user_file=self.config_path,
             named=self.config_named,
         )
+        for note in settings.notes:
+            self.warn_once(note)
+        return settings
 
     def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
         """Starts a supervisor if a marked run needs one and none is alive; says which cannot be read."""

@@ -31,6 +31,7 @@ from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import misspelled_options, resume_advice
 from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.secrets import MASK, reveal_words
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id
@@ -238,9 +239,11 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
 
     Raises:
         IdTaken: --run-id names an existing run.
+        UsageError: a secret is missing.
         SlurmRefused: the cluster could never start them.
         SlurmUnavailable: it cannot be asked.
     """
+    check_secrets(planned.runs[0])
     check_with_slurm(planned.runs[0], planned.environment)
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []
@@ -253,6 +256,13 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     if key is not None and created != run_ids:
         key.record(created, requested)
     return created
+
+
+def check_secrets(run: Run) -> None:
+    """Raises UsageError if its command has *** from a command line that was shown, instead of a secret."""
+    unknown = reveal_words(run.spec.command, {})[1]
+    if unknown:
+        raise UsageError(f"{unknown[0]}: {MASK} stands for a value that is not shown", "type the value itself")
 
 
 def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:

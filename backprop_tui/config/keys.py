@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from enum import Enum, auto
+
 from backprop_tui.config import kinds
 from backprop_tui.config.kinds import Kind, Value
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -10,13 +13,29 @@ from backprop_tui.domain.quantities import DISK_GIGABYTES, GIGABYTES, MEGABYTES,
 from backprop_tui.domain.run import DEFAULT_TIMEBOX_SECONDS
 
 
+class Strictness(Enum):
+    """Which of two values of a limit is the stricter one; `LOWER`: 0 is no limit."""
+
+    LOWER = auto()
+    HIGHER = auto()
+
+    def is_stricter(self, value: Value, other: Value) -> bool:
+        return self._rank(value) > self._rank(other)
+
+    def _rank(self, value: Value) -> float:
+        if not isinstance(value, int | float) or (self is Strictness.LOWER and not value):
+            return -math.inf
+        return -value if self is Strictness.LOWER else value
+
+
 @lazy_dataclass(frozen=True, slots=True)
 class Key:
     """A setting; `name` is its table and its name in it, as "gpu.max_temp_c".
 
     `original` are its names in JSON files of the original tool, besides the one in camel case; a dot is a level of
-    nesting. `user_only`: a project's file must not set it. `sample` is the content of a table, for the example.
-    `synonyms` are other words that people search for.
+    nesting. A project's file must not set what is `user_only`, is named where it sets what is executed (`is_program`),
+    and may only tighten what is `strict`. `sample` is the content of a table, for the example. `synonyms` are other
+    words that people search for.
     """
 
     name: str
@@ -25,6 +44,8 @@ class Key:
     help: str
     original: tuple[str, ...] = ()
     user_only: bool = False
+    is_program: bool = False
+    strict: Strictness | None = None
     sample: str = ""
     synonyms: str = ""
 
@@ -69,6 +90,7 @@ _ALL = (
         kinds.integer(least=0, auto=True),
         kinds.AUTO,
         'runs at the same time; "auto": one per GPU, without GPUs one per 4 cores, at least 2; 0 means no limit',
+        strict=Strictness.LOWER,
         synonyms="slots concurrent simultaneous jobs",
     ),
     Key(
@@ -96,6 +118,7 @@ _ALL = (
         4.0,
         "free RAM in GB that a run needs to start; 0 switches it off",
         original=("minFreeRamGB", "gpu.minFreeRamGB", "minFreeRam"),
+        strict=Strictness.HIGHER,
         synonyms="memory",
     ),
     Key(
@@ -111,6 +134,7 @@ _ALL = (
         2500.0,
         "free GPU memory in MB that a run needs and claims; 0 switches it off",
         original=("gpu.minFreeVramMB", "gpuMinVram", "gpuMinVramMB", "gpuMinFreeVramMB"),
+        strict=Strictness.HIGHER,
         synonyms="video memory",
     ),
     Key(
@@ -120,6 +144,7 @@ _ALL = (
         "temperature in Celsius at which runs on a GPU are paused; runs do not start within 3 degrees of it; "
         "0 switches it off",
         original=("gpuMaxTemp", "gpuMaxTempC"),
+        strict=Strictness.LOWER,
         synonyms="heat hot thermal",
     ),
     Key(
@@ -127,6 +152,7 @@ _ALL = (
         kinds.number(least=0),
         5.0,
         "degrees below the limit at which paused runs continue",
+        strict=Strictness.HIGHER,
         synonyms="heat cool temperature thermal",
     ),
     Key("governor.start_burst", kinds.integer(least=0), 4, "runs that may start together; 0 means no limit"),
@@ -142,6 +168,7 @@ _ALL = (
         kinds.number(least=0),
         2.0,
         "load per usable core below which a run starts; 0 switches it off",
+        strict=Strictness.LOWER,
         synonyms="cpu busy",
     ),
     Key(
@@ -149,6 +176,7 @@ _ALL = (
         kinds.number(least=0, unit=DISK_GIGABYTES),
         1.0,
         "free disk space in GB that a run needs to start, in the state directory; 0 switches it off",
+        strict=Strictness.HIGHER,
         synonyms="storage",
     ),
     Key("governor.sample_seconds", kinds.number(least=0.1, unit=SECONDS), 1.0, "seconds between two measurements"),
@@ -196,6 +224,7 @@ _ALL = (
         kinds.text(optional=True),
         None,
         "interpreter for scripts; none: the active environment, else that of its project, else python3",
+        is_program=True,
         synonyms="interpreter venv conda environment",
     ),
     Key("run.checkpoint_globs", kinds.texts(), (), "patterns of checkpoint files"),
@@ -218,7 +247,7 @@ _ALL = (
     ),
     Key("slurm.cpus", kinds.number(least=1, optional=True), None, "their cores; none: the cluster's default"),
     Key("slurm.memory_gb", kinds.number(above=0, optional=True), None, "their memory in GB; none: the partition's"),
-    Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others"),
+    Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others", is_program=True),
     Key(
         "dashboard.theme",
         kinds.text(),

@@ -9,9 +9,10 @@ from dataclasses import replace
 from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Table, Value, WrongValue, parse_memory_limit
-from backprop_tui.domain.errors import ConfigError
+from backprop_tui.domain.errors import ConfigError, UntrustedConfig
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, MachineLimits, RunLimits
+from backprop_tui.processes.users import shared_with
 
 DEFAULT = "default"
 CHECK_HINT = "`backprop-tui config check` lists all problems"
@@ -19,9 +20,13 @@ CHECK_HINT = "`backprop-tui config check` lists all problems"
 
 @lazy_dataclass(frozen=True, slots=True)
 class Settings:
-    """The effective value of every key, and where it comes from."""
+    """The effective value of every key, and where it comes from.
+
+    `notes` are what the user has to know about a project's file: what it executes, and what of it is left out.
+    """
 
     settings: Mapping[str, Setting]
+    notes: Sequence[str] = ()
 
     def __getitem__(self, name: str) -> Value:
         """The value of a key, as "gpu.max_temp_c"."""
@@ -72,7 +77,7 @@ def load(*, environment: Mapping[str, str], directory: str, user_file: str, name
     """
     layers = read_layers(user_file, directory, environment, named=named)
     for problem in (problem for layer in layers for problem in layer.problems):
-        raise ConfigError(problem.where, problem.problem, problem.hint or CHECK_HINT)
+        raise type(problem)(problem.where, problem.problem, problem.hint or CHECK_HINT)
     return merged(layers)
 
 
@@ -84,6 +89,8 @@ class Layer:
     settings: Mapping[str, Setting]
     problems: Sequence[ConfigError]
     remarks: Sequence[str] = ()
+    notes: Sequence[str] = ()  # for `Settings`
+    is_project: bool = False
 
 
 def read_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
@@ -103,14 +110,35 @@ def with_key_problems(layers: Sequence[Layer], key_problems: KeyProblems | None)
 
 
 def merged(layers: Iterable[Layer]) -> Settings:
-    """The settings in force: the last layer that sets a key wins. What is wrong in a layer is left out."""
+    """The settings in force: the last layer that sets a key wins. What is wrong in a layer is left out.
+
+    A project's file may only tighten the limits that the user has set.
+    """
     settings = _defaults()
+    notes: list[str] = []
     for layer in layers:
-        settings |= layer.settings
-    return Settings(settings)
+        lifted = _lifted(layer, settings) if layer.is_project else {}
+        settings |= {name: setting for name, setting in layer.settings.items() if name not in lifted}
+        notes += [*layer.notes, *lifted.values()]
+    return Settings(settings, notes)
+
+
+def _lifted(layer: Layer, before: Mapping[str, Setting]) -> dict[str, str]:
+    """The keys by which a project's file would lift a limit of the user, and what to say about each."""
+    lifted = {}
+    for name, setting in layer.settings.items():
+        strict, users = KEYS[name].strict, before[name]
+        is_limited = strict is not None and users.origin != DEFAULT and isinstance(setting.value, int | float)
+        if strict is not None and is_limited and strict.is_stricter(users.value, setting.value):
+            reason = f"the stricter {name} = {users.value} of {users.origin} stays"
+            lifted[name] = f"{setting.origin}: {name} = {setting.value} is not used: {reason}"
+    return lifted
 
 
 def _user_layer(path: str, *, named: bool) -> Layer:
+    problem = untrusted(path, root_looks=True)
+    if problem is not None:
+        return Layer(path, {}, [problem])
     layer = _file_layer(path)
     if layer.problems or os.path.exists(path):
         return layer
@@ -119,6 +147,12 @@ def _user_layer(path: str, *, named: bool) -> Layer:
         return Layer(path, {}, [ConfigError(f"--config {path}", "there is no such file", hint)])
     remarks = [f"{other} is not read; move it here" for other in _similar_files(path)]
     return Layer(f"{path} (there is none, so the defaults apply)", {}, (), remarks)
+
+
+def untrusted(path: str, *, root_looks: bool = False) -> ConfigError | None:
+    """What is wrong with a user's file that another user could change; None if nobody could."""
+    reason = shared_with(path, root_looks=root_looks)
+    return None if reason is None else UntrustedConfig(path, f"it {reason}", f"chmod go-w {path}, or own it")
 
 
 def _similar_files(path: str) -> list[str]:
@@ -133,16 +167,25 @@ def _similar_files(path: str) -> list[str]:
 
 
 def _project_layer(path: str) -> Layer:
-    """A project's file; only the user's own may set what concerns the whole machine."""
+    """A project's file; only the user's own may set what concerns the whole machine.
+
+    Nothing is executed because a file of another user says so.
+    """
     layer = _file_layer(path)
     allowed = {name: setting for name, setting in layer.settings.items() if not KEYS[name].user_only}
+    programs = {name: setting for name, setting in allowed.items() if KEYS[name].is_program}
+    reason = shared_with(path)
+    consequence = "is used, as this project says" if reason is None else f"is not used: the file {reason}"
+    notes = [f"{setting.origin}: {name} = {setting.value} {consequence}" for name, setting in programs.items()]
     advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
     refused = [
         ConfigError(setting.origin, f"{name} {advice}")
         for name, setting in layer.settings.items()
         if name not in allowed
     ]
-    return Layer(path, allowed, [*layer.problems, *refused], layer.remarks)
+    used = allowed if reason is None else {name: allowed[name] for name in allowed.keys() - programs.keys()}
+    problems = [*layer.problems, *refused]
+    return Layer(path, used, problems, layer.remarks, notes=notes, is_project=True)
 
 
 def _file_layer(path: str) -> Layer:
@@ -222,6 +265,9 @@ def _is_project(origin: str) -> bool:
 
 def _user_settings(path: str) -> Settings:
     """The settings of the user's file alone, which apply to the whole machine; the defaults if it is missing."""
+    problem = untrusted(path, root_looks=True)
+    if problem is not None:
+        raise problem
     return Settings(_defaults() | read_file(path))
 
 

@@ -188,14 +188,14 @@ def _write(path: str, content: str) -> None:
     """Writes the file atomically; a symbolic link is followed, since settings are often kept in another folder."""
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
-    temporary = f"{path}.tmp-{os.getpid()}"
+    temporary = f"{path}.tmp-{os.getpid()}-{os.urandom(4).hex()}"
     owner = foreign_owner(folder)
     if owner is not None:
         problem = f"its directory belongs to {user_name(owner)}, who could not access files of root"
         raise ConfigError(path, problem, f"{run_as(owner)} backprop-tui config ...")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(content)

@@ -54,6 +54,13 @@ class StateUnavailable(BackpropError):
     exit_code = 73
 
 
+class Untrusted(StateUnavailable):
+    """Another user could change the state directory or the configuration."""
+
+    kind = "untrusted"
+    exit_code = 76
+
+
 class SlurmRefused(UsageError):
     """Slurm refused; the message has its own words."""
 
@@ -135,6 +142,12 @@ class ConfigError(UsageError):
     def __init__(self, where: str, problem: str, hint: str | None = None) -> None:
         super().__init__(f"{where}: {problem}", hint)
         self.where, self.problem = where, problem
+
+
+class UntrustedConfig(ConfigError):
+    """Another user could change a configuration file."""
+
+    kind, exit_code = Untrusted.kind, Untrusted.exit_code
 
 
 def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:

@@ -14,6 +14,7 @@ from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_check import ResumeCheck
+from backprop_tui.domain.secrets import is_secret
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.thresholds import Thresholds, after_start, with_thresholds
@@ -412,20 +413,12 @@ def with_timebox(run: Run, request: TimeboxRequest) -> Run:
     return replace(run, spec=replace(run.spec, max_run_seconds=request.max_run_seconds))
 
 
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PASSWORD", "PASSWD", "PWD", "CREDENTIAL", "CREDENTIALS", "AUTH")
-
 RunVariables = tuple[tuple[str, str | None], ...]  # name and value; None if the value is not stored
-
-
-def is_secret(name: str) -> bool:
-    """Whether the value must not be stored: WANDB_API_KEY, HF_TOKEN, DB_PASSWORD."""
-    words = name.upper().split("_")
-    return any(word in _SECRET for word in words) or words[-1].endswith(_SECRET)
 
 
 def without_secrets(given: Iterable[tuple[str, str]]) -> RunVariables:
     """Returns the variables as they are stored; the last value of a name counts."""
-    return tuple((name, None if is_secret(name) else value) for name, value in dict(given).items())
+    return tuple((name, None if is_secret(name, value) else value) for name, value in dict(given).items())
 
 
 def restore_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -35,6 +35,61 @@ def foreign_owner(folder: str) -> int | None:
     return None if owner == ROOT else owner
 
 
+ALLOW_SHARED = "BACKPROP_ALLOW_SHARED"  # a variable: what it allows could be written into any file by others
+
+
+def shared_with(path: str, *, root_looks: bool = False) -> str | None:
+    """Who besides this user and root could change a file or directory; None: nobody, or it cannot be looked at.
+
+    `root_looks`: root may read it if it belongs to the owner of the directory above.
+    """
+    try:
+        status = os.stat(path)
+        own = os.geteuid() or (os.stat(os.path.dirname(path)).st_uid if root_looks else ROOT)
+    except OSError:
+        return None
+    if os.environ.get(ALLOW_SHARED):
+        return None
+    if status.st_uid not in (own, ROOT):
+        return f"belongs to {user_name(status.st_uid)}"
+    if status.st_mode & stat.S_IWOTH:
+        return f"can be written by everybody (mode {stat.S_IMODE(status.st_mode):03o})"
+    if status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid, status.st_uid):
+        return f"can be written by its group (mode {stat.S_IMODE(status.st_mode):03o})"
+    return None
+
+
+def _is_private_group(gid: int, uid: int) -> bool:
+    """Whether a group is root's, or has this user as its only member, as many systems make one for each user."""
+    if gid == ROOT:
+        return True
+    import grp
+
+    account = account_name(uid)
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return gid == uid
+    return (gid == uid or group.gr_name == account) and set(group.gr_mem) <= {account}
+
+
+def replaceable_by(path: str) -> str | None:
+    """The nearest directory above a path whose owner lets everybody rename what is in it, unless that is this user."""
+    if os.environ.get(ALLOW_SHARED):
+        return None
+    folder = os.path.realpath(path)
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        try:
+            status = os.stat(folder)
+        except OSError:
+            continue
+        is_safe = status.st_uid == ROOT and status.st_mode & stat.S_ISVTX
+        if status.st_mode & stat.S_IWOTH and not is_safe and status.st_uid != os.geteuid():
+            return folder
+    return None
+
+
 def run_as(uid: int) -> str:
     """The beginning of a command line that runs a program as that user."""
     account = account_name(uid) or f"'#{uid}'"

@@ -91,12 +91,12 @@ def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
     """Reads what the child needs.
 
     Raises:
-        BrokenRecord: the captured environment is gone.
+        BrokenRecord: the captured environment is gone, or a secret of the command.
         UsageError: the resume arguments need a step that is not known.
     """
     return Launch(
         attempt=run.attempt.number,
-        arguments=script_command_line(run),
+        arguments=directory.true_command(script_command_line(run)),
         environment=script_environment(run, directory.path, directory.read_environment()),
         cwd=run.spec.cwd,
         process=run.spec.process,

@@ -72,6 +72,28 @@ def commit_of(folder: str) -> str | None:
         return None
 
 
+def executes_programs(folder: str) -> bool:
+    """Whether `git status` may execute a program that the repository names: a filter, or something in another file.
+
+    A repository that was unpacked or copied has the configuration of somebody else. See git-config(1).
+    """
+    try:
+        directory = _git_directory(folder)
+        texts = [] if directory is None else [_text(path).lower() for path in _configurations(directory)]
+    except (OSError, UnicodeDecodeError):
+        return True
+    return any(section in text for text in texts for section in ("[filter", "[include"))
+
+
+def _configurations(directory: str) -> list[str]:
+    folders = [directory]
+    common = os.path.join(directory, "commondir")
+    if os.path.exists(common):
+        folders.append(os.path.join(directory, _text(common)))
+    paths = (os.path.join(folder, name) for folder in folders for name in ("config", "config.worktree"))
+    return [path for path in paths if os.path.exists(path)]
+
+
 def _git_directory(folder: str) -> str | None:
     while not os.path.exists(path := os.path.join(folder, ".git")):
         if folder == os.path.dirname(folder):

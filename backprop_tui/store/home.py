@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import re
 
-from backprop_tui.domain.errors import StateUnavailable, UsageError
-from backprop_tui.processes.users import foreign_owner, run_as, user_name, why_closed
+from backprop_tui.domain.errors import StateUnavailable, Untrusted, UsageError
+from backprop_tui.processes.users import (
+    ALLOW_SHARED,
+    foreign_owner,
+    replaceable_by,
+    run_as,
+    shared_with,
+    user_name,
+    why_closed,
+)
 from backprop_tui.store.files import failure, set_aside
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory you can write"
+_TRUST = f"set BACKPROP_HOME to a directory that only you can write; {ALLOW_SHARED}=1 uses it all the same"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -66,8 +75,28 @@ class Home:
             return None
         return foreign_owner(self.root)
 
+    def require_private(self) -> None:
+        """Raises: Untrusted, if a user other than root could change what is in the store."""
+        if self.foreign_owner() is not None:
+            return  # root only looks
+        for folder in (self.root, *self._folders()):
+            reason = shared_with(folder)
+            if reason is not None:
+                is_own = os.stat(folder).st_uid == os.geteuid()
+                raise Untrusted(
+                    f"state directory {folder}: it {reason}", f"chmod go-w {folder}, or {_TRUST}" if is_own else _TRUST
+                )
+        above = replaceable_by(self.root)
+        if above is not None:
+            problem = f"state directory {self.root}: everybody could replace it, since all may write to {above}"
+            raise Untrusted(problem, _TRUST)
+
+    def _folders(self) -> tuple[str, ...]:
+        return (self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder), self.host_folder)
+
     def require_own(self) -> None:
-        """Raises: StateUnavailable, if we are root and the store is another user's."""
+        """Raises: Untrusted, and StateUnavailable if we are root and the store is another user's."""
+        self.require_private()
         owner = self.foreign_owner()
         if owner is not None:
             raise StateUnavailable(
@@ -78,8 +107,7 @@ class Home:
     def prepare(self) -> None:
         """Creates the directories, accessible to their owner only. Raises: StateUnavailable."""
         self.require_own()
-        shared = (self.root, self.runs, self.active, self.new, self.keys, os.path.dirname(self.host_folder))
-        for folder in (*shared, self.host_folder):
+        for folder in (self.root, *self._folders()):
             try:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
                 if folder in (self.new, self.host_folder) and not _is_writable(folder) and set_aside(folder):

@@ -22,7 +22,7 @@ from backprop_tui.store.files import dump, parse_object, read_bytes, set_aside, 
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.original import original_records
-from backprop_tui.store.records import SCHEMA_VERSION, with_objective
+from backprop_tui.store.records import SCHEMA_VERSION, with_objective, without_secret_words
 from backprop_tui.store.run_directory import RunDirectory
 
 KEPT = 1000
@@ -148,7 +148,7 @@ def _parse(path: str, content: bytes) -> Records:
     if source.get("schema_version") != SCHEMA_VERSION or not isinstance(records, dict):
         raise BrokenRecord(path, f"schema_version {source.get('schema_version')!r} is not {SCHEMA_VERSION}")
     return {
-        key: with_objective(record)
+        key: without_secret_words(with_objective(record))
         for key, record in records.items()
         if isinstance(record, dict) and record.get("id") == key and isinstance(record.get("status"), str)
     }

@@ -26,6 +26,7 @@ from backprop_tui.domain.requests import (
 )
 from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.secrets import mask_words
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
 
@@ -106,6 +107,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "status": status,
         "reason": _reason(run, live, holds),
         **_select(fields["spec"], _PUBLIC_SPEC),
+        "command": list(mask_words(spec.command)),
         **_without(fields, _PRIVATE),
         "host": run.current_host,
         "age_seconds": None,  # only who reads it knows
@@ -166,6 +168,15 @@ def _objective(objective: Objective | None, metrics: JsonObject, best: JsonObjec
         "last": metrics.get(objective.metric),
         "source": objective.source,
     }
+
+
+def without_secret_words(source: JsonObject) -> JsonObject:
+    """The public form of a run; an earlier version recorded the secrets of its command."""
+    command = source.get("command")
+    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        return source
+    masked = list(mask_words(command))
+    return source if masked == command else {**source, "command": masked}
 
 
 def with_objective(source: JsonObject) -> JsonObject:

@@ -10,13 +10,26 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
+from backprop_tui.domain.secrets import HiddenWords, hidden_words, reveal_words
+from backprop_tui.processes.users import ALLOW_SHARED, shared_with
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
-from backprop_tui.store.files import append_line, dump, read_bytes, read_object, storage, sync_folder, write_atomically
+from backprop_tui.store.files import (
+    append_line,
+    dump,
+    parse_object,
+    read_bytes,
+    read_object,
+    storage,
+    sync_folder,
+    write_atomically,
+)
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
 from backprop_tui.store.tail import Tail, parse_lines
 from backprop_tui.store.watched_file import Signature, signature_of
+
+_HIDDEN = "BACKPROP_HIDDEN_WORDS"  # among the variables: a script never gets it
 
 
 class RunDirectory:
@@ -36,7 +49,9 @@ class RunDirectory:
         self.metrics_path = f"{path}/metrics.jsonl"
         self.resources_path = f"{path}/resources.jsonl"
         self.requests_path = f"{path}/requests.jsonl"
-        self.environment_path = f"{path}/environment"  # may hold secrets, so it is removed at the end of the run
+        # What the script gets, and every secret that was given: these stay after the end, since a resumed run needs
+        # them, and are in no other file.
+        self.environment_path = f"{path}/environment"
         self.claims = f"{path}/claims"  # who may begin or end a run whose job was submitted, by the number of the job
         self.listeners_path = f"{path}/listeners"  # processes that poll `backprop_tui.report` whether to stop
 
@@ -95,6 +110,10 @@ class RunDirectory:
         return [signature_of(path) for path in (self.record_path, self.live_path, self.resources_path, self.claims)]
 
     def read(self) -> Run:
+        for path in (self.path, self.record_path):
+            reason = shared_with(path, root_looks=True)
+            if reason is not None:
+                raise BrokenRecord(path, f"{reason}: it is not used", f"{ALLOW_SHARED}=1 uses it all the same")
         source = read_object(self.record_path)
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
@@ -111,6 +130,12 @@ class RunDirectory:
         return run
 
     def write(self, run: Run, *, durable: bool) -> None:
+        """Writes the record, without the secrets of its command: they go to the file of the environment."""
+        hidden = hidden_words(run.spec.command)
+        if hidden:
+            kept = self._environment() or {}
+            words = dump({**self._hidden_words(kept), **hidden}).decode()
+            write_atomically(self.environment_path, dump({**kept, _HIDDEN: words}), durable=durable)
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def read_live(self) -> Live | None:
@@ -151,19 +176,51 @@ class RunDirectory:
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
         """Writes the captured environment, readable by its owner only; undecodable bytes survive."""
-        write_atomically(self.environment_path, dump(dict(environment)), durable=True)
+        hidden = {name: value for name, value in (self._environment() or {}).items() if name == _HIDDEN}
+        write_atomically(self.environment_path, dump({**environment, **hidden}), durable=True)
 
     def read_environment(self) -> dict[str, str]:
-        environment = read_object(self.environment_path)
+        environment = self._environment()
         if environment is None:
             raise BrokenRecord(self.environment_path, "the captured environment is missing")
-        return {name: str(value) for name, value in environment.items()}
+        return {name: value for name, value in environment.items() if name != _HIDDEN}
 
     def delete_environment(self) -> None:
-        try:
-            os.unlink(self.environment_path)
-        except FileNotFoundError:
+        """Deletes the environment at the end of a run, except the secrets that were given to it."""
+        environment = self._environment()
+        if environment is None:
             return
+        kept = self.given_secrets(self.read())
+        kept |= {name: value for name, value in environment.items() if name == _HIDDEN}
+        if kept:
+            write_atomically(self.environment_path, dump(kept), durable=False)
+        else:
+            os.unlink(self.environment_path)
+
+    def given_secrets(self, run: Run) -> dict[str, str]:
+        """The variables of --env whose values are in no record, as far as they are still known."""
+        environment = self._environment() or {}
+        return {name: environment[name] for name, value in run.spec.env if value is None and name in environment}
+
+    def hidden_words(self) -> HiddenWords:
+        """The true words of the command where its record has ***."""
+        return self._hidden_words(self._environment() or {})
+
+    def true_command(self, words: Sequence[str]) -> tuple[str, ...]:
+        """A command line of this run with its secrets. Raises: BrokenRecord."""
+        command, unknown = reveal_words(words, self.hidden_words())
+        if unknown:
+            raise BrokenRecord(self.environment_path, f"the value of {unknown[0]} is missing")
+        return command
+
+    def _hidden_words(self, environment: Mapping[str, str]) -> HiddenWords:
+        words = parse_object(self.environment_path, environment.get(_HIDDEN, "{}").encode())
+        return {key: values for key, values in words.items() if isinstance(values, list)}
+
+    def _environment(self) -> dict[str, str] | None:
+        """What the file of the environment has; None if there is none."""
+        content = read_object(self.environment_path)
+        return None if content is None else {name: str(value) for name, value in content.items()}
 
     def script_identity(self) -> tuple[int, int, int] | None:
         """Returns attempt, pid and start time (ticks since boot), written by the child before it execs the script."""

@@ -212,11 +212,12 @@ class CommandRunner(BackgroundCalls):
         label = self._label(run_ids)
 
         def work() -> CommandResult:
-            from backprop_tui.client.rerun import request_like
+            from backprop_tui.client.rerun import request_like, with_secrets_of
             from backprop_tui.client.submit import submit
 
+            session = self._session
             runs = self._stored_runs(run_ids)
-            requests = [request_like(run, self._session.settings()) for run in runs]
+            requests = [with_secrets_of(session, run.id, request_like(run, session.settings())) for run in runs]
             queued = [run_id for request in requests for run_id in submit(self._session, request)]
             message = f"{label}: queued again as {counted(len(queued), 'new run')}"
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
@@ -245,7 +246,7 @@ class CommandRunner(BackgroundCalls):
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
             cause = run.last_cause
-            notes = () if to_edit else (lost_variables(run, self._session.environment), smaller_batch_advice(run))
+            notes = () if to_edit else (lost_variables(self._session, run), smaller_batch_advice(run))
             return RunSource(
                 run_id=run_id,
                 name=label,

@@ -367,3 +367,22 @@ def test_a_closed_stderr_does_not_end_the_command(monkeypatch: pytest.MonkeyPatc
 def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], said: str) -> None:
     assert run_program(words, lambda *_: 0, lambda *_: 0) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_log_of_internal_errors_is_private_and_has_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "faults.log"
+    log.touch(mode=0o644)
+    monkeypatch.setattr(
+        sys, "argv", ["backprop-tui", "run", "--env", "HF_TOKEN=sekrit", "t.py", "--password", "sekrit"]
+    )
+    before = os.umask(0)
+    try:
+        assert diagnostics.keep_trace(ValueError("x"), str(log)) == str(log)
+        assert diagnostics.keep_trace(ValueError("x"), str(tmp_path / "new")) == str(tmp_path / "new")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (log, tmp_path / "new")] == [0o600, 0o600]
+    assert "HF_TOKEN=*** t.py --password ***" in log.read_text()
+    assert "sekrit" not in log.read_text()

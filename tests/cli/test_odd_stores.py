@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -24,7 +26,7 @@ from tests.support.runs import Runs
 
 REPOSITORY = Path(__file__).parents[2]
 DRIVER = REPOSITORY / "tests" / "support" / "every_command.py"
-USER = 31001  # has no account, which is no obstacle
+USER, OTHER_USER = 31001, 31002  # have no accounts, which is no obstacle
 IS_ROOT = os.geteuid() == 0
 AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups") if IS_ROOT else ()
 HOST = "here"
@@ -395,3 +397,84 @@ def test_a_directory_of_root_that_can_be_made_again_is_set_aside(store: OddStore
     result = store.obey("run --detach -- true")["run --detach -- true"]
     assert result["code"] == 73
     assert f"{home.keys} is not writable by you, it belongs to root; sudo chown -R {USER} {home.keys}" in result["err"]
+
+
+def open_to_all(store: OddStore) -> None:
+    os.chmod(store.home.root, 0o777)
+
+
+def open_the_runs_to_all(store: OddStore) -> None:
+    os.chmod(store.home.runs, 0o777)
+
+
+def lies_in_a_directory_of_another_user(store: OddStore) -> str | None:
+    folder = store.folder / "theirs"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    shutil.move(store.home.root, folder / "home")
+    store.environment["BACKPROP_HOME"] = str(folder / "home")
+    if IS_ROOT:
+        os.chown(folder, OTHER_USER, OTHER_USER)
+    return None if IS_ROOT else "only root can make a directory of another user"
+
+
+def is_of_another_user(store: OddStore) -> str | None:
+    if IS_ROOT:
+        os.chmod(store.home.root, 0o755)
+        os.chown(store.home.root, OTHER_USER, OTHER_USER)
+    return None if IS_ROOT else "only root can make a directory of another user"
+
+
+def has_settings_that_all_may_write(store: OddStore) -> None:
+    (store.folder / "config" / "backprop" / "config.toml").chmod(0o666)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        open_to_all,
+        open_the_runs_to_all,
+        lies_in_a_directory_of_another_user,
+        is_of_another_user,
+        has_settings_that_all_may_write,
+    ],
+)
+def test_what_another_user_could_change_is_refused_unless_a_variable_allows_it(
+    store: OddStore, spoil: Callable[[OddStore], str | None]
+) -> None:
+    store.hand_over()
+    problem = spoil(store)
+    if problem is not None:
+        pytest.skip(problem)
+    results = store.obey("list", "run --dry-run -- true", "run --detach -- true", "doctor", "--version")
+    is_config = spoil is has_settings_that_all_may_write
+    for line in ("list", "run --dry-run -- true", "run --detach -- true"):
+        assert results[line]["code"] == (0 if is_config and line == "list" else 76), results[line]
+    assert ("chmod go-w" if is_config else "BACKPROP_ALLOW_SHARED=1") in results["run --detach -- true"]["err"]
+    assert is_config or results["doctor"]["code"] == 1, results["doctor"]
+    assert results["--version"]["code"] == 0
+    store.environment["BACKPROP_ALLOW_SHARED"] = "1"
+    assert store.obey("list")["list"]["code"] == 0
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can make a run of another user")
+def test_a_run_that_another_user_put_there_is_never_started(store: OddStore) -> None:
+    folder = store.home.run_folder("queued")
+    os.chown(folder, OTHER_USER, OTHER_USER)
+    with pytest.raises(BrokenRecord, match=f"belongs to uid {OTHER_USER}"):
+        RunDirectory(folder).read()
+    unfinished = UnfinishedRuns(store.home)
+    unfinished.refresh()
+    assert unfinished.runs() == []
+    os.chown(folder, 0, 0)
+    os.chown(f"{folder}/run.json", OTHER_USER, OTHER_USER)
+    with pytest.raises(BrokenRecord, match=f"run.json: belongs to uid {OTHER_USER}"):
+        RunDirectory(folder).read()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can use the settings of another user")
+def test_root_executes_nothing_because_of_the_settings_of_another_user(store: OddStore) -> None:
+    os.chown(store.folder / "config" / "backprop" / "config.toml", OTHER_USER, OTHER_USER)
+    result = store.obey("run --detach -- true", user=())["run --detach -- true"]
+    assert result["code"] == 76
+    assert f"config.toml: it belongs to uid {OTHER_USER}" in result["err"]

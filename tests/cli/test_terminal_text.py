@@ -86,7 +86,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTerminal]:
 @pytest.fixture
 def evil(runs: Runs) -> None:
     """Runs whose names, notes and arguments have everything that a terminal obeys."""
-    texts: dict[str, Any] = {"name": EVIL, "note": EVIL, "group": EVIL, "tags": (EVIL,), "spec": {"command": ("true", EVIL)}}
+    texts: dict[str, Any] = {
+        "name": EVIL,
+        "note": EVIL,
+        "group": EVIL,
+        "tags": (EVIL,),
+        "spec": {"command": ("true", EVIL)},
+    }
     guardian = runs.guarded("evil", **texts)
     guardian.prints(f"{EVIL}\n\x1b[32mgreen\x1b[0m\n".encode())
     guardian.ends(Status.FAILED, exit_code=1, reason=EVIL)

@@ -119,3 +119,45 @@ def test_a_changed_submodule_is_a_change(repository: Path, tmp_path_factory: pyt
     (outer / "lib" / "train.py").write_text("22")
     assert (found := GitQuery(str(outer)).answer()) is not None
     assert found.dirty
+
+
+@pytest.mark.parametrize("where", ["fsmonitor", "hooks", "filter", "include", "submodule"])
+def test_what_a_repository_names_is_not_executed(repository: Path, tmp_path: Path, where: str) -> None:
+    evil, trace = tmp_path / "evil.sh", tmp_path / "executed"
+    evil.write_text(f"#!/bin/sh\ntouch {trace}\n")
+    evil.chmod(0o755)
+    commit = _git(repository, "rev-parse", "HEAD")
+    if where == "fsmonitor":
+        _git(repository, "config", "core.fsmonitor", str(evil))
+    elif where == "hooks":
+        (repository / ".git" / "hooks" / "post-index-change").symlink_to(evil)
+    elif where == "filter":
+        _git(repository, "config", "filter.x.clean", str(evil))
+        (repository / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    elif where == "include":
+        (repository / "more").write_text(f'[filter "x"]\nclean = {evil}\n')
+        _git(repository, "config", "include.path", str(repository / "more"))
+        (repository / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    else:
+        inner = repository / "module"
+        inner.mkdir()
+        _git(inner, "init", "-q")
+        (inner / "a").write_text("1")
+        _git(inner, "add", ".")
+        _git(inner, "commit", "-q", "-m", "inner")
+        _git(repository, "-c", "advice.addEmbeddedRepo=false", "add", "module")
+        _git(inner, "config", "filter.x.clean", str(evil))
+        (inner / ".git" / "info" / "attributes").write_text("* filter=x\n")
+        os.utime(inner / "a", (1, 1))
+    os.utime(repository / "train.py", (1, 1))  # git has to look at its content
+    answer = GitQuery(str(repository)).answer()
+    assert answer is not None
+    assert answer.commit == commit
+    assert not trace.exists()
+    _git(repository, "status", "--ignore-submodules=none")
+    assert trace.exists() or where == "hooks", "git itself executes it"
+
+
+def test_variables_of_git_do_not_reach_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert GitQuery(str(repository)).answer() is not None

@@ -231,3 +231,43 @@ def test_a_file_in_a_folder_with_a_similar_name_is_named_while_there_is_no_other
     user_file.write_text("")
     (layer, _) = read_layers(str(user_file), str(tmp_path / "other"), {}, named=False)
     assert not layer.remarks
+
+
+def test_a_project_only_tightens_the_limits_of_the_user(machine: Machine) -> None:
+    machine.user_file.write_text(
+        "max_parallel = 1\nmin_free_ram_gb = 8\n[gpu]\nmax_temp_c = 70\n[governor]\nmax_load_per_core = 1.5\n"
+    )
+    project = machine.directory / "backprop.toml"
+    project.write_text(
+        "max_parallel = 100\nmin_free_ram_gb = 9\n[gpu]\nmax_temp_c = 0\n[governor]\nmax_load_per_core = 1\n"
+    )
+    settings = machine.load()
+    names = ("max_parallel", "min_free_ram_gb", "gpu.max_temp_c", "governor.max_load_per_core")
+    assert tuple(settings[name] for name in names) == (1, 9.0, 70.0, 1.0)
+    assert settings.origin("max_parallel") == f"{machine.user_file}:1"
+    assert [note.partition(" of /")[0] for note in settings.notes] == [
+        f"{project}:1: max_parallel = 100 is not used: the stricter max_parallel = 1",
+        f"{project}:4: gpu.max_temp_c = 0.0 is not used: the stricter gpu.max_temp_c = 70.0",
+    ]
+
+
+def test_what_a_project_has_executed_is_named(machine: Machine) -> None:
+    project = machine.directory / "backprop.toml"
+    project.write_text('[run]\npython = "./mine.sh"\n[slurm]\nextra = ["--bb=x"]\n')
+    settings = machine.load()
+    assert settings["run.python"] == "./mine.sh"
+    assert settings.notes == [
+        f"{project}:2: run.python = ./mine.sh is used, as this project says",
+        f"{project}:4: slurm.extra = ('--bb=x',) is used, as this project says",
+    ]
+
+
+def test_nothing_is_executed_because_of_a_project_file_that_others_may_write(machine: Machine) -> None:
+    project = machine.directory / "backprop.toml"
+    project.write_text('max_run_minutes = 3\n[run]\npython = "./evil.sh"\n')
+    project.chmod(0o666)
+    settings = machine.load()
+    assert (settings["run.python"], settings["max_run_minutes"]) == (None, 3.0)
+    assert settings.notes == [
+        f"{project}:3: run.python = ./evil.sh is not used: the file can be written by everybody (mode 666)"
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -32,3 +33,11 @@ def test_an_existing_directory_of_the_original_is_used(home: Path, monkeypatch: 
     monkeypatch.delenv("BACKPROP_HOME")
     (home / ".backprop").mkdir()
     assert state_directory() == str(home / ".backprop")
+
+
+def test_a_user_without_a_home_gets_no_directory_named_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("BACKPROP_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # HOME is not set, and the user has no account
+    assert state_directory() == "/nonexistent/.local/share/backprop"
+    assert user_config_path() == "/nonexistent/.config/backprop/config.toml"

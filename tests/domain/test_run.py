@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.run import Run, is_secret, move_in_queue, sort_queue, without_secrets
+from backprop_tui.domain.run import Run, move_in_queue, sort_queue, without_secrets
 from tests.domain.runs import queued
 
 
@@ -28,25 +27,6 @@ def test_a_moved_run_gets_its_place_and_the_others_keep_their_order(queue: list[
     ids = [one.id for one in after]
     assert ids.index(run.id) == max(0, min(place - 1, len(queue) - 1))
     assert [one for one in ids if one != run.id] == [one.id for one in queue if one is not run]
-
-
-@pytest.mark.parametrize(
-    ("name", "secret"),
-    [
-        ("WANDB_API_KEY", True),
-        ("HF_TOKEN", True),
-        ("AWS_SECRET_ACCESS_KEY", True),
-        ("PGPASSWORD", True),
-        ("GITHUB_TOKEN_FILE", True),
-        ("apikey", True),
-        ("SEED", False),
-        ("LR", False),
-        ("TOKENIZERS_PARALLELISM", False),
-        ("CUDA_LAUNCH_BLOCKING", False),
-    ],
-)
-def test_names_are_classified(name: str, secret: bool) -> None:  # noqa: FBT001
-    assert is_secret(name) is secret
 
 
 def test_the_last_value_of_a_name_counts() -> None:

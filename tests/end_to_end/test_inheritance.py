@@ -115,3 +115,13 @@ def test_signals_that_the_supervisor_ignores_are_not_ignored_by_scripts(sandbox:
     run = sandbox.submit("/bin/sh", "-c", "exec " + " ".join(f"'{word}'" for word in python(code.replace("'", '"'))))
     assert run.wait_for_end().status is Status.COMPLETED, run.log()
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_every_attempt_gets_the_secrets_of_its_command(sandbox: Sandbox) -> None:
+    code = "import sys; open('given', 'a').write(sys.argv[2] + ' '); sys.exit(1)"
+    run = sandbox.submit(*python(code), "--password", "sekrit", retries=1)
+    run.wait_for_end()
+    with open(os.path.join(run.run().spec.cwd, "given"), encoding="ascii") as file:
+        assert file.read() == "sekrit sekrit "
+    assert run.run().spec.command[-1] == "***"
+    assert run.directory.hidden_words() == {"--password": ["sekrit"]}

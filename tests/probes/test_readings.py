@@ -174,3 +174,10 @@ def test_temporary_files_are_removed_only_if_their_sampler_has_ended(tmp_path: P
         (tmp_path / name).touch()
     remove_leftovers(str(tmp_path / "readings.json"))
     assert set(os.listdir(tmp_path)) == {living, other}
+
+
+def test_a_link_at_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / f".readings.json.{SAMPLE.pid}.tmp").symlink_to(tmp_path / "precious")
+    write_sample(str(tmp_path / "readings.json"), SAMPLE)
+    assert (tmp_path / "precious").read_text() == "mine"

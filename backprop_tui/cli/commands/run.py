@@ -14,6 +14,7 @@ from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.submit import earlier_runs, plan, queue_runs, submission_key
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.secrets import mask_words
 
 SUMMARY = "queue a script or a command line and follow it; the script's own arguments come after --"
 
@@ -58,7 +59,7 @@ def _execute(arguments: argparse.Namespace, session: Session) -> int:
         raise UsageError("--no-wait starts one run at once, and --sweep makes several", "give only one of the two")
     request = run_request(arguments)
     if arguments.understood is not None:
-        diagnostics.say(f"understood as: {arguments.understood}")
+        diagnostics.say(f"understood as: {mask_words([arguments.understood])[0]}")
     if arguments.trailing is not None:
         diagnostics.complain(arguments.trailing.warning())
     if session.dry_run:

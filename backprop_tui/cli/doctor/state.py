@@ -12,7 +12,7 @@ from backprop_tui import __version__
 from backprop_tui.cli.doctor import Finding, bad, ok, warn
 from backprop_tui.client.runs import guardian_problem, host_hint, split, whereabouts
 from backprop_tui.config.load import Layer
-from backprop_tui.domain.errors import AccessDenied, BackpropError
+from backprop_tui.domain.errors import AccessDenied, BackpropError, Untrusted
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
@@ -46,7 +46,7 @@ def check_state(home: Home, *, min_free_bytes: int, mounts: str = MOUNTS) -> Ite
     elif not os.path.isdir(root):
         yield from _check_missing(root, origin)
     else:
-        yield _check_directory(root, origin)
+        yield _check_directory(home, origin)
         yield from check_locks(root)
     folder = existing_directory(root)
     yield _check_file_system(folder, mounts)
@@ -63,17 +63,18 @@ def _check_missing(root: str, origin: str) -> Iterator[Finding]:
         yield bad("state", f"{root} ({origin}) cannot be created: {above} is not writable", "set BACKPROP_HOME")
 
 
-def _check_directory(root: str, origin: str) -> Finding:
+def _check_directory(home: Home, origin: str) -> Finding:
+    root = home.root
     status = os.stat(root)
     mode = stat.S_IMODE(status.st_mode)
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         reason, command = why_closed(root)
         message = f"{root} ({origin}) is not writable by you: {reason}"
         return bad("state", message, f"{command}, or set BACKPROP_HOME to a directory of your own")
-    if status.st_uid != os.geteuid():
-        return warn(
-            "state", f"{root} ({origin}) belongs to another user", "each user needs a state directory of their own"
-        )
+    try:
+        home.require_private()
+    except Untrusted as error:
+        return bad("state", error.message, error.hint or "")
     if mode & 0o077:
         return warn("state", f"{root} ({origin}) is open to others (mode {mode:03o})", f"chmod 700 {root}")
     return ok("state", f"{root} ({origin})")
