@@ -174,20 +174,6 @@ def test_an_impossible_request_is_refused_in_slurms_words(sandbox: Sandbox, comm
     assert os.listdir(sandbox.home.runs) == []
 
 
-def test_a_claim_whose_holder_was_killed_does_not_hold_the_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    later = slurm("--begin=now+1hour")
-    runs = [sandbox.submit(*script("worker.py", 1, 0, 0), slurm=later) for _ in range(2)]
-    for run, holder in zip(runs, ("client", "job"), strict=True):
-        run.wait(lambda run=run: "submitted" in run.events(), "submitted")  # type: ignore[misc]
-        assert run.directory.claim(1, {"by": holder, "job": job_of(run)})
-    cluster.run("scancel", *map(job_of, runs))
-    assert [cause_of(run) for run in runs] == [
-        (Status.STOPPED, "stopped_by_person"),
-        (Status.STOPPED, "slurm_cancelled"),
-    ]
-    assert runs[0].end().reason == "stopped by you before it started"
-
-
 def test_runs_go_on_while_squeue_fails(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     away, squeue = Path(sandbox.folder, "away"), Path(sandbox.folder, "bin", "squeue")
     squeue.parent.mkdir()
