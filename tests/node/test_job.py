@@ -15,6 +15,7 @@ from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS
 from backprop_tui.node import job as node_job
 from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, Job, JobEnvironment
 from backprop_tui.node.watch import NodeWatch
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Guardian, Runs
@@ -123,6 +124,19 @@ def test_of_two_starts_that_wait_for_the_first_only_one_begins(
     assert started == []
     assert directory.read().status is Status.COMPLETED
     assert len(directory.read().attempts) == 1
+
+
+def test_a_start_waits_for_each_start_before_it(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in (1, 2):
+        directory.claim(1, holder(boot_id=boot_id(), pid=start), start=start)
+    monkeypatch.setattr(node_job, "is_alive", lambda identity: identity.pid == 2 and clock.now < 30)
+    clock.events[29.0] = lambda: Guardian(directory).ends()
+    assert not start_on("n1", store)._take_over()
+    assert (started, clock.now) == ([], 30.0)
+    assert directory.claimed(1, start=3) is not None
+    assert directory.read().status is Status.COMPLETED
 
 
 def test_a_start_that_takes_too_long_leaves_the_run_to_others(
