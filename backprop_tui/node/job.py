@@ -42,6 +42,7 @@ TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
 SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote nothing this long; a supervisor waits longer
 TICK_SECONDS = 1.0
+START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
@@ -253,6 +254,7 @@ class Job:
 
         Slurm kills what it finds below this process: without cgroups it does not find the script of a dead guardian.
         """
+        _load_rest()
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             rename_process("backprop-keep")
@@ -281,10 +283,9 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        _load_rest()
-        keeper = self._fork_keeper()
+        keeper: int | None = None
         while self._guardian is not None:
-            received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
+            received = signal.sigtimedwait(_SIGNALS, START_SECONDS if keeper is None else TICK_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 os.kill(self._guardian, received.si_signo)
                 self._limit_stop()
@@ -296,9 +297,11 @@ class Job:
                 if self._read().status in ACTIVE:
                     self._continue_earlier()
             else:
+                keeper = keeper or self._fork_keeper()
                 self._watch.look(self._directory)
-        os.kill(keeper, signal.SIGKILL)
-        os.waitpid(keeper, 0)
+        if keeper is not None:
+            os.kill(keeper, signal.SIGKILL)
+            os.waitpid(keeper, 0)
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""
@@ -354,6 +357,6 @@ class Job:
 
 def _load_rest() -> None:
     """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
-    from backprop_tui.engine import slurm_queue  # noqa: F401 - and the scheduler
+    from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
 
     load_guardian()

@@ -37,7 +37,8 @@ class NodeWatch:
 
     def check(self, run: Run, indices: Sequence[str]) -> tuple[tuple[Gpu, ...], str | None]:
         """The GPUs that Slurm gave to the run, as far as they are measured, and why the node is unfit, or None."""
-        self._sampler.ensure([run])
+        if indices:  # otherwise it is started later, beside the script
+            self._sampler.ensure([run])
         snapshot = self._snapshot(wait=bool(indices))
         gpus = assigned(snapshot.readings.gpus, indices)
         snapshot = replace(snapshot, readings=replace(snapshot.readings, gpus=gpus))
