@@ -39,11 +39,11 @@ __all__ = ["compile_inits", "lazy_dataclass"]
 
 def _lazy_dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False) -> Callable[[type[Any]], type[Any]]:
     """Decorates a class; fields may have a default, a factory, and `compare=False`. Mutable classes are not changed."""
-    if not frozen:
-        return dataclasses.dataclass(slots=slots, kw_only=kw_only)
 
     def decorate(cls: type[Any]) -> type[Any]:
         cls.__doc__ = cls.__doc__ or cls.__name__  # the standard library would write a signature, which is slow
+        if not frozen:
+            return dataclasses.dataclass(slots=slots, kw_only=kw_only)(cls)
         decorated = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
         for name, method in _methods(decorated).items():
             if name not in cls.__dict__:

@@ -31,7 +31,6 @@ from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end
 from backprop_tui.domain.slurm_reasons import expected_start, waiting_words
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
-from backprop_tui.engine.scheduler import record_loss
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
@@ -412,6 +411,8 @@ _STATUS_AFTER = {
 
 def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
     """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
+    from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
+
     end = end_of(report) or SlurmEnd.GONE
     return record_loss(
         directory,

@@ -45,6 +45,7 @@ ACT_SECONDS = (
     15.0  # between two signs of a start until it has begun the attempt: those who wait for silence wait longer
 )
 TICK_SECONDS = 1.0
+START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
@@ -269,6 +270,7 @@ class Job:
 
         Slurm kills what it finds below this process: without cgroups it does not find the script of a dead guardian.
         """
+        _load_rest()
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             rename_process("backprop-keep")
@@ -297,10 +299,9 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        _load_rest()
-        keeper = self._fork_keeper()
+        keeper: int | None = None
         while self._guardian is not None:
-            received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
+            received = signal.sigtimedwait(_SIGNALS, START_SECONDS if keeper is None else TICK_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 os.kill(self._guardian, received.si_signo)
                 self._limit_stop()
@@ -313,9 +314,11 @@ class Job:
                 if self._read().status in ACTIVE:
                     self._continue_earlier()
             else:
+                keeper = keeper or self._fork_keeper()
                 self._watch.look(self._directory)
-        os.kill(keeper, signal.SIGKILL)
-        os.waitpid(keeper, 0)
+        if keeper is not None:
+            os.kill(keeper, signal.SIGKILL)
+            os.waitpid(keeper, 0)
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""
@@ -374,6 +377,6 @@ class Job:
 
 def _load_rest() -> None:
     """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
-    from backprop_tui.engine import slurm_queue  # noqa: F401 - and the scheduler
+    from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
 
     load_guardian()
