@@ -150,6 +150,7 @@ class RunsTable(LineWidget, can_focus=True):
         self.selected: str | None = None
         self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0  # the first line that is shown
+        self._shows_cursor = True  # unless the wheel scrolled it out
         self._drawn: dict[str, tuple[tuple[object, ...], Line]] = {}  # the rows on the screen, and what they show
         self._filtering = False  # from slash until the filter's input has the focus
 
@@ -254,7 +255,7 @@ class RunsTable(LineWidget, can_focus=True):
             row_id = view.id_at(index)
             drawn[row_id] = self._row(index, self._drawn.get(row_id))
             lines.append(drawn[row_id][1])
-        self._drawn = drawn
+        self._drawn, self._shows_cursor = drawn, cursor is not None
         if index is None:  # columns with nothing in them
             lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
@@ -318,7 +319,8 @@ class RunsTable(LineWidget, can_focus=True):
 
     @on(events.Resize)
     def _resized(self) -> None:
-        self._scroll_to_cursor()
+        if self._shows_cursor:
+            self._scroll_to_cursor()
         self.paint()
 
     @on(events.Focus)

@@ -174,6 +174,17 @@ async def test_the_wheel_scrolls_the_runs_without_moving_the_cursor() -> None:
         assert stage.runs.line_text(1) == first
 
 
+async def test_rows_that_the_wheel_scrolled_to_stay_when_the_pane_grows() -> None:
+    many = [ended(f"run-{place:02}", ago=60.0 + place) for place in range(40)]
+    async with staged(snapshot(*RUNS, *many)) as stage:
+        await wheel(stage, down=True)
+        first = stage.runs.line_text(1)
+        for height in (36, 44):
+            await stage.pilot.resize_terminal(120, height)
+            await stage.pilot.pause(0.1)
+            assert stage.runs.line_text(1) == first
+
+
 async def test_a_drag_selects_text_and_ctrl_c_copies_it() -> None:
     async with staged() as stage:
         pilot, table = stage.pilot, stage.runs
