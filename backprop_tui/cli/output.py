@@ -16,12 +16,12 @@ from backprop_tui.domain.sanitize import OutputFilter, sanitize_lines
 USUAL_WIDTH = 80
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
 # A style inside of a text is written between noncharacters, and becomes a sequence after the text was made harmless.
-_STYLE = re.compile("\ufdd0([0-9;]{1,8})\ufdd1")
+_STYLE = "\ufdd0([0-9;]{1,8})\ufdd1"
 
 
 def line(text: str = "") -> None:
     """Writes text for people, without anything that a terminal would obey, but with the colors of `painted`."""
-    parts = _STYLE.split(text) if shows_colour() else [text]
+    parts = re.split(_STYLE, text) if "\ufdd0" in text and shows_colour() else [text]
     harmless = (
         f"\x1b[{part}m" if index % 2 else sanitize_lines(part, keep_bytes=not is_terminal())
         for index, part in enumerate(parts)

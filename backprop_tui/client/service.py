@@ -14,13 +14,14 @@ from backprop_tui.domain.errors import ServiceUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.probes import logout
 from backprop_tui.processes.programs import is_executable, on_path
+from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.files import storage
 
 UNIT = "backprop-tui.service"
 SYSTEMD_RUNTIME, LINGER_FOLDER = f"/{logout.SYSTEMD_RUNTIME}", f"/{logout.LINGER_FOLDER}"
 _ANSWER_SECONDS = 10.0
 # What decides where state and settings are, and where programs such as nvidia-smi are found.
-_KEPT = ("BACKPROP_HOME", "BACKPROP_HOST", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PATH")
+_KEPT = ("BACKPROP_HOME", "BACKPROP_HOST", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PATH", ALLOW_SHARED)
 
 # systemd ends what a user manager runs at the user's last logout, unless linger is on, which the condition checks. In a
 # scope of their own, supervisor and runs outlive a stop of the unit; at a shutdown they get SIGTERM and time to save,

@@ -11,11 +11,6 @@ _SPACES = {"\t": " ", "\n": " ", "\r": " ", "\x0b": " ", "\x0c": " ", "\x85": " 
 _HARMFUL = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 _REPLACEMENT = "\ufffd"
 _KEPT = ("\n", "\r", "\t")  # of a script's output
-_LINES = re.compile("(\n)")
-_LINES_AND_BYTES = re.compile("(\n|[\udc80-\udcff]+)")
-_LINE_ENDS = re.compile("([\n\r\t])")
-_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
-_PLAIN = re.compile(rb"[\n\r\t -~]*")
 _MAX_SEQUENCE = 4096  # characters of an escape sequence that are held back
 
 
@@ -28,7 +23,9 @@ def sanitize(text: str) -> str:
 
 def sanitize_lines(text: str, *, keep_bytes: bool = False) -> str:
     """The same for a text of several lines; `keep_bytes`: bytes that are no UTF-8 stay, too."""
-    parts = (_LINES_AND_BYTES if keep_bytes else _LINES).split(text)
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    parts = re.split("(\n|[\udc80-\udcff]+)" if keep_bytes else "(\n)", text)
     return "".join(part if index % 2 else sanitize(part) for index, part in enumerate(parts))
 
 
@@ -43,7 +40,8 @@ class OutputFilter:
         self._held = ""  # an escape sequence that may go on with the next piece
 
     def pass_on(self, piece: bytes, *, final: bool = False) -> bytes:
-        if not self._held and piece.isascii() and _PLAIN.fullmatch(piece) and not self._decoder.getstate()[0]:
+        is_whole = not self._held and not self._decoder.getstate()[0]
+        if is_whole and piece.isascii() and re.fullmatch(rb"[\n\r\t -~]*", piece):
             return piece
         text = self._held + self._decoder.decode(piece, final)
         end = len(text)
@@ -51,7 +49,7 @@ class OutputFilter:
         for match in _escape_pattern().finditer(text, max(last_line, end - _MAX_SEQUENCE)):
             end = match.start() if match.end() == len(text) and not final else len(text)
         self._held = text[end:]
-        return "".join(map(_line_part, _LINE_ENDS.split(text[:end]))).encode()
+        return "".join(map(_line_part, re.split("([\n\r\t])", text[:end]))).encode()
 
 
 def _line_part(part: str) -> str:
@@ -59,7 +57,7 @@ def _line_part(part: str) -> str:
     if part in _KEPT:
         return part
     pieces = _escape_pattern().split(part)  # what is between the sequences
-    colors = [text if _COLOR.fullmatch(text) else "" for text in _escape_pattern().findall(part)]
+    colors = [text if re.fullmatch(r"\x1b\[[0-9;:]*m", text) else "" for text in _escape_pattern().findall(part)]
     return "".join(sanitize(piece) + color for piece, color in zip(pieces, [*colors, ""], strict=True))
 
 

@@ -25,6 +25,7 @@ from backprop_tui.domain.slurm import (
     parse_job,
     parse_queue,
 )
+from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -194,7 +195,7 @@ def limit_minutes(run: Run) -> int | None:
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`
 # would keep more out, but with it slurmd reads the login environment first, which takes half a second and more.
 _CLUSTER = ("PATH", "SLURM_CONF", "SLURM_CLUSTERS")
-_PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ"})
+_PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ", ALLOW_SHARED})
 
 
 def _is_passed(name: str) -> bool:
