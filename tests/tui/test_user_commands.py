@@ -168,7 +168,7 @@ async def test_the_end_of_a_command_is_shown(tmp_path: Path, code: str, end: str
     line = shlex.join([sys.executable, "-c", code])
     async with staged(snapshot(ended_in(tmp_path)), preferences=with_command(line)) as stage:
         assert output in await output_of(stage, end) + "\n"
-        assert len(stage.pilot.app._notifications) == 1  # that of the wrong key
+        assert len(stage.pilot.app._notifications) <= 1  # that of the wrong key, for some seconds
 
 
 async def test_leaving_the_output_ends_the_command(tmp_path: Path) -> None:
