@@ -21,7 +21,7 @@ from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
-from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS, SlurmQueue, record_job_loss
+from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
@@ -43,6 +43,7 @@ SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote noth
 ACT_SECONDS = (
     15.0  # between two signs of a start until it has begun the attempt: those who wait for silence wait longer
 )
+SUBMIT_SECONDS = 20.0  # in which the next attempt is submitted here, or left to a supervisor, which waits longer
 TICK_SECONDS = 1.0
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
