@@ -48,7 +48,6 @@ LOOK_SECONDS = 30.0  # runs whose jobs wait as before are looked at this often, 
 SUBMISSIONS = 50  # in one pass, so that a sweep of thousands keeps nothing else waiting
 LATE_SECONDS = 10.0  # after the end of a job, until a network file system shows what its guardian wrote last
 SILENT_SECONDS = 30.0  # a node that Slurm has lost may live: a guardian writes every 10 s, other steps are quicker
-SUBMIT_SECONDS = 20.0  # within which the job of an ended attempt submits the next one, or leaves that to a supervisor
 STOPPED_UNSTARTED = f"{STOPPED_BY_YOU} before it started"
 LOG_BYTES = 2000  # of the job's own log, shown when it ended before it began the run
 

@@ -44,6 +44,7 @@ SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote noth
 ACT_SECONDS = (
     15.0  # between two signs of a start until it has begun the attempt: those who wait for silence wait longer
 )
+SUBMIT_SECONDS = 20.0  # in which the next attempt is submitted here, or left to a supervisor, which waits longer
 TICK_SECONDS = 1.0
 START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
@@ -357,7 +358,7 @@ class Job:
             return
         if not is_installed(self._slurm().environment):
             return
-        from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS, SlurmQueue
+        from backprop_tui.engine.slurm_queue import SlurmQueue
 
         queue = SlurmQueue(home=Home(self._home.root, job.host), config_path=self._config_path)
         call_within(SUBMIT_SECONDS, partial(queue.submit, run.id))

@@ -11,9 +11,8 @@ import pytest
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
-from backprop_tui.engine.slurm_queue import SUBMIT_SECONDS
 from backprop_tui.node import job as node_job
-from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, Job, JobEnvironment
+from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
