@@ -114,15 +114,10 @@ def named_values(words: tuple[str, ...]) -> Mapping[str, str]:
 
 def varying(runs: Sequence[Mapping[str, str]]) -> list[str]:
     """The names whose values are not the same in all of these, in their first order, paths last."""
-    values: dict[str, set[str | None]] = {}
     different = list({id(arguments): arguments for arguments in runs}.values())
-    for index, arguments in enumerate(different):
-        for name in arguments.keys() - values.keys():
-            values[name] = {None} if index else set()
-        for name, known in values.items():
-            known.add(arguments.get(name))
-    order = dict.fromkeys(chain.from_iterable(different))
-    return sorted((name for name in order if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
+    names = dict.fromkeys(chain.from_iterable(different))
+    values = {name: {arguments.get(name) for arguments in different} for name in names}
+    return sorted((name for name in names if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
 
 
 def _has_path(values: Iterable[str | None]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -17,6 +18,10 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
+
+_MAX_KEPT = 1 << 15
+ArgumentsP = ParamSpec("ArgumentsP")
+ValueT = TypeVar("ValueT")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,27 @@ class KnownRun:
         """Its name, with the arguments that tell it from other runs: `train lr=1e-3`, also for a run of a sweep."""
         name, settings = split_point(self.name)
         return " ".join([name, *settings, *(f"{name}={value}" for name, value in self.differing)])
+
+
+def kept_per_run(
+    function: Callable[Concatenate[KnownRun, ArgumentsP], ValueT],
+) -> Callable[Concatenate[KnownRun, ArgumentsP], ValueT]:
+    """Keeps what a function returns for a run and hashable arguments by position, until the run changes."""
+    kept: dict[tuple[object, ...], tuple[KnownRun, ValueT]] = {}
+
+    @wraps(function)
+    def keeping(run: KnownRun, /, *args: ArgumentsP.args, **kwargs: ArgumentsP.kwargs) -> ValueT:
+        key = (run.record["id"], *args)
+        known = kept.get(key)
+        if known is not None and known[0] is run:
+            return known[1]
+        value = function(run, *args, **kwargs)
+        if len(kept) >= _MAX_KEPT:
+            kept.clear()
+        kept[key] = run, value
+        return value
+
+    return keeping
 
 
 def running_seconds(live: Live, moment: Moment) -> float:

@@ -311,10 +311,15 @@ def _metrics_by_weight(runs: Sequence[KnownRun]) -> list[str]:
 
 def all_columns(runs: Sequence[KnownRun]) -> list[str]:
     """Every column that has something to show of these runs: arguments that vary, metrics and their best values."""
-    metrics = dict.fromkeys(str(name) for run in runs for name in run.record.get("metrics") or ())
-    best = dict.fromkeys(str(name) for run in runs for name in run.record.get("best") or ())
+    metrics, best = _names_in(runs, "metrics"), _names_in(runs, "best")
     keys = [ARGUMENT + name for name in varying_settings(runs)]
     for name in dict.fromkeys([*metrics, *best]):
         keys += [LAST + name] if name in metrics else []
         keys += [BEST + name] if name in best else []
     return [*keys, *LISTED]
+
+
+def _names_in(runs: Iterable[KnownRun], field: str) -> dict[str, None]:
+    """The names in a field of the records, in their first order; most runs have the same ones."""
+    different = dict.fromkeys(tuple(run.record.get(field) or ()) for run in runs)
+    return dict.fromkeys(str(name) for names in different for name in names)

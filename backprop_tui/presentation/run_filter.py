@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
 from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_of, cause_text, status_word
 
@@ -49,8 +49,7 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "==": lambda value, other: math.isclose(value, other, rel_tol=1e-9),
     "!=": lambda value, other: not math.isclose(value, other, rel_tol=1e-9),
 }
-_MAX_TEXTS, _MAX_NAMED = 1 << 15, 12
-_texts: dict[str, tuple[KnownRun, str]] = {}  # by run id: what words are searched in
+_MAX_NAMED = 12
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -193,24 +192,17 @@ def _contains(text: str) -> Condition:
     return Condition("text", search_text, lambda value, _: lowered in value or pattern.search(value) is not None)
 
 
+@kept_per_run
 def search_text(run: KnownRun) -> str:
-    """All that words are searched in, a line each; kept until the run changes."""
+    """All that words are searched in, a line each."""
     record = run.record
-    run_id = record["id"]
-    known = _texts.get(run_id)
-    if known is not None and known[0] is run:
-        return known[1]
     texts = (
-        *(run.label, run_id, status_word(record["status"]), record["group"], record["note"], *record["tags"]),
+        *(run.label, record["id"], status_word(record["status"]), record["group"], record["note"], *record["tags"]),
         " ".join(record["command"]),
         *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
         *((cause_text(record), cause_of(record).get("evidence")) if record.get("cause") else ()),
     )
-    text = "\n".join(str(part) for part in texts if part).lower()
-    if len(_texts) >= _MAX_TEXTS:
-        _texts.clear()
-    _texts[run_id] = run, text
-    return text
+    return "\n".join(str(part) for part in texts if part).lower()
 
 
 def _has_status(statuses: Collection[Status]) -> Condition:

@@ -22,6 +22,7 @@ from backprop_tui.presentation.advice import advice_lines
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
+    kept_per_run,
     last_loss,
     limit_seconds,
     newest_usable,
@@ -81,7 +82,7 @@ def run_line(run: KnownRun, moment: Moment, *, shown: AbstractSet[str] = frozens
         case Status.STOPPING:
             return _stopping(run, moment)
         case _:
-            return _ended(run, shown)
+            return _ended(run, frozenset(shown))
 
 
 def reason_text(run: KnownRun, moment: Moment) -> str:
@@ -182,7 +183,8 @@ def _stopping(run: KnownRun, moment: Moment) -> RunLine:
     return RunLine(clauses=tuple(clauses), tone=Tone.WARNING)
 
 
-def _ended(run: KnownRun, shown: AbstractSet[str]) -> RunLine | None:
+@kept_per_run
+def _ended(run: KnownRun, shown: frozenset[str]) -> RunLine | None:
     record = run.record
     reasons = _end_reasons(run)
     shared = [f"! {shared_text(record)}"] if record.get("shared_directory") else []

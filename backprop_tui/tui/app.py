@@ -131,6 +131,12 @@ class Dashboard(App[int]):
         """With NO_COLOR no color is left, not even a gray: Textual's grays are black on black in a terminal's theme."""
         return _NO_COLOR if self.no_color else super().get_line_filters()
 
+    @property
+    def _background_screens(self) -> list[Screen]:
+        """None behind an opaque screen, which Textual would paint again whenever one behind it changes."""
+        is_covered = len(self._screen_stack) > 1 and self.screen.styles.background.a == 1
+        return [] if is_covered else super()._background_screens
+
     def _find(self, run_id: str) -> KnownRun | None:
         return self.main.snapshot.find(run_id)
 

@@ -13,7 +13,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_fields import chosen_by_default, field_of, shared_names
+from backprop_tui.presentation.run_fields import all_columns, chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.panes.run_order import RunSort, in_order
 
@@ -127,6 +127,7 @@ class EndedRuns:
         self.matching: Sequence[KnownRun] = ()
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
+        self._all_columns: tuple[object, list[str]] | None = None
         self._items: tuple[tuple[object, ...], IndexedItems] | None = None
         self._order: tuple[tuple[object, ...], list[int], IndexedItems] | None = None
 
@@ -136,6 +137,7 @@ class EndedRuns:
         filtered = filter_, now // _FILTER_SECONDS if filter_.follows_time else 0.0
         if filtered != self._filtered:
             self._filtered, self._columns, self._items, self._order = filtered, None, None, None
+            self._all_columns = None
             self._indices = filter_.select(self._column, len(runs), now)
             self.matching = [runs[index] for index in self._indices] if filter_ else runs
             groups = self._column("group", _group)
@@ -176,6 +178,13 @@ class EndedRuns:
             judged = listed[:_MAX_JUDGED]
             self._columns = len(listed), (chosen_by_default(judged), shared_names(judged))
         return self._columns[1]
+
+    def all_columns(self, unfinished: Sequence[KnownRun]) -> list[str]:
+        """Every column in which these runs, or the ended ones that match, have something to show."""
+        names = [(run.id, *(tuple(run.record.get(key) or ()) for key in ("metrics", "best"))) for run in unfinished]
+        if self._all_columns is None or self._all_columns[0] != names:
+            self._all_columns = names, all_columns([*unfinished, *self.matching])
+        return self._all_columns[1]
 
     def items(self, listed: Sequence[KnownRun], others: AbstractSet[str], folded: AbstractSet[str]) -> IndexedItems:
         """The rows of listed runs and groups, without the groups `others`, of which members are unfinished."""

@@ -30,7 +30,7 @@ class RunSort:
         natural = cls(key=key, largest_first=field is not None and field.largest_first)
         kind, _, metric = key.partition(":")
         if f"{kind}:" in (BEST, LAST):
-            objectives = filter(None, (objective_of(run.record) for run in runs))
+            objectives = filter(None, (objective_of(run.record) for run in runs if run.record.get("objective")))
             given = next((goal for goal in objectives if goal.metric == metric and goal.direction), None)
             return natural if given is None else replace(natural, largest_first=given.direction is Direction.MAX)
         return natural

@@ -263,15 +263,14 @@ class MainScreen(DialogsScreen):
 
     def action_view(self) -> None:
         """Opens the list of columns; what is changed there applies at once."""
-        from backprop_tui.presentation.run_fields import all_columns
         from backprop_tui.tui.screens.columns import ChooseColumns, column_choices
 
-        runs = self.snapshot.all_runs
-        filter_, now = self.state.filter, self.snapshot.moment.wall
-        matching = [run for run in runs if filter_.matches(run, now)] if filter_ else runs
-        table = self.runs_table
-        choices = column_choices(filter(None, map(table.view.column, all_columns(matching or runs))))
-        self.app.push_screen(ChooseColumns(choices, self.state, runs, table, self.sort))
+        runs, state, table = self.snapshot.all_runs, self.state, self.runs_table
+        unfinished = [run for run in self.snapshot.unfinished if not self._is_filtered_out(run)]
+        if not unfinished and not state.ended.matching:
+            unfinished = list(runs)
+        choices = column_choices(filter(None, map(table.view.column, state.ended.all_columns(unfinished))))
+        self.app.push_screen(ChooseColumns(choices, state, runs, table, self.sort))
 
     def action_sort_by(self, by: int) -> None:
         """Sorts by the next column, or the previous one."""

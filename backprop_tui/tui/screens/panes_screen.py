@@ -213,6 +213,11 @@ class PanesScreen(RuledScreen):
         self._paint_footer()
 
     @on(events.ScreenSuspend)
+    def _covered(self) -> None:
+        """Textual asks for a repaint of the whole screen, which would repaint the dialog above it too."""
+        self._repaint_required = False
+
+    @on(events.ScreenSuspend)
     @on(events.ScreenResume)
     @on(events.DescendantFocus, "#filter")
     @on(events.DescendantBlur, "#filter")
