@@ -13,6 +13,7 @@ from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.secrets import mask_words
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 
@@ -190,4 +191,4 @@ def arguments_at(arguments: Sequence[str], point: Point) -> tuple[str, ...]:
 
 
 def name_at(name: str, point: Point) -> str:
-    return f"{name}:{','.join(f'{key}={value}' for key, value in point)}" if point else name
+    return f"{name}:{','.join(mask_words([f'{key}={value}' for key, value in point]))}" if point else name

@@ -36,7 +36,7 @@ _NAME = r"[A-Z_][\w.-]*"
 _VALUE = r"(?P<value>\"[^\"]*\"|'[^']*'|(?:Bearer|Basic)\s+[^\s\"']+|[^\s\"';&|,)}]+)"
 _AFTER_OPTION = rf"(?<![\w.+~-])(?P<name>--?{_NAME})(?P<link>\s+)(?!-){_VALUE}"
 _AFTER_NAME = rf"(?<![\w.+~-])(?P<name>[+~]*-{{0,2}}{_NAME})(?P<link>['\"]?\s*[=:]\s*){_VALUE}"
-_WHOLE_WORD = rf"(?P<name>--?{_NAME})=(?P<value>.+)"
+_WHOLE_WORD = rf"(?P<name>--?{_NAME})=(?P<value>.+)|(?P<key>[+~]*{_NAME})=(?P<plain>\S+)"
 
 
 def is_secret(name: str, value: str = "") -> bool:
@@ -100,8 +100,10 @@ def _mask_word(word: str) -> str:
     if not _is_suspicious((word,)):
         return word
     whole = _pattern(_WHOLE_WORD).fullmatch(word)
-    if whole is not None and _is_secret_value(whole["name"], whole["value"]):
-        return f"{whole['name']}={MASK}"
+    if whole is not None:
+        name, value = whole["name"] or whole["key"], whole["value"] or whole["plain"]
+        if _is_secret_value(name, value):
+            return f"{name}={MASK}"
     without_passwords = _pattern(_URL_LOGIN).sub(rf"\1:{MASK}@", word)
     return _pattern(_AFTER_NAME).sub(_mask_value, _pattern(_AFTER_OPTION).sub(_mask_value, without_passwords))
 

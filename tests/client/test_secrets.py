@@ -154,6 +154,11 @@ def test_an_index_of_an_earlier_version_is_shown_without_secrets(session: Client
     assert "***" in index.read_newest(session.home)[run.id]["command"]
 
 
+def test_a_sweep_has_no_secret_in_its_names(session: ClientSession) -> None:
+    assert len(submit(session, parse_request(["--sweep", "api_key=sekrit1,sekrit2", "train.py"]))) == 2
+    assert _files_with(session, "sekrit") == {"environment": 0o600}
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_a_dry_run_shows_no_secret(options: tuple[str, ...], obey: Commands) -> None:
     shown = obey("run", "--dry-run", *options, *WORDS).out

@@ -46,6 +46,7 @@ def test_a_url_with_a_password_is_secret_whatever_its_name() -> None:
         ("t.py --api-key=X --api_key X", "t.py --api-key=*** --api_key ***"),
         ("t.py --hf-token sekrit", "t.py --hf-token ***"),
         ("t.py wandb.api_key=abc +a.token=b", "t.py wandb.api_key=*** +a.token=***"),
+        ("--sweep password=a,b", "--sweep password=***"),
         ("t.py --db postgres://u:pw@h/x", "t.py --db postgres://u:***@h/x"),
         ("sh -c 'HF_TOKEN=abc t.py --password x y'", "sh -c 'HF_TOKEN=*** t.py --password *** y'"),
         ("curl -H 'Authorization: Bearer abc' x", "curl -H 'Authorization: ***' x"),
