@@ -159,10 +159,11 @@ class SlurmQueue:
                     self._check_active(run)
 
     def submit(self, run_id: str) -> None:
-        """Submits one waiting run now, for its last job, which ends with another attempt to come."""
-        run = self.unfinished.directory(run_id).read()
-        self.clusters.poll([run], time.monotonic())
-        self._submit_if_ready(run)
+        """Submits one waiting run now, for its last job, which ends with another attempt to come.
+
+        If a job may have been submitted that is not on record, that is left to a supervisor.
+        """
+        self._submit_if_ready(self.unfinished.directory(run_id).read())
 
     # Waiting, not submitted
 
