@@ -376,7 +376,7 @@ class SlurmQueue:
         return _lives(self.clusters.of(run).report_of(run))
 
     def _silence_of(self, run: Run) -> Silence:
-        """How long nothing was written for a run whose job squeue does not show. Raises: SlurmUnavailable."""
+        """How long nothing was written for a run, and what Slurm said last about its job. Raises: SlurmUnavailable."""
         signs, job = self.unfinished.directory(run.id).signs(), run.job
         silence, cluster = self._silences.get(run.id), self.clusters.of(run)
         if silence is None or silence.signs != signs:
