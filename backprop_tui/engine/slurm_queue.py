@@ -162,10 +162,11 @@ class SlurmQueue:
                     submissions += self._submit_if_ready(run)
 
     def submit(self, run_id: str) -> None:
-        """Submits one waiting run now, for its last job, which ends with another attempt to come."""
-        run = self.unfinished.directory(run_id).read()
-        self.clusters.poll([run], time.monotonic())
-        self._submit_if_ready(run)
+        """Submits one waiting run now, for its last job, which ends with another attempt to come.
+
+        If a job may have been submitted that is not on record, that is left to a supervisor.
+        """
+        self._submit_if_ready(self.unfinished.directory(run_id).read())
 
     # Waiting, not submitted
 
@@ -378,7 +379,7 @@ class SlurmQueue:
         return _lives(self.clusters.of(run).report_of(run))
 
     def _silence_of(self, run: Run) -> Silence:
-        """How long nothing was written for a run whose job squeue does not show. Raises: SlurmUnavailable."""
+        """How long nothing was written for a run, and what Slurm said last about its job. Raises: SlurmUnavailable."""
         signs, job = self.unfinished.directory(run.id).signs(), run.job
         silence, cluster = self._silences.get(run.id), self.clusters.of(run)
         if silence is None or silence.signs != signs:

@@ -41,9 +41,7 @@ from backprop_tui.store.run_directory import RunDirectory
 TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
 SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote nothing this long; a supervisor waits longer
-ACT_SECONDS = (
-    15.0  # between two signs of a start until it has begun the attempt: those who wait for silence wait longer
-)
+ACT_SECONDS = 15.0  # between two signs of a start that begins the attempt: those who wait for its silence wait longer
 SUBMIT_SECONDS = 20.0  # in which the next attempt is submitted here, or left to a supervisor, which waits longer
 TICK_SECONDS = 1.0
 START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian

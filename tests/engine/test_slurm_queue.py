@@ -286,6 +286,18 @@ def test_a_job_that_is_not_held_is_on_record_and_stays(login: Login) -> None:
     assert is_waiting(directory)
 
 
+def test_the_last_job_submits_the_next_attempt_itself_unless_one_may_exist(login: Login) -> None:
+    directory = between_attempts(login)
+    directory.announce_job(2)
+    login.queue.submit("a")
+    assert (login.slurm.calls, is_waiting(directory)) == ([], True)
+    os.unlink(f"{directory.claims}/2.announced")
+    login.queue.submit("a")
+    assert [call.split()[0] for call in login.slurm.calls] == ["sbatch", "scontrol"]
+    assert directory.read().submitted_job is not None
+    assert directory.is_job_announced(2)
+
+
 # settles_claims_of_the_dead, awaits_silence_of_holder
 
 
