@@ -72,7 +72,7 @@ def _reached_timebox(event: Event) -> bool:
 
 
 class PlainOutput(Presenter):
-    """The script's output on stdout, byte for byte; messages on stderr, with a status line if that is a terminal."""
+    """The script's output on stdout, messages on stderr, with a status line if that is a terminal."""
 
     wants_output = True
 

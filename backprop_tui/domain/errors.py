@@ -134,6 +134,12 @@ class AccessDenied(BrokenRecord, StorageFailed):
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code
 
 
+class UntrustedRecord(AccessDenied):
+    """Another user could change the record of a run."""
+
+    kind, exit_code = Untrusted.kind, Untrusted.exit_code
+
+
 class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
 

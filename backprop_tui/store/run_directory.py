@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from backprop_tui.domain.errors import BrokenRecord
+from backprop_tui.domain.errors import BrokenRecord, UntrustedRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
@@ -113,7 +113,7 @@ class RunDirectory:
         for path in (self.path, self.record_path):
             reason = shared_with(path, root_looks=True)
             if reason is not None:
-                raise BrokenRecord(path, f"{reason}: it is not used", f"{ALLOW_SHARED}=1 uses it all the same")
+                raise UntrustedRecord(path, f"{reason}, so it is not used", f"{ALLOW_SHARED}=1 uses it all the same")
         source = read_object(self.record_path)
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
@@ -190,7 +190,10 @@ class RunDirectory:
         environment = self._environment()
         if environment is None:
             return
-        kept = self.given_secrets(self.read())
+        try:
+            kept = self.given_secrets(self.read())
+        except BrokenRecord:
+            kept = {}
         kept |= {name: value for name, value in environment.items() if name == _HIDDEN}
         if kept:
             write_atomically(self.environment_path, dump(kept), durable=False)

@@ -461,8 +461,9 @@ def test_what_another_user_could_change_is_refused_unless_a_variable_allows_it(
 def test_a_run_that_another_user_put_there_is_never_started(store: OddStore) -> None:
     folder = store.home.run_folder("queued")
     os.chown(folder, OTHER_USER, OTHER_USER)
-    with pytest.raises(BrokenRecord, match=f"belongs to uid {OTHER_USER}"):
-        RunDirectory(folder).read()
+    result = store.obey("status queued", user=())["status queued"]
+    assert result["code"] == 76
+    assert f"{folder}: belongs to uid {OTHER_USER}, so it is not used" in result["err"]
     unfinished = UnfinishedRuns(store.home)
     unfinished.refresh()
     assert unfinished.runs() == []

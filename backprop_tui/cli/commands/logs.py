@@ -21,7 +21,9 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import marked_views
 from backprop_tui.store.tail import Tail, offset_of_last_lines, size_of
 
-SUMMARY = "print what a run's script printed, byte for byte; for several runs each line with its run's name"
+SUMMARY = (
+    "print what a run's script printed, byte for byte (to a terminal: text and colors); of several runs with names"
+)
 
 DISCOVER_SECONDS = 0.5
 ENSURE_SECONDS = 2.0
