@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
@@ -14,7 +14,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import SamplerKeeper
@@ -49,19 +49,24 @@ LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds
 
 
 class OrphanReaper:
-    """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status."""
+    """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status.
 
-    def __init__(self) -> None:
+    The script of a run that has not ended stays: another guardian may still have to read its exit status.
+    """
+
+    def __init__(self, scripts: Callable[[], Collection[int]]) -> None:
+        """`scripts` returns the pids of the scripts of such runs."""
+        self._scripts = scripts
         self._dead_since: dict[int, float] = {}
 
     def reap(self) -> None:
         now = time.monotonic()
         zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
         self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
-        for pid, since in list(self._dead_since.items()):
-            if now - since >= REAP_DELAY_SECONDS:
-                os.waitpid(pid, os.WNOHANG)
-                del self._dead_since[pid]
+        due = {pid for pid, since in self._dead_since.items() if now - since >= REAP_DELAY_SECONDS}
+        for pid in due.difference(self._scripts()) if due else ():
+            os.waitpid(pid, os.WNOHANG)
+            del self._dead_since[pid]
 
 
 class GovernorFile:
@@ -135,10 +140,15 @@ class Supervisor:
                 tasks.create_task(self._keep_queue())
                 tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
-                tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
+                tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper(self._script_pids).reap))
                 tasks.create_task(self._keep_slurm_queue())
         finally:
             loop.remove_reader(self._bell.descriptor)
+
+    def _script_pids(self) -> set[int]:
+        active = [run for run in self._runs if run.status in ACTIVE]
+        identities = [RunDirectory(self._home.run_folder(run.id)).script_identity() for run in active]
+        return {identity[1] for identity in identities if identity is not None}
 
     async def _keep_queue(self) -> None:
         idle_since: float | None = None
