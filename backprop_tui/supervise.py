@@ -32,9 +32,16 @@ def main(arguments: list[str]) -> None:
     lease = Lock(home.supervisor_lock, INHERITED_LOCK)
     sign_lease(lease, os.getpid())
     requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
-    from backprop_tui.engine.main import hold_lease
+    from backprop_tui.store.failures import SUPERVISOR, describe, forget_failures, note_failure
 
-    hold_lease(home, config_path, lease, requests)
+    try:
+        from backprop_tui.engine.main import hold_lease
+
+        hold_lease(home, config_path, lease, requests)
+    except BaseException as error:
+        note_failure(home, SUPERVISOR, describe(error))
+        raise
+    forget_failures(home, SUPERVISOR)
 
 
 def _detach(lease: int) -> None:
@@ -42,8 +49,10 @@ def _detach(lease: int) -> None:
 
     A pipe left open here would keep its reader waiting, and a lock its next holder.
     """
+    from backprop_tui.processes.detached_log import bound_log
     from backprop_tui.processes.linux import become_subreaper
 
+    bound_log()
     os.chdir("/")
     os.umask(0o077)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):

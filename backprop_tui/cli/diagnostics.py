@@ -81,11 +81,12 @@ def keep_trace(error: BaseException, path: str | None) -> str | None:
     """Appends the traceback of an error to a file; returns its path, None if it could not be written."""
     import traceback
 
+    from backprop_tui.processes.detached_log import append_private
+
     if path is None:
         return None
     try:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n")
+        append_private(path, f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
         return None
     return path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.run_view import closed_runs
@@ -83,13 +84,22 @@ class ClientSession:
             self.keep_supervisor()
 
     def keep_supervisor(self) -> None:
-        """Starts a supervisor unless one is alive. If that fails it warns once: runs do not depend on this process."""
+        """Starts a supervisor unless one is alive. If that fails, or it keeps failing, it warns once.
+
+        Runs do not depend on this process.
+        """
         if self.home.foreign_owner() is not None:
             return  # root only looks at the store of another user
         try:
             self.supervisor.ensure()
+            problem = None
         except (BackpropError, OSError) as error:
-            self.warn_once(f"no supervisor could be started: {error}")
+            problem = f"no supervisor could be started: {error}"
+        failure = repeated_failure(self.home, SUPERVISOR)
+        if failure is not None:
+            problem = f"the supervisor keeps failing: {failure.reason}; backprop-tui doctor says when it is tried again"
+        if problem is not None:
+            self.warn_once(problem)
 
     def warn_once(self, message: str) -> None:
         if message not in self.warnings:

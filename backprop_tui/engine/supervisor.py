@@ -22,10 +22,11 @@ from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
-from backprop_tui.launchers.launcher import GuardianHandle
-from backprop_tui.processes.detached_log import note
+from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
+from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
+from backprop_tui.store.failures import SUPERVISOR, Failure, describe, note_failure
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -113,6 +114,7 @@ class Supervisor:
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
         self._explain_at = 0.0
+        self._pass_problem: Failure | None = None  # of the last pass, if it failed for a reason that nobody foresaw
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
@@ -143,6 +145,8 @@ class Supervisor:
 
     def _pass_seconds(self, *, idle: bool) -> float:
         """Until the next pass, if nothing wakes it; a login node with nothing but jobs has little to do."""
+        if self._pass_problem is not None:
+            return max(PASS_SECONDS, self._pass_problem.pause_seconds)
         if not self._runs and not idle:
             return SUBMITTED_SECONDS
         return PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS
@@ -163,6 +167,8 @@ class Supervisor:
                     await asyncio.to_thread(self._slurm.run_pass)
                 except BackpropError as error:
                     note(str(error))
+                except Exception as error:  # noqa: BLE001 - the local queue goes on
+                    await _wait(self._done, self._note_failure(error).pause_seconds)
             is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
             await _wait(self._slurm_wake, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS)
 
@@ -180,6 +186,17 @@ class Supervisor:
         except BackpropError as error:
             # A full disk or a broken record only delays the queue: the next pass tries again.
             note(str(error))
+        except LaunchFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - the guard and the other tasks of this process go on
+            self._pass_problem = self._note_failure(error)
+        else:
+            self._pass_problem = None
+
+    def _note_failure(self, error: Exception) -> Failure:
+        """Logs and shows an error that nobody foresaw."""
+        note_exception(error)
+        return note_failure(self._home, SUPERVISOR, describe(error))
 
     def _apply(self, result: PassResult) -> None:
         self._runs = result.runs
@@ -239,19 +256,21 @@ class Supervisor:
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
         """Does the work in a thread, at this interval, until the supervisor is done."""
-        problem = None
+        problem, pause = None, 0.0
         while not self._done.is_set():
             try:
                 await asyncio.to_thread(work)
             except BackpropError as error:
                 if str(error) != problem:
                     note(str(error))
-                problem = str(error)
+                problem, pause = str(error), 0.0
+            except Exception as error:  # noqa: BLE001 - the queue goes on
+                pause = self._note_failure(error).pause_seconds
             else:
-                problem = None
+                problem, pause = None, 0.0
             if (report := set_aside_report()) is not None:
                 note(report)
-            await _wait(self._done, seconds())
+            await _wait(self._done, max(seconds(), pause))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

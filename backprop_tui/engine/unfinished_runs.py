@@ -14,6 +14,7 @@ from backprop_tui.domain.run import LOCAL, Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
+from backprop_tui.store.failures import Failure, failure_of, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
@@ -83,6 +84,13 @@ class UnfinishedRuns:
             if self._skipped.get(run_id) != str(error):
                 self._skipped[run_id] = str(error)
                 note(f"skipping run {run_id}: {error}")
+
+    def failure_of(self, run_id: str) -> Failure | None:
+        """The failures in a row of its guardians."""
+        return failure_of(self._home, run_id)
+
+    def note_failure(self, run_id: str, reason: str, after: Failure | None) -> Failure:
+        return note_failure(self._home, run_id, reason, after)
 
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of any run, finished ones included."""

@@ -11,6 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import STARTING, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
+from backprop_tui.store.failures import SUPERVISOR, failure_of
 from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock
@@ -52,7 +53,10 @@ class SupervisorProcess:
             self.ensure()
 
     def ensure(self) -> None:
-        """Starts a supervisor, detached, unless one is alive. Raises: StateUnavailable, as `call`."""
+        """Starts a supervisor, detached, unless one is alive.
+
+        Raises: StateUnavailable, as `call`, or if supervisors keep failing and the next one has to wait.
+        """
         reap_ended()
         if self._belongs_to_guarded_run():
             return
@@ -64,8 +68,15 @@ class SupervisorProcess:
             refuse_other_machine(self.home)
             return
         with lock:
+            self._refuse_failing()
             sign_lease(lock, STARTING)
             self._spawn(lock)
+
+    def _refuse_failing(self) -> None:
+        """Raises StateUnavailable while the pause after repeated failures lasts."""
+        failure = failure_of(self.home, SUPERVISOR)
+        if failure is not None and failure.seconds_left() > 0:
+            raise StateUnavailable(f"the supervisor {failure}", f"runs wait until then; see {self.home.supervisor_log}")
 
     @property
     def signals_scripts(self) -> bool:

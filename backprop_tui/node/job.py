@@ -31,6 +31,7 @@ from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
 from backprop_tui.runner.fork_server import become_guardian_and_exit
 from backprop_tui.runner.main import Assignment
+from backprop_tui.store.failures import failure_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
@@ -286,11 +287,19 @@ class Job:
             if os.waitpid(self._guardian, os.WNOHANG)[0]:
                 self._guardian = None
                 if self._read().status in ACTIVE:
-                    self._continue_earlier()
+                    self._replace_guardian()
             else:
                 self._watch.look(self._directory)
         os.kill(keeper, signal.SIGKILL)
         os.waitpid(keeper, 0)
+
+    def _replace_guardian(self) -> None:
+        """Starts another guardian: at once, or after a pause if several have failed, which a signal ends."""
+        failure = failure_of(self._home, self._run_id)
+        pause = 0.0 if failure is None else failure.seconds_left()
+        received = signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), pause)
+        if self._continue_earlier() and received is not None and self._guardian is not None:
+            os.kill(self._guardian, received.si_signo)
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""

@@ -46,7 +46,9 @@ from backprop_tui.runner.start import (
 )
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.failures import describe, forget_failures, note_failure
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -72,8 +74,8 @@ def run_guardian(assignment: Assignment) -> None:
     session_ends = False
     try:
         session_ends = _guard(directory, assignment, wake)
-    except BackpropError as error:
-        _record_failure(directory, str(error))
+    except Exception as error:
+        _record_failure(directory, describe(error), assignment.supervisor.home)
         raise
     finally:
         lock.close()
@@ -234,7 +236,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         disk_full=recorder.disk_full,
     )
     outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
-    _conclude(directory, run, recorder, with_refused_option(outcome, context))
+    _conclude(directory, run, recorder, with_refused_option(outcome, context), supervisor)
     guardian.write_metrics()
 
 
@@ -249,18 +251,23 @@ def _end_without_script(
         readings_path = supervisor.home.readings
         context = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, context)
-    _conclude(directory, run, recorder, outcome)
+    _conclude(directory, run, recorder, outcome, supervisor)
 
 
-def _conclude(directory: RunDirectory, run: Run, recorder: Recorder, outcome: Outcome) -> None:
+def _conclude(
+    directory: RunDirectory, run: Run, recorder: Recorder, outcome: Outcome, supervisor: SupervisorProcess
+) -> None:
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     if concluded.status is not Status.QUEUED:
         directory.delete_environment()
+    forget_failures(supervisor.home, run.id)
 
 
-def _record_failure(directory: RunDirectory, message: str) -> None:
+def _record_failure(directory: RunDirectory, reason: str, home: Home) -> None:
     """Records why this guardian cannot continue; the next one adopts its script if that is still alive."""
+    failure = note_failure(home, os.path.basename(directory.path), reason)
     try:
-        directory.append_event("guardian_failed", message, time=time.time())
+        directory.append_event("guardian_failed", reason, time=time.time(), count=failure.count)
+        directory.note_problem(f"its guardian failed: {reason}")
     except BackpropError as error:
         note_exception(error)

@@ -154,7 +154,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
     now = time.monotonic()
     script_pid = None if script is None else script.identity.pid
     if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
-        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
+        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid, problem=None)
     return Live(
         attempt=run.attempt.number,
         runner_pid=os.getpid(),

@@ -72,6 +72,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
         lambda: state.check_settings(session.config_path, current_directory(), environment, named=session.config_named),
     )
     yield "supervisor", lambda: state.check_work(home)
+    yield "failures", lambda: state.check_failures(home)
     yield "host", lambda: state.check_elsewhere(home)
     yield "slurm", lambda: cluster.check_cluster(home, _launcher(session), environment)
     yield "logout", lambda: machine.check_logout(login_name())
