@@ -28,13 +28,13 @@ def children(pid: int) -> list[int]:
     pids: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return pids
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 pids.extend(int(word) for word in file.read().split())
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return pids
 
@@ -105,6 +105,6 @@ def _resident_pages(pid: int) -> tuple[int, int] | None:
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             fields = file.read().split()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return int(fields[1]), int(fields[2])

@@ -33,7 +33,7 @@ from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
+from backprop_tui.runner.stop_sequence import KILL, UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
@@ -55,6 +55,7 @@ def _poll_of(*descriptors: int | None) -> select.poll:
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
+    _reported_left = 0  # processes of other users
     _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
 
     def __init__(
@@ -103,7 +104,9 @@ class Guardian:
 
         All of the result is None if the exit status is unknown.
         """
-        self._guard_while(lambda _now: not self._script.has_died())
+        self._guard_while(lambda _now: not self._script.has_died() and not self._is_out_of_reach())
+        if not self._script.has_died():
+            self._script.give_up()
         if self._script.pidfd is not None:
             self._poll.unregister(self._script.pidfd)
         exit_ = self._collect()
@@ -118,6 +121,11 @@ class Guardian:
             self._guard_while(self.leftovers.last)
         self.leftovers.record_ending(exit_)
         return exit_
+
+    def _is_out_of_reach(self) -> bool:
+        """Whether the script itself belongs to another user, as under sudo, and was to be killed."""
+        stopping = self.stop_sequence.stopping
+        return stopping is not None and stopping.stage == KILL and self.tree.is_script_left
 
     def _guard_while(self, condition: Callable[[float], bool]) -> None:
         """Repeats the steps while the condition, which is given the monotonic time, holds."""
@@ -143,7 +151,17 @@ class Guardian:
         self._meter.sample(now)
         self.memory_kills.sample(now)
         self._check_supervisor(now)
+        self.report_left()
         self.recorder.flush(now)
+
+    def report_left(self) -> None:
+        """Records new processes that are left because they belong to other users."""
+        note = self.tree.left_note() if len(self.tree.left) > self._reported_left else None
+        if note is not None:
+            self._reported_left = len(self.tree.left)
+            processes = [{"pid": left.pid, "command": left.command} for left in self.tree.left.values()]
+            self.recorder.record_event("leftovers", note, processes=processes)
+            self.recorder.change(problem=note)
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:

@@ -235,7 +235,10 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         memory_kills_counted=guardian.memory_kills.has_counter,
         disk_full=recorder.disk_full,
     )
-    outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
+    guardian.report_left()
+    ended = None if recorder.live.stopping is not None else guardian.leftovers.note
+    notes = "; ".join(filter(None, (ended, tree.left_note())))
+    outcome = outcome_of(exit_, recorder.live.stopping, context, notes or None)
     _conclude(directory, run, recorder, with_refused_option(outcome, context), supervisor)
     guardian.write_metrics()
 
