@@ -41,7 +41,12 @@ from backprop_tui.store.tail import size_of
 TICK_SECONDS = 0.2
 CHECK_SUPERVISOR_SECONDS = 2.0
 SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
+READ_SECONDS = 0.1  # of each step: the others wait for it
+REST_SECONDS = 1.0  # to read what a dead script has printed; then only the last bytes
+LAST_BYTES = 1 << 14
 TIMEBOX = "timebox"
+
+_Values = Sequence[Progress | CheckpointSaved]
 
 
 def _poll_of(*descriptors: int | None) -> select.poll:
@@ -50,6 +55,21 @@ def _poll_of(*descriptors: int | None) -> select.poll:
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
     return poll
+
+
+def _read_chunks(
+    read: Callable[[], tuple[_Values, bool]],
+    record: Callable[[_Values], None],
+    note_cost: Callable[[float], None],
+    has_time: Callable[[], bool],
+) -> bool:
+    while True:
+        began = time.monotonic()
+        values, more = read()
+        record(values)
+        note_cost(time.monotonic() - began)
+        if not more or not has_time():
+            return more
 
 
 class Guardian:
@@ -177,13 +197,18 @@ class Guardian:
             self.recorder.change(problem=str(error))
 
     def _read_log(self) -> None:
-        self._more_to_read = False
+        end = time.monotonic() + READ_SECONDS
+        self._more_to_read = self._read_while(lambda: time.monotonic() < end)
+
+    def _read_while(self, has_time: Callable[[], bool]) -> bool:
+        """Reads while there is time, at least one chunk of each file; returns whether more is left."""
+        log, own, more, more_of_own = self._log, self._own_log, False, False
         with self._contain_errors("cannot read the log"):
-            values, more_to_read = self._log.read(time.time())
-            self._record(values)
-            self._more_to_read = more_to_read
+            more = _read_chunks(lambda: log.read(time.time()), self._record, log.note_cost, has_time)
         with self._contain_errors("cannot read the file that the output is redirected to"):
-            self._record_own(self._own_log.read(time.monotonic(), time.time()))
+            read_own = partial(own.read, time.monotonic(), time.time())
+            more_of_own = _read_chunks(read_own, self._record_own, own.note_cost, has_time)
+        return more or more_of_own
 
     def _check_figures_end(self) -> None:
         """Ignores what is printed after all trainings that got the stop signal have ended."""
@@ -199,7 +224,18 @@ class Guardian:
         return size_of(self._directory.log) + self._own_log.output.written_bytes
 
     def read_rest_of_log(self) -> None:
-        """Reads a dead script's log to its end, including a last line without a line end."""
+        """Reads a dead script's log to its end, including a last line without a line end.
+
+        If that takes too long, all but its last part is skipped: no end comes late because a log is long.
+        """
+        with self._contain_errors("cannot read the file that the output is redirected to"):
+            self._own_log.fetch_rest()
+        end = time.monotonic() + REST_SECONDS
+        if self._read_while(lambda: time.monotonic() < end):
+            with self._contain_errors("cannot read the log"):
+                self._log.skip(LAST_BYTES)
+                self._own_log.skip(LAST_BYTES)
+            self._read_while(lambda: True)
         with self._contain_errors("cannot read the log"):
             self._record(self._log.finish(time.time()))
             self._record_own(self._own_log.finish(time.time()))
@@ -258,6 +294,7 @@ class Guardian:
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Records values from the log: first in metrics.jsonl, then in the live record."""
         self.write_metrics()
+        self._record_skipped(self._log)
         if any(isinstance(value, Progress) and (value.step is not None or value.metrics) for value in values):
             self._own_log.output.log_has_figures = True
         generation = self._log.generation
@@ -275,10 +312,18 @@ class Guardian:
     def _record_own(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """As `_record`, for values from a file that the output is redirected to."""
         self.write_metrics()
+        if self._own_log.follower is not None:
+            self._record_skipped(self._own_log.follower)
         self._own_log.record_position()
         if values:
             self._progress.record(values, self.run.spec.cwd)
             self._resume_watch.observe(values)
+
+    def _record_skipped(self, follower: LogFollower) -> None:
+        for skipped in follower.take_skipped():
+            for checkpoint in skipped.checkpoints:
+                self._checkpoints.announce(checkpoint, self.run.spec.cwd, None)
+            self.recorder.record_event("log_skipped", skipped.message, offset=skipped.start, end=skipped.end)
 
     def _record_log_position(self) -> None:
         """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""
