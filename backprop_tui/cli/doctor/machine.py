@@ -21,6 +21,7 @@ from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_effect
 from backprop_tui.probes.readings import Sample
+from backprop_tui.processes.tree import lists_children
 
 MIN_COLUMNS, MIN_LINES = 80, 24
 MIN_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -67,8 +68,11 @@ def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
         yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
     else:
         yield ok("kernel", f"Linux {release}")
-    if not os.path.exists(f"{proc}/self/task/{os.getpid()}/children"):
-        yield bad("proc", f"{proc} does not list children", f"mount {proc}; the kernel needs CONFIG_PROC_CHILDREN")
+    if not os.path.exists(f"{proc}/self/stat"):
+        yield bad("proc", f"{proc} is not mounted", f"mount -t proc proc {proc}")
+    elif not lists_children():
+        message = "the kernel does not list the children of a process: all processes are searched for those of a run"
+        yield warn("proc", message, "that takes more CPU time; a kernel with CONFIG_PROC_CHILDREN needs less")
 
 
 def _has_pidfds() -> bool:
