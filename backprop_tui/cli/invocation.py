@@ -13,13 +13,14 @@ from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE
 from backprop_tui.cli.parser import COMMANDS, parse
-from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, SystemUnfit, UsageError
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import GlobalOptions, Invocation
     from backprop_tui.cli.session import Dashboard, Demo, KeyProblems, Session
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_LIMITED = (errno.EMFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -126,6 +127,8 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     """The error as users see it; the traceback of an error of this program is kept in a file."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted by Ctrl-C")
+    if (unfit := _as_unfit(error)) is not None:
+        return unfit
     if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
         return error
     package = (getattr(error, "name", None) or "").partition(".")[0]
@@ -143,6 +146,18 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"
     return InternalError(f"internal error: {kind}{error}", None if verbose else hint)
+
+
+def _as_unfit(error: BaseException) -> BackpropError | None:
+    """What an error comes from that a limit of this process may cause, if one is too low."""
+    cause = error.__cause__ if isinstance(error, StorageFailed) else error
+    is_limited = isinstance(cause, OSError) and cause.errno in _LIMITED
+    if not is_limited and not isinstance(cause, MemoryError | RuntimeError):
+        return None
+    from backprop_tui.processes.requirements import unmet_requirement
+
+    unmet = unmet_requirement()
+    return None if unmet is None else SystemUnfit(*unmet)
 
 
 def _fault_log_path() -> str | None:

@@ -54,6 +54,13 @@ class StateUnavailable(BackpropError):
     exit_code = 73
 
 
+class SystemUnfit(BackpropError):
+    """The kernel, a sandbox or a limit of processes keeps this program from working."""
+
+    kind = "system_unfit"
+    exit_code = 69
+
+
 class SlurmRefused(UsageError):
     """Slurm refused; the message has its own words."""
 

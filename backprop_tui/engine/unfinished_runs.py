@@ -161,5 +161,5 @@ def unmark(home: Home, run: Run) -> None:
             if current.state == run.state and len(current.attempts) == len(run.attempts):
                 directory.delete_environment()  # a guardian that was killed at the very end may have left it
                 os.unlink(home.marker(run.id))
-        except (BackpropError, FileNotFoundError):
-            return
+        except (BackpropError, OSError):
+            return  # it is tried again

@@ -41,14 +41,30 @@ _PIDFD_INFO_BYTES = 64
 _PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_BYTES << 16) | (0xFF << 8) | 11
 
 
+class _Subreaper:
+    is_refused = False
+
+
 def become_subreaper() -> None:
     """Makes orphaned descendants children of this process, so that it can find, stop and reap them. See prctl(2)."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _be_subreaper(1)
 
 
 def stop_as_subreaper() -> None:
     """Lets orphaned descendants go to the next subreaper above, or to init."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 0)
+    _be_subreaper(0)
+
+
+def _be_subreaper(value: int) -> None:
+    try:
+        _prctl(PR_SET_CHILD_SUBREAPER, value)
+    except OSError:
+        _Subreaper.is_refused = True
+
+
+def is_subreaper_refused() -> bool:
+    """Whether a sandbox keeps this process from being a subreaper: orphans are to be found in another way then."""
+    return _Subreaper.is_refused
 
 
 def die_with_parent(signal_number: int) -> None:

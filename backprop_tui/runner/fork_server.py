@@ -23,6 +23,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
+from backprop_tui.processes.requirements import unmet_requirement
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.main import Assignment, run_guardian
 from backprop_tui.runner.script import Launch
@@ -87,7 +88,9 @@ def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bo
         pid = os.fork()
     except OSError as error:
         os.close(descriptors[0])
-        requests.send(f"cannot be started: {error.strerror}".encode())
+        unmet = unmet_requirement()
+        reason = error.strerror or str(error) if unmet is None else "; ".join(unmet)
+        requests.send(f"it cannot be started: {reason}".encode())
         return True
     if pid == 0:
         requests.close()

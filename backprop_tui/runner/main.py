@@ -20,6 +20,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
+from backprop_tui.processes.requirements import unattainable
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
@@ -68,12 +69,11 @@ class Assignment:
 
 def run_guardian(assignment: Assignment) -> None:
     """Guards the run until its end is written; only then the run's lock is released."""
-    wake = _become_guardian()
     directory = RunDirectory(assignment.folder)
     lock = Lock(directory.file("lock"), assignment.lock_descriptor)
     session_ends = False
     try:
-        session_ends = _guard(directory, assignment, wake)
+        session_ends = _guard(directory, assignment, _become_guardian())
     except Exception as error:
         _record_failure(directory, describe(error), assignment.supervisor.home)
         raise
@@ -155,6 +155,11 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
     if script.adopted:
         recorder.record_event("adopted", "its guardian died; another one took over", pid=pid)
     else:
+        lower = unattainable(run.spec.process.rlimits)
+        if lower is not None:
+            message = f"{lower}: the supervisor was started in a shell with lower limits"
+            recorder.record_event("limits_lower", f"{message}; kill it, then backprop-tui list starts another")
+            recorder.change(problem=message)
         recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number, **_plan(run))
         if attempt.code_changes is not None:
             recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)

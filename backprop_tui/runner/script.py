@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
 from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
+from backprop_tui.processes.requirements import attainable
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
@@ -110,9 +111,9 @@ def _apply(process: Process) -> None:
         if number is None:
             continue
         try:
-            resource.setrlimit(number, (soft, hard))
+            resource.setrlimit(number, attainable(number, soft, hard))
         except (ValueError, OSError):
-            continue  # a hard limit that is lower in this process cannot be raised
+            continue
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "python", lambda: machine.check_python(current_directory(), environment)
     yield "packages", machine.check_packages
     yield "kernel", lambda: machine.check_kernel(os.uname().release)
+    yield "limits", machine.check_requirements
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)
     yield "index", lambda: state.check_index(home)
