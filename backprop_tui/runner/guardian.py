@@ -32,7 +32,7 @@ from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
+from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, CannotStart, Exit, ScriptProcess
 from backprop_tui.runner.stop_sequence import KILL, UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
@@ -75,7 +75,8 @@ def _read_chunks(
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
-    _reported_left = 0  # processes of other users
+    _reported_left = 0  # processes that are not ended
+    _is_starting = False
     _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
 
     def __init__(
@@ -143,9 +144,28 @@ class Guardian:
         return exit_
 
     def _is_out_of_reach(self) -> bool:
-        """Whether the script itself belongs to another user, as under sudo, and was to be killed."""
+        """Whether the script was to be killed, and belongs to another user, as under sudo, or hangs before its exec."""
         stopping = self.stop_sequence.stopping
-        return stopping is not None and stopping.stage == KILL and self.tree.is_script_left
+        if stopping is None or stopping.stage != KILL or self._script.has_died():
+            return False
+        if self._script.is_starting():  # it runs nothing of the user's, now or when its disk answers
+            self.tree.leave_script("was killed before it began, and hangs in the kernel")
+        return self.tree.is_script_left
+
+    def _check_start(self) -> None:
+        """Says that a script does not begin, as long as that is so."""
+        is_starting = self._script.is_starting()
+        if is_starting != self._is_starting:
+            self._is_starting = is_starting
+            cwd = self.run.spec.cwd
+            problem = f"{cwd} or the program does not answer, so the script has not begun" if is_starting else None
+            self.recorder.commit(problem=problem)
+
+    @property
+    def start_failure(self) -> CannotStart | None:
+        """Why a script could not be started that was slow to; None for the others."""
+        self._script.is_starting()
+        return self._script.start_failure
 
     def _guard_while(self, condition: Callable[[float], bool]) -> None:
         """Repeats the steps while the condition, which is given the monotonic time, holds."""
@@ -172,14 +192,15 @@ class Guardian:
         self.memory_kills.sample(now)
         self._check_supervisor(now)
         self.report_left()
+        self._check_start()
         self.recorder.flush(now)
 
     def report_left(self) -> None:
-        """Records new processes that are left because they belong to other users."""
+        """Records new processes that are left, such as those of other users."""
         note = self.tree.left_note() if len(self.tree.left) > self._reported_left else None
         if note is not None:
             self._reported_left = len(self.tree.left)
-            processes = [{"pid": left.pid, "command": left.command} for left in self.tree.left.values()]
+            processes = [{"pid": left.pid, "command": left.command} for left, _ in self.tree.left.values()]
             self.recorder.record_event("leftovers", note, processes=processes)
             self.recorder.change(problem=note)
 

@@ -241,11 +241,17 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         disk_full=recorder.disk_full,
     )
     guardian.report_left()
-    ended = None if recorder.live.stopping is not None else guardian.leftovers.note
-    notes = "; ".join(filter(None, (ended, tree.left_note())))
-    outcome = outcome_of(exit_, recorder.live.stopping, context, notes or None)
-    _conclude(directory, run, recorder, with_refused_option(outcome, context), supervisor)
+    _conclude(directory, run, recorder, _outcome(guardian, exit_, context), supervisor)
     guardian.write_metrics()
+
+
+def _outcome(guardian: Guardian, exit_: Exit, context: FailureContext) -> Outcome:
+    stopping, failure = context.live.stopping, guardian.start_failure
+    if failure is not None and stopping is None:
+        return outcome_of_failed_start(failure, context.run.spec.cwd)
+    ended = None if stopping is not None else guardian.leftovers.note
+    notes = "; ".join(filter(None, (ended, guardian.tree.left_note())))
+    return with_refused_option(outcome_of(exit_, stopping, context, notes or None), context)
 
 
 def _end_without_script(

@@ -15,7 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, start_script
+from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, Started, start_script
 from backprop_tui.runner.stop_sequence import StopSequence
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.locks import is_locked, try_lock
@@ -80,7 +80,7 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
         except OSError as error:
             problem = error.strerror or str(error)
             return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
-    return ScriptProcess.child(started) if isinstance(started, Identity) else started
+    return ScriptProcess.child(started) if isinstance(started, Started) else started
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:

@@ -31,7 +31,8 @@ class Tree:
         self._unsignalled_readers: set[Identity] = set()
         self.wait_statuses: dict[int, int] = {}  # of noted orphans that this process has reaped
         self.noted: frozenset[int] = frozenset()  # pids whose exit status is of interest
-        self.left: dict[Identity, Leftover] = {}  # processes of other users, as of sudo: we may not signal them
+        # Processes that are not ended, and why: we may not signal those of other users, as of sudo.
+        self.left: dict[Identity, tuple[Leftover, str]] = {}
 
     def search_everywhere(self) -> None:
         """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
@@ -58,12 +59,21 @@ class Tree:
         try:
             send_signal(identity, number)
         except PermissionError:
-            self.left[identity] = Leftover(pid=identity.pid, command=_foreign_command(identity.pid))
+            leftover = Leftover(pid=identity.pid, command=_foreign_command(identity.pid))
+            self.left[identity] = leftover, "could not be signaled: not permitted"
+
+    def leave_script(self, reason: str) -> None:
+        """Counts the script as left, since it was killed and cannot die."""
+        if self._leader is not None and self._leader not in self.left:
+            self.left[self._leader] = Leftover(pid=self._leader.pid, command="the script"), reason
 
     def left_note(self) -> str | None:
-        """Which processes are left because they belong to other users; None if there are none."""
-        left = tuple(leftover for identity, leftover in self.left.items() if is_alive(identity))
-        return f"{list_leftovers(left)} could not be signaled: not permitted" if left else None
+        """Which processes are left, and why; None if there are none."""
+        by_reason: dict[str, list[Leftover]] = {}
+        for identity, (leftover, reason) in self.left.items():
+            if is_alive(identity):
+                by_reason.setdefault(reason, []).append(leftover)
+        return "; ".join(f"{list_leftovers(tuple(left))} {reason}" for reason, left in by_reason.items()) or None
 
     @property
     def is_script_left(self) -> bool:
