@@ -149,10 +149,13 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
 
 
 def _as_unfit(error: BaseException) -> BackpropError | None:
-    """What an error comes from that a limit of this process may cause, if one is too low."""
-    cause = error.__cause__ if isinstance(error, StorageFailed) else error
-    is_limited = isinstance(cause, OSError) and cause.errno in _LIMITED
-    if not is_limited and not isinstance(cause, MemoryError | RuntimeError):
+    """What an error comes from that a limit of this process may cause, or a missing /proc; None if neither is so."""
+    cause = error.__cause__ or error
+    if isinstance(cause, OSError):
+        may_be = cause.errno in _LIMITED or str(cause.filename).startswith("/proc/")
+    else:
+        may_be = isinstance(cause, MemoryError | RuntimeError)
+    if not may_be:
         return None
     from backprop_tui.processes.requirements import unmet_requirement
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
 MOUNTS = "/proc/self/mountinfo"
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -68,8 +69,9 @@ def is_subreaper_refused() -> bool:
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Makes the kernel send this signal when the parent thread ends. See prctl(2)."""
-    _prctl(PR_SET_PDEATHSIG, signal_number)
+    """Makes the kernel send this signal when the parent thread ends; a sandbox may refuse. See prctl(2)."""
+    with suppress(OSError):
+        _prctl(PR_SET_PDEATHSIG, signal_number)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from backprop_tui.cli.session import Session, open_session
+from backprop_tui.processes import requirements
 from backprop_tui.store.failures import SUPERVISOR, note_failure
 from tests.support.commands import Commands
 
@@ -72,3 +73,14 @@ def test_supervisors_that_keep_failing_are_said(obey: Commands, session: Session
     assert "the supervisor keeps failing: ValueError: x; backprop-tui doctor" in obey("list").err
     assert "none; it failed 5 times: ValueError: x" in obey("status").out
     assert "bad   supervisor   it failed 5 times: ValueError: x" in obey("doctor").out
+
+
+def test_an_error_that_a_low_limit_causes_is_that_of_the_limit(
+    obey: Commands, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unmet = ("the limit of 9 open files is too low", "raise it first: ulimit -n 32")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", refuse(errno.EMFILE))
+        patch.setattr(requirements, "unmet_requirement", lambda: unmet)
+        result = obey("list")
+    assert (result.code, result.err) == (69, f"backprop-tui: {'; '.join(unmet)}\n")
