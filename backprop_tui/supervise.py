@@ -23,19 +23,25 @@ def main(arguments: list[str]) -> None:
     import backprop_tui.domain.lazy_dataclass  # noqa: F401 - first, since it loads `dataclasses` faster
     from backprop_tui.launchers.lease import sign_lease
     from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
+    from backprop_tui.store.failures import SUPERVISOR, describe, forget_failures, note_failure
     from backprop_tui.store.home import Home
     from backprop_tui.store.locks import Lock
 
     root, host, config_path = arguments
     home = Home(root, host)
-    _detach(INHERITED_LOCK)
-    os.set_inheritable(INHERITED_LOCK, False)
-    lease = Lock(home.supervisor_lock, INHERITED_LOCK)
-    sign_lease(lease, os.getpid())
-    requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
-    from backprop_tui.engine.main import hold_lease
+    try:
+        _detach(INHERITED_LOCK)
+        os.set_inheritable(INHERITED_LOCK, False)
+        lease = Lock(home.supervisor_lock, INHERITED_LOCK)
+        sign_lease(lease, os.getpid())
+        requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
+        from backprop_tui.engine.main import hold_lease
 
-    hold_lease(home, config_path, lease, requests)
+        hold_lease(home, config_path, lease, requests)
+    except BaseException as error:
+        note_failure(home, SUPERVISOR, describe(error))
+        raise
+    forget_failures(home, SUPERVISOR)
 
 
 def _detach(lease: int) -> None:
@@ -43,8 +49,11 @@ def _detach(lease: int) -> None:
 
     A pipe left open here would keep its reader waiting, and a lock its next holder.
     """
+    from backprop_tui.processes.detached_log import bound_log
     from backprop_tui.processes.linux import become_subreaper
+    from backprop_tui.processes.requirements import raise_own_limits
 
+    bound_log()
     os.chdir("/")
     os.umask(0o077)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
@@ -53,6 +62,7 @@ def _detach(lease: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
+    raise_own_limits()
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         if descriptor > lease:
             try:

@@ -79,22 +79,16 @@ def trace(error: BaseException) -> None:
     say("".join(traceback.format_exception(error)).rstrip("\n"))
 
 
-def _open_private(path: str, flags: int) -> int:
-    """Opens a log that only its owner may read, also one that an earlier version made."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor
-
-
 def keep_trace(error: BaseException, path: str | None) -> str | None:
     """Appends the traceback of an error to a file; returns its path, None if it could not be written."""
     import traceback
 
+    from backprop_tui.processes.detached_log import append_private
+
     if path is None:
         return None
     try:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace", opener=_open_private) as file:
-            file.write(f"{' '.join(mask_words(sys.argv))}\n{''.join(traceback.format_exception(error))}\n")
+        append_private(path, f"{' '.join(mask_words(sys.argv))}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
         return None
     return path

@@ -21,7 +21,7 @@ MEANINGS = {
     "128+N": "ended by a signal that did not come from backprop-tui",
     "2": "wrong usage, a wrong setting, or no such run; `backprop-tui` alone where the dashboard cannot open",
     "66": "script or command not found",
-    "69": "`service`: there is no systemd, or it refused",
+    "69": "`service`: there is no systemd, or it refused; or the kernel, a sandbox or a limit (`ulimit`) is in the way",
     "70": "a fault of backprop-tui, or a Python package that it needs is missing",
     "71": "lost: exit status unknown",
     "73": "the state directory cannot be created or written, or belongs to another user",

@@ -12,7 +12,7 @@ from backprop_tui import __version__
 from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK, READER_GONE
 from backprop_tui.cli.parser import COMMANDS, parse
-from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, UsageError
+from backprop_tui.domain.errors import BackpropError, InternalError, Interrupted, StorageFailed, SystemUnfit, UsageError
 
 if TYPE_CHECKING:
     from backprop_tui.cli.parser import GlobalOptions, Invocation
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backprop_tui.config.load import KeyProblems
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_LIMITED = (errno.EMFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -118,6 +119,8 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     """The error as users see it; the traceback of an error of this program is kept in a file."""
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("interrupted by Ctrl-C")
+    if (unfit := _as_unfit(error)) is not None:
+        return unfit
     if isinstance(error, BackpropError) and error.exit_code != InternalError.exit_code:
         return error
     package = (getattr(error, "name", None) or "").partition(".")[0]
@@ -135,6 +138,21 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
     path = None if verbose else diagnostics.keep_trace(error, _fault_log_path())
     hint = f"the details are in {path}" if path else "--verbose shows the details"
     return InternalError(f"internal error: {kind}{error}", None if verbose else hint)
+
+
+def _as_unfit(error: BaseException) -> BackpropError | None:
+    """What an error comes from that a limit of this process may cause, or a missing /proc; None if neither is so."""
+    cause = error.__cause__ or error
+    if isinstance(cause, OSError):
+        may_be = cause.errno in _LIMITED or str(cause.filename).startswith("/proc/")
+    else:
+        may_be = isinstance(cause, MemoryError | RuntimeError)
+    if not may_be:
+        return None
+    from backprop_tui.processes.requirements import unmet_requirement
+
+    unmet = unmet_requirement()
+    return None if unmet is None else SystemUnfit(*unmet)
 
 
 def _fault_log_path() -> str | None:

@@ -18,6 +18,7 @@ from backprop_tui.launchers.lease import holds_open
 from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.identity import signal_and_close, state_of
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.failures import repeated_failure
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here, is_silent, last_sign, seen_at
@@ -142,7 +143,8 @@ def guardian_problem(home: Home, view: RunView) -> str | None:
     lock = RunDirectory(home.run_folder(view.run.id)).lock_path
     if state_of(live.runner_pid) in _STOPPED and holds_open(live.runner_pid, lock):
         return f"guardian stopped, so its timebox is not enforced; backprop-tui continue {view.run.id} wakes it"
-    return live.problem
+    failure = None if live.problem is None else repeated_failure(home, view.run.id)
+    return live.problem if failure is None else f"its guardian {failure}"
 
 
 def terminate(directory: RunDirectory, live: Live) -> bool:

@@ -11,6 +11,7 @@ from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.users import ROOT
+from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_view import closed_runs
@@ -101,7 +102,7 @@ class ClientSession:
     def keep_supervisor(self, runs: Iterable[Run]) -> None:
         """Starts a supervisor if one of these runs needs it and none is alive.
 
-        If that fails it warns once: runs do not depend on this process.
+        If that fails, or it keeps failing, it warns once: runs do not depend on this process.
         """
         if self.home.foreign_owner() is not None:
             return  # root only looks at the store of another user
@@ -109,8 +110,14 @@ class ClientSession:
             return
         try:
             self.supervisor.ensure()
+            problem = None
         except (BackpropError, OSError) as error:
-            self.warn_once(f"no supervisor could be started: {error}")
+            problem = f"no supervisor could be started: {error}"
+        failure = repeated_failure(self.home, SUPERVISOR)
+        if failure is not None:
+            problem = f"the supervisor keeps failing: {failure.reason}; backprop-tui doctor says when it is tried again"
+        if problem is not None:
+            self.warn_once(problem)
 
     def warn_once(self, message: str) -> None:
         if message not in self.warnings:

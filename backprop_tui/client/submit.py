@@ -242,8 +242,10 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
         UsageError: a secret is missing.
         SlurmRefused: the cluster could never start them.
         SlurmUnavailable: it cannot be asked.
+        SystemUnfit, StateUnavailable: no supervisor could work here.
     """
     check_secrets(planned.runs[0])
+    session.supervisor.require_fit()
     check_with_slurm(planned.runs[0], planned.environment)
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []

@@ -61,6 +61,13 @@ class Untrusted(StateUnavailable):
     exit_code = 76
 
 
+class SystemUnfit(BackpropError):
+    """The kernel, a sandbox or a limit of processes keeps this program from working."""
+
+    kind = "system_unfit"
+    exit_code = 69
+
+
 class SlurmRefused(UsageError):
     """Slurm refused; the message has its own words."""
 

@@ -7,7 +7,6 @@ import socket
 import sys
 import time
 
-from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import SLURM
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
@@ -18,13 +17,13 @@ from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
-from backprop_tui.processes.detached_log import STDERR, note
+from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.store.creation import delete_unfinished_builds
+from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
-MAX_LOG_BYTES = 1 << 20
 INTERRUPTED_SECONDS = 60.0  # run directories whose creation was interrupted this long ago are removed
 RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
@@ -32,7 +31,6 @@ RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core bus
 def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
     """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
-    _shorten_log()
     delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
     readings_source = ReadingsSource(home)
     capacity = Capacity(home, config_path, readings_source)
@@ -89,11 +87,13 @@ def _supervise(
 
 
 def _first_pass(scheduler: Scheduler) -> PassResult | None:
-    """None if the pass failed, for example because the disk is full. The next pass tries again."""
+    """None if the pass failed, for example because the disk is full. The next pass tries again, and records it."""
     try:
         return scheduler.run_pass((), explain=False)
-    except BackpropError as error:
-        note(str(error))
+    except LaunchFailed:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        note(describe(error))
         return None
 
 
@@ -104,16 +104,8 @@ def _restart(supervisor: SupervisorProcess, lease: Lock, errors: BaseExceptionGr
     this process has adopted remain its children.
     """
     note(f"{errors.exceptions[0]}; restarting")
-    time.sleep(RESTART_SECONDS)
+    failure = note_failure(supervisor.home, SUPERVISOR, describe(errors))
+    time.sleep(max(RESTART_SECONDS, failure.pause_seconds))
     os.dup2(lease.descriptor, INHERITED_LOCK)
     os.set_inheritable(INHERITED_LOCK, True)  # dup2 of a descriptor onto itself changes nothing
     os.execv(sys.executable, supervisor.command)  # noqa: S606 - the command this process was started with
-
-
-def _shorten_log() -> None:
-    """Empties supervisor.log when it is too long: it is this process's stderr, and every supervisor appends to it."""
-    try:
-        if os.fstat(STDERR).st_size > MAX_LOG_BYTES:
-            os.ftruncate(STDERR, 0)
-    except OSError:
-        return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import field, replace
@@ -34,13 +35,15 @@ from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
-from backprop_tui.launchers.launcher import GuardianHandle, Launcher
+from backprop_tui.launchers.launcher import GuardianHandle, Launcher, LaunchRefused
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.store.locks import try_lock
+from backprop_tui.store.failures import Failure
+from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 CHECKPOINT_SECONDS = 5.0
+QUICK_SECONDS = 1.0  # a guardian that is gone this soon without an end counts as a failure
 
 
 def recover(directory: RunDirectory, run: Run) -> Run | None:
@@ -133,6 +136,8 @@ class Scheduler:
         self._capacity = capacity
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
+        self._launched: dict[str, float] = {}  # run id -> monotonic time of its newest guardian's start
+        self._failures: dict[str, Failure] = {}  # of the guardians of unfinished runs
 
     @property
     def has_others(self) -> bool:
@@ -178,12 +183,37 @@ class Scheduler:
             if run.status not in (Status.STARTING, Status.RUNNING):
                 self._unfinished.put(run)
                 return True
+            is_failing = self._is_failing(run.id)
             recovered = recover(directory, self._unfinished.take_over(run))
             if recovered is not None:
                 self._unfinished.put(recovered)
-            else:
-                guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=True)
+            elif not is_failing:
+                self._launch(directory, lock, guardians, adopting=True)
         return True
+
+    def _launch(
+        self, directory: RunDirectory, lock: Lock, guardians: dict[str, GuardianHandle], *, adopting: bool
+    ) -> None:
+        """Launches a guardian and adds it; one that cannot be started has failed."""
+        run_id, now = os.path.basename(directory.path), time.monotonic()
+        self._launched = {other: at for other, at in self._launched.items() if now - at < QUICK_SECONDS} | {run_id: now}
+        try:
+            guardians[run_id] = self._launcher.launch(directory.path, lock, adopting=adopting)
+        except LaunchRefused as error:
+            del self._launched[run_id]
+            self._failures[run_id] = self._unfinished.note_failure(run_id, str(error), self._failures.get(run_id))
+
+    def _is_failing(self, run_id: str) -> bool:
+        """Whether the next guardian of an active run, which has none, must wait because several have failed."""
+        launched_at = self._launched.pop(run_id, -QUICK_SECONDS)
+        failure = self._unfinished.failure_of(run_id) or self._failures.pop(run_id, None)
+        is_noted = failure is not None and failure.mark > launched_at
+        if not is_noted and time.monotonic() - launched_at < QUICK_SECONDS:
+            failure = self._unfinished.note_failure(run_id, "it was killed as soon as it was started", failure)
+        if failure is None or failure.is_over:
+            return False
+        self._failures[run_id] = failure
+        return failure.seconds_left() > 0
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
@@ -229,11 +259,19 @@ class Scheduler:
             return None
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
-        pause = backoff(run, now)
+        pause = (*backoff(run, now), *self._hold_of_failing(run.id))
         if isinstance(decision, Hold) or pause:
             return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
+
+    def _hold_of_failing(self, run_id: str) -> tuple[HoldReason, ...]:
+        """Why a run waits whose guardians failed before they started the script."""
+        failure = self._failures.get(run_id)
+        if failure is None or failure.seconds_left() <= 0:
+            return ()
+        seconds = round(failure.seconds_left(), 1)
+        return (HoldReason(check=Check.STARTS, figure=seconds, limit=0, message=f"its guardian {failure}"),)
 
     def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)
@@ -259,7 +297,7 @@ class Scheduler:
             self._unfinished.put(starting)
             started = result.snapshot.with_started(candidate, placement)
             result.snapshot = self._capacity.record_start(starting, started)
-            result.guardians[run.id] = self._launcher.launch(directory.path, lock, adopting=False)
+            self._launch(directory, lock, result.guardians, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:
         """Handles the requests to a queued run, of which there are nearly always none."""

@@ -21,11 +21,12 @@ from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
-from backprop_tui.launchers.launcher import GuardianHandle
-from backprop_tui.processes.detached_log import note
+from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
+from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
 from backprop_tui.store.codec import encode
+from backprop_tui.store.failures import SUPERVISOR, Failure, describe, note_failure
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -128,6 +129,7 @@ class Supervisor:
         self._governor_file = GovernorFile(home)
         self._explain_at = 0.0
         self._look_at = 0.0  # monotonic; when the waiting runs are looked at again
+        self._pass_problem: Failure | None = None  # of the last pass, if it failed for a reason that nobody foresaw
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
@@ -165,6 +167,8 @@ class Supervisor:
 
     def _pass_seconds(self, *, idle: bool) -> float:
         """Until the next pass, if nothing wakes it; a login node with nothing but jobs has little to do."""
+        if self._pass_problem is not None:
+            return max(PASS_SECONDS, self._pass_problem.pause_seconds)
         if not self._runs and not idle:
             return SUBMITTED_SECONDS
         return PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS
@@ -175,7 +179,7 @@ class Supervisor:
     async def _keep_slurm_queue(self) -> None:
         """Looks after the Slurm runs, in a thread of its own: an answer of the cluster may take half a minute."""
         while not self._is_done:
-            look = self._slurm_wake.is_set()
+            look, pause = self._slurm_wake.is_set(), 0.0
             self._slurm_wake.clear()
             if self._slurm is None and self._scheduler.has_others:
                 from backprop_tui.engine.slurm_queue import SlurmQueue
@@ -187,10 +191,12 @@ class Supervisor:
                     await asyncio.to_thread(self._slurm.run_pass, look=look)
                 except BackpropError as error:
                     note(str(error))
+                except Exception as error:  # noqa: BLE001 - the local queue goes on
+                    pause = self._note_failure(error).pause_seconds
                 if self._slurm.runs != before:
                     self._stir_all()
             is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
-            await _wait(self._slurm_wake, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS)
+            await _wait(self._slurm_wake, max(pause, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS))
 
     async def _run_pass(self) -> None:
         now = time.monotonic()
@@ -211,6 +217,18 @@ class Supervisor:
             # A full disk or a broken record only delays the queue: the next pass tries again.
             self._look_at = 0.0
             note(str(error))
+        except LaunchFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - the guard and the other tasks of this process go on
+            self._look_at = 0.0
+            self._pass_problem = self._note_failure(error)
+        else:
+            self._pass_problem = None
+
+    def _note_failure(self, error: Exception) -> Failure:
+        """Logs and shows an error that nobody foresaw."""
+        note_exception(error)
+        return note_failure(self._home, SUPERVISOR, describe(error))
 
     def _apply(self, result: PassResult) -> None:
         is_first, self._runs = not self._runs, result.runs
@@ -281,7 +299,7 @@ class Supervisor:
 
         A login node on which nothing runs has nothing to do in between: a change there stirs it.
         """
-        problem = None
+        problem, pause = None, 0.0
         while not self._is_done:
             stir = self._stir
             try:
@@ -289,13 +307,15 @@ class Supervisor:
             except BackpropError as error:
                 if str(error) != problem:
                     note(str(error))
-                problem = str(error)
+                problem, pause = str(error), 0.0
+            except Exception as error:  # noqa: BLE001 - the queue goes on
+                pause = self._note_failure(error).pause_seconds
             else:
-                problem = None
+                problem, pause = None, 0.0
             if (report := set_aside_report()) is not None:
                 note(report)
             is_quiet = not self._runs and self._settled is not None
-            await _wait(stir, SUBMITTED_SECONDS if is_quiet else seconds())
+            await _wait(stir, max(pause, SUBMITTED_SECONDS if is_quiet else seconds()))
 
     def _stir_all(self) -> None:
         self._stir.set()

@@ -14,6 +14,7 @@ from backprop_tui.domain.run import LOCAL, Queued, Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
+from backprop_tui.store.failures import Failure, failure_of, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
@@ -92,6 +93,13 @@ class UnfinishedRuns:
                 self._skipped[run_id] = str(error)
                 note(f"skipping run {run_id}: {error}")
 
+    def failure_of(self, run_id: str) -> Failure | None:
+        """The failures in a row of its guardians."""
+        return failure_of(self._home, run_id)
+
+    def note_failure(self, run_id: str, reason: str, after: Failure | None) -> Failure:
+        return note_failure(self._home, run_id, reason, after)
+
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of any run, finished ones included."""
         return RunDirectory(self._home.run_folder(run_id))
@@ -161,5 +169,5 @@ def unmark(home: Home, run: Run) -> None:
             if current.state == run.state and len(current.attempts) == len(run.attempts):
                 directory.delete_environment()  # a guardian that was killed at the very end may have left it
                 os.unlink(home.marker(run.id))
-        except (BackpropError, FileNotFoundError):
-            return
+        except (BackpropError, OSError):
+            return  # it is tried again

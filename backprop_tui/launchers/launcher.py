@@ -10,10 +10,15 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.locks import Lock
 
 ANSWER_SECONDS = 10.0
+ANSWER_BYTES = 1024
 
 
 class LaunchFailed(Exception):
     """It is unknown whether a guardian was started; the run's lock shows it."""
+
+
+class LaunchRefused(Exception):
+    """No guardian was started, and the message says why."""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Launcher(Protocol):
 
         Raises:
             LaunchFailed: the fork server did not answer.
+            LaunchRefused: it could not start a process.
         """
 
 
@@ -46,9 +52,11 @@ class LocalLauncher:
         message = json.dumps({"folder": run_folder, "adopting": adopting}).encode("ascii")
         try:
             socket.send_fds(self._requests, [message], [lock.descriptor])
-            answer, descriptors, _, _ = socket.recv_fds(self._requests, 64, 1)
+            answer, descriptors, _, _ = socket.recv_fds(self._requests, ANSWER_BYTES, 1)
         except OSError as error:
             raise LaunchFailed(f"the fork server does not answer: {error}") from error
-        if not answer or not descriptors:
+        if not answer:
             raise LaunchFailed("the fork server is gone")
+        if not descriptors:
+            raise LaunchRefused(answer.decode())
         return GuardianHandle(pid=int(answer), pidfd=descriptors[0])

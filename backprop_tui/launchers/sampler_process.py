@@ -73,7 +73,7 @@ class SamplerProcess:
             log = self.home.sampler_log
             make_writable(log)
             outputs = [
-                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ]
         return identify(os.posix_spawn(sys.executable, command, os.environ, file_actions=[*outputs, nothing]))

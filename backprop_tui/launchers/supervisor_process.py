@@ -6,11 +6,12 @@ import errno
 import os
 import sys
 
-from backprop_tui.domain.errors import StateUnavailable
+from backprop_tui.domain.errors import StateUnavailable, SystemUnfit
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import STARTING, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, stop_as_subreaper
+from backprop_tui.store.failures import SUPERVISOR, failure_of
 from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, is_locked, try_lock
@@ -52,7 +53,10 @@ class SupervisorProcess:
             self.ensure()
 
     def ensure(self) -> None:
-        """Starts a supervisor, detached, unless one is alive. Raises: StateUnavailable, as `call`."""
+        """Starts a supervisor, detached, unless one is alive.
+
+        Raises: StateUnavailable, as `call`, or if supervisors keep failing and the next one has to wait; SystemUnfit.
+        """
         reap_ended()
         if self._belongs_to_guarded_run():
             return
@@ -64,8 +68,38 @@ class SupervisorProcess:
             refuse_other_machine(self.home)
             return
         with lock:
+            self._refuse_failing()
+            self.require_fit()
             sign_lease(lock, STARTING)
             self._spawn(lock)
+
+    def require_fit(self) -> None:
+        """Makes sure that a supervisor would work, unless one seems to.
+
+        Raises: SystemUnfit; StateUnavailable, if the file system of the store has no named pipes.
+        """
+        if os.path.exists(self.home.bell):
+            return
+        from backprop_tui.processes.requirements import unmet_requirement  # only where a supervisor is started
+
+        unmet = unmet_requirement()
+        if unmet is not None:
+            raise SystemUnfit(*unmet)
+        trial = f"{self.home.bell}.{os.getpid()}"
+        try:
+            os.mkfifo(trial, 0o600)
+            os.unlink(trial)
+        except OSError as error:
+            raise StateUnavailable(
+                f"{self.home.host_folder}: no named pipe can be made there ({error.strerror})",
+                "set BACKPROP_HOME to a directory on a local disk",
+            ) from error
+
+    def _refuse_failing(self) -> None:
+        """Raises StateUnavailable while the pause after repeated failures lasts."""
+        failure = failure_of(self.home, SUPERVISOR)
+        if failure is not None and failure.seconds_left() > 0:
+            raise StateUnavailable(f"the supervisor {failure}", f"runs wait until then; see {self.home.supervisor_log}")
 
     @property
     def signals_scripts(self) -> bool:
@@ -103,18 +137,18 @@ class SupervisorProcess:
         """Starts it in its own session, without the variables that would make it part of a run."""
         log = self.home.supervisor_log
         make_writable(log)
-        pid = os.posix_spawn(
-            sys.executable,
-            self.command,
-            {name: value for name, value in os.environ.items() if not name.startswith(_RUN_VARIABLES)},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, lock.descriptor, INHERITED_LOCK),
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(_RUN_VARIABLES)}
+        actions = [
+            (os.POSIX_SPAWN_DUP2, lock.descriptor, INHERITED_LOCK),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        try:
+            pid = os.posix_spawn(sys.executable, self.command, variables, file_actions=actions, setsid=True)
+        except OSError as error:
+            problem = f"the supervisor cannot be started: {error.strerror}"
+            raise SystemUnfit(problem, "backprop-tui doctor says what is in the way") from error
         _started.append(pid)
 
 

@@ -311,13 +311,27 @@ class Job:
                 self._guardian = None
                 self._act_by = time.monotonic() + ACT_SECONDS
                 if self._read().status in ACTIVE:
-                    self._continue_earlier()
+                    self._replace_guardian()
             else:
                 keeper = keeper or self._fork_keeper()
                 self._watch.look(self._directory)
         if keeper is not None:
             os.kill(keeper, signal.SIGKILL)
             os.waitpid(keeper, 0)
+
+    def _replace_guardian(self) -> None:
+        """Starts another guardian: at once, or after a pause if several have failed, which a signal ends."""
+        from backprop_tui.store.failures import failure_of
+
+        failure = failure_of(self._home, self._run_id)
+        end = time.monotonic() + (0.0 if failure is None else failure.seconds_left())
+        while (seconds := end - time.monotonic()) > 0:
+            self._give_sign()
+            received = signal.sigtimedwait((signal.SIGTERM, signal.SIGUSR1), min(seconds, ACT_SECONDS / 3))
+            if received is not None:
+                os.kill(os.getpid(), received.si_signo)  # pending again: the new guardian gets it
+                break
+        self._continue_earlier()
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""

@@ -21,11 +21,14 @@ class Identity:
 
 
 def stat_fields(pid: int) -> list[bytes] | None:
-    """Returns the fields of /proc/PID/stat after the name (which may contain spaces); None if the process is gone."""
+    """Returns the fields of /proc/PID/stat after the name (which may contain spaces).
+
+    None if the process is gone, or /proc is mounted with hidepid and it is another user's.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             content = file.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return content[content.rindex(b")") + 2 :].split()
 

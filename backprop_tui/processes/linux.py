@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
 MOUNTS = "/proc/self/mountinfo"
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -41,19 +42,36 @@ _PIDFD_INFO_BYTES = 64
 _PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_BYTES << 16) | (0xFF << 8) | 11
 
 
+class _Subreaper:
+    is_refused = False
+
+
 def become_subreaper() -> None:
     """Makes orphaned descendants children of this process, so that it can find, stop and reap them. See prctl(2)."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _be_subreaper(1)
 
 
 def stop_as_subreaper() -> None:
     """Lets orphaned descendants go to the next subreaper above, or to init."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 0)
+    _be_subreaper(0)
+
+
+def _be_subreaper(value: int) -> None:
+    try:
+        _prctl(PR_SET_CHILD_SUBREAPER, value)
+    except OSError:
+        _Subreaper.is_refused = True
+
+
+def is_subreaper_refused() -> bool:
+    """Whether a sandbox keeps this process from being a subreaper: orphans are to be found in another way then."""
+    return _Subreaper.is_refused
 
 
 def die_with_parent(signal_number: int) -> None:
-    """Makes the kernel send this signal when the parent thread ends. See prctl(2)."""
-    _prctl(PR_SET_PDEATHSIG, signal_number)
+    """Makes the kernel send this signal when the parent thread ends; a sandbox may refuse. See prctl(2)."""
+    with suppress(OSError):
+        _prctl(PR_SET_PDEATHSIG, signal_number)
 
 
 def _prctl(option: int, value: int) -> None:

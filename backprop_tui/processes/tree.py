@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, stat_fields
 
-_SESSION = 3  # field 6
+_PARENT, _SESSION = 1, 3  # fields 4 and 6
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields 14 and 15 of proc(5)'s /proc/PID/stat, counted after the name
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -23,29 +24,56 @@ class TreeUsage:
     processes: int
 
 
+@cache
+def lists_children() -> bool:
+    """Whether the kernel lists the children of a process (CONFIG_PROC_CHILDREN); it does not change while it runs."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb"):
+            return True
+    except OSError:
+        return False
+
+
 def children(pid: int) -> list[int]:
     """Returns the children of all threads; empty if the process is gone. See proc(5), /proc/PID/task/TID/children."""
+    if not lists_children():
+        return _children_by_parent().get(pid, [])
     pids: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return pids
     for thread in threads:
         try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 pids.extend(int(word) for word in file.read().split())
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return pids
 
 
+def _children_by_parent() -> dict[int, list[int]]:
+    """The children of every process, by a scan of all of /proc: slower, and needed where the kernel does not list them.
+
+    A child whose parent ends during the scan may be missing from it, or be with its new parent.
+    """
+    by_parent: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        fields = stat_fields(int(name)) if name.isdigit() else None
+        if fields is not None:
+            by_parent.setdefault(int(fields[_PARENT]), []).append(int(name))
+    return by_parent
+
+
 def descendants(pid: int) -> list[int]:
     """Returns all descendants, parents first; processes that vanish meanwhile may be included or not."""
+    by_parent = None if lists_children() else _children_by_parent()
     pids: list[int] = []
     seen = {pid}
     queue = [pid]
     while queue:
-        for child in children(queue.pop()):
+        parent = queue.pop()
+        for child in children(parent) if by_parent is None else by_parent.get(parent, []):
             if child not in seen:
                 seen.add(child)
                 pids.append(child)
@@ -105,6 +133,6 @@ def _resident_pages(pid: int) -> tuple[int, int] | None:
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             fields = file.read().split()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return int(fields[1]), int(fields[2])

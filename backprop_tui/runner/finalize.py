@@ -37,7 +37,7 @@ def outcome_of(
     """The outcome of an attempt: lost if no process saw its exit status.
 
     While we are stopping a script its end is never a failure, whatever it exits with. `leftovers` says how leftover
-    processes ended.
+    processes ended, or that they are left.
     """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
@@ -45,7 +45,7 @@ def outcome_of(
             status=stopping.status,
             exit_code=exit_.code,
             signal=signal_name,
-            reason=stopping.reason,
+            reason="; ".join(filter(None, (stopping.reason, leftovers))),
             cause=cause_of_recorded_stop(stopping),
             is_final=context.live.is_final,
         )

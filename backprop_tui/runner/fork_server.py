@@ -14,15 +14,19 @@ import signal
 import socket
 import time
 
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import compile_inits
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
+from backprop_tui.processes.requirements import unmet_requirement
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.runner.script import Launch
+from backprop_tui.store.failures import MAX_PAUSE_SECONDS, SUPERVISOR, failure_of
 from backprop_tui.store.hosts import has_work
 
 MAX_REQUEST = 65536
@@ -56,18 +60,40 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
         _reap_children()
         if ready and not _serve_request(requests, supervisor):
             break
-    # The delay keeps a supervisor that fails at once from being restarted in a tight loop.
+    _replace(supervisor)
+
+
+def _replace(supervisor: SupervisorProcess) -> None:
+    """Starts another supervisor if there is work left, later if supervisors keep failing."""
     time.sleep(RESTART_SECONDS)
-    if has_work(supervisor.home):
-        supervisor.ensure()
+    while has_work(supervisor.home):
+        try:
+            supervisor.ensure()
+        except (BackpropError, OSError) as error:
+            failure = failure_of(supervisor.home, SUPERVISOR)
+            if failure is None:
+                note_exception(error)
+            time.sleep(RESTART_SECONDS + (MAX_PAUSE_SECONDS if failure is None else failure.seconds_left()))
+        else:
+            return
 
 
 def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
     """Forks one guardian; False when the supervisor is gone."""
-    message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST, 1)
+    try:
+        message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST, 1)
+    except ConnectionResetError:
+        return False
     if not message or not descriptors:
         return False
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(descriptors[0])
+        unmet = unmet_requirement()
+        reason = error.strerror or str(error) if unmet is None else "; ".join(unmet)
+        requests.send(f"it cannot be started: {reason}".encode())
+        return True
     if pid == 0:
         requests.close()
         become_guardian_and_exit(

@@ -32,8 +32,8 @@ from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.request_handler import RequestHandler
 from backprop_tui.runner.resources import MemoryKillMonitor, ResourceMeter, share_of
 from backprop_tui.runner.resume_watch import ResumeWatch
-from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, Exit, ScriptProcess
-from backprop_tui.runner.stop_sequence import UNTIL, CheckpointWait, StopSequence, has_live_listener
+from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, CannotStart, Exit, ScriptProcess
+from backprop_tui.runner.stop_sequence import KILL, UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
@@ -41,7 +41,12 @@ from backprop_tui.store.tail import size_of
 TICK_SECONDS = 0.2
 CHECK_SUPERVISOR_SECONDS = 2.0
 SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
+READ_SECONDS = 0.1  # of each step: the others wait for it
+REST_SECONDS = 1.0  # to read what a dead script has printed; then only the last bytes
+LAST_BYTES = 1 << 14
 TIMEBOX = "timebox"
+
+_Values = Sequence[Progress | CheckpointSaved]
 
 
 def _poll_of(*descriptors: int | None) -> select.poll:
@@ -52,9 +57,26 @@ def _poll_of(*descriptors: int | None) -> select.poll:
     return poll
 
 
+def _read_chunks(
+    read: Callable[[], tuple[_Values, bool]],
+    record: Callable[[_Values], None],
+    note_cost: Callable[[float], None],
+    has_time: Callable[[], bool],
+) -> bool:
+    while True:
+        began = time.monotonic()
+        values, more = read()
+        record(values)
+        note_cost(time.monotonic() - began)
+        if not more or not has_time():
+            return more
+
+
 class Guardian:
     """Repeats the same steps five times a second; the script's death wakes it at once."""
 
+    _reported_left = 0  # processes that are not ended
+    _is_starting = False
     _contained: str | None = None  # the newest error in reading what the script writes, which is logged once
 
     def __init__(
@@ -103,7 +125,9 @@ class Guardian:
 
         All of the result is None if the exit status is unknown.
         """
-        self._guard_while(lambda _now: not self._script.has_died())
+        self._guard_while(lambda _now: not self._script.has_died() and not self._is_out_of_reach())
+        if not self._script.has_died():
+            self._script.give_up()
         if self._script.pidfd is not None:
             self._poll.unregister(self._script.pidfd)
         exit_ = self._collect()
@@ -118,6 +142,30 @@ class Guardian:
             self._guard_while(self.leftovers.last)
         self.leftovers.record_ending(exit_)
         return exit_
+
+    def _is_out_of_reach(self) -> bool:
+        """Whether the script was to be killed, and belongs to another user, as under sudo, or hangs before its exec."""
+        stopping = self.stop_sequence.stopping
+        if stopping is None or stopping.stage != KILL or self._script.has_died():
+            return False
+        if self._script.is_starting():  # it runs nothing of the user's, now or when its disk answers
+            self.tree.leave_script("was killed before it began, and hangs in the kernel")
+        return self.tree.is_script_left
+
+    def _check_start(self) -> None:
+        """Says that a script does not begin, as long as that is so."""
+        is_starting = self._script.is_starting()
+        if is_starting != self._is_starting:
+            self._is_starting = is_starting
+            cwd = self.run.spec.cwd
+            problem = f"{cwd} or the program does not answer, so the script has not begun" if is_starting else None
+            self.recorder.commit(problem=problem)
+
+    @property
+    def start_failure(self) -> CannotStart | None:
+        """Why a script could not be started that was slow to; None for the others."""
+        self._script.is_starting()
+        return self._script.start_failure
 
     def _guard_while(self, condition: Callable[[float], bool]) -> None:
         """Repeats the steps while the condition, which is given the monotonic time, holds."""
@@ -143,7 +191,18 @@ class Guardian:
         self._meter.sample(now)
         self.memory_kills.sample(now)
         self._check_supervisor(now)
+        self.report_left()
+        self._check_start()
         self.recorder.flush(now)
+
+    def report_left(self) -> None:
+        """Records new processes that are left, such as those of other users."""
+        note = self.tree.left_note() if len(self.tree.left) > self._reported_left else None
+        if note is not None:
+            self._reported_left = len(self.tree.left)
+            processes = [{"pid": left.pid, "command": left.command} for left, _ in self.tree.left.values()]
+            self.recorder.record_event("leftovers", note, processes=processes)
+            self.recorder.change(problem=note)
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:
@@ -159,13 +218,18 @@ class Guardian:
             self.recorder.change(problem=str(error))
 
     def _read_log(self) -> None:
-        self._more_to_read = False
+        end = time.monotonic() + READ_SECONDS
+        self._more_to_read = self._read_while(lambda: time.monotonic() < end)
+
+    def _read_while(self, has_time: Callable[[], bool]) -> bool:
+        """Reads while there is time, at least one chunk of each file; returns whether more is left."""
+        log, own, more, more_of_own = self._log, self._own_log, False, False
         with self._contain_errors("cannot read the log"):
-            values, more_to_read = self._log.read(time.time())
-            self._record(values)
-            self._more_to_read = more_to_read
+            more = _read_chunks(lambda: log.read(time.time()), self._record, log.note_cost, has_time)
         with self._contain_errors("cannot read the file that the output is redirected to"):
-            self._record_own(self._own_log.read(time.monotonic(), time.time()))
+            read_own = partial(own.read, time.monotonic(), time.time())
+            more_of_own = _read_chunks(read_own, self._record_own, own.note_cost, has_time)
+        return more or more_of_own
 
     def _check_figures_end(self) -> None:
         """Ignores what is printed after all trainings that got the stop signal have ended."""
@@ -181,7 +245,18 @@ class Guardian:
         return size_of(self._directory.log) + self._own_log.output.written_bytes
 
     def read_rest_of_log(self) -> None:
-        """Reads a dead script's log to its end, including a last line without a line end."""
+        """Reads a dead script's log to its end, including a last line without a line end.
+
+        If that takes too long, all but its last part is skipped: no end comes late because a log is long.
+        """
+        with self._contain_errors("cannot read the file that the output is redirected to"):
+            self._own_log.fetch_rest()
+        end = time.monotonic() + REST_SECONDS
+        if self._read_while(lambda: time.monotonic() < end):
+            with self._contain_errors("cannot read the log"):
+                self._log.skip(LAST_BYTES)
+                self._own_log.skip(LAST_BYTES)
+            self._read_while(lambda: True)
         with self._contain_errors("cannot read the log"):
             self._record(self._log.finish(time.time()))
             self._record_own(self._own_log.finish(time.time()))
@@ -240,6 +315,7 @@ class Guardian:
     def _record(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """Records values from the log: first in metrics.jsonl, then in the live record."""
         self.write_metrics()
+        self._record_skipped(self._log)
         if any(isinstance(value, Progress) and (value.step is not None or value.metrics) for value in values):
             self._own_log.output.log_has_figures = True
         generation = self._log.generation
@@ -257,10 +333,18 @@ class Guardian:
     def _record_own(self, values: Sequence[Progress | CheckpointSaved]) -> None:
         """As `_record`, for values from a file that the output is redirected to."""
         self.write_metrics()
+        if self._own_log.follower is not None:
+            self._record_skipped(self._own_log.follower)
         self._own_log.record_position()
         if values:
             self._progress.record(values, self.run.spec.cwd)
             self._resume_watch.observe(values)
+
+    def _record_skipped(self, follower: LogFollower) -> None:
+        for skipped in follower.take_skipped():
+            for checkpoint in skipped.checkpoints:
+                self._checkpoints.announce(checkpoint, self.run.spec.cwd, None)
+            self.recorder.record_event("log_skipped", skipped.message, offset=skipped.start, end=skipped.end)
 
     def _record_log_position(self) -> None:
         """Records where another guardian would continue: not beyond metrics that a full disk kept unwritten."""

@@ -17,6 +17,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.training_totals import MAX_SOURCE_CHARS, totals_of_command
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.processes.requirements import unattainable
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
@@ -35,6 +36,7 @@ from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess
 from backprop_tui.runner.start import Gone, apply_recorded_state, initial_live, recorded_script
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.code_state import changes_since_queued
+from backprop_tui.store.failures import forget_failures
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -99,6 +101,11 @@ def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script:
     if script.adopted:
         recorder.record_event("adopted", "its guardian died; another one took over", pid=pid)
     else:
+        lower = unattainable(run.spec.process.rlimits)
+        if lower is not None:
+            message = f"{lower}: the supervisor was started in a shell with lower limits"
+            recorder.record_event("limits_lower", f"{message}; kill it, then backprop-tui list starts another")
+            recorder.change(problem=message)
         recorder.record_event("started", f"attempt {attempt.number}", pid=pid, attempt=attempt.number, **_plan(run))
         if attempt.code_changes is not None:
             recorder.record_event("script_changed", attempt.code_changes, attempt=attempt.number)
@@ -179,9 +186,18 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         memory_kills_counted=guardian.memory_kills.has_counter,
         disk_full=recorder.disk_full,
     )
-    outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
-    _conclude(directory, run, recorder, with_refused_option(outcome, context))
+    guardian.report_left()
+    _conclude(directory, run, recorder, _outcome(guardian, exit_, context), supervisor)
     guardian.write_metrics()
+
+
+def _outcome(guardian: Guardian, exit_: Exit, context: FailureContext) -> Outcome:
+    stopping, failure = context.live.stopping, guardian.start_failure
+    if failure is not None and stopping is None:
+        return outcome_of_failed_start(failure, context.run.spec.cwd)
+    ended = None if stopping is not None else guardian.leftovers.note
+    notes = "; ".join(filter(None, (ended, guardian.tree.left_note())))
+    return with_refused_option(outcome_of(exit_, stopping, context, notes or None), context)
 
 
 def _end_without_script(
@@ -195,10 +211,13 @@ def _end_without_script(
         readings_path = supervisor.home.readings
         context = FailureContext(directory=directory, run=run, live=recorder.live, readings_path=readings_path)
         outcome = outcome_of(Exit(), recorder.live.stopping, context)
-    _conclude(directory, run, recorder, outcome)
+    _conclude(directory, run, recorder, outcome, supervisor)
 
 
-def _conclude(directory: RunDirectory, run: Run, recorder: Recorder, outcome: Outcome) -> None:
+def _conclude(
+    directory: RunDirectory, run: Run, recorder: Recorder, outcome: Outcome, supervisor: SupervisorProcess
+) -> None:
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     if concluded.status is not Status.QUEUED:
         directory.delete_environment()
+    forget_failures(supervisor.home, run.id)

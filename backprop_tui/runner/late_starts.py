@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from backprop_tui.domain.live import Stopping
-from backprop_tui.processes.identity import Identity, open_pidfd, send_signal
+from backprop_tui.processes.identity import Identity, open_pidfd
 from backprop_tui.processes.inspection import Inspected, readers_of_others, short_command
 from backprop_tui.processes.tree import TICKS_PER_SECOND
 from backprop_tui.runner.recorder import Recorder
@@ -91,7 +91,7 @@ class LateStarts:
             f"{short_command(process)} (pid {process.pid}) started after the stop signal and was ended",
         )
         for ended in filter(None, (shell, process)):
-            send_signal(ended.identity, signal.SIGTERM)
+            self._tree.signal(ended.identity, signal.SIGTERM)
 
 
 def boot_seconds() -> float:

@@ -62,6 +62,7 @@ class Leftovers:
 
     def begin(self, exit_: Exit, running_seconds: float, now: float) -> bool:
         """Records the end of the script if the run lasts for its leftovers; returns whether it does."""
+        self._tree.signal_all(0)  # nobody waits for those that could not be ended
         is_stopping = self._recorder.live.stopping is not None
         is_awaited = self._policy == WAIT or (self._policy == AUTO and (is_stopping or exit_.code == 0))
         if not is_awaited or not exit_.is_known or not self._tree.members():

@@ -15,6 +15,7 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.training_totals import Totals
+from backprop_tui.readers.checkpoint_messages import CheckpointMessages
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.registry import READERS
@@ -32,10 +33,17 @@ SAME_EPOCH = 1.001  # a printed epoch is rounded to four digits
 REGEX_SECONDS = 0.25  # CPU time that a pattern may use for REGEX_LINES lines
 REGEX_LINES = 1000
 CHUNK_BYTES = 1 << 20
-PATTERNS_CHUNK_BYTES = 1 << 16  # the user's patterns may be slow, and the guardian's other work waits for a chunk
+# The guardian's other work waits for a chunk. How many lines it has, and what they cost, is the script's choice, so a
+# chunk becomes larger or smaller until it takes about this long to read and record.
+CHUNK_SECONDS = 0.02
+MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 1 << 12, 1 << 16
 # If a script prints faster than its log can be read, the reader skips to near its end.
 MAX_BACKLOG_BYTES = 64 << 20
 SKIP_TO_BYTES = 8 << 20
+# Of what is skipped, the newest checkpoints are looked for.
+SEARCHED_BYTES = 1 << 18
+MAX_SEARCHED = 20
+SEARCH_SECONDS = 0.2
 MAX_PENDING_LINES = 10_000
 
 
@@ -131,6 +139,20 @@ class RegexLimit:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A part of a log that was not read, and the checkpoints announced there."""
+
+    start: int
+    end: int
+    checkpoints: tuple[CheckpointSaved, ...]
+
+    @property
+    def message(self) -> str:
+        size = f"{(self.end - self.start) / 1e6:,.1f} MB"
+        return f"{size} of output were not read, because the script printed too fast: figures printed there are missing"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogPosition:
     """Where to continue reading a log.
 
@@ -167,7 +189,9 @@ class LogFollower:
         self._totals = totals
         self._directory = directory
         self._patterns = patterns
-        self._chunk_bytes = CHUNK_BYTES if patterns is None else PATTERNS_CHUNK_BYTES
+        self._chunk_bytes = MIN_CHUNK_BYTES
+        self._is_chunk_full = False
+        self._skipped: list[Skipped] = []
         self._reader = self._reader_at(start.offset, memory=start.memory, previous_state=start.previous_state)
         self._own_file = own_file
         self._tail: Tail | FetchedTail = Tail(directory.log, start.offset) if own_file is None else own_file
@@ -211,23 +235,41 @@ class LogFollower:
             self._reader = self._reader_at(0)
             self._metrics_from = self._announced_from = 0
         if unread <= 0:
+            self._is_chunk_full = False
             return (), False
         if unread > MAX_BACKLOG_BYTES:
-            offset = tail.size - SKIP_TO_BYTES
-            self._reader = self._reader_at(offset, memory=self._reader.memory())
-            tail.offset = offset
+            self.skip(SKIP_TO_BYTES)
         chunk = tail.chunk(self._chunk_bytes)
+        self._is_chunk_full = len(chunk) == self._chunk_bytes
         values = self._reader.feed(chunk)
         return self._record(values, time), bool(chunk) and tail.offset < tail.size
 
+    def note_cost(self, seconds: float) -> None:
+        """Says what the last chunk cost, so that the next one costs about CHUNK_SECONDS."""
+        if seconds > 2 * CHUNK_SECONDS:
+            self._chunk_bytes = max(MIN_CHUNK_BYTES, self._chunk_bytes // 2)
+        elif seconds < CHUNK_SECONDS / 2 and self._is_chunk_full:
+            self._chunk_bytes = min(MAX_CHUNK_BYTES, self._chunk_bytes * 2)
+
+    def skip(self, left_bytes: int) -> None:
+        """Goes on so many bytes before the end of the log; `take_skipped` says what was not read."""
+        tail, start = self._tail, self._tail.offset
+        end = tail.size - left_bytes
+        if end <= start:
+            return
+        checkpoints = _checkpoints_between(tail, start, end) if isinstance(tail, Tail) else ()
+        self._reader = self._reader_at(end, memory=self._reader.memory())
+        tail.offset = end
+        self._skipped.append(Skipped(start=start, end=end, checkpoints=checkpoints))
+
+    def take_skipped(self) -> Sequence[Skipped]:
+        """The parts that were skipped, each once."""
+        skipped, self._skipped = self._skipped, []
+        return skipped
+
     def finish(self, time: float) -> Sequence[Progress | CheckpointSaved]:
-        """Reads a dead script's log to the end, including a last line without a line end."""
-        values: list[Progress | CheckpointSaved] = []
-        more = True
-        while more:
-            chunk_values, more = self.read(time)
-            values.extend(chunk_values)
-        return (*values, *self._record(self._reader.finish(), time))
+        """Reads the last line of a log that was read to its end, if it has no line end."""
+        return self._record(self._reader.finish(), time)
 
     def take_switched_off(self) -> Sequence[str]:
         """The user's patterns that were switched off because they take too long, each once."""
@@ -287,6 +329,19 @@ class LogFollower:
                 os.truncate(path, size)
             raise
         self._pending.clear()
+
+
+def _checkpoints_between(tail: Tail, start: int, end: int) -> tuple[CheckpointSaved, ...]:
+    """The newest checkpoints that a part of a log announces, as far as they are found quickly; oldest first."""
+    checkpoints: list[CheckpointSaved] = []
+    give_up_at = time.monotonic() + SEARCH_SECONDS
+    while start < end and len(checkpoints) < MAX_SEARCHED and time.monotonic() < give_up_at:
+        begin = max(start, end - SEARCHED_BYTES)
+        tail.offset = begin
+        events = LogReader(begin, readers=(CheckpointMessages,)).feed(tail.chunk(end - begin))
+        checkpoints[:0] = [event for event in events if isinstance(event, CheckpointSaved)][-MAX_SEARCHED:]
+        end = begin
+    return tuple(checkpoints[-MAX_SEARCHED:])
 
 
 def recover_offset(directory: RunDirectory, generation: int, own_file: str | None = None) -> int:

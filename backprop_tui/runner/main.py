@@ -12,6 +12,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.runner.start import NeverStarted, adopt, start, verify_resume_checkpoint
+from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -48,14 +49,13 @@ def load_guardian() -> None:
 
 def run_guardian(assignment: Assignment) -> None:
     """Guards the run until its end is written; only then the run's lock is released."""
-    wake = _become_guardian()
     directory = RunDirectory(assignment.folder)
     lock = Lock(directory.file("lock"), assignment.lock_descriptor)
     session_ends = False
     try:
-        session_ends = _guard(directory, assignment, wake)
-    except BackpropError as error:
-        _record_failure(directory, str(error))
+        session_ends = _guard(directory, assignment, _become_guardian())
+    except Exception as error:
+        _record_failure(directory, error, assignment.supervisor.home)
         raise
     finally:
         lock.close()
@@ -106,9 +106,14 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> bool:
     return guard_script(directory, run, result, earlier, checkpoint_change, assignment, wake)
 
 
-def _record_failure(directory: RunDirectory, message: str) -> None:
+def _record_failure(directory: RunDirectory, error: Exception, home: Home) -> None:
     """Records why this guardian cannot continue; the next one adopts its script if that is still alive."""
+    from backprop_tui.store.failures import describe, note_failure
+
+    reason = describe(error)
+    failure = note_failure(home, os.path.basename(directory.path), reason)
     try:
-        directory.append_event("guardian_failed", message, time=time.time())
-    except BackpropError as error:
-        note_exception(error)
+        directory.append_event("guardian_failed", reason, time=time.time(), count=failure.count)
+        directory.note_problem(f"its guardian failed: {reason}")
+    except BackpropError as problem:
+        note_exception(problem)

@@ -36,7 +36,7 @@ class OwnLogReader:
         self._recorder = recorder
         self._attempt = run.attempt.number
         self._log = log
-        self._follower: LogFollower | None = None
+        self.follower: LogFollower | None = None
         self._are_others_recorded = False
         self._has_ended = recorder.live.figures_end is not None
         known = recorder.live.own_log
@@ -45,17 +45,19 @@ class OwnLogReader:
             self.output.adopt(known)
             self._follow(known)
 
-    def read(self, now: float, time: float) -> _Values:
-        """What was read since the last call; `now` is monotonic, `time` the wall time."""
+    def read(self, now: float, time: float) -> tuple[_Values, bool]:
+        """The next values, and whether more is waiting; `now` is monotonic, `time` the wall time."""
         values: list[Progress | CheckpointSaved] = []
+        more = False
         target = None if self._has_ended else self.output.check(now)
         if target is not None:
             values.extend(self._finish_follower(time))
             self._record(target)
         self._record_others()
-        if self._follower is not None:
-            values.extend(self._follower.read(time)[0])
-        return self._with_log_offset(values)
+        if self.follower is not None:
+            read, more = self.follower.read(time)
+            values.extend(read)
+        return self._with_log_offset(values), more
 
     def _record_others(self) -> None:
         """Reports once that other trainings of the run print to files that are not read, to keep curves apart."""
@@ -70,20 +72,39 @@ class OwnLogReader:
 
     def _finish_follower(self, time: float) -> _Values:
         """The rest of a file that is no longer followed."""
-        if self._follower is None:
+        if self.follower is None:
             return ()
-        values = self._follower.finish(time)
+        values: list[Progress | CheckpointSaved] = []
+        more = True
+        while more:
+            read, more = self.follower.read(time)
+            values.extend(read)
+        values.extend(self.follower.finish(time))
         try:
-            self._follower.write_metrics()
+            self.follower.write_metrics()
         except StorageFailed as error:
             self._recorder.change(problem=str(error))
         return values
 
-    def finish(self, time: float) -> _Values:
-        """Reads a dead script's file to its end; waits at most a few seconds for a hanging file system."""
+    def fetch_rest(self) -> None:
+        """Fetches the rest of a dead script's file; waits at most a few seconds for a hanging file system."""
         if not self._has_ended:
+            self._has_ended = True
             self._record(self.output.finish(END_SECONDS))
-        return () if self._follower is None else self._with_log_offset(self._follower.finish(time))
+
+    def note_cost(self, seconds: float) -> None:
+        """Says what the last values cost."""
+        if self.follower is not None:
+            self.follower.note_cost(seconds)
+
+    def skip(self, left_bytes: int) -> None:
+        """Goes on so many bytes before the end of the file."""
+        if self.follower is not None:
+            self.follower.skip(left_bytes)
+
+    def finish(self, time: float) -> _Values:
+        """Reads the last line, if it has no line end."""
+        return () if self.follower is None else self._with_log_offset(self.follower.finish(time))
 
     def end_figures(self) -> None:
         """Ignores what is written from now on, by what started after the stop signal."""
@@ -92,12 +113,12 @@ class OwnLogReader:
 
     def write_metrics(self) -> None:
         """Writes the pending lines of metrics.jsonl. Raises: StorageFailed."""
-        if self._follower is not None:
-            self._follower.write_metrics()
+        if self.follower is not None:
+            self.follower.write_metrics()
 
     def record_position(self) -> None:
         """Records where another guardian would continue: not beyond metrics that are not written yet."""
-        follower, own = self._follower, self._recorder.live.own_log
+        follower, own = self.follower, self._recorder.live.own_log
         if own is None or follower is None or not follower.all_written or follower.offset == own.offset:
             return
         own = replace(own, offset=follower.offset, generation=follower.generation, memory=follower.memory())
@@ -120,7 +141,7 @@ class OwnLogReader:
         path = sanitize(target.path)
         reading = "it is read there" if target.problem is None else f"it cannot be read: {target.problem}"
         self._record_event(f"the output goes to {path}; {reading}", target.path, target.problem)
-        self._follower = None
+        self.follower = None
         if target.problem is None:
             self._follow(own)
 
@@ -134,7 +155,7 @@ class OwnLogReader:
             announced_from=own.offset,
             memory=own.memory,
         )
-        self._follower = self._log.follow(self.output.tail, position)
+        self.follower = self._log.follow(self.output.tail, position)
 
     def _with_log_offset(self, values: _Values) -> _Values:
         """The values with the recorded position in the log: their own is one in another file."""

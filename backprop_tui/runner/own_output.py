@@ -67,8 +67,12 @@ class FetchedTail:
 
     @offset.setter
     def offset(self, offset: int) -> None:
-        """Skips what was fetched, and continues there."""
-        self._buffer, self._fetched_to = b"", offset
+        """Skips to a place in what was fetched, or beyond it."""
+        skipped = offset - self.offset
+        if 0 <= skipped <= len(self._buffer):
+            self._buffer = self._buffer[skipped:]
+        else:
+            self._buffer, self._fetched_to = b"", offset
 
     @property
     def fetched_to(self) -> int:

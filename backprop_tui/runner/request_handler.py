@@ -99,6 +99,8 @@ class RequestHandler:
         self._recorder.record_event("paused", request.reason, by=request.by, **heat)
         if not self._tree.freeze():
             self._recorder.commit(problem="some processes could not be paused")
+        if self._tree.is_script_left:  # it goes on, and so does its timebox
+            self._continue(ContinueRequest(by=request.by, reason=self._tree.left_note() or "not permitted"), now)
 
     def _continue(self, request: ContinueRequest, now: float) -> None:
         live = self._recorder.live

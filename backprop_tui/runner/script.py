@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
+from backprop_tui.processes.detached_log import STDERR
 from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
+from backprop_tui.processes.requirements import attainable
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
+START_SECONDS = 2.0  # an exec takes some milliseconds
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,18 @@ class CannotStart:
     not_found: bool
 
 
-def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The forked child. `report` tells whether it runs the program: None if it does, else a pipe that will say."""
+
+    identity: Identity
+    report: int | None = None
+
+
+def start_script(launch: Launch, script_lock: int) -> Started | CannotStart:
     """Forks and executes; returns once the program is running or has turned out not to start.
 
+    Its directory or the program may be on a disk that does not answer: after some seconds it returns all the same.
     `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     """
     log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -50,12 +62,21 @@ def start_script(launch: Launch, script_lock: int) -> Identity | CannotStart:
         _become_script(launch, script_lock, log, writing)
     os.close(log)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        failure = pipe.read()
-    if failure:
+    identity = Identity(pid, _start_time(pid))
+    if not select.select([reading], [], [], START_SECONDS)[0]:
+        return Started(identity=identity, report=reading)
+    failure = _read_report(reading)
+    if failure is not None:
         os.waitpid(pid, 0)
-        return CannotStart(**json.loads(failure))
-    return Identity(pid, _start_time(pid))
+        return failure
+    return Started(identity=identity)
+
+
+def _read_report(report: int) -> CannotStart | None:
+    """What the child wrote before it ended; None if it became the program. Closes the pipe."""
+    with os.fdopen(report, "rb") as pipe:
+        failure = pipe.read()
+    return CannotStart(**json.loads(failure)) if failure else None
 
 
 def _start_time(pid: int) -> int:
@@ -73,6 +94,7 @@ def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> 
         _reset_signals()
         record = f"{launch.attempt} {os.getpid()} {_start_time(os.getpid())}\n"
         os.write(script_lock, record.encode("ascii"))
+        _close_all_but(script_lock, log, failure)
         os.dup2(script_lock, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -86,6 +108,16 @@ def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> 
         os.write(failure, json.dumps(report).encode("ascii"))
     finally:
         os._exit(127)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Closes the guardian's descriptors: a child that hangs before the exec must not keep the run locked."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > STDERR and descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the descriptor that was used for listing
 
 
 def _reset_signals() -> None:
@@ -110,9 +142,9 @@ def _apply(process: Process) -> None:
         if number is None:
             continue
         try:
-            resource.setrlimit(number, (soft, hard))
+            resource.setrlimit(number, attainable(number, soft, hard))
         except (ValueError, OSError):
-            continue  # a hard limit that is lower in this process cannot be raised
+            continue
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +171,30 @@ class ScriptProcess:
     `adopted`: it is not our child, so wait(2) does not work.
     """
 
-    def __init__(self, identity: Identity, pidfd: int | None, *, adopted: bool, ended: Exit | None = None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        pidfd: int | None,
+        *,
+        adopted: bool,
+        ended: Exit | None = None,
+        report: int | None = None,
+    ) -> None:
         self.identity = identity
         self.pidfd = pidfd
         self.adopted = adopted
+        self.start_failure: CannotStart | None = None
         self._exit = ended
+        self._report = report
         self._poll = select.poll()
         if pidfd is not None:
             self._poll.register(pidfd, select.POLLIN)
 
     @classmethod
-    def child(cls, identity: Identity) -> ScriptProcess:
+    def child(cls, started: Started) -> ScriptProcess:
         """A child of this process that is not reaped yet."""
-        return cls(identity, os.pidfd_open(identity.pid), adopted=False)
+        identity = started.identity
+        return cls(identity, os.pidfd_open(identity.pid), adopted=False, report=started.report)
 
     @classmethod
     def adopt(cls, identity: Identity) -> ScriptProcess | None:
@@ -168,6 +211,12 @@ class ScriptProcess:
     def is_reaped(self) -> bool:
         """Whether it was reaped, so that its pid may belong to another process by now."""
         return self._exit is not None
+
+    def is_starting(self) -> bool:
+        """Whether it still waits for its directory or program, since their disk does not answer."""
+        if self._report is not None and select.select([self._report], [], [], 0)[0]:
+            self.start_failure, self._report = _read_report(self._report), None
+        return self._report is not None
 
     def has_died(self) -> bool:
         """Whether the process has ended; it may not be reaped yet."""

@@ -15,7 +15,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, start_script
+from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, Started, start_script
 from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -84,7 +84,7 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
         except OSError as error:
             problem = error.strerror or str(error)
             return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
-    return ScriptProcess.child(started) if isinstance(started, Identity) else started
+    return ScriptProcess.child(started) if isinstance(started, Started) else started
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
@@ -158,7 +158,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
     now = time.monotonic()
     script_pid = None if script is None else script.identity.pid
     if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
-        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid)
+        return replace(earlier, runner_pid=os.getpid(), script_pid=script_pid, problem=None)
     return Live(
         attempt=run.attempt.number,
         runner_pid=os.getpid(),

@@ -6,9 +6,12 @@ import os
 import signal
 import time
 
-from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, send_signal, state_of
-from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
+from backprop_tui.domain.live import Leftover, list_leftovers
+from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, is_alive, send_signal, state_of
+from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others, short_command
+from backprop_tui.processes.linux import is_subreaper_refused
 from backprop_tui.processes.tree import descendants, in_session, with_marker
+from backprop_tui.processes.users import user_name
 from backprop_tui.runner.script import ScriptProcess
 
 STOPPED_STATES = (b"T", b"t")
@@ -24,29 +27,57 @@ class Tree:
         self._script = script
         self._leader = leader if script is None else script.identity
         self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
-        self._everywhere = script is None or script.adopted
+        self._everywhere = script is None or script.adopted or is_subreaper_refused()
         self._unsignalled_readers: set[Identity] = set()
         self.wait_statuses: dict[int, int] = {}  # of noted orphans that this process has reaped
         self.noted: frozenset[int] = frozenset()  # pids whose exit status is of interest
+        # Processes that are not ended, and why: we may not signal those of other users, as of sudo.
+        self.left: dict[Identity, tuple[Leftover, str]] = {}
 
     def search_everywhere(self) -> None:
         """Also finds processes by marker and session: some may be orphaned while this process is no subreaper."""
         self._everywhere = True
 
     def members(self) -> list[Identity]:
-        """Every living process of the run. Reaps our own zombies."""
+        """Every living process of the run that may be signaled. Reaps our own zombies."""
         self.reap()
         members: dict[int, Identity] = {}
         for pid in self.pids():
             identity = identify(pid)
-            if identity is not None and state_of(pid) not in DEAD_STATES:
+            if identity is not None and identity not in self.left and state_of(pid) not in DEAD_STATES:
                 members[pid] = identity
         return list(members.values())
 
     def inspect(self) -> dict[int, Inspected]:
-        """Inspects every living process of the run; by pid. Reaps our own zombies."""
+        """Inspects every living process of the run that may be signaled; by pid. Reaps our own zombies."""
         self.reap()
-        return inspect(self.pids())
+        inspected = inspect(self.pids())
+        return {pid: process for pid, process in inspected.items() if process.identity not in self.left}
+
+    def signal(self, identity: Identity, number: int) -> None:
+        """Signals one process; one of another user is left from now on."""
+        try:
+            send_signal(identity, number)
+        except PermissionError:
+            leftover = Leftover(pid=identity.pid, command=_foreign_command(identity.pid))
+            self.left[identity] = leftover, "could not be signaled: not permitted"
+
+    def leave_script(self, reason: str) -> None:
+        """Counts the script as left, since it was killed and cannot die."""
+        if self._leader is not None and self._leader not in self.left:
+            self.left[self._leader] = Leftover(pid=self._leader.pid, command="the script"), reason
+
+    def left_note(self) -> str | None:
+        """Which processes are left, and why; None if there are none."""
+        by_reason: dict[str, list[Leftover]] = {}
+        for identity, (leftover, reason) in self.left.items():
+            if is_alive(identity):
+                by_reason.setdefault(reason, []).append(leftover)
+        return "; ".join(f"{list_leftovers(tuple(left))} {reason}" for reason, left in by_reason.items()) or None
+
+    @property
+    def is_script_left(self) -> bool:
+        return self._leader in self.left
 
     def pids(self) -> set[int]:
         """The processes of the run, dead ones included; may be called in another thread."""
@@ -91,7 +122,7 @@ class Tree:
             return
         for process in group:
             if process.identity not in readers:
-                send_signal(process.identity, number)
+                self.signal(process.identity, number)
 
     def signal_readers(self, number: int) -> None:
         """Signals the processes that `signal_group` left out and that no longer read from others."""
@@ -100,7 +131,7 @@ class Tree:
             left = self._unsignalled_readers & {process.identity for process in processes}
             readers = readers_of_others(processes)
             for identity in left - readers:
-                send_signal(identity, number)
+                self.signal(identity, number)
             self._unsignalled_readers = left & readers
 
     def _group(self, processes: dict[int, Inspected]) -> list[Inspected]:
@@ -118,17 +149,20 @@ class Tree:
             os.killpg(self._script.identity.pid, number)
         except ProcessLookupError:
             return  # it died at this moment
+        except PermissionError:  # for all of them
+            for process in self._group(self.inspect()):
+                self.signal(process.identity, number)
 
     def signal_all(self, number: int) -> None:
         """Signals every living process of the run."""
         for member in self.members():
-            send_signal(member, number)
+            self.signal(member, number)
 
     def terminate(self) -> None:
         """Sends SIGTERM to every process, except those that read the output of others and end after them."""
         processes = self.inspect()
         for identity in {process.identity for process in processes.values()} - readers_of_others(processes.values()):
-            send_signal(identity, signal.SIGTERM)
+            self.signal(identity, signal.SIGTERM)
 
     def freeze(self) -> bool:
         """Stops every process, until two walks find none running; False if some did not stop in time."""
@@ -139,7 +173,7 @@ class Tree:
             running = [member for member in self.members() if state_of(member.pid) not in STOPPED_STATES]
             quiet_walks = 0 if running else quiet_walks + 1
             for member in running:
-                send_signal(member, signal.SIGSTOP)
+                self.signal(member, signal.SIGSTOP)
             if running:
                 if time.monotonic() > end:
                     return False
@@ -166,7 +200,7 @@ class Tree:
             members = self.members()
             empty_walks = 0 if members else empty_walks + 1
             for member in members:
-                send_signal(member, signal.SIGKILL)
+                self.signal(member, signal.SIGKILL)
             if members:
                 if time.monotonic() > end:
                     return [member.pid for member in members]
@@ -177,3 +211,13 @@ class Tree:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.members():
             time.sleep(WALK_SECONDS)
+
+
+def _foreign_command(pid: int) -> str:
+    """`sleep 97 of root`."""
+    process = inspect([pid]).get(pid)
+    try:
+        owner = user_name(os.stat(f"/proc/{pid}").st_uid)
+    except OSError:
+        owner = "another user"
+    return f"{'a process' if process is None else short_command(process)} of {owner}"

@@ -53,6 +53,7 @@ class Home:
         self.supervisor_lock = self.host_file("supervisor.lock")  # the lease, signed with its holder's pid and boot id
         self.supervisor_log = self.host_file("supervisor.log")
         self.bell = self.host_file("bell")  # the FIFO by which front ends wake the supervisor
+        self.failures = self.host_file("failures")  # which of our processes keep failing, and why
         self.readings = self.host_file("readings.json")  # the sampler's newest readings of host and GPUs
         self.histories = self.host_file("histories.json")  # its means of the last hour
         self.sampler_log = self.host_file("sampler.log")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, UntrustedRecord
 from backprop_tui.domain.formatting import iso
@@ -148,6 +149,12 @@ class RunDirectory:
 
     def write_live(self, live: Live) -> None:
         write_atomically(self.live_path, dump(encode(live)), durable=False)
+
+    def note_problem(self, problem: str) -> None:
+        """Writes why the guardian failed into the live record, if there is one. The caller holds the run's lock."""
+        live = self.read_live()
+        if live is not None:
+            self.write_live(replace(live, problem=problem))
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
         """Returns the public JSON of the run at this moment."""

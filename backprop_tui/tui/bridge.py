@@ -20,6 +20,7 @@ from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.processes.detached_log import append_private
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
@@ -351,8 +352,7 @@ class Bridge:
         path = self._home.faults
         try:
             self._home.require_own()
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(traceback.format_exc())
+            append_private(path, traceback.format_exc())
         except (BackpropError, OSError):
             return "no file: it cannot be written"
         return path

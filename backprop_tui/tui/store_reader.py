@@ -28,6 +28,7 @@ from backprop_tui.probes.histories import History, read_histories
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.processes.users import user_name
+from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
@@ -457,6 +458,9 @@ class StoreReader:
         """What keeps this user from seeing or changing all of the store."""
         if self._owner is not None:
             return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
+        failure = repeated_failure(self._home, SUPERVISOR)
+        if failure is not None:
+            return f"the supervisor {failure}: backprop-tui doctor"
         closed = self._runs.closed
         return f"{counted(closed, 'run')} left out, not accessible to you: backprop-tui doctor" if closed else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
 from tests.end_to_end.crashing import Crashing
-from tests.support.crashes import GUARDIAN, hanging
+from tests.support.crashes import GUARDIAN, failing, hanging
 from tests.support.sandbox import Sandbox, Submitted, script
 
 QUICK = StopPlan(grace_seconds=0.3)
@@ -62,3 +63,22 @@ def test_a_script_is_guarded_although_its_code_changes_cannot_be_determined(
     ended = run.wait_for_end(seconds=60)
     assert ended.status is Status.TIMEBOXED
     assert ended.attempt.code_changes is None
+
+
+def test_a_working_directory_that_hangs_keeps_no_run_from_ending(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals have no effect, as on a process that hangs in the kernel."""
+    signals = [failing(at, errno.ESRCH, GUARDIAN) for at in ("signal:pidfd_send_signal", "os:killpg")]
+    Crashing(sandbox, monkeypatch, hanging("os:chdir", GUARDIAN), *signals)
+    run = sandbox.submit(*script("worker.py", 0, 0, 1))
+    run.wait(lambda: (live := run.live()) is not None and live.problem is not None, "the problem")
+    live = run.live()
+    assert live is not None
+    assert live.problem == f"{run.run().spec.cwd} or the program does not answer, so the script has not begun"
+    run.ask(StopRequest(by="person", reason="stopped by you", kill=True))
+    end = run.end()
+    assert end.status is Status.STOPPED
+    assert end.reason is not None
+    assert end.reason.endswith(f"(pid {live.script_pid}) was killed before it began, and hangs in the kernel")
+    sandbox.wait_until_all_is_indexed()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from backprop_tui.node import job as node_job
 from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.store import failures
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Guardian, Runs
@@ -162,3 +166,18 @@ def test_a_job_that_is_not_the_runs_newest_submits_nothing(
     run = Runs(store).queued("a", spec={"launcher": SLURM}, job=job(99, attempt=0, host="login1")).read()
     monkeypatch.setattr(node_job, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
     start_on("n1", store)._submit_next(run)
+
+
+def test_the_pause_before_another_guardian_is_no_silence(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, signs = start_on("n1", store), list[float]()
+    assert start._claim(1)
+    failure = failures.Failure(reason="x", count=9, mark=0.0, boot_id="")
+    monkeypatch.setattr(failures, "failure_of", lambda *_: failure)
+    monkeypatch.setattr(failures, "time", clock)
+    monkeypatch.setattr(os, "utime", lambda _path: signs.append(clock.now))
+    monkeypatch.setattr(signal, "sigtimedwait", lambda _signals, seconds: clock.passes(seconds))
+    start._replace_guardian()
+    assert (started, clock.now) == ([start], failures.MAX_PAUSE_SECONDS)
+    assert all(later - sign < ACT_SECONDS for sign, later in pairwise((0.0, *signs, clock.now)))

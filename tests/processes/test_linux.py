@@ -1,4 +1,4 @@
-"""The file system of a path."""
+"""The file system of a path, and a sandbox that refuses prctl(2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.processes import linux
-from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.processes.linux import (
+    become_subreaper,
+    die_with_parent,
+    is_subreaper_refused,
+    mount_point_of,
+    mount_points,
+    stop_as_subreaper,
+)
 
 
 def test_the_innermost_mount_point_is_returned() -> None:
@@ -33,3 +40,16 @@ def test_spaces_are_unescaped_and_an_unknown_mount_point_is_the_root(
     assert mount_points() == ("/mnt two",)
     monkeypatch.setattr(linux, "MOUNTS", str(tmp_path / "none"))
     assert mount_point_of("/any/where", mount_points()) == "/"
+
+
+def test_a_process_works_where_it_may_be_no_subreaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_option: int, _value: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(linux, "_prctl", refuse)
+    monkeypatch.setattr(linux._Subreaper, "is_refused", False)
+    die_with_parent(15)
+    assert not is_subreaper_refused()
+    become_subreaper()
+    stop_as_subreaper()
+    assert is_subreaper_refused()

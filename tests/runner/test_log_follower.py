@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.runner import log_follower
-from backprop_tui.runner.log_follower import LogFollower, LogPosition, cut_torn_line, newest_lines, recover_offset
+from backprop_tui.runner.log_follower import (
+    CHUNK_SECONDS,
+    MAX_CHUNK_BYTES,
+    MIN_CHUNK_BYTES,
+    LogFollower,
+    LogPosition,
+    cut_torn_line,
+    newest_lines,
+    recover_offset,
+)
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 LINE = b'{"step": %d, "loss": 0.5}\n'
@@ -31,9 +40,12 @@ class Log:
 
     def steps(self) -> list[int | None]:
         """The new steps."""
-        values, _ = self.follower.read(0.0)
+        steps, more = [], True
+        while more:
+            values, more = self.follower.read(0.0)
+            steps += [value.step for value in values]
         self.follower.write_metrics()
-        return [value.step for value in values]
+        return steps
 
     def written(self) -> list[object]:
         return [line["step"] for line in read_lines(self.directory.file("metrics.jsonl"))]
@@ -112,3 +124,40 @@ def test_a_log_that_grows_faster_than_it_is_read_is_read_near_its_end(
     steps = log.steps()
     assert steps[-1] == 99
     assert len(steps) < 6
+
+
+def read_bytes(log: Log, *, cost: float) -> int:
+    """How much of the log is read at once after several chunks that cost so much."""
+    for _ in range(10):
+        before = log.follower._tail.offset
+        log.follower.read(0.0)
+        log.follower.note_cost(cost)
+    return log.follower._tail.offset - before
+
+
+def test_a_chunk_is_as_large_as_the_time_for_it_allows(log: Log) -> None:
+    log.prints(b"nothing\n" * 400_000)
+    assert read_bytes(log, cost=0.0) == MAX_CHUNK_BYTES
+    assert read_bytes(log, cost=10 * CHUNK_SECONDS) == MIN_CHUNK_BYTES
+
+
+def test_a_quiet_script_makes_no_chunk_larger(log: Log) -> None:
+    read_bytes(log, cost=0.0)
+    log.prints(b"nothing\n" * 400_000)
+    log.follower.read(0.0)
+    assert log.follower._tail.offset == MIN_CHUNK_BYTES
+
+
+def test_what_is_skipped_is_said_and_its_newest_checkpoints_are_known(log: Log) -> None:
+    for number in range(30):
+        log.prints(b"x" * 30_000 + b"\nsaved checkpoint to out/ck%d.pt\n" % number)
+    log.prints(LINE % 7 * 10)
+    log.follower.read(0.0)
+    start = log.follower._tail.offset
+    log.follower.skip(len(LINE % 7) * 10)
+    [skipped] = log.follower.take_skipped()
+    assert (skipped.start, skipped.end) == (start, os.path.getsize(log.directory.log) - len(LINE % 7) * 10)
+    assert [saved.path for saved in skipped.checkpoints] == [f"out/ck{number}.pt" for number in range(10, 30)]
+    assert skipped.message.startswith("0.9 MB of output were not read")
+    assert not log.follower.take_skipped()
+    assert log.steps() == [7]

@@ -139,6 +139,8 @@ def test_values_in_the_log_are_not_repeated_by_a_file(tmp_path: Path, folder: st
     shutil.copy(CAPTURED / folder / "output.log", directory.log)
     shutil.copy(CAPTURED / folder / name, tmp_path / name)
     log = LogFollower(directory, LogPosition())
+    while log.read(0.0)[1]:
+        continue
     log.finish(0.0)
     log.write_metrics()
     before = read_lines(directory.file("metrics.jsonl"))

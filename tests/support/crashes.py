@@ -25,6 +25,7 @@ class Crash:
 
     `returning`: only if the function returned a true, or a false, value. `status`: only if an argument is a run of that
     status, or a list with one. `times`: at which call. `hangs`: it hangs forever instead, as on a dead file system.
+    `error`: each call fails with this errno instead.
     """
 
     at: str
@@ -34,6 +35,7 @@ class Crash:
     status: str | None = None
     times: int = 1
     hangs: bool = False
+    error: int | None = None
 
 
 SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-run"
@@ -54,6 +56,11 @@ def after(
 def hanging(at: str, name: str | None = None) -> Crash:
     """Calls of the function never return."""
     return Crash(at=at, before=True, name=name, hangs=True)
+
+
+def failing(at: str, error: int, name: str | None = None) -> Crash:
+    """Every call of the function fails with this errno."""
+    return Crash(at=at, before=True, name=name, error=error)
 
 
 def in_environment(crashes: tuple[Crash, ...], latches: str, *, old_kernel: bool = False) -> str:
@@ -91,6 +98,9 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
     def called(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         concerned = _concerns(crash, arguments)
+        if concerned and crash.error is not None:
+            os.close(os.open(latch, os.O_CREAT, 0o600))
+            raise OSError(crash.error, os.strerror(crash.error))
         calls += concerned
         if crash.before and concerned and calls == crash.times:
             _die(latch, hangs=crash.hangs)

@@ -66,11 +66,13 @@ def _checks(
     yield "python", lambda: machine.check_python(current_directory(), environment)
     yield "packages", machine.check_packages
     yield "kernel", lambda: machine.check_kernel(os.uname().release)
+    yield "limits", machine.check_requirements
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)
     yield "index", lambda: state.check_index(home)
     yield "settings", lambda: state.check_settings(_layers(session, key_problems))
     yield "supervisor", lambda: state.check_work(home)
+    yield "failures", lambda: state.check_failures(home)
     yield "host", lambda: state.check_elsewhere(home)
     yield "slurm", lambda: cluster.check_cluster(home, _launcher(session), environment)
     yield "logout", lambda: machine.check_logout(login_name())

@@ -29,6 +29,7 @@ from backprop_tui.presentation.remedies import how_to_change
 from backprop_tui.presentation.run_details import NamedValue, detail_sections
 from backprop_tui.presentation.states import status_word
 from backprop_tui.probes.readings import Sample, read_sample
+from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
@@ -244,6 +245,9 @@ def _gpu_row(gpu: GpuReading, names: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _supervisor_text(session: Session, pid: int | None, unfinished: Sequence[RunView]) -> str:
+    failure = repeated_failure(session.home, SUPERVISOR)
+    if failure is not None:
+        return f"{'none' if pid is None else f'alive, pid {pid}'}; it {failure}"
     if pid is not None:
         return f"alive, pid {pid}"
     if is_signed_elsewhere(session.home) and unfinished:

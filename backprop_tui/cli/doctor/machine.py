@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 
@@ -21,6 +20,8 @@ from backprop_tui.presentation import numbers
 from backprop_tui.probes.cgroups import Cgroups
 from backprop_tui.probes.logout import logout_effect
 from backprop_tui.probes.readings import Sample
+from backprop_tui.processes.requirements import has_pidfds, unmet_requirement
+from backprop_tui.processes.tree import lists_children
 
 MIN_COLUMNS, MIN_LINES = 80, 24
 MIN_KERNEL = (5, 4)  # the first with pidfds that can be polled and waited for
@@ -63,26 +64,24 @@ def check_kernel(release: str, proc: str = "/proc") -> Iterator[Finding]:
     version = tuple(int(number) for number in release.replace("-", ".").split(".")[:2] if number.isdecimal())
     if version < MIN_KERNEL:
         yield bad("kernel", f"Linux {release} is too old", advice)
-    elif not _has_pidfds():
+    elif not has_pidfds():
         yield bad("kernel", f"Linux {release} refuses pidfds", f"{advice}, and a sandbox that allows pidfd_open(2)")
     else:
         yield ok("kernel", f"Linux {release}")
-    if not os.path.exists(f"{proc}/self/task/{os.getpid()}/children"):
-        yield bad("proc", f"{proc} does not list children", f"mount {proc}; the kernel needs CONFIG_PROC_CHILDREN")
+    if not os.path.exists(f"{proc}/self/stat"):
+        yield bad("proc", f"{proc} is not mounted", f"mount -t proc proc {proc}")
+    elif not lists_children():
+        message = "the kernel does not list the children of a process: all processes are searched for those of a run"
+        yield warn("proc", message, "that takes more CPU time; a kernel with CONFIG_PROC_CHILDREN needs less")
 
 
-def _has_pidfds() -> bool:
-    try:
-        descriptor = os.pidfd_open(os.getpid())
-    except OSError:
-        return False
-    try:
-        signal.pidfd_send_signal(descriptor, 0)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+def check_requirements() -> Iterator[Finding]:
+    """Checks the limits that the processes of this program inherit from this shell."""
+    unmet = unmet_requirement()
+    if unmet is None:
+        yield ok("limits", "high enough")
+    else:
+        yield bad("limits", *unmet)
 
 
 def check_memory(host: HostReading, *, min_free_bytes: int, cgroups: Cgroups | None = None) -> Iterator[Finding]:

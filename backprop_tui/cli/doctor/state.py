@@ -20,6 +20,7 @@ from backprop_tui.presentation import numbers
 from backprop_tui.presentation.states import status_word
 from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
+from backprop_tui.store.failures import SUPERVISOR, failing, repeated_failure
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here, is_silent
@@ -215,6 +216,16 @@ def check_settings(layers: Iterable[Layer]) -> Iterator[Finding]:
             yield ok("settings", layer.name)
 
 
+def check_failures(home: Home) -> Iterator[Finding]:
+    """Finds processes of ours that keep failing: a supervisor, or the guardian of a run."""
+    advice = f"the details are in {home.supervisor_log}"
+    for subject in failing(home):
+        failure = repeated_failure(home, subject)
+        if failure is not None:
+            what = "it" if subject == SUPERVISOR else f"the guardian of {subject}"
+            yield bad("supervisor" if subject == SUPERVISOR else "guardian", f"{what} {failure}", advice)
+
+
 def check_work(home: Home) -> Iterator[Finding]:
     unfinished, _ = split(home)
     here = [view for view in unfinished if view.run.host == home.host]
@@ -231,7 +242,7 @@ def check_work(home: Home) -> Iterator[Finding]:
         yield warn("supervisor", f"none, and {waiting}", "backprop-tui status starts one")
     for view in here:
         problem = guardian_problem(home, view)
-        if problem is not None:
+        if problem is not None and repeated_failure(home, view.run.id) is None:
             yield warn(
                 "guardian", f"{view.run.id} ({view.run.name}): {problem}", f"backprop-tui continue {view.run.id}"
             )

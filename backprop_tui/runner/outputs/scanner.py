@@ -76,7 +76,8 @@ class WorkingFolders:
 
     def __init__(self, pids: Callable[[], Iterable[int]], cwd: str) -> None:
         self._pids = pids
-        self._cwd = os.path.realpath(cwd)
+        self._cwd = cwd
+        self._real_cwd: str | None = None  # found by the thread, since its disk may not answer
         self._looked_at = -math.inf
         self._folders: dict[str, None] = {}  # the newest last
         self._added: set[str] = set()
@@ -84,7 +85,7 @@ class WorkingFolders:
     def look(self) -> Sequence[str]:
         """The directories, the newest first; those of processes that are gone count too. Never waits for a disk."""
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
+        if self._real_cwd is not None and now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
             for pid in islice(self._pids(), MAX_PROCESSES):
                 self._note(pid)
@@ -92,6 +93,7 @@ class WorkingFolders:
 
     def look_for_new(self) -> Sequence[str]:
         """The directories that were not returned before, and that may belong to a single run."""
+        self._real_cwd = self._real_cwd or os.path.realpath(self._cwd)
         new = [folder for folder in self.look() if folder not in self._added and may_belong_to_run(folder)]
         self._added.update(new)
         return new
@@ -101,7 +103,7 @@ class WorkingFolders:
             folder = os.readlink(f"/proc/{pid}/cwd")
         except OSError:
             return
-        if folder not in ("/", self._cwd) and not folder.endswith(" (deleted)"):
+        if folder not in ("/", self._real_cwd) and not folder.endswith(" (deleted)"):
             self._folders.pop(folder, None)
             if len(self._folders) < MAX_WORKING_FOLDERS:
                 self._folders[folder] = None

@@ -1,0 +1,29 @@
+"""A script that prints more than can be read: its end is on time, and what matters for a resume is known."""
+
+from __future__ import annotations
+
+import time
+
+from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.status import Status
+from tests.support.sandbox import Sandbox, python
+
+SOURCE = """
+import sys, time
+states = [f"\\rstep {step}/1000000 loss {1 / (step + 1):.5f}" for step in range(150_000)]
+sys.stdout.write("".join(states[:75_000]) + "\\nsaved checkpoint to out/model.pt\\n" + "".join(states[75_000:]))
+print(flush=True)
+time.sleep(300)
+"""
+
+
+def test_the_end_is_on_time_whatever_was_printed(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python(SOURCE), max_run_seconds=1.5, stop=StopPlan(grace_seconds=0.2))
+    run.wait_for(Status.RUNNING)
+    began = time.monotonic()
+    end = run.wait_for_end()
+    assert time.monotonic() - began < 10.0, "reading all of it takes more than twice as long"
+    assert end.status is Status.TIMEBOXED
+    assert end.step == 149_999
+    assert [checkpoint.path.rsplit("/", 1)[1] for checkpoint in end.checkpoints] == ["model.pt"]
+    assert run.events().count("log_skipped") == 1
