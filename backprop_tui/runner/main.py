@@ -20,6 +20,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
@@ -194,8 +195,8 @@ def _source(run: Run) -> str:
     if script is None:
         return ""
     try:
-        with open(os.path.join(run.spec.cwd, script), encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_SOURCE_CHARS)
+        path = os.path.join(run.spec.cwd, script)
+        return read_regular(path, MAX_SOURCE_CHARS, cut=True).decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import FileIO
 
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import open_file
 
 CHUNK_BYTES = 1 << 17  # small, so that a reading thread soon lets others run
 END_BYTES = 256 << 10  # longer than a traceback of several ranks with their C++ frames
@@ -50,7 +51,7 @@ class Tail:
     def chunk(self, most_bytes: int) -> bytes:
         """Returns the next bytes without looking again; empty if the file was truncated or removed since."""
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open_log(self.path) as file:
                 file.seek(self.offset)
                 content = file.read(most_bytes) or b""
         except FileNotFoundError:
@@ -112,7 +113,7 @@ class JsonTail:
     def sample(self, parts: int, part_bytes: int) -> list[JsonObject]:
         """Returns objects from `parts` evenly spread over the file, oldest first; reading continues where it was."""
         objects: list[JsonObject] = []
-        with open(self._tail.path, "rb", buffering=0) as file:
+        with open_log(self._tail.path) as file:
             for index in range(parts):
                 file.seek(self._tail.size * index // parts)
                 part = file.read(part_bytes) or b""
@@ -139,6 +140,11 @@ def _parse(line: bytes) -> object:
         return None
 
 
+def open_log(path: str) -> FileIO:
+    """Opens a log, which may be a symbolic link to a file elsewhere. Raises: OSError."""
+    return FileIO(open_file(path, follow=True))
+
+
 def size_of(path: str) -> int:
     """Returns the size of a file; 0 if there is none."""
     try:
@@ -152,7 +158,7 @@ def offset_of_last_lines(path: str, count: int) -> int:
     size = position = size_of(path)
     if count <= 0 or size == 0:
         return size
-    with open(path, "rb", buffering=0) as file:
+    with open_log(path) as file:
         file.seek(size - 1)
         newlines_left = count + 1 if file.read(1) == b"\n" else count
         while position > 0:
@@ -174,12 +180,12 @@ def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
     Nothing before `begin` is read, unless the log is shorter; a missing log is empty.
     """
     try:
-        with open(path, "rb") as file:
+        with open_log(path) as file:
             size = file.seek(0, os.SEEK_END)
             begin = begin if begin <= size else 0
             start = max(begin, size - END_BYTES)
             file.seek(start)
-            content = file.read(END_BYTES)
+            content = file.read(END_BYTES) or b""
             if start > begin:
                 torn = content.find(b"\n") + 1
                 start, content = start + torn, content[torn:]
@@ -188,7 +194,7 @@ def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
         return b"", None
 
 
-def _line_number(file: BinaryIO, offset: int) -> int | None:
+def _line_number(file: FileIO, offset: int) -> int | None:
     if offset > _COUNTED_BYTES:
         return None
     file.seek(0)
