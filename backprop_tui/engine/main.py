@@ -7,7 +7,6 @@ import socket
 import sys
 import time
 
-from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.run import SLURM
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
@@ -18,7 +17,7 @@ from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import LaunchFailed, LocalLauncher
 from backprop_tui.launchers.lease import sign_lease
 from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
-from backprop_tui.processes.detached_log import STDERR, note
+from backprop_tui.processes.detached_log import STDERR, note, note_exception
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.store.creation import delete_unfinished_builds
 from backprop_tui.store.home import Home
@@ -33,7 +32,10 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
     _shorten_log()
-    delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+    try:
+        delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+    except OSError as error:
+        note(str(error))
     readings_source = ReadingsSource(home)
     capacity = Capacity(home, config_path, readings_source)
     unfinished = UnfinishedRuns(home)
@@ -92,8 +94,10 @@ def _first_pass(scheduler: Scheduler) -> PassResult | None:
     """None if the pass failed, for example because the disk is full. The next pass tries again."""
     try:
         return scheduler.run_pass((), explain=False)
-    except BackpropError as error:
-        note(str(error))
+    except LaunchFailed:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in the loop
+        note_exception(error)
         return None
 
 

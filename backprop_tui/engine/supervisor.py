@@ -22,8 +22,8 @@ from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
-from backprop_tui.launchers.launcher import GuardianHandle
-from backprop_tui.processes.detached_log import note
+from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
+from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
@@ -113,6 +113,7 @@ class Supervisor:
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
         self._explain_at = 0.0
+        self._problem: str | None = None  # of the newest pass
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
@@ -152,6 +153,7 @@ class Supervisor:
 
     async def _keep_slurm_queue(self) -> None:
         """Looks after the Slurm runs, in a thread of its own: an answer of the cluster may take half a minute."""
+        problem: str | None = None
         while not self._done.is_set():
             self._slurm_wake.clear()
             if self._slurm is None and self._scheduler.has_others:
@@ -161,8 +163,10 @@ class Supervisor:
             if self._slurm is not None:
                 try:
                     await asyncio.to_thread(self._slurm.run_pass)
-                except BackpropError as error:
-                    note(str(error))
+                except Exception as error:  # noqa: BLE001 - as for the others
+                    problem = note_once(error, problem)
+                else:
+                    problem = None
             is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
             await _wait(self._slurm_wake, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS)
 
@@ -177,9 +181,12 @@ class Supervisor:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds
                 await asyncio.to_thread(write_governor, self._home, result, time.time(), slurm_holds)
-        except BackpropError as error:
-            # A full disk or a broken record only delays the queue: the next pass tries again.
-            note(str(error))
+        except LaunchFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - a full disk or an odd record only delays the queue
+            self._problem = note_once(error, self._problem)
+        else:
+            self._problem = None
 
     def _apply(self, result: PassResult) -> None:
         self._runs = result.runs
@@ -239,19 +246,25 @@ class Supervisor:
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
         """Does the work in a thread, at this interval, until the supervisor is done."""
-        problem = None
+        problem: str | None = None
         while not self._done.is_set():
             try:
                 await asyncio.to_thread(work)
-            except BackpropError as error:
-                if str(error) != problem:
-                    note(str(error))
-                problem = str(error)
+            except Exception as error:  # noqa: BLE001 - the other work goes on, and this is tried again
+                problem = note_once(error, problem)
             else:
                 problem = None
             if (report := set_aside_report()) is not None:
                 note(report)
             await _wait(self._done, seconds())
+
+
+def note_once(error: Exception, last: str | None) -> str:
+    """Logs an error unless the last one was the same, one of this program with its traceback; returns its text."""
+    problem = f"{type(error).__name__}: {error}"
+    if problem != last:
+        note(str(error)) if isinstance(error, BackpropError | OSError) else note_exception(error)
+    return problem
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
