@@ -78,6 +78,7 @@ def _execute(
         from backprop_tui.store.files import set_aside_report
 
         diagnostics.complain(set_aside_report())
+        diagnostics.complain(session.home.unreadable_report())
 
 
 def _carry_out(invocation: Invocation, session: Session) -> int:

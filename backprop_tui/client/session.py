@@ -12,7 +12,6 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import belongs_here
-from backprop_tui.store.run_view import closed_runs
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
@@ -76,9 +75,7 @@ class ClientSession:
         )
 
     def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
-        """Starts a supervisor if runs of this machine are marked and none is alive; says which cannot be read."""
-        for problem in closed_runs(self.home):
-            self.warn_once(f"a run is left out: {problem}")
+        """Starts a supervisor if runs of this machine are marked and none is alive."""
         if any(belongs_here(self.home, view.run) for view in marked):
             self.keep_supervisor()
 

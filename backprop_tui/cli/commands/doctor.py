@@ -67,6 +67,7 @@ def _checks(session: ClientSession) -> Iterator[tuple[str, Callable[[], Iterable
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)
     yield "index", lambda: state.check_index(home)
+    yield "records", lambda: state.check_records(home)
     yield (
         "settings",
         lambda: state.check_settings(session.config_path, current_directory(), environment, named=session.config_named),
