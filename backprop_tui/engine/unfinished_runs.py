@@ -87,6 +87,8 @@ class UnfinishedRuns:
             if lock is not None:
                 with lock:
                     directory.restore_record(run)
+                    message = "its record was damaged and is written again"
+                    directory.append_event("directory_damaged", message, time=time.time())
                     return LoadedRun(run, signature_of(directory.record_path))
         return None
 

@@ -22,6 +22,7 @@ from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import become_subreaper, rename_process
 from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.readers.user_patterns import UserPatterns
+from backprop_tui.runner.directory_keeper import DirectoryKeeper
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
 from backprop_tui.runner.guardian import Guardian
@@ -72,7 +73,7 @@ def run_guardian(assignment: Assignment) -> None:
     lock = Lock(directory.file("lock"), assignment.lock_descriptor)
     session_ends = False
     try:
-        session_ends = _guard(directory, assignment, wake)
+        session_ends = _guard(directory, assignment, lock, wake)
     except BackpropError as error:
         _record_failure(directory, str(error))
         raise
@@ -109,7 +110,7 @@ def _become_guardian() -> int:
     return reading
 
 
-def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> bool:
+def _guard(directory: RunDirectory, assignment: Assignment, lock: Lock, wake: int) -> bool:
     """Guards the run until its end is written; returns whether the session or machine is ending."""
     run = directory.read()
     earlier = directory.read_live()
@@ -128,7 +129,8 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> bool:
         _end_without_script(directory, run, recorder, result, assignment.supervisor)
         return False
     log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
-    guardian = Guardian(directory, run, result, recorder, log, assignment.supervisor, wake)
+    keeper = DirectoryKeeper(assignment.supervisor.home, directory, lock, recorder, result.identity)
+    guardian = Guardian(keeper, run, result, recorder, log, assignment.supervisor, wake)
     if result.adopted:
         apply_recorded_state(result, guardian.tree, guardian.stop_sequence, recorder.live)
     _finish(directory, guardian, guardian.wait_for_end(), assignment.supervisor)
@@ -235,6 +237,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         disk_full=recorder.disk_full,
     )
     outcome = outcome_of(exit_, recorder.live.stopping, context, guardian.leftovers.note)
+    guardian.keep_directory()  # again, now that nothing of the run is left that could damage it
     _conclude(directory, run, recorder, with_refused_option(outcome, context))
     guardian.write_metrics()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord, StorageFailed
@@ -112,7 +111,6 @@ class RunDirectory:
             if os.path.lexists(self.record_path):
                 os.rename(self.record_path, unused_name(f"{self.record_path}.damaged"))
         self.write(run, durable=True)
-        self.append_event("record_restored", "its record was damaged and is written again", time=time.time())
 
     def read_live(self) -> Live | None:
         """Reads the live record, which may be lost at any time; None if it is missing or invalid."""

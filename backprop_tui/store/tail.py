@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from io import FileIO
 
@@ -11,6 +13,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import open_file
 
 CHUNK_BYTES = 1 << 17  # small, so that a reading thread soon lets others run
+MAX_LINE_BYTES = 1 << 20
 END_BYTES = 256 << 10  # longer than a traceback of several ranks with their C++ frames
 _COUNTED_BYTES = 256 << 20  # counting the lines in so much takes a tenth of a second
 
@@ -18,7 +21,7 @@ _COUNTED_BYTES = 256 << 20  # counting the lines in so much takes a tenth of a s
 class Tail:
     """A growing file, read on from `offset`. A file that was truncated or replaced is read again from its start.
 
-    Its methods raise OSError if the file cannot be read; a missing file is empty.
+    Its methods raise OSError if the file cannot be read; a missing file is empty, and so is what is no file.
     """
 
     __slots__ = ("_inode", "offset", "path", "restarted", "size")
@@ -33,9 +36,8 @@ class Tail:
     def look(self) -> int:
         """Returns how many bytes are unread."""
         self.restarted = False
-        try:
-            status = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
+        status = _status_of(self.path)
+        if status is None:
             return 0
         is_replaced = self._inode is not None and status.st_ino != self._inode
         self.restarted = self.offset > 0 and (status.st_size < self.offset or is_replaced)
@@ -108,6 +110,8 @@ class JsonTail:
             if not content:
                 return  # truncated meanwhile, as the next look will show
             whole, newline, self._partial = (self._partial + content).rpartition(b"\n")
+            if len(self._partial) > MAX_LINE_BYTES:
+                self._partial = b"?"  # makes the rest of the line invalid
             yield parse_lines(whole) if newline else []
 
     def sample(self, parts: int, part_bytes: int) -> list[JsonObject]:
@@ -147,10 +151,19 @@ def open_log(path: str) -> FileIO:
 
 def size_of(path: str) -> int:
     """Returns the size of a file; 0 if there is none."""
+    status = _status_of(path)
+    return 0 if status is None else status.st_size
+
+
+def _status_of(path: str) -> os.stat_result | None:
+    """None if there is no file, but perhaps something else. Raises: OSError."""
     try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+        status = os.stat(path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def offset_of_last_lines(path: str, count: int) -> int:
