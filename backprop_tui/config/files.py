@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from backprop_tui.config.keys import HELP_TEXTS, JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, unknown_key
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.regular_files import read_regular
 
@@ -119,7 +120,9 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             value = entry.key.kind.read(entry.raw)
         except WrongValue as error:
             is_table = bool(entry.key.sample) and not isinstance(entry.raw, str)  # too long to be repeated
-            yield ConfigError(entry.where, f"{entry.name if is_table else f'{entry.name} = {entry.raw!r}'}: {error}")
+            yield ConfigError(
+                entry.where, f"{entry.name if is_table else f'{entry.name} = {shortened(entry.raw)}'}: {error}"
+            )
         else:
             yield entry.key.name, Setting(value, entry.where)
 

@@ -21,8 +21,8 @@ DAMAGE = {
     "record garbage": "open(r, 'w').write('garbage')",
     "record a FIFO": "os.unlink(r); os.mkfifo(r)",
     "record a directory": "os.unlink(r); os.makedirs(r + '/x')",
-    "record ended": "t = open(r).read().replace('\"kind\":\"running\"', '\"kind\":\"ended\",\"at\":5,\"status\":\"completed\"')\n"
-    "open(r, 'w').write(t)",
+    "record ended": "j = json.load(open(r)); j['record']['state'] = {'kind': 'ended', 'at': 5, 'status': 'completed'}\n"
+    "json.dump(j, open(r, 'w'))",
     "lock deleted": "os.unlink(d + '/lock'); os.unlink(d + '/script.lock')",
     "live record a directory": "os.unlink(d + '/live.json'); os.mkdir(d + '/live.json')",
     "everything a FIFO": "for n in os.listdir(d):\n  os.unlink(d + '/' + n); os.mkfifo(d + '/' + n)",

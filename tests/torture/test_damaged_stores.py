@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -230,6 +231,7 @@ def test_one_damaged_file_harms_nobody_else(store: Store, pytestconfig: pytest.C
         if number % 3 == 0 and "queue hold" not in lines:
             store.supervise()
         store.failures[known:] = [f"{number} {target}, {how}\n   {failure}" for failure in store.failures[known:]]
+        sys.stdout.write("".join(f"{failure}\n" for failure in store.failures[known:]))  # shown at once with -s
         if len(store.failures) > MOST_FAILURES:
             break
     assert not store.failures, "\n".join(store.failures)
