@@ -13,6 +13,7 @@ from typing import BinaryIO
 from backprop_tui.domain.checkpoint_names import FileRole, may_be_checkpoint, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
+from backprop_tui.processes.regular_files import open_regular
 
 ALWAYS_ZIP = (".npz", ".keras")
 PICKLE_OR_ZIP = (".pt", ".pth", ".ckpt", ".bin")  # torch.save writes zips, before torch 1.6 pickles
@@ -49,7 +50,7 @@ def judge_file(path: str, size_bytes: int, recorded_size_bytes: int | None) -> S
     """Judges a regular file by its size, and its format if that is known; raises OSError if it cannot be read."""
     if size_bytes == 0:
         return Unsound(reason="is empty")
-    with open(path, "rb") as file:
+    with open(open_regular(path), "rb") as file:
         head = file.read(2)
         if path.endswith(SAFETENSORS):
             return _judge_safetensors(file, size_bytes)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _LIMITED = (errno.EMFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
+_NO_FILE = (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO)  # another kind of file is there
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -79,6 +80,7 @@ def _execute(
         from backprop_tui.store.files import set_aside_report
 
         diagnostics.complain(set_aside_report())
+        diagnostics.complain(session.home.unreadable_report())
 
 
 def _carry_out(invocation: Invocation, session: Session) -> int:
@@ -128,7 +130,7 @@ def _as_reported(error: BaseException, *, verbose: bool) -> BackpropError:
         from backprop_tui.cli.packages import missing_package
 
         return missing_package(package)
-    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED) and error.filename is not None:
+    if isinstance(error, OSError) and error.errno in (*_NO_SPACE, *_REFUSED, *_NO_FILE) and error.filename is not None:
         from backprop_tui.store.files import failure
 
         return failure(os.fsdecode(error.filename), error)

@@ -19,6 +19,7 @@ from backprop_tui.config.kinds import (
     signal_name,
     warning,
 )
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.quantities import DISK_GIGABYTES, GIGABYTES, MEGABYTES, MINUTES, SECONDS
@@ -203,7 +204,7 @@ def _until(text: str) -> object:
     try:
         return parse_goal(text)
     except ValueError as error:
-        raise ValueError(f"{text!r}: {error}") from None
+        raise ValueError(f"{shortened(text)}: {error}") from None
 
 
 def _add_gpu(parser: argparse.ArgumentParser) -> None:

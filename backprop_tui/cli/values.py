@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from backprop_tui.config.kinds import Kind, WrongValue, integer, number
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.quantities import MINUTES, Unit
 
 ValueT = TypeVar("ValueT")
@@ -28,7 +29,7 @@ def parser_by(parse: Callable[[str], ValueT]) -> Callable[[str], ValueT]:
         try:
             return parse(text)
         except WrongValue as error:
-            refuse(f"{text!r}: {error}")
+            refuse(f"{shortened(text)}: {error}")
         except ValueError as error:
             refuse(str(error))
 

@@ -9,6 +9,7 @@ from dataclasses import fields
 from itertools import product
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MemoryLimit
@@ -20,6 +21,8 @@ from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 SWEEP_OF_WAITING = "a waiting run cannot become a sweep"
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
 MAX_RUNS = 10_000
+MAX_DIGITS = 18
+MAX_RANGE_CHARS = len("-..-") + 2 * MAX_DIGITS
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
 # Ranges and lists as others write them: 1-3, 1:3, 1...3, 1…3, {1..3}; range(3); 0.1-0.3; [1,2,3]; 1 2 3, 1;2;3.
@@ -158,6 +161,8 @@ def _axis_values(text: str, part: str) -> Iterator[str]:
             raise ValueError(f"{text!r}: A..B is for whole numbers; list other values, such as {key}=0.1,0.2,0.3")
         yield part
         return
+    if len(part) > MAX_RANGE_CHARS:
+        raise ValueError(f"{shortened(part)}: the ends of a range have at most {MAX_DIGITS} digits")
     first, last = int(match["first"]), int(match["last"])
     if first > last:
         raise ValueError(f"{part}: the range ends before it begins; write {last}..{first}")

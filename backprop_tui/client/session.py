@@ -14,7 +14,6 @@ from backprop_tui.processes.users import ROOT
 from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
-from backprop_tui.store.run_view import closed_runs
 
 if TYPE_CHECKING:
     from backprop_tui.config.load import Settings
@@ -94,9 +93,7 @@ class ClientSession:
         return settings
 
     def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
-        """Starts a supervisor if a marked run needs one and none is alive; says which cannot be read."""
-        for problem in closed_runs(self.home):
-            self.warn_once(f"a run is left out: {problem}")
+        """Starts a supervisor if a marked run needs one and none is alive."""
         self.keep_supervisor(view.run for view in marked)
 
     def keep_supervisor(self, runs: Iterable[Run]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from backprop_tui.domain.command_lines import Target, TargetKind, shell_target
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import ResumeMethod, output_options, resume_channel, resume_template
+from backprop_tui.processes.regular_files import read_regular
 
 MAX_SOURCE_BYTES = 4 << 20
 MAX_IMPORTED_FILES = 30
@@ -176,8 +177,7 @@ def _is_shell_script(path: str, source: str) -> bool:
 def source_of(path: str, limit: int = MAX_SOURCE_BYTES) -> str:
     """The beginning of a script as text, in whatever encoding; empty if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(limit).decode("utf-8", "replace")
+        return read_regular(path, limit, cut=True).decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from backprop_tui.config.keys import HELP_TEXTS, JSON_NAMES, KEYS, ORIGINAL_ARGUMENTS, ORIGINAL_VALUES, Key, key_in_json
 from backprop_tui.config.kinds import Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, unknown_key
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.regular_files import read_regular
 
+MAX_BYTES = 1 << 20
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")
 _KEY = re.compile(r"\s*([^\s#\[=][^#=]*?)\s*=")
 _QUOTES_AND_SPACES = re.compile(r"[\"'\s]")
@@ -117,7 +120,9 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             value = entry.key.kind.read(entry.raw)
         except WrongValue as error:
             is_table = bool(entry.key.sample) and not isinstance(entry.raw, str)  # too long to be repeated
-            yield ConfigError(entry.where, f"{entry.name if is_table else f'{entry.name} = {entry.raw!r}'}: {error}")
+            yield ConfigError(
+                entry.where, f"{entry.name if is_table else f'{entry.name} = {shortened(entry.raw)}'}: {error}"
+            )
         else:
             yield entry.key.name, Setting(value, entry.where)
 
@@ -125,8 +130,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
 def read_text(path: str) -> str | None:
     """Returns the text of a file, None if it is missing; raises ConfigError if it cannot be read or is not UTF-8."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+        content = read_regular(path, MAX_BYTES).decode("utf-8-sig")
+        return content.replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         return None
     except OSError as error:

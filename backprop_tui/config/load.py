@@ -10,6 +10,7 @@ from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Table, Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.errors import ConfigError, UntrustedConfig
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, MachineLimits, RunLimits
 from backprop_tui.processes.users import shared_with
@@ -223,7 +224,7 @@ def _setting(name: str, raw: object, origin: str) -> Setting:
     try:
         return Setting(KEYS[name].kind.read(raw), origin)
     except WrongValue as error:
-        raise ConfigError(origin, f"{name} = {raw!r}: {error}") from error
+        raise ConfigError(origin, f"{name} = {shortened(raw)}: {error}") from error
 
 
 def run_limits(settings: Settings) -> RunLimits:

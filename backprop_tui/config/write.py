@@ -11,6 +11,7 @@ from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, r
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.processes.users import foreign_owner, run_as, user_name
 
 # A key whose value ends on the same line, and a comment after it.
@@ -133,7 +134,7 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
         value = KEYS[name].kind.read(word)
     except WrongValue as error:
         hint = f"the value in force: backprop-tui config show {name}"
-        raise ConfigError("config set", f"{name} = {word!r}: {error}", hint) from error
+        raise ConfigError("config set", f"{name} = {shortened(word)}: {error}", hint) from error
     read_file(path)
     _text_with_key(path, KEYS[name], value)
     return value

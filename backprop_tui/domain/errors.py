@@ -127,15 +127,17 @@ class IllegalTransition(InternalError):
         self.old, self.new = old, new
 
 
-class BrokenRecord(InternalError):
-    """A file of the store has unexpected content."""
+class BrokenRecord(StorageFailed):
+    """A file of the store has unexpected content, or is no file."""
+
+    kind = "broken_record"
 
     def __init__(self, path: str, problem: str, hint: str | None = None) -> None:
         super().__init__(f"{path}: {problem}", hint)
         self.path, self.problem = path, problem
 
 
-class AccessDenied(BrokenRecord, StorageFailed):
+class AccessDenied(BrokenRecord):
     """A file or directory of the store is not accessible to this user; the hint is the command that changes that."""
 
     kind, exit_code = StateUnavailable.kind, StateUnavailable.exit_code

@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE
 
+FIRST_TIME, LAST_TIME = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999
+_MAX_SHOWN = 60
+
 
 def gigabytes_down(count_bytes: int) -> str:
     """Bytes of memory in GB without the unit, rounded down: 3.1, 134."""
@@ -70,9 +73,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def shortened(value: object) -> str:
+    """A value as it is written in code, without its middle if it is long: errors name what was typed or stored."""
+    try:
+        written = repr(value)
+    except ValueError:  # Python refuses to write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    end = _MAX_SHOWN // 2
+    return written if len(written) <= _MAX_SHOWN else f"{written[:end]}...{written[-end:]} ({len(written)} characters)"
+
+
 def iso(time: float | None) -> str | None:
-    """Formats seconds since the epoch as `2026-01-31T09:05:07.250Z`; None stays None."""
-    if time is None:
+    """Formats seconds since the epoch as `2026-01-31T09:05:07.250Z`; None for None, and for what no calendar has."""
+    if time is None or not FIRST_TIME <= time <= LAST_TIME:
         return None
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -70,7 +70,7 @@ def parse_goal(text: str) -> Goal:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or "_" in match["value"]:
-        raise ValueError(f"{match['value']} is not a number; examples: step=10000, 'loss<0.1'")
+        raise ValueError(f"{match['value']:.40} is not a number; examples: step=10000, 'loss<0.1'")
     name, sign = match["name"], match["sign"].replace("==", "=")
     if name.lower() in COUNTERS:
         name = name.lower()

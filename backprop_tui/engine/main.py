@@ -31,7 +31,10 @@ RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core bus
 def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
     """Supervises until no run is unfinished, including runs that are queued at the last moment."""
     rename_process("backprop-superv")
-    delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+    try:
+        delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+    except OSError as error:
+        note(str(error))
     readings_source = ReadingsSource(home)
     capacity = Capacity(home, config_path, readings_source)
     unfinished = UnfinishedRuns(home)

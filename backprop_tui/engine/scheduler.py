@@ -154,11 +154,11 @@ class Scheduler:
             StorageFailed: for example, the disk is full; what was done before the error remains.
             LaunchFailed: the launcher is gone.
         """
-        self._unfinished.refresh(waiting=look)
+        watched_ids = set(watched)
+        self._unfinished.refresh(watched_ids, waiting=look)
         for run in self._unfinished.queued() if look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
-        watched_ids = set(watched)
         guardians: dict[str, GuardianHandle] = {}
         guarded: list[str] = []
         for run in self._unfinished.active():
@@ -227,8 +227,11 @@ class Scheduler:
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
             hold: Hold | None = None
-            with self._unfinished.skipping(run.id):
+            with self._unfinished.skipping(run.id) as problems:
                 hold = self._start_or_hold(run, result, now)
+            if problems:
+                reason = HoldReason(check=Check.RECORD, message=f"cannot be started: {problems[0]}")
+                hold = Hold(reasons=(reason,))
             if hold is None:
                 continue
             result.holds[run.id] = hold

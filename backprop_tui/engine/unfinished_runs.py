@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import LOCAL, Queued, Run
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.processes.detached_log import note
+from backprop_tui.launchers.launcher import LaunchFailed
+from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.store import index
+from backprop_tui.store.creation import remove_marker
 from backprop_tui.store.failures import Failure, failure_of, note_failure
-from backprop_tui.store.home import Home
+from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.records import public
@@ -40,35 +42,40 @@ class UnfinishedRuns:
         self._broken: dict[str, Signature] = {}
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
 
-    def refresh(self, *, waiting: bool = True) -> None:
+    def refresh(self, guarded: Collection[str] = (), *, waiting: bool = True) -> None:
         """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
 
-        Who changes such a run rings the bell, unless it is on another machine.
+        Who changes such a run rings the bell, unless it is on another machine. A run of the `guarded` ones stays as it
+        was if its record is gone or damaged.
         """
         try:
-            run_ids = os.listdir(self._home.active)
+            run_ids = [run_id for run_id in os.listdir(self._home.active) if RUN_ID.fullmatch(run_id)]
         except FileNotFoundError:
             run_ids = []  # a dry run before the first run was queued
-        self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
+        self._skipped = {run_id: self._skipped[run_id] for run_id in run_ids if run_id in self._skipped}
+        before, self._loaded = self._loaded, {}
         for run_id in run_ids:
-            if waiting or not self._is_waiting(run_id):
-                self._load(run_id)
+            last = loaded = before.get(run_id)
+            if waiting or not self._is_waiting(run_id, last):
+                loaded = self._load(run_id, last)
+                if loaded is None and last is not None and run_id not in self._other:
+                    loaded = last if run_id in guarded else self._restore(last.run)
+            if loaded is not None:
+                self._loaded[run_id] = loaded
 
-    def _is_waiting(self, run_id: str) -> bool:
-        loaded = self._loaded.get(run_id)
-        return run_id in self._other if loaded is None else isinstance(loaded.run.state, Queued)
+    def _is_waiting(self, run_id: str, last: LoadedRun | None) -> bool:
+        return run_id in self._other if last is None else isinstance(last.run.state, Queued)
 
-    def _load(self, run_id: str) -> None:
+    def _load(self, run_id: str, last: LoadedRun | None) -> LoadedRun | None:
+        """The run as its record is now; None if it cannot be read, or is not one of ours."""
         signature = signature_of(self.directory(run_id).record_path)
         if signature is None:
-            self._loaded.pop(run_id, None)
-            return
-        loaded = self._loaded.get(run_id)
-        is_unchanged = loaded is not None and loaded.signature == signature
-        if is_unchanged or signature in (self._broken.get(run_id), self._other.get(run_id)):
-            return
-        self._loaded.pop(run_id, None)
+            return None
+        if last is not None and last.signature == signature:
+            return last
+        if signature in (self._broken.get(run_id), self._other.get(run_id)):
+            return None
         self._broken[run_id] = signature
         with self.skipping(run_id):
             run = self.directory(run_id).read()
@@ -76,7 +83,23 @@ class UnfinishedRuns:
             if run.spec.launcher != self._launcher:
                 self._other[run_id] = signature
             elif belongs_here(self._home, run):
-                self._loaded[run_id] = LoadedRun(run, signature)
+                return LoadedRun(run, signature)
+        return None
+
+    def _restore(self, run: Run) -> LoadedRun | None:
+        """Writes the record of an active run again that was damaged, and whose guardian is gone."""
+        directory = self.directory(run.id)
+        if run.id not in self._broken or run.status not in (Status.STARTING, Status.RUNNING):
+            return None
+        with self.skipping(run.id):
+            lock = try_lock_run(directory)
+            if lock is not None:
+                with lock:
+                    directory.restore_record(run)
+                    message = "its record was damaged and is written again"
+                    directory.append_event("directory_damaged", message, time=time.time())
+                    return LoadedRun(run, signature_of(directory.record_path))
+        return None
 
     @property
     def has_others(self) -> bool:
@@ -84,14 +107,24 @@ class UnfinishedRuns:
         return bool(self._other)
 
     @contextmanager
-    def skipping(self, run_id: str) -> Iterator[None]:
-        """Leaves out a run with a broken or inaccessible file, and logs it once: the others continue."""
+    def skipping(self, run_id: str) -> Iterator[list[str]]:
+        """Leaves out a run that cannot be read, written or decided on, and logs it once: the others continue.
+
+        The list has the problem then.
+        """
+        problems: list[str] = []
         try:
-            yield
-        except BrokenRecord as error:
-            if self._skipped.get(run_id) != str(error):
-                self._skipped[run_id] = str(error)
-                note(f"skipping run {run_id}: {error}")
+            yield problems
+        except LaunchFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a record holds concerns this run alone
+            is_expected = isinstance(error, BackpropError | OSError)
+            problems.append(str(error) if is_expected else f"{type(error).__name__}: {error}")
+            if self._skipped.get(run_id) != problems[0]:
+                self._skipped[run_id] = problems[0]
+                note(f"skipping run {run_id}: {problems[0]}")
+                if not is_expected:
+                    note_exception(error)
 
     def failure_of(self, run_id: str) -> Failure | None:
         """The failures in a row of its guardians."""
@@ -168,6 +201,6 @@ def unmark(home: Home, run: Run) -> None:
             current = directory.read()
             if current.state == run.state and len(current.attempts) == len(run.attempts):
                 directory.delete_environment()  # a guardian that was killed at the very end may have left it
-                os.unlink(home.marker(run.id))
+                remove_marker(home, run.id)
         except (BackpropError, OSError):
-            return  # it is tried again
+            return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from backprop_tui.store.files import set_aside
 from backprop_tui.store.home import Home
 
 
@@ -12,13 +13,20 @@ class Bell:
 
     def __init__(self, home: Home) -> None:
         self._path = home.bell
-        try:
-            os.unlink(self._path)  # left by a supervisor that was killed: no process reads it
-        except FileNotFoundError:
-            pass
+        self._clear()
         os.mkfifo(self._path, 0o600)
         # Opened for reading and writing: with a writer of its own, the reader never sees an end of file.
         self.descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def _clear(self) -> None:
+        """Removes what a supervisor that was killed left, which no process reads; and what is no FIFO."""
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            return
+        except OSError:
+            if not set_aside(self._path):
+                raise
 
     def drain(self) -> None:
         try:
@@ -29,8 +37,5 @@ class Bell:
 
     def remove(self) -> None:
         """Removes the FIFO, so that front ends see that no supervisor listens."""
-        try:
-            os.unlink(self._path)
-        except FileNotFoundError:
-            pass
+        self._clear()
         os.close(self.descriptor)

@@ -8,11 +8,12 @@ import time
 
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.files import read_file
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 
 STARTING = 0  # the pid signed for a supervisor that is being started
-SIGNATURE_BYTES = 64
+SIGNATURE_BYTES, MAX_SIGNATURE_BYTES = 64, 4096
 SIGNED_WITHIN_SECONDS = 1.0
 
 
@@ -46,11 +47,10 @@ def refuse_other_machine(home: Home) -> None:
 def lease_owner(home: Home) -> tuple[int, str] | None:
     """Returns the pid (`STARTING` at first) and boot id of the newest supervisor; None if there was none."""
     try:
-        with open(home.supervisor_lock, encoding="ascii") as file:
-            parts = file.read().split()
-    except (FileNotFoundError, PermissionError):
+        parts = read_file(home.supervisor_lock, most=MAX_SIGNATURE_BYTES).decode("ascii").split()
+        return (int(parts[0]), parts[1]) if len(parts) == 2 and parts[0].isdigit() else None
+    except (OSError, ValueError):  # missing, of root, no file, or damaged: the next holder signs it anew
         return None
-    return (int(parts[0]), parts[1]) if len(parts) == 2 and parts[0].isdigit() else None
 
 
 def supervisor_pid(home: Home) -> int | None:

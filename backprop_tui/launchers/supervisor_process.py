@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import stat
 import sys
 
 from backprop_tui.domain.errors import StateUnavailable, SystemUnfit
@@ -111,14 +111,18 @@ class SupervisorProcess:
         return SessionEnd(reason="the session or machine is ending")
 
     def ring(self) -> bool:
-        """Wakes a living supervisor; False if there is none. See fifo(7): ENXIO means no reader."""
+        """Wakes a living supervisor; False if there is none. See fifo(7): ENXIO means no reader.
+
+        The bell may be one of root, a file of a copied store, or held open by a foreign process: then a supervisor that
+        is started makes another.
+        """
         try:
-            descriptor = os.open(self.home.bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if error.errno in (errno.ENXIO, errno.ENOENT, errno.EACCES):  # EACCES: left by a supervisor of root
+            descriptor = os.open(self.home.bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                 return False
-            raise
-        try:
             os.write(descriptor, b"!")
         except BlockingIOError:
             pass  # the pipe is full of wake-ups
@@ -126,7 +130,7 @@ class SupervisorProcess:
             return False
         finally:
             os.close(descriptor)
-        return True
+        return self.is_alive()
 
     def _belongs_to_guarded_run(self) -> bool:
         """Returns whether this process is part of a run, whose guardian can start supervisors that outlive it."""

@@ -16,7 +16,7 @@ from dataclasses import replace
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuReading, HostReading, Readings
 from backprop_tui.probes.readings import replace_file
-from backprop_tui.store.files import dump
+from backprop_tui.store.files import dump, read_file
 
 SCHEMA_VERSION = 1
 HISTORY_SECONDS = 15.0
@@ -73,8 +73,7 @@ class Histories:
 def read_histories(path: str, now: float) -> Histories:
     """The histories until the wall time `now`; none from a file that is missing or damaged."""
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(_MAX_BYTES))
+        document = json.loads(read_file(path, most=_MAX_BYTES))
         is_known = document["schema_version"] == SCHEMA_VERSION and math.isfinite(document["time"])
         series = document["of"].items() if is_known else ()
         known = Histories(time=document["time"], of={key: _decode(points) for key, points in series})

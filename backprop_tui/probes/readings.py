@@ -12,7 +12,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.codec import decode, encode
-from backprop_tui.store.files import dump
+from backprop_tui.store.files import dump, read_file
 
 SCHEMA_VERSION = 1
 
@@ -62,8 +62,7 @@ def read_sample(path: str, *, of_this_boot: bool = True) -> Sample | None:
     `of_this_boot`: one of this machine since it was started, and not what another machine wrote.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(_MAX_BYTES)
+        content = read_file(path, most=_MAX_BYTES)
     except OSError:
         return None  # no sampler has written it yet
     sample = decode_sample(content)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from backprop_tui.processes.regular_files import open_regular
+
 STDERR = 2
 MAX_LOG_BYTES = 1 << 20
 
@@ -38,7 +40,7 @@ def note_exception(error: BaseException) -> None:
 
 def append_private(path: str, text: str) -> None:
     """Appends to a log that a front end keeps. Raises: OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, follow=False)
     try:
         os.fchmod(descriptor, 0o600)  # earlier versions left it to the umask
         os.write(descriptor, text.encode("utf-8", "backslashreplace"))
@@ -60,8 +62,7 @@ def _shorten(log: int) -> None:
         with open(path, "rb") as file:
             file.seek(size - MAX_LOG_BYTES)
             end = file.read(MAX_LOG_BYTES)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        kept = os.open(f"{os.readlink(path)}.1", flags, 0o600)
+        kept = open_regular(f"{os.readlink(path)}.1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, follow=False)
         os.ftruncate(log, 0)
         with open(kept, "wb") as copy:
             copy.write(end)

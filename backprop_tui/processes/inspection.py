@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.processes.identity import DEAD_STATES, Identity, stat_fields
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.processes.tree import TICKS_PER_SECOND
 
 _STATE, _PARENT, _GROUP, _USER_TICKS, _SYSTEM_TICKS, _START_TIME = 0, 1, 2, 11, 12, 19  # as in identity.py
@@ -59,8 +60,8 @@ class Inspected:
 def _source(word: str, pid: int) -> str:
     """A word of a shell's command line, or the content of the file that it names."""
     try:
-        with open(os.path.join(f"/proc/{pid}/cwd", word), encoding="utf-8", errors="replace") as file:
-            return file.read(_SOURCE_BYTES)
+        path = os.path.join(f"/proc/{pid}/cwd", word)
+        return read_regular(path, _SOURCE_BYTES, cut=True).decode("utf-8", "replace")
     except (OSError, ValueError):
         return word
 

@@ -38,20 +38,31 @@ def foreign_owner(folder: str) -> int | None:
 ALLOW_SHARED = "BACKPROP_ALLOW_SHARED"  # a variable: what it allows could be written into any file by others
 
 
+def other_owner(path: str, uid: int, *, as_folder: bool) -> str | None:
+    """`belongs to NAME` if what is at this path is neither this user's nor root's; `as_folder`: nor its directory's.
+
+    Raises: OSError.
+    """
+    if uid in (os.geteuid(), ROOT):
+        return None
+    is_as_folder = as_folder and uid == os.stat(os.path.dirname(os.path.realpath(path))).st_uid
+    return None if is_as_folder else f"belongs to {user_name(uid)}"
+
+
 def shared_with(path: str, *, root_looks: bool = False) -> str | None:
     """Who besides this user and root could change a file or directory; None: nobody, or it cannot be looked at.
 
     `root_looks`: root may read it if it belongs to the owner of the directory above.
     """
-    try:
-        status = os.stat(path)
-        own = os.geteuid() or (os.stat(os.path.dirname(path)).st_uid if root_looks else ROOT)
-    except OSError:
-        return None
     if os.environ.get(ALLOW_SHARED):
         return None
-    if status.st_uid not in (own, ROOT):
-        return f"belongs to {user_name(status.st_uid)}"
+    try:
+        status = os.stat(path)
+        other = other_owner(path, status.st_uid, as_folder=root_looks and os.geteuid() == ROOT)
+    except OSError:
+        return None
+    if other is not None:
+        return other
     if status.st_mode & stat.S_IWOTH:
         return f"can be written by everybody (mode {stat.S_IMODE(status.st_mode):03o})"
     if status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid, status.st_uid):

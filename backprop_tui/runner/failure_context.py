@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shlex
-import stat
 import time
 from collections.abc import Container, Iterator
 from itertools import pairwise
@@ -21,6 +20,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.processes.descriptors import open_descriptors
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.processes.users import user_name
 from backprop_tui.runner.resources import SAMPLE_SECONDS
 from backprop_tui.store.python_environments import install_command, interpreter_of
@@ -281,16 +281,9 @@ def _run_of_process(pid: int) -> str | None:
 def first_line(path: str) -> bytes | None:
     """The first line of a file without its line feed, at most 256 bytes; None if it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_regular(path, _MAX_FIRST_LINE, cut=True).partition(b"\n")[0]
     except OSError:
         return None
-    try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, _MAX_FIRST_LINE).partition(b"\n")[0] if is_file else None
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
 
 
 def _is_package(path: str) -> bool:

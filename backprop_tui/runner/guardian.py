@@ -22,6 +22,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_s
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
+from backprop_tui.runner.directory_keeper import DirectoryKeeper
 from backprop_tui.runner.leftovers import Leftovers
 from backprop_tui.runner.log_follower import LogFollower
 from backprop_tui.runner.outputs.metric_files import MetricsFound
@@ -35,7 +36,6 @@ from backprop_tui.runner.resume_watch import ResumeWatch
 from backprop_tui.runner.script import REAPED_WITHIN_SECONDS, CannotStart, Exit, ScriptProcess
 from backprop_tui.runner.stop_sequence import KILL, UNTIL, CheckpointWait, StopSequence, has_live_listener
 from backprop_tui.runner.tree import Tree
-from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import size_of
 
 TICK_SECONDS = 0.2
@@ -81,7 +81,7 @@ class Guardian:
 
     def __init__(
         self,
-        directory: RunDirectory,
+        keeper: DirectoryKeeper,
         run: Run,
         script: ScriptProcess,
         recorder: Recorder,
@@ -90,6 +90,7 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
+        self._keeper, directory = keeper, keeper.directory
         self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
         self.recorder = recorder
         self.tree = tree = Tree(script, directory.path)
@@ -177,6 +178,7 @@ class Guardian:
 
     def _tick(self, now: float) -> None:
         self.tree.reap()
+        self.keep_directory()
         self._check_figures_end()
         self._check_signals(now)
         self._handle_requests(now)
@@ -203,6 +205,10 @@ class Guardian:
             processes = [{"pid": left.pid, "command": left.command} for left, _ in self.tree.left.values()]
             self.recorder.record_event("leftovers", note, processes=processes)
             self.recorder.change(problem=note)
+
+    def keep_directory(self) -> None:
+        """Repairs what the script may have done to its run directory."""
+        self._keeper.check(self.run)
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:

@@ -17,9 +17,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.training_totals import MAX_SOURCE_CHARS, totals_of_command
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.processes.requirements import unattainable
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.user_patterns import UserPatterns
+from backprop_tui.runner.directory_keeper import DirectoryKeeper
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
 from backprop_tui.runner.guardian import Guardian
@@ -74,8 +76,11 @@ def guard_script(
     if not isinstance(started, ScriptProcess):
         _end_without_script(directory, run, recorder, started, assignment.supervisor)
         return False
+    keeper = DirectoryKeeper(
+        assignment.supervisor.home, directory, assignment.lock_descriptor, recorder, started.identity
+    )
     log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
-    guardian = Guardian(directory, run, started, recorder, log, assignment.supervisor, wake)
+    guardian = Guardian(keeper, run, started, recorder, log, assignment.supervisor, wake)
     if started.adopted:
         apply_recorded_state(started, guardian.tree, guardian.stop_sequence, recorder.live)
     _finish(directory, guardian, guardian.wait_for_end(), assignment.supervisor)
@@ -147,8 +152,8 @@ def _source(run: Run) -> str:
     if script is None:
         return ""
     try:
-        with open(os.path.join(run.spec.cwd, script), encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_SOURCE_CHARS)
+        path = os.path.join(run.spec.cwd, script)
+        return read_regular(path, MAX_SOURCE_CHARS, cut=True).decode("utf-8", "replace")
     except OSError:
         return ""
 
@@ -187,6 +192,7 @@ def _finish(directory: RunDirectory, guardian: Guardian, exit_: Exit, supervisor
         disk_full=recorder.disk_full,
     )
     guardian.report_left()
+    guardian.keep_directory()  # again, now that nothing of the run is left that could damage it
     _conclude(directory, run, recorder, _outcome(guardian, exit_, context), supervisor)
     guardian.write_metrics()
 

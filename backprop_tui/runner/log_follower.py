@@ -23,7 +23,7 @@ from backprop_tui.readers.user_patterns import RegexTimeout, UserPatterns
 from backprop_tui.runner.curve_names import CurveNames
 from backprop_tui.runner.own_output import FetchedTail
 from backprop_tui.store.fields import JsonObject, encode_metrics
-from backprop_tui.store.files import append_line, dump, storage
+from backprop_tui.store.files import append_line, dump, open_file, storage
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
@@ -358,7 +358,7 @@ def recover_offset(directory: RunDirectory, generation: int, own_file: str | Non
 def cut_torn_line(path: str) -> None:
     """Cuts everything behind the last line end."""
     try:
-        with open(path, "r+b") as file:
+        with open(open_file(path, os.O_RDWR), "r+b") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - CHUNK_BYTES))
             start = file.tell()

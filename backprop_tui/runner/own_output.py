@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from io import FileIO
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import OwnLog
@@ -13,6 +14,7 @@ from backprop_tui.processes.descriptors import files_written_by, is_file, open_d
 from backprop_tui.processes.hanging_call import BackgroundTask, pause_after
 from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
 from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.processes.regular_files import open_regular
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.runner.outputs.files import is_skipped
@@ -273,8 +275,7 @@ class OwnOutput:
     def _file_target(self, path: str, pid: int, number: int) -> OutputTarget:
         try:
             same = os.path.samestat(os.stat(path), os.stat(f"/proc/{pid}/fd/{number}"))
-            with open(path, "rb"):
-                pass
+            os.close(open_regular(path))
         except OSError as error:
             return OutputTarget(path=path, problem=error.strerror or str(error))
         if not same:
@@ -332,9 +333,9 @@ def _size_of(path: str) -> int:
 
 def _has_figures(path: str, start: int) -> bool:
     try:
-        with open(path, "rb") as file:
+        with FileIO(open_regular(path)) as file:
             file.seek(max(start, _size_of(path) - _TRIED_BYTES))
-            content = file.read(_TRIED_BYTES)
+            content = file.read(_TRIED_BYTES) or b""
     except OSError:
         return False
     values = LogReader(0).feed(content)

@@ -14,6 +14,7 @@ from backprop_tui.domain.run import Process
 from backprop_tui.processes.detached_log import STDERR
 from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
 from backprop_tui.processes.requirements import attainable
+from backprop_tui.store.files import open_own
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
@@ -55,7 +56,8 @@ def start_script(launch: Launch, script_lock: int) -> Started | CannotStart:
     Its directory or the program may be on a disk that does not answer: after some seconds it returns all the same.
     `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     """
-    log = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = open_own(launch.log_path, os.O_WRONLY | os.O_APPEND, follow=True)
+    os.set_blocking(log, True)  # the script writes to it
     reading, writing = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:

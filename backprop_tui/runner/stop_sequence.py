@@ -18,6 +18,7 @@ from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.runner.late_starts import LateStarts, boot_seconds
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.tree import Tree
+from backprop_tui.store.tail import open_log
 
 LISTENERS_BYTES = 64 * 1024  # the newest lines of the file of listeners count
 TERM_SECONDS = 5.0
@@ -31,9 +32,9 @@ _PRECEDENCE = {PERSON: 2, UNTIL: 1}  # whose reason is recorded if several stop 
 def has_live_listener(path: str) -> bool:
     """Whether a process listed in the file is alive; False if the file is missing or invalid."""
     try:
-        with open(path, "rb") as file:
+        with open_log(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LISTENERS_BYTES))
-            lines = file.read(LISTENERS_BYTES).splitlines()
+            lines = (file.read(LISTENERS_BYTES) or b"").splitlines()
     except OSError:
         return False
     return any(map(is_alive, {identity for line in lines if (identity := _parse_listener(line)) is not None}))

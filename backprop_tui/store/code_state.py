@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from backprop_tui.domain.run import Code, Run
+from backprop_tui.processes.regular_files import read_regular
 
 try:
     # As `random` does: hashlib loads OpenSSL, which a guardian does not need otherwise.
@@ -32,16 +33,10 @@ def code_of(script: str | None, command: Sequence[str], cwd: str) -> Code | None
 def digest_of(path: str) -> str | None:
     """Returns the SHA-256 of the beginning of a file in hexadecimal; None if it cannot be read."""
     try:
-        with open(path, "rb", opener=_open_nonblocking) as file:
-            digest: str = sha256(file.read(MAX_BYTES)).hexdigest()
+        digest: str = sha256(read_regular(path, MAX_BYTES, cut=True)).hexdigest()
     except OSError:
         return None
     return digest
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Opens without waiting, in case the path is a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def changes_since_queued(run: Run) -> str | None:
@@ -128,5 +123,4 @@ def _is_commit(word: str) -> bool:
 
 
 def _text(path: str) -> str:
-    with open(path, "rb", opener=_open_nonblocking) as file:
-        return file.read(_MAX_REFS_BYTES).decode().strip()
+    return read_regular(path, _MAX_REFS_BYTES, cut=True).decode().strip()

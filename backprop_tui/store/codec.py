@@ -20,6 +20,7 @@ from backprop_tui.store.fields import (
     encode_metrics,
     integer,
     items,
+    moment,
     nested,
     number,
     text,
@@ -31,6 +32,7 @@ Encode = Callable[[Any], Any]
 Converter = tuple[Decode, Encode | None]  # None: the value is written as it is
 
 ISO_TIMES = frozenset({"created_at", "started_at", "ended_at", "saved_at"})  # written as ISO 8601, others as seconds
+TIMES = frozenset({"at", "since", "time", "not_before"})
 
 ValueT = TypeVar("ValueT")
 
@@ -44,15 +46,20 @@ def encode(value: object) -> JsonObject:
 
 
 def decode(cls: type[ValueT], source: Mapping[str, Any]) -> ValueT:
-    """The inverse of `encode`. Raises: WrongField."""
-    values = {}
-    for name, decode_field, _, is_required in _plan(cls):
-        value = source.get(name, MISSING)
-        if value is not MISSING:
-            values[name] = decode_field(value, name)
-        elif is_required:
-            values[name] = decode_field(None, name)
-    return cls(**values)
+    """The inverse of `encode`. Raises: WrongField, whatever the source holds."""
+    try:
+        values = {}
+        for name, decode_field, _, is_required in _plan(cls):
+            value = source.get(name, MISSING)
+            if value is not MISSING:
+                values[name] = decode_field(value, name)
+            elif is_required:
+                values[name] = decode_field(None, name)
+        return cls(**values)
+    except WrongField:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise WrongField(f"{cls.__name__}: {error}") from error
 
 
 def register(hint: object, decode_value: Decode, encode_value: Encode) -> None:
@@ -97,6 +104,8 @@ def _plan(cls: type[Any]) -> _Plan:
 def _field_converter(name: str, annotation: str, namespace: dict[str, Any]) -> Converter:
     if name in ISO_TIMES:
         return (_optional(time) if annotation.endswith("| None") else time), iso
+    if name in TIMES:
+        return (_optional(moment) if annotation.endswith("| None") else moment), None
     # Most annotations are one of these few; typing.get_type_hints() compiles each of them, which takes a millisecond.
     return _SIMPLE.get(annotation) or _converter(eval(annotation, namespace))  # noqa: S307 - of our own classes
 

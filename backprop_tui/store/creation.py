@@ -11,7 +11,7 @@ from typing import Self
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.run import Run
-from backprop_tui.store.files import failure, read_bytes, storage, sync_folder, write_atomically
+from backprop_tui.store.files import failure, read_bytes, storage, sync_folder, unused_name, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -66,6 +66,19 @@ def mark(home: Home, run_id: str) -> None:
         sync_folder(home.active)
 
 
+def remove_marker(home: Home, run_id: str) -> None:
+    """Removes the marker of a run; a directory in its place is moved out of the folder. Raises: OSError."""
+    marker = home.marker(run_id)
+    try:
+        os.unlink(marker)
+    except FileNotFoundError:
+        return
+    except OSError:
+        if not os.path.isdir(marker):
+            raise
+        os.rename(marker, unused_name(f"{home.active}.{run_id}.set-aside"))
+
+
 def _move_into_place(draft: str, folder: str, run_id: str) -> None:
     try:
         os.rename(draft, folder)
@@ -97,12 +110,12 @@ def delete_unfinished_builds(home: Home, *, older_than_seconds: float) -> None:
         marker = home.marker(run_id)
         is_old = now - _changed(marker, now) > older_than_seconds
         if is_old and run_id not in being_built and not os.path.lexists(home.run_folder(run_id)):
-            os.unlink(marker)
+            remove_marker(home, run_id)
 
 
 def _changed(path: str, now: float) -> float:
     try:
-        return os.stat(path).st_mtime
+        return os.lstat(path).st_mtime
     except FileNotFoundError:
         return now
 

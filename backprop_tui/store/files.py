@@ -8,12 +8,26 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
 from backprop_tui.processes.linux import existing_directory, is_flocked
-from backprop_tui.processes.users import user_name, why_closed
+from backprop_tui.processes.regular_files import WrongFile, open_regular, read_descriptor
+from backprop_tui.processes.users import other_owner, user_name, why_closed
 
+MAX_BYTES = 64 << 20  # of a file that is read as a whole; only an index may be longer
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+
+def open_file(path: str, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:
+    """Opens a regular file of ours; `follow`: also by a symbolic link. Raises: WrongFile, and other OSErrors."""
+    descriptor = open_regular(path, flags, follow=follow)
+    # On some network file systems everything belongs to somebody else.
+    other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
+    if other is None:
+        return descriptor
+    os.close(descriptor)
+    raise WrongFile(path, other)
 
 
 @contextmanager
@@ -27,6 +41,8 @@ def storage(path: str) -> Iterator[None]:
 
 def failure(path: str, error: OSError) -> StorageFailed:
     """The error of ours for an OSError: that of an inaccessible path or a full disk says how to continue."""
+    if isinstance(error, WrongFile):
+        return BrokenRecord(path, str(error.strerror), "move it away")
     if isinstance(error, PermissionError):
         reason, command = why_closed(path)
         return AccessDenied(path, f"{error.strerror}, {reason}", command)
@@ -64,7 +80,12 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(temporary, path)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            if not os.path.isdir(path) or not set_aside(path):
+                raise
+            os.rename(temporary, path)
         if durable:
             sync_folder(folder)
 
@@ -75,25 +96,22 @@ def _create(path: str) -> int:
     try:
         return os.open(path, flags, 0o600)
     except FileExistsError:
-        os.unlink(path)
-        return os.open(path, flags, 0o600)
-
-
-def open_own(path: str, flags: int) -> int:
-    """Opens a file of ours, or creates it; an inaccessible one is made accessible or set aside."""
-    flags |= os.O_CREAT | os.O_CLOEXEC
-    try:
-        return os.open(path, flags, 0o600)
-    except PermissionError:
-        if not set_aside(path):
+        if not os.path.isdir(path) or os.path.islink(path):
+            os.unlink(path)
+        elif not set_aside(path):
             raise
         return os.open(path, flags, 0o600)
 
 
-def make_writable(path: str) -> None:
-    """Makes sure that a file of ours can be opened for writing, as a child that we start will do."""
-    if os.path.lexists(path) and not os.access(path, os.W_OK):
-        set_aside(path)
+def open_own(path: str, flags: int, *, follow: bool = False) -> int:
+    """Opens a file of ours, or creates it; what cannot be used is made accessible or set aside."""
+    flags |= os.O_CREAT
+    try:
+        return open_file(path, flags, follow=follow)
+    except (PermissionError, WrongFile):
+        if not set_aside(path):
+            raise
+        return open_file(path, flags, follow=follow)
 
 
 _unreported: list[str] = []  # the new names of files that were set aside
@@ -102,28 +120,40 @@ _unreported: list[str] = []  # the new names of files that were set aside
 def set_aside_report() -> str | None:
     """Says which files this process set aside since the last report; None if none."""
     taken, _unreported[:] = _unreported[:], []
-    return f"files of another user that you cannot access were set aside: {', '.join(taken)}" if taken else None
+    return f"what is no file of yours, or not accessible to you, was set aside: {', '.join(taken)}" if taken else None
 
 
-def set_aside(path: str) -> bool:
-    """Renames an inaccessible entry of a directory of ours, as `sudo` leaves it; returns whether that was possible.
+def set_aside(path: str, *, is_folder: bool = False) -> bool:
+    """Renames an entry of a directory of ours that is inaccessible, as `sudo` leaves it, or no file (or no folder).
 
-    What is our own is made accessible instead. A locked file is in use and stays.
+    Returns whether that was possible. What is our own is made accessible instead. A locked file is in use and stays.
     """
     try:
         status = os.lstat(path)
-        if status.st_uid == os.geteuid():
-            os.chmod(path, 0o700 if stat.S_ISDIR(status.st_mode) else 0o600)
+        is_own = status.st_uid == os.geteuid()
+        if is_own and (stat.S_ISDIR if is_folder else stat.S_ISREG)(status.st_mode):
+            os.chmod(path, 0o700 if is_folder else 0o600)
             return True
         if is_flocked(path):
             return False
-        owner = user_name(status.st_uid)
-        aside = f"{path}.of-{owner.replace(' ', '-')}"
+        reason = "set-aside" if is_own else f"of-{user_name(status.st_uid).replace(' ', '-')}"
+        aside = unused_name(f"{path}.{reason}")
         os.rename(path, aside)
     except OSError:
         return False
     _unreported.append(aside)
     return True
+
+
+def make_writable(path: str) -> None:
+    """Makes sure that a file of ours can be opened for writing, as a child that we start will do. Raises: OSError."""
+    os.close(open_own(path, os.O_WRONLY | os.O_APPEND))
+
+
+def unused_name(path: str) -> str:
+    """The path, or if something is there one with a number at its end."""
+    names = (path if number == 1 else f"{path}-{number}" for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -156,15 +186,23 @@ def append_line(path: str, line: bytes) -> None:
             os.close(descriptor)
 
 
-def read_bytes(path: str) -> bytes | None:
-    """Returns the content of a file; None if it does not exist. Raises: AccessDenied, StorageFailed."""
+def read_bytes(path: str, *, most: int = MAX_BYTES) -> bytes | None:
+    """Returns the content of a file; None if it does not exist. Raises: BrokenRecord, AccessDenied, StorageFailed."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_file(path, most=most)
     except OSError as error:
         if error.errno in _MISSING:
             return None
         raise failure(path, error) from error
+
+
+def read_file(path: str, *, most: int = MAX_BYTES) -> bytes:
+    """As `read_bytes`, with the errors of the system. Raises: OSError, also if the file has more than `most` bytes."""
+    descriptor = open_file(path)
+    try:
+        return read_descriptor(descriptor, path, most)
+    finally:
+        os.close(descriptor)
 
 
 def read_object(path: str) -> dict[str, object] | None:

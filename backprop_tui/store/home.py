@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 from backprop_tui.domain.errors import StateUnavailable, Untrusted, UsageError
 from backprop_tui.processes.users import (
@@ -35,6 +36,7 @@ class Home:
     def __init__(self, root: str, host: str) -> None:
         self.root = os.path.abspath(root)
         self.host = host
+        self._unreadable: dict[str, Mapping[str, str]] = {}  # by file the reasons by id
 
         # Shared by all hosts.
         self.runs = os.path.join(self.root, "runs")  # the directories of the runs, named by run id
@@ -111,7 +113,8 @@ class Home:
         for folder in (self.root, *self._folders()):
             try:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
-                if folder in (self.new, self.host_folder) and not _is_writable(folder) and set_aside(folder):
+                is_replaceable = folder in (self.new, self.host_folder)
+                if is_replaceable and not _is_writable(folder) and set_aside(folder, is_folder=True):
                     os.makedirs(folder, mode=0o700, exist_ok=True)
             except OSError as error:
                 raise StateUnavailable(f"state directory {failure(folder, error).message}", _ELSEWHERE) from error
@@ -119,6 +122,25 @@ class Home:
                 reason, command = why_closed(folder)
                 problem = f"state directory {self.root}: {folder} is not writable by you, {reason}"
                 raise StateUnavailable(problem, f"{command}, or {_ELSEWHERE}")
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Why records were left out when they were read last, by their ids; nothing of them is changed."""
+        return {key: reason for reasons in self._unreadable.values() for key, reason in reasons.items()}
+
+    def set_unreadable(self, path: str, reasons: Mapping[str, str]) -> None:
+        """Notes which records in a file were left out when it was read, and why; none: all could be read."""
+        if reasons:
+            self._unreadable[path] = reasons
+        else:
+            self._unreadable.pop(path, None)
+
+    def unreadable_report(self) -> str | None:
+        """How many records are left out, and why the first of them is; None if all could be read."""
+        reasons = list(self.unreadable.values())
+        if len(reasons) > 1:
+            return f"{len(reasons)} unreadable records, which backprop-tui doctor lists, such as {reasons[0]}"
+        return f"1 unreadable record: {reasons[0]}" if reasons else None
 
     def host_file(self, name: str) -> str:
         return os.path.join(self.host_folder, name)

@@ -14,7 +14,8 @@ from typing import Self
 
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.processes.linux import is_flocked
-from backprop_tui.store.files import failure, open_own
+from backprop_tui.processes.regular_files import WrongFile
+from backprop_tui.store.files import failure, open_file, open_own
 
 
 class Lock:
@@ -91,8 +92,8 @@ def wait_for_lock(path: str, *, seconds: float) -> Lock | None:
 def is_locked(path: str) -> bool:
     """Returns whether a process holds the lock; a missing file is not locked."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+        descriptor = open_file(path, os.O_RDWR)
+    except (FileNotFoundError, WrongFile):
         return False
     except PermissionError:
         return is_flocked(path)

@@ -15,10 +15,10 @@ from backprop_tui.store.records import public
 _ENDS = {status.value: status for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED)}
 
 
-def original_records(content: bytes) -> dict[str, JsonObject] | None:
+def original_records(content: bytes) -> dict[str, Any] | None:
     """Returns the original tool's records in public form, by id; None if the file is not of that tool.
 
-    Values it never stored are None.
+    Values it never stored are None. What cannot be converted stays as it is.
     """
     if content.startswith(b'{"schema_version"'):
         return None
@@ -28,7 +28,15 @@ def original_records(content: bytes) -> dict[str, JsonObject] | None:
         return None
     if isinstance(source, dict) and "schema_version" in source:
         return None
-    records = {str(record["id"]): _convert(record) for record in _records(source)}
+    records: dict[str, Any] = {}
+    for record in _records(source):
+        key = str(record["id"])
+        if key in records:
+            key = f"{key} (used {sum(other.partition(' (')[0] == key for other in records) + 1} times)"
+        try:
+            records[key] = _convert(record)
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            records[key] = record
     return records or None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from backprop_tui.domain.command_lines import is_python
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.programs import on_path
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.store.files import folders_upward
 
 VENV = ".venv"
@@ -168,7 +169,6 @@ def _has_pip(prefix: str) -> bool:
 def _head(path: str) -> bytes:
     """The beginning of a file; empty if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(_HEAD_BYTES)
+        return read_regular(path, _HEAD_BYTES, cut=True)
     except OSError:
         return b""

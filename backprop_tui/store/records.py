@@ -247,7 +247,7 @@ def decode_run(path: str, source: JsonObject) -> Run:
         attempts = [{**shown, **kept} for shown, kept in zip(*halves, strict=True)]
         spec = {**nested(record.get("spec"), "spec"), **_select(source, _PUBLIC_SPEC)}
         return decode(Run, {**with_objective(source), **record, "spec": spec, "attempts": attempts})
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise BrokenRecord(path, str(error)) from error
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.errors import BrokenRecord, UntrustedRecord
-from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UntrustedRecord
+from backprop_tui.domain.formatting import iso, shortened
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
@@ -18,19 +18,24 @@ from backprop_tui.store.fields import JsonObject, WrongField
 from backprop_tui.store.files import (
     append_line,
     dump,
+    open_own,
     parse_object,
     read_bytes,
     read_object,
     storage,
     sync_folder,
+    unused_name,
     write_atomically,
 )
+from backprop_tui.store.home import RUN_ID
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.records import decode_request, decode_run, encode_request, encode_run, public
 from backprop_tui.store.tail import Tail, parse_lines
 from backprop_tui.store.watched_file import Signature, signature_of
 
 _HIDDEN = "BACKPROP_HIDDEN_WORDS"  # among the variables: a script never gets it
+
+MAX_REQUEST_BYTES = 1 << 20  # read at a time
 
 
 class RunDirectory:
@@ -97,7 +102,7 @@ class RunDirectory:
         path = self._announcement_path(job_number)
         with storage(path):
             os.makedirs(self.claims, mode=0o700, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(open_own(path, os.O_WRONLY))
             sync_folder(self.claims)
 
     def is_job_announced(self, job_number: int) -> bool:
@@ -119,6 +124,9 @@ class RunDirectory:
         if source is None:
             raise BrokenRecord(self.record_path, "missing")
         run = decode_run(self.record_path, source)
+        name = os.path.basename(self.path)
+        if run.id != name and RUN_ID.fullmatch(name):  # others are drafts, or removed
+            raise BrokenRecord(self.record_path, f"id {shortened(run.id)} is not the name of its directory")
         return run if run.submitted_job is None else self._with_edits(run)
 
     def _with_edits(self, run: Run) -> Run:
@@ -139,12 +147,19 @@ class RunDirectory:
             write_atomically(self.environment_path, dump({**kept, _HIDDEN: words}), durable=durable)
         write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
+    def restore_record(self, run: Run) -> None:
+        """Writes a record that something else damaged again; what is in its place is kept beside it."""
+        with storage(self.record_path):
+            if os.path.lexists(self.record_path):
+                os.rename(self.record_path, unused_name(f"{self.record_path}.damaged"))
+        self.write(run, durable=True)
+
     def read_live(self) -> Live | None:
         """Reads the live record, which may be lost at any time; None if it is missing or invalid."""
         try:
             source = read_object(self.live_path)
             return None if source is None else decode(Live, source)
-        except (BrokenRecord, WrongField):
+        except (StorageFailed, WrongField):
             return None
 
     def write_live(self, live: Live) -> None:
@@ -176,8 +191,10 @@ class RunDirectory:
             unread = tail.look()
             if unread <= 0 or tail.restarted:  # a truncated file holds nothing new: requests are carried out only once
                 return [], offset
-            content = tail.chunk(unread)
+            content = tail.chunk(min(unread, MAX_REQUEST_BYTES))
         whole = content[: content.rfind(b"\n") + 1]
+        if len(content) == MAX_REQUEST_BYTES:
+            whole = whole or content  # a line without an end: no request is that long
         decoded = (decode_request(line) for line in whole.splitlines())
         return [request for request in decoded if request is not None], offset + len(whole)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import replace
 
-from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StateUnavailable, UnknownRun
+from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, StorageFailed, UnknownRun
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.run import Run
@@ -16,7 +15,7 @@ from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import failure, read_object
-from backprop_tui.store.home import Home
+from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
@@ -71,28 +70,22 @@ def marked_views(home: Home) -> list[RunView]:
     governors: _Governors = {}
     views: list[RunView] = []
     for run_id in marked_ids(home):
-        with suppress(FileNotFoundError, BrokenRecord):  # the run was never created, or is being removed
+        path = RunDirectory(home.run_folder(run_id)).record_path
+        try:
             views.append(read_view(home, run_id, governors))
+        except FileNotFoundError:  # the run was never created, or is being removed
+            home.set_unreadable(path, {})
+        except StorageFailed as error:
+            home.set_unreadable(path, {run_id: str(error)})
+        else:
+            home.set_unreadable(path, {})
     return views
-
-
-def closed_runs(home: Home) -> Iterator[AccessDenied]:
-    """Why runs with a marker are left out that this user may not read, such as those that root queued."""
-    for run_id in marked_ids(home):
-        directory = RunDirectory(home.run_folder(run_id))
-        if not os.access(directory.record_path, os.R_OK):
-            try:
-                directory.read()
-            except AccessDenied as error:
-                yield error
-            except BrokenRecord:
-                continue
 
 
 def marked_ids(home: Home) -> list[str]:
     """Returns the ids of all markers; fast, however long the history. Raises: StateUnavailable."""
     try:
-        return sorted(os.listdir(home.active))
+        return sorted(name for name in os.listdir(home.active) if RUN_ID.fullmatch(name))
     except FileNotFoundError:
         return []
     except OSError as error:

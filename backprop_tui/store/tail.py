@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import FileIO
 
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import open_file
 
 CHUNK_BYTES = 1 << 17  # small, so that a reading thread soon lets others run
+MAX_LINE_BYTES = 1 << 20
 END_BYTES = 256 << 10  # longer than a traceback of several ranks with their C++ frames
 _COUNTED_BYTES = 256 << 20  # counting the lines in so much takes a tenth of a second
 
@@ -17,7 +21,7 @@ _COUNTED_BYTES = 256 << 20  # counting the lines in so much takes a tenth of a s
 class Tail:
     """A growing file, read on from `offset`. A file that was truncated or replaced is read again from its start.
 
-    Its methods raise OSError if the file cannot be read; a missing file is empty.
+    Its methods raise OSError if the file cannot be read; a missing file is empty, and so is what is no file.
     """
 
     __slots__ = ("_inode", "offset", "path", "restarted", "size")
@@ -32,9 +36,8 @@ class Tail:
     def look(self) -> int:
         """Returns how many bytes are unread."""
         self.restarted = False
-        try:
-            status = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
+        status = _status_of(self.path)
+        if status is None:
             return 0
         is_replaced = self._inode is not None and status.st_ino != self._inode
         self.restarted = self.offset > 0 and (status.st_size < self.offset or is_replaced)
@@ -50,7 +53,7 @@ class Tail:
     def chunk(self, most_bytes: int) -> bytes:
         """Returns the next bytes without looking again; empty if the file was truncated or removed since."""
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open_log(self.path) as file:
                 file.seek(self.offset)
                 content = file.read(most_bytes) or b""
         except FileNotFoundError:
@@ -107,12 +110,14 @@ class JsonTail:
             if not content:
                 return  # truncated meanwhile, as the next look will show
             whole, newline, self._partial = (self._partial + content).rpartition(b"\n")
+            if len(self._partial) > MAX_LINE_BYTES:
+                self._partial = b"?"  # makes the rest of the line invalid
             yield parse_lines(whole) if newline else []
 
     def sample(self, parts: int, part_bytes: int) -> list[JsonObject]:
         """Returns objects from `parts` evenly spread over the file, oldest first; reading continues where it was."""
         objects: list[JsonObject] = []
-        with open(self._tail.path, "rb", buffering=0) as file:
+        with open_log(self._tail.path) as file:
             for index in range(parts):
                 file.seek(self._tail.size * index // parts)
                 part = file.read(part_bytes) or b""
@@ -139,12 +144,26 @@ def _parse(line: bytes) -> object:
         return None
 
 
+def open_log(path: str) -> FileIO:
+    """Opens a log, which may be a symbolic link to a file elsewhere. Raises: OSError."""
+    return FileIO(open_file(path, follow=True))
+
+
 def size_of(path: str) -> int:
     """Returns the size of a file; 0 if there is none."""
+    status = _status_of(path)
+    return 0 if status is None else status.st_size
+
+
+def _status_of(path: str) -> os.stat_result | None:
+    """None if there is no file, but perhaps something else. Raises: OSError."""
     try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+        status = os.stat(path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def offset_of_last_lines(path: str, count: int) -> int:
@@ -152,7 +171,7 @@ def offset_of_last_lines(path: str, count: int) -> int:
     size = position = size_of(path)
     if count <= 0 or size == 0:
         return size
-    with open(path, "rb", buffering=0) as file:
+    with open_log(path) as file:
         file.seek(size - 1)
         newlines_left = count + 1 if file.read(1) == b"\n" else count
         while position > 0:
@@ -174,12 +193,12 @@ def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
     Nothing before `begin` is read, unless the log is shorter; a missing log is empty.
     """
     try:
-        with open(path, "rb") as file:
+        with open_log(path) as file:
             size = file.seek(0, os.SEEK_END)
             begin = begin if begin <= size else 0
             start = max(begin, size - END_BYTES)
             file.seek(start)
-            content = file.read(END_BYTES)
+            content = file.read(END_BYTES) or b""
             if start > begin:
                 torn = content.find(b"\n") + 1
                 start, content = start + torn, content[torn:]
@@ -188,7 +207,7 @@ def read_end(path: str, begin: int = 0) -> tuple[bytes, int | None]:
         return b"", None
 
 
-def _line_number(file: BinaryIO, offset: int) -> int | None:
+def _line_number(file: FileIO, offset: int) -> int | None:
     if offset > _COUNTED_BYTES:
         return None
     file.seek(0)

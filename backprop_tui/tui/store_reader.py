@@ -13,8 +13,7 @@ from itertools import takewhile
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.client.runs import record_elsewhere
 from backprop_tui.config.load import machine_limits
-from backprop_tui.domain.errors import AccessDenied, BrokenRecord, ConfigError
-from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.errors import BrokenRecord, ConfigError, StorageFailed
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.metric_series import main_loss
@@ -178,6 +177,8 @@ class RunsReader:
             StorageFailed: the state directory cannot be read.
         """
         run_ids = marked_ids(self._home)
+        for gone in self._marked.keys() - run_ids:
+            self._marked[gone].forget()
         self._marked = {id_: self._marked.get(id_) or _MarkedRun(self._home, id_) for id_ in run_ids}
         runs = [marked.read(holds.get(run_id, ())) for run_id, marked in self._marked.items()]
         known = [run for run in runs if run is not None]
@@ -203,11 +204,6 @@ class RunsReader:
             for run, before in zip(unfinished, self._labeled, strict=False)
         ]
         return IndexedRuns.joined(fresh, self._labeled_ended), self._labeled_history
-
-    @property
-    def closed(self) -> int:
-        """How many runs are left out because this user may not read them."""
-        return sum(marked.is_closed for marked in self._marked.values())
 
     def total(self) -> int:
         if self._runs_folder.changed():
@@ -260,7 +256,7 @@ class HistoryReader:
         for path in monthly_files(self._home):
             file, records = self._files.get(path) or (WatchedFile(path), {})
             if file.changed():
-                changed, records = True, read_month(path)
+                changed, records = True, read_month(self._home, path)
             files[path] = file, records
         if changed or files.keys() != self._files.keys():
             records_of = {id_: record for _, records in files.values() for id_, record in records.items()}
@@ -308,7 +304,7 @@ class _MarkedRun:
         self._signatures: tuple[Signature | None, ...] | None = None
         self._holds: Sequence[JsonObject] = ()
         self._known: KnownRun | None = None
-        self.is_closed = False  # whether this user may not read it
+        self._id = run_id
         self._curve = CurveReader(self._directory.metrics_path)
 
     def read(self, holds: Sequence[JsonObject]) -> KnownRun | None:
@@ -331,6 +327,10 @@ class _MarkedRun:
             return known
         return replace(known, curve=self._curve.read(), written_at=self._log_written_at())
 
+    def forget(self) -> None:
+        """The run can be read, or is gone: it is not left out any more."""
+        self._home.set_unreadable(self._directory.record_path, {})
+
     def _files(self) -> tuple[str, ...]:
         """What the record is read from: that of a run in Slurm's queue also from the edits that its job will make."""
         run = None if self._known is None else self._known.run
@@ -341,10 +341,11 @@ class _MarkedRun:
     def _read_records(self, holds: Sequence[JsonObject]) -> KnownRun | None:
         try:
             run = self._directory.read()
-        except BrokenRecord as error:
-            self.is_closed = isinstance(error, AccessDenied)
+        except StorageFailed as error:
+            is_missing = signature_of(self._directory.record_path) is None  # not created yet, or being removed
+            self._home.set_unreadable(self._directory.record_path, {} if is_missing else {self._id: str(error)})
             return None
-        self.is_closed = False
+        self.forget()
         live = self._directory.read_live() if run.status in ACTIVE else None
         if live is not None and live.attempt != run.attempt.number:
             live = None
@@ -461,8 +462,7 @@ class StoreReader:
         failure = repeated_failure(self._home, SUPERVISOR)
         if failure is not None:
             return f"the supervisor {failure}: backprop-tui doctor"
-        closed = self._runs.closed
-        return f"{counted(closed, 'run')} left out, not accessible to you: backprop-tui doctor" if closed else None
+        return self._home.unreadable_report()
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():

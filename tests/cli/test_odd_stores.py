@@ -272,7 +272,8 @@ def test_a_closed_run_is_left_out_with_the_command_that_opens_it(
     command = f"sudo chown -R {USER}" if spoil is leave_a_run_of_root else "chmod -R u+rwX"
     for line in ("list", "status"):
         assert results[line]["code"] == 0
-        assert f"a run is left out: {store.home.run_folder(closed)}/run.json: Permission denied" in results[line]["err"]
+        record = RunDirectory(store.home.run_folder(closed)).record_path
+        assert f"1 unreadable record: {record}: Permission denied" in results[line]["err"]
         assert f"{command} {store.home.run_folder(closed)}" in results[line]["err"]
     assert command in results["doctor"]["out"]
     assert results["run --detach -- true"]["code"] == 0

@@ -159,7 +159,7 @@ def test_a_file_that_is_not_text_or_unreadable_is_named(machine: Machine) -> Non
     assert machine.refusal() == f"{machine.user_file}: not UTF-8 text: invalid start byte at byte 19"
     machine.user_file.unlink()
     machine.user_file.mkdir()
-    assert machine.refusal().startswith(f"{machine.user_file}: cannot be read: Is a directory; make it readable")
+    assert machine.refusal().startswith(f"{machine.user_file}: cannot be read: a directory, not a regular file")
 
 
 @pytest.mark.parametrize("content", ["max_parallel = 1\nmax_parallel = 2", "[gpu]\n[gpu]"])

@@ -28,7 +28,11 @@ ORIGINAL = {
 
 
 def record(number: int, status: str = "completed") -> dict[str, Any]:
-    return {"id": f"r{number:05}", "status": status, "created_at": f"2026-{1 + number % 12:02}-01T00:00:{number:06}Z"}
+    return {
+        "id": f"r{number:05}",
+        "status": status,
+        "created_at": f"2026-{1 + number % 12:02}-01T00:00:00.{number:06}Z",
+    }
 
 
 def records(count: int) -> dict[str, Any]:

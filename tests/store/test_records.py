@@ -255,7 +255,7 @@ def test_a_missing_field_takes_its_default_and_an_unknown_one_is_ignored() -> No
     [
         ({"path": 5}, "path must be a string, not 5"),
         ({"path": "a", "step": "7"}, "step must be a number, not '7'"),
-        ({"path": "a", "step": math.inf}, "step: cannot convert float infinity to integer"),
+        ({"path": "a", "step": math.inf}, "step must be a finite number of at most 19 digits, not inf"),
         ({"path": "a", "saved_at": "yesterday"}, "saved_at: Invalid isoformat string: 'yesterday'"),
         ({"path": "a"}, "saved_at must be a string, not None"),
     ],

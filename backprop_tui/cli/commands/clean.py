@@ -9,6 +9,8 @@ from backprop_tui.cli import diagnostics
 from backprop_tui.cli.reports import remove_confirmed
 from backprop_tui.cli.session import Session
 from backprop_tui.client.remove import Removable, leftovers, removable_before
+from backprop_tui.config.kinds import MAX_NUMBER
+from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.quantities import TIMES, parse_amount
 
 SUMMARY = "remove all runs that ended longer ago than AGE, with their logs; their checkpoints are kept"
@@ -27,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _age(text: str) -> float:
     seconds = parse_amount(text, TIMES)
-    if seconds is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an age: a number and m, h, d or w, such as 30d")
+    if seconds is None or seconds > MAX_NUMBER:
+        rule = f"a number and m, h, d or w, such as 30d, at most {MAX_NUMBER:.0f}s"
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not an age: {rule}")
     return seconds
 
 

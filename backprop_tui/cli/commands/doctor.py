@@ -70,6 +70,7 @@ def _checks(
     yield "state", lambda: state.check_state(home, min_free_bytes=limits.min_free_disk_bytes)
     yield "owner", lambda: state.check_leftovers(home)
     yield "index", lambda: state.check_index(home)
+    yield "records", lambda: state.check_records(home)
     yield "settings", lambda: state.check_settings(_layers(session, key_problems))
     yield "supervisor", lambda: state.check_work(home)
     yield "failures", lambda: state.check_failures(home)

@@ -22,8 +22,9 @@ from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
 from backprop_tui.store.failures import SUPERVISOR, failing, repeated_failure
 from backprop_tui.store.files import parse_object, read_bytes
-from backprop_tui.store.home import Home
+from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here, is_silent
+from backprop_tui.store.index import read_all
 from backprop_tui.store.run_view import governor_record
 
 _ELSEWHERE = "set BACKPROP_HOME to a directory on a local disk"
@@ -269,6 +270,17 @@ def check_elsewhere(home: Home) -> Iterator[Finding]:
                 f"{run.id} ({run.name}), {status_word(view.status)}, is {whereabouts(home, run)}",
                 host_hint(run),
             )
+
+
+def check_records(home: Home) -> Iterator[Finding]:
+    """Finds the runs that every command leaves out."""
+    split(home)
+    if not any(_closed_in(home.root)):  # reading them would set them aside
+        read_all(home)
+    for run_id, reason in sorted(home.unreadable.items()):
+        advice = "it is left out, and kept as it is: repair it"
+        has_directory = RUN_ID.fullmatch(run_id) and os.path.isdir(home.run_folder(run_id))
+        yield warn("records", reason, f"{advice}, or: backprop-tui remove {run_id}" if has_directory else advice)
 
 
 def check_index(home: Home) -> Iterator[Finding]:

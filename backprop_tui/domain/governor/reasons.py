@@ -16,6 +16,7 @@ class Check(StrEnum):
     """
 
     HOST = "host"  # it belongs to a machine that has not been seen for minutes
+    RECORD = "record"  # its files cannot be read or written
     QUEUE_HELD = "queue_held"
     DEPENDENCY = "dependency"
     SLURM = "slurm"  # its job waits in the queue of the cluster

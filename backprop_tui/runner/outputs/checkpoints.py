@@ -24,6 +24,7 @@ from backprop_tui.checkpoints.soundness import (
 from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_candidate, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
+from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
 from backprop_tui.runner.outputs.ownership import contains
 
@@ -325,8 +326,8 @@ def _is_gone(path: str) -> bool:
 def _trainer_step(path: str) -> int | None:
     """The step in the state file of a Hugging Face checkpoint; None for other checkpoints."""
     try:
-        with open(os.path.join(path, TRAINER_STATE), "rb", buffering=0) as file:
-            match = _GLOBAL_STEP.search(file.read(STATE_HEAD_BYTES) or b"")
+        head = read_regular(os.path.join(path, TRAINER_STATE), STATE_HEAD_BYTES, cut=True)
+        match = _GLOBAL_STEP.search(head)
     except OSError:
         return None
     return None if match is None else int(match[1])

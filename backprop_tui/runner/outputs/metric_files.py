@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from io import FileIO
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.regular_files import open_regular
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.files import tensorboard, trainer_state
 from backprop_tui.readers.files.csv_log import CsvLog
@@ -83,7 +85,7 @@ class MetricFiles:
                 return []
             restarts = 1 if growing is None else growing.restarts + 1
             growing = self._growing[file.path] = _GrowingFile(make_log(), restarts)
-        with open(file.path, "rb", buffering=0) as opened:
+        with FileIO(open_regular(file.path)) as opened:
             opened.seek(growing.position)
             chunk = opened.read(self._budget_bytes) or b""
         self._budget_bytes -= len(chunk)
@@ -109,5 +111,5 @@ def _series_name(path: str) -> str:
 
 
 def _read_trainer_state(file: OutputFile) -> list[Progress]:
-    with open(file.path, "rb", buffering=0) as opened:
+    with FileIO(open_regular(file.path)) as opened:
         return parse_trainer_state(opened.read(MAX_STATE_BYTES) or b"")

@@ -11,7 +11,7 @@ from textual import on
 from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import WrongValue
+from backprop_tui.config.kinds import WrongValue, integer
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
@@ -45,9 +45,9 @@ def _seconds(text: str) -> float:
 
 def _priority(text: str) -> int:
     try:
-        return int(text or "0")
-    except ValueError as error:
-        raise ValueError(f"priority {sanitize(text)} is not a whole number") from error
+        return int(str(integer().read(text or "0")))
+    except WrongValue as error:
+        raise ValueError(f"priority {sanitize(text)}: {error}") from error
 
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {

@@ -1,0 +1,44 @@
+"""A script that damages its own run directory: it ends at its timebox, its end is recorded, and no other run waits."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from backprop_tui.domain.run import Ended
+from backprop_tui.domain.status import Status
+from tests.support.sandbox import Sandbox, python
+
+BEGIN = "import os, shutil, time, json\nd = os.environ['BACKPROP_RUN_DIR']\nr = d + '/run.json'\n"
+END = "\ntime.sleep(60)"
+DAMAGE = {
+    "deleted": "shutil.rmtree(d)",
+    "moved": "os.rename(d, os.getcwd() + '/moved')",
+    "closed": "os.chmod(d, 0)",
+    "a file": "shutil.rmtree(d); open(d, 'w').close()",
+    "record deleted": "os.unlink(r)",
+    "record garbage": "open(r, 'w').write('garbage')",
+    "record a FIFO": "os.unlink(r); os.mkfifo(r)",
+    "record a directory": "os.unlink(r); os.makedirs(r + '/x')",
+    "record ended": "j = json.load(open(r)); j['record']['state'] = {'kind': 'ended', 'at': 5, 'status': 'completed'}\n"
+    "json.dump(j, open(r, 'w'))",
+    "lock deleted": "os.unlink(d + '/lock'); os.unlink(d + '/script.lock')",
+    "live record a directory": "os.unlink(d + '/live.json'); os.mkdir(d + '/live.json')",
+    "everything a FIFO": "for n in os.listdir(d):\n  os.unlink(d + '/' + n); os.mkfifo(d + '/' + n)",
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_a_damaged_run_directory_delays_no_end_and_no_other_run(sandbox: Sandbox, damage: str) -> None:
+    sandbox.allow(1)
+    run = sandbox.submit(*python(BEGIN + DAMAGE[damage] + END), max_run_seconds=2.0)
+    other = sandbox.submit(*python("pass"))
+    assert other.end(seconds=20).status is Status.COMPLETED
+    end = run.run().state
+    assert isinstance(end, Ended)
+    assert end.status is Status.TIMEBOXED
+    sandbox.wait_until_all_is_indexed()
+    assert {record["status"] for record in sandbox.index().values()} == {"completed", "timeboxed"}
+    sandbox.wait_until_nothing_runs()
+    assert os.path.isdir(run.directory.path)

@@ -1,0 +1,1 @@
+"""Stores and processes under damage and faults, seeded and repeatable."""
