@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Runs a `backprop-tui` command line; returns the exit code."""
+    import backprop_tui.domain.lazy_dataclass  # noqa: F401 - first, since it loads `dataclasses` faster
     from backprop_tui.cli.invocation import run_program
 
     return run_program(sys.argv[1:], _open_dashboard, _open_demo, _key_problems)

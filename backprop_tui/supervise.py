@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     """Supervises until no run is unfinished."""
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    import backprop_tui.domain.lazy_dataclass  # noqa: F401 - first, since it loads `dataclasses` faster
     from backprop_tui.launchers.lease import sign_lease
     from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, SupervisorProcess
     from backprop_tui.store.home import Home

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from backprop_tui.domain.run import SLURM
@@ -26,6 +27,7 @@ WAITING_RUNS = 1000
 MAX_ROUNDS = 15  # each takes some seconds
 POLL_SECONDS = 0.005
 SETTLE_SECONDS = 8.0
+SCHEDULER_SECONDS = 1.0  # sched_interval of the cluster
 END_SECONDS = 30.0
 
 
@@ -70,16 +72,26 @@ def _sandbox(cluster: SlurmCluster) -> Iterator[Sandbox]:
 
 
 def _first_line(cluster: SlurmCluster, name: str, rounds: int, *, warm: bool) -> Result:
+    """Slurm starts jobs once a second: the rounds begin at other moments of it, the same ones for both."""
     with _sandbox(cluster) as sandbox:
         if warm:
             sandbox.keep_supervisor()
+        numbers = {"sbatch": count(), "run": count()}
+
+        def wait_for_moment(name: str) -> None:
+            if name == "run" and not warm:
+                sandbox.wait_until_idle()
+            time.sleep((next(numbers[name]) / rounds - time.time()) % SCHEDULER_SECONDS)
+
+        def bare() -> float:
+            wait_for_moment("sbatch")
+            return _seconds_of_sbatch(cluster, sandbox)
 
         def ours() -> float:
-            if not warm:
-                sandbox.wait_until_idle()
+            wait_for_moment("run")
             return _seconds_of_run(sandbox)
 
-        samples = interleaved(rounds, {"sbatch": lambda: _seconds_of_sbatch(cluster, sandbox), "run": ours})
+        samples = interleaved(rounds, {"sbatch": bare, "run": ours})
     sbatch, run = samples["sbatch"].median, samples["run"]
     return sample_result(
         name,

@@ -17,8 +17,8 @@ from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.run import SLURM, Run, sort_queue
 from backprop_tui.domain.telemetry import Readings, is_stale
 from backprop_tui.engine.capacity import Capacity, snapshot_for
+from backprop_tui.engine.queued_runs import UnmetDependency, pending_dependencies
 from backprop_tui.engine.readings import ReadingsSource
-from backprop_tui.engine.scheduler import UnmetDependency, pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.probes.readings import read_readings
 from backprop_tui.store.home import Home

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
-from backprop_tui.domain.errors import SlurmRefused, UsageError
+from backprop_tui.client.session import ClientSession
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
@@ -19,6 +22,19 @@ def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
         from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
 
         Slurm(environment=environment).check(run)
+
+
+def submit_now(session: ClientSession, run_id: str) -> None:
+    """Submits a new run where no supervisor lives, which would take longer to start than Slurm to answer.
+
+    Whatever keeps the run from being submitted is left to the supervisor that is called next.
+    """
+    if session.supervisor.is_alive() or os.path.exists(session.home.queue_held):
+        return
+    from backprop_tui.engine.slurm_queue import SlurmQueue  # only Slurm runs need it
+
+    with suppress(BackpropError):
+        SlurmQueue(home=session.home, config_path=session.config_path).submit(run_id)
 
 
 def follow_timebox(run: Run, max_run_seconds: float | None, directory: RunDirectory) -> None:

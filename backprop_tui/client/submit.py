@@ -15,7 +15,7 @@ from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
-from backprop_tui.client.slurm_jobs import check_with_slurm
+from backprop_tui.client.slurm_jobs import check_with_slurm, submit_now
 from backprop_tui.client.specification import (
     apply_options,
     asked_python,
@@ -29,7 +29,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import resume_advice
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import SLURM, Queued, Run
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
 from backprop_tui.store.home import check_run_id
@@ -243,6 +243,8 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     created = [_create(session, run, planned) for run in planned.runs]
     if key is not None and created != run_ids:
         key.record(created, requested)
+    if planned.runs[0].spec.launcher == SLURM and len(created) == 1:
+        submit_now(session, created[0])
     return created
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.domain.checkpoint_names import parse_checkpoint_name
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import ResumeChannel, Run, Spec
@@ -74,6 +73,8 @@ def resume_step(run: Run, path: str | None = None) -> int | None:
     path = run.attempt.resumed_from if path is None else path
     if path is None:
         return None
+    from backprop_tui.domain.checkpoint_names import parse_checkpoint_name  # its many patterns are slow to compile
+
     known = (saved.step for saved in reversed(run.checkpoints) if saved.path == path and saved.step is not None)
     step = next(known, parse_checkpoint_name(path.rstrip("/")).number)
     if step is None and "{step}" in (resume_arg(run.spec) or ""):

@@ -3,27 +3,47 @@
 The standard library compiles six methods per class at import time, 0.4 ms a class: that was half the run time of a
 short command, and a third of the dashboard's start. Here the first instance of a class compiles its `__init__`, and
 all classes share the other methods. Fields, `replace`, `asdict` and `match` work as in the standard library.
+
+Programs import this module first: it loads `dataclasses` without `inspect`, which is a tenth of a short command, and is
+called only for the docstring of a class that has none.
 """
 
 # ruff: noqa: ANN401 - the methods serve classes that are not known here
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 from collections.abc import Callable
 from operator import attrgetter
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+
+class _LateInspect(ModuleType):
+    """Stands for `inspect` until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        import inspect
+
+        return getattr(inspect, name)
+
+
+_inspect = sys.modules.setdefault("inspect", _LateInspect("inspect"))
+import dataclasses  # noqa: E402 - see above
+
+if isinstance(_inspect, _LateInspect):
+    del sys.modules["inspect"]
 
 __all__ = ["compile_inits", "lazy_dataclass"]
 
 
 def _lazy_dataclass(*, frozen: bool = False, slots: bool, kw_only: bool = False) -> Callable[[type[Any]], type[Any]]:
     """Decorates a class; fields may have a default, a factory, and `compare=False`. Mutable classes are not changed."""
-    if not frozen:
-        return dataclasses.dataclass(slots=slots, kw_only=kw_only)
 
     def decorate(cls: type[Any]) -> type[Any]:
         cls.__doc__ = cls.__doc__ or cls.__name__  # the standard library would write a signature, which is slow
+        if not frozen:
+            return dataclasses.dataclass(slots=slots, kw_only=kw_only)(cls)
         decorated = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
         for name, method in _methods(decorated).items():
             if name not in cls.__dict__:

@@ -10,6 +10,7 @@ import re
 import shlex
 from dataclasses import fields
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -149,15 +150,16 @@ QUEUE_FORMAT = "%i|%T|%r|%N|%S|%j"
 
 def parse_queue(text: str) -> dict[str, JobReport]:
     """The jobs in the output of `squeue -h -o QUEUE_FORMAT`, by id; lines of another form are left out."""
-    jobs: dict[str, JobReport] = {}
-    for line in text.splitlines():
-        fields = line.split("|", QUEUE_FORMAT.count("|"))
-        if len(fields) == QUEUE_FORMAT.count("|") + 1:
-            id_, state, reason, node, start, name = (field.strip() for field in fields)
-            jobs[id_] = JobReport(
-                id=id_, state=state, reason=_known(reason), node=_known(node), start=_known(start), name=name
-            )
-    return jobs
+    return {job.id: job for job in map(_parse_line, text.splitlines()) if job is not None}
+
+
+@lru_cache(maxsize=16384)  # most lines are as they were some seconds ago
+def _parse_line(line: str) -> JobReport | None:
+    fields = line.split("|", QUEUE_FORMAT.count("|"))
+    if len(fields) <= QUEUE_FORMAT.count("|"):
+        return None
+    id_, state, reason, node, start, name = (field.strip() for field in fields)
+    return JobReport(id=id_, state=state, reason=_known(reason), node=_known(node), start=_known(start), name=name)
 
 
 def parse_job(text: str) -> JobReport | None:

@@ -109,7 +109,7 @@ class SamplerKeeper:
 
         A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
         """
-        choosing = [run for run in runs if run.status in UNFINISHED and run.spec.gpu_probe not in NO_PREFERENCE]
+        choosing = [run for run in runs if run.spec.gpu_probe not in NO_PREFERENCE and run.status in UNFINISHED]
         first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
         probe = self._source.machine_probe if first is None else first.spec.gpu_probe
         self._source.probe = probe

@@ -11,7 +11,6 @@ from backprop_tui.checkpoints.choice import NO_CHOICE, choose, choose_without_di
 from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
-    cause_of_stop,
     cause_of_unknown_end,
     cause_of_unmet_dependency,
 )
@@ -19,7 +18,7 @@ from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
-from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, PendingDependency, Placement
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import (
     Outcome,
@@ -29,11 +28,11 @@ from backprop_tui.domain.lifecycle import (
     merge_live,
     requeue_unstarted,
 )
-from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, sort_queue, with_timebox
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.run import Cause, Queued, Run, sort_queue
+from backprop_tui.domain.status import Status
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
+from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher
 from backprop_tui.processes.hanging_call import call_within
@@ -110,33 +109,10 @@ def record_loss(
     return concluded
 
 
-SUCCESSFUL_ENDS = frozenset({Status.COMPLETED, Status.TIMEBOXED})
 # A run that is held for one of these reasons holds every run behind it.
 HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
 # Only the first runs of the queue get their reasons worked out; those further back wait for these first.
 EXPLAINED_RUNS = 100
-
-
-@lazy_dataclass(frozen=True, slots=True)
-class UnmetDependency:
-    """The run can never start; `reason` is for people."""
-
-    reason: str
-
-
-def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingDependency, ...] | UnmetDependency:
-    """The runs that must still end before this run may start."""
-    pending: list[PendingDependency] = []
-    for dependency in run.spec.after:
-        other = unfinished.find(dependency.run)
-        if other is None:
-            if not dependency.any_end:
-                return UnmetDependency(f"waited for {dependency.run}, which was removed")
-        elif other.status not in ENDED:
-            pending.append(PendingDependency(name=f"{other.name} ({other.id})", status=other.status))
-        elif other.status not in SUCCESSFUL_ENDS and not dependency.any_end:
-            return UnmetDependency(f"waited for {other.name} ({other.id}), which ended {other.status}")
-    return tuple(pending)
 
 
 @lazy_dataclass(slots=True)
@@ -163,17 +139,18 @@ class Scheduler:
         """Whether the last pass saw runs that another launcher starts."""
         return self._unfinished.has_others
 
-    def run_pass(self, watched: Iterable[str], *, explain: bool) -> PassResult:
+    def run_pass(self, watched: Iterable[str], *, explain: bool, look: bool = True) -> PassResult:
         """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
-        With `explain` it works out every reason of every held run, for display.
+        With `explain` it works out every reason of every held run, for display. Without `look` it reads nothing of the
+        runs that waited before: a run is read again before it starts.
 
         Raises:
             StorageFailed: for example, the disk is full; what was done before the error remains.
             LaunchFailed: the launcher is gone.
         """
-        self._unfinished.refresh()
-        for run in self._unfinished.queued():
+        self._unfinished.refresh(waiting=look)
+        for run in self._unfinished.queued() if look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
         watched_ids = set(watched)
@@ -212,10 +189,10 @@ class Scheduler:
         now = time.time()
         queue = sort_queue(self._unfinished.queued())
         self._reserve(queue, result)
-        machine_is_full = False
+        machine_is_full = queue_is_held = False
         for position, run in enumerate(queue, start=1):
             result.queue_positions[run.id] = position
-            if position > EXPLAINED_RUNS and (machine_is_full or not explain):
+            if position > EXPLAINED_RUNS and (machine_is_full or queue_is_held or not explain):
                 continue
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
@@ -226,7 +203,8 @@ class Scheduler:
                 continue
             result.holds[run.id] = hold
             checks = {reason.check for reason in hold.reasons}
-            if checks & HOLDS_WHOLE_QUEUE and not explain:
+            queue_is_held = queue_is_held or bool(checks & HOLDS_WHOLE_QUEUE)
+            if queue_is_held and not explain:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 
@@ -303,35 +281,6 @@ class Scheduler:
             if isinstance(run.state, Queued):
                 run = stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
-
-
-def apply_requests(directory: RunDirectory, run: Run) -> Run:
-    """Applies requests that were written while the lock was busy; the run is queued, and the caller holds its lock."""
-    requests, offset = directory.requests_after(run.requests_offset)
-    if offset == run.requests_offset:
-        return run
-    run = replace(run, requests_offset=offset)
-    for request in requests:
-        match request:
-            case StopRequest(by=by, reason=reason, cause=kind):
-                return stop_queued(directory, run, reason, cause_of_stop(by=by, reason=reason, kind=kind))
-            case EditRequest():
-                run = apply_edit(run, request)
-                directory.append_event("edited", str(request), time=time.time())
-            case TimeboxRequest():
-                run = with_timebox(run, request)
-    directory.write(run, durable=True)
-    return run
-
-
-def stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause, status: Status = Status.STOPPED) -> Run:
-    """Ends a queued run that will never start; the caller may write its record."""
-    end = Ended(at=time.time(), status=status, reason=reason, cause=cause)
-    run = run.to(end)
-    directory.write(run, durable=True)
-    directory.append_event("ended", reason, time=end.at, status=end.status)
-    directory.delete_environment()
-    return run
 
 
 def backoff(run: Run, now: float) -> tuple[HoldReason, ...]:

@@ -30,13 +30,7 @@ from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
 from backprop_tui.domain.slurm_reasons import expected_start, waiting_words
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.scheduler import (
-    UnmetDependency,
-    apply_requests,
-    pending_dependencies,
-    record_loss,
-    stop_queued,
-)
+from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.slurm import Slurm
@@ -100,7 +94,8 @@ class SlurmQueue:
     _unfinished: UnfinishedRuns | None = None
     _known_clusters: Clusters | None = None
     _silences: dict[str, Silence] = field(default_factory=dict)
-    _advanced_at: float = -LOOK_SECONDS
+    _looked_at: float = -LOOK_SECONDS
+    _is_settled: bool = False  # whether all that wait are in Slurm's queue, as of the last look
 
     @property
     def unfinished(self) -> UnfinishedRuns:
@@ -114,24 +109,36 @@ class SlurmQueue:
             self._known_clusters = Clusters(self.home)
         return self._known_clusters
 
-    def run_pass(self) -> None:
-        """Takes one step for every run. An error of Slurm or of one run delays only what it concerns."""
-        self.unfinished.refresh()
+    def run_pass(self, *, look: bool = False) -> None:
+        """Takes one step for every run. An error of Slurm or of one run delays only what it concerns.
+
+        Runs that wait in Slurm's queue as before are left out for half a minute, unless somebody rang (`look`).
+        """
         now = time.monotonic()
-        if runs := self.unfinished.runs():
-            is_news = self.clusters.poll(runs, now)
-            is_same = runs == self.runs and not is_news and all(map(self._waits_in_slurm, runs))
-            if not is_same or now - self._advanced_at >= LOOK_SECONDS:
-                self._advanced_at = now
-                self._advance(runs)
-        self.runs = self.unfinished.runs()
-        waiting = {run.id for run in self.runs if run.status is Status.QUEUED}
-        self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
+        look = look or not self._is_settled or now - self._looked_at >= LOOK_SECONDS
+        self.unfinished.refresh(waiting=look)
+        if (runs := self.unfinished.runs()) and self.clusters.poll(runs, now) and not look:
+            look = True
+            self.unfinished.refresh()
+        runs = self.unfinished.runs()
+        if look or runs != self.runs:
+            self._looked_at = now
+            self._advance(runs)
+        for run in runs:
+            if run.status in (Status.STARTING, Status.RUNNING):
+                with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
+                    self._check_active(run)
+        before, self.runs = self.runs, self.unfinished.runs()
+        if look or self.runs != before:
+            waiting = {run.id: run for run in self.runs if run.status is Status.QUEUED}
+            self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
+            self.has_unsubmitted = any(run.submitted_job is None for run in waiting.values())
+            self._is_settled = all(map(self._waits_in_slurm, waiting.values()))
         self.is_needed = any(map(self._needs_process, self.runs))
-        self.has_unsubmitted = any(run.status is Status.QUEUED and run.submitted_job is None for run in self.runs)
 
     def _waits_in_slurm(self, run: Run) -> bool:
-        return run.submitted_job is not None and self.clusters.of(run).report_of(run) is not None
+        report = self.clusters.of(run).report_of(run)
+        return run.submitted_job is not None and report is not None and report.state == "PENDING"
 
     def _needs_process(self, run: Run) -> bool:
         """Whether it waits, may have to be submitted again, is not in the index yet, or may be lost.
@@ -153,10 +160,6 @@ class SlurmQueue:
                     self._keep_waiting(run, is_held=is_held)
                 elif submissions < SUBMISSIONS:
                     submissions += self._submit_if_ready(run)
-        for run in runs:
-            if run.status in (Status.STARTING, Status.RUNNING):
-                with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
-                    self._check_active(run)
 
     def submit(self, run_id: str) -> None:
         """Submits one waiting run now, for its last job, which ends with another attempt to come.
@@ -408,6 +411,8 @@ _STATUS_AFTER = {
 
 def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
     """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
+    from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
+
     end = end_of(report) or SlurmEnd.GONE
     return record_loss(
         directory,

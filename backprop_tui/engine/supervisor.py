@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
@@ -26,6 +25,7 @@ from backprop_tui.launchers.launcher import GuardianHandle
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
+from backprop_tui.store.codec import encode
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -37,6 +37,9 @@ REAP_DELAY_SECONDS = 2.0
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
+LOOK_SECONDS = 5.0  # local runs that wait are looked at this often, for requests of machines that cannot ring
+LOOK_AT_OTHERS_SECONDS = 30.0  # the same for runs of another launcher
+SIGN_OF_LIFE_SECONDS = 30.0  # other machines see by governor.json that this one is alive
 EXPLAIN_SECONDS = 1.0
 INDEX_SECONDS = 1.0
 REAP_SECONDS = 1.0
@@ -61,28 +64,31 @@ class OrphanReaper:
                 del self._dead_since[pid]
 
 
-def write_governor(
-    home: Home, result: PassResult, time: float, slurm_holds: Mapping[str, Sequence[HoldReason]] = {}
-) -> None:
-    """Writes what the last pass decided; raises StorageFailed if the disk is full, and the previous file stays."""
-    state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
-    held = {run_id: hold.reasons for run_id, hold in result.holds.items()} | dict(slurm_holds)
-    content = {
-        "time": iso(time),
-        "pid": os.getpid(),
-        "version": __version__,
-        "state": state.state,
-        "reasons": [asdict(reason) for reason in state.reasons],
-        "start_tokens": state.start_tokens,
-        "start_burst": state.start_burst,
-        "max_parallel": state.max_parallel,
-        "active": state.active,
-        "waiting": state.waiting,
-        "queue_held": state.queue_held,
-        "held": {run_id: [asdict(reason) for reason in reasons] for run_id, reasons in held.items()},
-        "places": result.queue_positions,
-    }
-    write_atomically(home.governor, dump(content), durable=False)
+class GovernorFile:
+    """governor.json: what the last pass decided. It is written when that changed, and as a sign of life."""
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.governor
+        self._decided: tuple[object, ...] = ()
+        self._written_at = -SIGN_OF_LIFE_SECONDS
+
+    def write(self, result: PassResult, slurm_holds: Mapping[str, Sequence[HoldReason]]) -> None:
+        """Raises: StorageFailed, if the disk is full; the previous file stays."""
+        state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
+        held = {run_id: hold.reasons for run_id, hold in result.holds.items()} | dict(slurm_holds)
+        decided, now = (state, held, result.queue_positions), time.monotonic()
+        if decided == self._decided and now - self._written_at < SIGN_OF_LIFE_SECONDS:
+            return
+        content = {
+            **encode(state),
+            "time": iso(time.time()),
+            "pid": os.getpid(),
+            "version": __version__,
+            "held": {run_id: [encode(reason) for reason in reasons] for run_id, reasons in held.items()},
+            "places": result.queue_positions,
+        }
+        write_atomically(self._path, dump(content), durable=False)
+        self._decided, self._written_at = decided, now
 
 
 class Supervisor:
@@ -106,13 +112,17 @@ class Supervisor:
         self._sampler = sampler
         self._bell = bell
         self._wake = asyncio.Event()
-        self._done = asyncio.Event()
+        self._is_done = False
+        self._stir = asyncio.Event()  # what is done at intervals is done now: set once, then replaced
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
         self._runs: list[Run] = []
         self._indexed: dict[str, Run] = {}
+        self._settled: list[Run] | None = None  # the runs when all were in the index, and none had ended
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
+        self._governor_file = GovernorFile(home)
         self._explain_at = 0.0
+        self._look_at = 0.0  # monotonic; when the waiting runs are looked at again
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
@@ -137,7 +147,9 @@ class Supervisor:
             await self._run_pass()
             idle_since = None if self._has_work() else idle_since or time.monotonic()
             if idle_since is not None and time.monotonic() - idle_since >= LINGER_SECONDS:
-                self._done.set()
+                self._is_done = True
+                self._stir_all()
+                self._slurm_wake.set()
                 return
             await _wait(self._wake, self._pass_seconds(idle=idle_since is not None))
 
@@ -152,37 +164,48 @@ class Supervisor:
 
     async def _keep_slurm_queue(self) -> None:
         """Looks after the Slurm runs, in a thread of its own: an answer of the cluster may take half a minute."""
-        while not self._done.is_set():
+        while not self._is_done:
+            look = self._slurm_wake.is_set()
             self._slurm_wake.clear()
             if self._slurm is None and self._scheduler.has_others:
                 from backprop_tui.engine.slurm_queue import SlurmQueue
 
                 self._slurm = SlurmQueue(home=self._home, config_path=self._config_path)
             if self._slurm is not None:
+                before = self._slurm.runs
                 try:
-                    await asyncio.to_thread(self._slurm.run_pass)
+                    await asyncio.to_thread(self._slurm.run_pass, look=look)
                 except BackpropError as error:
                     note(str(error))
+                if self._slurm.runs != before:
+                    self._stir_all()
             is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
             await _wait(self._slurm_wake, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS)
 
     async def _run_pass(self) -> None:
-        explain = time.monotonic() >= self._explain_at
+        now = time.monotonic()
+        explain, look = now >= self._explain_at, now >= self._look_at
+        if look:
+            self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
+        watched = tuple(self._watched)
         try:
-            result = await asyncio.to_thread(self._scheduler.run_pass, tuple(self._watched), explain=explain)
+            result = await asyncio.to_thread(self._scheduler.run_pass, watched, explain=explain, look=look)
             self._apply(result)
             if self._slurm is None and self._scheduler.has_others:
                 self._slurm_wake.set()
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds
-                await asyncio.to_thread(write_governor, self._home, result, time.time(), slurm_holds)
+                await asyncio.to_thread(self._governor_file.write, result, slurm_holds)
         except BackpropError as error:
             # A full disk or a broken record only delays the queue: the next pass tries again.
+            self._look_at = 0.0
             note(str(error))
 
     def _apply(self, result: PassResult) -> None:
-        self._runs = result.runs
+        is_first, self._runs = not self._runs, result.runs
+        if is_first and self._runs:
+            self._stir_all()
         for run_id, guardian in result.guardians.items():
             self._watch(run_id, guardian)
         for run_id in result.unwatched:
@@ -214,10 +237,13 @@ class Supervisor:
 
     def _on_bell(self) -> None:
         self._bell.drain()
+        self._look_at = 0.0
         self._wake.set()
         self._slurm_wake.set()
 
     def _check_seconds(self) -> float:
+        if not self._watched:
+            return PASS_SECONDS
         return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
     def _check_sampler_and_guard(self) -> None:
@@ -228,6 +254,8 @@ class Supervisor:
     def _index(self) -> None:
         """Indexes what changed. A run that has ended and is still marked is tried again."""
         runs = self._runs if self._slurm is None else [*self._runs, *self._slurm.runs]
+        if runs == self._settled:
+            return
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
@@ -236,11 +264,16 @@ class Supervisor:
                 self._capacity.vram_history.record(run)
                 self._explain_at = 0.0
         self._indexed = {run.id: run for run in runs}
+        self._settled = None if any(run.status in ENDED for run in changed) else runs
 
     async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
-        """Does the work in a thread, at this interval, until the supervisor is done."""
+        """Does the work in a thread, at this interval, until the supervisor is done.
+
+        A login node on which nothing runs has nothing to do in between: a change there stirs it.
+        """
         problem = None
-        while not self._done.is_set():
+        while not self._is_done:
+            stir = self._stir
             try:
                 await asyncio.to_thread(work)
             except BackpropError as error:
@@ -251,7 +284,12 @@ class Supervisor:
                 problem = None
             if (report := set_aside_report()) is not None:
                 note(report)
-            await _wait(self._done, seconds())
+            is_quiet = not self._runs and self._settled is not None
+            await _wait(stir, SUBMITTED_SECONDS if is_quiet else seconds())
+
+    def _stir_all(self) -> None:
+        self._stir.set()
+        self._stir = asyncio.Event()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import LOCAL, Run
+from backprop_tui.domain.run import LOCAL, Queued, Run
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store import index
@@ -39,8 +39,11 @@ class UnfinishedRuns:
         self._broken: dict[str, Signature] = {}
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
 
-    def refresh(self) -> None:
-        """Reads what changed."""
+    def refresh(self, *, waiting: bool = True) -> None:
+        """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
+
+        Who changes such a run rings the bell, unless it is on another machine.
+        """
         try:
             run_ids = os.listdir(self._home.active)
         except FileNotFoundError:
@@ -48,7 +51,12 @@ class UnfinishedRuns:
         self._loaded = {run_id: self._loaded[run_id] for run_id in run_ids if run_id in self._loaded}
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         for run_id in run_ids:
-            self._load(run_id)
+            if waiting or not self._is_waiting(run_id):
+                self._load(run_id)
+
+    def _is_waiting(self, run_id: str) -> bool:
+        loaded = self._loaded.get(run_id)
+        return run_id in self._other if loaded is None else isinstance(loaded.run.state, Queued)
 
     def _load(self, run_id: str) -> None:
         signature = signature_of(self.directory(run_id).record_path)

@@ -9,7 +9,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from shutil import which
 
 from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -36,6 +35,8 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 def is_installed(environment: Mapping[str, str] | None = None) -> bool:
     """Whether sbatch is on PATH."""
+    from shutil import which  # slow to import, as is subprocess, and the job of a run needs neither before its script
+
     return which("sbatch", path=(os.environ if environment is None else environment).get("PATH")) is not None
 
 
@@ -129,7 +130,8 @@ class Slurm:
 
     def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None, errors: bool = False) -> str:
         """Its output; with `errors` that to stderr too. Raises: SlurmRefused, SlurmUnavailable."""
-        import subprocess  # only where Slurm is used
+        import subprocess
+        from shutil import which
 
         variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
         try:

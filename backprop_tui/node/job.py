@@ -1,4 +1,7 @@
-"""A Slurm job on its node: claims the attempt, checks the node, starts the guardian, and stays until the end."""
+"""A Slurm job on its node: claims the attempt, checks the node, starts the guardian, and stays until the end.
+
+Its script waits for what is imported before the guardian is forked: the rest is loaded afterwards, by `_load_rest`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,7 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.engine.scheduler import UnmetDependency, apply_requests, pending_dependencies, recover, stop_queued
-from backprop_tui.engine.slurm_queue import SlurmQueue, record_job_loss
+from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
@@ -30,8 +32,7 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
-from backprop_tui.runner.fork_server import become_guardian_and_exit
-from backprop_tui.runner.main import Assignment
+from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
@@ -43,6 +44,7 @@ SILENT_SECONDS = 20.0  # an earlier start of this job is gone when it wrote noth
 ACT_SECONDS = 15.0  # between two signs of a start that begins the attempt: those who wait for its silence wait longer
 SUBMIT_SECONDS = 20.0  # in which the next attempt is submitted here, or left to a supervisor, which waits longer
 TICK_SECONDS = 1.0
+START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
@@ -184,12 +186,16 @@ class Job:
                 return False
             if run.status not in (Status.STARTING, Status.RUNNING):
                 return run.submitted_job is not None and self._start_locked(run, lock)
+            from backprop_tui.engine.scheduler import recover
+
             recovered = recover(self._directory, run) if run.attempt.boot_id == boot_id() else self._record_loss(run)
             if recovered is None:
                 return self._launch(lock, adopting=True)
             return isinstance(recovered.state, Queued) and self._start_locked(self._hand_over(recovered), lock)
 
     def _record_loss(self, run: Run) -> Run:
+        from backprop_tui.engine.slurm_queue import record_job_loss
+
         return record_job_loss(self._directory, run, call_within(STATE_SECONDS, self._slurm_job))
 
     def _hand_over(self, run: Run) -> Run:
@@ -263,6 +269,7 @@ class Job:
 
         Slurm kills what it finds below this process: without cgroups it does not find the script of a dead guardian.
         """
+        _load_rest()
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             rename_process("backprop-keep")
@@ -274,6 +281,8 @@ class Job:
 
     def _end_abandoned_script(self) -> NoReturn:
         """Becomes the guardian, told to end, of a script that has none."""
+        from backprop_tui.engine.scheduler import recover
+
         try:
             while (lock := self._directory.try_lock()) is None:
                 time.sleep(TICK_SECONDS)
@@ -289,9 +298,9 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        keeper = self._fork_keeper()
+        keeper: int | None = None
         while self._guardian is not None:
-            received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS)
+            received = signal.sigtimedwait(_SIGNALS, START_SECONDS if keeper is None else TICK_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 os.kill(self._guardian, received.si_signo)
                 self._limit_stop()
@@ -304,9 +313,11 @@ class Job:
                 if self._read().status in ACTIVE:
                     self._continue_earlier()
             else:
+                keeper = keeper or self._fork_keeper()
                 self._watch.look(self._directory)
-        os.kill(keeper, signal.SIGKILL)
-        os.waitpid(keeper, 0)
+        if keeper is not None:
+            os.kill(keeper, signal.SIGKILL)
+            os.waitpid(keeper, 0)
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""
@@ -345,6 +356,8 @@ class Job:
             return
         if not is_installed(self._slurm().environment):
             return
+        from backprop_tui.engine.slurm_queue import SlurmQueue
+
         queue = SlurmQueue(home=Home(self._home.root, job.host), config_path=self._config_path)
         call_within(SUBMIT_SECONDS, partial(queue.submit, run.id))
 
@@ -359,3 +372,10 @@ class Job:
             return self._directory.read()
         except BrokenRecord as error:
             raise SystemExit(f"backprop-tui: {error}") from error
+
+
+def _load_rest() -> None:
+    """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
+    from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
+
+    load_guardian()

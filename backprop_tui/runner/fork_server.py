@@ -19,11 +19,9 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
-from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.main import Assignment, run_guardian
+from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.runner.script import Launch
 from backprop_tui.store.hosts import has_work
 
@@ -39,12 +37,15 @@ _CLASSES_USED_AT_START = (
 
 
 def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
-    """Serves until the supervisor is gone, then starts another one if there is work left."""
+    """Serves until the supervisor is gone, then starts another one if there is work left.
+
+    What guardians need is loaded here, while the supervisor, which does not, loads the engine.
+    """
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     compile_inits(*_CLASSES_USED_AT_START)
-    LogReader()  # fills the cache of compiled regular expressions
+    load_guardian()
     # Collected once, then frozen: a collection in a child would copy every page that it shares with this process.
     gc.collect()
     gc.freeze()
@@ -82,19 +83,6 @@ def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bo
     finally:
         os.close(pidfd)
     return True
-
-
-def become_guardian_and_exit(assignment: Assignment) -> None:
-    """Runs the guardian in this forked process; never returns."""
-    code = 70
-    try:
-        os.set_inheritable(assignment.lock_descriptor, False)
-        run_guardian(assignment)
-        code = 0
-    except BaseException as error:  # noqa: BLE001 - the boundary of a process: nothing above it but os._exit
-        note_exception(error)
-    finally:
-        os._exit(code)
 
 
 def _reap_children() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from backprop_tui.checkpoints.choice import choose
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -16,10 +16,12 @@ from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, start_script
-from backprop_tui.runner.stop_sequence import StopSequence
-from backprop_tui.runner.tree import Tree
 from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from backprop_tui.runner.stop_sequence import StopSequence
+    from backprop_tui.runner.tree import Tree
 
 CHECK_SECONDS = 2.0  # if the file system does not answer, the checkpoint is used: the script has to wait for it anyway
 PID_WRITTEN_WITHIN_SECONDS = 5.0
@@ -34,6 +36,8 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     paths = [checkpoint.path for checkpoint in run.checkpoints]
     if path is None or path not in paths:
         return run, None
+    from backprop_tui.checkpoints.choice import choose  # most runs resume from nothing
+
     candidates = run.checkpoints[: paths.index(path) + 1]
     ended_at = None if run.attempt.by_request else run.last_end  # a person may have chosen it all the same
     choice = call_within(CHECK_SECONDS, lambda: choose(candidates, ended_at=ended_at))

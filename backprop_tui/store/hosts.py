@@ -17,7 +17,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.locks import is_locked
 from backprop_tui.store.run_directory import RunDirectory
 
-SILENT_SECONDS = 120.0  # a supervisor writes every second; clocks of machines differ, and networks pause
+SILENT_SECONDS = 120.0  # a supervisor writes every 30 seconds; clocks of machines differ, and networks pause
 _HOST = re.compile(r"[^\s/.][^\s/]{0,63}")
 
 

@@ -15,12 +15,14 @@ import backprop_tui
 
 PACKAGE = Path(backprop_tui.__file__).parent
 
-NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio"}
+NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio", "inspect"}
 NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
 
 # Packages used in processes started by `python -I -S`, where no site-packages exist.
 RUNNER_PACKAGES = ("domain", "processes", "store", "checkpoints", "readers", "launchers", "runner")
 STANDARD_LIBRARY_PACKAGES = (*RUNNER_PACKAGES, "engine")
+
+FIRST = "backprop_tui.domain.lazy_dataclass"  # which programs import first
 
 PRINT_LOADED = "import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
 
@@ -87,6 +89,33 @@ def test_the_package_imports_without_site_packages(package: str) -> None:
 def test_a_guardian_loads_the_package_without_anything_heavy(package: str) -> None:
     statements = "".join(f"import {name}\n" for name in _modules_of(package))
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER
+
+
+NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile"}
+NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.runner.{name}" for name in ("guarding", "guardian", "finalize", "outputs")}
+NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard")}
+NOT_BEFORE_A_SCRIPT |= {"backprop_tui.readers", "backprop_tui.checkpoints", "backprop_tui.domain.checkpoint_names"}
+
+
+def test_the_script_of_a_slurm_job_waits_for_little() -> None:
+    statements = f"import {FIRST}, backprop_tui.node.job, backprop_tui.runner.main"
+    assert all(find_spec(name) for name in NOT_BEFORE_A_SCRIPT), "a module was renamed"
+    assert not _loaded_by(statements, "-I", "-S") & NOT_BEFORE_A_SCRIPT
+
+
+def test_a_supervisor_does_not_wait_for_what_its_fork_server_loads() -> None:
+    statements = f"import {FIRST}, backprop_tui.runner.fork_server, backprop_tui.engine.main"
+    assert not _loaded_by(statements, "-I", "-S") & {"inspect", "backprop_tui.runner.guarding", "backprop_tui.readers"}
+
+
+def test_a_class_without_a_docstring_gets_one_from_the_real_inspect() -> None:
+    statements = f"""
+import {FIRST}, dataclasses
+assert "inspect" not in sys.modules
+Point = dataclasses.make_dataclass("Point", ["x"])
+assert Point.__doc__.startswith("Point(x"), Point.__doc__
+"""
+    assert "inspect" in _loaded_by(statements, "-I", "-S")
 
 
 def test_value_classes_use_the_lazy_decorator() -> None:

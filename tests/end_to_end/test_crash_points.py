@@ -17,6 +17,7 @@ ANNOUNCE = "runner.checkpoint_record:CheckpointRecord.announce"
 WRITE = "store.run_directory:RunDirectory.write"
 LAUNCH = "launchers.launcher:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:run_guardian")
+APPLY_STATE = "runner.guarding:apply_recorded_state"
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)
@@ -100,15 +101,15 @@ RECOVERED_CRASHES = [
     case("guardian: once all is recorded", RUNS),
     case("adopter: before it adopts", RUNS, before("runner.main:adopt", GUARDIAN)),
     case("adopter: after it adopted", RUNS, after("runner.main:adopt", GUARDIAN)),
-    case("adopter: before it applies the recorded state", RUNS, before("runner.main:apply_recorded_state", GUARDIAN)),
-    case("adopter: after it applied the recorded state", RUNS, after("runner.main:apply_recorded_state", GUARDIAN)),
-    case("adopters: three in a row", RUNS, *[after("runner.main:apply_recorded_state", GUARDIAN)] * 3),
+    case("adopter: before it applies the recorded state", RUNS, before(APPLY_STATE, GUARDIAN)),
+    case("adopter: after it applied the recorded state", RUNS, after(APPLY_STATE, GUARDIAN)),
+    case("adopters: three in a row", RUNS, *[after(APPLY_STATE, GUARDIAN)] * 3),
     case("guardian: between metrics.jsonl and live.json", before("runner.progress:ProgressRecorder.record", GUARDIAN)),
     case("guardian: after an announced checkpoint", after(ANNOUNCE, GUARDIAN)),
     case("guardian: before it reaps", before("runner.guardian:Guardian._collect", GUARDIAN)),
     case("guardian: after it wrote the end", after(WRITE, GUARDIAN, status="failed")),
-    case("guardian: after it recorded the end events", after("runner.main:write_end", GUARDIAN)),
-    case("guardian: after it deleted the environment", after("runner.main:_conclude", GUARDIAN)),
+    case("guardian: after it recorded the end events", after("runner.guarding:write_end", GUARDIAN)),
+    case("guardian: after it deleted the environment", after("runner.guarding:_conclude", GUARDIAN)),
     case("guardian: after it released the run's lock", before("runner.main:_ensure_supervisor", GUARDIAN)),
 ]
 
@@ -133,7 +134,7 @@ NOBODY_SAW_THE_CODE = [
     case("after it reaped", after("runner.guardian:Guardian._collect", GUARDIAN)),
     case("before it kills what remains", before("runner.tree:Tree.kill_remaining", GUARDIAN)),
     case("after it killed what remains", after("runner.tree:Tree.kill_remaining", GUARDIAN)),
-    case("before it writes the end", before("runner.main:write_end", GUARDIAN)),
+    case("before it writes the end", before("runner.guarding:write_end", GUARDIAN)),
 ]
 
 

@@ -127,7 +127,7 @@ def test_a_pause_does_not_make_a_training_idle(sandbox: Sandbox) -> None:
 CRASHES = [
     (after("runner.leftovers:Leftovers.begin", GUARDIAN),),
     (before("runner.leftovers:Leftovers.record_ending", GUARDIAN),),
-    (after("runner.leftovers:Leftovers._name", GUARDIAN), after("runner.main:apply_recorded_state", GUARDIAN)),
+    (after("runner.leftovers:Leftovers._name", GUARDIAN), after("runner.guarding:apply_recorded_state", GUARDIAN)),
 ]
 
 

@@ -15,7 +15,7 @@ from backprop_tui.domain.limits import GIGABYTE, RunLimits
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import Dependency, Ended, Run, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.engine.scheduler import pending_dependencies
+from backprop_tui.engine.queued_runs import pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from tests.engine.machines import Host, gpu
 

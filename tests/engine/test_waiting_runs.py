@@ -1,0 +1,114 @@
+"""A thousand runs that wait cost a supervisor next to nothing: it looks at what changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.slurm import SlurmJob, job_name, parse_queue
+from backprop_tui.engine.slurm_queue import LOOK_SECONDS, SlurmQueue
+from backprop_tui.engine.supervisor import SIGN_OF_LIFE_SECONDS, GovernorFile
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.store.files import read_object
+from backprop_tui.store.home import Home
+from tests.engine.machines import Host
+from tests.support.runs import Runs
+
+
+def test_a_run_that_waits_is_read_again_only_when_somebody_rang(host: Host) -> None:
+    directory, unfinished = host.runs.queued("a"), UnfinishedRuns(host.home)
+    run = directory.read()
+    unfinished.refresh(waiting=False)
+    assert unfinished.runs() == [run], "a new run is seen in any case"
+    directory.write(replace(run, note="edited"), durable=False)
+    unfinished.refresh(waiting=False)
+    assert unfinished.runs() == [run]
+    unfinished.refresh()
+    assert [run.note for run in unfinished.runs()] == ["edited"]
+
+
+def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of_life(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, result = GovernorFile(host.home), host.passes()
+    file.write(result, {})
+    with open(host.home.governor, "rb") as first:  # keeps its inode from being given to the next file
+        file.write(result, {})
+        assert os.path.samestat(os.stat(host.home.governor), os.fstat(first.fileno()))
+        file.write(replace(result, queue_positions={"a": 1}), {})
+        assert (read_object(host.home.governor) or {})["places"] == {"a": 1}
+    os.unlink(host.home.governor)
+    later = time.monotonic() + SIGN_OF_LIFE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    file.write(replace(result, queue_positions={"a": 1}), {})
+    assert os.path.exists(host.home.governor)
+
+
+class Cluster:
+    """A queue of waiting jobs, and which runs are looked at."""
+
+    def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lines: dict[str, str] = {}
+        self.looked_at: list[str] = []
+        self.queue = SlurmQueue(home=home, config_path="")
+        self._runs = Runs(home)
+        monkeypatch.setattr(Slurm, "queue", lambda _: parse_queue("\n".join(self.lines.values())))
+        monkeypatch.setattr(SlurmQueue, "_check_submitted", lambda _, run, _job: self.looked_at.append(run.id))
+
+    def add(self, number: int) -> None:
+        run_id, host = f"run{number}", self._runs.home.host
+        job = SlurmJob(host=host, attempt=1, number=1, submitted_at=time.time(), id=str(number))
+        self._runs.queued(run_id, spec={"launcher": "slurm"}, job=job)
+        self.set_state(number, "PENDING")
+
+    def set_state(self, number: int, state: str) -> None:
+        name = job_name(f"run{number}", "", 1)
+        self.lines[str(number)] = f"{number}|{state}|Priority||2027-12-01T10:00:00|{name}"
+
+    def after_a_pass(self, monkeypatch: pytest.MonkeyPatch, seconds: float, *, look: bool = False) -> list[str]:
+        """The runs that a pass looks at, that many seconds after the last."""
+        self.looked_at.clear()
+        now = time.monotonic() + seconds
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        self.queue.run_pass(look=look)
+        return sorted(self.looked_at)
+
+
+def test_runs_that_wait_in_slurm_are_looked_at_when_squeue_says_something_else(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(host.home, monkeypatch)
+    for number in (1, 2):
+        cluster.add(number)
+    everybody = ["run1", "run2"]
+    assert cluster.after_a_pass(monkeypatch, 0.0) == everybody
+    assert cluster.after_a_pass(monkeypatch, 5.0) == []
+    assert cluster.after_a_pass(monkeypatch, 5.0, look=True) == everybody
+    cluster.set_state(2, "RUNNING")
+    assert cluster.after_a_pass(monkeypatch, 5.0) == everybody
+    assert cluster.after_a_pass(monkeypatch, 5.0) == everybody, "it begins at any moment, which squeue does not say"
+    cluster.set_state(2, "PENDING")
+    assert cluster.after_a_pass(monkeypatch, 5.0) == everybody
+    assert cluster.after_a_pass(monkeypatch, 5.0) == []
+    assert cluster.after_a_pass(monkeypatch, LOOK_SECONDS) == everybody
+    cluster.add(3)
+    assert "run3" in cluster.after_a_pass(monkeypatch, 5.0)
+
+
+def test_an_answer_of_squeue_like_the_last_one_is_not_parsed_again() -> None:
+    line = f"7|PENDING|Priority||2027-12-01T10:00:00|{job_name('run1', '', 1)}"
+    assert parse_queue(line)["7"] is parse_queue(f"{line}\nrubbish")["7"]
+
+
+def test_of_a_held_queue_only_the_first_runs_are_explained(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backprop_tui.engine.scheduler.EXPLAINED_RUNS", 2)
+    for run_id in "abcd":
+        host.runs.queued(run_id)
+    with open(host.home.queue_held, "w", encoding="ascii"):
+        result = host.passes()
+    assert list(result.holds) == ["a", "b"]
+    assert list(result.queue_positions) == ["a", "b", "c", "d"]
