@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import App
@@ -130,7 +130,7 @@ class Dashboard(App[int]):
         return _NO_COLOR if self.no_color else super().get_line_filters()
 
     @property
-    def _background_screens(self) -> list[Screen]:
+    def _background_screens(self) -> list[Screen[Any]]:
         """None behind an opaque screen, which Textual would paint again whenever one behind it changes."""
         is_covered = len(self._screen_stack) > 1 and self.screen.styles.background.a == 1
         return [] if is_covered else super()._background_screens

@@ -9,10 +9,11 @@ content asks for, and because it was resumed: 45 kB for a dialog, in which the f
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from textual import events
 from textual.await_complete import AwaitComplete
+from textual.geometry import Region
 from textual.screen import Screen
 
 
@@ -42,6 +43,14 @@ class DismissOnce:
 
     def on_unmount(self) -> None:
         self._opening.close()
+
+    def refresh(
+        self, *regions: Region, repaint: bool | None = None, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """A mounted widget asks for a layout, which paints what it moves; Textual would paint everything."""
+        repaints = not layout if repaint is None else repaint
+        Screen.refresh(cast("Screen[Any]", self), *regions, repaint=repaints, layout=layout, recompose=recompose)
+        return self
 
     def _compositor_refresh(self) -> None:
         """Renders nothing that would not be sent."""
