@@ -21,6 +21,7 @@ class DismissOnce:
     """Mixin for screens; the first base, and no screen itself, because Textual styles the first base that is one."""
 
     _is_painted = False
+    _opening = ExitStack()  # of a screen that failed before it was mounted
 
     def on_mount(self) -> None:
         """Begins a batch that ends when the screen has its size and has drawn its content for it."""
