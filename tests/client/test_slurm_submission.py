@@ -50,15 +50,15 @@ def test_a_command_submits_its_run_and_releases_the_job(
     assert slurm.calls[-1] == "scontrol release 12"
 
 
-def test_a_refusal_or_a_silent_controller_is_left_to_the_supervisor_or_recorded(
-    session: ClientSession, slurm: FakeSlurm, run: RunDirectory
+@pytest.mark.parametrize(
+    ("error", "status"), [("Unable to contact slurm controller (connect failure)", "queued"), ("Invalid", "failed")]
+)
+def test_a_silent_controller_is_left_to_the_supervisor_and_a_refusal_is_recorded(
+    session: ClientSession, slurm: FakeSlurm, run: RunDirectory, error: str, status: str
 ) -> None:
-    slurm.answers("sbatch", "", code=1, err="sbatch: error: Unable to contact slurm controller (connect failure)\n")
+    slurm.answers("sbatch", "", code=1, err=f"sbatch: error: {error}\n")
     submit_now(session, "a")
-    assert run.read().status == "queued"
-    slurm.answers("sbatch", "", code=1, err="sbatch: error: Invalid partition\n")
-    submit_now(session, "a")
-    assert run.read().status == "failed"
+    assert run.read().status == status
 
 
 def test_a_living_supervisor_submits_and_a_held_queue_waits(

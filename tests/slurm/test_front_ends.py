@@ -96,3 +96,13 @@ def test_the_doctor_asks_the_cluster(obey: Commands) -> None:
     findings = {check["check"]: check for check in obey("doctor", "--json").json["checks"]}
     assert findings["slurm"]["level"] == "ok"
     assert "main (default)" in findings["partitions"]["message"]
+
+
+def test_a_job_gets_the_secrets_of_its_run(obey: Commands, login: Sandbox) -> None:
+    words = ("sh", "-c", 'echo "$2 $MY_PASSPHRASE" | tr s S', "sh", "--password", "sekrit1")
+    result = obey("run", "-d", "--launcher", "slurm", "--env", "MY_PASSPHRASE=sekrit2", "-m", "5", "--", *words)
+    run_id = result.out.strip()
+    assert obey("wait", run_id).code == 0
+    assert Path(login.submitted(run_id).directory.log).read_text() == "Sekrit1 Sekrit2\n"
+    files = [path for path in Path(login.home.root).rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"sekrit" in path.read_bytes()] == ["environment"]

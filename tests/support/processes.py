@@ -88,7 +88,10 @@ def kill(identity: Identity, number: int = signal.SIGKILL) -> bool:
 
 
 def kill_processes_of_store(folder: str) -> None:
-    """Kills until two searches in a row find none: a guardian may start a supervisor while it is being killed."""
+    """Kills until two searches in a row find none: a guardian may start a supervisor while it is being killed.
+
+    A process that has just been started has no environment for a moment.
+    """
     end = time.monotonic() + KILL_SECONDS
     empty_searches = 0
     while empty_searches < 2:
@@ -96,6 +99,8 @@ def kill_processes_of_store(folder: str) -> None:
         empty_searches = 0 if identities else empty_searches + 1
         for identity in identities:
             kill(identity)
+        if empty_searches == 1:
+            time.sleep(0.01)
         assert time.monotonic() < end, f"cannot be killed: {[describe(identity) for identity in identities]}"
 
 

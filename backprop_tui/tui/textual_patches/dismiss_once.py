@@ -9,10 +9,11 @@ content asks for, and because it was resumed: 45 kB for a dialog, in which the f
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from textual import events
 from textual.await_complete import AwaitComplete
+from textual.geometry import Region
 from textual.screen import Screen
 
 
@@ -20,6 +21,7 @@ class DismissOnce:
     """Mixin for screens; the first base, and no screen itself, because Textual styles the first base that is one."""
 
     _is_painted = False
+    _opening = ExitStack()  # of a screen that failed before it was mounted
 
     def on_mount(self) -> None:
         """Begins a batch that ends when the screen has its size and has drawn its content for it."""
@@ -42,6 +44,14 @@ class DismissOnce:
 
     def on_unmount(self) -> None:
         self._opening.close()
+
+    def refresh(
+        self, *regions: Region, repaint: bool | None = None, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """A mounted widget asks for a layout, which paints what it moves; Textual would paint everything."""
+        repaints = not layout if repaint is None else repaint
+        Screen.refresh(cast("Screen[Any]", self), *regions, repaint=repaints, layout=layout, recompose=recompose)
+        return self
 
     def _compositor_refresh(self) -> None:
         """Renders nothing that would not be sent."""

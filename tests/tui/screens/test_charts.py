@@ -385,3 +385,23 @@ async def test_the_curves_of_another_metric_are_computed_in_a_thread(monkeypatch
         while not threads:
             await stage.pilot.pause()
         assert "MainThread" not in threads
+
+
+async def test_many_runs_are_ranked_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    compute = CompareScreen._compute
+
+    def computed(screen: CompareScreen) -> CompareView:
+        threads.append(threading.current_thread().name)
+        return compute(screen)
+
+    monkeypatch.setattr(CompareScreen, "_compute", computed)
+    runs = [running(f"run{number}") for number in range(20)]
+    async with staged(now=snapshot(*runs)) as stage:
+        await stage.press("asterisk", "c")
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, CompareScreen)
+        while screen.view is None:
+            await stage.pilot.pause()
+        assert len(screen.view.columns) == 20
+        assert "MainThread" not in threads

@@ -1,0 +1,104 @@
+"""What is kept of thousands of ended runs while the list changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.domain.objective import Objective
+from backprop_tui.presentation.known_run import KnownRun, kept_per_run
+from backprop_tui.presentation.objective import objective_of
+from backprop_tui.presentation.run_fields import all_columns
+from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.panes import run_entries, run_order
+from backprop_tui.tui.panes.run_entries import EndedRuns
+from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_order import RunSort
+from backprop_tui.tui.snapshot import IndexedRuns, Snapshot
+from tests.tui.snapshots import ended, running, snapshot
+
+RUNS = tuple(ended(f"e{number}", ago=60.0 * number, metrics={"loss": number / 10}) for number in range(40))
+NONE = RunFilter()
+
+
+def _with_history(*unfinished: KnownRun) -> Snapshot:
+    return replace(snapshot(*unfinished, *RUNS[:10]), history=IndexedRuns(RUNS[10:]))
+
+
+def test_values_stay_while_older_runs_are_shown_and_hidden_again() -> None:
+    asked: Counter[str] = Counter()
+
+    def value(run: KnownRun) -> str:
+        asked[run.id] += 1
+        return run.id
+
+    kept = EndedRuns()
+    for runs in (RUNS[:10], RUNS, RUNS[:10], RUNS):
+        kept.update(runs, NONE, 0.0)
+        assert kept._column("key", value)[: len(runs)] == [run.id for run in runs]
+    assert set(asked.values()) == {1}
+    kept.update((replace(RUNS[0], queue_position=1), *RUNS[1:]), NONE, 0.0)
+    kept._column("key", value)
+    assert asked["e0"] == 2
+
+
+@pytest.mark.parametrize("sort", [None, RunSort(key="loss")])
+def test_the_ids_of_many_runs_are_found_once_while_others_train(sort: RunSort | None) -> None:
+    options = RunListOptions(older=True, sort=sort)
+    first = run_list_view(_with_history(running("now")), options)
+    known = {*first.ids}
+    again = run_list_view(_with_history(running("now", step=2)), options)
+    assert known == {"now", *(run.id for run in RUNS)} == first.run_ids == again.run_ids
+    assert list(again.ids) == [row.run_id for row in again.rows]
+    assert again.rows._rest.ids is first.rows._rest.ids  # type: ignore[attr-defined]
+
+
+def test_every_column_is_found_once_until_other_runs_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(runs: Sequence[KnownRun]) -> list[str]:
+        calls.append(len(runs))
+        return all_columns(runs)
+
+    monkeypatch.setattr(run_entries, "all_columns", counted)
+    kept = EndedRuns()
+    for filter_ in (NONE, NONE, RunFilter.parse("e1")):
+        kept.update(RUNS, filter_, 0.0)
+        assert "last:loss" in kept.all_columns([running("now")])
+    assert calls == [41, 12]
+    kept.all_columns([running("other")])
+    assert len(calls) == 3
+
+
+def test_what_is_kept_of_a_run_goes_when_the_run_changes() -> None:
+    asked: list[str] = []
+
+    @kept_per_run
+    def name(run: KnownRun, end: str) -> str:
+        asked.append(run.id)
+        return run.id + end
+
+    assert [name(RUNS[0], "a"), name(RUNS[0], "a"), name(RUNS[0], "b")] == ["e0a", "e0a", "e0b"]
+    assert len(asked) == 2
+    name(replace(RUNS[0], queue_position=1), "a")
+    assert len(asked) == 3
+
+
+def test_only_recorded_objectives_decide_how_a_column_is_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def asked_for(record: JsonObject) -> Objective | None:
+        asked.append(record)
+        return objective_of(record)
+
+    monkeypatch.setattr(run_order, "objective_of", asked_for)
+    without = [replace(run, record=run.record | {"objective": None}) for run in RUNS]
+    assert RunSort.by("last:loss", without) == RunSort(key="last:loss")
+    assert not asked
+    given = {"metric": "loss", "direction": "max", "source": "option"}
+    runs = (*without, replace(RUNS[0], record=RUNS[0].record | {"objective": given}))
+    assert RunSort.by("last:loss", runs).largest_first

@@ -1,0 +1,74 @@
+"""What is rendered for a change: the rows that changed, and nothing that is hidden; a dialog is painted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual._compositor import Compositor, LayoutUpdate
+from textual.app import App
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from backprop_tui.tui.screens.help import Help
+from backprop_tui.tui.textual_patches.rendering import render_chops
+from tests.tui.screens.test_main import staged
+
+_original = Compositor._render_chops
+
+
+class Rendered:
+    """Counts the rows that widgets render."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows: dict[str, int] = {}
+        monkeypatch.setattr(Widget, "render_lines", self._counting(Widget.render_lines))
+
+    def _counting(self, render: Callable[[Widget, Region], list[Strip]]) -> Callable[[Widget, Region], list[Strip]]:
+        def render_lines(widget: Widget, crop: Region) -> list[Strip]:
+            name = type(widget).__name__
+            self.rows[name] = self.rows.get(name, 0) + crop.height
+            return render(widget, crop)
+
+        return render_lines
+
+
+async def test_the_screen_looks_the_same() -> None:
+    async with staged() as stage:
+        for key in ("", "j", "2", "question_mark", "escape", "v"):
+            await stage.pilot.press(*filter(None, [key]))
+            compositor = stage.pilot.app.screen._compositor
+            everything = compositor.size.region
+            for due in (lambda _: True, lambda y: y % 3 == 0):
+                shown = [list(chop.values()) for chop in render_chops(compositor, everything, due)]
+                assert shown == [list(chop.values()) for chop in _original(compositor, everything, due)]
+
+
+async def test_a_change_of_a_row_renders_that_row_and_nothing_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Compositor, "_render_chops", render_chops)
+    async with staged() as stage:
+        rendered = Rendered(monkeypatch)
+        compositor = stage.main._compositor
+        compositor._dirty_regions.add(Region(0, stage.runs.region.y + 2, 120, 1))
+        compositor.render_partial_update()
+        assert rendered.rows == {"RunsTable": 1}
+
+
+async def test_a_screen_is_painted_once_when_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[Screen[object]] = []
+
+    def display(app: App[int], screen: Screen[object], update: object) -> None:
+        if isinstance(update, LayoutUpdate) and not app._batch_count:
+            painted.append(screen)
+
+    async with staged() as stage:
+        monkeypatch.setattr(App, "_display", display)
+        await stage.pilot.press("question_mark")
+        await stage.pilot.pause()
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, Help)
+        assert painted == [screen]
+        await stage.becomes(stage.bridge.now)  # what is behind an opaque screen changes
+        assert painted == [screen]
