@@ -460,7 +460,7 @@ class StoreReader:
             return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
         failure = repeated_failure(self._home, SUPERVISOR)
         if failure is not None:
-            return f"the supervisor {failure}: backprop-tui doctor"
+            return f"the supervisor keeps failing, {failure.reason}: backprop-tui doctor"
         closed = self._runs.closed
         return f"{counted(closed, 'run')} left out, not accessible to you: backprop-tui doctor" if closed else None
 
