@@ -23,7 +23,7 @@ WAITING_SECONDS = 60.0  # between two lines about what a run still waits for, wi
 STARTED, EXTENDED = "started", "extended"
 # The events that get a line of their own on a terminal, where the status line shows the rest.
 _SHOWN_ON_TERMINALS = frozenset(
-    {STARTED, EXTENDED, ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted"}
+    {STARTED, EXTENDED, ENDED, ATTEMPT_ENDED, "nan", "told", "warned", "guardian_failed", "adopted", "limits_lower"}
 )
 
 

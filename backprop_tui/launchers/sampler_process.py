@@ -9,8 +9,10 @@ import time
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
+from backprop_tui.store.failures import SAMPLER, note_failure
 from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
+from backprop_tui.store.tail import read_end
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
 SILENT_SECONDS = 15.0  # a sampler that has written nothing this long is hanging and is replaced
@@ -30,16 +32,26 @@ class SamplerProcess:
     stream: int | None = None
     _identity: Identity | None = None
     _started_at: float = -RESTART_SECONDS
+    _pause_seconds: float = 0.0  # after failures
 
     def ensure(self, now: float) -> None:
         """Starts a sampler unless one is alive and writing; `now` is monotonic."""
         if self._identity is not None:
-            if is_alive(self._identity) and now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
+            was_alive = is_alive(self._identity)
+            if was_alive and now - max(self._started_at, self._written(now)) < SILENT_SECONDS:
                 return
             _end(self._identity)
-        if now - self._started_at >= RESTART_SECONDS:
+            self._identity = None
+            if not was_alive and self.stream is None:
+                self._pause_seconds = note_failure(self.home, SAMPLER, self._last_words()).pause_seconds
+        if now - self._started_at >= max(RESTART_SECONDS, self._pause_seconds):
             self._started_at = now
             self._identity = self._spawn()
+
+    def _last_words(self) -> str:
+        """The last line of its log: that of a traceback names the error."""
+        lines = read_end(self.home.sampler_log)[0].decode("utf-8", "replace").splitlines()
+        return lines[-1] if lines else "it was killed"
 
     def replace(self, probe: str, interval_seconds: float) -> None:
         """Changes the settings; the next `ensure` starts a sampler with them."""

@@ -18,7 +18,7 @@ from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
 from backprop_tui.store.home import Home
 
-SUPERVISOR = ".supervisor"  # no id of a run begins with a dot; a guardian's subject is the id of its run
+SUPERVISOR, SAMPLER = ".supervisor", ".sampler"  # no id of a run, which is the subject of guardians, begins with a dot
 MAX_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 60.0  # what has worked this long since its start begins to count anew
 _REASON_CHARACTERS = 300

@@ -21,6 +21,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.presentation.run_fields import field_of
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.processes.detached_log import append_private
+from backprop_tui.store.failures import SUPERVISOR, failure_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
@@ -301,7 +302,9 @@ class Bridge:
         now = snapshot.moment.monotonic
         if snapshot.supervisor_pid is not None or now - self._ensured_at < ENSURE_SECONDS:
             return
-        if self._home.foreign_owner() is not None:
+        failure = failure_of(self._home, SUPERVISOR)
+        is_pausing = failure is not None and failure.seconds_left() > 0  # as the snapshot says
+        if is_pausing or self._home.foreign_owner() is not None:
             return
         marked = (run.run for run in snapshot.runs if run.run is not None)
         self._ensured_at = now

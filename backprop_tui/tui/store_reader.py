@@ -461,7 +461,7 @@ class StoreReader:
             return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
         failure = repeated_failure(self._home, SUPERVISOR)
         if failure is not None:
-            return f"the supervisor {failure}: backprop-tui doctor"
+            return f"the supervisor keeps failing, {failure.reason}: backprop-tui doctor"
         return self._home.unreadable_report()
 
     def _read_limits(self) -> MachineLimits:

@@ -39,6 +39,16 @@ def test_a_failing_supervisor_is_said(sandbox: Sandbox, monkeypatch: pytest.Monk
         sandbox.call()
 
 
+def test_a_pass_that_fails_ends_no_supervisor(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    Crashing(sandbox, monkeypatch, failing("engine.scheduler:Scheduler.run_pass", errno.EIO))
+    sandbox.submit(*script("worker.py", 0, 0, 1))
+    first = sandbox.wait_until(sandbox.supervisor, "a supervisor")
+    sandbox.wait_until(lambda: failure_of(sandbox.home, SUPERVISOR), "a failure")
+    count = getattr(failure_of(sandbox.home, SUPERVISOR), "count", 0)
+    sandbox.wait_until(lambda: getattr(failure_of(sandbox.home, SUPERVISOR), "count", 0) > count, "another failure")
+    assert sandbox.supervisor() == first
+
+
 def await_failure(sandbox: Sandbox, count: int) -> None:
     """Waits until this is the number of supervisors that have failed, and none is left."""
 

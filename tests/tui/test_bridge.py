@@ -15,6 +15,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.logout import LogoutEffect
+from backprop_tui.store.failures import SUPERVISOR, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import WindowFocus
@@ -66,6 +67,16 @@ def test_unfinished_work_without_a_supervisor_gets_one(store: Home, calls: list[
     posted = asyncio.run(_posted(_bridge(store), 3))
     assert all(isinstance(message, StoreRead) for message in posted)
     assert calls.count("supervisor") == 1
+
+
+def test_a_supervisor_that_keeps_failing_is_shown_and_not_started_in_its_pause(store: Home, calls: list[str]) -> None:
+    Runs(store).queued("a")
+    for _ in range(5):
+        note_failure(store, SUPERVISOR, "ValueError: x")
+    posted = asyncio.run(_posted(_bridge(store), 2))
+    assert "supervisor" not in calls
+    assert isinstance(posted[0], StoreRead)
+    assert posted[0].snapshot.problem == "the supervisor keeps failing, ValueError: x: backprop-tui doctor"
 
 
 def test_a_read_only_dashboard_starts_nothing_and_writes_nothing(store: Home, calls: list[str]) -> None:

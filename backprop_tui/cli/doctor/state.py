@@ -20,7 +20,7 @@ from backprop_tui.presentation import numbers
 from backprop_tui.presentation.states import status_word
 from backprop_tui.processes.linux import existing_directory
 from backprop_tui.processes.users import run_as, user_name, why_closed
-from backprop_tui.store.failures import SUPERVISOR, failing, repeated_failure
+from backprop_tui.store.failures import SAMPLER, SUPERVISOR, failing, repeated_failure
 from backprop_tui.store.files import parse_object, read_bytes
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here, is_silent
@@ -219,12 +219,13 @@ def check_settings(layers: Iterable[Layer]) -> Iterator[Finding]:
 
 def check_failures(home: Home) -> Iterator[Finding]:
     """Finds processes of ours that keep failing: a supervisor, or the guardian of a run."""
-    advice = f"the details are in {home.supervisor_log}"
+    advice = f"the details are in {home.supervisor_log}, those of the sampler in sampler.log beside it"
     for subject in failing(home):
         failure = repeated_failure(home, subject)
         if failure is not None:
-            what = "it" if subject == SUPERVISOR else f"the guardian of {subject}"
-            yield bad("supervisor" if subject == SUPERVISOR else "guardian", f"{what} {failure}", advice)
+            check = {SUPERVISOR: "supervisor", SAMPLER: "sampler"}.get(subject, "guardian")
+            what = f"the guardian of {subject}" if check == "guardian" else "it"
+            yield bad(check, f"{what} {failure}", advice)
 
 
 def check_work(home: Home) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ _STATES = {
 _WARNINGS = frozenset(
     (
         *("nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "resume_unconfirmed"),
-        *("refused_option", "torn_checkpoint", "disk", "directory_shared"),
+        *("refused_option", "torn_checkpoint", "disk", "directory_shared", "log_skipped", "limits_lower"),
     )
 )
 
