@@ -39,6 +39,7 @@ MARKERS = {
     "end_to_end": "e2e",
     "frameworks": "frameworks",
     "slurm": "e2e",
+    "torture": "slow",
     **dict.fromkeys(
         ("cli", "client", "demo", "examples", "launchers", "model", "packaging", "probes", "runner"), "slow"
     ),

@@ -248,9 +248,10 @@ class Scheduler:
             return
         candidates = []
         for run in queue[:EXPLAINED_RUNS]:
-            dependencies = pending_dependencies(run, self._unfinished)
-            if not isinstance(dependencies, UnmetDependency):
-                candidates.append(self._capacity.candidate(run, dependencies))
+            with self._unfinished.skipping(run.id):
+                dependencies = pending_dependencies(run, self._unfinished)
+                if not isinstance(dependencies, UnmetDependency):
+                    candidates.append(self._capacity.candidate(run, dependencies))
         self._head = head_of_queue(self._head, candidates, result.snapshot)
         result.snapshot = replace(result.snapshot, reservation=reserve(self._head, candidates, result.snapshot))
 

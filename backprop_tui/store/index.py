@@ -97,7 +97,7 @@ def scan_runs(home: Home) -> Records:
 
 def _from_directory(home: Home, run_id: str) -> JsonObject | None:
     """The record of a run that has a directory; None without one that can be read."""
-    if not RUN_ID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id) or not os.path.isdir(home.run_folder(run_id)):
         return None
     directory = RunDirectory(home.run_folder(run_id))
     try:

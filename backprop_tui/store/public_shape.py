@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from backprop_tui.domain.formatting import shortened, time_or_none
+from backprop_tui.domain.metric_names import Direction
+from backprop_tui.domain.objective import ObjectiveSource
 from backprop_tui.domain.run import Ended, Run, Spec
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import MAX_NUMBER, JsonObject, WrongField
@@ -44,6 +48,11 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and value[:1] not in ("", ".") and "/" not in value and value.isprintable()
 
 
+def _one_of(kind: type[StrEnum]) -> Check:
+    values = frozenset(map(str, kind))
+    return lambda value: isinstance(value, str) and value in values
+
+
 def _or_none(fits: Check) -> Check:
     return lambda value: value is None or fits(value)
 
@@ -56,18 +65,52 @@ def _map(fits: Check) -> Check:
     return lambda value: type(value) is dict and all(map(fits, value.values()))
 
 
-def _object(**checks: Check) -> Check:
-    """An object with these keys; others may be there."""
-    pairs = tuple(checks.items())
-    return lambda value: type(value) is dict and all(name in value and fits(value[name]) for name, fits in pairs)
+def _object(required: Mapping[str, Check], optional: Mapping[str, Check] = MappingProxyType({})) -> Check:
+    """An object with these keys; an earlier version may have written it without the optional ones."""
+    pairs = (*required.items(), *optional.items())
+
+    def fits(value: Any) -> bool:  # noqa: ANN401 - JSON
+        if type(value) is not dict or not value.keys() >= required.keys():
+            return False
+        return all(name not in value or fits_field(value[name]) for name, fits_field in pairs)
+
+    return fits
 
 
 _TEXT, _NUMBER, _WHOLE, _TIME = map(_or_none, (_is_text, _is_number, _is_whole, _is_time))
-_ATTEMPT = _object(number=_is_whole, started_at=_TIME, ended_at=_TIME, status=_TEXT, exit_code=_WHOLE, signal=_TEXT)
-_OBJECTIVE = _object(metric=_is_text, direction=_TEXT, best=_or_none(_is_metric), best_step=_WHOLE, source=_is_text)
+_FLAG, _METRIC, _FIGURE = _or_none(_is_flag), _or_none(_is_metric), lambda value: _TEXT(value) or _is_number(value)
+_ATTEMPT = _object(
+    {"number": _is_whole, **dict.fromkeys(("started_at", "ended_at"), _TIME), "exit_code": _WHOLE, "signal": _TEXT},
+    {"status": _or_none(_one_of(Status)), "resumed_from": _TEXT, "code_changes": _TEXT}
+    | {"log_offset": _WHOLE, "duration_seconds": _NUMBER},
+)
+_CHECKPOINT = _object(
+    {"path": _TEXT, "step": _WHOLE, "saved_at": _TIME},
+    {"size_bytes": _WHOLE, "sound": _FLAG, "written": _is_flag, "candidates": _list(_is_text)},
+)
+_OBJECTIVE = _object(
+    {"metric": _is_text, "direction": _or_none(_one_of(Direction)), "source": _one_of(ObjectiveSource)},
+    {"best": _METRIC, "best_step": _WHOLE, "last": _METRIC},
+)
+_RESUME_CHECK = _object(
+    {"verdict": _is_text, "attempt": _is_whole, "message": _is_text},
+    {
+        "metric": _TEXT,
+        **dict.fromkeys(("step_before", "step_after"), _WHOLE),
+        **dict.fromkeys(("epoch_before", "epoch_after", "loss_before", "loss_after"), _METRIC),
+    },
+)
+_HOLD = _object(
+    {"check": _is_text, "message": _is_text},
+    {"figure": _FIGURE, "limit": _FIGURE, "gpu": _WHOLE, "setting": _TEXT, "permanent": _is_flag},
+)
+_CAUSE = _object(
+    {"kind": _is_text, "evidence": _TEXT, "advice": _TEXT},
+    {"summary": _TEXT, "line": _WHOLE, "retryable": _is_flag, "advised": _or_none(_list(_is_text))},
+)
 _SHAPE: dict[str, Check] = {
     "id": _is_id,
-    "status": frozenset(Status).__contains__,
+    "status": _one_of(Status),
     "name": _is_text,
     "baseline": _is_flag,
     "priority": _is_whole,
@@ -79,19 +122,19 @@ _SHAPE: dict[str, Check] = {
     **dict.fromkeys(("epoch", "eta_seconds", "duration_seconds", "paused_seconds"), _NUMBER),
     **dict.fromkeys(("max_run_minutes", "total_run_minutes"), _NUMBER),
     "metrics": _map(_is_metric),
-    "best": _map(_object(value=_is_metric, step=_WHOLE)),
+    "best": _map(_object({"value": _is_metric, "step": _WHOLE})),
     "objective": _or_none(_OBJECTIVE),
-    "checkpoints": _list(_object(path=_TEXT, step=_WHOLE, saved_at=_TIME)),
-    "shared_directory": _or_none(_object(folder=_is_text, runs=_list(_is_text), files=_list(_is_text))),
-    "peak": _object(ram_bytes=_WHOLE, vram_bytes=_WHOLE, temperature_celsius=_NUMBER),
-    "resume_check": _or_none(_object(verdict=_is_text, attempt=_is_whole, message=_is_text)),
-    "git": _or_none(_object(commit=_is_text, dirty=_or_none(_is_flag))),
-    "gpus": _list(_object(index=_is_whole, uuid=_TEXT)),
-    "slurm": _or_none(_object(job_id=_TEXT, node=_TEXT)),
-    "slice": _or_none(_object(number=_is_whole, of=_WHOLE)),
+    "checkpoints": _list(_CHECKPOINT),
+    "shared_directory": _or_none(_object({"folder": _is_text, "runs": _list(_is_text), "files": _list(_is_text)})),
+    "peak": _object({"ram_bytes": _WHOLE, "vram_bytes": _WHOLE, "temperature_celsius": _NUMBER}),
+    "resume_check": _or_none(_RESUME_CHECK),
+    "git": _or_none(_object({"commit": _is_text, "dirty": _FLAG})),
+    "gpus": _list(_object({"index": _is_whole, "uuid": _TEXT})),
+    "slurm": _or_none(_object({"job_id": _TEXT, "node": _TEXT, "reason": _TEXT, "estimated_start": _FIGURE})),
+    "slice": _or_none(_object({"number": _is_whole, "of": _WHOLE})),
     "attempts": _list(_ATTEMPT),
-    "hold_reasons": _list(_object(check=_is_text, message=_is_text)),
-    "cause": _or_none(_object(kind=_is_text, evidence=_TEXT, advice=_TEXT, summary=_TEXT)),
+    "hold_reasons": _list(_HOLD),
+    "cause": _or_none(_CAUSE),
 }
 
 

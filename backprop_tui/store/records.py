@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Sequence
+from math import isfinite
 from typing import Any, cast
 
 from backprop_tui.domain.errors import BrokenRecord
@@ -28,7 +29,7 @@ from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.secrets import mask_words
 from backprop_tui.store.codec import decode, encode, register, tagged
-from backprop_tui.store.fields import JsonObject, WrongField, items, nested, text
+from backprop_tui.store.fields import JsonObject, WrongField, integer, items, nested, text
 
 SCHEMA_VERSION = 1
 
@@ -53,21 +54,29 @@ _PUBLIC_ATTEMPT = [
 ]
 
 
+def _finite(value: Any) -> float:  # noqa: ANN401 - JSON
+    number = float(value)
+    if not isfinite(number):
+        raise WrongField(f"{value} where only finite values are")
+    return number
+
+
 def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
     try:
         step = value.get("step")
-        return Extreme(float(value["value"]), None if step is None else int(step))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        return Extreme(_finite(value["value"]), None if step is None else integer(step, key))
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise WrongField(f"{key}: {error}") from error
 
 
 def _decode_curve(value: object, key: str) -> SmoothedCurve:
     source = nested(value, key)
     try:
-        points = [(float(number), None if step is None else int(step)) for number, step in items(source["points"], key)]
-        total, count = float(source["total"]), int(source["count"])
-        return SmoothedCurve(points, stride=max(1, int(source["stride"])), total=total, count=count)
-    except (TypeError, ValueError, KeyError) as error:
+        pairs = items(source["points"], key)
+        points = [(_finite(value), None if step is None else integer(step, key)) for value, step in pairs]
+        stride, count = max(1, integer(source["stride"], key)), integer(source["count"], key)
+        return SmoothedCurve(points, stride=stride, total=_finite(source["total"]), count=count)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise WrongField(f"{key}: {error}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,58 @@ def test_records_of_the_original_tool_are_read_and_its_file_is_kept_byte_for_byt
     index.update(store, records(1))
     assert (Path(store.root) / "experiments.original.json").read_bytes() == content
     assert set(index.read_newest(store)) == {"exp-1", "r00000"}
+
+
+def _edit(path: str, run_id: str, **values: object) -> None:
+    document = json.loads(Path(path).read_text())
+    document["experiments"][run_id] |= values
+    Path(path).write_text(json.dumps(document))
+
+
+def test_an_unreadable_record_is_left_out_with_its_reason_and_kept_by_updates(store: Home) -> None:
+    index.update(store, records(3))
+    _edit(store.index, "r00001", tags=5)
+    assert set(index.read_newest(store)) == {"r00000", "r00002"}
+    assert store.unreadable_report() == f"1 unreadable record: {store.index}: 'r00001': tags cannot be 5"
+    index.update(store, {"r00003": record(3)})
+    kept = json.loads(Path(store.index).read_text())["experiments"]
+    assert set(kept) == {"r00000", "r00001", "r00002", "r00003"}
+    assert kept["r00001"]["tags"] == 5
+    index.update(store, {}, removed=["r00001"])
+    assert set(index.read_newest(store)) == {"r00000", "r00002", "r00003"}
+    assert store.unreadable_report() is None
+
+
+def test_an_unreadable_record_is_read_again_from_its_directory(store: Home) -> None:
+    creation.create(store, queued("a"), {}, time=1.0)
+    index.update(store, index.scan_runs(store))
+    _edit(store.index, "a", metrics=[1], status="newer")
+    assert index.read_newest(store)["a"]["status"] == "queued"
+    assert store.unreadable == {}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)])
+def test_what_is_no_file_in_place_of_the_index_is_set_aside(store: Home, make: Callable[[str], None]) -> None:
+    creation.create(store, queued("a"), {}, time=1.0)
+    make(store.index)
+    index.update(store, {})
+    assert list(index.read_newest(store)) == ["a"]
+    assert os.path.lexists(f"{store.index}.set-aside")
+
+
+def test_the_records_of_the_original_tool_survive_a_lost_index(store: Home) -> None:
+    Path(store.index).write_text(json.dumps([ORIGINAL]))
+    index.update(store, {})
+    os.unlink(store.index)
+    assert list(index.read_newest(store)) == ["exp-1"]
+    index.update(store, records(1))
+    assert set(index.read_newest(store)) == {"exp-1", "r00000"}
+
+
+@pytest.mark.parametrize("odd", [{"id": ".."}, {"startTime": 1e308}, {"lastStep": 10**400}, {"name": ["x"]}])
+def test_an_odd_record_of_the_original_tool_hides_no_other(store: Home, odd: dict[str, object]) -> None:
+    Path(store.index).write_text(json.dumps([ORIGINAL, ORIGINAL | {"id": "odd"} | odd, ORIGINAL]))
+    assert "exp-1" in index.read_newest(store)
+    assert ".." not in index.read_newest(store)
+    index.update(store, records(1))
+    assert {"exp-1", "r00000"} <= set(index.read_newest(store))

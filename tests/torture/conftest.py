@@ -6,5 +6,5 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=40, help="how many stores are damaged")
+    parser.addoption("--rounds", type=int, default=12, help="how many stores are damaged")
     parser.addoption("--seed", type=int, default=0, help="the number of the first round")

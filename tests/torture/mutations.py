@@ -50,11 +50,11 @@ def _mutate_json(path: str, choice: random.Random) -> str:
 
 
 def _changed(document: Any, choice: random.Random) -> tuple[Any, str]:
-    places = list(_places(document))
-    if not places or choice.random() < 0.03:
+    known = list(places(document))
+    if not known or choice.random() < 0.03:
         value = choice.choice(VALUES)
         return value, f"everything = {value!r:.40}"
-    container, key, where = choice.choice(places)
+    container, key, where = choice.choice(known)
     if choice.random() < 0.2:
         del container[key]
         return document, f"without {where}"
@@ -62,11 +62,11 @@ def _changed(document: Any, choice: random.Random) -> tuple[Any, str]:
     return document, f"{where} = {container[key]!r:.40}"
 
 
-def _places(value: Any, where: str = "") -> Iterator[tuple[Any, Any, str]]:
+def places(value: Any, where: str = "") -> Iterator[tuple[Any, Any, str]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield value, key, f"{where}/{key}"
-        yield from _places(inner, f"{where}/{key}")
+        yield from places(inner, f"{where}/{key}")
 
 
 def _dumped(value: Any) -> bytes:

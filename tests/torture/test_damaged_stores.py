@@ -214,12 +214,13 @@ def build(host: Host) -> None:
 
 def test_one_damaged_file_harms_nobody_else(store: Store, pytestconfig: pytest.Config) -> None:
     rounds, seed = pytestconfig.getoption("--rounds"), pytestconfig.getoption("--seed")
-    targets = [path for path in files_of(store.template) if f"/{UNTOUCHED}" not in path]
+    files = [path for path in files_of(store.template) if f"/{UNTOUCHED}" not in path]
+    records = [path for path in files if path.endswith(("run.json", "live.json", "requests.jsonl", "recent.json"))]
     for number in range(seed, seed + rounds):
         choice = random.Random(number)
         copy_store(store.template, store.root)
-        target = choice.choice(targets)
-        how = damage(os.path.join(store.root, target), number)
+        targets = choice.sample(choice.choice((records, files)), choice.choice((1, 1, 1, 3)))
+        target, how = targets[0], [damage(os.path.join(store.root, target), number) for target in targets]
         known = len(store.failures)
         run_id = target.split("/")[1] if target.startswith(("runs/", "active/")) else choice.choice(("done", "waits"))
         lines = ["list", *choice.sample(LOOKING, 2), *choice.sample(OF_ONE, 1)]
@@ -230,7 +231,7 @@ def test_one_damaged_file_harms_nobody_else(store: Store, pytestconfig: pytest.C
             store.look()
         if number % 3 == 0 and "queue hold" not in lines:
             store.supervise()
-        store.failures[known:] = [f"{number} {target}, {how}\n   {failure}" for failure in store.failures[known:]]
+        store.failures[known:] = [f"{number} {targets}, {how}\n   {failure}" for failure in store.failures[known:]]
         sys.stdout.write("".join(f"{failure}\n" for failure in store.failures[known:]))  # shown at once with -s
         if len(store.failures) > MOST_FAILURES:
             break
