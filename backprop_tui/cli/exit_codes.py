@@ -25,7 +25,7 @@ MEANINGS = {
     "70": "a fault of backprop-tui, or a Python package that it needs is missing",
     "71": "lost: exit status unknown",
     "73": "the state directory cannot be created or written, or belongs to another user",
-    "74": "disk full, or another input/output error",
+    "74": "disk full, another input/output error, or a damaged file of the state directory",
     "75": "the run would have to wait (`--no-wait`, `--dry-run`)",
     "76": "another user could change the state directory or the configuration",
     "124": "`wait --timeout`: a run was still unfinished",

@@ -90,7 +90,7 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._keeper, directory = keeper, keeper.directory
+        self._keeper, self._wake, directory = keeper, wake, keeper.directory
         self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
         self.recorder = recorder
         self.tree = tree = Tree(script, directory.path)
@@ -115,7 +115,6 @@ class Guardian:
         self.leftovers = Leftovers(run.spec.leftovers, tree, recorder, gpu_share, self._written_bytes)
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
-        self._wake = wake
         self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
