@@ -15,7 +15,7 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import all_columns, chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
-from backprop_tui.tui.panes.run_order import RunSort, in_order
+from backprop_tui.tui.panes.run_order import RunSort, ordered_parts, place_among
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
@@ -129,6 +129,7 @@ class EndedRuns:
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
         self._all_columns: tuple[object, list[str]] | None = None
         self._items: tuple[tuple[object, ...], IndexedItems] | None = None
+        self._sorted: tuple[RunSort, list[Any], tuple[list[int], ...]] | None = None
         self._order: tuple[tuple[object, ...], list[int], IndexedItems] | None = None
 
     def update(self, runs: Sequence[KnownRun], filter_: RunFilter, now: float) -> Sequence[KnownRun]:
@@ -142,7 +143,7 @@ class EndedRuns:
             self.matching = [runs[index] for index in self._indices] if filter_ else runs
             groups = self._column("group", _group)
             self._by_group = {}
-            for index in self._indices:
+            for index in self._indices if any(groups) else ():
                 if groups[index] is not None:
                     self._by_group.setdefault(groups[index], []).append(runs[index])
         return self.matching
@@ -155,7 +156,7 @@ class EndedRuns:
         if len(runs) > len(self._runs):
             self._runs = runs
         if len(runs) != self._count:
-            self._count, self._filtered, self._sizes = len(runs), None, None
+            self._count, self._filtered, self._sizes, self._sorted = len(runs), None, None, None
 
     def _column(self, key: str, value_of: Callable[[KnownRun], Any]) -> list[Any]:
         """The values of at least the runs that are looked at."""
@@ -208,23 +209,48 @@ class EndedRuns:
     ) -> IndexedItems:
         """The unfinished runs, which have these values, and all that match, sorted by a column."""
         field = field_of(sort.key)
-        is_behind = [field is not None and field.is_behind(run) for run in unfinished]
-        cached = (sort, [run.id for run in unfinished], keys, is_behind)
-        runs = [*unfinished, *self.matching]
+        behind = [index for index, run in enumerate(unfinished) if field is not None and field.is_behind(run)]
+        cached = (sort, [run.id for run in unfinished], keys, behind)
         if self._order is None or self._order[0] != cached:
-            values = [*keys, *([None] * len(self.matching))]
-            if field is not None:
-                of_ended = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))
-                behind = self._column(f"behind {sort.key}", field.is_behind)
-                values = [*keys, *(of_ended[index] for index in self._indices)]
-                is_behind = [*is_behind, *(behind[index] for index in self._indices)]
-            behind = [index for index, is_last in enumerate(is_behind) if is_last]
-            order = in_order(values, largest_first=sort.largest_first, behind=behind)
-            self._order = cached, order, IndexedItems(map(runs.__getitem__, order))
+            order = self._merged(keys, behind, sort, moment)
+            self._order = cached, order, IndexedItems(self._of(order, unfinished))
         elif unfinished:
             _, order, items = self._order
-            self._order = cached, order, items.renewed(map(runs.__getitem__, order))
+            self._order = cached, order, items.renewed(self._of(order, unfinished))
         return self._order[2]
+
+    def _of(self, order: Iterable[int], unfinished: Sequence[KnownRun]) -> Iterable[KnownRun]:
+        """The runs of an order, in which `~index` is an unfinished run."""
+        return (self._runs[index] if index >= 0 else unfinished[~index] for index in order)
+
+    def _merged(self, keys: Sequence[Any], behind: Sequence[int], sort: RunSort, moment: Moment) -> list[int]:
+        """The order of all that match, and of the unfinished runs, which have these values."""
+        values, parts = self._sorted_parts(sort, moment)
+        chosen = None if len(self._indices) == self._count else frozenset(self._indices)
+        unfinished = ordered_parts(keys, largest_first=sort.largest_first, behind=behind)
+        order: list[int] = []
+        for part, added in zip(parts, unfinished, strict=True):
+            indices = list(part) if chosen is None else [index for index in part if index in chosen]
+            places = [0] * len(added)  # at the front of those without a value
+            if part is not parts[-1]:
+                places = [place_among(indices, values, keys[i], largest_first=sort.largest_first) for i in added]
+            for index, place in reversed(list(zip(added, places, strict=True))):
+                indices.insert(place, ~index)
+            order += indices
+        return order
+
+    def _sorted_parts(self, sort: RunSort, moment: Moment) -> tuple[list[Any], tuple[list[int], ...]]:
+        """The values and the order of all ended runs: a filter only leaves some out."""
+        if self._sorted is None or self._sorted[0] != sort:
+            field = field_of(sort.key)
+            values: list[Any] = [None] * self._count
+            behind: list[int] = []
+            if field is not None:
+                values = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))[: self._count]
+                is_behind = self._column(f"behind {sort.key}", field.is_behind)[: self._count]
+                behind = [index for index, is_last in enumerate(is_behind) if is_last]
+            self._sorted = sort, values, ordered_parts(values, largest_first=sort.largest_first, behind=behind)
+        return self._sorted[1:]
 
 
 def unfinished_items(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,20 +68,38 @@ def sort_value(run: KnownRun, sort: RunSort, moment: Moment) -> Value:
     return None if field is None else field.value(run, moment)
 
 
-def in_order(values: Sequence[Value], *, largest_first: bool, behind: Collection[int] = ()) -> list[int]:
-    """The indices of the values as they are sorted; those `behind` follow, then those that are None or NaN.
+def ordered_parts(
+    values: Sequence[Value], *, largest_first: bool, behind: Iterable[int] = ()
+) -> tuple[list[int], list[int], list[int]]:
+    """The indices of the values: sorted, those `behind` sorted, and those that are None or NaN.
 
     Numbers come before words, so that an argument may have both.
     """
     without = [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
-    last = frozenset([*without, *behind])
-    first = [index for index in range(len(values)) if index not in last] if last else range(len(values))
-    keys: list[Any] = list(values)
-    if str in set(map(type, values)):
-        keys = [(isinstance(value, str), value) for value in values]
     missing = frozenset(without)
-    parts = first, [index for index in behind if index not in missing]
-    return [
-        *(index for part in parts for index in sorted(part, key=keys.__getitem__, reverse=largest_first)),
-        *without,
-    ]
+    last = [index for index in behind if index not in missing]
+    others = missing.union(last)
+    first = [index for index in range(len(values)) if index not in others] if others else range(len(values))
+    keys: Sequence[Any] = values
+    if str in set(map(type, values)):
+        keys = list(map(_numbers_first, values))
+    return (
+        sorted(first, key=keys.__getitem__, reverse=largest_first),
+        sorted(last, key=keys.__getitem__, reverse=largest_first),
+        without,
+    )
+
+
+def place_among(part: Sequence[int], values: Sequence[Value], value: Value, *, largest_first: bool) -> int:
+    """Where a value belongs among sorted indices of values: before those that are equal."""
+    key = _numbers_first(value)
+
+    def follows(index: int) -> bool:
+        other = _numbers_first(values[index])
+        return other <= key if largest_first else other >= key
+
+    return bisect_left(part, True, key=follows)
+
+
+def _numbers_first(value: Value) -> tuple[bool, Any]:
+    return isinstance(value, str), value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -102,3 +103,26 @@ def test_only_recorded_objectives_decide_how_a_column_is_sorted(monkeypatch: pyt
     given = {"metric": "loss", "direction": "max", "source": "option"}
     runs = (*without, replace(RUNS[0], record=RUNS[0].record | {"objective": given}))
     assert RunSort.by("last:loss", runs).largest_first
+
+
+@pytest.mark.parametrize("largest_first", [False, True])
+@pytest.mark.parametrize("text", ["", "e1", "nothing"])
+def test_unfinished_runs_are_sorted_among_the_ended_ones_that_match(*, largest_first: bool, text: str) -> None:
+    """As if all were sorted at once: unfinished runs before ended ones of an equal value."""
+    values = (3.0, None, 1.0, 2.0, math.nan, 2.0, 1.0, *([0.5] * 5))
+    runs = [
+        ended(f"e{number}", metrics={} if value is None else {"loss": value}) for number, value in enumerate(values)
+    ]
+    keys = [2.0, 0.5, None, 2.0, 9.0]
+    active = [running(f"a{number}") for number in range(len(keys))]
+    entries, filter_, moment = EndedRuns(), RunFilter.parse(text), snapshot().moment
+    matching = entries.update(runs, filter_, moment.wall)
+    assert len(matching) == {"": 12, "e1": 3, "nothing": 0}[text]
+    items = entries.sorted_with(active, keys, RunSort(key="last:loss", largest_first=largest_first), moment)
+
+    def rank(pair: tuple[KnownRun, float | None]) -> tuple[bool, float]:
+        value = pair[1]
+        return (True, 0.0) if value is None or math.isnan(value) else (False, -value if largest_first else value)
+
+    pairs = [*zip(active, keys, strict=True), *((run, values[runs.index(run)]) for run in matching)]
+    assert items.ids == [run.id for run, _ in sorted(pairs, key=rank)]
