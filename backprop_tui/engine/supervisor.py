@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import SamplerKeeper
@@ -49,15 +50,19 @@ LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds
 class OrphanReaper:
     """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status."""
 
-    def __init__(self) -> None:
+    def __init__(self, awaited: Callable[[], Container[int]] = tuple) -> None:
+        """`awaited` returns the scripts that have no guardian now, and whose next one has to find them."""
+        self._awaited = awaited
         self._dead_since: dict[int, float] = {}
 
     def reap(self) -> None:
         now = time.monotonic()
         zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
         self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
-        for pid, since in list(self._dead_since.items()):
-            if now - since >= REAP_DELAY_SECONDS:
+        due = [pid for pid, since in self._dead_since.items() if now - since >= REAP_DELAY_SECONDS]
+        awaited = self._awaited() if due else ()
+        for pid in due:
+            if pid not in awaited:
                 os.waitpid(pid, os.WNOHANG)
                 del self._dead_since[pid]
 
@@ -127,7 +132,7 @@ class Supervisor:
                 tasks.create_task(self._keep_queue())
                 tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
                 tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
-                tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper().reap))
+                tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper(self._unguarded_scripts).reap))
                 tasks.create_task(self._keep_slurm_queue())
         finally:
             loop.remove_reader(self._bell.descriptor)
@@ -218,6 +223,16 @@ class Supervisor:
         self._unwatch(run_id)
         self._watched[run_id] = guardian.pidfd
         asyncio.get_running_loop().add_reader(guardian.pidfd, self._on_guardian_end, run_id)
+
+    def _unguarded_scripts(self) -> set[int]:
+        """The scripts of active runs whose next guardian is still to come, maybe after a pause."""
+        pids: set[int] = set()
+        for run in self._runs:
+            if run.status in ACTIVE and run.id not in self._watched:
+                with suppress(BackpropError):
+                    identity = RunDirectory(self._home.run_folder(run.id)).script_identity()
+                    pids |= set() if identity is None else {identity[1]}
+        return pids
 
     def _on_guardian_end(self, run_id: str) -> None:
         self._unwatch(run_id)
