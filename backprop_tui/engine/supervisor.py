@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
@@ -148,9 +149,13 @@ class Supervisor:
             loop.remove_reader(self._bell.descriptor)
 
     def _script_pids(self) -> set[int]:
-        active = [run for run in self._runs if run.status in ACTIVE]
-        identities = [RunDirectory(self._home.run_folder(run.id)).script_identity() for run in active]
-        return {identity[1] for identity in identities if identity is not None}
+        pids: set[int] = set()
+        for run in self._runs:
+            if run.status in ACTIVE:
+                with suppress(BackpropError):
+                    identity = RunDirectory(self._home.run_folder(run.id)).script_identity()
+                    pids |= set() if identity is None else {identity[1]}
+        return pids
 
     async def _keep_queue(self) -> None:
         idle_since: float | None = None
