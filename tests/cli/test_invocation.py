@@ -61,7 +61,7 @@ ERRORS = pytest.mark.parametrize(
         (HeldByGovernor("m"), 75, "held"),
         (Interrupted("m"), 130, "interrupted"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (BrokenRecord("/run.json", "m"), 70, "internal"),
+        (BrokenRecord("/run.json", "m"), 74, "broken_record"),
         (RuntimeError("m"), 70, "internal"),
     ],
 )
