@@ -92,9 +92,8 @@ class Guardian:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
         self._keeper, self._wake, directory = keeper, wake, keeper.directory
         self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
-        self.recorder = recorder
+        self.recorder, self.run = recorder, run
         self.tree = tree = Tree(script, directory.path)
-        self.run = run
         listens = partial(has_live_listener, directory.listeners_path)
         self.stop_sequence = StopSequence(run.spec.stop, tree, recorder, listens)
         self._outputs = OutputScanner(run, supervisor.home, recorder, tree.pids)

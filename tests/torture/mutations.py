@@ -17,7 +17,7 @@ VALUES: tuple[Any, ...] = (
     "NaN",
     *([], [None], [[]], {}, {"": None}, {"a": {"b": []}}),
 )
-SPARSE_BYTES = 200 << 20
+SPARSE_BYTES = 70 << 20
 
 
 def damage(path: str, seed: int) -> str:
