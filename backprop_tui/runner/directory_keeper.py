@@ -27,15 +27,22 @@ class DirectoryKeeper:
     """
 
     def __init__(
-        self, home: Home, directory: RunDirectory, lock_descriptor: int, recorder: Recorder, script: Identity
+        self,
+        home: Home,
+        directory: RunDirectory,
+        lock_descriptor: int,
+        recorder: Recorder,
+        script: Identity,
+        recorded: Run,
     ) -> None:
+        """`recorded` is the run before it was running; it stays in the record if the disk is full."""
         self.directory = directory
         self._marker = home.marker(os.path.basename(directory.path))
         self._recorder = recorder
         self._script = script
         self._lock_descriptor = lock_descriptor  # of the lock in the directory; earlier ones stay open
-        # Of the record as it was looked at last: a full disk may have kept this guardian from writing what it knows.
-        self._record: Signature | None = signature_of(directory.record_path)
+        self._before = encode_run(recorded, directory.path)
+        self._record: Signature | None = None  # of the record as it was looked at last
 
     def check(self, run: Run) -> None:
         """Repairs what is damaged; what cannot be repaired is tried again, and shown as the problem of the run."""
@@ -99,5 +106,5 @@ class DirectoryKeeper:
             return False
         with suppress(StorageFailed):
             path = self.directory.path
-            return encode_run(self.directory.read(), path) != encode_run(run, path)
+            return encode_run(self.directory.read(), path) not in (encode_run(run, path), self._before)
         return True

@@ -70,15 +70,14 @@ def guard_script(
     """
     script = started if isinstance(started, ScriptProcess) else None
     recorder = Recorder(directory, initial_live(run, script, earlier))
-    run = _record_start(directory, run, recorder, script)
+    recorded, run = run, _record_start(directory, run, recorder, script)
     if checkpoint_change is not None:
         recorder.record_event("torn_checkpoint", checkpoint_change)
     if not isinstance(started, ScriptProcess):
         _end_without_script(directory, run, recorder, started, assignment.supervisor)
         return False
-    keeper = DirectoryKeeper(
-        assignment.supervisor.home, directory, assignment.lock_descriptor, recorder, started.identity
-    )
+    home, lock = assignment.supervisor.home, assignment.lock_descriptor
+    keeper = DirectoryKeeper(home, directory, lock, recorder, started.identity, recorded)
     log = _follow_log(directory, recorder.live, run, adopting=assignment.adopting)
     guardian = Guardian(keeper, run, started, recorder, log, assignment.supervisor, wake)
     if started.adopted:

@@ -22,6 +22,7 @@ from backprop_tui.store.files import (
     parse_object,
     read_bytes,
     read_object,
+    set_aside,
     storage,
     sync_folder,
     unused_name,
@@ -211,7 +212,10 @@ class RunDirectory:
 
     def delete_environment(self) -> None:
         """Deletes the environment at the end of a run, except the secrets that were given to it."""
-        environment = self._environment()
+        try:
+            environment = self._environment()
+        except BrokenRecord:  # something else is there, from which nothing can be kept
+            environment = {}
         if environment is None:
             return
         try:
@@ -222,7 +226,14 @@ class RunDirectory:
         if kept:
             write_atomically(self.environment_path, dump(kept), durable=False)
         else:
+            self._remove_environment()
+
+    def _remove_environment(self) -> None:
+        try:
             os.unlink(self.environment_path)
+        except OSError:
+            if not set_aside(self.environment_path):
+                raise
 
     def given_secrets(self, run: Run) -> dict[str, str]:
         """The variables of --env whose values are in no record, as far as they are still known."""

@@ -29,7 +29,7 @@ def test_failing_guardians_are_started_ever_later(sandbox: Sandbox, monkeypatch:
 
 
 def test_a_failing_supervisor_is_said(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    fails = failing("engine.main:delete_unfinished_builds", errno.EIO)
+    fails = failing("engine.main:_supervise", errno.EIO)
     Crashing(sandbox, monkeypatch, fails, failing("runner.fork_server:_replace", errno.EIO))
     sandbox.submit(*script("worker.py", 0, 0, 1))
     await_failure(sandbox, 1)

@@ -268,6 +268,8 @@ class Sandbox:
 
 
 def _tail(path: str, size: int) -> str:
+    if not os.path.isfile(path):
+        return "(none)" if not os.path.lexists(path) else "(no file)"
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()[-size:]
