@@ -106,7 +106,7 @@ def _closed_in(folder: str) -> Iterator[str]:
         yield folder
         return
     for entry in entries:
-        needed = os.R_OK | os.W_OK | (os.X_OK if entry.is_dir() else 0)
+        needed = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(entry.path) else 0)
         if ".of-" not in entry.name and not os.access(entry.path, needed) and os.path.lexists(entry.path):
             yield entry.path
 
