@@ -6,7 +6,6 @@ import os
 
 import pytest
 
-from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from tests.support.sandbox import Sandbox, python
 
@@ -35,9 +34,8 @@ def test_a_damaged_run_directory_delays_no_end_and_no_other_run(sandbox: Sandbox
     run = sandbox.submit(*python(BEGIN + DAMAGE[damage] + END), max_run_seconds=2.0)
     other = sandbox.submit(*python("pass"))
     assert other.end(seconds=20).status is Status.COMPLETED
-    end = run.run().state
-    assert isinstance(end, Ended)
-    assert end.status is Status.TIMEBOXED
+    # A record that says that it has ended lets the other run start a moment too early, until the guardian repairs it.
+    run.wait(lambda: run.run().status is Status.TIMEBOXED, "the end at the timebox")
     sandbox.wait_until_all_is_indexed()
     assert {record["status"] for record in sandbox.index().values()} == {"completed", "timeboxed"}
     sandbox.wait_until_nothing_runs()
