@@ -129,8 +129,8 @@ PROGRESS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("epoch=3 step=100 loss=nan", {"step": 100, "epoch": 3.0, "metrics": {"loss": math.nan}}),
     (
-        "Epoch [2/10], Step [100/600], Loss: 0.1234",
-        {"step": 700, "epoch": 2.0, "total_steps": 6000, "total_epochs": 10, "metrics": {"Loss": 0.1234}},
+        "Epoch [2/10], Step [200/600], Loss: 0.1234",
+        {"step": 800, "epoch": 2.0, "total_steps": 6000, "total_epochs": 10, "metrics": {"Loss": 0.1234}},
     ),
     (
         "Epoch 1/5, Loss: 0.3212, Val Loss: 0.6380, LR: 1.0e-02",
