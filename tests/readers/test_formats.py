@@ -193,6 +193,8 @@ def test_a_line_reports_progress(line: str, meaning: dict[str, Any]) -> None:
         ("  successfully saved checkpoint from iteration     845 to /ckpt/run", "/ckpt/run", 845),
         ("saving checkpoint at iteration     845 to /ckpt/run in torch_dist format", "/ckpt/run", 845),
         (" ('./output/train/checkpoint-0.pth.tar', 0.12)", "./output/train/checkpoint-0.pth.tar", None),
+        ("Saved checkpoint /out/step_1100.json", "/out/step_1100.json", 1100),
+        ("Saved checkpoint step_50.pt.", "step_50.pt", 50),
         ("=> Saving checkpoint 'model_best.pth.tar'", "model_best.pth.tar", None),
         ("Checkpoint saved to out/step_100.pt.", "out/step_100.pt", 100),
     ],
