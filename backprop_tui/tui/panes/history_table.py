@@ -28,6 +28,7 @@ from backprop_tui.tui.panes.run_table import (
     list_title,
     place_heads,
     put_line,
+    shown_name,
     sort_mark,
 )
 
@@ -166,7 +167,7 @@ def draw_history_row(
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
-    builder.put(clip(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    builder.put(shown_name(row, _name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
     name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
     times = [column for column in columns.placed if column.field.key in _TIMES]
@@ -203,7 +204,7 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     for argument, value in run.differing:
         if ARGUMENT + argument in keys:
             name = name.replace(f" {argument}={value}", "")
-    return ("  " if row.member else "") + name
+    return name
 
 
 def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_line import RunLine, Tone
 from backprop_tui.presentation.states import status_word
@@ -23,6 +24,7 @@ from backprop_tui.tui.lines import (
     Piece,
     Token,
     clip,
+    clip_middle,
     heading,
     joined_clauses,
     left,
@@ -291,12 +293,19 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
     )
 
 
+def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
+    """A long name without what runs of that name share, then without its middle: they differ at the end."""
+    name = ("  " if row.member else "") + name
+    if cell_len(name) > cells and not row.member and row.run is not None and row.run.short not in ("", name):
+        name = glyphs.clipped + sanitize(row.run.short)
+    return clip_middle(name, cells, glyphs)
+
+
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
     if row.run_id == OLDER or row.group is not None:
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
-    indent = "  " if row.member else ""
-    name = left(indent + row.name, columns.name, glyphs)
+    name = left(shown_name(row, row.name, columns.name, glyphs), columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
     place = left(_ending(row.gpu, columns.gpu - 1, glyphs), columns.gpu, glyphs)
     builder.put(place, Token.MUTED if row.waiting else Token.FG)
@@ -422,7 +431,7 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     builder.put(f"{glyphs.group_shut if group.folded else glyphs.group_open} ").put(
         left("group", 10, glyphs), Token.MUTED
     )
-    builder.put(left(row.name, name, glyphs), bold=True).put(" ")
+    builder.put(left(shown_name(row, row.name, name, glyphs), name, glyphs), bold=True).put(" ")
     if width - builder.column < 24:
         return builder.line()
     hidden = f", {group.size} shown" if group.size < group.total else ""

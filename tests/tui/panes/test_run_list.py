@@ -19,6 +19,7 @@ from backprop_tui.presentation.group_table import Standing, group_table
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.places import index_ranges
 from backprop_tui.presentation.run_details import detail_sections
+from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
@@ -50,6 +51,31 @@ def test_a_running_run_shows_its_figures() -> None:
     assert (row.progress, row.step, row.loss, row.left) == (0.64, "38,400/60,000", "2.214", "9m")
     assert "64%" in _text(run)
     assert row.line is None
+
+
+def _trial(run_id: str, arguments: str, *, name: str = "train") -> KnownRun:
+    run = running(run_id, name=name, step=5, total_steps=10)
+    command = ["python", "train.py", *arguments.split()]
+    return replace(run, record=run.record | {"command": command, "script": "train.py"})
+
+
+def _names(*runs: KnownRun) -> list[str]:
+    rows = run_list_view(snapshot(*with_labels(runs)), RunListOptions()).rows
+    return [text_of(draw_run(row, run_columns(80), UNICODE, cursor=False))[14:30].rstrip() for row in rows]
+
+
+def test_a_name_without_room_keeps_what_tells_it_from_the_others() -> None:
+    old = replace(ended("old", name="train"), record=ended("old", name="train").record | {"script": "train.py"})
+    assert _names(*(_trial(seed, f"--lr 1e-2 --seed {seed}") for seed in ("13", "14", "15")), old)[:3] == [
+        "…seed=13",
+        "…seed=14",
+        "…seed=15",
+    ]
+    rates = _names(_trial("a", "--lr 1e-2 --seed 1"), _trial("b", "--lr 1e-3 --seed 2"), old)
+    assert rates[:2] == ["…lr=1e-2 seed=1", "…lr=1e-3 seed=2"]
+    names = ("resnet50-imagenet-lr1e-3", "resnet50-imagenet-lr1e-4")
+    assert _names(*(_trial(name, "", name=name) for name in names)) == ["resne…net-lr1e-3", "resne…net-lr1e-4"]
+    assert _names(_trial("a", "--lr 1"), _trial("b", "--lr 2")) == ["train lr=1", "train lr=2"]
 
 
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
