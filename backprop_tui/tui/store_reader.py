@@ -198,8 +198,8 @@ class RunsReader:
             for run in self._labeled_history:
                 search_text(run)  # kept for the filter, which has no time for it
         fresh = [
-            run if run.differing == before.differing else replace(run, differing=before.differing)
-            for run, before in zip(unfinished, self._labeled, strict=False)
+            run if (run.differing, run.short) == names else replace(run, differing=names[0], short=names[1])
+            for run, names in zip(unfinished, ((run.differing, run.short) for run in self._labeled), strict=False)
         ]
         return IndexedRuns.joined(fresh, self._labeled_ended), self._labeled_history
 
