@@ -9,7 +9,7 @@ from typing import TypeVar
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_smoothed
 from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss
-from backprop_tui.domain.objective import Objective, Ranking, direction_for, rank
+from backprop_tui.domain.objective import Objective, Ranking, best_words, direction_for, rank
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -92,7 +92,7 @@ def metric_rows(
         yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
     if direction is not None:
         best = [None if series is None else series.best_by(direction) for series in all_series]
-        yield metric_row(name, "best", best, direction, with_step=True)
+        yield metric_row(name, best_words(name), best, direction, with_step=True)
 
 
 def metric_row(

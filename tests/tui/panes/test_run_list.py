@@ -366,7 +366,7 @@ def test_an_older_record_has_no_best_training_loss() -> None:
 def test_an_ended_run_tells_where_it_was_better() -> None:
     sentence = run_line(_member("a", 0.4127, 0.4098), NOW)
     assert sentence is not None
-    assert sentence.clauses[:2] == ("loss 0.4127", "best loss 0.4098 at 1,200")
+    assert sentence.clauses[:2] == ("loss 0.4127", "smoothed best loss 0.4098 at 1,200")
     same = run_line(_member("a", 0.4127, 0.4127), NOW)
     assert same is not None
     assert "best" not in " ".join(same.clauses)
