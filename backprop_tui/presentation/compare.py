@@ -144,16 +144,12 @@ def difference_row(metric: str, values: Sequence[float | None], baseline: str) -
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
     """For each run the mean of the compared ones that differ from it only in their seed; None if there are none."""
     from backprop_tui.presentation.group_table import group_table  # the list of runs does without
-    from backprop_tui.presentation.group_words import repetitions, spread_text
+    from backprop_tui.presentation.group_words import mean_text, repetitions
 
     table = group_table([run.record for run in runs], metric=metric if _is_recorded(runs, metric) else None)
     if table.metric != metric or not any(row.spread is not None and row.spread.count > 1 for row in table.rows):
         return None
-    texts = {
-        member.run_id: spread_text(row.spread, provisional=row.provisional)
-        for row in table.rows
-        for member in row.members
-    }
+    texts = {member.run_id: mean_text(row) for row in table.rows for member in row.members}
     counts = sorted({row.spread.count for row in table.rows if row.spread is not None})
     size = f"{counts[0]}-{counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     label = f"mean of {size} compared {repetitions(table)}"  # the group may have more of them
