@@ -14,8 +14,9 @@ from functools import lru_cache, partial
 from backprop_tui.domain.arguments import has_path
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_validation
+from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_smoothed, is_validation
 from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.objective import best_words
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
@@ -101,9 +102,11 @@ def _made(key: str) -> RunField | None:
     if kind + colon not in (LAST, BEST):
         return None
     value_of = metric_value if kind + colon == LAST else best_value
+    best = f"smoothed {shown}" if is_smoothed(name) else f"best {shown}"
     return RunField(
         key=key,
-        title=shown if kind + colon == LAST else f"best {shown}",
+        title=shown if kind + colon == LAST else best,
+        label="" if kind + colon == LAST else f"{best_words(name)} {shown}",
         value=lambda run, _: _finite(value_of(run.record, name)),
         text=lambda run, _: _metric_text(value_of(run.record, name)),
         cells=_METRIC_CELLS,

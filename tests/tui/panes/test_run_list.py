@@ -391,6 +391,11 @@ def _best_of(*members: KnownRun) -> tuple[str, str]:
     return facts.best, facts.best_name
 
 
+def test_the_best_of_runs_that_have_not_ended_is_so_far() -> None:
+    begun = running("a", name="train:lr=1", metrics={"val_loss": 0.5}, best={"val_loss": Extreme(0.25, 20)})
+    assert _best_of(begun)[0] == "so far val_loss 0.2500"
+
+
 def test_the_most_of_a_reward_is_the_best() -> None:
     low, high = _member("a", 0.5, 0.6, metric="ep_rew_mean"), _member("b", 0.6, 0.7, metric="ep_rew_mean")
     assert _best_of(low, high) == ("ep_rew_mean 0.7000", "b")
@@ -415,7 +420,7 @@ def test_an_older_record_has_no_best_training_loss() -> None:
 def test_an_ended_run_tells_where_it_was_better() -> None:
     sentence = run_line(_member("a", 0.4127, 0.4098), NOW)
     assert sentence is not None
-    assert sentence.clauses[:2] == ("loss 0.4127", "best loss 0.4098 at 1,200")
+    assert sentence.clauses[:2] == ("loss 0.4127", "smoothed best loss 0.4098 at 1,200")
     same = run_line(_member("a", 0.4127, 0.4127), NOW)
     assert same is not None
     assert "best" not in " ".join(same.clauses)

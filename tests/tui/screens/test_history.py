@@ -351,12 +351,22 @@ async def test_v_offers_every_metric_and_every_argument_that_varies() -> None:
         await press(stage, "v")
         text = stage.pilot.app.screen.query_one(LineWidget).shown_text
         rows = [line.strip(" ✓▾▴") for line in text.splitlines()]
-        for column in ("lr", "loss", "best loss", "val_loss", "best val_loss", "gpu", "tags", "started", "took"):
+        for column in (
+            "lr",
+            "loss",
+            "smoothed best loss",
+            "val_loss",
+            "best val_loss",
+            "gpu",
+            "tags",
+            "started",
+            "took",
+        ):
             assert column in rows
         assert "epochs" not in text
         await press(stage, "escape")
-        await choose(stage, "best loss", "space")
-        assert " best loss " in stage.runs.line_text(0)
+        await choose(stage, "smoothed best loss", "space")
+        assert " smoothed loss " in stage.runs.line_text(0)
         await choose(stage, "step", "space")
         assert "step" not in stage.runs.line_text(0)
         assert stage.bridge.list_choices.columns == {"best:loss": True, "step": False}
