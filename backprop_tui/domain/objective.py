@@ -270,6 +270,11 @@ def unprinted(objective: Objective | None, names: Iterable[str]) -> str | None:
     return not_printed(objective.metric, printed)
 
 
+def best_words(metric: str) -> str:
+    """What the best value of a metric is called beside the last one, than which a smoothed one may be worse."""
+    return "smoothed best" if is_smoothed(metric) else "best"
+
+
 def meaning(objective: Objective) -> str:
     """`lower is better`, with `smoothed` if the best value is."""
     if objective.direction is None:

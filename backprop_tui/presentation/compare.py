@@ -9,7 +9,7 @@ from typing import TypeVar
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_smoothed
 from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss
-from backprop_tui.domain.objective import Objective, Ranking, direction_for, rank
+from backprop_tui.domain.objective import Objective, Ranking, best_words, direction_for, rank
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -92,7 +92,7 @@ def metric_rows(
         yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
     if direction is not None:
         best = [None if series is None else series.best_by(direction) for series in all_series]
-        yield metric_row(name, "best", best, direction, with_step=True)
+        yield metric_row(name, best_words(name), best, direction, with_step=True)
 
 
 def metric_row(
@@ -144,16 +144,12 @@ def difference_row(metric: str, values: Sequence[float | None], baseline: str) -
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:
     """For each run the mean of the compared ones that differ from it only in their seed; None if there are none."""
     from backprop_tui.presentation.group_table import group_table  # the list of runs does without
-    from backprop_tui.presentation.group_words import repetitions, spread_text
+    from backprop_tui.presentation.group_words import mean_text, repetitions
 
     table = group_table([run.record for run in runs], metric=metric if _is_recorded(runs, metric) else None)
     if table.metric != metric or not any(row.spread is not None and row.spread.count > 1 for row in table.rows):
         return None
-    texts = {
-        member.run_id: spread_text(row.spread, provisional=row.provisional)
-        for row in table.rows
-        for member in row.members
-    }
+    texts = {member.run_id: mean_text(row) for row in table.rows for member in row.members}
     counts = sorted({row.spread.count for row in table.rows if row.spread is not None})
     size = f"{counts[0]}-{counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     label = f"mean of {size} compared {repetitions(table)}"  # the group may have more of them

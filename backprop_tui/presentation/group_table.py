@@ -2,7 +2,8 @@
 
 The mean of the objective is that of the best values of the runs that ended by themselves or at their timebox. Runs that
 failed, diverged, were stopped or have not ended are counted and not in it; while no run of a setting has ended, its
-mean is provisional: that of the values so far. Such a setting is the best only while none has ended. Other metrics are
+mean is provisional: that of the values so far. Such a setting is the best only while none has ended. Runs at different
+steps are not compared: they have no provisional mean, and settings at different steps have no order. Other metrics are
 the last values of the same runs.
 """
 
@@ -26,6 +27,7 @@ from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, arguments_of
 
+_EVEN = 0.9  # runs count as equally far if the last of them has made this share of the steps of the first
 _SEED_NAMES = ("seed", "random_state")
 
 
@@ -85,13 +87,15 @@ class Member:
 class GroupSetting:
     """A row: the values of the parameters, and the runs that have them, the best first.
 
-    `spread` is None without a value. `steps` are the fewest and the most steps of the runs in it.
+    `spread` is None without a value, and if it `is_uneven`: its runs have not ended and are at different steps.
+    `steps` are the fewest and the most steps of the runs in the mean, or of the uneven ones.
     """
 
     values: tuple[str, ...]
     members: tuple[Member, ...]
     spread: Spread | None
     provisional: bool = False
+    is_uneven: bool = False
     others: Mapping[str, Spread]
     steps: tuple[int, int] | None = None
     difference: Difference | None = None
@@ -151,12 +155,15 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
         settings.setdefault(key, []).append(record)
     rows = [_setting(key, members, ranking, others) for key, members in settings.items()]
     baseline = next((str(record["id"]) for record in records if record.get("baseline")), None)
-    rows = _compared(_in_order(rows, ranking, varying), baseline)
-    best = rows[0] if rows and ranking.best is not None and rows[0].spread else None
+    is_even = _equally_far(step for row in rows if row.provisional for step in row.steps or ())
+    rows = _compared(_in_order(rows, ranking, varying, is_even=is_even), baseline)
+    is_comparable = ranking.best is not None and rows[0].spread and (is_even or not rows[0].provisional)
+    best = rows[0] if is_comparable else None
+    running = "no run has finished" + ("" if is_even else ", and those that run are at different steps")
     return GroupTable(
         metric=shown,
         objective=ranking.objective,
-        problem=ranking.problem or (None if best else "no run has finished"),
+        problem=ranking.problem or (None if best else running),
         parameters=tuple(varying),
         folded=tuple(folded),
         rows=tuple(replace(row, is_best=row is best and len(rows) > 1) for row in rows),
@@ -215,14 +222,18 @@ def _setting(
     provisional = not any(member.standing is Standing.FINISHED for member in members)
     if provisional:
         counted = [member for member in members if member.standing is Standing.RUNNING and member.value is not None]
-    spread = spread_of([member.value for member in counted if member.value is not None])
     steps = [int(member.record["step"]) for member in counted if member.record.get("step") is not None]
+    is_uneven = provisional and not _equally_far(steps)
+    if is_uneven:
+        counted = []
+    spread = spread_of([member.value for member in counted if member.value is not None])
     spreads = {name: spread_of(_last_values(counted, name)) for name in others}
     return GroupSetting(
         values=values,
         members=tuple(members),
         spread=spread,
-        provisional=provisional and spread is not None,
+        provisional=provisional and (spread is not None or is_uneven),
+        is_uneven=is_uneven,
         others={name: spread for name, spread in spreads.items() if spread is not None},
         steps=(min(steps), max(steps)) if steps else None,
     )
@@ -243,14 +254,23 @@ def _last_values(members: Sequence[Member], name: str) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
-def _in_order(rows: Sequence[GroupSetting], ranking: Ranking, parameters: Sequence[Parameter]) -> list[GroupSetting]:
+def _equally_far(steps: Iterable[int]) -> bool:
+    known = list(steps)
+    return not known or min(known) >= _EVEN * max(known)
+
+
+def _in_order(
+    rows: Sequence[GroupSetting], ranking: Ranking, parameters: Sequence[Parameter], *, is_even: bool
+) -> list[GroupSetting]:
+    """The best first; provisional means only if their runs are equally far."""
     direction = None if ranking.objective is None else ranking.objective.direction
     sign = {Direction.MIN: 1.0, Direction.MAX: -1.0, None: 0.0}[direction]
     places = [{value: index for index, value in enumerate(parameter.values)} for parameter in parameters]
 
     def key(row: GroupSetting) -> tuple[bool, bool, float, list[int]]:
         place = [of_value[value] for of_value, value in zip(places, row.values, strict=True)]
-        return row.spread is None, row.provisional, 0.0 if row.spread is None else sign * row.spread.mean, place
+        mean = 0.0 if row.spread is None or (row.provisional and not is_even) else sign * row.spread.mean
+        return row.spread is None and not row.is_uneven, row.provisional, mean, place
 
     return sorted(rows, key=key)
 

@@ -69,6 +69,11 @@ def spread_text(spread: Spread | None, *, provisional: bool = False) -> str:
     return f"{mark}{spread.mean:.{decimals}f} ±{spread.deviation:.{decimals}f}"
 
 
+def mean_text(row: GroupSetting) -> str:
+    """The mean of a row with its deviation; `uneven steps` if its runs have none because they are not equally far."""
+    return "uneven steps" if row.is_uneven else spread_text(row.spread, provisional=row.provisional)
+
+
 def _decimals(spread: Spread) -> int | None:
     """The decimals that show two digits of the deviation; None if figures of four digits are shorter."""
     if not spread.deviation or not math.isfinite(spread.deviation) or abs(spread.mean) >= 1e5:
@@ -117,9 +122,11 @@ def _probability(value: float) -> str:
 
 def row_sentence(table: GroupTable, row: GroupSetting) -> str:
     """`lr=1e-2: val_loss best 0.062 ±0.010, +0.017 to the baseline, within the spread of the seeds, ...`."""
-    text = f"{setting_text(table, row)}: {metric_title(table)} {spread_text(row.spread, provisional=row.provisional)}"
+    if row.is_uneven:
+        return f"{setting_text(table, row)}: no mean, {count_text(row)} at steps {step_text(row)}"
+    text = f"{setting_text(table, row)}: {metric_title(table)} {mean_text(row)}"
     if row.provisional:
-        return f"{text} so far, of running runs"
+        return f"{text} so far, of running runs: {count_text(row)}"
     if row.is_baseline:
         return f"{text}, the baseline"
     if row.difference is None:

@@ -12,7 +12,7 @@ from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.objective import unprinted
+from backprop_tui.domain.objective import best_words, unprinted
 from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
@@ -248,7 +248,7 @@ def _losses(run: KnownRun, shown: AbstractSet[str]) -> list[str]:
         value = numbers.metric(extreme.value)
         at = "" if extreme.step is None else f" at {numbers.count(extreme.step)}"
         if (objective.metric, value) != (name, last) and BEST + objective.metric not in shown:
-            clauses.append(f"best {sanitize(objective.metric)} {value}{at}")
+            clauses.append(f"{best_words(objective.metric)} {sanitize(objective.metric)} {value}{at}")
     given = objective_of(run.record)
     if given is not None and unprinted(given, run.record.get("metrics") or ()):
         clauses.append(f"{sanitize(given.metric)} not printed yet")

@@ -29,10 +29,10 @@ def measured(runs: Runs, run_id: str, *losses: float, accuracy: float = 0.5, **f
 def test_the_loss_is_plotted_and_every_metric_has_a_line(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 3.0, 2.0, 1.0, 1.5)
     text = obey("show", "a").out
-    assert "loss  last 1.500, best 1.500 at step 3" in text
+    assert "loss  last 1.500, smoothed best 1.500 at step 3" in text
     assert text.count("┤") + text.count("│") == 8
     rows = [line.split() for line in text.splitlines() if line.startswith(("loss ", "val_acc "))]
-    assert rows[1][:8] == ["loss", "3.000", "1.500", "1.000", "3.000", "1.500", "at", "3"]  # the best is smoothed
+    assert rows[1][:8] == ["loss", "3.000", "1.500", "1.000", "3.000", "1.500", "at", "3*"]  # smoothed
     assert rows[2][:5] == ["val_acc", "0.5000", "0.5000", "0.5000", "0.5000"]
 
 
@@ -95,7 +95,7 @@ def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Comman
     assert "--wd" not in table
     assert "script" not in table
     assert table["loss (last)"] == ["1.000", "2.000"]  # of a minibatch: no star
-    assert table["loss (best)"] == ["1.000 at 2 *", "2.000 at 2"]
+    assert table["loss (smoothed best)"] == ["1.000 at 2 *", "2.000 at 2"]
     assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 

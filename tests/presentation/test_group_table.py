@@ -20,7 +20,9 @@ from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
     heading_text,
+    mean_text,
     repetitions,
+    row_sentence,
     spread_text,
     step_text,
     verdict_text,
@@ -172,10 +174,29 @@ def test_what_has_not_ended_well_is_counted_and_not_in_the_mean() -> None:
 def test_a_setting_that_still_runs_has_a_marked_mean_and_is_the_best_only_before_any_has_ended() -> None:
     table = group_table([member("--lr 1", 0.01, Status.RUNNING), member("--lr 2", 1.0), member("--lr 3", 2.0)])
     assert [row.values for row in table.rows] == [("2",), ("3",), ("1",)]
-    assert spread_text(table.rows[2].spread, provisional=table.rows[2].provisional) == "~0.01000"
+    assert mean_text(table.rows[2]) == "~0.01000"
     assert [row.is_best for row in table.rows] == [True, False, False]
     alone = group_table([member(f"--lr {lr}", float(lr), Status.RUNNING) for lr in "12"])
     assert [row.is_best for row in alone.rows] == [True, False]
+
+
+def test_running_runs_at_different_steps_are_not_compared() -> None:
+    def at(arguments: str, value: float, step: int) -> JsonObject:
+        return member(arguments, value, Status.RUNNING, step=step)
+
+    begun = at("--lr 3 --seed 0", 0.28, 783), at("--lr 3 --seed 1", 1.7, 22)
+    later = at("--lr 1 --seed 0", 0.8, 400), at("--lr 1 --seed 1", 0.9, 410)
+    table = group_table([*begun, *later, member("--lr 1 --seed 2", 0.1, Status.STOPPED)])
+    assert [(row.values, mean_text(row), step_text(row)) for row in table.rows] == [
+        (("1",), "~0.850 ±0.071", "400-410"),
+        (("3",), "uneven steps", "22-783"),
+    ]
+    assert not any(row.is_best for row in table.rows)
+    assert heading_text(table) == "no best: no run has finished, and those that run are at different steps"
+    assert row_sentence(table, table.rows[0]).endswith("so far, of running runs: 2/3 1 stopped 2 running")
+    assert row_sentence(table, table.rows[1]) == "lr=3: no mean, 0/2 2 running at steps 22-783"
+    ended = group_table([*begun, *later, member("--lr 9 --seed 0", 5.0)])
+    assert [(row.values, row.is_best) for row in ended.rows] == [(("9",), True), (("1",), False), (("3",), False)]
 
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPED, Status.FAILED])

@@ -18,8 +18,9 @@ from backprop_tui.client.run_metrics import (
     read_compared_run,
 )
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
-from backprop_tui.domain.objective import Ranking
+from backprop_tui.domain.objective import Ranking, best_words
 from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation import durations, numbers
@@ -41,7 +42,7 @@ _COLUMNS = (
     tables.Column(title="LAST", right=True),
     tables.Column(title="LEAST", right=True),
     tables.Column(title="MOST", right=True),
-    tables.Column(title="BEST", right=True),
+    tables.Column(title="BEST *SMOOTHED", right=True),
     tables.Column(title="CURVE"),
 )
 
@@ -96,14 +97,18 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str | None) -> None:
     """The runs of a group; without an order only the last value of the metric."""
-    best = (tables.Column(title=f"{metric or 'METRIC'} BEST", right=True), tables.Column(title="AT", right=True))
+    name = metric or "METRIC"
+    best = (
+        tables.Column(title=f"{name} {best_words(name).upper()}", right=True),
+        tables.Column(title="AT", right=True),
+    )
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
         tables.Column(title="STATE"),
         tables.Column(title="NAME", least=8, middle=True),
         *(best if ranking.ranked else ()),
-        tables.Column(title="LAST" if ranking.ranked else f"{metric or 'METRIC'} LAST", right=True),
+        tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True),
     )
     values = dict(ranking.ranked)
     rows = []
@@ -184,7 +189,7 @@ def _summary(series: MetricSeries) -> str:
     parts = [f"last {value_text(series.last)}"]
     if series.best is not None:
         at = "" if series.best.step is None else f" at step {numbers.count(series.best.step)}"
-        parts.append(f"best {value_text(series.best)}{at}")
+        parts.append(f"{best_words(series.name)} {value_text(series.best)}{at}")
     if series.not_finite:
         parts.append(f"{numbers.count(series.not_finite)} not finite")
     return ", ".join(parts)
@@ -195,7 +200,7 @@ def _row(series: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
     return (
         series.name,
         *(value_text(extreme) for extreme in (series.first, series.last, series.least, series.most)),
-        value_text(series.best, with_step=True),  # of a training loss smoothed, other than the least value
+        value_text(series.best, with_step=True) + ("*" if series.best and is_smoothed(series.name) else ""),
         plots.sparkline(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 

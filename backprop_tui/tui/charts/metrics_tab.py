@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
@@ -37,6 +38,7 @@ class MetricRow:
     name: str
     value: str
     best: str
+    is_smoothed: bool  # the best value, which may be worse than the last one
     bad: bool  # the value is NaN or infinite
     trend: tuple[float, ...]
     chosen: bool
@@ -114,6 +116,7 @@ def _metric_row(plotter: Plotter, series: MetricSeries, *, look_up: bool) -> Met
         name=name,
         value=value,
         best="" if series.best is None else numbers.metric(series.best.value),
+        is_smoothed=series.best is not None and is_smoothed(name),
         bad=value.lstrip("-") in ("NaN", "inf"),
         trend=tuple(bucket.mean for bucket in series.buckets[:: max(1, len(series.buckets) // _TREND_POINTS)]),
         chosen=name == plotter.name,
@@ -236,7 +239,8 @@ def _draw_table(view: MetricsView, width: int, height: int, glyphs: Glyphs) -> l
     name_width = min(24, max(_NAME_WIDTH, width - 2 * _VALUE_WIDTH - _TREND_WIDTH - 6))
     title_width = name_width + _VALUE_WIDTH - len(last)
     title = (view.note or "metric")[: title_width - 1]
-    head = f"   {title:<{title_width}}{last} {'best':>{_VALUE_WIDTH}}  trend"
+    last_title = " *smoothed" if any(row.is_smoothed for row in view.rows) else "  trend"
+    head = f"   {title:<{title_width}}{last} {'best':>{_VALUE_WIDTH}}{last_title}"
     lines: list[Line] = [(Piece(head, Token.MUTED),)]
     lines += [_table_row(row, name_width, glyphs) for row in view.rows[start : start + room]]
     if height - len(lines) > len(view.facts):
@@ -257,7 +261,7 @@ def _table_row(row: MetricRow, name_width: int, glyphs: Glyphs) -> Line:
     builder.put(glyphs.bar_full if row.token else " ", row.token or Token.FG).put(" ")
     builder.put(left(sanitize(row.name), name_width, glyphs), bold=row.chosen)
     builder.put(f"{row.value:>{_VALUE_WIDTH}}", Token.BAD if row.bad else Token.FG, bold=True)
-    builder.put(f" {row.best:>{_VALUE_WIDTH}}  ", Token.MUTED)
+    builder.put(f" {row.best:>{_VALUE_WIDTH}}{'*' if row.is_smoothed else ' '} ", Token.MUTED)
     builder.put(trend(row.trend, _TREND_WIDTH, glyphs.curves), row.token or Token.MUTED)
     return builder.line()
 

@@ -15,6 +15,7 @@ from backprop_tui.presentation.group_words import (
     count_text,
     difference_text,
     heading_text,
+    mean_text,
     metric_title,
     repetitions,
     row_sentence,
@@ -169,7 +170,7 @@ def _value_cell(row: GroupRow) -> Line:
         return (Piece(numbers.metric(row.member.value), Token.MUTED),)
     setting = row.setting
     token = Token.OK if setting.is_best else Token.MUTED if setting.provisional or setting.spread is None else Token.FG
-    return (Piece(spread_text(setting.spread, provisional=setting.provisional), token, bold=setting.is_best),)
+    return (Piece(mean_text(setting), token, bold=setting.is_best),)
 
 
 def _other_cell(row: GroupRow, name: str) -> Line:

@@ -14,7 +14,7 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
@@ -215,7 +215,8 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: i
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
     best = best_of(rank_records(run.record for run in members))
     names = member_names([run.label for run in members])
-    best_name = "" if best is None else names[[run.id for run in members].index(best[0])]
+    place = 0 if best is None else [run.id for run in members].index(best[0])
+    so_far = "so far " if members[place].status in ACTIVE else ""
     return RunRow(
         run_id=GROUP + group,
         state="group",
@@ -225,8 +226,8 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: i
             size=len(members),
             total=max(total, len(members)),
             counts=counts,
-            best="" if best is None else f"{best[1]} {best[2]}",
-            best_name=sanitize(best_name),
+            best="" if best is None else f"{so_far}{best[1]} {best[2]}",
+            best_name="" if best is None else sanitize(names[place]),
             folded=folded,
         ),
     )

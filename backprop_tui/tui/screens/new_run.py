@@ -100,15 +100,13 @@ class NewRun(Form):
 
     def _apply_advice(self) -> None:
         """Makes the change that the cause of the failure advises, as the first step that can be undone."""
-        row = next((row for row in self._state.command.rows() if self._is_advised(row)), None)
-        if row is not None and self._advised is not None:
-            self._change(self._state.command.with_value(row.place, self._advised[2]), _ADVICE)
-
-    def _is_advised(self, row: ArgumentRow) -> bool:
-        return row.before is not None and (row.before.name, row.before.text) == (self._advised or ())[:2]
+        command = self._state.command
+        advised = command if self._advised is None else command.with_advice(*self._advised)
+        if advised != command:
+            self._change(advised, _ADVICE)
 
     def _follows_advice(self, row: ArgumentRow) -> bool:
-        return self._is_advised(row) and row.now is not None and (row.now.text,) == (self._advised or ())[2:]
+        return row.differs and row.now is not None and (row.name, row.now.text) == (self._advised or ())[::2]
 
     # What is shown
 

@@ -34,7 +34,7 @@ def _view(choices: ChartChoices | None = None, *, all_options: bool = False) -> 
 def test_the_best_of_a_row_is_starred_whichever_way_is_better() -> None:
     best = {row.label: row.best for row in _view().results}
     assert best["loss (last)"] == frozenset()  # of a minibatch
-    assert best["loss (best)"] == {1}
+    assert best["loss (smoothed best)"] == {1}
     assert best["acc (best)"] == {1}
     assert best["step"] == frozenset()
 

@@ -337,3 +337,13 @@ def test_the_tab_fills_every_size(size: tuple[int, int], glyphs: object) -> None
 
 def view_of(metrics: dict[str, MetricSeries]) -> MetricsView:
     return _view(chart_data("nano", metrics), ChartChoices(metric="metric-29"))
+
+
+def test_a_best_that_is_smoothed_is_marked_because_it_may_be_worse_than_the_last() -> None:
+    metrics = {"loss": series("loss", falling(60)), "acc": series("acc", falling(60))}
+    view = _view(chart_data("nano", metrics))
+    text = "\n".join(map(text_of, draw_metrics(view, 120, 30, UNICODE)))
+    loss, accuracy = view.rows
+    assert "best *smoothed" in text
+    assert f"{loss.best}* " in text
+    assert f"{accuracy.best}  " in text

@@ -91,6 +91,15 @@ async def test_the_advice_is_applied_and_ctrl_z_undoes_it() -> None:
         assert await queued_words(stage, commands) == WORDS
 
 
+async def test_advice_about_the_default_of_the_script_adds_the_option() -> None:
+    commands = commands_for(("/w/train.py", "--", "--lr", "1"), advised=OOM)
+    async with staged(snapshot(ended("old", Status.FAILED)), commands=commands, size=(80, 24)) as stage:
+        table = await opened(stage)
+        assert "--batch-size   128   advice: out of memory   ctrl+z" in table.shown_text
+        assert "differs from old in 1" in title(stage)
+        assert (await queued_words(stage, commands))[-2:] == ("--batch-size", "128")
+
+
 async def test_a_click_on_the_red_card_opens_it() -> None:
     async with staged(snapshot(ended("old", Status.FAILED)), commands=commands_for(advised=OOM)) as stage:
         await stage.pilot.click(CardBar)
