@@ -58,3 +58,9 @@ def test_a_link_in_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"faults\.log"):
         append_private(str(tmp_path / "faults.log"), "x")
     assert target.read_text() == ""
+
+
+def test_a_fifo_in_place_of_the_log_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "faults.log")
+    with pytest.raises(OSError, match="a FIFO, not a regular file"):
+        append_private(str(tmp_path / "faults.log"), "x")
