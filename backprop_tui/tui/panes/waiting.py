@@ -36,8 +36,10 @@ from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.snapshot import Snapshot
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
+# They pass at a time that nobody knows, whichever runs end.
+_UNPREDICTABLE = frozenset({Check.HOST, Check.QUEUE_HELD, Check.DEPENDENCY, Check.PROBE, Check.DISK})
 _NAMES = {
-    Check.QUEUE_HELD: "queue",
+    Check.QUEUE_HELD: "hold",
     Check.DEPENDENCY: "after",
     Check.SLURM: "Slurm",
     Check.PROBE: "GPU probe",
@@ -297,10 +299,11 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
     start = next((from_iso(str(reason["limit"])) for reason in reasons if _is_expected(reason)), None)
     if start is not None:
         return f"about {durations.clock_of_day(start, snapshot.moment.wall)}, says Slurm"
-    if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
+    checks = {reason.get("check") for reason in reasons}
+    if not checks & _PASS_WHEN_RUNS_END or checks & _UNPREDICTABLE:
         return ""
-    if any(reason.get("gpu") is None and _is_count(reason) for reason in reasons) and any(
-        reason.get("check") in (Check.GPU_TEMPERATURE, Check.GPU_HEALTH) for reason in reasons
+    if any(reason.get("gpu") is None and _is_count(reason) for reason in reasons) and (
+        checks & {Check.GPU_TEMPERATURE, Check.GPU_HEALTH}
     ):
         return ""  # the end of no run is enough
     missing = max((_missing(reason) for reason in reasons), default=1)

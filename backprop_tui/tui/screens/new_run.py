@@ -325,6 +325,7 @@ class NewRun(Form):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
+        self._table.commit(self._argument_changed)
         self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
 
@@ -412,8 +413,8 @@ class NewRun(Form):
         self._queue(stay=False)
 
     def action_queue_and_stay(self) -> None:
-        self._table.commit()
-        self.call_next(self._queue, stay=True)
+        self._table.commit(self._argument_changed)
+        self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
         if self._busy:
@@ -490,9 +491,8 @@ class NewRun(Form):
         if entry is None or not self._completion.candidates:
             self.focus_next()
             return
-        before = self._completion.typed
+        start = entry.cursor_position - len(self._completion.typed)
         path = self._completion.next_path()
-        start = entry.cursor_position - len(before)
         entry.value = entry.value[:start] + path + entry.value[entry.cursor_position :]
         entry.cursor_position = start + len(path)
         self._draw_completions()

@@ -42,7 +42,7 @@ HOT = {
     "gpu": 1,
     "message": "GPU 1 too hot, 84 °C, starts below 80",
 }
-HELD = {"check": "queue_held", "message": "queue held by you"}
+HELD = {"check": "queue_held", "message": "queue held by you, nothing new starts"}
 COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 usable"}
 
 
@@ -79,13 +79,23 @@ def test_only_a_reading_within_its_limit_is_ticked_and_only_of_a_gpu_that_the_ru
     assert marks({"gpus": 0}, *gpus) == {"starts0": "✗"}
 
 
-def test_no_start_is_estimated_by_the_end_of_runs_while_a_gpu_that_is_needed_is_hot() -> None:
+def test_no_start_is_estimated_by_the_end_of_runs_that_is_not_enough() -> None:
     runs = [running(name, eta_seconds=60.0) for name in "ab"]
-    for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False)):
+    for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False), ((HELD, COUNT), False)):
         held = queued("big", holds=holds)
         view = waiting_view(held, snapshot(*runs, held))
         assert view is not None
         assert bool(view.earliest) is is_estimated
+
+
+def test_each_check_of_a_held_queue_has_its_own_name() -> None:
+    held = queued("big", queue_position=3, holds=(HELD,))
+    view = waiting_view(held, snapshot(held))
+    assert view is not None
+    assert [(row.name, row.now) for row in view.failing] == [
+        ("hold", "queue held by you, nothing new starts"),
+        ("queue", "2 runs ahead"),
+    ]
 
 
 def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
@@ -118,7 +128,7 @@ def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
         ),
         ({"check": "load", "figure": 2.5, "limit": 2.0, "message": "load"}, "2.50 per core", "below 2"),
         ({"check": "starts", "figure": 0.4, "limit": 1, "message": "retry 2 in 41s"}, "retry 2 in 41s", ""),
-        ({"check": "queue_held", "message": "queue held by you"}, "held by you", ""),
+        ({"check": "queue_held", "message": "queue held by you"}, "queue held by you", ""),
         ({"check": "of_the_future", "message": "who knows"}, "who knows", ""),
         ({"check": "gpu_memory", "figure": "much", "limit": 1, "gpu": 0, "message": "GPU 0 is full"}, "is full", ""),
     ],

@@ -139,6 +139,23 @@ async def test_each_step_can_be_undone() -> None:
         assert dialog(stage).field("command").value == before
 
 
+@pytest.mark.parametrize("keys", [(), ("down",), ("down", *"3e-4"), (*["down"] * 4, *"--wd 0.1")])
+async def test_ctrl_l_empties_the_form_from_every_row(keys: tuple[str, ...]) -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        await opened(stage)
+        await stage.pilot.press(*keys, "ctrl+l", *"b.py --seed 1")
+        assert dialog(stage).field("command").value == "b.py --seed 1"
+
+
+async def test_ctrl_n_queues_the_argument_that_is_being_added() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press(*["down"] * 4, *"--wd 0.1", "ctrl+n")
+        await until(stage, lambda: any(call[0] == "run" for call in commands.calls))
+        assert [call[-2:] for call in commands.calls if call[0] == "run"] == [("--wd", "0.1")]
+
+
 async def test_an_argument_that_was_removed_is_put_back() -> None:
     commands = commands_for()
     async with staged(snapshot(ended("old")), commands=commands) as stage:
