@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
@@ -27,7 +27,7 @@ from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
 from backprop_tui.processes.tree import children
 from backprop_tui.store.codec import encode
-from backprop_tui.store.failures import SUPERVISOR, Failure, describe, note_failure
+from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -98,6 +98,37 @@ class GovernorFile:
         self._decided, self._written_at = decided, now
 
 
+class RepeatedWork:
+    """Work that is tried again after an error: the same one is logged once, one that nobody foresaw is shown as well.
+
+    A full disk or a broken record only delays this work; all other work of the process goes on.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._logged: str | None = None
+        self.has_failed = False
+        self.pause_seconds = 0.0  # it must not be tried again sooner
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Raises: LaunchFailed."""
+        self.has_failed, self.pause_seconds = True, 0.0
+        try:
+            yield
+        except LaunchFailed:
+            raise
+        except BackpropError as error:
+            if str(error) != self._logged:
+                note(str(error))
+            self._logged = str(error)
+        except Exception as error:  # noqa: BLE001 - the other work goes on
+            note_exception(error)
+            self.pause_seconds = note_failure(self._home, SUPERVISOR, describe(error)).pause_seconds
+        else:
+            self.has_failed, self._logged = False, None
+
+
 class Supervisor:
     """Waits for changes and runs the scheduler; everything that blocks happens in threads."""
 
@@ -130,7 +161,7 @@ class Supervisor:
         self._governor_file = GovernorFile(home)
         self._explain_at = 0.0
         self._look_at = 0.0  # monotonic; when the waiting runs are looked at again
-        self._pass_problem: Failure | None = None  # of the last pass, if it failed for a reason that nobody foresaw
+        self._passes = RepeatedWork(home)
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
@@ -172,8 +203,8 @@ class Supervisor:
 
     def _pass_seconds(self, *, idle: bool) -> float:
         """Until the next pass, if nothing wakes it; a login node with nothing but jobs has little to do."""
-        if self._pass_problem is not None:
-            return max(PASS_SECONDS, self._pass_problem.pause_seconds)
+        if self._passes.has_failed:
+            return max(PASS_SECONDS, self._passes.pause_seconds)
         if not self._runs and not idle:
             return SUBMITTED_SECONDS
         return PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS
@@ -183,8 +214,9 @@ class Supervisor:
 
     async def _keep_slurm_queue(self) -> None:
         """Looks after the Slurm runs, in a thread of its own: an answer of the cluster may take half a minute."""
+        passes = RepeatedWork(self._home)
         while not self._is_done:
-            look, pause = self._slurm_wake.is_set(), 0.0
+            look = self._slurm_wake.is_set()
             self._slurm_wake.clear()
             if self._slurm is None and self._scheduler.has_others:
                 from backprop_tui.engine.slurm_queue import SlurmQueue
@@ -192,16 +224,12 @@ class Supervisor:
                 self._slurm = SlurmQueue(home=self._home, config_path=self._config_path)
             if self._slurm is not None:
                 before = self._slurm.runs
-                try:
+                with passes.attempt():
                     await asyncio.to_thread(self._slurm.run_pass, look=look)
-                except BackpropError as error:
-                    note(str(error))
-                except Exception as error:  # noqa: BLE001 - the local queue goes on
-                    pause = self._note_failure(error).pause_seconds
                 if self._slurm.runs != before:
                     self._stir_all()
             is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
-            await _wait(self._slurm_wake, max(pause, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS))
+            await _wait(self._slurm_wake, max(passes.pause_seconds, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS))
 
     async def _run_pass(self) -> None:
         now = time.monotonic()
@@ -209,7 +237,7 @@ class Supervisor:
         if look:
             self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
         watched = tuple(self._watched)
-        try:
+        with self._passes.attempt():
             result = await asyncio.to_thread(self._scheduler.run_pass, watched, explain=explain, look=look)
             self._apply(result)
             if self._slurm is None and self._scheduler.has_others:
@@ -218,22 +246,8 @@ class Supervisor:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds
                 await asyncio.to_thread(self._governor_file.write, result, slurm_holds)
-        except BackpropError as error:
-            # A full disk or a broken record only delays the queue: the next pass tries again.
+        if self._passes.has_failed:
             self._look_at = 0.0
-            note(str(error))
-        except LaunchFailed:
-            raise
-        except Exception as error:  # noqa: BLE001 - the guard and the other tasks of this process go on
-            self._look_at = 0.0
-            self._pass_problem = self._note_failure(error)
-        else:
-            self._pass_problem = None
-
-    def _note_failure(self, error: Exception) -> Failure:
-        """Logs and shows an error that nobody foresaw."""
-        note_exception(error)
-        return note_failure(self._home, SUPERVISOR, describe(error))
 
     def _apply(self, result: PassResult) -> None:
         is_first, self._runs = not self._runs, result.runs
@@ -304,23 +318,15 @@ class Supervisor:
 
         A login node on which nothing runs has nothing to do in between: a change there stirs it.
         """
-        problem, pause = None, 0.0
+        attempts = RepeatedWork(self._home)
         while not self._is_done:
             stir = self._stir
-            try:
+            with attempts.attempt():
                 await asyncio.to_thread(work)
-            except BackpropError as error:
-                if str(error) != problem:
-                    note(str(error))
-                problem, pause = str(error), 0.0
-            except Exception as error:  # noqa: BLE001 - the queue goes on
-                pause = self._note_failure(error).pause_seconds
-            else:
-                problem, pause = None, 0.0
             if (report := set_aside_report()) is not None:
                 note(report)
             is_quiet = not self._runs and self._settled is not None
-            await _wait(stir, max(pause, SUBMITTED_SECONDS if is_quiet else seconds()))
+            await _wait(stir, max(attempts.pause_seconds, SUBMITTED_SECONDS if is_quiet else seconds()))
 
     def _stir_all(self) -> None:
         self._stir.set()
