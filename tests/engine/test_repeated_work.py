@@ -1,4 +1,4 @@
-"""What a supervisor does about work that fails: log it once, try it again, later and later if nobody foresaw the error."""
+"""What a supervisor does about work that fails: it logs it once, and tries it again, later and later if need be."""
 
 from __future__ import annotations
 
