@@ -119,7 +119,7 @@ _SHAPE: dict[str, Check] = {
     **dict.fromkeys(("command", "tags", "until"), _list(_is_text)),
     **dict.fromkeys(("created_at", "started_at", "ended_at"), _TIME),
     **dict.fromkeys(("step", "total_steps", "total_epochs", "exit_code"), _WHOLE),
-    **dict.fromkeys(("epoch", "eta_seconds", "duration_seconds", "paused_seconds"), _NUMBER),
+    **dict.fromkeys(("age_seconds", "epoch", "eta_seconds", "duration_seconds", "paused_seconds"), _NUMBER),
     **dict.fromkeys(("max_run_minutes", "total_run_minutes"), _NUMBER),
     "metrics": _map(_is_metric),
     "best": _map(_object({"value": _is_metric, "step": _WHOLE})),
