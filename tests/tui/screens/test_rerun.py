@@ -124,6 +124,23 @@ async def test_a_value_is_changed_in_its_own_style() -> None:
         assert words[4:] == ("--batch-size", "256", "--lr=3e-4", "--devices", "0,1,2", "data")
 
 
+async def test_tab_goes_through_every_argument_before_the_next_field() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        table = await opened(stage)
+        for _ in range(2):
+            dialog(stage).set_focus(dialog(stage).field("command"))
+            reached = []
+            for _ in range(5):
+                await stage.pilot.press("tab")
+                reached.append("+" if table.row is None else table.row.name)
+                assert table.has_focus
+            assert reached == ["--batch-size", "--lr", "--devices", "", "+"]
+            await stage.pilot.press("tab")
+            assert dialog(stage).focused is dialog(stage).field("minutes")
+        await stage.pilot.press("shift+tab", "shift+tab", "shift+tab", *"0,2")
+        assert "0,1 → 0,2" in table.shown_text
+
+
 async def test_each_step_can_be_undone() -> None:
     async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
         table = await opened(stage)
