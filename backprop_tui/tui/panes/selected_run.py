@@ -230,6 +230,11 @@ class SelectedRun(Vertical):
         """What the keys for charts act on."""
         return self.group_pane if self.shows_group else self.charts
 
+    @property
+    def shows_chart(self) -> bool:
+        """Whether a chart is shown whose axes can be changed; the small one beside the log cannot."""
+        return self.shows_group or self.tab in (METRICS, RESOURCES)
+
     def mount_tabs(self) -> None:
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details

@@ -358,14 +358,24 @@ class MainScreen(DialogsScreen):
         self.selected.log_view.go_to_line(number)
 
     def action_follow(self) -> None:
-        self.selected.log_view.action_follow()
+        if self._shows(self.selected.tab == LOG and not self.selected.shows_group, "log"):
+            self.selected.log_view.action_follow()
 
     def action_wrap(self) -> None:
-        self.selected.log_view.action_wrap()
+        if self._shows(self.selected.tab == LOG and not self.selected.shows_group, "log"):
+            self.selected.log_view.action_wrap()
+
+    def _shows(self, is_shown: bool, what: str) -> bool:  # noqa: FBT001
+        """Says so if what a key acts on is not shown."""
+        if not is_shown:
+            self.tell(f"no {what} is shown that this key could change")
+        return is_shown
 
     def action_next_metric(self) -> None:
-        if self.selected.chart_keys.next_metric():
+        if self.selected.chart_keys.next_metric() or not self.selected.shows_chart:
             self.selected.choose(METRICS)
+        else:
+            self._shows(self.selected.shows_group, "metric")
 
     def action_metrics_grid(self) -> None:
         if not self.selected.shows_group:
@@ -373,24 +383,30 @@ class MainScreen(DialogsScreen):
         self.selected.chart_keys.switch_grid()
 
     def action_axis(self) -> None:
-        self.selected.chart_keys.next_axis()
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.next_axis()
 
     def action_plan(self) -> None:
         self.selected.charts.switch_plan()
 
     def action_log_scale(self) -> None:
-        self.selected.chart_keys.switch_log_scale()
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.switch_log_scale()
 
     def action_smooth(self) -> None:
-        self.tell(f"Smoothing: {self.selected.chart_keys.next_smoothing()}")
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.tell(f"Smoothing: {self.selected.chart_keys.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.chart_keys.zoom(closer=True)
-        self.paint_selected()
+        self._zoom(closer=True)
 
     def action_zoom_out(self) -> None:
-        self.selected.chart_keys.zoom(closer=False)
-        self.paint_selected()
+        self._zoom(closer=False)
+
+    def _zoom(self, *, closer: bool) -> None:
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.zoom(closer=closer)
+            self.paint_selected()
 
     def action_export(self) -> None:
         self.work(self._export())
