@@ -19,10 +19,10 @@ from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import spec_from_settings
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_placeholder
-from backprop_tui.domain.causes.cause import batch_option, defined_batch_option
+from backprop_tui.domain.causes.cause import batch_option, defined_batch_option, halved
 from backprop_tui.domain.command_lines import argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.resume_arguments import defined_options, option_syntax
+from backprop_tui.domain.resume_arguments import defined_options, option_default, option_syntax
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.secrets import hidden_words, mask_words, reveal_words
 from backprop_tui.domain.slurm import SlurmOptions
@@ -166,13 +166,21 @@ def syntax_of(run: Run) -> OptionSyntax:
     return option_syntax(script_source(run))
 
 
-def smaller_batch_advice(run: Run) -> str | None:
-    """What to add to a command that ran out of GPU memory and gives no batch size; None for other runs."""
+def advised_change(run: Run) -> tuple[tuple[str, str, str] | None, str | None]:
+    """The option that the cause of its failure advises to change, with its value then and the one to try; else advice.
+
+    A command without a batch size has the default of its script.
+    """
     cause = run.last_cause
     if cause is None or cause.kind != "cuda_oom" or cause.retryable or batch_option(run.spec.command):
-        return None
-    option = defined_batch_option(defined_options(script_source(run)))
-    return f"advice: use a smaller batch; this command gives none{'' if option is None else f': add {option} N'}"
+        return None if cause is None else cause.advised, None
+    source = script_source(run)
+    option = defined_batch_option(defined_options(source))
+    default = None if option is None else option_default(source, option)
+    advised = None if option is None or default is None else halved(option, default)
+    if advised is not None:
+        return advised, None
+    return None, f"advice: use a smaller batch; this command gives none{'' if option is None else f': add {option} N'}"
 
 
 def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:

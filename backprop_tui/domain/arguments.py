@@ -117,10 +117,10 @@ def varying(runs: Sequence[Mapping[str, str]]) -> list[str]:
     different = list({id(arguments): arguments for arguments in runs}.values())
     names = dict.fromkeys(chain.from_iterable(different))
     values = {name: {arguments.get(name) for arguments in different} for name in names}
-    return sorted((name for name in names if len(values[name]) > 1), key=lambda name: _has_path(values[name]))
+    return sorted((name for name in names if len(values[name]) > 1), key=lambda name: has_path(values[name]))
 
 
-def _has_path(values: Iterable[str | None]) -> bool:
+def has_path(values: Iterable[str | None]) -> bool:
     """Whether a value is a path, which often repeats the other arguments: `--out runs/lr1e-3`."""
     return any("/" in value for value in values if value is not None)
 

@@ -43,6 +43,7 @@ _OUTPUT = (
     r"(?:ckpts?|checkpoints?|logs?|logging|runs?|exp|experiments?|work)(?:dir|directory|folder)"
 )
 _TEXT_DEFAULT = r"\bdefault\s*=\s*(?:[\w.]+\()?['\"]([^'\"]+)['\"]"
+_NUMBER_DEFAULT = r"\bdefault\s*=\s*(\d+)\s*(?:,|$)"
 
 _READS_VARIABLE = r"BACKPROP_RESUME_FROM|\bbackprop_tui\b[. ]\s*(?:report|callbacks|import report)"
 # The framework's own search for the newest checkpoint, or an option that asks for it.
@@ -119,6 +120,14 @@ def _flag_template(flag: str, definition: str) -> str:
 def defined_options(source: str) -> frozenset[str]:
     """The options of its command line that a source defines, with their dashes."""
     return frozenset(flag for flag, _ in _option_definitions(source))
+
+
+def option_default(source: str, option: str) -> str | None:
+    """The default of an option that is a whole number; None if it is not known."""
+    definitions = [text for flag, text in _option_definitions(source) if flag == option]
+    defaults = {match[1] for text in definitions if (match := re.search(_NUMBER_DEFAULT, text))}
+    is_sure = len(definitions) == len(defaults) == 1 and re.search(r"set_defaults|add_subparsers", source) is None
+    return defaults.pop() if is_sure else None
 
 
 def option_syntax(source: str) -> OptionSyntax:

@@ -58,7 +58,8 @@ class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
 
     `written_at` is the wall time at which its log last grew, `queue_position` counts from 1. `differing` has the
-    arguments that tell it from other runs of the same name.
+    arguments that tell it from other runs of the same name, `short` its label without what the unfinished ones among
+    them share.
     """
 
     record: JsonObject
@@ -68,6 +69,7 @@ class KnownRun:
     written_at: float | None = None
     queue_position: int | None = None
     differing: tuple[tuple[str, str], ...] = ()
+    short: str = ""
 
     @property
     def id(self) -> str:

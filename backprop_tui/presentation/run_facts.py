@@ -9,6 +9,9 @@ from types import MappingProxyType
 
 from backprop_tui.domain.arguments import POSITIONAL, named_values, varying
 from backprop_tui.domain.formatting import time_or_none
+from backprop_tui.domain.run import split_point
+from backprop_tui.domain.status import ENDED
+from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.objective import best_of_run
 from backprop_tui.store.fields import JsonObject
@@ -61,7 +64,18 @@ def with_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
     for run in runs:
         namesakes.setdefault(run.name, []).append(run)
     varying = {name: varying_settings(same) for name, same in namesakes.items() if len(same) > 1}
-    return [_labeled(run, varying.get(run.name, ())) for run in runs]
+    return _with_short_labels([_labeled(run, varying.get(run.name, ())) for run in runs])
+
+
+def _with_short_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
+    labels: dict[str, dict[str, str]] = {}
+    for run in runs:
+        if run.status not in ENDED:
+            labels.setdefault(split_point(run.name)[0], {})[run.id] = run.label
+    short: dict[str, str] = {}
+    for by_id in labels.values():
+        short |= zip(by_id, member_names(list(by_id.values())), strict=True)
+    return [replace(run, short=short[run.id]) if run.short != short.get(run.id, run.short) else run for run in runs]
 
 
 def _labeled(run: KnownRun, names: Sequence[str]) -> KnownRun:

@@ -6,10 +6,12 @@ A column has a key that can be stored: `step`, `arg:lr`, `last:val_loss`, `best:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
+from backprop_tui.domain.arguments import has_path
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_smoothed, is_validation
@@ -27,7 +29,7 @@ from backprop_tui.presentation.known_run import (
     share_done,
     step_text,
 )
-from backprop_tui.presentation.objective import came_to_nothing, objective_of
+from backprop_tui.presentation.objective import best_of_run, came_to_nothing, objective_of
 from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_facts import best_value, metric_value, settings_of, started_at, varying_settings
 from backprop_tui.presentation.run_line import BEST, LAST
@@ -282,13 +284,37 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     Only metrics that many of them have are among them.
     """
     metrics = _metrics_by_weight(runs)
-    arguments = varying_settings(runs)
+    arguments = _arguments_by_weight(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
     results = [BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)]
     results += [LAST + name for name in primary]
     rest = [LAST + name for name in metrics if name not in primary]
     names = [ARGUMENT + name for name in arguments]
     return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]
+
+
+def own_result(run: KnownRun) -> tuple[str, str] | None:
+    """The key and the value of what a run is ranked by, else of its main loss."""
+    best = best_of_run(run.record)
+    if best is not None:
+        return BEST + best[0].metric, _metric_text(best[1].value)
+    name = main_loss(list(run.record.get("metrics") or {}))
+    return None if name is None else (LAST + name, _metric_text(metric_value(run.record, name)))
+
+
+def _arguments_by_weight(runs: Sequence[KnownRun]) -> list[str]:
+    """The arguments that differ, those first that tell the most runs of a script apart; paths stay last."""
+    varying = varying_settings(runs)
+    by_script: dict[str, list[Mapping[str, str]]] = {}
+    for run in runs:
+        by_script.setdefault(str(run.record.get("script") or run.name), []).append(settings_of(run.record))
+    weights = dict.fromkeys(varying, 0)
+    for settings in by_script.values():
+        for name in varying:
+            counts = Counter(arguments.get(name) for arguments in settings)
+            weights[name] += len(settings) - max(counts.values())
+    paths = {name for name in varying if has_path(settings_of(run.record).get(name) for run in runs)}
+    return sorted(varying, key=lambda name: (name in paths, -weights[name]))
 
 
 def _objectives(runs: Iterable[KnownRun]) -> list[str]:

@@ -21,12 +21,15 @@ MAX_KEPT_PATHS = 20
 
 _KIND = r"(?:checkpoints?|current state|state|model|snapshot|model parameters)"
 _QUOTED_PATH = r"(?P<quote>['\"`]?)(?P<path>[^\s'\"`]{1,4096})(?P=quote)"
+_FILE = (
+    r"/|[^\s\d]\S{0,4096}\.[A-Za-z]\w{0,11}\.{0,3}\s*$"  # `Saved checkpoint out/step_9.json`, with no word before it
+)
 _MESSAGE = lazy_compile(
     r"(?:=> |\*+ ?|\[?epoch \[?\d{1,9}(?:/\d{1,9})?\]? ?[|:,-] )?"
     rf"(?:(?:successfully )?(?:saving|saved|save|wrote) (?:the )?(?:best |model |training |new )*{_KIND}"
     rf"|(?:training |model )*{_KIND} (?:was )?(?:saved|written))"
     r"(?: (?:at|from) (?:step|iteration|epoch) +(?P<step>\d{1,15}))?"
-    rf"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])| +(?=\S+ \(epoch )) *{_QUOTED_PATH}"
+    rf"(?:(?: to:?| at| in| as|:) +|(?= +['\"`])| +(?=\S+ \(epoch )| +(?={_FILE})) *{_QUOTED_PATH}"
     r"(?:\.{0,3}\s*$| in \w{1,40} format\s*$| \(epoch \d{1,9} @ (?P<updates>\d{1,15}) updates)",
     re.IGNORECASE,
 )

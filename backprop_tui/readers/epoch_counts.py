@@ -1,6 +1,7 @@
 """Turns counts that restart in each epoch into steps of the whole training, and recognizes those that do not restart.
 
-A count under an announced epoch may be within that epoch or of the whole training. What decides:
+A count under an announced epoch, or beside one (`epoch 1/10 step 11/200`), may be within that epoch or of the whole
+training. What decides:
 
 * A count that continues where it was when the epoch changed is of the whole training, one that fell back is not.
 * The announced number of steps, and the share of them that can belong to the epochs so far.
@@ -77,7 +78,6 @@ class EpochCounts:
             return None, None
         self._move_to(index, done, total)
         if self._counts_whole_training(index, done, total, epochs, is_named=is_named, within_epoch=within_epoch):
-            self._whole_total = total
             return done, total
         if not is_named and not self._restarts and epochs is None:
             return done, None if self.announced.has_epochs else total  # as far as is known there is one epoch
@@ -112,7 +112,7 @@ class EpochCounts:
             if continues and not self._restarts:
                 self._whole_total = total
             elif self._falls(done) or self._done == self._total:
-                self._restarts = True
+                self._restarts, self._whole_total = True, None
             length = self._done if self._total is None else self._total
             self._before = None if self._before is None else self._before + length
         else:

@@ -64,7 +64,8 @@ _STEP = lazy_compile(
     rf"{_SHARE}{_CLOSE}{_AFTER}",
     re.IGNORECASE,
 )
-_RANKS = {"batch": 0, "batchidx": 0, "episode": 1, "round": 1, "microstep": -1, "numupdates": 4}
+GLOBAL_RANK = 4  # of a count that its name says is of the whole training
+_RANKS = {"batch": 0, "batchidx": 0, "episode": 1, "round": 1, "microstep": -1, "numupdates": GLOBAL_RANK}
 _BRACKETED = lazy_compile(
     rf"[\[(]{_GAP}(?P<done>\d{{1,15}}){_GAP}(?:(?P<separator>[/,]){_GAP}(?P<total>\d{{1,15}}))?{_SHARE}{_GAP}[\])]:?"
     r"(?=[\s,;|\-:\[(]|$)"
@@ -243,7 +244,7 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
     done = int(match["done"].replace(",", ""))
     total = None if match["total"] is None else int(match["total"].replace(",", ""))
     name = match["name"].lower().replace("_", "").replace(" ", "").replace("-", "")
-    rank = 4 if name.startswith("global") else _RANKS.get(name, 3)
+    rank = GLOBAL_RANK if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
         _note_split(items, match["kind"])
     if rank == 0:

@@ -19,7 +19,7 @@ from backprop_tui.readers.events import EpochProgress, EpochStarted, Progress, R
 from backprop_tui.readers.keras import is_keras_line
 from backprop_tui.readers.lazy_regex import lazy_compile
 from backprop_tui.readers.line_context import LineContext
-from backprop_tui.readers.line_items import LineItems, parse_items, split_of
+from backprop_tui.readers.line_items import GLOBAL_RANK, LineItems, parse_items, split_of
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import (
     MAX_EPOCH,
@@ -249,9 +249,9 @@ class Pairs:
         metrics = numeric_metrics(items.values)
         within_epoch = True
         if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
-            # "Epoch [1/10], Step [100/600]" counts the steps within each epoch; without the 10 that is not certain.
+            # "Epoch [1/10], Step [100/600]" may count the steps of the epoch or those of the whole training.
             items.done, items.total, items.step = items.step, items.total_steps, None
-            within_epoch = items.total_epochs is not None
+            within_epoch = False
         if items.step is not None:
             self._step = items.step
         is_counted = items.done is not None and items.total is not None
@@ -295,7 +295,7 @@ class Pairs:
 
 def _may_count_in_epoch(items: LineItems, line: str) -> bool:
     """Whether the line names an epoch before its step; in `step 10/3000 | loss 2.1 | epoch: 1` it is only a detail."""
-    if items.epoch is None or not items.epoch.is_integer() or items.epoch > MAX_EPOCH:
+    if items.epoch is None or not items.epoch.is_integer() or items.epoch > MAX_EPOCH or items.step_rank == GLOBAL_RANK:
         return False
     total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
     return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()

@@ -479,6 +479,12 @@ def footer_actions(
     return actions
 
 
+def footer_now(actions: Iterable[Action], *, held: bool, problem: str) -> list[Action]:
+    """The actions of a footer, named by what they do now; that which goes to a problem only if there is one."""
+    useful = [action for action in actions if action.id != "problem" or problem]
+    return [replace(action, short="release") if action.id == "hold" and held else action for action in useful]
+
+
 def _footer_ids(status: Status | None, *, group: bool, empty: bool) -> Sequence[str]:
     if empty:
         return _EMPTY_STORE

@@ -234,25 +234,19 @@ class CommandRunner(BackgroundCalls):
 
         def work() -> RunSource:
             from backprop_tui.client.request_words import request_words
-            from backprop_tui.client.rerun import (
-                lost_variables,
-                request_like,
-                request_of,
-                smaller_batch_advice,
-                syntax_of,
-            )
+            from backprop_tui.client.rerun import advised_change, lost_variables, request_like, request_of, syntax_of
             from backprop_tui.client.resume import read_resumable
 
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
-            cause = run.last_cause
-            notes = () if to_edit else (lost_variables(self._session, run), smaller_batch_advice(run))
+            advised, advice = (None, None) if to_edit else advised_change(run)
+            notes = () if to_edit else (lost_variables(self._session, run), advice)
             return RunSource(
                 run_id=run_id,
                 name=label,
                 words=request_words(request),
                 syntax=syntax_of(run),
-                advised=None if cause is None else cause.advised,
+                advised=advised,
                 warning="; ".join(filter(None, notes)) or None,
                 to_edit=to_edit,
             )

@@ -16,6 +16,8 @@ _LEVELS = 4
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MAX_PERCENT = 100.001
 _FLAT = 0.01  # changes below this share of the curve's range count as none
+_LEAST_NOISE = 8  # values that may be noise; fewer are drawn as they are
+_CHANCE = 2.0  # standard errors of a slope that noise may have
 
 
 class Curves(StrEnum):
@@ -224,27 +226,41 @@ def trend(values: Sequence[float], width: int, curves: Curves) -> str:
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return ""
-    sampled = _resampled(finite[-max(len(finite) // 3, 2 * width) :], 2 * width)
+    recent = finite[-max(len(finite) // 3, 2 * width) :]
     draw = braille if curves is Curves.BRAILLE else blocks
-    if _is_noise(sampled):
-        return draw([0.5] * len(sampled), width, low=0.0, high=1.0)
-    return draw(sampled, width, low=min(sampled), high=max(sampled))
+    if _is_noise(recent):
+        return draw([0.5] * 2 * width, width, low=0.0, high=1.0)
+    sampled = _resampled(recent, 2 * width)
+    smoothed = [_mean(sampled[max(0, place - 1) : place + 2]) for place in range(len(sampled))]
+    return draw(smoothed, width, low=min(smoothed), high=max(smoothed))
 
 
 def _is_noise(values: Sequence[float]) -> bool:
-    """Whether neighbors differ as much as values do at random (von Neumann's ratio, 2 for noise, is 1 or more)."""
-    middle = sum(value / len(values) for value in values)
-    spread = max(abs(value - middle) for value in values) or 1.0
+    """Whether neighbors differ as much as values do at random, and no slope stands out.
+
+    Von Neumann's ratio (2 for noise) is 1 or more, and a straight line explains no more than chance would.
+    """
+    count, middle = len(values), _mean(values)
+    spread = max(abs(value - middle) for value in values)
+    if spread == 0:
+        return True
     scaled = [(value - middle) / spread for value in values]  # so that no square overflows
-    return sum((after - before) ** 2 for before, after in pairwise(scaled)) >= sum(value**2 for value in scaled)
+    total = sum(value**2 for value in scaled)
+    jumps = sum((after - before) ** 2 for before, after in pairwise(scaled))
+    along = sum((place - (count - 1) / 2) * value for place, value in enumerate(scaled))
+    explained = along**2 / (total * count * (count**2 - 1) / 12)
+    return count >= _LEAST_NOISE and jumps >= total and explained * count < _CHANCE**2
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(value / len(values) for value in values)
 
 
 def _resampled(values: Sequence[float], count: int) -> list[float]:
     means = []
     for index in range(count):
         start = index * len(values) // count
-        section = values[start : max(start + 1, (index + 1) * len(values) // count)]
-        means.append(sum(section) / len(section))
+        means.append(_mean(values[start : max(start + 1, (index + 1) * len(values) // count)]))
     return means
 
 

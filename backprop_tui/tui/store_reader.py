@@ -43,7 +43,7 @@ from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, sort
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
 MOST_NODES = 32  # of which gauges are read
-MAX_CURVE_POINTS = 240  # beyond that every second point is dropped
+MAX_CURVE_POINTS = 240  # then pairs are averaged, so that noise stays small
 FIRST_BYTES = 1 << 20  # of the end of a long metrics file, which are read first
 
 
@@ -198,8 +198,8 @@ class RunsReader:
             for run in self._labeled_history:
                 search_text(run)  # kept for the filter, which has no time for it
         fresh = [
-            run if run.differing == before.differing else replace(run, differing=before.differing)
-            for run, before in zip(unfinished, self._labeled, strict=False)
+            run if (run.differing, run.short) == names else replace(run, differing=names[0], short=names[1])
+            for run, names in zip(unfinished, ((run.differing, run.short) for run in self._labeled), strict=False)
         ]
         return IndexedRuns.joined(fresh, self._labeled_ended), self._labeled_history
 
@@ -364,7 +364,8 @@ class CurveReader:
         self._tail = JsonTail(path, last_bytes=FIRST_BYTES)
         self._name: str | None = None
         self._values: list[float] = []
-        self._stride, self._count = 1, 0
+        self._part: list[float] = []  # of the next point, the mean of `_stride` values
+        self._stride = 1
 
     def read(self) -> LossCurve:
         try:
@@ -372,8 +373,7 @@ class CurveReader:
         except OSError:
             lines = []  # a run is shown without its curve rather than not at all
         if self._tail.restarted:
-            self._values.clear()
-            self._stride, self._count = 1, 0
+            self._clear()
         for line in lines:
             self._take_values(line)
         return LossCurve(name=self._name, values=tuple(self._values))
@@ -385,11 +385,13 @@ class CurveReader:
         self._choose_metric([str(name) for name in metrics])
         value = metrics.get(self._name)
         if isinstance(value, int | float):
-            self._count += 1
-            if self._count % self._stride == 0:
-                self._values.append(float(value))
-            if len(self._values) > MAX_CURVE_POINTS:
-                del self._values[::2]
+            self._part.append(float(value) / self._stride)
+            if len(self._part) == self._stride:
+                self._values.append(sum(self._part))
+                self._part.clear()
+            if len(self._values) == MAX_CURVE_POINTS:
+                pairs = zip(self._values[::2], self._values[1::2], strict=True)
+                self._values = [first / 2 + second / 2 for first, second in pairs]
                 self._stride *= 2
 
     def _choose_metric(self, names: list[str]) -> None:
@@ -397,8 +399,12 @@ class CurveReader:
         name = main_loss([*([] if self._name is None else [self._name]), *names])
         if name != self._name:
             self._name = name
-            self._values.clear()
-            self._stride, self._count = 1, 0
+            self._clear()
+
+    def _clear(self) -> None:
+        self._values.clear()
+        self._part.clear()
+        self._stride = 1
 
 
 class StoreReader:

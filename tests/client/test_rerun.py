@@ -12,7 +12,7 @@ import pytest
 
 from backprop_tui.cli.commands.run import parse_request
 from backprop_tui.client.request_words import recent_commands, request_words
-from backprop_tui.client.rerun import change_queued, request_of, smaller_batch_advice
+from backprop_tui.client.rerun import advised_change, change_queued, request_of
 from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.submit import plan, submit
@@ -198,20 +198,23 @@ def test_a_waiting_run_cannot_become_a_sweep(session: ClientSession, script: Pat
 
 
 @pytest.mark.parametrize(
-    ("definition", "arguments", "advice"),
+    ("definition", "arguments", "expected"),
     [
-        ("'-b', '--batch_size', default=64", "", ": add --batch_size N"),
-        ("'--lr'", "", ""),
-        ("'-b', '--batch_size', default=64", "-- --batch_size 64", None),
+        ("'-b', '--batch_size', type=int, default=64", "", (("--batch_size", "64", "32"), None)),
+        ("'--batch-size', type=int, required=True", "", (None, ": add --batch-size N")),
+        ("'--batch-size', default=2 * N", "", (None, ": add --batch-size N")),
+        ("'--batch-size', default=64)\np.set_defaults(batch_size=8", "", (None, ": add --batch-size N")),
+        ("'--lr'", "", (None, "")),
+        ("'-b', '--batch_size', default=64", "-- --batch_size 64", (None, None)),
     ],
 )
-def test_after_a_lack_of_memory_the_batch_size_option_is_named_if_the_command_gives_none(
-    session: ClientSession, script: Path, definition: str, arguments: str, advice: str | None
+def test_after_a_lack_of_memory_the_default_batch_size_is_halved_or_the_option_is_named(
+    session: ClientSession, script: Path, definition: str, arguments: str, expected: tuple[object, str | None]
 ) -> None:
     script.write_text(f"parser.add_argument({definition})\n")
     run = _planned(session, f"train.py {arguments}")
-    assert smaller_batch_advice(run) is None
-    cause = Cause(kind="cuda_oom", advice="use a smaller batch")
-    failed = replace(run, state=Ended(status=Status.FAILED, at=1.0, cause=cause))
-    expected = None if advice is None else f"advice: use a smaller batch; this command gives none{advice}"
-    assert smaller_batch_advice(failed) == expected
+    assert advised_change(run) == (None, None)
+    failed = replace(run, state=Ended(status=Status.FAILED, at=1.0, cause=Cause(kind="cuda_oom", advice="less")))
+    change, end = expected
+    advice = None if end is None else f"advice: use a smaller batch; this command gives none{end}"
+    assert advised_change(failed) == (change, advice)

@@ -62,6 +62,34 @@ def test_a_count_beyond_the_share_of_the_first_epoch_restarts() -> None:
     assert figures(read(*lines)) == [(1, None), (2, None), (3, 32), (8, 32), (9, 32)]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "epoch {epoch}/10 step {done}/200 loss 0.{done}3",
+        "Epoch [{epoch}/10], Step [{done}/200], Loss: 0.{done}3",
+        "epoch {epoch} of 10, iter {done} of 200, loss 0.{done}3",
+        "step {done}/200 | epoch {epoch}/10 | loss 0.{done}3",
+    ],
+)
+def test_steps_beside_an_epoch_have_a_total_once_it_is_known_what_they_count(form: str) -> None:
+    def lines(*counts: tuple[int, int]) -> list[str]:
+        return [form.format(epoch=epoch, done=done) for epoch, done in counts]
+
+    whole = lines((1, 11), (1, 20), (2, 21), (2, 31))
+    assert figures(read(*whole)) == [(11, None), (20, None), (21, 200), (31, 200)]
+    restarting = lines((1, 11), (1, 20), (1, 21), (2, 1))
+    assert figures(read(*restarting)) == [(11, None), (20, None), (21, 2000), (201, 2000)]
+
+
+def test_a_step_that_is_called_global_counts_the_whole_training() -> None:
+    assert figures(read("epoch 1/10 global_step 11/200 loss 0.53")) == [(11, 200)]
+
+
+def test_a_log_that_begins_in_the_middle_of_an_epoch_does_not_decide_for_good() -> None:
+    lines = [f"Epoch [{epoch}/10], Step [{done}/600], Loss: 0.{done}3" for epoch, done in ((2, 100), (2, 200), (3, 1))]
+    assert figures(read(*lines)) == [(100, 600), (800, 6000), (1201, 6000)]
+
+
 def test_a_training_resumed_within_an_epoch_is_placed_by_its_number() -> None:
     whole = ("epoch 4/10", loss(50, 160, "steps: "), loss(58, 160, "steps: "))
     assert figures(read(*whole)) == [(50, 160), (58, 160)]

@@ -129,8 +129,8 @@ PROGRESS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("epoch=3 step=100 loss=nan", {"step": 100, "epoch": 3.0, "metrics": {"loss": math.nan}}),
     (
-        "Epoch [2/10], Step [100/600], Loss: 0.1234",
-        {"step": 700, "epoch": 2.0, "total_steps": 6000, "total_epochs": 10, "metrics": {"Loss": 0.1234}},
+        "Epoch [2/10], Step [200/600], Loss: 0.1234",
+        {"step": 800, "epoch": 2.0, "total_steps": 6000, "total_epochs": 10, "metrics": {"Loss": 0.1234}},
     ),
     (
         "Epoch 1/5, Loss: 0.3212, Val Loss: 0.6380, LR: 1.0e-02",
@@ -193,6 +193,8 @@ def test_a_line_reports_progress(line: str, meaning: dict[str, Any]) -> None:
         ("  successfully saved checkpoint from iteration     845 to /ckpt/run", "/ckpt/run", 845),
         ("saving checkpoint at iteration     845 to /ckpt/run in torch_dist format", "/ckpt/run", 845),
         (" ('./output/train/checkpoint-0.pth.tar', 0.12)", "./output/train/checkpoint-0.pth.tar", None),
+        ("Saved checkpoint /out/step_1100.json", "/out/step_1100.json", 1100),
+        ("Saved checkpoint step_50.pt.", "step_50.pt", 50),
         ("=> Saving checkpoint 'model_best.pth.tar'", "model_best.pth.tar", None),
         ("Checkpoint saved to out/step_100.pt.", "out/step_100.pt", 100),
     ],

@@ -17,6 +17,7 @@ from backprop_tui.tui.actions import (
     MOVE,
     RUNS,
     footer_actions,
+    footer_now,
     log_footer,
 )
 from backprop_tui.tui.background_calls import READ_ONLY
@@ -58,6 +59,16 @@ def test_the_footer_has_what_applies_to_each_status() -> None:
             assert all(status not in action.refusals for action in actions)
     shorts = {action.id: action.short for action in footer_actions(Status.PAUSED)}
     assert shorts["pause"] == "continue"
+
+
+def test_the_footer_names_what_a_key_does_now() -> None:
+    def texts(status: Status, *, held: bool = False, problem: str = "") -> dict[str, str]:
+        return dict(footer_texts(footer_now(footer_actions(status), held=held, problem=problem)))
+
+    assert texts(Status.QUEUED)["H"] == "hold queue"
+    assert texts(Status.QUEUED, held=True)["H"] == "release"
+    assert "!" not in texts(Status.COMPLETED)
+    assert texts(Status.COMPLETED, problem="train failed")["!"] == "next problem"
 
 
 @pytest.mark.parametrize("group", [True, False])

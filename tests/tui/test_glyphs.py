@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,12 @@ def test_noise_is_a_level_trend_and_a_slope_in_noise_is_not(curves: Curves) -> N
     assert len(set(trend(noise, 10, curves))) == 1
     assert len(set(trend([5.0] * 20, 10, curves))) == 1
     assert len(set(trend([value - place / 30 for place, value in enumerate(noise)], 10, curves))) > 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_noisy_loss_that_falls_has_no_level_trend_in_any_width(seed: int) -> None:
+    rng = random.Random(seed)
+    losses = [0.08 + 0.65 * math.exp(-step / 60) + rng.gauss(0, 0.04) for step in range(100)]
+    for width in (8, 10):
+        heights = ["▁▂▃▄▅▆▇█".index(cell) for cell in trend(losses, width, Curves.BLOCKS)]
+        assert sum(heights[: width // 2]) > sum(heights[width // 2 :]), trend(losses, width, Curves.BLOCKS)

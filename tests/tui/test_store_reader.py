@@ -21,7 +21,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
-from backprop_tui.tui.store_reader import CoolingMeter, CurveReader, StoreReader
+from backprop_tui.tui.store_reader import MAX_CURVE_POINTS, CoolingMeter, CurveReader, StoreReader
 from tests.support.runs import Runs
 from tests.support.slurm import hold, job
 from tests.tui.snapshots import NOW, gpu, sample
@@ -185,6 +185,12 @@ def test_reading_a_curve_continues_where_it_stopped(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'ics":{"loss":"NaN"}}\n{"step":4,"metrics":{"loss":1.0}}\n')
     assert reader.read().values == (3.0, 2.0, 1.0)
+
+
+def test_a_long_curve_consists_of_means(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(f'{{"metrics":{{"loss":{place % 2 * 2}}}}}\n' for place in range(3 * MAX_CURVE_POINTS)))
+    assert set(CurveReader(str(path)).read().values) == {1.0}
 
 
 def test_a_file_that_appears_or_vanishes_has_changed(tmp_path: Path) -> None:

@@ -73,9 +73,11 @@ ERROR_PATTERN = re.compile(
 
 
 def classify_line(text: str) -> LineKind:
-    if ERROR_PATTERN.search(text):
+    """What begins first decides: `WARNING NCCL timeout, retrying` is a warning."""
+    error, warning = ERROR_PATTERN.search(text), _WARNING_PATTERN.search(text)
+    if error is not None and (warning is None or error.start() <= warning.start()):
         return LineKind.ERROR
-    if _WARNING_PATTERN.search(text):
+    if warning is not None:
         return LineKind.WARNING
     return LineKind.CHECKPOINT if _CHECKPOINT_PATTERN.search(text) else LineKind.PLAIN
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+
+from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted, duration, from_iso, plain
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -135,7 +138,8 @@ def draw_card(card: Card | None, width: int, glyphs: Glyphs, *, most: int = _MOS
     bar = Piece(f" {glyphs.cursor} ", card.token)
     lines: list[Line] = [(bar, Piece(row, card.token, bold=True)) for row in _rows(card.title, width - 5, most, glyphs)]
     for name, text in card.lines:
-        for index, row in enumerate(_rows(text, width - 14, most, glyphs)):
+        shown = _whole_clauses(text, most * (width - 14), glyphs) if name == "advice" else text
+        for index, row in enumerate(_rows(shown, width - 14, most, glyphs)):
             lines.append((bar, Piece(f"{'' if index else name:<10}", Token.MUTED), Piece(row)))
     return lines
 
@@ -144,3 +148,12 @@ def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:
     rows = [row.strip() for row in wrapped(text, width)]
     rows[most - 1 :] = [" ".join(rows[most - 1 :])] if len(rows) >= most else []
     return [clip_with_path(row, width, glyphs) for row in rows]
+
+
+def _whole_clauses(text: str, width: int, glyphs: Glyphs) -> str:
+    """Advice without the clauses at its end that have no room in so many cells."""
+    if cell_len(text) <= width:
+        return text
+    clauses = re.split(r"(?<=[,;]) ", text)
+    shorter = (f"{' '.join(clauses[:count])} {glyphs.clipped}" for count in range(len(clauses) - 1, 0, -1))
+    return next((cut for cut in shorter if cell_len(cut) <= width), text)

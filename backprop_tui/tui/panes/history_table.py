@@ -8,9 +8,10 @@ from dataclasses import replace
 from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of
+from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, own_result
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -27,6 +28,7 @@ from backprop_tui.tui.panes.run_table import (
     list_title,
     place_heads,
     put_line,
+    shown_name,
     sort_mark,
 )
 
@@ -35,6 +37,7 @@ _WIDE = 100
 _MAX_TITLE_CELLS = 16
 _TIMES = ("took", "started", "ended", "created")  # at the right edge
 _MIN_NOTE_CELLS = 8
+_MIN_NAME_CELLS = 4  # of a metric
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +167,18 @@ def draw_history_row(
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
-    builder.put(clip(_name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
+    builder.put(shown_name(row, _name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
     name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
     times = [column for column in columns.placed if column.field.key in _TIMES]
     figures = [column for column in columns.placed if column.field.key not in _TIMES]
     if explains:
         figures = [column for column in figures if columns.width >= _WIDE and column.field.key.startswith(ARGUMENT)]
+    figures = _with_own_result(figures, row.run, row.moment, glyphs)
     for column in figures:
         _put_cell(builder, column, row.run, row.moment, token, glyphs)
-    line = row.line if explains else run_line(row.run, row.moment, shown=frozenset(columns.keys))
+    shown = frozenset((*columns.keys, *(column.field.key for column in figures)))
+    line = row.line if explains else run_line(row.run, row.moment, shown=shown)
     start = NAME_AT + columns.name + _GAP - 1 if explains else columns.note_at
     start = max(start, figures[-1].end + _GAP if figures else 0)
     if explains and line is not None:  # of the times, the last one is always shown
@@ -199,7 +204,7 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     for argument, value in run.differing:
         if ARGUMENT + argument in keys:
             name = name.replace(f" {argument}={value}", "")
-    return ("  " if row.member else "") + name
+    return name
 
 
 def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
@@ -214,6 +219,28 @@ def _put_cell(
     text = clip(column.field.text(run, moment), column.cells, glyphs)
     if text:
         builder.at(column.start_of(text)).put(text, token)
+
+
+def _with_own_result(figures: list[PlacedField], run: KnownRun, moment: Moment, glyphs: Glyphs) -> list[PlacedField]:
+    """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`."""
+    results = [column for column in figures if _kind(column.field) == 1]
+    own = own_result(run) if results and not any(column.field.text(run, moment) for column in results) else None
+    if own is None:
+        return figures
+    key, value = own
+    start, end = (
+        results[0].at,
+        next((column for column in results if column.field.key.startswith(BEST)), results[0]).end,
+    )
+    room = end - start - cell_len(value) - 1
+    name = sanitize(key.partition(":")[2])
+    if room < min(cell_len(name), _MIN_NAME_CELLS):
+        return figures
+    text = f"{clip(name, room, glyphs)} {value}"
+    field = replace(results[0].field, key=key, text=lambda *_: text)
+    place = figures.index(results[0])
+    rest = [column for column in figures if column not in results]
+    return [*rest[:place], PlacedField(field=field, at=start, cells=end - start), *rest[place:]]
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:

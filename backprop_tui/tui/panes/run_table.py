@@ -10,8 +10,10 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
-from backprop_tui.presentation.run_line import RunLine, Tone
+from backprop_tui.presentation.run_fields import own_result
+from backprop_tui.presentation.run_line import BEST, RunLine, Tone
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
@@ -23,6 +25,7 @@ from backprop_tui.tui.lines import (
     Piece,
     Token,
     clip,
+    clip_middle,
     heading,
     joined_clauses,
     left,
@@ -44,8 +47,9 @@ _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
 _ADDITIONS = (
-    ("trend", 10, 12),
     ("eta", 7, 7),
+    ("bar", 8, 8),
+    ("trend", 10, 12),
     ("name", 22, 6),
     ("timebox", 6, 7),
     ("bar", 12, 4),
@@ -55,8 +59,10 @@ _ADDITIONS = (
     ("tags", 16, 18),
     ("name", 40, 12),
 )
-_LEAST = 77
+_LEAST, _WITHOUT_ADDITIONS = 77, 69
 _NAME, _LEAST_NAME = 16, 10
+_LEAST_METRIC = 4  # cells of its name
+_LEAST_CLAUSE = 8
 _LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
 _EXTEND = BY_ID["time"].shown
 NARROW = 46
@@ -69,7 +75,7 @@ class RunColumns:
     width: int
     name: int
     gpu: int = 4
-    bar: int = 8
+    bar: int = 0
     step: int = 14
     loss: int = 8
     left: int = 7
@@ -148,7 +154,7 @@ def run_columns(
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
     shorter = max(0, wider - spare)
     shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
-    taken = _LEAST + wider - shorter
+    taken = _WITHOUT_ADDITIONS + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
             continue
@@ -159,6 +165,8 @@ def run_columns(
     spare = max(0, width - MARGIN - taken)
     if "timebox" not in shown and spare >= _SPARE:
         shown["left"] = _LEFT_AND_KEY
+    if "bar" not in shown:
+        shown["name"] += max(0, spare - _SPARE)
     space = min(_MAX_SPACE, spare)
     left_out = len(used - hidden - shown.keys())
     line_from_step = "trend" not in shown or width < 100
@@ -291,15 +299,22 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
     )
 
 
+def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
+    """A long name without what runs of that name share, then without its middle: they differ at the end."""
+    name = ("  " if row.member else "") + name
+    if cell_len(name) > cells and not row.member and row.run is not None and row.run.short not in ("", name):
+        name = glyphs.clipped + sanitize(row.run.short)
+    return clip_middle(name, cells, glyphs)
+
+
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
     if row.run_id == OLDER or row.group is not None:
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
-    indent = "  " if row.member else ""
-    name = left(indent + row.name, columns.name, glyphs)
+    name = left(shown_name(row, row.name, columns.name, glyphs), columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
-    place = left(_ending(row.gpu, columns.gpu - 1, glyphs), columns.gpu, glyphs)
-    builder.put(place, Token.MUTED if row.waiting else Token.FG)
+    if columns.gpu:
+        builder.put(_ending(row.gpu, columns.gpu - 1, glyphs), Token.MUTED if row.waiting else Token.FG)
     if not columns.loss:
         return builder.line()
     if row.has_progress and row.line is None:
@@ -321,6 +336,7 @@ def _all_columns(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs:
 
 
 def _progress(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Glyphs) -> None:
+    builder.at(columns.progress_at)
     if columns.bar:
         filled, track = bar(row.progress, columns.bar, glyphs)
         builder.put(filled, row.token).put(track, Token.FAINT)
@@ -382,11 +398,14 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
     elif has_time and columns.left:
         end = columns.timebox_at if columns.timebox else columns.left_at
     line = row.line
-    if row.remainder is not None and columns.step and not _says_more(row.line, row.remainder, columns, end, glyphs):
+    has_figures = bool(columns.step and (row.step or row.loss))
+    if has_figures and row.member and _put_member(builder, row, columns, end, glyphs):
+        line = None
+    elif has_figures and not _says_more(row, columns, end, glyphs):
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at)
-        line = row.remainder
+        line = row.remainder if end - builder.column >= _LEAST_CLAUSE else None
     else:
         builder.at(columns.progress_at)
     if line is not None:
@@ -397,10 +416,35 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
         _time(builder, row, columns, glyphs)
 
 
-def _says_more(line: RunLine | None, remainder: RunLine, columns: RunColumns, end: int, glyphs: Glyphs) -> bool:
+def _put_member(builder: LineBuilder, row: RunRow, columns: RunColumns, end: int, glyphs: Glyphs) -> bool:
+    """The best value of a member below that of the others: behind the loss with the rest, or in place of the step.
+
+    Returns False, and puts nothing, if it has none or there is no room.
+    """
+    key, value = (None if row.run is None else own_result(row.run)) or ("", "")
+    metric = sanitize(key.removeprefix(BEST))
+    room = columns.loss_at - columns.gpu_at - cell_len(f"best  {value}")
+    if not key.startswith(BEST) or room < _LEAST_METRIC:
+        return False
+    text = f"best {clip(metric, room, glyphs)} {value}"
+    if columns.trend_at + cell_len(text) <= end:
+        builder.at(columns.step_at)
+        _step_and_loss(builder, row, columns, glyphs)
+        builder.at(columns.trend_at).put(text, Token.MUTED)
+        others = [] if row.remainder is None else [more for more in row.remainder.clauses if not more.startswith(text)]
+        room = end - builder.column - 3
+        shown = joined_clauses([clause for clause in others if cell_len(clause) <= room], room, glyphs)[0]
+        builder.put(f" {glyphs.between} {shown}" if shown else "", Token.MUTED)
+    else:
+        builder.at(columns.loss_at - cell_len(text)).put(text, Token.MUTED)
+        builder.put(right(row.loss, columns.loss, glyphs), row.loss_token, bold=True)
+    return True
+
+
+def _says_more(row: RunRow, columns: RunColumns, end: int, glyphs: Glyphs) -> bool:
     """Whether the sentence with the figures has room in their place, and the one without them is cut behind them."""
-    whole = "" if line is None else joined_clauses(line.clauses, 1 << 10, glyphs)[0]
-    is_cut = columns.trend_at + cell_len(remainder.clauses[0]) > end
+    whole = "" if row.line is None else joined_clauses(row.line.clauses, 1 << 10, glyphs)[0]
+    is_cut = row.remainder is not None and columns.trend_at + cell_len(row.remainder.clauses[0]) > end
     return is_cut and columns.progress_at + cell_len(whole) <= end
 
 
@@ -422,7 +466,7 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     builder.put(f"{glyphs.group_shut if group.folded else glyphs.group_open} ").put(
         left("group", 10, glyphs), Token.MUTED
     )
-    builder.put(left(row.name, name, glyphs), bold=True).put(" ")
+    builder.put(left(shown_name(row, row.name, name, glyphs), name, glyphs), bold=True).put(" ")
     if width - builder.column < 24:
         return builder.line()
     hidden = f", {group.size} shown" if group.size < group.total else ""

@@ -16,13 +16,16 @@ from backprop_tui.domain.formatting import (
     gigabytes_up,
     plain,
 )
+from backprop_tui.domain.governor.governor_state import GovernorState
+from backprop_tui.domain.governor.placement import eligible_gpus
 from backprop_tui.domain.governor.reasons import Check
+from backprop_tui.domain.governor.snapshot import Candidate
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
-from backprop_tui.domain.run import SLURM, Queued, sort_queue
+from backprop_tui.domain.run import SLURM, Queued, Spec, sort_queue
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading
+from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, limit_seconds, queued_at, running_seconds
 from backprop_tui.presentation.remedies import Remedy, RemedyKind, remedies, remedy_text
@@ -33,8 +36,10 @@ from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.snapshot import Snapshot
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
+# They pass at a time that nobody knows, whichever runs end.
+_UNPREDICTABLE = frozenset({Check.HOST, Check.QUEUE_HELD, Check.DEPENDENCY, Check.PROBE, Check.DISK})
 _NAMES = {
-    Check.QUEUE_HELD: "queue",
+    Check.QUEUE_HELD: "hold",
     Check.DEPENDENCY: "after",
     Check.SLURM: "Slurm",
     Check.PROBE: "GPU probe",
@@ -56,11 +61,15 @@ _LONGEST_COOLING_SECONDS = 1800.0  # what takes longer cannot be told from a few
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One check: its name, the current value and the limit; of a failing one also what lifts it."""
+    """One check: its name, the current value and the limit; of a failing one also what lifts it.
+
+    `passes` is about the reading of this moment: the governor may have looked a moment earlier.
+    """
 
     name: str
     now: str
     limit: str
+    passes: bool = True
     is_failing: bool = False
     is_permanent: bool = False
     remedy: str = ""
@@ -222,30 +231,50 @@ def _value_and_limit(check: Check, value: object, limit: object) -> tuple[str, s
 def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object, object]]) -> Iterator[CheckRow]:
     if run.record["launcher"] == SLURM:
         return  # what this machine has says nothing about the cluster
-    limits = RunLimits() if run.run is None else run.run.spec.limits
+    spec = None if run.run is None else run.run.spec
+    limits = RunLimits() if spec is None else spec.limits
     failing_checks = {check for check, _ in failing}
-    governor, sample = snapshot.governor, snapshot.sample
-    if governor is not None and governor.start_tokens is not None and Check.STARTS not in failing_checks:
-        tokens = f"{int(governor.start_tokens)} of {governor.start_burst} left"
-        yield CheckRow(name="starts", now=tokens, limit="needs 1")
-    if governor is not None and governor.max_parallel > 0 and Check.PARALLEL not in failing_checks:
-        yield CheckRow(name="slots", now=f"{governor.active} used", limit=f"at most {governor.max_parallel}")
-    if sample is None:
+    yield from _governor_checks(limits, snapshot.governor, failing_checks)
+    if snapshot.sample is None:
         return
-    host = sample.readings.host
-    if host.ram_available_bytes is not None and limits.min_free_ram_bytes > 0 and Check.RAM not in failing_checks:
-        free = gigabytes_down(host.ram_available_bytes)
-        yield CheckRow(name="RAM free", now=f"{free} GB", limit=f"keeps {gigabytes_up(limits.min_free_ram_bytes)} GB")
-    if host.load_1m is not None and host.cores and limits.max_load_per_core > 0 and Check.LOAD not in failing_checks:
-        load = f"{host.load_1m / host.cores:.2f} per core"
-        yield CheckRow(name="CPU load", now=load, limit=f"below {plain(limits.max_load_per_core)}")
-    if host.disk_free_bytes is not None and limits.min_free_disk_bytes > 0 and Check.DISK not in failing_checks:
-        keeps = f"keeps {disk_gigabytes_up(limits.min_free_disk_bytes)} GB"
-        yield CheckRow(name="disk free", now=numbers.size(host.disk_free_bytes), limit=keeps)
+    yield from _host_checks(limits, snapshot.sample.readings.host, failing_checks)
     failing_gpus = {gpu for _, gpu in failing}
-    for gpu in sample.readings.gpus:
+    for gpu in snapshot.sample.readings.gpus if spec is None else _usable_gpus(spec, snapshot.sample.readings.gpus):
         if gpu.index not in failing_gpus and _is_answering(gpu):
             yield _gpu_check(gpu, limits)
+
+
+def _governor_checks(limits: RunLimits, governor: GovernorState | None, failing: set[object]) -> Iterator[CheckRow]:
+    if governor is None:
+        return
+    if governor.start_tokens is not None and Check.STARTS not in failing:
+        tokens = f"{int(governor.start_tokens)} of {governor.start_burst} left"
+        yield CheckRow(name="starts", now=tokens, limit="needs 1", passes=governor.start_tokens >= 1)
+    most = governor.max_parallel if limits.max_parallel is None else limits.max_parallel
+    if most > 0 and Check.PARALLEL not in failing:
+        used = f"{governor.active} used"
+        yield CheckRow(name="slots", now=used, limit=f"at most {most}", passes=governor.active < most)
+
+
+def _host_checks(limits: RunLimits, host: HostReading, failing: set[object]) -> Iterator[CheckRow]:
+    free, keeps = host.ram_available_bytes, limits.min_free_ram_bytes
+    if free is not None and keeps > 0 and Check.RAM not in failing:
+        limit = f"keeps {gigabytes_up(keeps)} GB"
+        yield CheckRow(name="RAM free", now=f"{gigabytes_down(free)} GB", limit=limit, passes=free >= keeps)
+    most = limits.max_load_per_core
+    if host.load_1m is not None and host.cores and most > 0 and Check.LOAD not in failing:
+        load = host.load_1m / host.cores
+        yield CheckRow(name="CPU load", now=f"{load:.2f} per core", limit=f"below {plain(most)}", passes=load < most)
+    free, keeps = host.disk_free_bytes, limits.min_free_disk_bytes
+    if free is not None and keeps > 0 and Check.DISK not in failing:
+        limit = f"keeps {disk_gigabytes_up(keeps)} GB"
+        yield CheckRow(name="disk free", now=numbers.size(free), limit=limit, passes=free >= keeps)
+
+
+def _usable_gpus(spec: Spec, gpus: Sequence[GpuReading]) -> Sequence[GpuReading]:
+    """Those on which the run may be placed."""
+    candidate = Candidate(id="", name="", gpu_ids=spec.gpu_ids, visible_gpus=spec.visible_gpus)
+    return () if spec.gpus == 0 else eligible_gpus(candidate, gpus)
 
 
 def _is_answering(gpu: GpuReading) -> bool:
@@ -253,13 +282,17 @@ def _is_answering(gpu: GpuReading) -> bool:
 
 
 def _gpu_check(gpu: GpuReading, limits: RunLimits) -> CheckRow:
-    readings, needs = [f"{plain(gpu.temperature_celsius or 0.0)} °C"], []
+    celsius, passes = gpu.temperature_celsius or 0.0, True
+    readings, needs = [f"{plain(celsius)} °C"], []
     if gpu.memory_total_bytes is not None and gpu.memory_used_bytes is not None:
-        readings.append(f"{gigabytes_down(gpu.memory_total_bytes - gpu.memory_used_bytes)} GB free")
+        free = gpu.memory_total_bytes - gpu.memory_used_bytes
+        readings.append(f"{gigabytes_down(free)} GB free")
         needs.append(f"needs {gigabytes_up(limits.gpu_min_free_vram_bytes)} GB")
+        passes = free >= limits.gpu_min_free_vram_bytes
     if limits.gpu_max_temp_celsius > 0:
         needs.append(f"below {plain(start_below_celsius(limits))} °C")
-    return CheckRow(name=f"GPU {gpu.index}", now=", ".join(readings), limit=", ".join(needs))
+        passes = passes and celsius < start_below_celsius(limits)
+    return CheckRow(name=f"GPU {gpu.index}", now=", ".join(readings), limit=", ".join(needs), passes=passes)
 
 
 def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
@@ -267,10 +300,11 @@ def _earliest_start(reasons: Sequence[JsonObject], snapshot: Snapshot) -> str:
     start = next((from_iso(str(reason["limit"])) for reason in reasons if _is_expected(reason)), None)
     if start is not None:
         return f"about {durations.clock_of_day(start, snapshot.moment.wall)}, says Slurm"
-    if not any(reason.get("check") in _PASS_WHEN_RUNS_END for reason in reasons):
+    checks = {reason.get("check") for reason in reasons}
+    if not checks & _PASS_WHEN_RUNS_END or checks & _UNPREDICTABLE:
         return ""
-    if any(reason.get("gpu") is None and _is_count(reason) for reason in reasons) and any(
-        reason.get("check") in (Check.GPU_TEMPERATURE, Check.GPU_HEALTH) for reason in reasons
+    if any(reason.get("gpu") is None and _is_count(reason) for reason in reasons) and (
+        checks & {Check.GPU_TEMPERATURE, Check.GPU_HEALTH}
     ):
         return ""  # the end of no run is enough
     missing = max((_missing(reason) for reason in reasons), default=1)
@@ -361,7 +395,8 @@ class _Columns:
 
 def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: bool) -> list[Line]:
     width, token = columns.width, Token.FG if row.is_failing else Token.MUTED
-    glyph, colour = ("failed", Token.INFO) if row.is_failing else ("completed", Token.OK)
+    glyph, colour = ("completed", Token.OK) if row.passes else ("failed", Token.MUTED)
+    glyph, colour = ("failed", Token.INFO) if row.is_failing else (glyph, colour)
     colour, token = (Token.WARN, Token.WARN) if row.is_permanent else (colour, token)
     builder = LineBuilder().at(2).put(f"{glyphs.state(glyph)} ", colour)
     builder.put(row.name, token, bold=row.is_failing, chosen=chosen).at(_NOW_AT - 1).put(" ")

@@ -130,6 +130,14 @@ class EditedCommand:
         new = identities(arguments)[place : place + len(added)]
         return replace(self._with_arguments(arguments), typed=self.typed.union(new))
 
+    def with_advice(self, option: str, value: str, better: str) -> EditedCommand:
+        """Gives an option the better value in place of this one, which is its default if the command has none."""
+        row = next((row for row in self.rows() if row.name == option), None)
+        if row is None:
+            return self.with_added(f"{option} {better}")
+        is_same = row.now is not None and row.now.text == value
+        return self.with_value(row.place, better) if is_same else self
+
     def without(self, place: int) -> EditedCommand:
         arguments = self.arguments
         del arguments[place]

@@ -161,7 +161,7 @@ class MainScreen(DialogsScreen):
         elif state.filter:
             self.set_filter("")
         elif state.marked:
-            state.marked.clear()
+            state.toggle_marks(state.marked)
         else:
             state.seen |= {run.id for run in unseen_problems(self.snapshot, state.seen)}
         self.paint()
@@ -243,16 +243,24 @@ class MainScreen(DialogsScreen):
 
     @on(RunsTable.Marked)
     def action_mark(self) -> None:
-        """Marks or unmarks the run under the cursor, or the members of a group, and goes to the next row."""
+        """Marks or unmarks the run under the cursor, or the members of a group, and goes to the next row.
+
+        Pressed again and again, it stops after the last row.
+        """
         self._follow_cursor()
         runs = self.state.row_runs(self.snapshot, self.runs_table.view.run_ids).runs
         if not runs:
             self.tell(self._why_no_run(), bad=True)
             return
+        row, before = self.state.row, self.state.marked_in_turn
+        if row in before[1:]:
+            self.tell("That was the last row; k goes back up", bad=True)
+            return
         self.state.toggle_marks({run.id for run in runs})
         self.paint()
         self.runs_table.move(1)
         self._follow_cursor()
+        self.state.marked_in_turn = (*before, row)
 
     def action_mark_all(self) -> None:
         """Marks every run that is shown, or unmarks them."""

@@ -100,15 +100,13 @@ class NewRun(Form):
 
     def _apply_advice(self) -> None:
         """Makes the change that the cause of the failure advises, as the first step that can be undone."""
-        row = next((row for row in self._state.command.rows() if self._is_advised(row)), None)
-        if row is not None and self._advised is not None:
-            self._change(self._state.command.with_value(row.place, self._advised[2]), _ADVICE)
-
-    def _is_advised(self, row: ArgumentRow) -> bool:
-        return row.before is not None and (row.before.name, row.before.text) == (self._advised or ())[:2]
+        command = self._state.command
+        advised = command if self._advised is None else command.with_advice(*self._advised)
+        if advised != command:
+            self._change(advised, _ADVICE)
 
     def _follows_advice(self, row: ArgumentRow) -> bool:
-        return self._is_advised(row) and row.now is not None and (row.now.text,) == (self._advised or ())[2:]
+        return row.differs and row.now is not None and (row.name, row.now.text) == (self._advised or ())[::2]
 
     # What is shown
 
@@ -327,6 +325,7 @@ class NewRun(Form):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
+        self._table.commit(self._argument_changed)
         self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
 
@@ -414,8 +413,8 @@ class NewRun(Form):
         self._queue(stay=False)
 
     def action_queue_and_stay(self) -> None:
-        self._table.commit()
-        self.call_next(self._queue, stay=True)
+        self._table.commit(self._argument_changed)
+        self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
         if self._busy:
@@ -492,9 +491,8 @@ class NewRun(Form):
         if entry is None or not self._completion.candidates:
             self.focus_next()
             return
-        before = self._completion.typed
+        start = entry.cursor_position - len(self._completion.typed)
         path = self._completion.next_path()
-        start = entry.cursor_position - len(before)
         entry.value = entry.value[:start] + path + entry.value[entry.cursor_position :]
         entry.cursor_position = start + len(path)
         self._draw_completions()

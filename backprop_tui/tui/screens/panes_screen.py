@@ -25,7 +25,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.action import Action
-from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions
+from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
@@ -230,8 +230,9 @@ class PanesScreen(RuledScreen):
         if self._is_filter_open and self.focused is self.filter_input:
             footer.show_actions(FILTER_FOOTER, width, all_keys=False)
             return
-        actions = self.selected.footer_actions() or self.row_actions()
-        footer.show_actions(self.offered(actions), width, note=self._marked_note)
+        actions = self.offered(self.selected.footer_actions() or self.row_actions())
+        actions = footer_now(actions, held=self.snapshot.queue_held, problem=self.query_one(ProblemBar).shown_text)
+        footer.show_actions(actions, width, note=self._marked_note)
 
     def row_actions(self) -> Sequence[Action]:
         """What applies to the row under the cursor, most likely first."""
@@ -408,8 +409,7 @@ class PanesScreen(RuledScreen):
         self.runs_table.select(run_id)
 
     def _is_filtered_out(self, run: KnownRun) -> bool:
-        filter_ = self.state.filter
-        return bool(filter_) and not filter_.matches(run, self.snapshot.moment.wall)
+        return bool(self.state.filter) and not self.state.filter.matches(run, self.snapshot.moment.wall)
 
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""

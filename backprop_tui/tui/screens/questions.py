@@ -21,6 +21,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
@@ -38,6 +39,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget, edited
 CANCEL = "cancel"
 _MENU_KEYS = frozenset(key for action in MENU_ACTIONS for key in action.keys)
 _WIDTH = 66
+_UPDATE_SECONDS = 1.0
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Question:
     """Title, lines of text, answers, and notes below them; the answer `marked` is marked at first, else the first.
 
     Where something is destroyed, `marked` is `CANCEL`. `at` is the cell of the screen that it is about.
+    `current` returns the lines as they are now, while the dialog is open.
     """
 
     title: str
@@ -85,6 +88,7 @@ class Question:
     marked: str | None = None
     entry: TextEntry | None = None
     at: Offset | None = None
+    current: Callable[[], Sequence[str]] | None = None
 
 
 class QuestionText(LineWidget):
@@ -111,6 +115,7 @@ class Ask(LeftByClick, ModalScreen[str]):
     def __init__(self, question: Question, *, glyphs: Glyphs) -> None:
         super().__init__()
         self._question = question
+        self._text = question.lines
         self._glyphs = glyphs
         self._answers = [*question.answers, Answer("esc", CANCEL, "cancel")]
         values = [answer.value for answer in self._answers]
@@ -129,9 +134,16 @@ class Ask(LeftByClick, ModalScreen[str]):
 
     def on_mount(self) -> None:
         self._draw()
+        if self._question.current is not None:
+            self.set_interval(_UPDATE_SECONDS, self._update)
 
     def on_resize(self) -> None:
         self._draw()
+
+    def _update(self) -> None:
+        if self._question.current is not None:
+            self._text = self._question.current()
+            self._draw()
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
@@ -151,7 +163,7 @@ class Ask(LeftByClick, ModalScreen[str]):
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = [()]
-        for number, text in enumerate(self._question.lines):
+        for number, text in enumerate(self._text):
             for row in wrapped(text, width - 2):
                 clipped = clip(row.removeprefix("  "), width - 2, self._glyphs)
                 lines.append((Piece(f" {clipped}", Token.MUTED if number else Token.FG, bold=not number),))
@@ -252,14 +264,21 @@ def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:
     return Question(title=title, lines=lines, answers=(Answer("y", "yes", text),), marked=CANCEL)
 
 
-def stop_question(runs: Sequence[KnownRun], names: str) -> Question:
-    """A waiting run leaves the queue; a running one gets time to save, or not."""
+def stop_question(
+    runs: Sequence[KnownRun], names: str, current: Callable[[], Sequence[KnownRun]] | None = None
+) -> Question:
+    """A waiting run leaves the queue; a running one gets time to save, or not. `current` returns the runs as of now."""
+
+    def lines() -> list[str]:
+        return [f"Stop {names}?", *_unsaved_work(runs if current is None else current())]
+
     if all(run.status is Status.QUEUED for run in runs):
         answer = Answer("", "stop", "remove from the queue (r queues it again)")
         return Question(title="Stop", lines=(f"Take {names} out of the queue?",), answers=(answer,))
     return Question(
         title="Stop",
-        lines=(f"Stop {names}?", *_unsaved_work(runs)),
+        lines=lines(),
+        current=lines,
         answers=(
             Answer("", "stop", "stop, with time to save"),
             Answer("C", "checkpoint", "after the next checkpoint"),
@@ -294,16 +313,24 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
     lines = [] if live.step is None else [f"It is at step {live.step:,}."]
     newest = next(reversed(live.usable_checkpoints), None)
     if newest is not None:
-        at_step = "" if newest.step is None else f", step {newest.step:,}"
-        ago = durations.age(live.time - newest.saved_at)
-        lines.append(f"Saved: {sanitize(newest.path.rpartition('/')[2])}{at_step}, {ago} ago.")
-        if newest.step is not None and live.step is not None and live.step > newest.step:
-            lines.append(f"The {live.step - newest.step:,} steps since are lost unless it saves when it is stopped.")
+        lines.append(f"Saved: {_name_and_step(newest)}, {durations.age(live.time - newest.saved_at)} ago.")
+    last = next((saved for saved in reversed(live.checkpoints) if not saved.written), None)
+    if last is not None and (newest is None or last.saved_at > newest.saved_at):
+        lines.append(f"Announced by its log, not seen on disk yet: {_name_and_step(last)}.")
     else:
+        last = newest
+    if last is None:
         lines.append("It has no known checkpoint: all of its work may be lost.")
         reasons = (live.problem, None if live.shared_directory is None else live.shared_directory.message)
         lines += [sanitize(reason) for reason in reasons if reason is not None]
+    elif last.step is not None and live.step is not None and live.step > last.step:
+        lines.append(f"The {live.step - last.step:,} steps since are lost unless it saves when it is stopped.")
     return lines
+
+
+def _name_and_step(saved: Checkpoint) -> str:
+    name = sanitize(saved.path.rpartition("/")[2])
+    return name if saved.step is None else f"{name}, step {saved.step:,}"
 
 
 def time_question(runs: Sequence[KnownRun], names: str) -> Question:

@@ -47,7 +47,11 @@ class RunActions:
 
     async def stop(self, targets: Targets) -> None:
         runs = self._applicable("stop", targets)
-        answer = await self._screen.ask(stop_question(runs, targets.named(runs))) if runs else CANCEL
+
+        def current() -> list[KnownRun]:
+            return [self._screen.snapshot.find(run.id) or run for run in runs]
+
+        answer = await self._screen.ask(stop_question(runs, targets.named(runs), current)) if runs else CANCEL
         if answer != CANCEL:
             self._report(
                 await self._commands.stop(_ids(runs), now=answer == "kill", after_checkpoint=answer == "checkpoint")

@@ -40,10 +40,14 @@ class Targets:
 
 @lazy_dataclass(slots=True, kw_only=True)
 class UiState(RunListOptions):
-    """Survives every refresh; `row` is the id of the row under the cursor."""
+    """Survives every refresh; `row` is the id of the row under the cursor.
+
+    `marked_in_turn` has the rows that were marked or unmarked one after the other, up to the cursor.
+    """
 
     row: str | None = None
     row_since: float = 0.0
+    marked_in_turn: tuple[str | None, ...] = ()
     visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
     zoom: Zoom = Zoom.NONE
     opened: bool = False
@@ -66,7 +70,7 @@ class UiState(RunListOptions):
 
     def select(self, row: str | None, now: float) -> None:
         """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""
-        self.row, self.row_since = row, now
+        self.row, self.row_since, self.marked_in_turn = row, now, ()
 
     def note_seen(self, run: KnownRun | None, now: float) -> None:
         """Marks a problem as seen when the cursor has been on it long enough; `now` is monotonic."""
@@ -75,6 +79,7 @@ class UiState(RunListOptions):
 
     def toggle_marks(self, ids: AbstractSet[str]) -> None:
         """Marks these runs; if all of them are marked, unmarks them."""
+        self.marked_in_turn = ()
         self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
 
     def target_runs(self, snapshot: Snapshot, shown: AbstractSet[str]) -> Targets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
 from textual import events
@@ -97,12 +97,13 @@ class ArgumentTable(LineWidget, can_focus=True):
     def show_rows(self, rows: Sequence[ArgumentRow], notes: Mapping[int, str], *, marks: bool) -> None:
         """Replaces the rows; `notes` are by the place of an argument, `marks` marks those that differ."""
         self._notes, self._marks = notes, marks
-        moved = len(rows) != len(self.rows)
+        is_adding = self.row is None
         self.rows = rows
-        if moved and self._place > len(rows):
-            self.go_to(len(rows))
+        self._place = min(self._place, len(rows))
         row = self.row
-        if row is not None and row.now is not None and _meaning(self._edited.text, row) != row.now.values:
+        if row is None:
+            self._edited = self._edited if is_adding else EditedText.at_end("")  # the row of the text is gone
+        elif row.now is not None and _meaning(self._edited.text, row) != row.now.values:
             self._edited = EditedText.all_of(row.now.text)  # changed from elsewhere
         self.styles.height = len(rows) + 1
         self.paint()
@@ -123,11 +124,12 @@ class ArgumentTable(LineWidget, can_focus=True):
             region = Region(0, self.virtual_region.y + self._place, 1, 1)
             self.parent.scroll_to_region(region, animate=False)
 
-    def commit(self) -> None:
-        """Adds the arguments that were typed into the last row."""
+    def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
+        """Adds the arguments that were typed into the last row; `handle` does it at once instead of by a message."""
         if self.row is None and self._edited.text.strip():
-            self.post_message(self.Changed(None, self._edited.text))
+            added = self.Changed(None, self._edited.text)
             self._edited = EditedText.at_end("")
+            (handle or self.post_message)(added)
 
     def on_key(self, event: events.Key) -> None:
         row = self.row

@@ -311,7 +311,7 @@ def test_a_card_says_all_of_an_advice_in_the_rows_it_may_take() -> None:
     assert all(len(row) <= 57 for row in rows)
     clipped = draw_card(card, 60, UNICODE, most=1)
     assert len(clipped) == 3
-    assert text_of(clipped[1]).endswith("…")
+    assert text_of(clipped[1]).endswith(" halve --batch-size (256), …")
 
 
 def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
@@ -19,6 +21,7 @@ from backprop_tui.presentation.group_table import Standing, group_table
 from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.presentation.places import index_ranges
 from backprop_tui.presentation.run_details import detail_sections
+from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.presentation.states import is_problem
@@ -52,11 +55,42 @@ def test_a_running_run_shows_its_figures() -> None:
     assert row.line is None
 
 
+def _trial(run_id: str, arguments: str, *, name: str = "train") -> KnownRun:
+    run = running(run_id, name=name, step=5, total_steps=10)
+    command = ["python", "train.py", *arguments.split()]
+    return replace(run, record=run.record | {"command": command, "script": "train.py"})
+
+
+def _names(*runs: KnownRun) -> list[str]:
+    rows = run_list_view(snapshot(*with_labels(runs)), RunListOptions()).rows
+    return [text_of(draw_run(row, run_columns(80), UNICODE, cursor=False))[14:31].rstrip() for row in rows]
+
+
+def test_a_name_without_room_keeps_what_tells_it_from_the_others() -> None:
+    old = replace(ended("old", name="train"), record=ended("old", name="train").record | {"script": "train.py"})
+    assert _names(*(_trial(seed, f"--lr 1e-2 --seed {seed}") for seed in ("13", "14", "15")), old)[:3] == [
+        "…seed=13",
+        "…seed=14",
+        "…seed=15",
+    ]
+    rates = _names(_trial("a", "--lr 1e-2 --seed 1"), _trial("b", "--lr 1e-3 --seed 2"), old)
+    assert rates[:2] == ["…lr=1e-2 seed=1", "…lr=1e-3 seed=2"]
+    names = ("resnet50-imagenet-lr1e-3", "resnet50-imagenet-lr1e-4")
+    assert _names(*(_trial(name, "", name=name) for name in names)) == ["resnet…net-lr1e-3", "resnet…net-lr1e-4"]
+    assert _names(_trial("a", "--lr 1"), _trial("b", "--lr 2")) == ["train lr=1", "train lr=2"]
+
+
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:
     late: dict[str, Any] = {"step": 10, "total_steps": 10_000, "eta_seconds": 9990.0}
     assert _row(running("a", **late)).eta_warns
     assert not _row(running("a", **late, spec={"total_seconds": 90_000.0})).eta_warns
     assert not _row(running("a", step=10, total_steps=100, eta_seconds=90.0)).eta_warns
+
+
+@pytest.mark.parametrize("width", [80, 86, 95, 120])
+def test_the_eta_stands_beside_the_rest_of_the_timebox(width: int) -> None:
+    run = running("a", step=10, total_steps=100, eta_seconds=90.0, spec={"max_run_seconds": 600.0})
+    assert _text(run, width).split()[-2:] == ["9m", "2m"]
 
 
 def test_the_row_of_such_a_run_names_the_key_that_extends_it() -> None:
@@ -130,7 +164,7 @@ def test_a_paused_run_keeps_its_progress_and_says_why() -> None:
     run = running("vit", step=31, total_steps=100, metrics={"loss": 1.087}, pause=pause)
     assert "31%" in _text(run)
     assert _text(run).endswith("too hot, 84 °C, continues below 80")
-    assert _text(run, 80).endswith("too hot, 84 °C")
+    assert _text(run, 80).endswith("too hot, 84 °C, continues below 80")
 
 
 def test_a_stopping_run_says_when_the_next_signal_comes() -> None:
@@ -147,7 +181,8 @@ def test_a_run_that_stops_at_its_next_checkpoint_says_so_at_any_width() -> None:
     run = running("rings", step=1, total_steps=10, postponed=postponed)
     assert _text(run, width=200).endswith("at the next checkpoint, max 21s · by you")
     assert _text(run).endswith("at the next checkpoint, max 21s")
-    assert _text(run, width=80).endswith("at the next checkpoint")
+    assert _text(run, width=80).endswith("at the next checkpoint, max 21s")
+    assert _text(run, width=72).endswith("at the next checkpoint")
 
 
 def test_a_queued_run_says_what_it_waits_for() -> None:
@@ -327,6 +362,20 @@ def test_the_eta_is_what_the_guardian_recorded() -> None:
 
 def _member(run_id: str, last: float, best: float, *, metric: str = "loss") -> KnownRun:
     return ended(run_id, name=f"train:{run_id}", metrics={metric: last}, best={metric: Extreme(best, 1200)})
+
+
+@pytest.mark.parametrize("width", [80, 87, 100, 120, 200])
+def test_the_results_of_a_sweep_stand_below_each_other_while_a_member_runs(width: int) -> None:
+    last = (0.5, 0.25, 0.125)  # of the second run it is the best one, too
+    members = [_member(f"lr={rate}", value, 0.25, metric="loss") for rate, value in enumerate(last)]
+    runs = [running("train:lr=9", step=1, total_steps=2), *members]
+    runs = [replace(run, record=run.record | {"group": "sweep", "step": 1200}) for run in runs]
+    view = run_list_view(snapshot(*runs), RunListOptions())
+    lines = [text_of(draw_run(row, run_columns(width), UNICODE, cursor=False)) for row in view.rows[2:]]
+    assert len({line.index("best loss 0.2500") for line in lines}) == 1
+    heading = runs_heading(view, run_columns(width), UNICODE, focused=False)
+    end = next(head.at for head in heading.heads if head.key == "loss") + 4
+    assert [line[end - 6 : end] for line in lines] == ["0.5000", "0.2500", "0.1250"]
 
 
 def test_the_best_it_ever_was_counts_and_not_the_last() -> None:

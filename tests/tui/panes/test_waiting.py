@@ -12,6 +12,7 @@ from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Cause, Checkpoint, Queued
 from backprop_tui.domain.status import Status
+from backprop_tui.domain.telemetry import GpuReading
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_line import Tone, reason_text, run_line
 from backprop_tui.tui.glyphs import ASCII, UNICODE
@@ -20,7 +21,19 @@ from backprop_tui.tui.panes.card import card_of
 from backprop_tui.tui.panes.details import draw_details
 from backprop_tui.tui.panes.waiting import draw_waiting, waiting_view
 from backprop_tui.tui.snapshot import OpenRun
-from tests.tui.snapshots import NOW, ended, governor, gpu, queued, removed_from_queue, running, sample, snapshot, stored
+from tests.tui.snapshots import (
+    NOW,
+    ended,
+    gb,
+    governor,
+    gpu,
+    queued,
+    removed_from_queue,
+    running,
+    sample,
+    snapshot,
+    stored,
+)
 
 HOT = {
     "check": "gpu_temperature",
@@ -29,6 +42,7 @@ HOT = {
     "gpu": 1,
     "message": "GPU 1 too hot, 84 °C, starts below 80",
 }
+HELD = {"check": "queue_held", "message": "queue held by you, nothing new starts"}
 COUNT = {"check": "gpu_count", "figure": 0, "limit": 2, "message": "needs 2 GPUs, 0 usable"}
 
 
@@ -50,13 +64,38 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     assert not any(row.is_failing for row in view.rows[3:])
 
 
-def test_no_start_is_estimated_by_the_end_of_runs_while_a_gpu_that_is_needed_is_hot() -> None:
+def test_only_a_reading_within_its_limit_is_ticked_and_only_of_a_gpu_that_the_run_may_use() -> None:
+    def marks(spec: dict[str, Any], *gpus: GpuReading) -> dict[str, str]:
+        held = queued("a", holds=(HELD,), spec=spec)
+        view = waiting_view(held, snapshot(held, sample=sample(*gpus), governor=governor(start_tokens=0.5)))
+        assert view is not None
+        drawn = [text_of(line).split() for line in draw_waiting(view, 80, UNICODE).lines[4:]]
+        return {words[1] + words[2]: words[0] for words in drawn if words[1] in ("GPU", "starts")}
+
+    gpus = (gpu(0), gpu(4), gpu(5, temperature_celsius=91.0), gpu(6, memory_used_bytes=gb(79)))
+    assert marks({}, *gpus) == {"starts0": "✗", "GPU0": "✓", "GPU4": "✓", "GPU5": "✗", "GPU6": "✗"}
+    assert marks({"gpu_ids": ("5",)}, *gpus) == {"starts0": "✗", "GPU5": "✗"}
+    assert marks({"visible_gpus": ("GPU-4", "0")}, *gpus) == {"starts0": "✗", "GPU0": "✓", "GPU4": "✓"}
+    assert marks({"gpus": 0}, *gpus) == {"starts0": "✗"}
+
+
+def test_no_start_is_estimated_by_the_end_of_runs_that_is_not_enough() -> None:
     runs = [running(name, eta_seconds=60.0) for name in "ab"]
-    for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False)):
+    for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False), ((HELD, COUNT), False)):
         held = queued("big", holds=holds)
         view = waiting_view(held, snapshot(*runs, held))
         assert view is not None
         assert bool(view.earliest) is is_estimated
+
+
+def test_each_check_of_a_held_queue_has_its_own_name() -> None:
+    held = queued("big", queue_position=3, holds=(HELD,))
+    view = waiting_view(held, snapshot(held))
+    assert view is not None
+    assert [(row.name, row.now) for row in view.failing] == [
+        ("hold", "queue held by you, nothing new starts"),
+        ("queue", "2 runs ahead"),
+    ]
 
 
 def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
@@ -89,7 +128,7 @@ def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
         ),
         ({"check": "load", "figure": 2.5, "limit": 2.0, "message": "load"}, "2.50 per core", "below 2"),
         ({"check": "starts", "figure": 0.4, "limit": 1, "message": "retry 2 in 41s"}, "retry 2 in 41s", ""),
-        ({"check": "queue_held", "message": "queue held by you"}, "held by you", ""),
+        ({"check": "queue_held", "message": "queue held by you"}, "queue held by you", ""),
         ({"check": "of_the_future", "message": "who knows"}, "who knows", ""),
         ({"check": "gpu_memory", "figure": "much", "limit": 1, "gpu": 0, "message": "GPU 0 is full"}, "is full", ""),
     ],

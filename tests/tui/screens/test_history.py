@@ -74,6 +74,37 @@ async def test_ended_runs_have_columns_under_a_heading_of_their_own() -> None:
         assert line_of(stage, "e1").split()[2] == "nano"
 
 
+def _ckpt(run_id: str, steps: str) -> KnownRun:
+    """A run of another script, without validation."""
+    run = ended(run_id, name="ckpt", ago=30, metrics={"loss": 0.1363}, best={"loss": Extreme(0.1311, 90)}, step=100)
+    command = ["python", "ckpt.py", "--steps", steps, "--pause", "0.05"]
+    return replace(run, record=run.record | {"command": command, "script": "ckpt.py"})
+
+
+def _sweep(number: int) -> KnownRun:
+    run = _train(f"s{number}", f"{1 + number % 2}e-3", 0.1, step=120)
+    return replace(run, record=run.record | {"command": [*run.record["command"], "--seed", str(number)]})
+
+
+async def test_unrelated_runs_take_no_column_from_a_sweep() -> None:
+    others = [_ckpt(f"c{number}", "2000" if number else "100") for number in range(4)]
+    async with staged(snapshot(*with_labels([*others, *map(_sweep, range(6))]))) as stage:
+        heads = stage.runs.line_text(0).split()
+        assert {"lr", "seed"} <= set(heads)
+        assert "pause" not in heads
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_a_run_without_the_metric_of_the_columns_shows_its_own_result(size: tuple[int, int]) -> None:
+    async with staged(snapshot(*with_labels([_ckpt("c1", "100"), *ENDED])), size=size) as stage:
+        line, heads = line_of(stage, "c1"), stage.runs.line_text(0).split()
+        if "loss" in heads:  # a column of its own
+            assert "0.1363" in line
+        else:
+            assert "loss 0.1311" in line
+            assert line.index("0.1311") + 6 == stage.runs.line_text(0).index("best val_loss") + len("best val_loss")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_a_long_filter_covers_no_heading(size: tuple[int, int]) -> None:
     async with staged(snapshot(*with_labels(ENDED)), size=size) as stage:

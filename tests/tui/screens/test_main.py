@@ -22,8 +22,9 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
+from backprop_tui.tui.screens import questions
 from backprop_tui.tui.screens.main import MainScreen
-from backprop_tui.tui.screens.questions import Ask
+from backprop_tui.tui.screens.questions import Ask, stop_question
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -211,6 +212,30 @@ async def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
         said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
         assert "Saved: ckpt_300.pt, step 300, 1m ago." in said
         assert "The 1,090 steps since are lost" in said
+
+
+async def test_the_stop_dialog_follows_what_is_saved_while_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "_UPDATE_SECONDS", 0.01)
+    saves = [Checkpoint(path=f"/out/ckpt_{step}.pt", step=step, saved_at=NOW.wall - 70) for step in (300, 1380)]
+    async with staged(snapshot(running("nano", step=1390, checkpoints=(saves[0],)))) as stage:
+        await stage.pilot.press("s")
+        await stage.pilot.pause()
+        stage.main.take(snapshot(running("nano", step=1400, checkpoints=tuple(saves))))
+        text = stage.pilot.app.screen.query_one("#question", LineWidget)
+        while "The 20 steps since are lost" not in text.shown_text:
+            await stage.pilot.pause(0.01)
+        assert "Saved: ckpt_1380.pt, step 1,380" in text.shown_text
+
+
+def test_the_stop_dialog_does_not_call_lost_what_the_log_says_is_saved() -> None:
+    saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
+    newer = Checkpoint(path="/out/ckpt_1380.pt", step=1380, saved_at=NOW.wall - 1, written=False)
+    for checkpoints in ((newer,), (saved, newer)):
+        question = stop_question([running("nano", step=1390, checkpoints=checkpoints)], "nano")
+        assert question.lines[-2:] == [
+            "Announced by its log, not seen on disk yet: ckpt_1380.pt, step 1,380.",
+            "The 10 steps since are lost unless it saves when it is stopped.",
+        ]
 
 
 @pytest.mark.parametrize(("key", "call"), [("S", ("stop", "nano", "now")), ("d", ("remove", "good"))])

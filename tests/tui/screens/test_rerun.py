@@ -91,6 +91,15 @@ async def test_the_advice_is_applied_and_ctrl_z_undoes_it() -> None:
         assert await queued_words(stage, commands) == WORDS
 
 
+async def test_advice_about_the_default_of_the_script_adds_the_option() -> None:
+    commands = commands_for(("/w/train.py", "--", "--lr", "1"), advised=OOM)
+    async with staged(snapshot(ended("old", Status.FAILED)), commands=commands, size=(80, 24)) as stage:
+        table = await opened(stage)
+        assert "--batch-size   128   advice: out of memory   ctrl+z" in table.shown_text
+        assert "differs from old in 1" in title(stage)
+        assert (await queued_words(stage, commands))[-2:] == ("--batch-size", "128")
+
+
 async def test_a_click_on_the_red_card_opens_it() -> None:
     async with staged(snapshot(ended("old", Status.FAILED)), commands=commands_for(advised=OOM)) as stage:
         await stage.pilot.click(CardBar)
@@ -128,6 +137,23 @@ async def test_each_step_can_be_undone() -> None:
         assert dialog(stage).field("name").value == ""
         await stage.pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
         assert dialog(stage).field("command").value == before
+
+
+@pytest.mark.parametrize("keys", [(), ("down",), ("down", *"3e-4"), (*["down"] * 4, *"--wd 0.1")])
+async def test_ctrl_l_empties_the_form_from_every_row(keys: tuple[str, ...]) -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        await opened(stage)
+        await stage.pilot.press(*keys, "ctrl+l", *"b.py --seed 1")
+        assert dialog(stage).field("command").value == "b.py --seed 1"
+
+
+async def test_ctrl_n_queues_the_argument_that_is_being_added() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press(*["down"] * 4, *"--wd 0.1", "ctrl+n")
+        await until(stage, lambda: any(call[0] == "run" for call in commands.calls))
+        assert [call[-2:] for call in commands.calls if call[0] == "run"] == [("--wd", "0.1")]
 
 
 async def test_an_argument_that_was_removed_is_put_back() -> None:

@@ -88,6 +88,18 @@ async def test_an_asterisk_marks_all_that_are_shown_and_unmarks_them() -> None:
         assert stage.main.state.marked == set()
 
 
+async def test_marking_row_after_row_stops_at_the_last_one() -> None:
+    async with staged() as stage:
+        last = stage.runs.view.ids[-1]
+        await press(stage, "G", "k", "space", "space", "space")
+        assert len(stage.main.state.marked) == 2
+        assert messages(stage)[-1] == "That was the last row; k goes back up"
+        await press(stage, "k", "j", "space")
+        assert last not in stage.main.state.marked
+        await press(stage, "space", "escape", "space", "space")
+        assert stage.main.state.marked == set()
+
+
 async def test_a_mark_draws_only_its_row_and_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: set[str] = set()
 
