@@ -356,6 +356,7 @@ class SelectedRun(Vertical):
         return layout.selected_width, layout.selected_rows
 
     @on(events.Resize)
+    @on(LogView.EndLeft)
     def paint(self) -> None:
         width, height = self._room
         if width <= 0:
@@ -374,9 +375,12 @@ class SelectedRun(Vertical):
         shown = None if self.view is None or is_shown_below else self.view.card
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
-        if height <= len(lines) + 6:
+        is_folded = self.tab == LOG and self.log_view.page_shown.elsewhere
+        if is_folded or height <= len(lines) + 6:
             lines = draw_card(shown, width, self._glyphs, most=1)
-        if lines and height > len(lines) + 8:
+        if is_folded:
+            lines = lines[:1]  # other lines than the last ones are being read
+        elif lines and height > len(lines) + 8:
             lines.append(())
         rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
         card.display = rows > 0
