@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
+_CARD_ROWS, _LEAST_TAB_ROWS = 4, 3  # of the card and below it in a low pane
 MIN_CHART_ROWS = 10  # of the chart beside the log
 GROUP_TABS = ("Table", "Curves")
 
@@ -381,17 +382,17 @@ class SelectedRun(Vertical):
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
         is_folded = self.tab == LOG and self.log_view.page_shown.elsewhere
-        if is_folded or height <= len(lines) + 6:
-            lines = draw_card(shown, width, self._glyphs, most=1)
-        if is_folded:
-            lines = lines[:1]  # other lines than the last ones are being read
-        elif lines and height > len(lines) + 8:
+        # Other lines than the last ones may be being read.
+        room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
+        if room < len(lines):
+            lines = draw_card(shown, width, self._glyphs, rows=room)
+        if lines and not is_folded and height > len(lines) + 8:
             lines.append(())
-        rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
+        rows = len(lines)
         card.display = rows > 0
         if card.styles.height is None or card.styles.height.value != rows:
             card.styles.height = rows
-        card.show(lines[:rows])
+        card.show(lines)
         self._paint_tab(width)
         self._paint_arguments()
 

@@ -51,6 +51,7 @@ _NAMES = {
     Check.LOAD: "CPU load",
     Check.STARTS: "starts",
 }
+REMEDY_MARK = "→ "  # before a remedy that enter or a click offers
 _NAME_AT, _NOW_AT = 4, 16
 _LIMIT_AT, _REMEDY_AT = 32, 46
 _WIDE_LIMIT_AT, _WIDE_REMEDY_AT, _WIDE = 40, 62, 100
@@ -430,7 +431,7 @@ def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: boo
         builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
     if not row.remedy:
         return [builder.line()]
-    text, remedy_token = (f"→ {row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
+    text, remedy_token = (f"{REMEDY_MARK}{row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
     at = columns.remedy
     at = None if at is None else max(at, builder.column + 2)
     if at is not None and at + cell_len(text) <= width:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.selected_run import CardBar
@@ -281,3 +282,15 @@ async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()
         assert dialog(stage).field("command").value.startswith("/w/train.py --batch-size 128")
+
+
+async def test_in_a_low_pane_the_card_keeps_its_advice_or_says_that_it_has_more() -> None:
+    cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError: x", advice="use a smaller batch")
+    failed = ended("oom", Status.FAILED, cause=cause)
+    async with staged(snapshot(failed), size=(80, 24)) as stage:
+        card = stage.selected.query_one("#card", LineWidget)
+        for rows, words in ((7, ("advice", "resume", "(1 more line)")), (5, ("(3 more lines)",))):
+            stage.selected.styles.height = rows
+            await stage.pilot.pause()
+            assert stage.selected.size.height == rows
+            assert all(word in card.shown_text for word in words)
