@@ -12,7 +12,7 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_line import reason_text
-from backprop_tui.presentation.states import status_word
+from backprop_tui.presentation.states import checks_of, status_word
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
@@ -160,7 +160,9 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
     """Prints the queued runs with every reason that holds each."""
     rows = []
     for record in (record_of(home, view) for view in queued):
-        reasons = "; ".join(str(reason["message"]) for reason in record["hold_reasons"]) or record["reason"] or ""
+        reasons = (
+            "; ".join(str(reason["message"]) for reason in checks_of(record["hold_reasons"])) or record["reason"] or ""
+        )
         if record["host"] != home.host and record["hold_reasons"] and record["host"] not in reasons:
             reasons += f" (on {record['host']})"
         rows.append(

@@ -9,17 +9,19 @@ from enum import StrEnum
 
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import MACHINE_SETTINGS, RunLimits
+from backprop_tui.domain.limits import MACHINE_SETTINGS, MEGABYTE, RunLimits
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds, as_options, as_settings
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.states import counts_gpus
 from backprop_tui.store.fields import JsonObject
 
 _COOLER_CELSIUS = RunLimits().gpu_resume_margin_celsius  # a start waits until a GPU is that much below its limit
 _HIGHEST_CELSIUS = RunLimits().gpu_max_temp_celsius  # that is proposed as a limit
 _BY_THEMSELVES = frozenset({Check.STARTS, Check.GPU_COUNT, Check.SLURM})  # a retry's pause; a GPU for another run
+_MEMORY_STEP = 100 * MEGABYTE  # of a proposed minimum
 _NAME_OF_SETTING = {threshold.setting: name for name, threshold in THRESHOLDS.items()}
 
 
@@ -67,16 +69,11 @@ def remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) ->
 
 
 def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -> Iterator[Remedy]:
-    thresholds, machine = own_thresholds(reason), machine_setting(reason)
-    if machine is not None:
-        yield _configure(*machine)
-    if reason.get("check") == Check.PARALLEL:
-        thresholds = Thresholds(max_parallel=0)
-    if thresholds is not None:
-        yield Remedy(kind=RemedyKind.EDIT, text=f"{_short(*as_settings(thresholds))}, this run", thresholds=thresholds)
-    if thresholds is not None and machine is None and reason.get("setting"):
-        # The limits of a run are settled when it is queued, so the setting alone would not help this one.
-        yield replace(_configure(str(reason["setting"]), _value(thresholds)), thresholds=thresholds)
+    if counts_gpus(reason):
+        for decisive in decisive_reasons(waiting.record["hold_reasons"]):
+            yield from _limits(decisive) if decisive.get("gpu") is not None else ()
+    else:
+        yield from _limits(reason)
     match reason.get("check"):
         case Check.QUEUE_HELD:
             yield Remedy(kind=RemedyKind.RELEASE, text="release the queue")
@@ -89,6 +86,49 @@ def _remedies(reason: JsonObject, waiting: KnownRun, runs: Sequence[KnownRun]) -
             yield from _occupants(reason, waiting, runs)
         case Check.PROBE | Check.GPU_HEALTH:
             yield Remedy(kind=RemedyKind.DOCTOR, text="check the machine")
+
+
+def _limits(reason: JsonObject) -> Iterator[Remedy]:
+    """Another threshold, of the run or of the machine."""
+    thresholds, machine = own_thresholds(reason), machine_setting(reason)
+    if machine is not None:
+        yield _configure(*machine)
+    if reason.get("check") == Check.PARALLEL:
+        thresholds = Thresholds(max_parallel=0)
+    if thresholds is not None:
+        yield Remedy(kind=RemedyKind.EDIT, text=f"{_short(*as_settings(thresholds))}, this run", thresholds=thresholds)
+    if thresholds is not None and machine is None and _helps_later_runs(reason):
+        # The limits of a run are settled when it is queued, so the setting alone would not help this one.
+        yield replace(_configure(str(reason["setting"]), _value(thresholds)), thresholds=thresholds)
+
+
+def _helps_later_runs(reason: JsonObject) -> bool:
+    """Not the memory that is free now: it may be more than the setting asks for, or too little for a later run."""
+    return bool(reason.get("setting")) and reason.get("check") != Check.GPU_MEMORY
+
+
+def decisive_reasons(reasons: Sequence[JsonObject]) -> Iterator[JsonObject]:
+    """The reasons to lift for a start: of those of single GPUs only the nearest with which enough GPUs are usable."""
+    yield from (reason for reason in reasons if reason.get("gpu") is None)
+    count = next(filter(counts_gpus, reasons), None)
+    of_gpus = [reason for reason in reasons if reason.get("gpu") is not None]
+    if count is None:
+        yield from of_gpus
+        return
+    missing = max(1, int(_number(count, "limit", 1) - _number(count, "figure", 0)))
+    for check in (Check.GPU_MEMORY, Check.GPU_TEMPERATURE):
+        alone = [
+            reason
+            for reason in of_gpus
+            if reason.get("check") == check and sum(reason["gpu"] == other["gpu"] for other in of_gpus) == 1
+        ]
+        alone.sort(key=lambda reason: abs(_number(reason, "limit", 0) - _number(reason, "figure", 0)))
+        yield from alone[missing - 1 : missing]
+
+
+def _number(reason: JsonObject, key: str, default: float) -> float:
+    value = reason.get(key)
+    return value if isinstance(value, int | float) else default
 
 
 def _of_slurm(code: str, waiting: KnownRun) -> Iterator[Remedy]:
@@ -158,6 +198,9 @@ def own_thresholds(reason: JsonObject) -> Thresholds | None:
     name = _NAME_OF_SETTING.get(str(setting))
     if name is None or setting in MACHINE_SETTINGS:
         return None
+    if reason.get("check") == Check.GPU_MEMORY:  # without a minimum the run would start without the memory it needs
+        fits = int(_number(reason, "figure", 0)) // _MEMORY_STEP * _MEMORY_STEP
+        return Thresholds(gpu_min_free_vram_bytes=fits) if fits else None
     if reason.get("check") != Check.GPU_TEMPERATURE:
         return Thresholds(**{name: 0})
     # Without a limit the run would also be on its own while it is active; above the default it would harm the GPU.
@@ -180,7 +223,7 @@ def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str
 
     `handle` is the run, or the group, that is queued; None: nothing is, and the options are for the run to be queued.
     """
-    reasons = list(reasons)
+    reasons = list(decisive_reasons(list(reasons)))
     own = [(reason, thresholds) for reason in reasons if (thresholds := own_thresholds(reason)) is not None]
     options = " ".join(dict.fromkeys(as_options(thresholds) for _, thresholds in own))
     machine = dict.fromkeys(filter(None, map(_machine_command, reasons)))
@@ -193,7 +236,7 @@ def how_to_change(reasons: Iterable[JsonObject], handle: str | None) -> list[str
     later = [
         f"backprop-tui config set {reason['setting']} {_value(thresholds)}"
         for reason, thresholds in own
-        if reason.get("setting")
+        if _helps_later_runs(reason)
     ]
     return lines + [f"for later runs: {command}" for command in dict.fromkeys(later)]
 

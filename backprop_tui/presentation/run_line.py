@@ -32,6 +32,7 @@ from backprop_tui.presentation.known_run import (
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.states import (
     cause_text,
+    checks_of,
     exit_text,
     failed_before_removal,
     is_held_back,
@@ -109,7 +110,7 @@ def _joined(*clauses: str) -> str:
 
 
 def _queued(run: KnownRun, moment: Moment) -> RunLine:
-    reasons = tuple(sanitize(str(reason.get("message", ""))) for reason in run.record["hold_reasons"])
+    reasons = tuple(sanitize(str(reason.get("message", ""))) for reason in checks_of(run.record["hold_reasons"]))
     if reasons:
         waits = Tone.INFO if is_held_back(run) else Tone.MUTED
         return RunLine(clauses=reasons, tone=Tone.WARNING if is_impossible(run.record) else waits)

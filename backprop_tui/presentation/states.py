@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.domain.run import shared_message
@@ -57,6 +58,20 @@ def is_held_back(run: KnownRun) -> bool:
     return run.status is Status.QUEUED and any(
         reason.get("check") != Check.DEPENDENCY for reason in run.record["hold_reasons"]
     )
+
+
+def counts_gpus(reason: JsonObject) -> bool:
+    """Whether the check is about the GPUs together; what is wrong with each is in reasons of their own."""
+    from backprop_tui.domain.governor.reasons import Check
+
+    return reason.get("gpu") is None and reason.get("check") in (Check.GPU_COUNT, Check.GPU_MEMORY)
+
+
+def checks_of(reasons: Iterable[JsonObject]) -> list[JsonObject]:
+    """The checks that a run waits on: without those of single GPUs where one check is about the GPUs together."""
+    reasons = list(reasons)
+    is_counted = any(map(counts_gpus, reasons))
+    return [reason for reason in reasons if not is_counted or reason.get("gpu") is None]
 
 
 def is_impossible(record: JsonObject) -> bool:

@@ -249,7 +249,7 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
         _note_split(items, match["kind"])
     if rank == 0:
         items.last_kind = "batch"
-        items.done, items.total = done, total
+        items.done, items.total, items.step_rank = done, total, max(rank, items.step_rank)
     elif rank > items.step_rank and rank >= 0:
         items.step, items.total_steps, items.step_rank = done, total, rank
 

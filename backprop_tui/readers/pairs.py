@@ -247,7 +247,8 @@ class Pairs:
             yield from self._evaluation(items, epoch, offset)
             return
         metrics = numeric_metrics(items.values)
-        within_epoch = True
+        # What a count is of is certain if it is called a batch, or if the form is that of a known script.
+        within_epoch = items.total_epochs is None or items.step_rank == 0 or items.first_epoch is not None
         if items.step is not None and items.total_steps is not None and _may_count_in_epoch(items, line):
             # "Epoch [1/10], Step [100/600]" may count the steps of the epoch or those of the whole training.
             items.done, items.total, items.step = items.step, items.total_steps, None

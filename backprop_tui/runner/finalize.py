@@ -41,11 +41,13 @@ def outcome_of(
     """
     signal_name = None if exit_.signal is None else signal_name_of(exit_.signal)
     if stopping is not None:
+        # A goal that was reached while the timebox stopped the script is why no other slice follows.
+        reached = context.live.reached if stopping.status is Status.TIMEBOXED else None
         return Outcome(
             status=stopping.status,
             exit_code=exit_.code,
             signal=signal_name,
-            reason="; ".join(filter(None, (stopping.reason, leftovers))),
+            reason="; ".join(filter(None, (reached or stopping.reason, leftovers))),
             cause=cause_of_recorded_stop(stopping),
             is_final=context.live.is_final,
         )

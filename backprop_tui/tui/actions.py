@@ -434,12 +434,13 @@ _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follo
 CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.changes)
 
 # In a footer what fits is shown, from the first on, and the last in any case: 7 or 8 keys in 80 columns.
-_COMMON = ("filter", "mark", "compare", "zoom", "copy", "pager", "hold", "view", "palette", "leave")
+_LAST = ("palette", "copy_as_new", "kill", "leave")
+_COMMON = ("filter", "mark", "compare", "zoom", "copy", "pager", "hold", "view", *_LAST)
 _NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
 _EMPTY_STORE = ("new", "example", "demo", "settings", "palette", "leave")
 _ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
 _PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
-_QUEUED = ("later", "sooner", "edit", "stop", "filter", "new", "hold", "mark", "zoom", "palette", "leave")
+_QUEUED = ("later", "sooner", "edit", "stop", "filter", "new", "hold", "mark", "zoom", *_LAST)
 _ENDED = ("resume", "copy_as_new", "new", "filter", "pager", "copy", "remove", "problem", "mark", "compare", "leave")
 _ENDED_GROUP = ("fold", "unfold", "best", "filter", "retry_group", "compare", "resume", "remove", "new", "leave")
 _ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "filter", "mark", "retry_group", "best", "new", "leave")

@@ -42,6 +42,7 @@ _NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
+_ALL_KEYS = " · ? all keys"  # ends what is said about a key that does nothing
 _MODIFIERS = ("shift", "control", "alt", "super", "hyper", "meta", "lock")  # ends of the names of keys
 _EVENT_SECONDS = 6.0  # that a message about what happened in the background stays
 _LEAST_SECONDS = 1.0  # that bad news stay, whatever is pressed
@@ -277,11 +278,13 @@ class Dashboard(App[int]):
     async def _check_bindings(self, key: str, priority: bool = False) -> bool:  # noqa: FBT001, FBT002 - Textual's
         """Says so if nothing takes a key on the main screen; a field takes what is typed, but not every other key."""
         if await super()._check_bindings(key, priority):
+            for notification in [note for note in self._notifications if note.message.endswith(_ALL_KEYS)]:
+                self._unnotify(notification)  # about an earlier key
             return True
         is_modifier = key.endswith(_MODIFIERS)
         if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
             where = " here" if any(key in action.keys for action in ACTIONS) else ""
-            self.main.tell(f"{format_key(key)}: no such key{where} · ? all keys")
+            self.main.tell(f"{format_key(key)}: no such key{where}{_ALL_KEYS}")
         return False
 
     def _note_activity(self) -> None:

@@ -35,12 +35,12 @@ def beginnings(submitted: Submitted) -> list[int]:
 
 def test_two_runs_on_one_slot_take_turns_and_both_finish(sandbox: Sandbox) -> None:
     sandbox.allow(1)
-    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=30"),), "stop": QUICK}
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=60"),), "stop": QUICK}
     runs = [sandbox.queue(*script("saves.py", 1000, 0.05, 5), **goals) for _ in range(2)]
     sandbox.call()
     for run in runs:
         end = end_of(run.wait_for_end())
-        assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")
+        assert (end.status, end.reason) == (Status.TIMEBOXED, "step 60 reached")
         attempts = run.run().attempts
         assert len(attempts) > 1
         assert all((attempt.resumed_from or "").startswith(run.run().spec.cwd) for attempt in attempts[1:])
@@ -137,7 +137,7 @@ def test_a_checkpoint_deleted_while_the_run_is_queued_is_not_used(sandbox: Sandb
 @pytest.mark.parametrize("victim", ["guardian", "supervisor"])
 def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox, victim: str) -> None:
     sandbox.allow(1)
-    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=30"),), "stop": QUICK}
+    goals: dict[str, Any] = {"max_run_seconds": 1.0, "until": (parse_goal("step=60"),), "stop": QUICK}
     run = sandbox.submit(*script("saves.py", 1000, 0.05, 5), **goals)
     run.wait(
         lambda: (len(run.run().attempts) == 2 and "begin" in run.reports()[-1]) or len(beginnings(run)) >= 2, "a slice"
@@ -146,7 +146,7 @@ def test_no_slice_is_lost_or_executed_twice_when_a_process_dies(sandbox: Sandbox
     assert processes.kill(identity)
     sandbox.call()
     end = end_of(run.wait_for_end())
-    assert (end.status, end.reason) == (Status.TIMEBOXED, "step 30 reached")
+    assert (end.status, end.reason) == (Status.TIMEBOXED, "step 60 reached")
     steps = beginnings(run)
     assert steps == sorted(set(steps))
     assert len(steps) == len(run.run().attempts)

@@ -61,7 +61,7 @@ def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None
     result = host.passes()
     assert len(result.guardians) == 4
     (hold,) = result.holds.values()
-    assert {reason.check for reason in hold.reasons} == {Check.GPU_MEMORY}
+    assert {reason.check for reason in hold.reasons} == {Check.GPU_COUNT, Check.GPU_MEMORY}
 
 
 def test_a_big_run_that_has_waited_long_is_no_longer_overtaken(host: Host, clock: SimpleNamespace) -> None:

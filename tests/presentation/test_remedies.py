@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.run import Dependency
-from backprop_tui.presentation.remedies import RemedyKind, remedies, remedy_text
+from backprop_tui.presentation.remedies import RemedyKind, how_to_change, remedies, remedy_text
 from tests.tui.snapshots import ended, queued, running
 
 RUNS = (running("nano"), ended("old"))
@@ -34,9 +34,10 @@ RUNS = (running("nano"), ended("old"))
             ["max_load_per_core 0, this run", "max_load_per_core 0"],
         ),
         (
-            {"check": "gpu_memory", "gpu": 0, "setting": "gpu.min_free_vram_mb"},
-            ["min_free_vram_mb 0, this run", "min_free_vram_mb 0", "stop nano"],
+            {"check": "gpu_memory", "gpu": 0, "figure": 46.95 * 2**30, "setting": "gpu.min_free_vram_mb"},
+            ["min_free_vram_mb 48000, this run", "stop nano"],
         ),
+        ({"check": "gpu_memory", "gpu": 0, "figure": 9e7, "setting": "gpu.min_free_vram_mb"}, ["stop nano"]),
         ({"check": "gpu_memory", "gpu": 1, "setting": None}, []),  # no run of this store is on that GPU
         (
             {"check": "gpu_temperature", "figure": 78.4, "limit": 72.0, "gpu": 0, "setting": "gpu.max_temp_c"},
@@ -77,6 +78,19 @@ def test_a_run_on_a_gpu_that_has_enough_memory_is_not_offered_to_be_stopped() ->
     assert remedies(count, queued("a", holds=(count, hot)), RUNS) == ()
     full = {"check": "gpu_memory", "gpu": 0}
     assert [remedy.text for remedy in remedies(count, queued("a", holds=(count, hot, full)), RUNS)] == ["stop nano"]
+
+
+@pytest.mark.parametrize(("needed", "usable", "fits"), [(1, 0, 46000), (2, 0, 31900), (3, 1, 31900)])
+def test_what_fits_is_proposed_once_for_all_gpus(needed: int, usable: int, fits: int) -> None:
+    count = {"check": "gpu_count", "figure": usable, "limit": needed, "message": "none of 4 GPUs"}
+    memory = {"check": "gpu_memory", "limit": 60 * 2**30, "setting": "gpu.min_free_vram_mb"}
+    frees = [memory | {"gpu": gpu, "figure": gb * 2**30} for gpu, gb in enumerate((31.2, 45, 50, 12))]
+    kept = {"check": "gpu_count", "gpu": 2, "figure": 0, "limit": 1, "message": "GPU 2 kept for hotone"}
+    waiting = queued("a", holds=(count, kept, *frees))
+    proposed = [remedy.text for remedy in remedies(count, waiting, ())]
+    assert proposed == [f"min_free_vram_mb {fits}, this run"]
+    lines = how_to_change(waiting.record["hold_reasons"], "a")
+    assert lines == [f"to start it sooner: backprop-tui edit a --gpu-min-vram {fits}"]
 
 
 def test_namesakes_are_told_apart() -> None:

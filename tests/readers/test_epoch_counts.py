@@ -69,6 +69,7 @@ def test_a_count_beyond_the_share_of_the_first_epoch_restarts() -> None:
         "Epoch [{epoch}/10], Step [{done}/200], Loss: 0.{done}3",
         "epoch {epoch} of 10, iter {done} of 200, loss 0.{done}3",
         "step {done}/200 | epoch {epoch}/10 | loss 0.{done}3",
+        "Epoch {epoch}/10 [{done}/200] loss: 0.{done}3",
     ],
 )
 def test_steps_beside_an_epoch_have_a_total_once_it_is_known_what_they_count(form: str) -> None:
@@ -79,6 +80,10 @@ def test_steps_beside_an_epoch_have_a_total_once_it_is_known_what_they_count(for
     assert figures(read(*whole)) == [(11, None), (20, None), (21, 200), (31, 200)]
     restarting = lines((1, 11), (1, 20), (1, 21), (2, 1))
     assert figures(read(*restarting)) == [(11, None), (20, None), (21, 2000), (201, 2000)]
+
+
+def test_a_batch_counts_within_its_epoch() -> None:
+    assert figures(read("epoch 1/10 batch 11/200 loss 0.53")) == [(11, 2000)]
 
 
 def test_a_step_that_is_called_global_counts_the_whole_training() -> None:

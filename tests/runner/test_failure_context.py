@@ -70,6 +70,18 @@ def test_after_our_own_signal_the_log_is_not_searched(tmp_path: Path) -> None:
     assert stopped.cause.kind == "session_ended"
 
 
+def test_a_goal_that_was_reached_while_the_timebox_stopped_the_script_is_the_reason(tmp_path: Path) -> None:
+    failure = context(tmp_path, "step 30\n")
+    stopping = Stopping(
+        status=Status.TIMEBOXED, by="timebox", reason="reached its limit of 1s", since=0, stage=1, deadline=1
+    )
+    assert outcome_of(Exit(code=0), stopping, failure).reason == "reached its limit of 1s"
+    reached = replace(failure, live=replace(failure.live, reached="step 30 reached"))
+    assert outcome_of(Exit(code=0), stopping, reached).reason == "step 30 reached"
+    by_person = replace(stopping, status=Status.STOPPED, reason="stopped by you")
+    assert outcome_of(Exit(code=0), by_person, reached).reason == "stopped by you"
+
+
 def test_a_last_loss_that_is_not_finite_is_a_fact(tmp_path: Path) -> None:
     failure = context(tmp_path, "bye\n", metrics={"lr": math.nan, "train_loss": math.inf}, step=9)
     assert failure.clues(exit_code=1, signal=None).facts.nan_loss == "train_loss is inf at step 9"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -265,6 +266,8 @@ class SlurmCluster:
         """Kills what the nodes started, by its environment: the steps inherit that of the node's daemon."""
         started = {each for node in nodes for each in processes.with_environment(f"SLURMD_NODENAME={node}")}
         of_cluster = processes.with_environment(self.environment["SLURM_CONF"])
-        # Parents first: no shell lives to report that its child was killed.
-        for identity in sorted(started.intersection(of_cluster), key=lambda each: each.pid):
-            processes.kill(identity)
+        killed = sorted(started.intersection(of_cluster), key=lambda each: each.pid)
+        # All at once, as far as they can tell: none acts on the death of another.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for identity in killed:
+                processes.kill(identity, number)

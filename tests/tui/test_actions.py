@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.states import status_word
 from backprop_tui.tui import Mode
 from backprop_tui.tui.actions import (
     ACTIONS,
@@ -128,8 +129,16 @@ def test_the_palette_says_what_is_done_to_what() -> None:
 def test_the_help_explains_every_state_and_mark() -> None:
     shown = [text_of(line).split() for line in draw_help(120, UNICODE)]
     for state in Status:
-        assert any(line[:2] == [UNICODE.state(state), state.value] and len(line) > 4 for line in shown), state
+        assert any(line[:2] == [UNICODE.state(state), status_word(state)] and len(line) > 4 for line in shown), state
     assert ["◆", "checkpoint"] in [line[:2] for line in shown]
+
+
+@pytest.mark.parametrize("search", ["waiting", "queued", "held", "slots", "remedy", "~", "◌", "Unclaimed"])
+def test_the_help_finds_the_words_and_symbols_of_the_screens(search: str) -> None:
+    shown = [text_of(line) for line in draw_help(80, UNICODE, search=search)]
+    assert not any("Nothing matches" in line for line in shown)
+    if search in ("waiting", "queued"):
+        assert any(line.split()[:3] == ["◌", "waiting", "waits;"] for line in shown)
 
 
 async def test_the_help_says_that_there_is_more_below_and_goes_to_its_end() -> None:
@@ -140,7 +149,7 @@ async def test_the_help_says_that_there_is_more_below_and_goes_to_its_end() -> N
         rows = len(draw_help(80, UNICODE))
         assert page.shown_text.splitlines()[-1] == f"  {rows - page.size.height + 1} more rows below"
         await stage.pilot.press("G")
-        assert "marked: keys act on all marked runs" in page.shown_text.splitlines()[-1]
+        assert "less what runs that just started may take" in page.shown_text.splitlines()[-1]
         await stage.pilot.press("g")
         assert "more rows below" in page.shown_text.splitlines()[-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -145,7 +146,7 @@ def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, need
     claimed = outstanding_bytes(gpu, snapshot.claims)
     if claimed and free + claimed >= needed:
         return f" claimed by {_largest_claimant(snapshot, gpu)}, still loading"
-    message = f": {gigabytes_down(max(0, free))} GB free, needs {gigabytes_up(needed)}"
+    message = f": {gigabytes_down(max(0, free))} GB {'unclaimed' if claimed else 'free'}, needs {gigabytes_up(needed)}"
     process = _largest_foreign_process(gpu)
     if process is not None and free + (process.memory_bytes or 0) >= needed:
         owner = f" ({process.owner})" if process.owner else ""
@@ -185,8 +186,9 @@ def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[
     if len(eligible) >= required > len(eligible) - len(too_small):
         for gpu in too_small:
             reasons[gpu.uuid] = _as_permanent(reasons[gpu.uuid])
-    gpu_reasons = (reason for gpu in eligible for reason in reasons[gpu.uuid])
-    return (*_too_few_reason(candidate, required, len(eligible), len(fit)), *gpu_reasons)
+    of_gpus = [reasons[gpu.uuid] for gpu in eligible]
+    summary = () if len(eligible) == required == 1 else (_summary(candidate, of_gpus, required),)
+    return (*summary, *(reason for of_gpu in of_gpus for reason in of_gpu))
 
 
 def _as_permanent(reasons: tuple[HoldReason, ...]) -> tuple[HoldReason, ...]:
@@ -221,21 +223,54 @@ def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Ma
     return Placement(gpus=tuple(Gpu(index=gpu.index, uuid=gpu.uuid) for gpu in chosen), claim_bytes=claim)
 
 
-def _too_few_reason(candidate: Candidate, required: int, eligible: int, fit: int) -> tuple[HoldReason, ...]:
-    """A reason about the count if the reasons of the GPUs do not cover it: several are needed, or too few exist."""
-    if eligible >= required == 1:
-        return ()
-    if eligible >= required:
-        available = f"{fit} usable"
-    elif candidate.gpu_ids:
-        available = f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
-    elif candidate.visible_gpus is not None:
-        available = f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
+def _summary(candidate: Candidate, reasons: Sequence[tuple[HoldReason, ...]], required: int) -> HoldReason:
+    """The one check that the reasons of the single GPUs add up to."""
+    fit = sum(not of_gpu for of_gpu in reasons)
+    large = sum(not any(reason.permanent for reason in of_gpu) for of_gpu in reasons)
+    needs = f"needs {counted(required, 'GPU')}"
+    if len(reasons) < required:
+        message = f"{needs}, {_available(candidate, len(reasons))}"
+    elif large < required:
+        size = gigabytes_up(_needed_when_empty(candidate))
+        message = f"{needs} of {size} GB, {large or 'none'} of {len(reasons)} {'are' if large > 1 else 'is'} that large"
+        return HoldReason(check=Check.GPU_MEMORY, message=message).as_permanent()
     else:
-        available = f"machine has {eligible}" if eligible else "the GPU probe finds none"
-    message = f"needs {counted(required, 'GPU')}, {available}"
+        message = f"none of {len(reasons)} GPUs {_lack(reasons)}" if required == 1 else f"{needs}, {fit} usable"
     reason = HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message)
-    return (reason if eligible >= required else reason.as_permanent(),)
+    return reason.as_permanent() if len(reasons) < required else reason
+
+
+def _available(candidate: Candidate, eligible: int) -> str:
+    if candidate.gpu_ids:
+        return f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
+    if candidate.visible_gpus is not None:
+        return f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
+    return f"machine has {eligible}" if eligible else "the GPU probe finds none"
+
+
+def _lack(reasons: Sequence[tuple[HoldReason, ...]]) -> str:
+    """What all GPUs lack, or how many are unfit for which reason: `usable: 3 too full, 1 too hot`."""
+    short = [reason for of_gpu in reasons for reason in of_gpu if reason.check is Check.GPU_MEMORY]
+    best = max(short, key=lambda reason: float(reason.figure or 0), default=None)
+    needed = min((float(reason.limit or 0) for reason in short), default=0.0)
+    if best is not None and len(short) == len(reasons) and float(best.figure or 0) < needed:
+        word = "unclaimed" if "claimed" in best.message else "free"
+        most = f"GPU {best.gpu}, {gigabytes_down(int(best.figure or 0))} {word}"
+        return f"has {gigabytes_up(int(needed))} GB (best: {most})"
+    counts = Counter(_obstacle(of_gpu[0]) for of_gpu in reasons)
+    return "usable: " + ", ".join(f"{count} {obstacle}" for obstacle, count in counts.most_common())
+
+
+def _obstacle(reason: HoldReason) -> str:
+    match reason.check:
+        case Check.GPU_MEMORY:
+            return "too full"
+        case Check.GPU_TEMPERATURE:
+            return "too hot"
+        case Check.GPU_HEALTH:
+            return "not answering"
+        case _:
+            return reason.message.removeprefix(f"GPU {reason.gpu} ")
 
 
 # Small runs may overtake a run that does not fit yet. But once the first run that waits for GPUs has waited this long,

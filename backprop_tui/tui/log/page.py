@@ -175,7 +175,8 @@ class LogPage:
     """The content of the pane; `path` None means that there is no log.
 
     Line numbers start at 1 and are None until the lines are counted. `cursor` is the start of the line that keys act
-    on, the last one while following; `jumped` says that it is a match or an error.
+    on, the last one while following; `jumped` says that it is a match or an error. `elsewhere`: somebody moved away
+    from the end, or from the error at which the log of a failed run opens.
     """
 
     path: str | None = None
@@ -185,6 +186,7 @@ class LogPage:
     rows: tuple[LogRow, ...] = ()
     live: bool = True  # whether more may be written
     following: bool = True
+    elsewhere: bool = False
     wrap: bool = False
     cursor: int | None = None
     cursor_number: int | None = None

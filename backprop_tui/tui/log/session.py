@@ -379,6 +379,7 @@ class LogSession:
             rows=rows,
             live=self.live,
             following=self._view.following,
+            elsewhere=not (self._view.following or self._is_at_end_error),
             wrap=self._view.wrap,
             cursor=cursor,
             cursor_number=None if before is None else before + 1,

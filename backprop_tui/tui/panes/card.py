@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
@@ -32,6 +32,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, clip_with_path, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 
 _MOST_ROWS = 3  # of a text
+_IMPORTANT = {"": 0, "advice": 1, "resume": 2}  # the title and the lines that are shown first, then the others
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,17 +132,41 @@ def _pause_end(pause: Pause, limits: RunLimits) -> Iterator[tuple[str, str]]:
         yield "at most", f"{duration(limits.max_pause_seconds)}, then it is stopped and can be resumed"
 
 
-def draw_card(card: Card | None, width: int, glyphs: Glyphs, *, most: int = _MOST_ROWS) -> list[Line]:
-    """The card with a bar of its color at the left, at most so many rows for a text; nothing if there is no card."""
+def draw_card(card: Card | None, width: int, glyphs: Glyphs, *, rows: int | None = None) -> list[Line]:
+    """The card with a bar of its color at the left, in at most so many rows; nothing if there is no card.
+
+    Without room the title says how many of its lines are not shown.
+    """
     if card is None:
         return []
+    texts = [("", card.title), *card.lines]
+    rooms = [width - 14 if name else width - 5 for name, _ in texts]
+    needs = [len(_rows(text, room, _MOST_ROWS, glyphs)) for (_, text), room in zip(texts, rooms, strict=True)]
+    granted = needs if rows is None else _granted(needs, [name for name, _ in texts], rows)
+    hidden = granted.count(0)
+    more = f"  ({counted(hidden, 'more line')})" if hidden else ""
+    rooms[0] -= len(more)
     bar = Piece(f" {glyphs.cursor} ", card.token)
-    lines: list[Line] = [(bar, Piece(row, card.token, bold=True)) for row in _rows(card.title, width - 5, most, glyphs)]
-    for name, text in card.lines:
-        shown = _whole_clauses(text, most * (width - 14), glyphs) if name == "advice" else text
-        for index, row in enumerate(_rows(shown, width - 14, most, glyphs)):
+    lines: list[Line] = []
+    for (name, text), room, most in zip(texts, rooms, granted, strict=True):
+        if not name:
+            lines += [(bar, Piece(row, card.token, bold=True)) for row in _rows(text, room, most, glyphs)]
+            lines[-1] = (*lines[-1], Piece(more, Token.MUTED))
+            continue
+        shown = _whole_clauses(text, most * room, glyphs) if name == "advice" and most else text
+        for index, row in enumerate(_rows(shown, room, most, glyphs) if most else ()):
             lines.append((bar, Piece(f"{'' if index else name:<10}", Token.MUTED), Piece(row)))
     return lines
+
+
+def _granted(needs: Sequence[int], names: Sequence[str], rows: int) -> list[int]:
+    """How many of the rows each text gets: one for each in the order of importance, then what is left."""
+    order = sorted(range(len(names)), key=lambda index: _IMPORTANT.get(names[index], len(_IMPORTANT)))
+    granted = [0] * len(needs)
+    for most in (1, _MOST_ROWS):
+        for index in order:
+            granted[index] += max(0, min(needs[index], most, granted[index] + rows - sum(granted)) - granted[index])
+    return granted
 
 
 def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import events, on
+from textual.message import Message
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.run_details import DetailSection
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip_middle, left, wrapped
-from backprop_tui.tui.panes.waiting import CheckRow, WaitingView, draw_waiting
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip_middle, left, width_of, wrapped
+from backprop_tui.tui.panes.waiting import REMEDY_MARK, CheckRow, WaitingView, draw_waiting
 from backprop_tui.tui.widgets.line_widget import ScrollView
 
 _NAME = 15
@@ -103,6 +105,9 @@ def _value_lines(name: str, value: str, width: int, glyphs: Glyphs, *, chosen: b
 class DetailsTab(ScrollView):
     """Everything about the run; a cursor, shown while the tab has the focus, chooses a value to copy."""
 
+    class RemedyClicked(Message):
+        """The remedy of the check under the cursor was clicked."""
+
     _sections: Sequence[DetailSection] = ()
     _waiting: WaitingView | None = None
     _index = 0
@@ -155,3 +160,14 @@ class DetailsTab(ScrollView):
         places = [index for index, drawn in enumerate(self._drawn.places) if drawn[0] == line]
         if places:
             self.move_to(places[-1] if in_second_column else places[0])
+        if self._is_on_remedy(line, event.x):
+            self.move_to(sum(place[0] <= line for place in self._drawn.places) - 1)
+            self.post_message(self.RemedyClicked())
+
+    def _is_on_remedy(self, line: int, x: int) -> bool:
+        """Whether a cell is on the remedy of a check, at the end of the line of the check or below it."""
+        failing = 0 if self._waiting is None else len(self._waiting.failing)
+        if not failing or line > self._drawn.places[failing - 1][0] + 1:
+            return False
+        *before, last = self._drawn.lines[line] or (Piece(""),)
+        return last.text.startswith(REMEDY_MARK) and width_of(before) <= x < width_of(before) + cell_len(last.text)

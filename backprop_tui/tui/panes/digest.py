@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -42,12 +43,23 @@ _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class DigestRow:
-    """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do."""
+    """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do.
+
+    `advised` counts the runs that the advice is for if they are of several rows, of which this is the last.
+    """
 
     state: str
     subject: str
     story: str
-    advice: str | None = None
+    saved: str = ""
+    advice: str = ""
+    advised: int = 0
+
+    @property
+    def note(self) -> str:
+        """The advice and what is saved."""
+        label = f"advice for all {self.advised}: " if self.advised else "advice: "
+        return "; ".join(filter(None, (f"{label}{self.advice}" if self.advice else "", self.saved)))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,34 +103,50 @@ def _when(digest: AbsenceDigest) -> str:
 
 
 def _failures(problems: Sequence[KnownRun]) -> list[DigestRow]:
-    """One row for each cause, with all runs that ended for it: those of a sweep often fail alike."""
-    by_cause: dict[object, list[KnownRun]] = {}
+    """One row for each cause, with all runs that ended for it: those of a sweep often fail alike.
+
+    The advice for several causes is given once, below the last of them.
+    """
+    by_advice: dict[object, dict[str, list[KnownRun]]] = {}
     for run in problems:
         cause = run.record.get("cause") or {}
-        key = (run.status, cause.get("kind"), cause.get("advice"), re.sub(r"[\d.,]+", "#", cause_text(run.record)))
-        by_cause.setdefault(key, []).append(run)
-    groups = list(by_cause.values())
-    rows = [_failure(runs) for runs in groups[:_MAX_FAILURES]]
-    if len(groups) > _MAX_FAILURES:
-        more = f"{sum(map(len, groups[_MAX_FAILURES:]))} more"
+        by_cause = by_advice.setdefault((run.status, cause.get("kind"), cause.get("advice")), {})
+        by_cause.setdefault(re.sub(r"[\d.,]+", "#", cause_text(run.record)), []).append(run)
+    rows: list[DigestRow] = []
+    shown = 0
+    for by_cause in by_advice.values():
+        causes = list(by_cause.values())[: _MAX_FAILURES - len(rows)]
+        count = sum(map(len, causes))
+        rows += _advised_once([_failure(runs) for runs in causes], count)
+        shown += count
+    if shown < len(problems):
+        more = f"{len(problems) - shown} more"
         rows.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
     return rows
+
+
+def _advised_once(rows: Sequence[DigestRow], runs: int) -> list[DigestRow]:
+    """The rows, of so many runs, with the advice that they share below the last one."""
+    if len(rows) < 2:
+        return list(rows)
+    return [*(replace(row, advice="") for row in rows[:-1]), replace(rows[-1], advised=runs)]
 
 
 def _failure(runs: Sequence[KnownRun]) -> DigestRow:
     """Of one run, or of several with the same cause, whose figures may differ."""
     record = runs[0].record
     cause = record.get("cause") or {}
-    advice = [] if cause.get("advice") is None else [sanitize(str(cause["advice"]))]
     newest = [checkpoint for checkpoint in (newest_usable(run.record) for run in runs) if checkpoint is not None]
+    saved = ""
     if newest and len(runs) > 1:
-        advice.append(f"{len(newest)} of them have a checkpoint")
+        saved = f"{len(newest)} of them have a checkpoint"
     elif newest and newest[0].get("step") is not None:
-        advice.append(f"checkpoint at step {numbers.count(newest[0]['step'])}")
+        saved = f"checkpoint at step {numbers.count(newest[0]['step'])}"
     story = cause_text(record) or runs[0].status.value
     if len({cause_text(run.record) for run in runs}) > 1:
-        story += " (one of them)"
-    return DigestRow(state=runs[0].status.value, subject=_subject(runs), story=story, advice="; ".join(advice) or None)
+        story += f" ({_name(runs[0])})"
+    advice = sanitize(str(cause.get("advice") or ""))
+    return DigestRow(state=runs[0].status.value, subject=_subject(runs), story=story, saved=saved, advice=advice)
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -226,11 +254,16 @@ def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
     seconds, run = max(((_wait_seconds(run, digest), run) for run in runs), key=lambda wait: wait[0], default=(0, None))
     if run is None or seconds < _LONG_WAIT_SECONDS:
         return
+    story = _wait_story(run, digest)
+    alike = [other for other in runs if _wait_story(other, digest) == story]
+    yield DigestRow(state=_WAITED, subject=_subject(alike), story=story)
+
+
+def _wait_story(run: KnownRun, digest: AbsenceDigest) -> str:
     reasons = [sanitize(str(reason.get("message", ""))) for reason in run.record.get("hold_reasons") or ()]
-    story = f"waiting for {durations.elapsed(seconds)}"
-    if run.status is not Status.QUEUED:
-        story = f"{durations.elapsed(seconds)}, then started"
-    yield DigestRow(state=_WAITED, subject=_name(run), story=": ".join([story, *reasons[:1]]))
+    waited = durations.elapsed(_wait_seconds(run, digest))
+    story = f"waiting for {waited}" if run.status is Status.QUEUED else f"{waited}, then started"
+    return ": ".join([story, *reasons[:1]])
 
 
 def _wait_seconds(run: KnownRun, digest: AbsenceDigest) -> float:
@@ -256,7 +289,8 @@ def _subject(runs: Sequence[KnownRun]) -> str:
         return _name(runs[0])
     groups = {run.record.get("group") for run in runs}
     group = groups.pop() if len(groups) == 1 else None
-    return counted(len(runs), "run") + ("" if group is None else f" of {sanitize(str(group))}")
+    of = f": {', '.join(map(_name, runs))}" if group is None else f" of {sanitize(str(group))}"
+    return counted(len(runs), "run") + of
 
 
 def _name(run: KnownRun) -> str:
@@ -290,9 +324,9 @@ def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[
     builder.put(clip(story[0], width - story_at - 1, glyphs))
     lines: list[Line] = [builder.line()]
     lines += [(Piece(" " * story_at + clip(more.strip(), width - story_at - 1, glyphs)),) for more in story[1:]]
-    if row.advice is not None:
-        advice = wrapped(f"advice: {row.advice}", max(12, width - _STATE_CELLS - 2))
-        lines += [(Piece(" " * (1 + _STATE_CELLS) + text, Token.MUTED),) for text in advice]
+    if row.note:
+        note = wrapped(row.note, max(12, width - _STATE_CELLS - 2))
+        lines += [(Piece(" " * (1 + _STATE_CELLS) + text, Token.MUTED),) for text in note]
     return lines
 
 

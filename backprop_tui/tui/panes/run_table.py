@@ -431,7 +431,8 @@ def _put_member(builder: LineBuilder, row: RunRow, columns: RunColumns, end: int
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at).put(text, Token.MUTED)
-        others = [] if row.remainder is None else [more for more in row.remainder.clauses if not more.startswith(text)]
+        clauses = () if row.remainder is None else row.remainder.clauses
+        others = [clause for clause in clauses if not clause.startswith(f"best {metric} ")]
         room = end - builder.column - 3
         shown = joined_clauses([clause for clause in others if cell_len(clause) <= room], room, glyphs)[0]
         builder.put(f" {glyphs.between} {shown}" if shown else "", Token.MUTED)

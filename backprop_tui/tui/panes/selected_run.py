@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
+_CARD_ROWS, _LEAST_TAB_ROWS = 4, 3  # of the card and below it in a low pane
 MIN_CHART_ROWS = 10  # of the chart beside the log
 GROUP_TABS = ("Table", "Curves")
 
@@ -230,6 +231,11 @@ class SelectedRun(Vertical):
         """What the keys for charts act on."""
         return self.group_pane if self.shows_group else self.charts
 
+    @property
+    def shows_chart(self) -> bool:
+        """Whether a chart is shown whose axes can be changed; the small one beside the log cannot."""
+        return self.shows_group or self.tab in (METRICS, RESOURCES)
+
     def mount_tabs(self) -> None:
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
@@ -356,6 +362,7 @@ class SelectedRun(Vertical):
         return layout.selected_width, layout.selected_rows
 
     @on(events.Resize)
+    @on(LogView.EndLeft)
     def paint(self) -> None:
         width, height = self._room
         if width <= 0:
@@ -374,15 +381,18 @@ class SelectedRun(Vertical):
         shown = None if self.view is None or is_shown_below else self.view.card
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
-        if height <= len(lines) + 6:
-            lines = draw_card(shown, width, self._glyphs, most=1)
-        if lines and height > len(lines) + 8:
+        is_folded = self.tab == LOG and self.log_view.page_shown.elsewhere
+        # Other lines than the last ones may be being read.
+        room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
+        if room < len(lines):
+            lines = draw_card(shown, width, self._glyphs, rows=room)
+        if lines and not is_folded and height > len(lines) + 8:
             lines.append(())
-        rows = len(lines) if height > len(lines) + 3 else min(1, len(lines))
+        rows = len(lines)
         card.display = rows > 0
         if card.styles.height is None or card.styles.height.value != rows:
             card.styles.height = rows
-        card.show(lines[:rows])
+        card.show(lines)
         self._paint_tab(width)
         self._paint_arguments()
 

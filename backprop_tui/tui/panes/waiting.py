@@ -29,7 +29,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, limit_seconds, queued_at, running_seconds
 from backprop_tui.presentation.remedies import Remedy, RemedyKind, remedies, remedy_text
-from backprop_tui.presentation.states import is_impossible
+from backprop_tui.presentation.states import checks_of, is_impossible
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -44,12 +44,14 @@ _NAMES = {
     Check.SLURM: "Slurm",
     Check.PROBE: "GPU probe",
     Check.GPU_COUNT: "GPUs usable",
+    Check.GPU_MEMORY: "GPU",
     Check.DISK: "disk free",
     Check.PARALLEL: "slots",
     Check.RAM: "RAM free",
     Check.LOAD: "CPU load",
     Check.STARTS: "starts",
 }
+REMEDY_MARK = "→ "  # before a remedy that enter or a click offers
 _NAME_AT, _NOW_AT = 4, 16
 _LIMIT_AT, _REMEDY_AT = 32, 46
 _WIDE_LIMIT_AT, _WIDE_REMEDY_AT, _WIDE = 40, 62, 100
@@ -101,13 +103,15 @@ def waiting_view(run: KnownRun, snapshot: Snapshot) -> WaitingView | None:
     failing = {(reason.get("check"), reason.get("gpu")) for reason in reasons}
     ahead = 0 if run.queue_position is None else run.queue_position - 1
     can_start = not is_impossible(run.record)
-    failing_checks = [_failing_check(reason, run, snapshot) for reason in reasons]
+    checks = checks_of(reasons)
+    failing_checks = [_failing_check(reason, run, snapshot) for reason in checks]
+    of_gpus = [reason for reason in reasons if reason not in checks]
     if ahead and can_start:
         failing_checks.append(_queue_check(ahead))
     return WaitingView(
         title=f"Waiting on {counted(len(failing_checks), 'check')}" if can_start else "Can never start",
         note=", ".join(_note(run, snapshot)),
-        rows=(*failing_checks, *_passing_checks(run, snapshot, failing)),
+        rows=(*failing_checks, *_unfit_gpus(of_gpus, snapshot), *_passing_checks(run, snapshot, failing)),
         earliest=_earliest_start(reasons, snapshot) if can_start and not ahead else "",
     )
 
@@ -165,6 +169,21 @@ def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> Che
     )
 
 
+def _unfit_gpus(reasons: Sequence[JsonObject], snapshot: Snapshot) -> Iterator[CheckRow]:
+    """What is wrong with each GPU, where one check is about the GPUs together."""
+    for index in dict.fromkeys(reason["gpu"] for reason in reasons):
+        of_gpu = [reason for reason in reasons if reason["gpu"] == index]
+        figures = [_figures(reason, names_setting=True) for reason in of_gpu]
+        cools_in = next(filter(None, (_cools_in(reason, snapshot) for reason in of_gpu)), None)
+        yield CheckRow(
+            name=figures[0][0],
+            now=", ".join(now for _, now, _ in figures),
+            limit=", ".join(limit for *_, limit in figures if limit),
+            passes=False,
+            remedy="" if cools_in is None else remedy_text(of_gpu[0], (), cools_in),
+        )
+
+
 def _queue_check(ahead: int) -> CheckRow:
     front = Remedy(kind=RemedyKind.MOVE, text="to the front")
     now = f"{counted(ahead, 'run')} ahead"
@@ -182,8 +201,12 @@ def _figures(reason: JsonObject, *, names_setting: bool) -> tuple[str, str, str]
         return "check", message, ""  # written by a later version
     gpu = reason.get("gpu")
     name = f"GPU {gpu}" if gpu is not None else _NAMES.get(check, check.value)
+    if check is Check.GPU_COUNT and reason.get("limit") == 1:
+        return ("GPU" if gpu is None else name), message.removeprefix(f"{name} "), ""
     values = _value_and_limit(check, reason.get("figure"), reason.get("limit"))
-    if values is None or reason.get("permanent") or (check is Check.GPU_MEMORY and "claimed" in message):
+    if check is Check.GPU_MEMORY and values is not None and "unclaimed" in message:
+        values = values[0].replace("free", "unclaimed"), values[1]
+    if values is None or reason.get("permanent") or (check is Check.GPU_MEMORY and " claimed by " in message):
         text = message
         for known in ("can never start: ", "start limit, ", name):  # said by the title or the name of the row
             text = text.removeprefix(known)
@@ -408,7 +431,7 @@ def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: boo
         builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
     if not row.remedy:
         return [builder.line()]
-    text, remedy_token = (f"→ {row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
+    text, remedy_token = (f"{REMEDY_MARK}{row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
     at = columns.remedy
     at = None if at is None else max(at, builder.column + 2)
     if at is not None and at + cell_len(text) <= width:

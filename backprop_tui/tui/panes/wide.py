@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 
 from rich.cells import cell_len
 
@@ -20,6 +21,7 @@ from backprop_tui.tui.snapshot import Snapshot
 _LABEL = 12
 _MOST_ROWS = 16  # of one device
 _GAP = 2
+_LEAST_POINTS = 4  # for which there is room
 _SPACED_FROM = 4  # rows of one device, of which the last is blank
 
 
@@ -46,21 +48,32 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
     at = [1 + _LABEL + index * (cells + _GAP) for index in range(len(titles))]
-    heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(cells * 2 * HISTORY_SECONDS)}", Token.MUTED)])]
+    slots = _slots_per_point([device.history for device in shown], cells)
+    seconds = 2 * cells // slots * HISTORY_SECONDS
+    heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(seconds)}", Token.MUTED)])]
     heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
     lines = [heading(heads, width, glyphs)]
     if not shown:
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
     for device, height in zip(shown, heights, strict=True):
-        lines += _device_lines(device, at, cells, height, glyphs)
+        lines += _device_lines(device, at, cells, height, slots, glyphs)
     return lines
 
 
-def _device_lines(device: DeviceHistory, at: Sequence[int], cells: int, rows: int, glyphs: Glyphs) -> Iterator[Line]:
+def _slots_per_point(histories: Sequence[History], cells: int) -> int:
+    """How many of two slots in a cell each point takes: more than one where that suffices for all that is known."""
+    points = [len(list(dropwhile(lambda point: point is None, history.utilization))) for history in histories]
+    return max(1, 2 * cells // max([_LEAST_POINTS, *points]))
+
+
+def _device_lines(
+    device: DeviceHistory, at: Sequence[int], cells: int, rows: int, slots: int, glyphs: Glyphs
+) -> Iterator[Line]:
     history = device.history
     curves = ((history.utilization, Token.OK), (history.memory, Token.INFO), (history.celsius, Token.MUTED))
     filled = rows - (rows >= _SPACED_FROM)
-    drawn = [([*area(points, cells, filled, glyphs.curves), ""], token) for points, token in curves]
+    wide = [(tuple(point for point in points for _ in range(slots)), token) for points, token in curves]
+    drawn = [([*area(points, cells, filled, glyphs.curves), ""], token) for points, token in wide]
     for row in range(rows):
         builder = LineBuilder()
         builder.put(" ").put(left(device.name if row == 0 else "", _LABEL, glyphs), bold=True)

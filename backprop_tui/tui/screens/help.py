@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import (
     ACTIONS,
@@ -54,6 +55,15 @@ _MARKS = {
     "checkpoint": "a checkpoint that the script announced or saved",
     "best": "the best run of its group, by the objective",
     "mark": "marked: keys act on all marked runs",
+}
+_TERMS = {
+    ("~", "provisional"): "before a mean: not all of its runs have ended",
+    ("±", "spread"): "the standard deviation over the seeds of a setting",
+    ("", "held"): "the queue is held: nothing new starts until it is released",
+    ("", "holding"): "the governor lets no run start now: something is short",
+    ("", "slots"): "how many runs may be active at a time: max_parallel",
+    ("", "remedy"): "what lets a waiting run start: enter on a check in its details",
+    ("", "unclaimed"): "free GPU memory, less what runs that just started may take",
 }
 _IN_FOOTER = ("find", "scroll_down", "scroll_up", "scroll_to_top", "scroll_to_end", "back")
 _FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in _IN_FOOTER])
@@ -156,11 +166,11 @@ def draw_help(
     own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
     rows = [*own, *((action.section, action.shown, action.help) for action in actions if action.help)]
     rows = [row for row in rows if _matches(row[1], row[2], search)]
-    symbols = [] if len(search) == 1 else _symbols(width, search.lower(), glyphs)
+    symbols = _symbols(width, search.lower(), glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
     lines += _key_columns(rows, width, first)
-    return [*lines, *([(), (Piece("  States and symbols", bold=True),)] if symbols else ()), *symbols]
+    return [*lines, *([(), (Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
 
 
 def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str) -> list[Line]:
@@ -204,13 +214,17 @@ def _key_lines(keys: str, text: str, width: int) -> Iterator[Line]:
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
-    """Returns what each state of a run and each mark means, of those with the text `search`."""
-    states = [(glyphs.state(state), STATE_TOKENS[Status(state)], state, text) for state, text in _STATES.items()]
-    marks = [(getattr(glyphs, name), Token.ACCENT, name, text) for name, text in _MARKS.items()]
+    """Returns what each state, mark and term means, of those with the text `search`; a single character is a symbol."""
+    states = [
+        (glyphs.state(state), STATE_TOKENS[Status(state)], status_word(state), f"{state} {text}", text)
+        for state, text in _STATES.items()
+    ]
+    marks = [(getattr(glyphs, name), Token.ACCENT, name, text, text) for name, text in _MARKS.items()]
+    terms = [(glyph or " ", Token.FG, name, text, text) for (glyph, name), text in _TERMS.items()]
     lines: list[Line] = []
-    for glyph, token, name, text in (*states, *marks):
+    for glyph, token, name, searched, text in (*states, *marks, *terms):
         title = f"  {glyph} {name:<11} "
-        if search in f"{title}{text}".lower():
+        if search == glyph or (len(search) != 1 and search in f"{title}{searched}".lower()):
             first, *rest = wrapped(text, max(1, width - 17))
             lines += [(Piece(title, token), Piece(first)), *((Piece(" " * len(title) + row),) for row in rest)]
     return lines

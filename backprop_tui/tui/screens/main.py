@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 from textual import on
@@ -12,7 +12,7 @@ from textual.geometry import Offset
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.states import is_held_back
-from backprop_tui.tui.action import Action, Scope
+from backprop_tui.tui.action import Scope
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
 from backprop_tui.tui.actions import GROUP as GROUP_SECTION
 from backprop_tui.tui.actions import RUNS as RUNS_SECTION
@@ -118,20 +118,34 @@ class MainScreen(DialogsScreen):
             self.paint()
             self.set_focus(self.selected.tab_widget)
 
+    def on_details_tab_remedy_clicked(self) -> None:
+        self.action_open()
+
     @on(RunsTable.MenuRequested)
     def _menu_requested(self, message: RunsTable.MenuRequested) -> None:
-        targets = self._targets()
-        if targets is not None:
-            actions = [action for action in self.row_actions() if action.section in (RUNS_SECTION, GROUP_SECTION)]
-            names = targets.named(targets.runs)
-            self.work(self._choose_action(names, [BY_ID["open"], *actions], message.at))
+        self.work(self._choose_action(message.at))
 
-    async def _choose_action(self, names: str, actions: Sequence[Action], at: Offset) -> None:
+    async def _choose_action(self, at: Offset) -> None:
+        """Offers the actions of the row that was clicked; unless it is marked, they do not act on the marked runs."""
         from backprop_tui.tui.screens.questions import CANCEL, action_menu
 
-        answer = await self.ask(action_menu(names, actions, at))
-        if answer != CANCEL:
-            await self.run_action(answer)
+        self._follow_cursor()
+        row, marks = self.state.row_runs(self.snapshot, self.runs_table.view.run_ids), self.state.marked
+        if not marks.issuperset(run.id for run in row.runs):
+            self.state.marked = set()
+        try:
+            targets = self._targets()
+            if targets is None:
+                return
+            actions = [action for action in self.row_actions() if action.section in (RUNS_SECTION, GROUP_SECTION)]
+            menu = action_menu(targets.named(targets.runs), [BY_ID["open"], *actions], at)
+            answer = await self.ask(menu)
+            if answer != CANCEL:
+                await self.run_action(answer)
+        finally:
+            if self.state.marked is not marks:
+                self.state.marked |= marks
+                self.paint()
 
     def action_back(self) -> None:
         """Leaves the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
@@ -358,14 +372,24 @@ class MainScreen(DialogsScreen):
         self.selected.log_view.go_to_line(number)
 
     def action_follow(self) -> None:
-        self.selected.log_view.action_follow()
+        if self._shows(self.selected.tab == LOG and not self.selected.shows_group, "log"):
+            self.selected.log_view.action_follow()
 
     def action_wrap(self) -> None:
-        self.selected.log_view.action_wrap()
+        if self._shows(self.selected.tab == LOG and not self.selected.shows_group, "log"):
+            self.selected.log_view.action_wrap()
+
+    def _shows(self, is_shown: bool, what: str) -> bool:  # noqa: FBT001
+        """Says so if what a key acts on is not shown."""
+        if not is_shown:
+            self.tell(f"no {what} is shown that this key could change")
+        return is_shown
 
     def action_next_metric(self) -> None:
-        if self.selected.chart_keys.next_metric():
+        if self.selected.chart_keys.next_metric() or not self.selected.shows_chart:
             self.selected.choose(METRICS)
+        else:
+            self._shows(self.selected.shows_group, "metric")
 
     def action_metrics_grid(self) -> None:
         if not self.selected.shows_group:
@@ -373,24 +397,30 @@ class MainScreen(DialogsScreen):
         self.selected.chart_keys.switch_grid()
 
     def action_axis(self) -> None:
-        self.selected.chart_keys.next_axis()
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.next_axis()
 
     def action_plan(self) -> None:
         self.selected.charts.switch_plan()
 
     def action_log_scale(self) -> None:
-        self.selected.chart_keys.switch_log_scale()
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.switch_log_scale()
 
     def action_smooth(self) -> None:
-        self.tell(f"Smoothing: {self.selected.chart_keys.next_smoothing()}")
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.tell(f"Smoothing: {self.selected.chart_keys.next_smoothing()}")
 
     def action_zoom_in(self) -> None:
-        self.selected.chart_keys.zoom(closer=True)
-        self.paint_selected()
+        self._zoom(closer=True)
 
     def action_zoom_out(self) -> None:
-        self.selected.chart_keys.zoom(closer=False)
-        self.paint_selected()
+        self._zoom(closer=False)
+
+    def _zoom(self, *, closer: bool) -> None:
+        if self._shows(self.selected.shows_chart, "chart"):
+            self.selected.chart_keys.zoom(closer=closer)
+            self.paint_selected()
 
     def action_export(self) -> None:
         self.work(self._export())

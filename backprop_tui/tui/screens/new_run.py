@@ -489,7 +489,8 @@ class NewRun(Form):
         """Complete the path under the cursor; without one go to the next field."""
         entry = self._path_field
         if entry is None or not self._completion.candidates:
-            self.focus_next()
+            if self.focus_next() is self._table:
+                self._table.go_to(0)
             return
         start = entry.cursor_position - len(self._completion.typed)
         path = self._completion.next_path()

@@ -133,8 +133,8 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
-        if event.key in ("up", "down"):
-            place = self._place + (1 if event.key == "down" else -1)
+        if event.key in ("up", "down", "tab", "shift+tab"):
+            place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
                 self.commit()
                 return  # to the next field

@@ -58,6 +58,9 @@ class LogView(ScrollView):
     class SearchToggled(Message):
         """The keys that apply are others: a search, a filter or marks began or ended."""
 
+    class EndLeft(Message):
+        """The cursor left the place at which the log opens, or is there again."""
+
     class LinesChosen(Message):
         """Lines are to be copied."""
 
@@ -183,6 +186,8 @@ class LogView(ScrollView):
                 self.refresh(*regions)
         if _is_clear(before) != _is_clear(page) or (before.search is None) != (page.search is None):
             self.post_message(self.SearchToggled())
+        if before.elsewhere != page.elsewhere:
+            self.post_message(self.EndLeft())
         self._show_status()
 
     def _row(self, y: int) -> RowOnPage:

@@ -71,7 +71,31 @@ def test_runs_that_claim_nothing_spread_over_gpus_without_memory_figures() -> No
 def test_gpus_that_are_too_small_are_permanent_only_if_too_few_are_large_enough() -> None:
     machine = snapshot(gpu(0, total_gb=2.0), gpu(1, total_gb=24.0, used_gb=23.0))
     assert not any(reason.permanent for reason in held(candidate(), machine))
-    assert [reason.permanent for reason in held(candidate(gpus_wanted=2), machine)] == [False, True, False]
+    count, *of_gpus = held(candidate(gpus_wanted=2), machine)
+    assert count.message == "can never start: needs 2 GPUs of 2.5 GB, 1 of 2 is that large"
+    assert [reason.permanent for reason in of_gpus] == [True, False]
+
+
+def test_what_several_gpus_lack_is_one_check() -> None:
+    run = candidate(limits=RunLimits(gpu_min_free_vram_bytes=gb(60)))
+    loading = active_run("vit", 1)
+    gpus = [gpu(0, total_gb=80, used_gb=50), gpu(1, total_gb=80, used_gb=20), gpu(2, total_gb=80, used_gb=70)]
+    machine = snapshot(*gpus, active=(loading,), claims=(claim(loading, 13, index=1),))
+    assert reasons(run, machine)[0] == "none of 3 GPUs has 60 GB (best: GPU 1, 47 unclaimed)"
+    assert held(run, machine)[2].message.startswith("GPU 1 claimed by vit")
+    fuller = snapshot(
+        *gpus[:1], gpu(1, total_gb=80, used_gb=21), active=(loading,), claims=(claim(loading, 1, index=1),)
+    )
+    assert reasons(run, fuller)[2].startswith("GPU 1: 58 GB unclaimed, needs 60")
+    hot = replace(gpus[2], temperature_celsius=95.0, memory_used_bytes=0)
+    mixed = reasons(run, snapshot(*gpus[:1], gpu(1, total_gb=80, used_gb=30), hot))
+    assert mixed[0] == "none of 3 GPUs usable: 2 too full, 1 too hot"
+
+
+def test_a_peak_that_is_not_checked_makes_no_gpu_too_small() -> None:
+    hot = gpu(0, total_gb=2.0, celsius=95.0), gpu(1, total_gb=2.0, celsius=95.0)
+    run = candidate(limits=RunLimits(gpu_min_free_vram_bytes=0), learned_peak_bytes=gb(8))
+    assert not any(reason.permanent for reason in held(run, snapshot(*hot)))
 
 
 def test_several_gpus_are_distinct_and_ordered_by_index() -> None:
@@ -211,6 +235,7 @@ class TestReserved:
         held = place(candidate(), self.MACHINE)
         assert isinstance(held, tuple)
         assert [(reason.check, reason.message) for reason in held] == [
+            (Check.GPU_COUNT, "none of 2 GPUs usable: 2 kept for qwen-sft-2gpu"),
             (Check.GPU_COUNT, "GPU 0 kept for qwen-sft-2gpu"),
             (Check.GPU_COUNT, "GPU 1 kept for qwen-sft-2gpu"),
         ]

@@ -46,7 +46,7 @@ def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
     (row,) = digest(ended("vit", Status.FAILED, cause=OOM, checkpoints=saved)).failures
     assert (row.state, row.subject) == ("failed", "vit")
     assert row.story == "CUDA out of memory: requested 2.50 GiB, 1.12 GiB free"
-    assert row.advice == "use a smaller batch; checkpoint at step 2"
+    assert row.note == "advice: use a smaller batch; checkpoint at step 2"
 
 
 def test_runs_that_failed_alike_share_a_row() -> None:
@@ -56,9 +56,43 @@ def test_runs_that_failed_alike_share_a_row() -> None:
     other = Cause(kind="python_error", summary="ValueError: shape 4", advice="fix train.py line 7")
     view = digest(*alike, ended("g-5", Status.FAILED, cause=other, group="grid"), ended("x", Status.FAILED, cause=OOM))
     grid, single = view.failures
-    assert (grid.subject, grid.story) == ("6 runs of grid", "ValueError: shape 3 (one of them)")
-    assert grid.advice == "fix train.py line 7; 5 of them have a checkpoint"
+    assert (grid.subject, grid.story) == ("6 runs of grid", "ValueError: shape 3 (g-0)")
+    assert grid.note == "advice: fix train.py line 7; 5 of them have a checkpoint"
     assert (single.subject, single.advice) == ("x", "use a smaller batch")
+
+
+def test_runs_of_no_group_that_failed_alike_are_named() -> None:
+    full = {gpu: Cause(kind="cuda_oom", summary=f"CUDA out of memory on GPU {gpu}") for gpu in (4, 5)}
+    (row,) = digest(*(ended(f"r{gpu}", Status.FAILED, cause=cause) for gpu, cause in full.items())).failures
+    assert (row.subject, row.story) == ("2 runs: r4, r5", "CUDA out of memory on GPU 4 (r4)")
+
+
+def test_advice_for_several_causes_is_given_once() -> None:
+    texts = ("CUDA out of memory", "CUDA out of memory in backward", "CUDA out of memory at the first step")
+    causes = [Cause(kind="cuda_oom", summary=text, advice="use a smaller batch") for text in texts]
+    other = Cause(kind="python_error", summary="KeyError: x", advice="fix train.py line 7")
+    saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
+    first, second, third = causes
+    view = digest(
+        ended("a", Status.FAILED, cause=first),
+        ended("b", Status.FAILED, cause=other),
+        ended("c", Status.FAILED, cause=second, checkpoints=saved),
+        ended("d", Status.FAILED, cause=third),
+    )
+    assert [(row.subject, row.note) for row in view.failures] == [
+        ("a", ""),
+        ("c", "checkpoint at step 2"),
+        ("d", "advice for all 3: use a smaller batch"),
+        ("b", "advice: fix train.py line 7"),
+    ]
+    assert view.first_failure == "a"
+
+
+def test_runs_that_waited_as_long_are_named_together() -> None:
+    sweep = [queued(f"w{number}", created_at=NOW.wall - 2 * HOUR - number, group="sweep") for number in range(3)]
+    assert (
+        told(digest(*sweep, queued("short", created_at=NOW.wall - HOUR)))["waited"] == "3 runs of sweep: waiting for 2h"
+    )
 
 
 def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() -> None:

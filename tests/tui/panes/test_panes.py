@@ -309,9 +309,26 @@ def test_a_card_says_all_of_an_advice_in_the_rows_it_may_take() -> None:
     assert [row[:10].strip() for row in rows[1:]] == ["advice", "", "resume"]
     assert " ".join(row[10:] for row in rows[1:3]) == advice
     assert all(len(row) <= 57 for row in rows)
-    clipped = draw_card(card, 60, UNICODE, most=1)
+    clipped = draw_card(card, 60, UNICODE, rows=3)
     assert len(clipped) == 3
     assert text_of(clipped[1]).endswith(" halve --batch-size (256), …")
+
+
+def test_a_card_without_room_shows_what_to_do_first_and_how_much_is_hidden() -> None:
+    lines = (("evidence", "line 8: torch.OutOfMemoryError: " + "x" * 50), ("advice", "y " * 40), ("resume", "step 3"))
+    card = Card(title="CUDA out of memory", lines=lines)
+    full = [text_of(line) for line in draw_card(card, 60, UNICODE)]
+    assert len(full) == 6
+    shown = {rows: [text_of(line) for line in draw_card(card, 60, UNICODE, rows=rows)] for rows in range(1, 8)}
+    assert [len(shown[rows]) for rows in shown] == [1, 2, 3, 4, 5, 6, 6]
+    assert shown[6] == full
+    assert shown[1][0].endswith("CUDA out of memory  (3 more lines)")
+    assert [line[3:9] for line in shown[2][1:]] == ["advice"]
+    assert shown[3][0].endswith("(1 more line)")
+    assert [line[3:9] for line in shown[3][1:]] == ["advice", "resume"]
+    assert shown[4][0].endswith("CUDA out of memory")
+    assert [line[3:9] for line in shown[5][1:]] == ["eviden", "advice", "      ", "resume"]
+    assert all(len(line) <= 60 for rows in shown.values() for line in rows)
 
 
 def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:

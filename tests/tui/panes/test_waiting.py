@@ -50,12 +50,12 @@ def test_all_checks_are_listed_failing_ones_first() -> None:
     held = queued("big", queue_position=3, holds=(COUNT, HOT))
     view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1)), governor=governor()))
     assert view is not None
-    assert view.title == "Waiting on 3 checks"
+    assert view.title == "Waiting on 2 checks"
     assert [(row.name, row.now, row.limit) for row in view.failing] == [
         ("GPUs usable", "0 usable", "needs 2"),
-        ("GPU 1", "84 °C", "below 80 °C"),
         ("queue", "2 runs ahead", ""),
     ]
+    assert (view.rows[2].name, view.rows[2].now, view.rows[2].passes) == ("GPU 1", "84 °C", False)
     passing = {row.name: (row.now, row.limit) for row in view.rows[3:]}
     assert passing["starts"] == ("3 of 4 left", "needs 1")
     assert passing["RAM free"] == ("134 GB", "keeps 4 GB")
@@ -79,6 +79,28 @@ def test_only_a_reading_within_its_limit_is_ticked_and_only_of_a_gpu_that_the_ru
     assert marks({"gpus": 0}, *gpus) == {"starts0": "✗"}
 
 
+def test_gpus_of_which_any_would_do_are_one_check_with_a_line_for_each() -> None:
+    message = "none of 3 GPUs has 60 GB (best: GPU 1, 46.9 unclaimed)"
+    any_gpu = {"check": "gpu_count", "figure": 0, "limit": 1, "message": message}
+    memory = {"check": "gpu_memory", "limit": gb(60), "setting": "gpu.min_free_vram_mb"}
+    free = memory | {"gpu": 0, "figure": gb(45.4), "message": "GPU 0: 45.4 GB free, needs 60"}
+    unclaimed = memory | {"gpu": 1, "figure": gb(46.9), "message": "GPU 1: 46.9 GB unclaimed, needs 60"}
+    kept = {"check": "gpu_count", "gpu": 2, "figure": 0, "limit": 1, "message": "GPU 2 kept for hotone"}
+    hot = HOT | {"gpu": 2, "message": "hot"}
+    held = queued("big", holds=(any_gpu, kept, free, unclaimed, hot))
+    view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1), gpu(2))))
+    assert view is not None
+    drawn = [" ".join(text_of(line).split()) for line in draw_waiting(view, 120, UNICODE).lines]
+    assert drawn[0] == "◌ Waiting on 1 check queued 17m ago, first in line"
+    assert drawn[3:7] == [
+        f"✗ GPU {message} → min_free_vram_mb 48000, this run",
+        "✗ GPU 2 kept for hotone, 84 °C below 80 °C",
+        "✗ GPU 0 45.4 GB free needs 60 GB",
+        "✗ GPU 1 46.9 GB unclaimed needs 60 GB",
+    ]
+    assert reason_text(held, NOW) == f"#1 {message}"
+
+
 def test_no_start_is_estimated_by_the_end_of_runs_that_is_not_enough() -> None:
     runs = [running(name, eta_seconds=60.0) for name in "ab"]
     for holds, is_estimated in (((COUNT,), True), ((COUNT, HOT), False), ((HELD, COUNT), False)):
@@ -99,7 +121,7 @@ def test_each_check_of_a_held_queue_has_its_own_name() -> None:
 
 
 def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
-    held = queued("big", holds=(COUNT, HOT | {"setting": "gpu.max_temp_c", "figure": 88.0}))
+    held = queued("big", holds=(COUNT | {"check": "ram"}, HOT | {"setting": "gpu.max_temp_c", "figure": 88.0}))
     view = waiting_view(held, snapshot(running("a"), held))
     assert view is not None
     lines = [text_of(line) for line in draw_waiting(view, 120, UNICODE).lines]
@@ -271,7 +293,7 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
     for glyphs in (UNICODE, ASCII):
         lines = draw_details((), width, glyphs, waiting=view).lines
         assert all(width_of(line) <= width for line in lines)
-        assert "Waiting on 3 checks" in text_of(lines[0])
+        assert "Waiting on 2 checks" in text_of(lines[0])
         assert "GPUs usable" in text_of(lines[3])
 
 

@@ -50,6 +50,14 @@ def test_devices_are_apart_where_there_is_room_and_one_without_a_history_takes_n
     assert all(text_of(line).strip() for line in draw_histories(devices, 100, 7, UNICODE))
 
 
+def test_a_short_history_fills_the_width_and_the_heading_says_how_long_it_is() -> None:
+    for points, seconds, share in ((1, "1m", 0.25), (2, "1m", 0.5), (12, "3m15s", 0.9), (240, "20m30s", 1.0)):
+        history = History(utilization=(100.0,) * points, memory=(50.0,) * points, celsius=(None,) * points)
+        lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 4, UNICODE)
+        assert f"Last {seconds} " in text_of(lines[0])
+        assert abs(text_of(lines[1])[13:54].count("⣿") - 42 * share) <= 4
+
+
 def test_without_gpus_the_host_has_two_charts_and_no_temperature() -> None:
     history = History(utilization=(50.0,) * 9, memory=(80.0,) * 9, celsius=(None,) * 9)
     lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 10, UNICODE)

@@ -14,6 +14,7 @@ from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.snapshots import ended, running, snapshot
@@ -185,3 +186,19 @@ async def test_o_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monkey
         script.touch()
         assert await message("O") == f"{tmp_path}/gone was not found. Set $EDITOR"
         await asyncio.sleep(0)
+
+
+async def test_a_card_is_one_row_while_something_else_than_the_end_of_the_log_is_read(log: Path) -> None:
+    with log.open("a") as file:
+        file.write("ValueError: x\n")
+    cause = Cause(kind="python_error", evidence="ValueError: x", advice="pass y")
+    failed = logged(ended("bad", Status.FAILED, cause=cause), log)
+    async with staged(snapshot(failed)) as stage:
+        view, card = stage.selected.log_view, stage.main.query_one("#card", LineWidget)
+        await until(stage, lambda: "ValueError: x" in view.shown_text)
+        assert "pass y" in card.shown_text
+        await stage.pilot.press("tab", "k", "k")
+        await until(stage, lambda: card.size.height == 1)
+        assert "pass y" not in card.shown_text
+        await stage.pilot.press("G")
+        await until(stage, lambda: "pass y" in card.shown_text)

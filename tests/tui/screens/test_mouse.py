@@ -137,6 +137,21 @@ async def test_a_right_click_offers_the_actions_of_the_row_below_it() -> None:
         assert stage.commands.calls == [("pause", "vit")]
 
 
+@pytest.mark.parametrize("marked", [{"nano", "wait-1"}, {"nano", "vit"}])
+async def test_the_menu_acts_on_the_marked_runs_only_if_its_row_is_marked(marked: set[str]) -> None:
+    async with staged() as stage:
+        stage.main.state.marked = set(marked)
+        await stage.pilot.click(RunsTable, offset=(20, 2), button=3)
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Ask))
+        text = stage.pilot.app.screen.query_one(QuestionText).shown_text
+        assert ("2 marked runs" in text) == ("vit" in marked)
+        assert {"N", "S"} <= set(re.findall(r"\b\w\b", text))
+        await stage.pilot.press("p")
+        await stage.pilot.pause()
+        assert stage.main.state.marked == marked
+        assert stage.commands.calls == [("pause", "nano", "vit") if "vit" in marked else ("pause", "vit")]
+
+
 async def test_the_menu_of_a_row_stays_on_the_screen() -> None:
     async with staged(size=(80, 24)) as stage:
         await stage.pilot.click(RunsTable, offset=(78, 2), button=3)

@@ -16,6 +16,7 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import RunsEnded
 from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_between
 from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.selected_run import METRICS
 from backprop_tui.tui.screens import panes_screen
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.theme import Preferences
@@ -183,6 +184,26 @@ async def test_a_key_that_means_nothing_is_said() -> None:
         await pilot.pause()
         said = [one.message for one in app._notifications]
         assert said == ["Z: no such key · ? all keys", "|: no such key · ? all keys"]
+
+
+def said(pilot: Pilot[int]) -> list[str]:
+    return [one.message for one in pilot.app._notifications]
+
+
+async def test_a_key_without_anything_to_act_on_is_said_and_ends_what_was_said_about_another() -> None:
+    async with small_screen() as pilot:
+        for key in ("x", "i", "L", "z"):
+            await pilot.press("Z", key)
+            await pilot.pause()
+            assert said(pilot)[-1] == "no chart is shown that this key could change"
+            assert not any("no such key" in message for message in said(pilot))
+        await pilot.press("Z", "m")
+        await pilot.pause()
+        assert pilot.app.main.selected.tab == METRICS  # type: ignore[attr-defined]
+        assert not any("no such key" in message for message in said(pilot))
+        await pilot.press("w")
+        await pilot.pause()
+        assert said(pilot)[-1] == "no log is shown that this key could change"
 
 
 async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:

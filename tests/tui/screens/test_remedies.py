@@ -139,3 +139,22 @@ async def test_a_check_without_a_remedy_says_so() -> None:
         await stage.pilot.pause()
         assert [message.message for message in stage.pilot.app._notifications] == ["host: no remedy here"]
         assert stage.commands.calls == []
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_click_on_a_remedy_offers_it_and_a_click_on_its_check_does_not(size: tuple[int, int]) -> None:
+    waiting = queued("a", holds=(SLOTS, RAM), spec={"after": (Dependency(run="nano"),)})
+    async with staged(snapshot(running("nano"), waiting), size=size) as stage:
+        await stage.pilot.press("j", "enter")
+        await stage.pilot.pause()
+        details = stage.selected.details
+        lines = details.shown_text.splitlines()
+        row, text = next((row, text) for row, text in enumerate(lines) if "→ min_free_ram_gb" in text)
+        check = next(row for row, text in enumerate(lines) if "RAM free" in text)
+        await stage.pilot.click(details, offset=(6, check))
+        await stage.pilot.pause()
+        assert not isinstance(stage.pilot.app.screen, Ask)
+        await stage.pilot.click(details, offset=(text.index("→ ") + 4, row))
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, Ask)
+        assert "RAM free" in stage.pilot.app.screen.query_one("#question", LineWidget).shown_text

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.arguments import OptionSyntax
+from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.selected_run import CardBar
@@ -122,6 +123,23 @@ async def test_a_value_is_changed_in_its_own_style() -> None:
         assert "differs from old in 2" in title(stage)
         words = await queued_words(stage, commands)
         assert words[4:] == ("--batch-size", "256", "--lr=3e-4", "--devices", "0,1,2", "data")
+
+
+async def test_tab_goes_through_every_argument_before_the_next_field() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        table = await opened(stage)
+        for _ in range(2):
+            dialog(stage).set_focus(dialog(stage).field("command"))
+            reached = []
+            for _ in range(5):
+                await stage.pilot.press("tab")
+                reached.append("+" if table.row is None else table.row.name)
+                assert table.has_focus
+            assert reached == ["--batch-size", "--lr", "--devices", "", "+"]
+            await stage.pilot.press("tab")
+            assert dialog(stage).focused is dialog(stage).field("minutes")
+        await stage.pilot.press("shift+tab", "shift+tab", "shift+tab", *"0,2")
+        assert "0,1 → 0,2" in table.shown_text
 
 
 async def test_each_step_can_be_undone() -> None:
@@ -264,3 +282,15 @@ async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()
         assert dialog(stage).field("command").value.startswith("/w/train.py --batch-size 128")
+
+
+async def test_in_a_low_pane_the_card_keeps_its_advice_or_says_that_it_has_more() -> None:
+    cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError: x", advice="use a smaller batch")
+    failed = ended("oom", Status.FAILED, cause=cause)
+    async with staged(snapshot(failed), size=(80, 24)) as stage:
+        card = stage.selected.query_one("#card", LineWidget)
+        for rows, words in ((7, ("advice", "resume", "(1 more line)")), (5, ("(3 more lines)",))):
+            stage.selected.styles.height = rows
+            await stage.pilot.pause()
+            assert stage.selected.size.height == rows
+            assert all(word in card.shown_text for word in words)
