@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
@@ -429,6 +430,13 @@ def restore_variables(before: RunVariables, given: Iterable[tuple[str, str]]) ->
 def merge_variables(before: RunVariables, given: Iterable[tuple[str, str]]) -> RunVariables:
     """Returns the variables to store for a resumed run."""
     return tuple((dict(before) | dict(without_secrets(given))).items())
+
+
+def stopped_too(stopped: AbstractSet[str], queued: Iterable[Run]) -> list[Run]:
+    """Returns the queued runs that can never start once these are stopped, with those that wait for them in turn."""
+    left = [run for run in queued if run.id not in stopped]
+    more = [run for run in left if any(other.run in stopped and not other.any_end for other in run.spec.after)]
+    return [*more, *stopped_too(stopped | {run.id for run in more}, left)] if more else []
 
 
 def sort_queue(queued: Iterable[Run]) -> list[Run]:

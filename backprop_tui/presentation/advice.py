@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from backprop_tui.presentation.known_run import newest_usable
 from backprop_tui.presentation.states import cause_of
 from backprop_tui.store.fields import JsonObject
 
@@ -15,6 +16,14 @@ _PROGRAM = (
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
 _COMMAND = re.compile(rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})")
 _THEN_RESUME = re.compile(r"\b(?:then resume(?: it)?|resume it)$")
+
+
+def advice_text(record: JsonObject) -> str:
+    """The advice about the end of a run in one line; without a checkpoint there is nothing to resume from."""
+    advice = str(cause_of(record).get("advice") or "")
+    if newest_usable(record) is not None:
+        return advice
+    return _THEN_RESUME.sub(lambda match: match[0].removesuffix(" it").replace("resume", "run it again"), advice)
 
 
 def advice_lines(record: JsonObject) -> tuple[str, list[str]]:

@@ -23,8 +23,11 @@ _NAME_SEPARATORS = ":, "
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
+    """`is_read` is False while `metrics` may lack some that the run has."""
+
     known: KnownRun
     metrics: Mapping[str, MetricSeries]
+    is_read: bool = True
 
     @property
     def run(self) -> Run | None:

@@ -438,9 +438,10 @@ class StoreReader:
         pid = supervisor_pid(self._home)
         governor = self._governor.read()
         held = os.path.exists(self._home.queue_held)
-        if governor is not None:
-            governor = None if pid is None else replace(governor, queue_held=held)
         runs, older = self._runs.read(self._governor.holds if pid is not None else {}, history=history)
+        if governor is not None:
+            active = self._still_active(governor.active, runs)
+            governor = None if pid is None else replace(governor, queue_held=held, active=active)
         sample = self._machine.read(moment.wall)
         self._cooling.note(sample)
         return Snapshot(
@@ -460,6 +461,12 @@ class StoreReader:
             opened=self.read_events(selected),
             problem=self._problem(),
         )
+
+    def _still_active(self, decided: int, runs: Iterable[KnownRun]) -> int:
+        """How many of the runs that were active at the governor's last pass are, as far as this user may see them."""
+        unfinished = (run.record for run in takewhile(lambda run: run.record["status"] not in ENDED, runs))
+        active = sum(record["status"] in ACTIVE and record["host"] == self._home.host for record in unfinished)
+        return decided if self._runs.closed else min(decided, active)
 
     def _problem(self) -> str | None:
         """What keeps this user from seeing or changing all of the store."""

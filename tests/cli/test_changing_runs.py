@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.goals import parse_goal
-from backprop_tui.domain.run import Ended
+from backprop_tui.domain.run import Dependency, Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import send_signal, state_of
 from tests.support.commands import Commands
@@ -144,6 +144,9 @@ def test_a_dry_run_changes_nothing(sandbox: Sandbox, obey: Commands) -> None:
     for command, done in (("stop", "stopped"), ("pause", "paused"), ("continue", "continued")):
         result = obey(command, run.id, "--dry-run")
         assert (result.code, result.lines) == (0, [f"{run.id} {run.id} (running): would be {done}"])
+    waiting = sandbox.submit("/bin/true", after=(Dependency(run=run.id),))
+    would = f"{waiting.id} {waiting.id} (queued): would be stopped too, waits for {run.id}"
+    assert obey("stop", run.id, "--dry-run").lines[1:] == [would]
     assert run.status() is Status.RUNNING
     obey("stop", run.id)
 

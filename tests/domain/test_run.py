@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.run import Run, move_in_queue, sort_queue, without_secrets
+from backprop_tui.domain.run import Dependency, Run, move_in_queue, sort_queue, stopped_too, without_secrets
 from tests.domain.runs import queued
 
 
@@ -18,6 +18,15 @@ def queues(draw: st.DrawFn) -> list[Run]:
 def test_priority_goes_before_the_time_of_queueing() -> None:
     late, early, urgent = queued("late", position=2.0), queued("early"), queued("urgent", position=9.0, priority=1)
     assert [run.id for run in sort_queue([late, early, urgent])] == ["urgent", "late", "early"]
+
+
+def test_what_needs_a_success_of_a_stopped_run_is_stopped_too() -> None:
+    last = queued("last", after=(Dependency(run="next"),))
+    following = queued("next", after=(Dependency(run="first"),))
+    in_any_case = queued("report", after=(Dependency(run="first", any_end=True),))
+    queue = [last, following, in_any_case, queued("other")]
+    assert [run.id for run in stopped_too({"first"}, queue)] == ["next", "last"]
+    assert stopped_too({"first", "next", "last"}, queue) == []
 
 
 @given(queue=queues(), which=st.integers(0, 7), place=st.integers(-1, 12))

@@ -15,6 +15,7 @@ from backprop_tui.domain.telemetry import HostReading, Readings
 from backprop_tui.probes.histories import HOST, HistoryRecorder
 from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.store import index
+from backprop_tui.store.codec import encode
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
@@ -24,7 +25,7 @@ from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.store_reader import MAX_CURVE_POINTS, CoolingMeter, CurveReader, StoreReader
 from tests.support.runs import Runs
 from tests.support.slurm import hold, job
-from tests.tui.snapshots import NOW, gpu, sample
+from tests.tui.snapshots import NOW, governor, gpu, sample
 
 
 @pytest.fixture
@@ -170,6 +171,18 @@ def test_the_state_of_a_dead_governor_is_ignored(store: Home, runs: Runs) -> Non
     snapshot = _reader(store).read(None)
     assert snapshot.governor is None
     assert snapshot.runs[0].record["hold_reasons"] == []
+
+
+def test_a_run_that_has_ended_since_the_last_pass_uses_no_slot(
+    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backprop_tui.tui.store_reader.supervisor_pid", lambda _: os.getpid())
+    guardian = runs.guarded("a")
+    write_atomically(store.governor, dump({**encode(governor(active=1)), "pid": os.getpid()}), durable=False)
+    reader = _reader(store)
+    assert getattr(reader.read(None).governor, "active", None) == 1
+    guardian.ends()
+    assert getattr(reader.read(None).governor, "active", None) == 0
 
 
 def test_reading_a_curve_continues_where_it_stopped(tmp_path: Path) -> None:

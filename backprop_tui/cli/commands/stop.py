@@ -11,7 +11,8 @@ from backprop_tui.cli.session import Session, require_named_or_all
 from backprop_tui.client.control import stop_requests, wait_for_all
 from backprop_tui.client.handles import HELP, resolve_in
 from backprop_tui.client.runs import split, status_of, whereabouts
-from backprop_tui.domain.status import UNFINISHED
+from backprop_tui.domain.run import stopped_too
+from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.store.hosts import belongs_here
 
 SUMMARY = "stop runs gracefully and return when they have ended; a queued run leaves the queue"
@@ -33,7 +34,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     run_ids = _run_ids(arguments, session)
     done = "killed" if arguments.now else "stopped"
     if session.dry_run:
-        return print_would(session, run_ids, done)
+        return _print_would(session, run_ids, done)
     requests = stop_requests(session, run_ids, now=arguments.now, after_checkpoint=arguments.after_checkpoint)
     try:
         outcomes = wait_for_all(requests)
@@ -41,6 +42,17 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         diagnostics.say("not waiting any longer; the runs are still being stopped")
         raise
     return print_outcomes(session, outcomes, done)
+
+
+def _print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
+    """Names also the queued runs that are stopped because they wait for a success of these."""
+    code = print_would(session, run_ids, done)
+    unfinished, _ = split(session.home)
+    queued = [view.run for view in unfinished if view.status is Status.QUEUED]
+    for run in () if session.json else stopped_too(frozenset(run_ids), queued):
+        awaited = ", ".join(dependency.run for dependency in run.spec.after)
+        output.line(f"{run.id} {run.name} ({run.status}): would be stopped too, waits for {awaited}")
+    return code
 
 
 def _run_ids(arguments: argparse.Namespace, session: Session) -> list[str]:

@@ -95,8 +95,9 @@ class CompareView:
 def compared_run(known: KnownRun, data: ChartData | None) -> ComparedRun:
     """A run with what was read of it so far; None before it was read."""
     if data is None:
-        return ComparedRun(known=known, metrics={})
-    return ComparedRun(known=replace(known, run=data.run or known.run), metrics=data.metrics)
+        return ComparedRun(known=known, metrics={}, is_read=False)
+    known = replace(known, run=data.run or known.run)
+    return ComparedRun(known=known, metrics=data.metrics, is_read=data.caught_up)
 
 
 def compare_view(

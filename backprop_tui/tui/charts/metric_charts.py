@@ -11,6 +11,7 @@ from backprop_tui.domain.metric_series import MetricSeries, main_loss, validatio
 from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import ENDED
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, Style, Window, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
@@ -22,7 +23,7 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token
 
-NO_METRICS_YET = "No metrics yet. Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
+_UNDERSTOOD = "Understood: JSON, tqdm, HF, Lightning, Keras, timm, YOLO, loss: 0.5, …"
 _NEARBY_BUCKETS = 5  # compared before and after a resume
 _JUMP = 0.25  # of the range of the curve
 
@@ -92,7 +93,7 @@ def log_note(tracks: Sequence[PlottedSeries]) -> str:
 def large_chart(plotter: Plotter) -> Chart:
     """The chart of the selected metric and its validation curve."""
     if plotter.name is None:
-        return Chart(title="metrics", empty_text=plotter.data.problem or NO_METRICS_YET)
+        return Chart(title="metrics", empty_text=plotter.data.problem or _why_empty(plotter))
     train, gap = train_and_gap(*plotter.large, cursor=plotter.choices.cursor)
     return replace(
         _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large, train)),
@@ -101,6 +102,16 @@ def large_chart(plotter: Plotter) -> Chart:
         checkpoints=tuple(plotter.checkpoints()),
         dragged=plotter.choices.dragged,
     )
+
+
+def _why_empty(plotter: Plotter) -> str:
+    """Its output has no metrics only if nothing is left to be read, and no value is known from elsewhere."""
+    known, is_ended = plotter.known, plotter.known.status in ENDED
+    if not plotter.data.caught_up:
+        return "reading"
+    if known.record.get("metrics") if known.live is None else known.live.metrics:
+        return "no points are recorded" if is_ended else "waiting for the first points"
+    return f"No metrics{'' if is_ended else ' yet'}. {_UNDERSTOOD}"
 
 
 def small_chart(plotter: Plotter, series: MetricSeries, *, in_grid: bool) -> Chart:

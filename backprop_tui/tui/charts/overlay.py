@@ -104,8 +104,9 @@ def overlay_of(runs: Sequence[OverlaidRun], metric: str | None, choices: ChartCh
             tracks.append((run, cache.track(series, run.compared, choices)))
     whole = Scale(0.0, max([1.0, *(max(track.positions) for _, track in tracks)]))
     points = sorted({x for _, track in tracks for x in track.positions})
-    chart = Chart(title="curves", empty_text="these runs have no metrics")
-    if metric is not None:
+    is_read = all(run.compared.is_read for run in runs)
+    chart = Chart(title="curves", empty_text="these runs have no metrics" if is_read else "reading")
+    if metric is not None and (tracks or is_read):
         chart = _chart(metric, tracks, whole, choices, cache)
     every = -(-len(points) // _MAX_POINTS) or 1
     return Overlay(chart=chart, tracks=tracks, whole=whole, points=tuple(points[::-every][::-1]))

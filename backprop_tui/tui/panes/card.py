@@ -16,9 +16,9 @@ from backprop_tui.domain.requests import BY_HEAT, BY_RAM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.advice import advice_text
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.states import (
-    cause_of,
     cause_text,
     evidence_text,
     failed_before_removal,
@@ -70,12 +70,12 @@ def _impossible_card(record: JsonObject) -> Card:
 
 def _failure_card(run: KnownRun) -> Card:
     record = run.record
-    cause, removed = cause_of(record), failed_before_removal(record)
+    advice, removed = advice_text(record), failed_before_removal(record)
     title = cause_text(record) or str((removed or record)["status"])
     evidence = evidence_text(record)
     lines = [("evidence", evidence)] if evidence and evidence != title else []
-    if cause.get("advice"):
-        lines.append(("advice", sanitize(str(cause["advice"]))))
+    if advice:
+        lines.append(("advice", sanitize(advice)))
     if removed is not None:
         lines.append(("then", f"removed from the queue: {sanitize(str(record['reason']))}"))
     lines.append(("resume", _resume_text(record)))

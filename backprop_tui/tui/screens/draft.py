@@ -175,6 +175,18 @@ FOLDED_FIELDS = (
 )
 
 
+_LABELS = {field.name: field.label.strip() for row in (MAIN_FIELDS, *FOLDED_FIELDS) for field in row}
+_SEE_HELP = re.compile(r"; see: backprop-tui run --help$")
+
+
+def in_terms_of_fields(problem: str, draft: Draft) -> str:
+    """What `run` found wrong, beginning with the name of the field that was filled in instead of its option."""
+    options, colon, rest = problem.partition(": ")
+    names = (_FIELDS.get(option, "") for option in re.split(r"[/ ]", options))
+    field = next((name for name in names if draft.get(name, "").strip()), None)
+    return problem if field is None else f"{_LABELS[field]}{colon}{_SEE_HELP.sub('', rest)}"
+
+
 def words_of(draft: Draft) -> tuple[str, ...]:
     """Returns the words that follow `run`.
 

@@ -32,6 +32,7 @@ from backprop_tui.tui.screens.draft import (
     RESUME,
     SWEEP,
     draft_of,
+    in_terms_of_fields,
     is_empty,
     same_as,
     words_of,
@@ -84,8 +85,7 @@ class NewRun(Form):
         self._recent_index = -1
         self._changed = asyncio.Event()
         self._verdict: StartVerdict | None = None
-        self._refusal = ""  # of the dry run
-        self._error = self._queued = ""  # of what was typed or done last
+        self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
         self._busy = self._is_open = False
         self._has_asked = False  # enter named the choice between one run and a sweep
         self._completion = PathCompletion()
@@ -406,7 +406,7 @@ class NewRun(Form):
         try:
             return await self._commands.dry_run(words), ""
         except BackpropError as error:
-            return None, sanitize(str(error))
+            return None, in_terms_of_fields(sanitize(str(error)), self._state.fields)
 
     @on(ArgumentTable.Submitted)
     def submit(self) -> None:
@@ -440,7 +440,7 @@ class NewRun(Form):
         if result.done and (not result.run_ids or (not stay and self.draft == submitted)):
             self.dismiss(result.run_ids or (result.message,))
             return
-        self._error = "" if result.done else result.message
+        self._error = "" if result.done else in_terms_of_fields(result.message, self._state.fields)
         self._queued = f"queued {' '.join(result.run_ids)}" if result.done else ""
         self._changed.set()
         self.draw_status()

@@ -21,7 +21,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Checkpoint
+from backprop_tui.domain.run import Checkpoint, stopped_too
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
@@ -247,6 +247,7 @@ class Ask(LeftByClick, ModalScreen[str]):
 NO_LIMIT = "none"
 RESUME_ONLY, RUN_AGAIN, RESUME_ALL = "resume-only", "run-again", "resume-all"
 _MORE_MINUTES = (10, 30, 60)
+_MAX_NAMES = 3  # of runs in a sentence
 
 
 def names_of(runs: Sequence[KnownRun]) -> str:
@@ -264,17 +265,32 @@ def confirm_question(title: str, lines: Sequence[str], text: str) -> Question:
     return Question(title=title, lines=lines, answers=(Answer("y", "yes", text),), marked=CANCEL)
 
 
+def lost_with(runs: Sequence[KnownRun], snapshot: Snapshot) -> list[str]:
+    """A line about the runs that are stopped too because they wait for a success of these; none if there are none."""
+    queued = [run.run for run in snapshot.unfinished if run.status is Status.QUEUED and run.run is not None]
+    lost = stopped_too({run.id for run in runs}, queued)
+    if not lost:
+        return []
+    names = sanitize(", ".join(run.name for run in lost)) if len(lost) <= _MAX_NAMES else counted(len(lost), "run")
+    wait = "waits" if len(lost) == 1 else "wait"
+    return [f"{names} {wait} for {'it' if len(runs) == 1 else 'them'} and will be stopped too."]
+
+
 def stop_question(
-    runs: Sequence[KnownRun], names: str, current: Callable[[], Sequence[KnownRun]] | None = None
+    runs: Sequence[KnownRun],
+    names: str,
+    snapshot: Snapshot,
+    current: Callable[[], Sequence[KnownRun]] | None = None,
 ) -> Question:
     """A waiting run leaves the queue; a running one gets time to save, or not. `current` returns the runs as of now."""
+    lost = lost_with(runs, snapshot)
 
     def lines() -> list[str]:
-        return [f"Stop {names}?", *_unsaved_work(runs if current is None else current())]
+        return [f"Stop {names}?", *_unsaved_work(runs if current is None else current()), *lost]
 
     if all(run.status is Status.QUEUED for run in runs):
         answer = Answer("", "stop", "remove from the queue (r queues it again)")
-        return Question(title="Stop", lines=(f"Take {names} out of the queue?",), answers=(answer,))
+        return Question(title="Stop", lines=(f"Take {names} out of the queue?", *lost), answers=(answer,))
     return Question(
         title="Stop",
         lines=lines(),

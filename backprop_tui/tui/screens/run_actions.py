@@ -22,6 +22,7 @@ from backprop_tui.tui.screens.questions import (
     has_local_work,
     leave_question,
     local_active_runs,
+    lost_with,
     names_of,
     new_limit,
     run_again_question,
@@ -47,11 +48,14 @@ class RunActions:
 
     async def stop(self, targets: Targets) -> None:
         runs = self._applicable("stop", targets)
+        if not runs:
+            return
 
         def current() -> list[KnownRun]:
             return [self._screen.snapshot.find(run.id) or run for run in runs]
 
-        answer = await self._screen.ask(stop_question(runs, targets.named(runs), current)) if runs else CANCEL
+        question = stop_question(runs, targets.named(runs), self._screen.snapshot, current)
+        answer = await self._screen.ask(question)
         if answer != CANCEL:
             self._report(
                 await self._commands.stop(_ids(runs), now=answer == "kill", after_checkpoint=answer == "checkpoint")
@@ -62,8 +66,10 @@ class RunActions:
         runs = self._applicable("kill", targets)
         if runs and all(run.status is Status.QUEUED for run in runs):
             await self.stop(targets)
-        elif runs and await self._confirm("Kill", "kill", f"Kill {targets.named(runs)} now, without time to save?"):
-            self._report(await self._commands.stop(_ids(runs), now=True))
+        elif runs:
+            lines = (f"Kill {targets.named(runs)} now, without time to save?", *lost_with(runs, self._screen.snapshot))
+            if await self._confirm("Kill", "kill", *lines):
+                self._report(await self._commands.stop(_ids(runs), now=True))
 
     async def pin(self, run: KnownRun, *, pinned: bool) -> None:
         self._report(await self._commands.pin_baseline(run.id, str(run.record["group"]), pinned=pinned))
@@ -165,7 +171,8 @@ class RunActions:
     async def _stop_all(self, runs: Sequence[KnownRun], *, held: bool) -> bool:
         """Holds the queue and stops all of these with time to save; returns whether that was done."""
         line = f"Stop {counted(len(runs), 'run')}, with time to save, and hold the queue?"
-        if not await self._confirm("Stop all", f"stop all {len(runs)}, then leave", line):
+        lost = lost_with(runs, self._screen.snapshot)
+        if not await self._confirm("Stop all", f"stop all {len(runs)}, then leave", line, *lost):
             return False
         if not held and not self._report(await self._commands.set_queue(held=True), quiet=True):
             return False

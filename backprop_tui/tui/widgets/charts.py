@@ -279,7 +279,7 @@ class MetricsTab(ChartSurface):
         if width <= 0 or height <= 0:
             return
         if self.view is None:
-            self.show([(Piece(" no metrics yet", Token.MUTED),)])
+            self.show([(Piece(" reading …" if self.glyphs.unicode else " reading", Token.MUTED),)])
             return
         from backprop_tui.tui.charts.metrics_tab import draw_metrics
 

@@ -61,6 +61,13 @@ def test_a_run_that_is_not_read_yet_has_a_column() -> None:
     assert {row.label: row.cells for row in view.results}["loss (last)"][1] == "-"
 
 
+def test_runs_have_no_metrics_only_once_all_of_them_are_read() -> None:
+    unread, empty = compared_run(RUNS[0].known, None), compared_run(RUNS[1].known, chart_data("two", {}))
+    assert compare_view([unread, empty], ChartChoices(), NOW, all_options=False).chart.empty_text == "reading"
+    view = compare_view([empty, empty], ChartChoices(), NOW, all_options=False)
+    assert view.chart.empty_text == "these runs have no metrics"
+
+
 def test_a_queued_run_is_waiting() -> None:
     view = compare_view([RUNS[0], compared_run(queued("next"), None)], ChartChoices(), NOW, all_options=False)
     shown = "".join(text_of(line) for line in draw_compare(view, 120, 39, UNICODE, all_options=False).lines)

@@ -13,6 +13,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.plotting.track import Style
 from backprop_tui.presentation.curves import AxisUnit
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
@@ -20,7 +21,7 @@ from backprop_tui.tui.charts.source import ChartData
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
-from tests.tui.snapshots import NOW, running
+from tests.tui.snapshots import NOW, ended, running
 
 KNOWN = running(
     "nano",
@@ -312,10 +313,21 @@ def test_pauses_are_marked_on_an_axis_of_time() -> None:
     assert chart.pauses == ((30.0, 40.0), (55.0, chart.x.high))
 
 
+def _empty_text(known: KnownRun, *, caught_up: bool = True) -> str:
+    data = replace(chart_data("nano", {}), caught_up=caught_up)
+    return metrics_view(Plotter(known, data, ChartChoices()), NOW, UNICODE).large.empty_text
+
+
 def test_without_metrics_it_says_which_formats_are_understood() -> None:
-    view = _view(chart_data("nano", {}))
-    assert view.large.empty_text.startswith("No metrics yet")
+    assert _empty_text(running("nano")).startswith("No metrics yet. Understood: ")
+    assert _empty_text(ended("nano")).startswith("No metrics. Understood: ")
     assert _view(ChartData(run_id="nano", problem="cannot be read")).large.empty_text == "cannot be read"
+
+
+def test_it_has_no_metrics_only_if_all_was_read_and_no_value_is_known() -> None:
+    assert _empty_text(running("nano"), caught_up=False) == "reading"
+    assert _empty_text(running("nano", metrics={"loss": 1.2})) == "waiting for the first points"
+    assert _empty_text(ended("nano", metrics={"loss": 1.2})) == "no points are recorded"
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])

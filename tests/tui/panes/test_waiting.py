@@ -343,3 +343,18 @@ def test_a_remedy_stands_right_after_a_long_reading() -> None:
     assert view is not None
     text = [text_of(line) for line in draw_waiting(view, 80, UNICODE).lines]
     assert any("still loading  → stop wav2vec-ft" in line for line in text)
+
+
+def test_a_failure_without_a_checkpoint_is_not_resumed() -> None:
+    def card_lines(**fields: Any) -> dict[str, str]:
+        cause = Cause(kind="python_error", evidence="ValueError: x", advice="fix train.py line 7, then resume")
+        run = ended("bad", Status.FAILED, cause=cause, **fields)
+        card = card_of(run, snapshot(run))
+        assert card is not None
+        return dict(card.lines)
+
+    without = card_lines()
+    assert without["advice"] == "fix train.py line 7, then run it again"
+    assert without["resume"].startswith("no checkpoint: r starts over")
+    checkpoint = Checkpoint(path="/ckpt/step_9.pt", step=9, saved_at=NOW.wall - 90, written=True)
+    assert card_lines(checkpoints=(checkpoint,))["advice"] == "fix train.py line 7, then resume"

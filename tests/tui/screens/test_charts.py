@@ -133,6 +133,13 @@ async def test_the_metrics_tab_shows_the_selected_run_and_follows_the_cursor() -
         assert stage.charts.read_of[-1] == ("vit",)
 
 
+async def test_a_run_that_is_not_read_yet_is_being_read() -> None:
+    async with staged() as stage:
+        await stage.press("2")
+        stage.metrics.show_view(None)
+        assert stage.metrics.shown_text.strip() == "reading …"
+
+
 async def test_files_are_not_read_while_no_chart_is_visible() -> None:
     async with staged() as stage:
         await stage.press("4")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.screens.draft import draft_of, join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.screens.draft import draft_of, in_terms_of_fields, join_lines, parse_command, shell_line, words_of
 from backprop_tui.tui.start_verdict import StartVerdict
 
 
@@ -97,3 +97,29 @@ def test_a_draft_is_as_it_would_be_typed_here(
     draft = draft_of(("--cwd", str(tmp_path), str(tmp_path / script), "--", "--cwd", "x"))
     assert draft == {"command": f"{command} --cwd x"}
     assert draft_of(("--cwd", "/d", "/w/train.py"))["more"] == "--cwd /d"
+
+
+@pytest.mark.parametrize(
+    ("field", "problem", "shown"),
+    [
+        (
+            "minutes",
+            "-m/--max-run-minutes/--max-minutes: '0,1': must be a number; see: backprop-tui run --help",
+            "Stop after: '0,1': must be a number",
+        ),
+        (
+            "vram",
+            "--gpu-min-vram: 'x': must be a size; see: backprop-tui run --help",
+            "VRAM at least: 'x': must be a size",
+        ),
+        (
+            "after",
+            "--after warmup: no run 'warmup'; backprop-tui list shows",
+            "After: no run 'warmup'; backprop-tui list shows",
+        ),
+    ],
+)
+def test_a_refusal_names_the_field_in_place_of_its_option(field: str, problem: str, shown: str) -> None:
+    assert in_terms_of_fields(problem, {field: "x"}) == shown
+    assert in_terms_of_fields(problem, {"more": "--option of run"}) == problem
+    assert in_terms_of_fields("train.py: not found", {field: "x"}) == "train.py: not found"

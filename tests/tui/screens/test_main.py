@@ -231,7 +231,7 @@ def test_the_stop_dialog_does_not_call_lost_what_the_log_says_is_saved() -> None
     saved = Checkpoint(path="/out/ckpt_300.pt", step=300, saved_at=NOW.wall - 70)
     newer = Checkpoint(path="/out/ckpt_1380.pt", step=1380, saved_at=NOW.wall - 1, written=False)
     for checkpoints in ((newer,), (saved, newer)):
-        question = stop_question([running("nano", step=1390, checkpoints=checkpoints)], "nano")
+        question = stop_question([running("nano", step=1390, checkpoints=checkpoints)], "nano", snapshot())
         assert question.lines[-2:] == [
             "Announced by its log, not seen on disk yet: ckpt_1380.pt, step 1,380.",
             "The 10 steps since are lost unless it saves when it is stopped.",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.run import Dependency
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import RunSource
@@ -120,6 +121,16 @@ async def test_messages_say_which_runs_and_how_many_of_them() -> None:
         assert "Stop 4 of 6 marked runs?" in question(stage)
         await press(stage, "escape", "asterisk", "space", "space", "r")
         assert messages(stage)[-1] == "Resume applies to none of 2 marked runs: 2 running"
+
+
+@pytest.mark.parametrize(("any_end", "is_lost"), [(False, True), (True, False)])
+async def test_runs_that_wait_for_a_success_are_named_before_it_is_stopped(*, any_end: bool, is_lost: bool) -> None:
+    waiting = queued("evaluate", spec={"after": (Dependency(run="first", any_end=any_end),)})
+    async with staged(snapshot(running("first"), waiting)) as stage:
+        for key in ("s", "S"):
+            await press(stage, key)
+            assert ("evaluate waits for it and will be stopped too." in question(stage)) is is_lost
+            await press(stage, "escape")
 
 
 async def test_marks_of_removed_runs_are_forgotten() -> None:
