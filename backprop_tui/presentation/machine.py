@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 from backprop_tui.domain.formatting import counted, plain
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
@@ -12,6 +13,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.telemetry import GpuProcess, HostReading, Readings
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.states import checks_of
 
 SIMULATED = "simulated"
 
@@ -93,7 +95,7 @@ def governor_line(governor: GovernorState | None) -> GovernorLine:
         return held_line(governor.active)
     state = _STATES[governor.state]
     if state != OPEN:
-        reasons = tuple(sanitize(reason.message) for reason in governor.reasons)
+        reasons = tuple(sanitize(reason["message"]) for reason in checks_of(map(asdict, governor.reasons)))
         return GovernorLine(state=state, clauses=reasons, behind=max(0, governor.waiting - 1))
     if not governor.waiting and not governor.active:
         return GovernorLine(state=state, clauses=("nothing is waiting",))

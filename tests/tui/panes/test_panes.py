@@ -11,7 +11,7 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuProcess
-from backprop_tui.presentation.machine import short_gpu_model
+from backprop_tui.presentation.machine import governor_line, short_gpu_model
 from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.layout import MachineForm, compute_layout
@@ -212,6 +212,13 @@ def test_a_gpu_is_called_by_its_telling_word() -> None:
     assert short_gpu_model("RTX4090 24GB") == "4090"
     assert short_gpu_model("AMD Instinct MI300X") == "MI300X"
     assert short_gpu_model("NVIDIA A100-SXM4-80GB") == "A100"
+
+
+def test_the_governor_names_gpus_of_which_any_would_do_as_one_check() -> None:
+    count = HoldReason(check=Check.GPU_COUNT, message="none of 2 GPUs has 60 GB", figure=0, limit=1)
+    of_gpus = tuple(HoldReason(check=Check.GPU_MEMORY, message=f"GPU {index}: full", gpu=index) for index in (0, 1))
+    held = governor(state=GovernorMode.HOLDING, reasons=(count, *of_gpus))
+    assert governor_line(held).clauses == ("none of 2 GPUs has 60 GB",)
 
 
 def test_the_governor_says_why_it_holds() -> None:
