@@ -463,10 +463,10 @@ class StoreReader:
         )
 
     def _still_active(self, decided: int, runs: Iterable[KnownRun]) -> int:
-        """How many of the runs that were active at the governor's last pass are, as far as this user may see them."""
+        """How many of the runs that were active at the governor's last pass are, as far as all records can be read."""
         unfinished = (run.record for run in takewhile(lambda run: run.record["status"] not in ENDED, runs))
         active = sum(record["status"] in ACTIVE and record["host"] == self._home.host for record in unfinished)
-        return decided if self._runs.closed else min(decided, active)
+        return decided if self._home.unreadable_report() else min(decided, active)
 
     def _problem(self) -> str | None:
         """What keeps this user from seeing or changing all of the store."""
