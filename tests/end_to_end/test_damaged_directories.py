@@ -15,6 +15,7 @@ DAMAGE = {
     "deleted": "shutil.rmtree(d)",
     "moved": "os.rename(d, os.getcwd() + '/moved')",
     "closed": "os.chmod(d, 0)",
+    "open to all": "os.chmod(d, 0o777); os.chmod(r, 0o666)",
     "a file": "shutil.rmtree(d); open(d, 'w').close()",
     "record deleted": "os.unlink(r)",
     "record garbage": "open(r, 'w').write('garbage')",
