@@ -269,7 +269,6 @@ class Job:
 
         Slurm kills what it finds below this process: without cgroups it does not find the script of a dead guardian.
         """
-        _load_rest()
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             rename_process("backprop-keep")
@@ -298,9 +297,9 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        keeper: int | None = None
+        keeper, is_loaded = self._fork_keeper(), False
         while self._guardian is not None:
-            received = signal.sigtimedwait(_SIGNALS, START_SECONDS if keeper is None else TICK_SECONDS)
+            received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS if is_loaded else START_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
                 os.kill(self._guardian, received.si_signo)
                 self._limit_stop()
@@ -313,11 +312,12 @@ class Job:
                 if self._read().status in ACTIVE:
                     self._replace_guardian()
             else:
-                keeper = keeper or self._fork_keeper()
+                if not is_loaded:
+                    _load_rest()
+                    first, keeper, is_loaded = keeper, self._fork_keeper(), True
+                    _end(first)
                 self._watch.look(self._directory)
-        if keeper is not None:
-            os.kill(keeper, signal.SIGKILL)
-            os.waitpid(keeper, 0)
+        _end(keeper)
 
     def _replace_guardian(self) -> None:
         """Starts another guardian: at once, or after a pause if several have failed, which a signal ends."""
@@ -386,6 +386,11 @@ class Job:
             return self._directory.read()
         except BrokenRecord as error:
             raise SystemExit(f"backprop-tui: {error}") from error
+
+
+def _end(child: int) -> None:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def _load_rest() -> None:

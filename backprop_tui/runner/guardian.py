@@ -42,7 +42,8 @@ TICK_SECONDS = 0.2
 CHECK_SUPERVISOR_SECONDS = 2.0
 SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
 READ_SECONDS = 0.1  # of each step: the others wait for it
-REST_SECONDS = 1.0  # to read what a dead script has printed; then only the last bytes
+# To read what a dead script has printed; then only the last bytes. An end that was asked for is awaited.
+REST_SECONDS, REST_OF_STOPPED_SECONDS = 10.0, 1.0
 LAST_BYTES = 1 << 14
 TIMEBOX = "timebox"
 
@@ -255,7 +256,8 @@ class Guardian:
         """
         with self._contain_errors("cannot read the file that the output is redirected to"):
             self._own_log.fetch_rest()
-        end = time.monotonic() + REST_SECONDS
+        is_stopped = self.recorder.live.stopping is not None
+        end = time.monotonic() + (REST_OF_STOPPED_SECONDS if is_stopped else REST_SECONDS)
         if self._read_while(lambda: time.monotonic() < end):
             with self._contain_errors("cannot read the log"):
                 self._log.skip(LAST_BYTES)

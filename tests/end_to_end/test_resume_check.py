@@ -99,7 +99,7 @@ def test_a_resume_without_figures_is_unknown_and_the_next_slice_follows(sandbox:
 
 def test_an_option_of_ours_that_the_script_refuses_is_left_out_once(sandbox: Sandbox) -> None:
     run = sandbox.submit(
-        *python(STRICT), found_resume_arg="--ckpt_path {path}", max_run_seconds=1.0, total_seconds=2.9, stop=TERM
+        *python(STRICT), found_resume_arg="--ckpt_path {path}", max_run_seconds=1.0, total_seconds=5.0, stop=TERM
     )
     record = run.wait_for_end(seconds=60)
     assert [attempt.status for attempt in record.attempts[:3]] == [Status.TIMEBOXED, Status.FAILED, Status.TIMEBOXED]

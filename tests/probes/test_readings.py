@@ -25,7 +25,7 @@ from backprop_tui.probes.readings import (
 from backprop_tui.processes.linux import boot_id
 
 texts = st.text(max_size=20)
-floats = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+floats = st.none() | st.floats(-1e15, 1e15)
 wholes = st.none() | st.integers(0, 1 << 60)
 processes = st.builds(
     GpuProcess,
