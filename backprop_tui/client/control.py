@@ -44,7 +44,7 @@ POLL_SECONDS = 0.02
 ASK_AGAIN_SECONDS = 5.0
 ENSURE_SECONDS = 2.0
 SLOW_SECONDS = 10.0
-LOCK_SECONDS = 5.0  # shorter than a supervisor waits before it ends a claimed run in the place of whoever claimed it
+LOCK_SECONDS = 5.0  # shorter than a supervisor waits before it ends a run whose claim a dead process holds
 ANSWER_SECONDS = 3.0  # a guardian answers within half a second, a network file system shows it within seconds
 PASS_SECONDS = 1.0  # how long a supervisor may hold the lock of a queued run before a request is appended instead
 

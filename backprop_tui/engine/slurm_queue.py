@@ -56,7 +56,7 @@ LOG_BYTES = 2000  # of the job's own log, shown when it ended before it began th
 class Silence:
     """What was written last for a run whose job is not in the queue, and since when nothing has changed (monotonic).
 
-    Guardians write, and so does whoever begins, submits or ends a run.
+    Guardians write, and so does every process that begins, submits or ends a run.
     """
 
     signs: list[Signature | None]

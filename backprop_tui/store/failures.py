@@ -1,7 +1,7 @@
 """Processes of ours that ended with an error: how often in a row, why, and when the next one may be started.
 
-Each subject has a small file in the host's directory. The process that fails writes it; whoever would start the next
-one reads it, and front ends show it.
+Each subject has a small file in the host's directory. The process that fails writes it; the
+process that would start the next one reads it, and front ends show it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def note_failure(home: Home, subject: str, reason: str, after: Failure | None = 
         os.makedirs(home.failures, mode=0o700, exist_ok=True)
         write_atomically(_path(home, subject), dump(encode(failure)), durable=False)
     except (BackpropError, OSError):
-        pass  # whoever starts the next one counts too
+        pass  # the process that starts the next one counts too
     return failure
 
 

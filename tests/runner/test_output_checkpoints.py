@@ -2,106 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
-import zipfile
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
-from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.outputs import checkpoints
 from backprop_tui.runner.outputs.checkpoints import (
     MAX_WRITING_SECONDS,
     CheckpointFound,
-    CheckpointPatterns,
     CheckpointScanner,
-    Sighting,
 )
-from backprop_tui.runner.outputs.files import OutputFiles
-from backprop_tui.runner.recorder import Recorder
-from backprop_tui.store.run_directory import RunDirectory, read_lines
-
-
-def torch_save(path: Path, size: int = 100) -> Path:
-    """Writes a file like torch.save."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", bytes(size))
-    return path
-
-
-def trainer_save(folder: Path, step: int) -> Path:
-    """Saves like the Hugging Face Trainer, the state last."""
-    folder.mkdir(parents=True)
-    torch_save(folder / "pytorch_model.bin")
-    torch_save(folder / "optimizer.pt")
-    (folder / "training_args.bin").write_bytes(b"\x80\x02}.")
-    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
-    return folder
-
-
-class Scanned:
-    """A cwd and the record of its checkpoints; each scan is a second after the one before."""
-
-    def __init__(
-        self, folder: Path, *globs: str, since_ns: int = 0, folders: Callable[[], Sequence[str]] = tuple
-    ) -> None:
-        self.cwd = folder / "cwd"
-        self.cwd.mkdir()
-        self.record = folder / "record"
-        self.record.mkdir()
-        live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
-        self.recorder = Recorder(RunDirectory(str(self.record)), live)
-        self.patterns = patterns = CheckpointPatterns(globs, str(self.cwd))
-        self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints, since_ns=since_ns)
-        self.files = OutputFiles(
-            patterns.locations(), cwd=str(self.cwd), since_ns=since_ns, is_relevant=patterns.matches
-        )
-        self.checkpoint_record = CheckpointRecord(self.recorder, self._expect, folders=folders)
-        self.now = 0.0
-
-    def _expect(self, path: str) -> None:
-        self.scanner.expect(path)  # of the scanner that a test may have replaced
-
-    def scan(self, *, at_end: bool = False) -> list[Sighting]:
-        self.now += 1.0
-        scan = partial(self.scanner.scan, at_end=at_end)
-        sightings = list(scan(self.files.scan(), self.now))
-        for sighting in sightings:
-            self.checkpoint_record.handle(sighting)
-        return sightings
-
-    def scan_until_unchanged(self) -> None:
-        self.scan()
-        self.scan()
-
-    def announce(self, path: str, step: int | None = None, *, log_step: int | None = None) -> None:
-        saved = CheckpointSaved(path=path, step=step, offset=1)
-        self.checkpoint_record.announce(saved, str(self.cwd), step if log_step is None else log_step)
-
-    @property
-    def checkpoints(self) -> tuple[Checkpoint, ...]:
-        return self.recorder.live.checkpoints
-
-    def names(self) -> list[str]:
-        return [os.path.relpath(saved.path, self.cwd) for saved in self.checkpoints]
-
-    def messages(self, kind: str) -> list[str]:
-        events = read_lines(str(self.record / "events.jsonl"))
-        return [str(event["message"]) for event in events if event["event"] == kind]
-
-
-@pytest.fixture
-def watched(tmp_path: Path) -> Scanned:
-    return Scanned(tmp_path)
+from tests.runner.scanned import Scanned, torch_save, trainer_save
 
 
 def test_an_unannounced_checkpoint_is_recorded_once_it_is_complete_and_unchanged(watched: Scanned) -> None:
@@ -454,62 +369,6 @@ def test_a_number_in_the_name_of_an_announced_checkpoint_beats_the_bar(watched: 
     assert [saved.step for saved in watched.checkpoints] == [100, 1800, 1100]
 
 
-@pytest.mark.parametrize("name", ["G_{}.pth", "{}.pth", "{:06d}.tar", "blob-{}", "run_{}.any"])
-def test_files_with_unknown_names_are_checkpoints_if_their_number_follows_the_steps(
-    watched: Scanned, name: str
-) -> None:
-    for step in (100, 200):
-        watched.checkpoint_record.note_step(step)
-        torch_save(watched.cwd / name.format(step))
-        watched.scan_until_unchanged()
-    assert watched.names() == [name.format(step) for step in (100, 200)]
-    assert [saved.step for saved in watched.checkpoints] == [100, 200]
-
-
-def test_files_with_unknown_names_that_follow_the_epochs_are_checkpoints_from_the_second_on(watched: Scanned) -> None:
-    for epoch in (1, 2):
-        watched.checkpoint_record.note_step(epoch * 500)
-        time.sleep(0.3)
-        torch_save(watched.cwd / f"resnet18-{epoch}.pth")
-        watched.scan_until_unchanged()
-        assert len(watched.names()) == (0 if epoch == 1 else 2)
-
-
-def test_files_with_unknown_names_that_follow_one_another_at_once_are_several_checkpoints(watched: Scanned) -> None:
-    for number in (1, 2, 3):
-        watched.checkpoint_record.note_step(number * 500)
-        time.sleep(0.3)
-        torch_save(watched.cwd / f"blob{number}.pt")
-        watched.scan_until_unchanged()
-    assert watched.names() == ["blob1.pt", "blob2.pt", "blob3.pt"]
-
-
-def test_a_small_number_that_is_the_step_by_chance_makes_no_checkpoint(watched: Scanned) -> None:
-    watched.checkpoint_record.note_step(2)
-    torch_save(watched.cwd / "corpus_v2.pt")
-    watched.scan_until_unchanged()
-    assert watched.names() == []
-
-
-@pytest.mark.parametrize("name", ["agent.pkl", "model.pkl"])
-def test_a_model_that_is_saved_again_and_again_is_a_checkpoint(watched: Scanned, name: str) -> None:
-    for step in (10, 20):
-        watched.checkpoint_record.note_step(step)
-        time.sleep(0.3)
-        torch_save(watched.cwd / name, step)
-        watched.scan_until_unchanged()
-    assert [(saved.step, os.path.basename(saved.path)) for saved in watched.checkpoints] == [(20, name)]
-
-
-def test_of_files_in_directories_of_their_own_the_model_is_the_one_to_load(watched: Scanned) -> None:
-    watched.checkpoint_record.note_step(30)
-    for folder in ("ema", "model", "optimizer"):
-        torch_save(watched.cwd / folder / "30.pt")
-    watched.scan_until_unchanged()
-    assert watched.names() == ["model/30.pt"]
-    assert watched.checkpoints[0].candidates == ()
-
-
 def test_a_copy_of_an_older_file_is_no_checkpoint_although_it_is_announced(tmp_path: Path) -> None:
     pretrained = torch_save(tmp_path / "pretrained.pt")
     os.utime(pretrained, (time.time() - WEEK_SECONDS,) * 2)
@@ -519,29 +378,4 @@ def test_a_copy_of_an_older_file_is_no_checkpoint_although_it_is_announced(tmp_p
     watched.announce("out/model.pt", log_step=0)
     watched.scan_until_unchanged()
     watched.scan(at_end=True)
-    assert watched.names() == []
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        "features.pkl",
-        "data/shard_1.pt data/shard_2.pt",
-        "samples_1.npz samples_2.npz",
-        "preds_1.pkl preds_2.pkl",
-        "history.pkl",
-        "optimizer_1.pt optimizer_2.pt",
-        "opt_20.pt optG_20.pt opt_d-00020.pt",
-        "activations_20.pt attention_maps_20.npz grads_20.pt recon_20.pt video_20.zip grid_20.zip",
-        "shard_1.pt shard_2.pt shard_3.pt",
-        "figure_1.png figure_2.png",
-        "yolo11n.pt",
-    ],
-)
-def test_data_and_results_are_no_checkpoints(watched: Scanned, names: str) -> None:
-    watched.checkpoint_record.note_step(20)
-    for name in names.split():
-        torch_save(watched.cwd / name)
-    watched.scan_until_unchanged()
-    watched.scan_until_unchanged()
     assert watched.names() == []

@@ -15,7 +15,7 @@ import pytest
 
 from backprop_tui.checkpoints.choice import choose
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from tests.runner.test_output_checkpoints import Scanned
+from tests.runner.scanned import Scanned
 
 EPOCH, STEP = 3, 300
 DOCS = Path(__file__).parents[2] / "docs" / "frameworks.md"
