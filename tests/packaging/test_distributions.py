@@ -15,7 +15,7 @@ import pytest
 from backprop_tui import __version__
 
 ROOT = Path(__file__).parents[2]
-MAX_SOURCE_BYTES = 1_000_000
+MAX_SOURCE_BYTES = 1_500_000
 
 pytest.importorskip("hatchling")
 pytest.importorskip("hatch_fancy_pypi_readme")
