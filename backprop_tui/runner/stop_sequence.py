@@ -170,6 +170,7 @@ class CheckpointWait:
         self._grace_seconds = grace_seconds
         self._is_saving = is_saving
         self._listens = listens
+        self._waits_for_writing = False  # only for the save that was being written when the stop came
 
     def stop(self, status: Status, *, by: str, reason: str, now: float, after_checkpoint: bool = False) -> None:
         """Stops the run, at once if no checkpoint is due soon. Further calls never extend the wait.
@@ -180,6 +181,7 @@ class CheckpointWait:
         if live.postponed is not None and live.stopping is None:
             self._revise(live.postponed, status, by=by, reason=reason, now=now, after_checkpoint=after_checkpoint)
             return
+        self._waits_for_writing = self._is_saving() and not after_checkpoint
         seconds = 0.0 if live.stopping is not None else self._wait_seconds(now, after_checkpoint=after_checkpoint)
         if seconds <= 0:
             self._stop_sequence.begin(status, by=by, reason=reason, now=now)
@@ -190,11 +192,12 @@ class CheckpointWait:
         self._recorder.record_event("postponed", message, by=by)
 
     def check(self, now: float) -> None:
-        """Begins the stop sequence once the checkpoint is saved or the time is up."""
+        """Begins the stop sequence once the checkpoint is saved, is no longer being written, or the time is up."""
         postponed = self._recorder.live.postponed
         if postponed is None or self._recorder.live.stopping is not None:
             return
-        if now >= postponed.deadline or self._has_saved_since(postponed.since):
+        is_dropped = self._waits_for_writing and not self._is_saving()  # it was no checkpoint, or was deleted
+        if is_dropped or now >= postponed.deadline or self._has_saved_since(postponed.since):
             self._stop_sequence.begin(postponed.status, by=postponed.by, reason=postponed.reason, now=now)
 
     def _revise(

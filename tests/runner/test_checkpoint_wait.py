@@ -107,6 +107,14 @@ def test_a_checkpoint_that_is_being_written_is_waited_for(late: Waiting) -> None
     assert late.signalled
 
 
+def test_a_file_that_turned_out_to_be_no_checkpoint_is_not_waited_for(late: Waiting) -> None:
+    late.is_saving = True
+    late.stop(by="timebox")
+    late.is_saving = False
+    late.checkpoint_wait.check(NOW + 1)
+    assert late.signalled
+
+
 def test_a_script_that_saves_when_asked_is_not_waited_for(soon: Waiting) -> None:
     soon.listens = True
     soon.stop()
