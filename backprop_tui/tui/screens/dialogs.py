@@ -153,12 +153,18 @@ class DialogsScreen(PanesScreen):
             await asyncio.wait_for(read.wait(), _READ_SECONDS)
 
     def action_example(self) -> None:
-        from backprop_tui.tui.screens.draft import COMMAND
-
+        """Queues the example at once, and once: another key before its row appears does nothing."""
         if self.example is None:
             self.tell("The example is not installed", bad=True)
-        else:
-            self._open_new_run({COMMAND: shlex.quote(self.example)})
+        elif self._awaited is None:
+            self.await_run("")
+            self.work(self._queue_example(self.example))
+
+    async def _queue_example(self, script: str) -> None:
+        result = await self.commands.submit([script])
+        self.await_run(next(iter(result.run_ids), None), queued=len(result.run_ids))
+        if not result.done:
+            self.tell(result.message, bad=True)
 
     def action_demo(self) -> None:
         self.post_message(self.DemoRequested())
