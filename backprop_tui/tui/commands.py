@@ -304,6 +304,22 @@ class CommandRunner(BackgroundCalls):
 
         return await self._in_thread(work)
 
+    async def script_options(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The options that the script of a new run defines; none if it is not found. The words follow `run`."""
+
+        def work() -> tuple[str, ...]:
+            from backprop_tui.client.specification import run_directory_path
+            from backprop_tui.client.training_source import script_options
+
+            request = self._cli.parse_run(words)
+            script = () if request.script is None else (request.script,)
+            command = (*script, *(request.command or ()))
+            return script_options(command, run_directory_path(request.cwd), self._session.environment)
+
+        with suppress(BackpropError):
+            return await self._in_thread(work)
+        return ()
+
     async def move(self, run_id: str, by: int) -> CommandResult:
         """Moves a queued run by this many places, at most to the first or last."""
         label = self._label([run_id])

@@ -73,6 +73,7 @@ class FakeCommands(CommandRunner):
         self.source: RunSource | None = None
         self.unreadable = False  # whether no record can be read
         self.recent: list[tuple[str, ...]] = []
+        self.options: tuple[str, ...] = ()  # of the script
 
     def _record(self, *call: object) -> CommandResult:
         self.calls.append(call)
@@ -132,6 +133,9 @@ class FakeCommands(CommandRunner):
         if self.refusal:
             raise UsageError(self.refusal)
         return self.verdict
+
+    async def script_options(self, words: Sequence[str]) -> tuple[str, ...]:
+        return self.options
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         return self._record("set_config", key, value)

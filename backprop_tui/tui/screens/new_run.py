@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -23,13 +23,13 @@ from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner, RunSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
+from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
     COMMAND,
     COMMAND_FIELD,
     FOLDED_FIELDS,
     MAIN_FIELDS,
     MINUTES,
-    RESUME,
     SWEEP,
     draft_of,
     in_terms_of_fields,
@@ -38,14 +38,12 @@ from backprop_tui.tui.screens.draft import (
     words_of,
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
-from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
-from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions, draw_completions
+from backprop_tui.tui.screens.form import INDENT, FieldInput
 from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
-_PATH_FIELDS = {f"field-{COMMAND}", f"field-{RESUME}"}
 _KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
 _TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
 _MAX_WARNING_ROWS = 4
@@ -60,7 +58,7 @@ class _State:
     fields: Mapping[str, str]
 
 
-class NewRun(Form):
+class NewRun(CompletingForm):
     """The result are the ids of the queued runs, or a message about the changed one; None if it was closed.
 
     `draft` has the fields, also after it was closed.
@@ -88,7 +86,6 @@ class NewRun(Form):
         self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
         self._busy = self._is_open = False
         self._has_asked = False  # enter named the choice between one run and a sweep
-        self._completion = PathCompletion()
         self._note = "" if source is None else source.warning or ""
         if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
             self._note = "characters that a terminal cannot show are replaced in this command"
@@ -125,10 +122,6 @@ class NewRun(Form):
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
         return rows + len(self._table.rows) + 4 + (len(FOLDED_FIELDS) if self._is_open else 0)
-
-    @property
-    def _table(self) -> ArgumentTable:
-        return self.query_one(ArgumentTable)
 
     def on_mount(self) -> None:
         self._lay_out_folded()
@@ -282,7 +275,7 @@ class NewRun(Form):
             command = command.with_text(values[COMMAND]) if COMMAND in changed else command
             self._state = _State(command, values)
             self.refresh_state()
-        self._find_completions()
+        self.find_completions()
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "more":
@@ -450,50 +443,13 @@ class NewRun(Form):
             return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
 
-    # Paths
-
-    @property
-    def _path_field(self) -> FieldInput | None:
-        """The focused field, if it may contain a path."""
-        entry = self.focused
-        return entry if isinstance(entry, FieldInput) and entry.id in _PATH_FIELDS else None
-
-    def _find_completions(self) -> None:
-        entry = self._path_field
-        path = None
-        if entry is not None:
-            is_path = entry.id != f"field-{COMMAND}"
-            path = PathCompletion.path_before_cursor(entry.value, entry.cursor_position, whole_field=is_path)
-        if path is None:
-            self._completion.show(Completions(typed=""))
-            self._draw_completions()
-        else:
-            self._complete(path)
-
-    @work(group="completion", exclusive=True)
-    async def _complete(self, path: str) -> None:
-        """Reads the directory in a thread, because its disk may not answer."""
-        self._completion.show(await asyncio.to_thread(completions, path))
-        self._draw_completions()
-
     def on_descendant_focus(self) -> None:
-        self._find_completions()
+        self.find_completions()
         self.draw_status()
 
-    def _draw_completions(self) -> None:
-        line = draw_completions(self._completion, self.text_width, self.glyphs)
-        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
-            widget.show([line])
-
-    def action_complete(self) -> None:
-        """Complete the path under the cursor; without one go to the next field."""
-        entry = self._path_field
-        if entry is None or not self._completion.candidates:
-            if self.focus_next() is self._table:
-                self._table.go_to(0)
-            return
-        start = entry.cursor_position - len(self._completion.typed)
-        path = self._completion.next_path()
-        entry.value = entry.value[:start] + path + entry.value[entry.cursor_position :]
-        entry.cursor_position = start + len(path)
-        self._draw_completions()
+    async def script_options(self) -> Sequence[str]:
+        try:
+            words = words_of(self._placed)
+        except ValueError:  # a quotation is being typed
+            return ()
+        return await self._commands.script_options(words)

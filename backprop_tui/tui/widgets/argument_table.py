@@ -83,6 +83,9 @@ class ArgumentTable(LineWidget, can_focus=True):
             self.row = row
             self.key = key
 
+    class Typed(Message):
+        """The cursor is at another place, or in another text."""
+
     class Submitted(Message):
         """Enter was pressed."""
 
@@ -119,10 +122,21 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._place = max(0, min(place, len(self.rows)))
         row = self.row
         self._edited = EditedText.all_of("" if row is None or row.now is None else row.now.text)
+        self.post_message(self.Typed())
         self.paint()
         if isinstance(self.parent, Widget):
             region = Region(0, self.virtual_region.y + self._place, 1, 1)
             self.parent.scroll_to_region(region, animate=False)
+
+    @property
+    def added_before_cursor(self) -> str:
+        """What was typed before the cursor of the row that adds arguments; empty in the other rows."""
+        return self._edited.text[: self._edited.cursor] if self.row is None else ""
+
+    def complete(self, word: str, *, instead_of: int) -> None:
+        """Puts a word in place of so many characters before the cursor."""
+        text, start = self._edited.text, self._edited.cursor - instead_of
+        self._edit(EditedText(text[:start] + word + text[self._edited.cursor :], start + len(word)))
 
     def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
         """Adds the arguments that were typed into the last row; `handle` does it at once instead of by a message."""
@@ -136,8 +150,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         if event.key in ("up", "down", "tab", "shift+tab"):
             place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
-                self.commit()
-                return  # to the next field
+                return  # to the next field, or the form completes what was typed
             self.go_to(place)
         elif event.key == "enter":
             self.commit()
@@ -161,6 +174,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         if row is not None and (row.now is None or row.name == LITERAL):
             return
         before, self._edited = self._edited, edited
+        self.post_message(self.Typed())
         if row is not None and edited.text != before.text:
             self.post_message(self.Changed(row.place, edited.text))
         self.paint()

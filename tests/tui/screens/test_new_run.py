@@ -230,6 +230,49 @@ async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert isinstance(dialog(stage).focused, ArgumentTable)
 
 
+async def test_tab_completes_the_options_of_the_script() -> None:
+    commands = FakeCommands()
+    commands.options = ("--lr", "--layers", "--seed")
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --l")
+        hint = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "--layers" in hint.shown_text)
+        assert "--seed" not in hint.shown_text
+        for expected in ("train.py --lr", "train.py --layers"):
+            await stage.pilot.press("tab")
+            await stage.pilot.pause(0.05)
+            assert dialog(stage).field("command").value == expected
+        await stage.pilot.press(*" 2 --")
+        await until(stage, lambda: "--seed" in hint.shown_text)
+        assert "--layers" not in hint.shown_text  # it is given already
+
+
+async def test_tab_completes_options_in_the_row_that_adds_arguments() -> None:
+    commands = FakeCommands()
+    commands.options = ("--lr", "--seed")
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1", "tab", "tab", *"--")
+        hint = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "--seed" in hint.shown_text)
+        await stage.pilot.press("tab", *" 3", "tab")
+        await stage.pilot.pause()
+        assert dialog(stage).draft["command"] == "train.py --lr 1 --seed 3"
+        assert dialog(stage).focused is dialog(stage).field("minutes")
+
+
+async def test_tab_visits_each_argument_row_and_then_the_next_field() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1 --seed 2 --amp")
+        visited = []
+        for _ in range(4):
+            await stage.pilot.press("tab")
+            row = dialog(stage).query_one(ArgumentTable).row
+            visited.append("" if row is None else row.name)
+        await stage.pilot.press("tab")
+        assert visited == ["--lr", "--seed", "--amp", ""]
+        assert dialog(stage).focused is dialog(stage).field("minutes")
+
+
 async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
     async with staged(commands=FakeCommands()) as stage:
         stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
