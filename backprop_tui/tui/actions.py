@@ -373,8 +373,8 @@ MENU_ACTIONS = _group(
 FORM_ACTIONS = _group(
     DIALOGS,
     _action("close", "escape", "close", "cancel; a draft is kept", shown="esc"),
-    _action("next_field", "down", "next field", method="app.focus_next"),
-    _action("previous_field", "up", "previous field", method="app.focus_previous"),
+    _action("next_field", "down", "next field"),
+    _action("previous_field", "up shift+tab", "previous field"),
     scope=Scope.FORM,
 )
 COLUMN_ACTIONS = _group(

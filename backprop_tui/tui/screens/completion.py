@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
@@ -169,7 +169,12 @@ class CompletingForm(Form):
             return None
         return word_before_cursor(entry.value[: entry.cursor_position], is_path=self.PATH_FIELDS[name])
 
+    @on(events.DescendantFocus)
     @on(ArgumentTable.Typed)
+    def _cursor_moved(self) -> None:
+        self.find_completions()
+        self.draw_status()
+
     def find_completions(self) -> None:
         word = self._word_before_cursor()
         if word is None:
@@ -194,12 +199,21 @@ class CompletingForm(Form):
         for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
             widget.show([line])
 
+    def action_next_field(self) -> None:
+        """Enters the table at its first row."""
+        if self.focus_next() is self._table:
+            self._table.go_to(0)
+
+    def action_previous_field(self) -> None:
+        """Enters the table at its last row."""
+        if self.focus_previous() is self._table:
+            self._table.go_to(len(self._table.rows))
+
     def action_complete(self) -> None:
         """Complete the word under the cursor; without one go to the next field."""
         entry = self.focused
         if not self._completion.candidates or not isinstance(entry, FieldInput | ArgumentTable):
-            if self.focus_next() is self._table:
-                self._table.go_to(0)
+            self.action_next_field()
             return
         start = len(self._completion.typed)
         word = self._completion.next_word()

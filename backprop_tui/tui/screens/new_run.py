@@ -121,7 +121,7 @@ class NewRun(CompletingForm):
     def count_rows(self) -> int:
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
-        return rows + len(self._table.rows) + 4 + (len(FOLDED_FIELDS) if self._is_open else 0)
+        return rows + self._table.line_count + 3 + (len(FOLDED_FIELDS) if self._is_open else 0)
 
     def on_mount(self) -> None:
         self._lay_out_folded()
@@ -284,14 +284,11 @@ class NewRun(CompletingForm):
     @on(ArgumentTable.Changed)
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
-        try:
+        with suppress(ValueError):  # a quotation is being typed
             if message.place is None:
                 self._change(command.with_added(message.text), f"added {message.text}")
             else:
                 self._change(command.with_value(message.place, message.text), f"argument {message.place}")
-        except ValueError as error:
-            self._error = str(error)
-            self.draw_status()
 
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
@@ -309,6 +306,8 @@ class NewRun(CompletingForm):
         self._change(self._state.command.all_switched(), f"switched all, {len(self._changes)}")
 
     def action_undo(self) -> None:
+        if self._table.revert():
+            return
         if not self._changes:
             self._error = "nothing to undo"
             self.draw_status()
@@ -318,6 +317,7 @@ class NewRun(CompletingForm):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
+        self._table.revert()
         self._table.commit(self._argument_changed)
         self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
@@ -410,7 +410,7 @@ class NewRun(CompletingForm):
         self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
-        if self._busy:
+        if self._busy or self._table.refuses():
             return
         if self._is_empty:
             self._error = "a command is missing: a script, or a command line"
@@ -442,10 +442,6 @@ class NewRun(CompletingForm):
         if self._source is not None and self._source.to_edit:
             return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
-
-    def on_descendant_focus(self) -> None:
-        self.find_completions()
-        self.draw_status()
 
     async def script_options(self) -> Sequence[str]:
         try:
