@@ -15,8 +15,9 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import Bridge, ListChoices, Post
-from backprop_tui.tui.commands import CommandRunner, RunSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.layout import RulePlace
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.start_verdict import StartVerdict
 

@@ -17,20 +17,25 @@ from textual.widgets import Input
 from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.commands import CommandRunner, RunSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
     COMMAND,
     COMMAND_FIELD,
     FOLDED_FIELDS,
+    LAUNCHER,
     MAIN_FIELDS,
     MINUTES,
+    SLURM_FIELDS,
     SWEEP,
+    Field,
     draft_of,
     in_terms_of_fields,
     is_empty,
@@ -85,6 +90,7 @@ class NewRun(CompletingForm):
         self._verdict: StartVerdict | None = None
         self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
         self._busy = self._is_open = False
+        self._default_launcher = ""  # of the settings, which are being read
         self._has_asked = False  # enter named the choice between one run and a sweep
         self._note = "" if source is None else source.warning or ""
         if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
@@ -118,16 +124,22 @@ class NewRun(CompletingForm):
             for row in FOLDED_FIELDS:
                 yield self.row_of(row)
 
+    @property
+    def _folded_rows(self) -> list[Sequence[Field]]:
+        """Those for Slurm only if the run is for it, or has a value in one of them."""
+        given = any(self._state.fields[field.name].strip() for row in SLURM_FIELDS for field in row)
+        launcher = self._state.fields[LAUNCHER].strip() or self._default_launcher
+        return [row for row in FOLDED_FIELDS if row not in SLURM_FIELDS or given or launcher == SLURM]
+
     def count_rows(self) -> int:
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
-        return rows + self._table.line_count + 3 + (len(FOLDED_FIELDS) if self._is_open else 0)
+        return rows + self._table.line_count + 3 + (len(self._folded_rows) if self._is_open else 0)
 
     def on_mount(self) -> None:
-        self._lay_out_folded()
         self.refresh_state()
         self.run_worker(self._follow_verdict(), group="verdict")
-        self.run_worker(self._show_default_timebox(), group="default")
+        self.run_worker(self._show_defaults(), group="default")
 
     def first_focus(self) -> Widget:
         if self._source is None or not self._table.rows:
@@ -135,12 +147,15 @@ class NewRun(CompletingForm):
         self._table.go_to(next((index for index, row in enumerate(self._table.rows) if row.differs), 0))
         return self._table
 
-    async def _show_default_timebox(self) -> None:
+    async def _show_defaults(self) -> None:
         """What applies if nothing is given; a setting that is wrong is reported by the dry run."""
         with suppress(BackpropError):
-            minutes = (await self._commands.settings()).optional_number("max_run_minutes")
+            settings = await self._commands.settings()
+            self._default_launcher = str(settings["run.launcher"])
+            minutes = settings.optional_number("max_run_minutes")
             for entry in self.query(f"#field-{MINUTES}").results(FieldInput):  # none while the dialog is being closed
                 entry.placeholder = "none (default)" if minutes is None else f"{minutes:g} (default)"
+                self._lay_out_folded()
 
     def refresh_state(self, *, fill: bool = False) -> None:
         """Shows what was changed, and has it checked; `fill` fills in the fields, too."""
@@ -148,6 +163,7 @@ class NewRun(CompletingForm):
         if fill:
             self.fill(self._state.fields)
         self._changed.set()
+        self._lay_out_folded()
         self._show_rows()
         self._draw_heading()
         self._draw_more()
@@ -325,7 +341,6 @@ class NewRun(CompletingForm):
     def action_more(self) -> None:
         """Unfold the other fields, or fold them."""
         self._is_open = not self._is_open
-        self._lay_out_folded()
         self.refresh_state()
         if self._is_open:
             self.set_focus(self.field(FOLDED_FIELDS[0][0].name))
@@ -335,6 +350,9 @@ class NewRun(CompletingForm):
         if not self._is_open and self.focused is not None and folded in self.focused.ancestors:
             self.set_focus(self.field(MINUTES))
         folded.display = self._is_open
+        shown = self._folded_rows
+        for fields, row in zip(FOLDED_FIELDS, folded.children, strict=False):
+            row.display = fields in shown
 
     def action_recent(self) -> None:
         """Fill in the recent commands one after the other, newest first."""

@@ -23,9 +23,9 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.action import Action
-from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.footer_actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
 from backprop_tui.tui.notifications import EventNotice

@@ -92,6 +92,24 @@ async def test_a_run_for_slurm_keeps_its_draft_when_slurm_refuses_it() -> None:
         assert (form.draft["command"], form.draft["partition"]) == ("train.py", "gpu")
 
 
+async def test_the_fields_of_a_job_are_there_for_slurm_only() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands, size=(80, 24)) as stage:
+        await stage.pilot.press("n", *"train.py", "ctrl+o")
+        form = dialog(stage)
+        await stage.pilot.pause()
+        assert not form.field("qos").region
+        form.field("launcher").value = "slurm"
+        await stage.pilot.pause(0.1)
+        for name, text in (("account", "lab"), ("qos", "high"), ("cpus", "4"), ("memory_gb", "8")):
+            assert form.field(name).region
+            form.field(name).value = text
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        words = ("--slurm-account", "lab", "--slurm-qos", "high", "--slurm-cpus", "4", "--slurm-memory-gb", "8")
+        assert submitted(commands) == [("run", "--launcher", "slurm", *words, "train.py")]
+
+
 async def test_enter_without_a_command_sends_nothing() -> None:
     commands = FakeCommands()
     async with staged(commands=commands) as stage:

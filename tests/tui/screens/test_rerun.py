@@ -9,8 +9,8 @@ import pytest
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.selected_run import CardBar
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
