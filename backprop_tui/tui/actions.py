@@ -67,7 +67,7 @@ _ANYWHERE = _group(
         shown="!",
         synonyms="error failure failed",
     ),
-    _action("hold", "H", "hold queue", "hold or release the queue", synonyms="pause queue"),
+    _action("hold", "H", "hold queue", "hold or release the queue", synonyms="pause queue held"),
     _action(
         "digest",
         "D",

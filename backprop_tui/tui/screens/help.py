@@ -141,9 +141,10 @@ def draw_help(
         commands: Commands of the user; those with a key have a section of their own.
         actions: The others that are listed.
     """
+    leaves = " all keys" if search else " back"
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
-        (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
+        (max(8, width - 6 - len(leaves)), [Piece("esc", Token.ACCENT, bold=True), Piece(leaves, Token.MUTED)]),
     ]
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
