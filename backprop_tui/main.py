@@ -51,7 +51,7 @@ def _key_problems(settings: Settings) -> Sequence[ConfigError]:
 
 
 class _CommandLine:
-    """The functions of the command line that the dashboard offers, see `tui.commands.CommandLine`."""
+    """The functions of the command line that the dashboard offers, see `tui.run_requests.CommandLine`."""
 
     def parse_run(self, words: Sequence[str]) -> RunRequest:
         from backprop_tui.cli.commands.run import parse_request

@@ -8,9 +8,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.domain.command_lines import Target, TargetKind, shell_target
+from backprop_tui.domain.command_lines import Target, TargetKind, find_target, shell_target
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import ResumeMethod, output_options, resume_channel, resume_template
+from backprop_tui.domain.resume_arguments import (
+    ResumeMethod,
+    all_options,
+    output_options,
+    resume_channel,
+    resume_template,
+)
 from backprop_tui.processes.regular_files import read_regular
 
 MAX_SOURCE_BYTES = 4 << 20
@@ -47,6 +53,11 @@ def find_training(target: Target, cwd: str, environment: Mapping[str, str]) -> t
     """Returns the source file of a target in `cwd`, None if it is not found, and how it takes a checkpoint."""
     training = _locate(target, cwd, environment)
     return training.path, _resume_method(training, cwd, _program_template(target))
+
+
+def script_options(command: Sequence[str], cwd: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The options that the script of a command defines; none if its source is not found."""
+    return all_options(_locate(find_target(command), cwd, environment).source)
 
 
 def _resume_method(training: TrainingSource, cwd: str, known: str | None) -> ResumeMethod:

@@ -114,6 +114,13 @@ def set_key(path: str, name: str, word: str) -> Value:
     return value
 
 
+def restore_text(path: str, text: str, written: str | None) -> None:
+    """Puts an earlier text back in place of the one that was written; raises ConfigError if it has changed since."""
+    if read_text(path) != written:
+        raise ConfigError(path, "was changed since", "change it with `backprop-tui config set KEY VALUE` or an editor")
+    _write(path, text)
+
+
 def _text_with_key(path: str, key: Key, value: Value) -> str:
     """Returns the text of the file with the key set; raises ConfigError if comments would be lost."""
     content = read_text(path) or ""

@@ -122,6 +122,19 @@ def defined_options(source: str) -> frozenset[str]:
     return frozenset(flag for flag, _ in _option_definitions(source))
 
 
+def all_options(source: str) -> tuple[str, ...]:
+    """The options that a source defines, in its order, with those that libraries make of parameters and fields."""
+    defined = (name for flag, text in _option_definitions(source) for name in _spellings(flag, text))
+    return tuple(dict.fromkeys(chain(defined, (flag for flag, _, _ in _options_of_signatures(source)))))
+
+
+def _spellings(flag: str, definition: str) -> list[str]:
+    """`--a/--no-a` of click are two, and so is a BooleanOptionalAction of argparse."""
+    has_negation = flag.startswith("--") and "BooleanOptionalAction" in definition
+    negated = [f"--no-{flag[2:]}"] if has_negation else []
+    return [*flag.split("/"), *negated]
+
+
 def option_default(source: str, option: str) -> str | None:
     """The default of an option that is a whole number; None if it is not known."""
     definitions = [text for flag, text in _option_definitions(source) if flag == option]
@@ -132,10 +145,9 @@ def option_default(source: str, option: str) -> str | None:
 
 def option_syntax(source: str) -> OptionSyntax:
     """Which of the options that a source defines take no value, and which several."""
-    definitions = [(name, text) for flag, text in _option_definitions(source) for name in flag.split("/")]
-    negated = [f"--no-{name[2:]}" for name, text in definitions if "BooleanOptionalAction" in text]
+    definitions = [(name, text) for flag, text in _option_definitions(source) for name in _spellings(flag, text)]
     return OptionSyntax(
-        switches=frozenset([*negated, *(name for name, text in definitions if re.search(_NO_VALUE, text))]),
+        switches=frozenset(name for name, text in definitions if re.search(_NO_VALUE, text)),
         lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
     )
 
@@ -196,21 +208,25 @@ def _call_arguments(text: str) -> str:
 
 
 def _template_of_signature(source: str) -> str | None:
-    """For options derived from the parameters of a function or the fields of a dataclass."""
+    options = {flag[2:].replace("-", "_"): (flag, *rest) for flag, *rest in _options_of_signatures(source)}
+    for name in RESUME_NAMES:
+        if name in options:
+            flag, annotation, default = options[name]
+            is_switch = annotation == "bool" or default in ("True", "False")
+            return flag if is_switch else f"{flag}={{path}}"
+    return None
+
+
+def _options_of_signatures(source: str) -> Iterator[tuple[str, str, str]]:
+    """Options derived from the parameters of a function or the fields of a dataclass, with annotation and default."""
     if not any(word in source for word in ("typer", "fire", "tyro", "HfArgumentParser", "simple_parsing")):
-        return None
+        return
     for call in islice(re.finditer(_FROM_SIGNATURE, source), _MAX_DEFINITIONS):
         if _is_comment(source, call.start()):
             continue
         names = re.findall(r"\b[A-Za-z_]\w+" if call[1] == "HfArgumentParser" else r"^\s*([A-Za-z_]\w+)", call[2])
-        fields = dict(chain.from_iterable(_parameters(source, name) for name in names))
-        for name in RESUME_NAMES:
-            if name in fields:
-                annotation, default = fields[name]
-                flag = "--" + (name.replace("_", "-") if call[1] == "typer.run" else name)
-                is_switch = annotation == "bool" or default in ("True", "False")
-                return flag if is_switch else f"{flag}={{path}}"
-    return None
+        for name, (annotation, default) in chain.from_iterable(_parameters(source, name) for name in names):
+            yield f"--{name.replace('_', '-') if call[1] == 'typer.run' else name}", annotation, default
 
 
 def _parameters(source: str, name: str) -> Iterator[tuple[str, tuple[str, str]]]:

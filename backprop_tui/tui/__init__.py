@@ -10,7 +10,8 @@ from backprop_tui.store.home import Home
 
 if TYPE_CHECKING:
     from backprop_tui.tui.app import Dashboard
-    from backprop_tui.tui.commands import CommandLine, CommandRunner
+    from backprop_tui.tui.commands import CommandRunner
+    from backprop_tui.tui.run_requests import CommandLine
     from backprop_tui.tui.terminal import TerminalProbe
 
 RECORD_SECONDS = 3.0  # how long closing waits until requests are on disk

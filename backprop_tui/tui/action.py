@@ -37,7 +37,7 @@ _CHANGING = {
         *("new", "copy_as_new", "example", "stop", "kill", "pause", "resume", "time", "edit"),
         *("later", "sooner", "remove", "retry_group", "pin", "hold", "undo", "remedy"),
     ),
-    Scope.SETTINGS: ("change", "default"),
+    Scope.SETTINGS: ("change", "default", "undo"),
 }
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 
 from textual.binding import BindingType
@@ -69,7 +67,7 @@ _ANYWHERE = _group(
         shown="!",
         synonyms="error failure failed",
     ),
-    _action("hold", "H", "hold queue", "hold or release the queue", synonyms="pause queue"),
+    _action("hold", "H", "hold queue", "hold or release the queue", synonyms="pause queue held"),
     _action(
         "digest",
         "D",
@@ -199,7 +197,7 @@ _RUNS = _group(
     _action("remove", "d", "remove", "remove ended runs", **_REMOVE, synonyms="delete erase"),
     _action("mark", "space", "mark", "mark", "Mark the run"),
     _action("mark_all", "asterisk", "mark all", "mark all shown, or none", shown="*"),
-    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, limit, pin, move or hold"),
+    _action("undo", "U", "undo", "undo the last change", "Undo the last remove, edit, setting, pin, move or hold"),
     _action("compare", "c", "compare", "compare; group: curves", synonyms="diff"),
     _action("copy", "y", "copy", "copy id, path, command", synonyms="clipboard yank"),
     _action("pager", "o", "pager", "log in $PAGER", "Open the log in $PAGER", synonyms="less"),
@@ -331,6 +329,7 @@ SETTINGS_ACTIONS = _group(
     _action("change", "enter", "change"),
     _action("find", "slash", "find a setting", shown="/"),
     _action("default", "delete", "default", shown="del"),
+    _action("undo", "U", "undo"),
     _action("back", "escape q comma", "back", shown="esc"),
     _action("down", "j down", "down", method="move(1)"),
     _action("up", "k up", "up", method="move(-1)"),
@@ -373,8 +372,8 @@ MENU_ACTIONS = _group(
 FORM_ACTIONS = _group(
     DIALOGS,
     _action("close", "escape", "close", "cancel; a draft is kept", shown="esc"),
-    _action("next_field", "down", "next field", method="app.focus_next"),
-    _action("previous_field", "up", "previous field", method="app.focus_previous"),
+    _action("next_field", "down", "next field"),
+    _action("previous_field", "up shift+tab", "previous field"),
     scope=Scope.FORM,
 )
 COLUMN_ACTIONS = _group(
@@ -423,77 +422,8 @@ ACTIONS = (
     *FORM_ACTIONS,
 )
 BY_ID = {action.id: action for action in MAIN_ACTIONS}
-REMEDY_FOOTER = (
-    replace(BY_ID["open"], id="remedy", short="remedy"),
-    *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
-)
-FILTER_FOOTER = (replace(BY_ID["open"], short="show runs"), replace(BY_ID["back"], short="close"))
-_IN_LOG = {action.id: action for action in LOG_ACTIONS}
-_SEARCH_IDS = ("next_match", "previous_match")
-_LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap", "line_number")
 CHANGING_COMMANDS = frozenset(action.command for action in MAIN_ACTIONS if action.changes)
-
-# In a footer what fits is shown, from the first on, and the last in any case: 7 or 8 keys in 80 columns.
-_LAST = ("palette", "copy_as_new", "kill", "leave")
-_COMMON = ("filter", "mark", "compare", "zoom", "copy", "pager", "hold", "view", *_LAST)
-_NOTHING_SELECTED = ("new", "hold", "settings", "palette", "leave")
-_EMPTY_STORE = ("new", "example", "demo", "settings", "palette", "leave")
-_ACTIVE = ("new", "stop", "pause", "time", "edit", *_COMMON)
-_PAUSED = ("pause", "stop", "new", "time", "edit", *_COMMON)
-_QUEUED = ("later", "sooner", "edit", "stop", "filter", "new", "hold", "mark", "zoom", *_LAST)
-_ENDED = ("resume", "copy_as_new", "new", "filter", "pager", "copy", "remove", "problem", "mark", "compare", "leave")
-_ENDED_GROUP = ("fold", "unfold", "best", "filter", "retry_group", "compare", "resume", "remove", "new", "leave")
-_ACTIVE_GROUP = ("fold", "unfold", "stop", "pause", "filter", "mark", "retry_group", "best", "new", "leave")
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
     return [action.binding for action in actions if action.keys]
-
-
-def log_footer(*, searching: bool, escapable: bool) -> Sequence[Action]:
-    """Returns what applies while the log has the focus; `escapable`: a search, a filter or marks can be ended."""
-    ids = (*(_SEARCH_IDS if searching else ()), *(("end_search",) if escapable else ()), *_LOG_IDS)
-    return [*(_IN_LOG[action_id] for action_id in ids), BY_ID["editor"], BY_ID["pager"], BY_ID["zoom"], BY_ID["back"]]
-
-
-def footer_actions(
-    status: Status | None, *, group: AbstractSet[Status] = frozenset(), empty: bool = False
-) -> Sequence[Action]:
-    """Returns what applies to the selected row, most likely first.
-
-    Args:
-        status: Status of the selected run; None: no run is selected.
-        group: Statuses of the members if the row is that of a group.
-        empty: Whether the store has no run at all.
-    """
-    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=bool(group), empty=empty)]
-    statuses: AbstractSet[Status | None] = group or {status}
-    if not empty:
-        actions = [action for action in actions if any(other not in action.refusals for other in statuses)]
-    if group == {Status.COMPLETED}:
-        actions = [action for action in actions if action.id != "resume"]  # it would start all of them again
-    if group:
-        return [replace(action, short="curves") if action.id == "compare" else action for action in actions]
-    if status is Status.PAUSED:
-        return [replace(action, short="continue") if action.id == "pause" else action for action in actions]
-    return actions
-
-
-def footer_now(actions: Iterable[Action], *, held: bool, problem: str) -> list[Action]:
-    """The actions of a footer, named by what they do now; that which goes to a problem only if there is one."""
-    useful = [action for action in actions if action.id != "problem" or problem]
-    return [replace(action, short="release") if action.id == "hold" and held else action for action in useful]
-
-
-def _footer_ids(status: Status | None, *, group: bool, empty: bool) -> Sequence[str]:
-    if empty:
-        return _EMPTY_STORE
-    if group:
-        return _ENDED_GROUP if status in ENDED else _ACTIVE_GROUP
-    if status is None:
-        return _NOTHING_SELECTED
-    if status is Status.QUEUED:
-        return _QUEUED
-    if status is Status.PAUSED:
-        return _PAUSED
-    return _ACTIVE if status in ACTIVE else _ENDED

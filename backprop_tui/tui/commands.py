@@ -2,90 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
-from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.arguments import OptionSyntax
-from backprop_tui.domain.errors import BackpropError, UsageError
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import counted
-from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.home import Home
-from backprop_tui.tui import Mode
-from backprop_tui.tui.background_calls import BackgroundCalls, CommandResult
-from backprop_tui.tui.start_verdict import StartVerdict, verdict_from
-from backprop_tui.tui.undo import UndoStack, UndoStep, edit_back, removal_step
+from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.run_requests import RunRequests
+from backprop_tui.tui.undo import UndoStep, edit_back, removal_step, setting_step
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
 if TYPE_CHECKING:
     from backprop_tui.client.control import AnyControlRequest
-    from backprop_tui.client.run_request import RunRequest
-    from backprop_tui.config.load import Settings
     from backprop_tui.domain.run import Run
-    from backprop_tui.domain.thresholds import Thresholds
-    from backprop_tui.presentation.known_run import KnownRun
 
+NOTHING_TO_UNDO = "Nothing to undo: U takes back removals, edits, settings, pins, moves and holds made here"
 UNDO_SECONDS = 600.0  # how long a removed run can come back; then its directory is deleted
-_RECENT_RUNS = 20
 
 
-class CommandLine(Protocol):
-    """What the dashboard uses of the command line; `main` passes it, since the two front ends do not import each other.
-
-    Every method raises BackpropError when it cannot do what is asked.
-    """
-
-    def parse_run(self, words: Sequence[str]) -> RunRequest:
-        """Parses the words that follow `run`."""
-
-    def status(self, session: ClientSession) -> JsonObject:
-        """Returns what `status --json` writes."""
-
-    def doctor(self, session: ClientSession) -> Sequence[str]:
-        """Checks the machine; returns the lines that `doctor` writes."""
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class RunSource:
-    """The run that a form begins with: the words of `run` for it, and what its script says about its options.
-
-    `advised` is the option that the cause of its failure advises to change, with its value then and the one to try.
-    """
-
-    run_id: str
-    name: str
-    words: tuple[str, ...]
-    syntax: OptionSyntax
-    advised: tuple[str, str, str] | None = None
-    warning: str | None = None
-    to_edit: bool = False
-
-
-class CommandRunner(BackgroundCalls):
+class CommandRunner(RunRequests):
     """Does what the user asks for; each method returns when it is done, and does not keep the others waiting.
 
     A request that is up to a run's guardian is recorded at once, and carried out even if the dashboard is closed.
     """
-
-    def __init__(
-        self, home: Home, config_path: str, command_line: CommandLine | None = None, mode: Mode = Mode.NORMAL
-    ) -> None:
-        self.config_path = config_path
-        super().__init__(mode)
-        environment = os.environ | {"BACKPROP_HOME": home.root, "BACKPROP_HOST": home.host}
-        self._session = ClientSession(home=home, config_path=config_path, environment=environment)
-        self._command_line = command_line
-        self.find: Callable[[str], KnownRun | None] = lambda _: None  # among the runs that are shown
-        self._undo = UndoStack()
-        self._undoing = asyncio.Lock()
 
     async def stop(self, run_ids: Sequence[str], *, now: bool = False, after_checkpoint: bool = False) -> CommandResult:
         """Stops runs and returns when they have ended; `now` kills them without time to save."""
@@ -111,12 +56,9 @@ class CommandRunner(BackgroundCalls):
         self,
         run_ids: Sequence[str],
         *,
-        name: str | None = None,
         tags: Sequence[str] | None = None,
-        note: str | None = None,
-        priority: int | None = None,
         max_run_seconds: float | None = None,
-        thresholds: Thresholds | None = None,
+        **fields: Any,  # noqa: ANN401 - the other fields of EditRequest
     ) -> CommandResult:
         """Changes what is given; `max_run_seconds` may be infinite, which is no limit."""
         from backprop_tui.client.control import edit_requests, edit_summary
@@ -126,7 +68,7 @@ class CommandRunner(BackgroundCalls):
         if max_run_seconds is not None:
             timebox = TimeboxRequest(max_run_seconds=None if max_run_seconds == float("inf") else max_run_seconds)
         unique_tags = None if tags is None else tuple(dict.fromkeys(tag for tag in tags if tag))
-        given = EditRequest(name=name, tags=unique_tags, note=note, priority=priority, thresholds=thresholds)
+        given = EditRequest(tags=unique_tags, **fields)
         edit = None if given == EditRequest() else given
         summary = edit_summary(edit, timebox)
         before: list[Run] = []
@@ -152,18 +94,6 @@ class CommandRunner(BackgroundCalls):
             if result.done:
                 self._undo.push(UndoStep(undo=undo))
             return result
-
-    def _label(self, run_ids: Sequence[str]) -> str:
-        """What the screen calls these runs now; an action may change that."""
-        if len(run_ids) != 1:
-            return counted(len(run_ids), "run")
-        run = self.find(run_ids[0])
-        return sanitize(run_ids[0] if run is None else run.label)
-
-    def _stored_runs(self, run_ids: Sequence[str]) -> list[Run]:
-        from backprop_tui.client.resume import read_resumable
-
-        return [read_resumable(self._session, run_id) for run_id in run_ids]
 
     async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
         """Pins a run as the only baseline of its group, or unpins it."""
@@ -223,86 +153,6 @@ class CommandRunner(BackgroundCalls):
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
-
-    async def run_source(self, run_id: str, *, to_edit: bool = False) -> RunSource:
-        """What a form needs of a run: to make a new one like it, or `to_edit` it while it waits.
-
-        Raises:
-            BackpropError: its record cannot be read.
-        """
-        label = self._label([run_id])
-
-        def work() -> RunSource:
-            from backprop_tui.client.request_words import request_words
-            from backprop_tui.client.rerun import advised_change, lost_variables, request_like, request_of, syntax_of
-            from backprop_tui.client.resume import read_resumable
-
-            run = read_resumable(self._session, run_id)
-            request = (request_of if to_edit else request_like)(run, self._session.settings())
-            advised, advice = (None, None) if to_edit else advised_change(run)
-            notes = () if to_edit else (lost_variables(self._session, run), advice)
-            return RunSource(
-                run_id=run_id,
-                name=label,
-                words=request_words(request),
-                syntax=syntax_of(run),
-                advised=advised,
-                warning="; ".join(filter(None, notes)) or None,
-                to_edit=to_edit,
-            )
-
-        return await self._in_thread(work)
-
-    async def recent_commands(self) -> list[tuple[str, ...]]:
-        """The words of recent commands, newest first: those that were queued, then those of the newest other runs."""
-
-        def work() -> list[tuple[str, ...]]:
-            from backprop_tui.client.request_words import recent_commands, request_words
-            from backprop_tui.client.rerun import newest_requests
-
-            runs = newest_requests(self._session, _RECENT_RUNS)
-            return [*recent_commands(self._session.home), *map(request_words, runs)]
-
-        return await self._in_thread(work)
-
-    async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
-        """Gives a waiting run another command and other options; the words are those that follow `run`."""
-        label = self._label([run_id])
-
-        def work() -> CommandResult:
-            from backprop_tui.client.rerun import change_queued
-
-            change_queued(self._session, run_id, self._cli.parse_run(words))
-            return CommandResult(done=True, message=f"{label}: changed")
-
-        return await self._run(work)
-
-    async def submit(self, words: Sequence[str]) -> CommandResult:
-        """Queues new runs; the words are those that follow `run` on a command line."""
-
-        def work() -> CommandResult:
-            from backprop_tui.client.submit import submit
-
-            run_ids = submit(self._session, self._cli.parse_run(words))
-            return CommandResult(done=True, message=f"queued {' '.join(run_ids)}", run_ids=tuple(run_ids))
-
-        return await self._run(work)
-
-    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
-        """What the governor would decide now about these new runs.
-
-        Raises:
-            BackpropError: the request is refused.
-        """
-
-        def work() -> StartVerdict:
-            from backprop_tui.client.dry_run import preview_runs
-            from backprop_tui.client.submit import plan
-
-            planned = plan(self._session, self._cli.parse_run(words))
-            return verdict_from(planned, preview_runs(self._session, planned.runs))
-
-        return await self._in_thread(work)
 
     async def move(self, run_id: str, by: int) -> CommandResult:
         """Moves a queued run by this many places, at most to the first or last."""
@@ -374,12 +224,12 @@ class CommandRunner(BackgroundCalls):
             return await self._run(work)
 
     async def undo(self) -> CommandResult:
-        """Takes back the last removal, edit, move or hold that was made here."""
+        """Takes back the last removal, edit, setting, move or hold that was made here."""
 
         def work() -> CommandResult:
             step = self._undo.pop()
             if step is None:
-                return CommandResult(done=False, message="Nothing to undo")
+                return CommandResult(done=False, message=NOTHING_TO_UNDO)
             return CommandResult(done=True, message=sanitize(f"Undone. {step.undo()}"))
 
         async with self._undoing:
@@ -390,14 +240,6 @@ class CommandRunner(BackgroundCalls):
         thread = threading.Thread(target=self._undo.forget_all, daemon=True, name="forget")
         thread.start()
         thread.join(seconds)
-
-    async def settings(self) -> Settings:
-        """Every setting with its value and origin.
-
-        Raises:
-            BackpropError: a setting is wrong.
-        """
-        return await self._in_thread(self._session.settings)
 
     async def release_job(self, run_id: str) -> CommandResult:
         """Lets the Slurm job of a run start that somebody holds."""
@@ -416,14 +258,18 @@ class CommandRunner(BackgroundCalls):
         """Writes a setting to the user's configuration file."""
 
         def work() -> CommandResult:
+            from backprop_tui.config.files import read_text
             from backprop_tui.config.keys import KEYS
             from backprop_tui.config.write import set_key
 
+            before = read_text(self.config_path)
             set_key(self.config_path, key, value)
+            self._undo.push(setting_step(self._session, key, before))
             kept = "; queued runs keep theirs" if KEYS[key].is_settled_when_queued else ""
             return CommandResult(done=True, message=f"{key} = {value}: written{kept}")
 
-        return await self._run(work)
+        with self._undo.changing():
+            return await self._run(work)
 
     async def status(self) -> JsonObject:
         """The object that `status --json` writes.
@@ -440,12 +286,6 @@ class CommandRunner(BackgroundCalls):
             BackpropError: the state or a setting cannot be read.
         """
         return await self._in_thread(lambda: self._cli.doctor(self._session))
-
-    @property
-    def _cli(self) -> CommandLine:
-        if self._command_line is None:
-            raise UsageError("this dashboard was opened without the command line")
-        return self._command_line
 
     async def _control(
         self,

@@ -1,4 +1,4 @@
-"""What `U` takes back: the last removals, edits, limits, pins, moves in the queue and holds, newest first."""
+"""What `U` takes back: the last removals, edits, limits, pins, settings, moves in the queue and holds, newest first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.slurm import SlurmOptions, given_options
 from backprop_tui.domain.status import ACTIVE
 
 # The client's modules are loaded when they are first used, because the dashboard must start quickly.
@@ -125,7 +126,19 @@ def _former_values(run: Run, edit: EditRequest) -> EditRequest:
         priority=None if edit.priority is None else run.priority,
         baseline=None if edit.baseline is None else run.baseline,
         thresholds=None if edit.thresholds is None else former_thresholds(edit.thresholds, run.spec.limits),
+        slurm=None if edit.slurm is None else _former_options(run, edit.slurm),
     )
+
+
+def _former_options(run: Run, given: SlurmOptions) -> SlurmOptions:
+    """What its job asked for instead of what was given. Raises UsageError if that was left to the site."""
+    former = {name: getattr(run.spec.slurm, name) for name in given_options(given)}
+    left_to_site = [name for name, value in former.items() if value is None]
+    if left_to_site:
+        raise UsageError(
+            f"{run.name}: had no {left_to_site[0]} of its own, which a job cannot go back to; e sets another"
+        )
+    return SlurmOptions(**former)
 
 
 def _former_timebox(session: ClientSession, run: Run) -> TimeboxRequest:
@@ -159,3 +172,18 @@ def removal_step(session: ClientSession, removed: Sequence[SetAside], label: str
             delete(run.path for run in removed if run.path is not None)
 
     return UndoStep(undo=undo, forget=forget)
+
+
+def setting_step(session: ClientSession, key: str, before: str | None) -> UndoStep:
+    """Gives the configuration file the text that it had before a setting was written; None: it was missing."""
+    from backprop_tui.config.files import read_text
+    from backprop_tui.config.kinds import as_text
+    from backprop_tui.config.write import restore_text
+
+    written = read_text(session.config_path)
+
+    def undo() -> str:
+        restore_text(session.config_path, before or "", written)
+        return f"{key} = {as_text(session.settings()[key])}"
+
+    return UndoStep(undo=undo)

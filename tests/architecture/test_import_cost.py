@@ -126,7 +126,7 @@ def test_value_classes_use_the_lazy_decorator() -> None:
 
 
 NOT_VISIBLE_AT_FIRST = {f"screens.{name}" for name in ("new_run", "edit_run", "settings", "help", "compare")}
-NOT_VISIBLE_AT_FIRST |= {"screens.palette", "screens.path_completion", "screens.draft", "screens.questions"}
+NOT_VISIBLE_AT_FIRST |= {"screens.palette", "screens.completion", "screens.draft", "screens.questions"}
 NOT_VISIBLE_AT_FIRST |= {"widgets.charts", "widgets.run_charts", "panes.details", "textual_patches.line_input"}
 NOT_VISIBLE_AT_FIRST |= {"charts.metrics_tab", "charts.resources_tab", "panes.digest"}
 NOT_FOR_A_DASHBOARD = {"psutil", "pynvml", "numpy", "tomli_w", "unittest", "urllib.request", "http.client", "email"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_arguments import misspelled_options, resume_template
+from backprop_tui.domain.resume_arguments import all_options, misspelled_options, resume_template
 
 IMAGENET = """
 parser.add_argument('-b', '--batch-size', default=256, type=int)
@@ -97,6 +97,31 @@ def test_the_clearest_of_several_flags_is_chosen() -> None:
 def test_an_option_that_is_similar_to_a_defined_one_is_misspelled(words: str, meant: dict[str, str]) -> None:
     source = IMAGENET + "parser.add_argument('--amp', action=argparse.BooleanOptionalAction)\n"
     assert misspelled_options(source, words.split()) == meant
+
+
+TYPER = """
+def main(lr: float = 1e-3, batch_size: int = 32):
+    pass
+typer.run(main)
+"""
+FLAX = "flags.DEFINE_string('workdir', None, 'out')\n# parser.add_argument('--gone')\n"
+CLICK = "@click.option('--amp/--no-amp', default=True)\n@click.option('--lr', default=1e-3)\n"
+SWITCH = "parser.add_argument('-c', '--cache', action=argparse.BooleanOptionalAction)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        (IMAGENET, ("-b", "--batch-size", "--resume")),
+        (CLICK, ("--amp", "--no-amp", "--lr")),
+        (SWITCH, ("-c", "--cache", "--no-cache")),
+        (TYPER, ("--lr", "--batch-size")),
+        (FLAX, ("--workdir",)),
+        ("lr = 1", ()),
+    ],
+)
+def test_all_options_of_a_script_are_listed_in_its_order(source: str, options: tuple[str, ...]) -> None:
+    assert all_options(source) == options
 
 
 @given(st.text(alphabet="add_argument(click.option)'\"-, \n=resume", max_size=300))

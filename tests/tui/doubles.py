@@ -15,8 +15,9 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import Bridge, ListChoices, Post
-from backprop_tui.tui.commands import CommandRunner, RunSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.layout import RulePlace
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.start_verdict import StartVerdict
 
@@ -73,6 +74,7 @@ class FakeCommands(CommandRunner):
         self.source: RunSource | None = None
         self.unreadable = False  # whether no record can be read
         self.recent: list[tuple[str, ...]] = []
+        self.options: tuple[str, ...] = ()  # of the script
 
     def _record(self, *call: object) -> CommandResult:
         self.calls.append(call)
@@ -132,6 +134,9 @@ class FakeCommands(CommandRunner):
         if self.refusal:
             raise UsageError(self.refusal)
         return self.verdict
+
+    async def script_options(self, words: Sequence[str]) -> tuple[str, ...]:
+        return self.options
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         return self._record("set_config", key, value)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from backprop_tui.config.keys import KEYS
+from backprop_tui.domain.governor.governor_state import GovernorMode
+from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.machine import HELD
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui import Mode
 from backprop_tui.tui.actions import (
@@ -17,16 +21,16 @@ from backprop_tui.tui.actions import (
     METRICS,
     MOVE,
     RUNS,
-    footer_actions,
-    footer_now,
-    log_footer,
 )
 from backprop_tui.tui.background_calls import READ_ONLY
-from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.footer_actions import footer_actions, footer_now, log_footer
+from backprop_tui.tui.glyphs import _GLYPHS, UNICODE
 from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts, key_at
+from backprop_tui.tui.panes.waiting import _NAMES
 from backprop_tui.tui.screens.help import Help, draw_help
 from backprop_tui.tui.screens.main import MainScreen
+from backprop_tui.tui.screens.palette import help_entries, main_entries, setting_entries
 from backprop_tui.tui.user_commands import UserCommand
 from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 from tests.tui.screens.test_main import staged
@@ -133,12 +137,50 @@ def test_the_help_explains_every_state_and_mark() -> None:
     assert ["◆", "checkpoint"] in [line[:2] for line in shown]
 
 
-@pytest.mark.parametrize("search", ["waiting", "queued", "held", "slots", "remedy", "~", "◌", "Unclaimed"])
-def test_the_help_finds_the_words_and_symbols_of_the_screens(search: str) -> None:
-    shown = [text_of(line) for line in draw_help(80, UNICODE, search=search)]
-    assert not any("Nothing matches" in line for line in shown)
-    if search in ("waiting", "queued"):
-        assert any(line.split()[:3] == ["◌", "waiting", "waits;"] for line in shown)
+def words_of_the_screens() -> list[str]:
+    """Every state, mark, check and setting."""
+    drawn = {
+        "bar_full",
+        "bar_half",
+        "bar_track",
+        "rule",
+        "rule_focused",
+        "between",
+        "divider",
+        "times",
+        "clipped",
+    }  # lines, text
+    marks = [getattr(UNICODE, name) for name in _GLYPHS if name not in drawn]
+    states = [word for state in Status for word in (state.value, status_word(state), UNICODE.state(state))]
+    queue = [word for state in (*GovernorMode, HELD) for word in (state, UNICODE.state(state)) if word.strip()]
+    checks = [_NAMES.get(check, check.value) for check in Check]
+    settings = [name for name, key in KEYS.items() if not key.sample]
+    return [*marks, *states, *queue, *checks, *settings, "slots", "remedy", "unclaimed", "~", "±", "heat", "log out"]
+
+
+def test_the_help_finds_every_word_and_symbol_of_the_screens() -> None:
+    for search in words_of_the_screens():
+        shown = [text_of(line) for line in draw_help(80, UNICODE, search=search)]
+        assert not any("Nothing matches" in line for line in shown), search
+        if search in ("waiting", "queued"):
+            assert any(line.split()[:3] == ["◌", "waiting", "waits;"] for line in shown)
+
+
+async def test_the_palette_finds_every_word_and_symbol_of_the_screens() -> None:
+    async with staged() as stage:
+        main = stage.main
+        entries = [*main_entries(main), *setting_entries(main, ""), *help_entries(main)]
+        missing = [search for search in words_of_the_screens() if not any(entry.score(search) for entry in entries)]
+        assert missing == []
+
+
+async def test_an_explanation_in_the_palette_opens_the_help_at_it() -> None:
+    async with staged() as stage:
+        entry = max(help_entries(stage.main), key=lambda entry: entry.score("unclaimed"))
+        entry.call()
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Help))
+        await until(stage, lambda: "less what runs that just" in stage.pilot.app.screen.query_one(Page).shown_text)
+        assert "esc all keys" in stage.pilot.app.screen.query_one("#footer", LineWidget).shown_text
 
 
 async def test_the_help_says_that_there_is_more_below_and_goes_to_its_end() -> None:

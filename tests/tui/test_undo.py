@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from backprop_tui.client.remove import leftovers, removable_runs, remove, restor
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.domain.requests import TimeboxRequest
 from backprop_tui.domain.run import with_timebox
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.main import _CommandLine
@@ -27,7 +29,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import commands
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.store_reader import StoreReader
-from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep, edit_back
+from backprop_tui.tui.undo import MAX_STEPS, UndoStack, UndoStep, _former_options, edit_back
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until
@@ -51,7 +53,7 @@ def aside(session: Session) -> list[str]:
 
 def test_nothing_to_undo_is_said(runner: CommandRunner) -> None:
     result = play(runner.undo())
-    assert (result.done, result.message) == (False, "Nothing to undo")
+    assert (result.done, result.message) == (False, commands.NOTHING_TO_UNDO)
 
 
 def test_a_removed_run_is_back_with_its_files_and_in_the_index(
@@ -70,7 +72,7 @@ def test_a_removed_run_is_back_with_its_files_and_in_the_index(
         assert log.read() == b"epoch 1\n"
     assert "abc" in index.read_all(session.home)
     assert aside(session) == []
-    assert undo(runner) == "Nothing to undo"
+    assert undo(runner) == commands.NOTHING_TO_UNDO
 
 
 def test_what_is_set_aside_is_not_counted(runner: CommandRunner, session: Session, runs: Runs) -> None:
@@ -98,7 +100,7 @@ def test_leaving_deletes_what_was_removed(runner: CommandRunner, session: Sessio
     play(runner.remove(["abc"]))
     runner.forget_changes(10.0)
     assert aside(session) == []
-    assert undo(runner) == "Nothing to undo"
+    assert undo(runner) == commands.NOTHING_TO_UNDO
 
 
 def test_a_removed_run_is_deleted_after_a_while(
@@ -108,7 +110,7 @@ def test_a_removed_run_is_deleted_after_a_while(
     runs.ended("abc")
     play(runner.remove(["abc"]))
     wait_until(lambda: not aside(session), "the end of the directory")
-    assert undo(runner) == "Nothing to undo"
+    assert undo(runner) == commands.NOTHING_TO_UNDO
 
 
 def test_what_a_killed_dashboard_set_aside_is_deleted_by_a_later_removal_after_a_day(
@@ -249,7 +251,7 @@ def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session
     assert undo(runner) == "Undone. c: number 2 of 3"
     assert undo(runner).startswith("Undone. c: number 3 of 3")
     assert [run.id for run in waiting_runs(session)] == ["a", "b", "c"]
-    assert undo(runner) == "Nothing to undo"
+    assert undo(runner) == commands.NOTHING_TO_UNDO
 
 
 def test_a_hold_is_taken_back(runner: CommandRunner, session: Session, runs: Runs) -> None:
@@ -258,7 +260,43 @@ def test_a_hold_is_taken_back(runner: CommandRunner, session: Session, runs: Run
     play(runner.set_queue(held=True))
     assert undo(runner) == "Undone. Queue released. 1 run waiting"
     assert not is_queue_held(session.home)
-    assert undo(runner) == "Nothing to undo"
+    assert undo(runner) == commands.NOTHING_TO_UNDO
+
+
+def test_a_setting_is_taken_back_with_the_text_of_its_file(runner: CommandRunner, session: Session) -> None:
+    before = "# mine\nmax_parallel = 2  # so\n"
+    Path(session.config_path).parent.mkdir(parents=True, exist_ok=True)
+    Path(session.config_path).write_text(before)
+    play(runner.set_config("max_parallel", "3"))
+    play(runner.set_config("gpu.max_temp_c", "70"))
+    assert undo(runner) == "Undone. gpu.max_temp_c = 85"
+    assert undo(runner) == "Undone. max_parallel = 2"
+    assert Path(session.config_path).read_text() == before
+    play(runner.set_config("max_parallel", "3"))
+    Path(session.config_path).write_text("max_parallel = 4\n")
+    assert "was changed since" in undo(runner)
+    assert Path(session.config_path).read_text() == "max_parallel = 4\n"
+
+
+def test_a_change_of_a_waiting_run_in_the_form_is_taken_back(runner: CommandRunner, runs: Runs, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("")
+    directory = runs.queued(
+        "abc", name="train", spec={"command": ("python3", str(script), "--lr", "1"), "cwd": str(tmp_path)}
+    )
+    before = directory.read()
+    words = ("--name", "other", "--cwd", str(tmp_path), "--", "python3", str(script), "--lr", "2")
+    assert play(runner.change_queued("abc", words)).done
+    assert directory.read().spec.command[-1] == "2"
+    assert undo(runner) == "Undone. abc: as before the edit"
+    assert (directory.read().name, directory.read().spec.command) == (before.name, before.spec.command)
+
+
+def test_the_options_of_a_job_are_taken_back_unless_the_site_decided_them(session: Session, runs: Runs) -> None:
+    run = runs.queued("abc", spec={"launcher": "slurm", "slurm": SlurmOptions(partition="long")}).read()
+    assert _former_options(run, SlurmOptions(partition="short")) == SlurmOptions(partition="long")
+    with pytest.raises(UsageError, match="had no qos of its own"):
+        _former_options(run, SlurmOptions(partition="short", qos="high"))
 
 
 def test_an_undo_that_fails_says_why(runner: CommandRunner, session: Session, runs: Runs) -> None:

@@ -22,8 +22,8 @@ from backprop_tui.presentation.run_details import detail_sections
 from backprop_tui.presentation.states import exit_text, is_problem
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.action import Action
-from backprop_tui.tui.actions import REMEDY_FOOTER, log_footer
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.footer_actions import REMEDY_FOOTER, log_footer
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout
 from backprop_tui.tui.log.page import AttemptStart

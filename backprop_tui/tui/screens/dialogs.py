@@ -26,8 +26,9 @@ from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.clipboard import copy_text
-from backprop_tui.tui.commands import CommandRunner, RunSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.ui_state import Targets
 from backprop_tui.tui.snapshot import Snapshot
@@ -153,12 +154,18 @@ class DialogsScreen(PanesScreen):
             await asyncio.wait_for(read.wait(), _READ_SECONDS)
 
     def action_example(self) -> None:
-        from backprop_tui.tui.screens.draft import COMMAND
-
+        """Queues the example at once, and once: another key before its row appears does nothing."""
         if self.example is None:
             self.tell("The example is not installed", bad=True)
-        else:
-            self._open_new_run({COMMAND: shlex.quote(self.example)})
+        elif self._awaited is None:
+            self.await_run("")
+            self.work(self._queue_example(self.example))
+
+    async def _queue_example(self, script: str) -> None:
+        result = await self.commands.submit([script])
+        self.await_run(next(iter(result.run_ids), None), queued=len(result.run_ids))
+        if not result.done:
+            self.tell(result.message, bad=True)
 
     def action_demo(self) -> None:
         self.post_message(self.DemoRequested())
@@ -228,12 +235,16 @@ class DialogsScreen(PanesScreen):
         )
 
     def action_help(self) -> None:
+        self.open_help()
+
+    def open_help(self, search: str = "") -> None:
+        """Opens the help with what matches a search."""
         from backprop_tui.tui.screens.help import Help
 
         of_tab = GROUP if self.selected.shows_group else (LOG, METRICS, METRICS, MOVE, MOVE)[self.selected.tab]
         section = of_tab if self.selected.has_focus_within else RUNS
         commands, actions = self.offered(self.user_commands), self.offered(ACTIONS)
-        self.app.push_screen(Help(commands, actions, first=section, glyphs=self.glyphs))
+        self.app.push_screen(Help(commands, actions, first=section, search=search, glyphs=self.glyphs))
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read

@@ -109,7 +109,7 @@ def _parse_program(options: tuple[str, ...], words: Sequence[str]) -> ParsedComm
 Draft = Mapping[str, str]  # the text of each field, by its name
 
 COMMAND, SWEEP, MORE = "command", "sweep", "more"
-RESUME, MINUTES = "resume", "minutes"
+RESUME, MINUTES, LAUNCHER = "resume", "minutes", "launcher"
 SWEPT = "swept"  # the arguments whose values make a sweep
 # Fields that are one option, and fields that are an option for each of their words.
 _SINGLE = {
@@ -121,8 +121,14 @@ _SINGLE = {
     "priority": "--priority",
     "retries": "--retries",
     "group": "--group",
-    "launcher": "--launcher",
+    LAUNCHER: "--launcher",
     "partition": "--slurm-partition",
+    "account": "--slurm-account",
+    "qos": "--slurm-qos",
+    "constraint": "--slurm-constraint",
+    "gres": "--slurm-gres",
+    "cpus": "--slurm-cpus",
+    "memory_gb": "--slurm-memory-gb",
     "note": "--note",
     RESUME: "--resume-from",
 }
@@ -152,6 +158,21 @@ MAIN_FIELDS = (
     Field(name=MINUTES, label="Stop after", width=15, suffix="min, or none"),
     Field(name="gpus", label="  GPUs", width=11, placeholder="default"),
 )
+# What only the job of a run for Slurm asks for, besides its partition.
+SLURM_FIELDS = (
+    (
+        Field(name="account", label="Account", width=20, placeholder="default"),
+        Field(name="qos", label="  QOS", width=20, placeholder="default"),
+    ),
+    (
+        Field(name="constraint", label="Constraint", width=20, placeholder="default"),
+        Field(name="gres", label="  GPU kind", width=20, placeholder="gpu:a100"),
+    ),
+    (
+        Field(name="cpus", label="Cores", width=11, placeholder="default"),
+        Field(name="memory_gb", label="  memory", width=11, placeholder="default", suffix="GB"),
+    ),
+)
 FOLDED_FIELDS = (
     (Field(name="name", label="Name", placeholder="name of the script"),),
     (Field(name="group", label="Group", width=20), Field(name="tags", label="  tags", placeholder="baseline lm")),
@@ -166,9 +187,10 @@ FOLDED_FIELDS = (
         Field(name="vram", label="  VRAM at least", width=11, placeholder="default", suffix="MB"),
     ),
     (
-        Field(name="launcher", label="Launcher", width=11, placeholder="default", suffix="local or slurm"),
+        Field(name=LAUNCHER, label="Launcher", width=11, placeholder="default", suffix="local or slurm"),
         Field(name="partition", label="  partition", width=13, placeholder="default"),
     ),
+    *SLURM_FIELDS,
     (Field(name=SWEEP, label="Sweep", placeholder="lr=1e-3,3e-4 seed=1..3"),),
     (Field(name=RESUME, label="Resume from", placeholder="a checkpoint"),),
     (Field(name=MORE, label="Options", placeholder="--max-load 0 --env NAME=VALUE, all of run --help"),),

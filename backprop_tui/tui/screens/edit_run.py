@@ -1,4 +1,4 @@
-"""The Edit dialog: name, tags, note, timebox and priority of existing runs."""
+"""The Edit dialog: name, tags, note, timebox and priority of existing runs, and what their Slurm jobs ask for."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from textual.widgets import Input
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue, integer
 from backprop_tui.domain.formatting import counted
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED
+from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip
-from backprop_tui.tui.screens.draft import Field
+from backprop_tui.tui.screens.draft import SLURM_FIELDS, Field
 from backprop_tui.tui.screens.form import Form
 from backprop_tui.tui.screens.questions import names_of
 
@@ -28,6 +30,9 @@ _TAGS = Field(name="tags", label="Tags", placeholder="words to find it by")
 _NOTE = Field(name="note", label="Note", placeholder="a line about it")
 _MINUTES = Field(name="minutes", label="Timebox", width=9, suffix="min of this attempt, or none")
 _PRIORITY = Field(name="priority", label="Priority", width=9, suffix="higher goes first")
+_PARTITION = Field(name="partition", label="Partition", placeholder="default")
+_SLURM_ROWS = ((_PARTITION,), *SLURM_FIELDS)
+_SLURM = tuple(field.name for row in _SLURM_ROWS for field in row)  # of SlurmOptions
 _UNCHANGED = "nothing is changed yet"
 
 
@@ -50,6 +55,17 @@ def _priority(text: str) -> int:
         raise ValueError(f"priority {sanitize(text)}: {error}") from error
 
 
+def _slurm_option(name: str, text: str) -> object:
+    """A job that has an option keeps it, or gets another one."""
+    if not text:
+        raise ValueError(f"{name.replace('_gb', '')}: type another value; a job cannot go back to the default")
+    try:
+        value = KEYS[f"slurm.{name}"].kind.read(text)
+    except WrongValue as error:
+        raise ValueError(f"{name.replace('_gb', '')} {sanitize(text)}: {error}") from error
+    return int(float(str(value))) if name == "cpus" else value
+
+
 _PARSERS: Mapping[str, Callable[[str], object]] = {
     "name": str,
     "tags": _tags,
@@ -67,11 +83,13 @@ class EditRun(Form):
     KEYS = "enter save · esc cancel"
 
     def __init__(self, runs: Sequence[KnownRun], commands: CommandRunner, *, glyphs: Glyphs) -> None:
-        rows = [(_TAGS,), (_NOTE,)]
+        rows: list[Sequence[Field]] = [(_TAGS,), (_NOTE,)]
         if len(runs) == 1:
             rows.insert(0, (_NAME,))
         if all(run.status not in ENDED for run in runs):
             rows += [(_MINUTES,), (_PRIORITY,)]
+        if all(_waits_for_slurm(run) for run in runs):
+            rows += _SLURM_ROWS
         self._before = _common_values(runs)
         super().__init__(rows, self._before, glyphs=glyphs)
         self._runs = runs
@@ -108,7 +126,9 @@ class EditRun(Form):
             ValueError: a field cannot be understood; the message says why.
         """
         texts = {name: text.strip() for name, text in self.values().items() if text != self._before.get(name, "")}
-        return {_ARGUMENTS.get(name, name): _PARSERS[name](text) for name, text in texts.items()}
+        slurm: dict[str, Any] = {name: _slurm_option(name, texts.pop(name)) for name in _SLURM if name in texts}
+        changes = {_ARGUMENTS.get(name, name): _PARSERS[name](text) for name, text in texts.items()}
+        return changes | ({"slurm": SlurmOptions(**slurm)} if slurm else {})
 
     async def _save(self, changes: dict[str, Any]) -> None:
         messages: list[str] = []
@@ -127,13 +147,23 @@ def _common_values(runs: Sequence[KnownRun]) -> dict[str, str]:
     return {name: value for name, value in values[0].items() if all(other[name] == value for other in values)}
 
 
+def _waits_for_slurm(run: KnownRun) -> bool:
+    return run.status is Status.QUEUED and run.run is not None and run.run.spec.launcher == SLURM
+
+
 def _values(run: KnownRun) -> dict[str, str]:
     record = run.record
     minutes = record.get("max_run_minutes")
+    slurm = SlurmOptions() if run.run is None else run.run.spec.slurm
     return {
+        **{name: _text(getattr(slurm, name)) for name in _SLURM},
         "name": str(record["name"]),
         "tags": shlex.join(record.get("tags") or ()),
         "note": record.get("note") or "",
         "minutes": "none" if minutes is None else f"{minutes:g}",
         "priority": str(record.get("priority") or 0),
     }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -115,9 +115,15 @@ class EditedCommand:
         return sum(row.differs for row in self.rows())
 
     def with_value(self, place: int, text: str) -> EditedCommand:
-        """Changes the value of an argument. Raises ValueError if a quotation is not closed."""
+        """Changes the value of an argument. Raises ValueError if a quotation is not closed.
+
+        A value that would be read as an option, and an empty one before a positional argument, are joined by `=`.
+        """
         arguments = self.arguments
-        arguments[place] = arguments[place].with_text(text)
+        arguments[place] = changed = arguments[place].with_text(text)
+        is_joinable = changed.name.startswith("--") and len(changed.values) <= 1
+        if is_joinable and parse_arguments(words_of_arguments(arguments), self.syntax) != arguments:
+            arguments[place] = replace(changed, values=changed.values or ("",), joint="=")
         identity = identities(arguments)[place]
         typed = self.typed - {identity} if _NOT_LISTED.search(text) else self.typed | {identity}
         return replace(self._with_arguments(arguments), typed=typed)

@@ -200,5 +200,11 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
         message.stop()
         self.submit()
 
+    def action_next_field(self) -> None:
+        self.focus_next()
+
+    def action_previous_field(self) -> None:
+        self.focus_previous()
+
     def action_close(self) -> None:
         self.dismiss(None)

@@ -12,8 +12,6 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import Status
-from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import (
     ACTIONS,
@@ -27,8 +25,9 @@ from backprop_tui.tui.actions import (
     RUNS,
     bindings,
 )
+from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, heading, wrapped
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, wrapped
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
@@ -39,34 +38,9 @@ if TYPE_CHECKING:
 
 _YOURS = "Your keys"
 _COLUMNS = ((_YOURS, ANYWHERE), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
-_STATES = {
-    "queued": "waits; the run's details say for what",
-    "starting": "its process is being started",
-    "running": "its script runs",
-    "paused": "its processes are frozen, by you or because a GPU is too hot; GPU memory stays in use",
-    "stopping": "it was asked to save and end",
-    "completed": "its script ended with exit code 0",
-    "timeboxed": "it reached its time limit; r resumes it from its checkpoint",
-    "stopped": "a user stopped it",
-    "failed": "its script ended with an error; its card says why",
-    "lost": "its processes are gone and nobody saw how it ended",
-}
-_MARKS = {
-    "checkpoint": "a checkpoint that the script announced or saved",
-    "best": "the best run of its group, by the objective",
-    "mark": "marked: keys act on all marked runs",
-}
-_TERMS = {
-    ("~", "provisional"): "before a mean: not all of its runs have ended",
-    ("±", "spread"): "the standard deviation over the seeds of a setting",
-    ("", "held"): "the queue is held: nothing new starts until it is released",
-    ("", "holding"): "the governor lets no run start now: something is short",
-    ("", "slots"): "how many runs may be active at a time: max_parallel",
-    ("", "remedy"): "what lets a waiting run start: enter on a check in its details",
-    ("", "unclaimed"): "free GPU memory, less what runs that just started may take",
-}
 _IN_FOOTER = ("find", "scroll_down", "scroll_up", "scroll_to_top", "scroll_to_end", "back")
 _FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in _IN_FOOTER])
+_SEARCH_FOOTER = (*_FOOTER[:-1], ("esc", "all keys"))
 
 
 class Help(DismissOnce, Screen[None]):
@@ -76,18 +50,26 @@ class Help(DismissOnce, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
 
     def __init__(
-        self, commands: Sequence[UserCommand], actions: Sequence[Action], *, first: str = RUNS, glyphs: Glyphs
+        self,
+        commands: Sequence[UserCommand],
+        actions: Sequence[Action],
+        *,
+        first: str = RUNS,
+        search: str = "",
+        glyphs: Glyphs,
     ) -> None:
-        """`first` is the section of the focused pane, whose keys come first."""
+        """`first` is the section of the focused pane, whose keys come first; `search` is what is searched for."""
         super().__init__()
         self._commands = commands
         self._actions = actions
         self._first = first
+        self._search = search
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         yield Page(glyphs=self._glyphs, id="help")
-        yield LineInput(placeholder="a key or a word", id="find", compact=True)
+        is_open = "-open" if self._search else ""
+        yield LineInput(self._search, placeholder="a key or a word", id="find", classes=is_open, compact=True)
         yield LineWidget(glyphs=self._glyphs, id="footer")
 
     @property
@@ -109,7 +91,8 @@ class Help(DismissOnce, Screen[None]):
                 actions=self._actions,
             )
         )
-        self.query_one("#footer", LineWidget).show([draw_footer(_FOOTER, width, all_keys=False)])
+        keys = _SEARCH_FOOTER if self._input.has_class("-open") else _FOOTER
+        self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
 
     def action_scroll(self, rows: int) -> None:
         self.query_one(Page).move(rows)
@@ -117,6 +100,7 @@ class Help(DismissOnce, Screen[None]):
     def action_find(self) -> None:
         self._input.add_class("-open")
         self._input.focus()
+        self._draw()
 
     def action_back(self) -> None:
         """Shows all keys again, or closes."""
@@ -135,6 +119,7 @@ class Help(DismissOnce, Screen[None]):
         self.set_focus(None)
         if not self._input.value:
             self._input.remove_class("-open")
+            self._draw()
 
 
 def draw_help(
@@ -156,9 +141,10 @@ def draw_help(
         commands: Commands of the user; those with a key have a section of their own.
         actions: The others that are listed.
     """
+    leaves = " all keys" if search else " back"
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
-        (max(8, width - 11), [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]),
+        (max(8, width - 6 - len(leaves)), [Piece("esc", Token.ACCENT, bold=True), Piece(leaves, Token.MUTED)]),
     ]
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
@@ -166,7 +152,7 @@ def draw_help(
     own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
     rows = [*own, *((action.section, action.shown, action.help) for action in actions if action.help)]
     rows = [row for row in rows if _matches(row[1], row[2], search)]
-    symbols = _symbols(width, search.lower(), glyphs)
+    symbols = _symbols(width, search, glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
     lines += _key_columns(rows, width, first)
@@ -214,17 +200,11 @@ def _key_lines(keys: str, text: str, width: int) -> Iterator[Line]:
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
-    """Returns what each state, mark and term means, of those with the text `search`; a single character is a symbol."""
-    states = [
-        (glyphs.state(state), STATE_TOKENS[Status(state)], status_word(state), f"{state} {text}", text)
-        for state, text in _STATES.items()
-    ]
-    marks = [(getattr(glyphs, name), Token.ACCENT, name, text, text) for name, text in _MARKS.items()]
-    terms = [(glyph or " ", Token.FG, name, text, text) for (glyph, name), text in _TERMS.items()]
+    """Returns what each state, mark, term and setting means, of those that match."""
     lines: list[Line] = []
-    for glyph, token, name, searched, text in (*states, *marks, *terms):
-        title = f"  {glyph} {name:<11} "
-        if search == glyph or (len(search) != 1 and search in f"{title}{searched}".lower()):
-            first, *rest = wrapped(text, max(1, width - 17))
-            lines += [(Piece(title, token), Piece(first)), *((Piece(" " * len(title) + row),) for row in rest)]
+    for term in glossary(glyphs):
+        if term.matches(search):
+            title = f"  {term.glyph} {term.name:<11} "
+            first, *rest = wrapped(term.text, max(1, width - len(title) - 1))
+            lines += [(Piece(title, term.token), Piece(first)), *((Piece(" " * len(title) + row),) for row in rest)]
     return lines

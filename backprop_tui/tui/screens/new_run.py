@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -17,20 +17,25 @@ from textual.widgets import Input
 from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.commands import CommandRunner, RunSource
+from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
+from backprop_tui.tui.run_requests import RunSource
+from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
     COMMAND,
     COMMAND_FIELD,
     FOLDED_FIELDS,
+    LAUNCHER,
     MAIN_FIELDS,
     MINUTES,
-    RESUME,
+    SLURM_FIELDS,
     SWEEP,
+    Field,
     draft_of,
     in_terms_of_fields,
     is_empty,
@@ -38,14 +43,12 @@ from backprop_tui.tui.screens.draft import (
     words_of,
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
-from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
-from backprop_tui.tui.screens.path_completion import Completions, PathCompletion, completions, draw_completions
+from backprop_tui.tui.screens.form import INDENT, FieldInput
 from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 DEBOUNCE_SECONDS = 0.35
-_PATH_FIELDS = {f"field-{COMMAND}", f"field-{RESUME}"}
 _KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
 _TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
 _MAX_WARNING_ROWS = 4
@@ -60,7 +63,7 @@ class _State:
     fields: Mapping[str, str]
 
 
-class NewRun(Form):
+class NewRun(CompletingForm):
     """The result are the ids of the queued runs, or a message about the changed one; None if it was closed.
 
     `draft` has the fields, also after it was closed.
@@ -87,8 +90,8 @@ class NewRun(Form):
         self._verdict: StartVerdict | None = None
         self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
         self._busy = self._is_open = False
+        self._default_launcher = ""  # of the settings, which are being read
         self._has_asked = False  # enter named the choice between one run and a sweep
-        self._completion = PathCompletion()
         self._note = "" if source is None else source.warning or ""
         if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
             self._note = "characters that a terminal cannot show are replaced in this command"
@@ -121,20 +124,22 @@ class NewRun(Form):
             for row in FOLDED_FIELDS:
                 yield self.row_of(row)
 
+    @property
+    def _folded_rows(self) -> list[Sequence[Field]]:
+        """Those for Slurm only if the run is for it, or has a value in one of them."""
+        given = any(self._state.fields[field.name].strip() for row in SLURM_FIELDS for field in row)
+        launcher = self._state.fields[LAUNCHER].strip() or self._default_launcher
+        return [row for row in FOLDED_FIELDS if row not in SLURM_FIELDS or given or launcher == SLURM]
+
     def count_rows(self) -> int:
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
-        return rows + len(self._table.rows) + 4 + (len(FOLDED_FIELDS) if self._is_open else 0)
-
-    @property
-    def _table(self) -> ArgumentTable:
-        return self.query_one(ArgumentTable)
+        return rows + self._table.line_count + 3 + (len(self._folded_rows) if self._is_open else 0)
 
     def on_mount(self) -> None:
-        self._lay_out_folded()
         self.refresh_state()
         self.run_worker(self._follow_verdict(), group="verdict")
-        self.run_worker(self._show_default_timebox(), group="default")
+        self.run_worker(self._show_defaults(), group="default")
 
     def first_focus(self) -> Widget:
         if self._source is None or not self._table.rows:
@@ -142,12 +147,15 @@ class NewRun(Form):
         self._table.go_to(next((index for index, row in enumerate(self._table.rows) if row.differs), 0))
         return self._table
 
-    async def _show_default_timebox(self) -> None:
+    async def _show_defaults(self) -> None:
         """What applies if nothing is given; a setting that is wrong is reported by the dry run."""
         with suppress(BackpropError):
-            minutes = (await self._commands.settings()).optional_number("max_run_minutes")
+            settings = await self._commands.settings()
+            self._default_launcher = str(settings["run.launcher"])
+            minutes = settings.optional_number("max_run_minutes")
             for entry in self.query(f"#field-{MINUTES}").results(FieldInput):  # none while the dialog is being closed
                 entry.placeholder = "none (default)" if minutes is None else f"{minutes:g} (default)"
+                self._lay_out_folded()
 
     def refresh_state(self, *, fill: bool = False) -> None:
         """Shows what was changed, and has it checked; `fill` fills in the fields, too."""
@@ -155,6 +163,7 @@ class NewRun(Form):
         if fill:
             self.fill(self._state.fields)
         self._changed.set()
+        self._lay_out_folded()
         self._show_rows()
         self._draw_heading()
         self._draw_more()
@@ -282,7 +291,7 @@ class NewRun(Form):
             command = command.with_text(values[COMMAND]) if COMMAND in changed else command
             self._state = _State(command, values)
             self.refresh_state()
-        self._find_completions()
+        self.find_completions()
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not None and event.widget.id == "more":
@@ -291,14 +300,11 @@ class NewRun(Form):
     @on(ArgumentTable.Changed)
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
-        try:
+        with suppress(ValueError):  # a quotation is being typed
             if message.place is None:
                 self._change(command.with_added(message.text), f"added {message.text}")
             else:
                 self._change(command.with_value(message.place, message.text), f"argument {message.place}")
-        except ValueError as error:
-            self._error = str(error)
-            self.draw_status()
 
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
@@ -316,6 +322,8 @@ class NewRun(Form):
         self._change(self._state.command.all_switched(), f"switched all, {len(self._changes)}")
 
     def action_undo(self) -> None:
+        if self._table.revert():
+            return
         if not self._changes:
             self._error = "nothing to undo"
             self.draw_status()
@@ -325,6 +333,7 @@ class NewRun(Form):
 
     def action_clear(self) -> None:
         """Empties all fields; ctrl+z brings them back."""
+        self._table.revert()
         self._table.commit(self._argument_changed)
         self.replace_draft({}, f"cleared {len(self._changes)}")
         self.set_focus(self.field(COMMAND))
@@ -332,7 +341,6 @@ class NewRun(Form):
     def action_more(self) -> None:
         """Unfold the other fields, or fold them."""
         self._is_open = not self._is_open
-        self._lay_out_folded()
         self.refresh_state()
         if self._is_open:
             self.set_focus(self.field(FOLDED_FIELDS[0][0].name))
@@ -342,6 +350,9 @@ class NewRun(Form):
         if not self._is_open and self.focused is not None and folded in self.focused.ancestors:
             self.set_focus(self.field(MINUTES))
         folded.display = self._is_open
+        shown = self._folded_rows
+        for fields, row in zip(FOLDED_FIELDS, folded.children, strict=False):
+            row.display = fields in shown
 
     def action_recent(self) -> None:
         """Fill in the recent commands one after the other, newest first."""
@@ -417,7 +428,7 @@ class NewRun(Form):
         self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
-        if self._busy:
+        if self._busy or self._table.refuses():
             return
         if self._is_empty:
             self._error = "a command is missing: a script, or a command line"
@@ -450,50 +461,9 @@ class NewRun(Form):
             return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
 
-    # Paths
-
-    @property
-    def _path_field(self) -> FieldInput | None:
-        """The focused field, if it may contain a path."""
-        entry = self.focused
-        return entry if isinstance(entry, FieldInput) and entry.id in _PATH_FIELDS else None
-
-    def _find_completions(self) -> None:
-        entry = self._path_field
-        path = None
-        if entry is not None:
-            is_path = entry.id != f"field-{COMMAND}"
-            path = PathCompletion.path_before_cursor(entry.value, entry.cursor_position, whole_field=is_path)
-        if path is None:
-            self._completion.show(Completions(typed=""))
-            self._draw_completions()
-        else:
-            self._complete(path)
-
-    @work(group="completion", exclusive=True)
-    async def _complete(self, path: str) -> None:
-        """Reads the directory in a thread, because its disk may not answer."""
-        self._completion.show(await asyncio.to_thread(completions, path))
-        self._draw_completions()
-
-    def on_descendant_focus(self) -> None:
-        self._find_completions()
-        self.draw_status()
-
-    def _draw_completions(self) -> None:
-        line = draw_completions(self._completion, self.text_width, self.glyphs)
-        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
-            widget.show([line])
-
-    def action_complete(self) -> None:
-        """Complete the path under the cursor; without one go to the next field."""
-        entry = self._path_field
-        if entry is None or not self._completion.candidates:
-            if self.focus_next() is self._table:
-                self._table.go_to(0)
-            return
-        start = entry.cursor_position - len(self._completion.typed)
-        path = self._completion.next_path()
-        entry.value = entry.value[:start] + path + entry.value[entry.cursor_position :]
-        entry.cursor_position = start + len(path)
-        self._draw_completions()
+    async def script_options(self) -> Sequence[str]:
+        try:
+            words = words_of(self._placed)
+        except ValueError:  # a quotation is being typed
+            return ()
+        return await self._commands.script_options(words)

@@ -27,6 +27,7 @@ from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
 from backprop_tui.tui.panes.run_order import RunSort
@@ -48,19 +49,24 @@ _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PaletteEntry:
-    """`key` is shown at the right end; `keywords` find the entry too. `searched`: only listed when it is searched."""
+    """`key` is shown at the right end; `keywords` find the entry too. `searched`: only listed when it is searched.
+
+    Those that only explain something come `last`.
+    """
 
     title: str
     call: Callable[[], object]
     key: str = ""
     keywords: str = ""
     searched: bool = False
+    last: bool = False
 
     def score(self, search: str) -> float:
-        """Returns how well a search matches, from 0 (not at all) to 1.
+        """Returns how well a search matches, from 0 (not at all) to 1."""
+        return self._match(search) * (0.4 if self.last else 1.0)
 
-        Every word must be in the title or in the keywords; the start of a title's word is worth most.
-        """
+    def _match(self, search: str) -> float:
+        """Every word must be in the title or in the keywords; the start of a title's word is worth most."""
         words, title, keywords = search.lower().split(), self.title.lower(), self.keywords.lower()
         if all(_begins_word(word, title) for word in words):
             return 1.0
@@ -98,6 +104,7 @@ class PaletteProvider(ReadyProvider):
         if self.screen is main:
             yield from main_entries(main)
             yield from setting_entries(main, search, self._settings)
+            yield from help_entries(main)
             number = search.strip().removeprefix(":")
             if number.isascii() and number.isdecimal():
                 go = partial(main.go_to_line, int(number))
@@ -149,6 +156,15 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         title = f"Go to run {sanitize(run.label)}"
         keywords = f"{run.id} {status_word(run.status)}"
         yield PaletteEntry(title=title, keywords=keywords, call=partial(screen.go_to, run.id), searched=True)
+
+
+def help_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
+    """What the marks and words on the screens mean; settings have entries of their own."""
+    for term in glossary(screen.glyphs):
+        if not term.setting:
+            title = f"Help: {f'{term.glyph} {term.name}'.strip()}, {term.text}"
+            explain = partial(screen.open_help, term.name)
+            yield PaletteEntry(title=title, keywords=term.also, call=explain, searched=True, last=True)
 
 
 def setting_entries(screen: MainScreen, search: str, settings: Settings | None = None) -> Iterator[PaletteEntry]:

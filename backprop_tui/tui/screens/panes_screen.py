@@ -16,21 +16,18 @@ from textual.geometry import Offset, Size
 from textual.notifications import Notification, Notify
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
-from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
-from backprop_tui.presentation.states import status_word
+from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.tui.action import Action
-from backprop_tui.tui.actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
+from backprop_tui.tui.footer_actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
-from backprop_tui.tui.lines import Piece, Token, clip
 from backprop_tui.tui.notifications import EventNotice
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.gauges import machine_view
@@ -50,7 +47,7 @@ from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
-from backprop_tui.tui.screens.pane_rule import RuledScreen
+from backprop_tui.tui.screens.run_filtering import FilteredScreen
 from backprop_tui.tui.screens.ui_state import UiState
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -59,7 +56,6 @@ from backprop_tui.tui.widgets.log import LogView
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.questions import Question
     from backprop_tui.tui.user_commands import UserCommand
-    from backprop_tui.tui.widgets.filter_input import FilterInput
 
 AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
@@ -67,7 +63,7 @@ NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
 
-class PanesScreen(RuledScreen):
+class PanesScreen(FilteredScreen):
     """Shows a snapshot; the main screen adds the actions."""
 
     def __init__(
@@ -160,7 +156,10 @@ class PanesScreen(RuledScreen):
             self.paint_selected()
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
-        """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued."""
+        """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued.
+
+        Its id is empty while it is being queued, and None when there is nothing to wait for.
+        """
         self._awaited, self._queued = run_id, queued
 
     def fail(self, text: str) -> None:
@@ -408,86 +407,12 @@ class PanesScreen(RuledScreen):
             self.paint()
         self.runs_table.select(run_id)
 
-    def _is_filtered_out(self, run: KnownRun) -> bool:
-        return bool(self.state.filter) and not self.state.filter.matches(run, self.snapshot.moment.wall)
-
     def _ask_for_history(self) -> None:
         """Lets the bridge read the runs of earlier months when they may be shown: there are many of them."""
         needs_all = self.state.shows_all or self._is_filter_open
         if needs_all != self._bridge.wants_history:
             self._bridge.wants_history = needs_all
             self._bridge.look()
-
-    @property
-    def _is_filter_open(self) -> bool:
-        return "filter_input" in self.__dict__ and self.filter_input.has_class("-open")
-
-    @cached_property
-    def filter_input(self) -> FilterInput:
-        from backprop_tui.tui.widgets.filter_input import FilterInput
-
-        line, self._filter_hint = FilterInput(id="filter"), LineWidget(glyphs=self.glyphs, id="filter-hint")
-        self.mount(line, self._filter_hint, before="#footer")
-        return line
-
-    def set_filter(self, text: str) -> None:
-        self.filter_input.value = text
-
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, message: Input.Changed) -> None:
-        row = self.runs_table.cursor
-        self.state.filter = RunFilter.parse(message.value)
-        self.paint()
-        self.runs_table.show_top(keep=row)
-        self._paint_hint()
-
-    def _paint_hint(self) -> None:
-        """What is wrong with the filter, or what the word at its end may become."""
-        if self._is_filter_open:
-            self.filter_input.names_of(self.snapshot.all_runs)
-            hint, is_mistake = self.filter_input.hint(self.state.filter)
-            line = Piece(f" {clip(hint, self.size.width - 2, self.glyphs)}", Token.WARN if is_mistake else Token.MUTED)
-            self._filter_hint.show([(line,)])
-
-    def filter_state(self, word: str | None) -> None:
-        """Shows only the runs of a state, with the other words of the filter; None shows those of every state."""
-        self.set_filter(with_state(self.state.filter.text, word))
-
-    def action_next_state(self) -> None:
-        """Every state, active, waiting, failed, done."""
-        word = state_of(self.state.filter.text)
-        self.filter_state(STATE_CYCLE[(STATE_CYCLE.index(word) + 1) % len(STATE_CYCLE) if word in STATE_CYCLE else 0])
-
-    @on(HeaderBar.CountClicked)
-    def _count_clicked(self, message: HeaderBar.CountClicked) -> None:
-        """Shows only the runs that are counted, and all again after another click."""
-        counted = status_word(message.state) + (" ended:1d" if message.state in ENDED else "")
-        self.set_filter("" if self.state.filter.text == counted else counted)
-
-    @on(MachineBar.GpuClicked)
-    def _gpu_clicked(self, message: MachineBar.GpuClicked) -> None:
-        """Shows only the runs of that GPU, and all again after another click."""
-        self.set_filter(toggled(self.state.filter.text, f"gpu:{message.index}"))
-
-    def action_filter(self) -> None:
-        self.filter_input.add_class("-open")
-        self._filter_hint.add_class("-open")
-        self.filter_input.focus()
-        self._ask_for_history()
-        self._paint_hint()
-
-    @on(Input.Submitted, "#filter")
-    def close_filter(self) -> None:
-        self.filter_input.remove_class("-open")
-        self._filter_hint.remove_class("-open")
-        self.set_focus(self.runs_table)
-
-    @on(RunsTable.FilterKey)
-    def _filter_key(self, message: RunsTable.FilterKey) -> None:
-        if self.filter_input.has_class("-open"):
-            self.filter_input.post_message(events.Key(message.key, message.character))
-        else:
-            self.action_filter()
 
     def sort(self, sort: RunSort | None) -> None:
         """Orders the runs; the cursor stays with its run if that is among the first."""

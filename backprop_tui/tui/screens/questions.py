@@ -21,7 +21,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Checkpoint, stopped_too
+from backprop_tui.domain.run import Checkpoint, Run, stopped_too
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations
@@ -269,11 +269,22 @@ def lost_with(runs: Sequence[KnownRun], snapshot: Snapshot) -> list[str]:
     """A line about the runs that are stopped too because they wait for a success of these; none if there are none."""
     queued = [run.run for run in snapshot.unfinished if run.status is Status.QUEUED and run.run is not None]
     lost = stopped_too({run.id for run in runs}, queued)
-    if not lost:
-        return []
-    names = sanitize(", ".join(run.name for run in lost)) if len(lost) <= _MAX_NAMES else counted(len(lost), "run")
-    wait = "waits" if len(lost) == 1 else "wait"
-    return [f"{names} {wait} for {'it' if len(runs) == 1 else 'them'} and will be stopped too."]
+    return [f"{_waiting_for(lost, runs)} and will be stopped too."] if lost else []
+
+
+def removable(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[KnownRun], str]:
+    """Those that no unfinished run names in its --after, and which runs keep the others; empty if none are kept."""
+    unfinished = [run.run for run in snapshot.unfinished if run.run is not None]
+    needed = {after.run for run in unfinished for after in run.spec.after}
+    kept = [run for run in runs if run.id in needed]
+    ids = {run.id for run in kept}
+    by = [run for run in unfinished if any(after.run in ids for after in run.spec.after)]
+    return [run for run in runs if run.id not in needed], _waiting_for(by, kept) if kept else ""
+
+
+def _waiting_for(waiting: Sequence[Run], runs: Sequence[KnownRun]) -> str:
+    names = ", ".join(run.name for run in waiting) if len(waiting) <= _MAX_NAMES else counted(len(waiting), "run")
+    return f"{sanitize(names)} {'waits' if len(waiting) == 1 else 'wait'} for {'it' if len(runs) == 1 else 'them'}"
 
 
 def stop_question(

@@ -25,6 +25,7 @@ from backprop_tui.tui.screens.questions import (
     lost_with,
     names_of,
     new_limit,
+    removable,
     run_again_question,
     stop_question,
     time_question,
@@ -145,8 +146,14 @@ class RunActions:
                 del self._places[run_id]
 
     async def remove(self, targets: Targets) -> None:
-        runs = self._applicable("remove", targets)
-        lines = (f"Remove {targets.named(runs)} with log and metrics?", _UNDO_LIMIT)
+        """Leaves those that another run waits for, and names the runs that do."""
+        applicable = self._applicable("remove", targets)
+        runs, kept = removable(applicable, self._screen.snapshot)
+        if kept and not runs:
+            self._screen.tell(f"{targets.named(applicable)}: not removed, because {kept}. s stops what waits", bad=True)
+            return
+        stays = f"{counted(len(applicable) - len(runs), 'run')} left: {kept}."
+        lines = (f"Remove {targets.named(runs)} with log and metrics?", *([stays] if kept else []), _UNDO_LIMIT)
         if runs and await self._confirm("Remove", "remove, keep checkpoints", *lines):
             self._report(await self._commands.remove(_ids(runs)))
 

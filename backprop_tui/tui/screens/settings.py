@@ -37,6 +37,7 @@ _TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their n
 _UNITS = {"minutes": "min", "seconds": "s", "gb": "GB", "mb": "MB", "c": "°C"}  # by the last word of the key
 _INPUT_FOOTER = (("enter", "write"), ("esc", "keep the value"))
 _FIND_FOOTER = (("enter", "go to the setting"), ("esc", "all settings"))
+_BACK = ("esc", "back")
 _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
 _KEY, _LIST = 34, 62  # cells of the key, and of the list where the meaning stands beside it
@@ -205,6 +206,9 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _failure(self, text: str) -> Piece:
         return Piece(f"{self._glyphs.state('failed')} {text}", Token.BAD)
 
+    def _success(self, text: str) -> Piece:
+        return Piece(f"{self._glyphs.state('completed')} {text}", Token.OK)
+
     def _draw(self) -> None:
         width, row = self.app.size.width, self._row
         beside = width >= _BESIDE_FROM
@@ -225,10 +229,16 @@ class SettingsScreen(DismissOnce, Screen[None]):
         top = draw_settings_heading(self._commands.config_path, width, self._glyphs, search=search)
         self.query_one("#settings-heading", LineWidget).show([top])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
+        self.query_one("#footer", LineWidget).show([draw_footer(self._keys(), width, all_keys=False)])
+
+    def _keys(self) -> Sequence[tuple[str, str]]:
+        """The keys of the footer with what they do now."""
+        if self._is_open("find"):
+            return _FIND_FOOTER
+        if self._is_open("settings-value"):
+            return _INPUT_FOOTER
         offered = [action for action in SETTINGS_ACTIONS[:4] if not (action.changes and self._is_read_only)]
-        own = _INPUT_FOOTER if self._is_open("settings-value") else footer_texts(offered)
-        keys = _FIND_FOOTER if self._is_open("find") else own
-        self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
+        return (*footer_texts(offered), _FIND_FOOTER[1] if self._input("find").value else _BACK)
 
     def _is_open(self, name: str) -> bool:
         return self._input(name).has_class("-open")
@@ -257,6 +267,15 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def action_default(self) -> None:
         if self._may_change() and self._row is not None:
             self._change(self._row, default_text(self._row.key))
+
+    def action_undo(self) -> None:
+        """Takes back the last change of this dashboard, as on the main screen."""
+        if self._may_change():
+            self.run_worker(self._undo(), group="settings", exclusive=True)
+
+    async def _undo(self) -> None:
+        result = await self._commands.undo()
+        await self._read(self._success(result.message) if result.done else self._failure(result.message))
 
     def _may_change(self) -> bool:
         """Says why not in a read-only dashboard."""
@@ -312,4 +331,4 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _written(self, row: SettingRow, value: str) -> Piece:
         hint = "; the dashboard reads its own settings when it starts" if row.key.startswith(_DASHBOARD) else ""
         hint += "; queued runs keep theirs" if KEYS[row.key].is_settled_when_queued else ""
-        return Piece(f"{self._glyphs.state('completed')} {row.key} = {value}, was {row.value}{hint}", Token.OK)
+        return self._success(f"{row.key} = {value}, was {row.value}{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
@@ -83,6 +84,9 @@ class ArgumentTable(LineWidget, can_focus=True):
             self.row = row
             self.key = key
 
+    class Typed(Message):
+        """The cursor is at another place or in another text, or a text was refused."""
+
     class Submitted(Message):
         """Enter was pressed."""
 
@@ -93,20 +97,48 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._marks = False  # whether there is another run to differ from
         self._place = 0  # index of the row with the cursor
         self._edited = EditedText.at_end("")
+        self._problem = ""  # why the text with the cursor was refused, shown below it
 
     def show_rows(self, rows: Sequence[ArgumentRow], notes: Mapping[int, str], *, marks: bool) -> None:
         """Replaces the rows; `notes` are by the place of an argument, `marks` marks those that differ."""
         self._notes, self._marks = notes, marks
-        is_adding = self.row is None
+        is_adding, before = self.row is None, self.row
         self.rows = rows
         self._place = min(self._place, len(rows))
         row = self.row
         if row is None:
             self._edited = self._edited if is_adding else EditedText.at_end("")  # the row of the text is gone
-        elif row.now is not None and _meaning(self._edited.text, row) != row.now.values:
-            self._edited = EditedText.all_of(row.now.text)  # changed from elsewhere
-        self.styles.height = len(rows) + 1
+        elif not (row == before if self._is_unfinished else self._stands_for(row)):  # it was changed elsewhere
+            self._edited, self._problem = EditedText.all_of(_text_of(row)), ""
         self.paint()
+
+    def _stands_for(self, row: ArgumentRow) -> bool:
+        return row.now is not None and row.now.with_text(self._edited.text).values == row.now.values
+
+    @property
+    def line_count(self) -> int:
+        return len(self.rows) + 1 + bool(self._problem)
+
+    @property
+    def _is_unfinished(self) -> bool:
+        return bool(_problem_of(self._edited.text))
+
+    def refuses(self) -> bool:
+        """Whether the text with the cursor cannot be read; says so below it."""
+        self._problem = _problem_of(self._edited.text)
+        if self._problem:
+            self.post_message(self.Typed())
+            self.paint()
+        return bool(self._problem)
+
+    def revert(self) -> bool:
+        """Drops a text that cannot be read; returns whether there was one."""
+        is_dropped = self._is_unfinished
+        if is_dropped:
+            self._edited, self._problem = EditedText.all_of(_text_of(self.row)), ""
+            self.post_message(self.Typed())
+            self.paint()
+        return is_dropped
 
     @property
     def row(self) -> ArgumentRow | None:
@@ -114,30 +146,43 @@ class ArgumentTable(LineWidget, can_focus=True):
         return self.rows[self._place] if self._place < len(self.rows) else None
 
     def go_to(self, place: int) -> None:
-        """Moves the cursor to a row, which ends the editing of another."""
+        """Moves the cursor to a row, which ends the editing of another, unless that is refused."""
+        if self.refuses():
+            return
         self.commit()
         self._place = max(0, min(place, len(self.rows)))
-        row = self.row
-        self._edited = EditedText.all_of("" if row is None or row.now is None else row.now.text)
+        self._edited = EditedText.all_of(_text_of(self.row))
+        self.post_message(self.Typed())
         self.paint()
         if isinstance(self.parent, Widget):
             region = Region(0, self.virtual_region.y + self._place, 1, 1)
             self.parent.scroll_to_region(region, animate=False)
 
+    @property
+    def added_before_cursor(self) -> str:
+        """What was typed before the cursor of the row that adds arguments; empty in the other rows."""
+        return self._edited.text[: self._edited.cursor] if self.row is None else ""
+
+    def complete(self, word: str, *, instead_of: int) -> None:
+        """Puts a word in place of so many characters before the cursor."""
+        text, start = self._edited.text, self._edited.cursor - instead_of
+        self._edit(EditedText(text[:start] + word + text[self._edited.cursor :], start + len(word)))
+
     def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
         """Adds the arguments that were typed into the last row; `handle` does it at once instead of by a message."""
-        if self.row is None and self._edited.text.strip():
+        if self.row is None and self._edited.text.strip() and not self._is_unfinished:
             added = self.Changed(None, self._edited.text)
             self._edited = EditedText.at_end("")
             (handle or self.post_message)(added)
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
-        if event.key in ("up", "down", "tab", "shift+tab"):
+        if event.key in ("up", "down", "tab", "shift+tab", "enter") and self.refuses():
+            pass
+        elif event.key in ("up", "down", "tab", "shift+tab"):
             place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
-                self.commit()
-                return  # to the next field
+                return  # to the next field, or the form completes what was typed
             self.go_to(place)
         elif event.key == "enter":
             self.commit()
@@ -160,7 +205,8 @@ class ArgumentTable(LineWidget, can_focus=True):
         row = self.row
         if row is not None and (row.now is None or row.name == LITERAL):
             return
-        before, self._edited = self._edited, edited
+        before, self._edited, self._problem = self._edited, edited, ""
+        self.post_message(self.Typed())
         if row is not None and edited.text != before.text:
             self.post_message(self.Changed(row.place, edited.text))
         self.paint()
@@ -189,10 +235,16 @@ class ArgumentTable(LineWidget, can_focus=True):
             last.put("" if self._edited.text else " ")
         if not self._is_at(len(self.rows)) or not self._edited.text:
             last.put(clip(_ADD, self.size.width - last.column, self.glyphs), Token.FAINT)
-        self.show([*lines, last.line()])
+        lines.append(last.line())
+        if self._problem:
+            text = f"{self.glyphs.state('failed')} {self._problem}"
+            problem = LineBuilder().at(column).put(clip(text, self.size.width - column, self.glyphs), Token.BAD)
+            lines.insert(self._place + 1, problem.line())
+        self.styles.height = self.line_count
+        self.show(lines)
 
     def _is_at(self, place: int) -> bool:
-        return self.has_focus and self._place == place
+        return (self.has_focus or self._is_unfinished) and self._place == place
 
     def _line(self, index: int, row: ArgumentRow, column: int) -> Line:
         is_current = self._is_at(index)
@@ -238,11 +290,14 @@ class ArgumentTable(LineWidget, can_focus=True):
         return self._notes.get(row.place) or ("added" if self._marks and row.before is None else "")
 
 
-def _meaning(text: str, row: ArgumentRow) -> tuple[str, ...] | None:
-    """The value that a text stands for; None while a quotation is being typed."""
-    if row.now is None:
-        return None
+def _text_of(row: ArgumentRow | None) -> str:
+    return "" if row is None or row.now is None else row.now.text
+
+
+def _problem_of(text: str) -> str:
+    """Why a text is not a list of words; empty if it is one."""
     try:
-        return row.now.with_text(text).values
-    except ValueError:
-        return row.now.values
+        shlex.split(text)
+    except ValueError as error:
+        return str(error)
+    return ""

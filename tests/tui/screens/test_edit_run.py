@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
+from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
@@ -13,7 +16,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
-from tests.tui.snapshots import ended, running, snapshot
+from tests.tui.snapshots import ended, queued, running, snapshot
 
 RUNS = (running("first", tags=("lm",), priority=2), running("second", tags=("lm",)), ended("old"))
 
@@ -100,3 +103,30 @@ async def test_an_ended_run_has_no_timebox_field() -> None:
     async with staged(snapshot(RUNS[2]), commands=FakeCommands()) as stage:
         await stage.pilot.press("e")
         assert "minutes" not in dialog(stage).values()
+
+
+def for_slurm(run_id: str, **slurm: Any) -> KnownRun:
+    return queued(run_id, spec={"launcher": "slurm", "slurm": SlurmOptions(**slurm)})
+
+
+async def test_a_run_that_waits_for_slurm_has_the_fields_of_its_job() -> None:
+    commands = FakeCommands()
+    runs = (for_slurm("first", partition="long", cpus=4), for_slurm("second", partition="long"))
+    async with staged(snapshot(*runs), commands=commands, size=(80, 24)) as stage:
+        await stage.pilot.press("*", "e")
+        assert (dialog(stage).field("partition").value, dialog(stage).field("cpus").value) == ("long", "")
+        dialog(stage).field("partition").value = ""
+        await stage.pilot.press("enter")
+        assert "partition: type another value; a job cannot go back" in status(stage)
+        for name, text in (("partition", "short"), ("qos", "high"), ("cpus", "8"), ("memory_gb", "1.5")):
+            dialog(stage).field(name).value = text
+        await stage.pilot.press("enter")
+        await until(stage, lambda: len(commands.calls) == 2)
+        options = SlurmOptions(partition="short", qos="high", cpus=8, memory_gb=1.5)
+        assert commands.calls == [("edit", run_id, {"slurm": options}) for run_id in ("first", "second")]
+
+
+async def test_other_runs_have_no_fields_of_slurm() -> None:
+    async with staged(snapshot(running("r", spec={"launcher": "slurm"})), commands=FakeCommands()) as stage:
+        await stage.pilot.press("e")
+        assert not dialog(stage).query("#field-partition")

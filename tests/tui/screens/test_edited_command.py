@@ -100,3 +100,13 @@ def test_a_removed_argument_is_put_back_to_its_place() -> None:
     command = _source().without(1)
     (row,) = [row for row in command.rows() if row.now is None]
     assert command.with_restored(row).text == LINE
+
+
+def test_a_value_takes_no_other_argument_and_becomes_none() -> None:
+    line = "train.py --devices 0 --lr 1 data"
+    emptied = _source(line).with_value(1, "")
+    assert emptied.text == "train.py --devices 0 --lr= data"
+    assert emptied.with_value(1, "2").text == "train.py --devices 0 --lr=2 data"
+    assert _source(line).with_value(1, "--x").text == "train.py --devices 0 --lr=--x data"
+    assert _source(line).with_value(0, "").text == "train.py --devices --lr 1 data"
+    assert _source(line).with_value(1, "-2").text == "train.py --devices 0 --lr -2 data"

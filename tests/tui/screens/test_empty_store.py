@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.panes.machine import MachineBar
 from backprop_tui.tui.panes.runs import beginning_view
-from backprop_tui.tui.screens.new_run import NewRun
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import staged
-from tests.tui.screens.test_new_run import dialog
+from tests.tui.screens.test_new_run import until
 from tests.tui.snapshots import gpu, queued, running, sample, snapshot
 
 EMPTY = snapshot(sample=sample(gpu(), gpu(1)))
@@ -59,12 +59,28 @@ async def test_the_note_about_gpus_is_complete_or_shorter_but_never_clipped() ->
         assert machine.shown_text.rstrip().endswith("no GPU · runs use the CPU")
 
 
-async def test_e_opens_a_new_run_with_the_example() -> None:
-    async with staged(EMPTY, commands=FakeCommands()) as stage:
+async def test_e_starts_the_example_once_and_selects_it() -> None:
+    commands = FakeCommands()
+    async with staged(EMPTY, commands=commands) as stage:
         stage.main.example = "/there/it is.py"
+        await stage.pilot.press("e", "e")
+        await until(stage, lambda: bool(commands.calls))
         await stage.pilot.press("e")
-        assert isinstance(stage.pilot.app.screen, NewRun)
-        assert dialog(stage).field("command").value == "'/there/it is.py'"
+        assert stage.pilot.app.screen is stage.main
+        assert commands.calls == [("run", "/there/it is.py")]
+        await stage.becomes(snapshot(queued("abcd2345")))
+        assert stage.runs.selected == "abcd2345"
+
+
+async def test_an_example_that_is_refused_can_be_tried_again() -> None:
+    commands = FakeCommands(CommandResult(done=False, message="no interpreter"))
+    async with staged(EMPTY, commands=commands) as stage:
+        stage.main.example = "/there/it.py"
+        for _ in range(2):
+            commands.calls.clear()
+            await stage.pilot.press("e")
+            await until(stage, lambda: bool(commands.calls))
+            await stage.pilot.pause()
 
 
 async def test_a_filter_without_matches_says_how_to_clear_it() -> None:

@@ -92,6 +92,24 @@ async def test_a_run_for_slurm_keeps_its_draft_when_slurm_refuses_it() -> None:
         assert (form.draft["command"], form.draft["partition"]) == ("train.py", "gpu")
 
 
+async def test_the_fields_of_a_job_are_there_for_slurm_only() -> None:
+    commands = FakeCommands()
+    async with staged(commands=commands, size=(80, 24)) as stage:
+        await stage.pilot.press("n", *"train.py", "ctrl+o")
+        form = dialog(stage)
+        await stage.pilot.pause()
+        assert not form.field("qos").region
+        form.field("launcher").value = "slurm"
+        await stage.pilot.pause(0.1)
+        for name, text in (("account", "lab"), ("qos", "high"), ("cpus", "4"), ("memory_gb", "8")):
+            assert form.field(name).region
+            form.field(name).value = text
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(commands)))
+        words = ("--slurm-account", "lab", "--slurm-qos", "high", "--slurm-cpus", "4", "--slurm-memory-gb", "8")
+        assert submitted(commands) == [("run", "--launcher", "slurm", *words, "train.py")]
+
+
 async def test_enter_without_a_command_sends_nothing() -> None:
     commands = FakeCommands()
     async with staged(commands=commands) as stage:
@@ -228,6 +246,49 @@ async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert dialog(stage).field("command").value == expected
         await stage.pilot.press(*" --lr 1", "tab")
         assert isinstance(dialog(stage).focused, ArgumentTable)
+
+
+async def test_tab_completes_the_options_of_the_script() -> None:
+    commands = FakeCommands()
+    commands.options = ("--lr", "--layers", "--seed")
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --l")
+        hint = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "--layers" in hint.shown_text)
+        assert "--seed" not in hint.shown_text
+        for expected in ("train.py --lr", "train.py --layers"):
+            await stage.pilot.press("tab")
+            await stage.pilot.pause(0.05)
+            assert dialog(stage).field("command").value == expected
+        await stage.pilot.press(*" 2 --")
+        await until(stage, lambda: "--seed" in hint.shown_text)
+        assert "--layers" not in hint.shown_text  # it is given already
+
+
+async def test_tab_completes_options_in_the_row_that_adds_arguments() -> None:
+    commands = FakeCommands()
+    commands.options = ("--lr", "--seed")
+    async with staged(commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1", "tab", "tab", *"--")
+        hint = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "--seed" in hint.shown_text)
+        await stage.pilot.press("tab", *" 3", "tab")
+        await stage.pilot.pause()
+        assert dialog(stage).draft["command"] == "train.py --lr 1 --seed 3"
+        assert dialog(stage).focused is dialog(stage).field("minutes")
+
+
+async def test_tab_visits_each_argument_row_and_then_the_next_field() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        await stage.pilot.press("n", *"train.py --lr 1 --seed 2 --amp")
+        visited = []
+        for _ in range(4):
+            await stage.pilot.press("tab")
+            row = dialog(stage).query_one(ArgumentTable).row
+            visited.append("" if row is None else row.name)
+        await stage.pilot.press("tab")
+        assert visited == ["--lr", "--seed", "--amp", ""]
+        assert dialog(stage).focused is dialog(stage).field("minutes")
 
 
 async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:

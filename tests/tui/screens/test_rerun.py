@@ -9,8 +9,8 @@ import pytest
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
-from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.panes.selected_run import CardBar
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.edit_run import EditRun
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
@@ -49,6 +49,10 @@ async def queued_words(stage: Stage, commands: FakeCommands) -> tuple[object, ..
     await until(stage, lambda: isinstance(stage.pilot.app.screen, MainScreen))
     (call,) = [call for call in commands.calls if call[0] in ("run", "change")]
     return call[1:]
+
+
+def submitted_line(commands: FakeCommands) -> str:
+    return " ".join(map(str, next(call for call in commands.calls if call[0] == "run")))
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.TIMEBOXED, Status.STOPPED, Status.LOST])
@@ -211,13 +215,61 @@ async def test_commas_in_a_command_line_are_no_sweep() -> None:
         assert (await queued_words(stage, commands)) == ("train.py", "--", "--devices", "0,1")
 
 
-async def test_an_unclosed_quotation_in_a_value_is_reported_and_not_taken_over() -> None:
-    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
-        await opened(stage)
+async def test_an_unclosed_quotation_is_an_error_below_its_row() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
+        for row, typed in ((0, "2 'a"), (4, "--n 'a")):
+            table.go_to(row)
+            for leave in ("enter", "ctrl+n", "tab", "shift+tab"):
+                await stage.pilot.press("ctrl+u", *typed)
+                assert "No closing quotation" not in table.shown_text
+                await stage.pilot.press(leave)
+                assert "✗ No closing quotation" in table.shown_text.splitlines()[row + 1]
+                assert table.size.height == len(table.rows) + 2
+                assert table.has_focus
+            await stage.pilot.press("'")
+            assert "No closing quotation" not in table.shown_text
+        assert not [call for call in commands.calls if call[0] == "run"]
+        await stage.pilot.press("enter")
+        await until(stage, lambda: any(call[0] == "run" for call in commands.calls))
+        assert "--batch-size 2 a" in submitted_line(commands)
+        assert submitted_line(commands).endswith("--n a")
+
+
+async def test_ctrl_z_and_ctrl_d_drop_a_quotation_that_is_not_closed() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
+        await stage.pilot.press(*"'a", "enter", "ctrl+z")
+        assert "No closing" not in table.shown_text
+        assert dialog(stage).draft["command"].startswith("/w/train.py --batch-size 256 ")
+        await stage.pilot.press(*"'a", "enter", "ctrl+d", "down")
+        assert "No closing" not in table.shown_text
+        assert "--lr=1e-3" in " ".join(map(str, await queued_words(stage, commands)))
+
+
+async def test_a_quotation_that_is_not_closed_is_refused_from_another_field_too() -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
         await stage.pilot.press(*"'a")
-        assert "No closing quotation" in live(stage)
-        await stage.pilot.press(*" b'")
-        assert dialog(stage).field("command").value.startswith("/w/train.py --batch-size 'a b' --lr=1e-3")
+        dialog(stage).set_focus(dialog(stage).field("minutes"))
+        await stage.pilot.press("enter")
+        assert "✗ No closing quotation" in table.shown_text
+        assert "'a" in table.shown_text
+        assert not [call for call in commands.calls if call[0] == "run"]
+
+
+async def test_the_arrow_keys_enter_the_table_at_the_row_beside_the_field() -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        table = await opened(stage)
+        for field, key, row in (("command", "down", 0), ("minutes", "up", 4), ("minutes", "shift+tab", 4)):
+            table.go_to(2)
+            dialog(stage).set_focus(dialog(stage).field(field))
+            await stage.pilot.press(key)
+            assert dialog(stage).focused is table
+            assert table.row == (*table.rows, None)[row]
 
 
 async def test_what_is_folded_says_what_is_in_it() -> None:

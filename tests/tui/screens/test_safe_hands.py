@@ -11,13 +11,13 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.run import Dependency
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.commands import RunSource
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.panes import runs
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.run_list import RunRow
 from backprop_tui.tui.panes.run_table import draw_run
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
+from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.screens.questions import QuestionText
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -121,6 +121,19 @@ async def test_messages_say_which_runs_and_how_many_of_them() -> None:
         assert "Stop 4 of 6 marked runs?" in question(stage)
         await press(stage, "escape", "asterisk", "space", "space", "r")
         assert messages(stage)[-1] == "Resume applies to none of 2 marked runs: 2 running"
+
+
+async def test_runs_that_wait_for_another_are_named_before_it_is_removed() -> None:
+    commands = FakeCommands()
+    waiting = queued("evaluate", spec={"after": (Dependency(run="a", any_end=True),)})
+    async with staged(snapshot(waiting, ended("a"), ended("b")), commands=commands) as stage:
+        stage.runs.select("a")
+        await press(stage, "d")
+        assert messages(stage)[-1] == "a: not removed, because evaluate waits for it. s stops what waits"
+        await press(stage, "asterisk", "d")
+        assert "1 run left: evaluate waits for it." in question(stage)
+        await press(stage, "y")
+        assert commands.calls == [("remove", "b")]
 
 
 @pytest.mark.parametrize(("any_end", "is_lost"), [(False, True), (True, False)])

@@ -127,8 +127,19 @@ async def test_a_search_lists_the_settings_whose_key_or_meaning_has_all_words() 
         await until(stage, lambda: shown(stage).split() == ["Governor", "▌", "governor.on_overheat", "pause"])
         await stage.pilot.press("enter", "enter", *["backspace"] * len("pause"), *"stop", "enter")
         await until(stage, lambda: commands.values == {"governor.on_overheat": "stop"})
+        assert "esc all settings" in shown(stage, "footer")
         await stage.pilot.press("escape")
         assert "max_run_minutes" in shown(stage)
+        assert "esc back" in shown(stage, "footer")
+
+
+async def test_u_takes_back_the_last_change() -> None:
+    commands = FakeConfig()
+    async with staged(commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press("U")
+        await until(stage, lambda: "✓ done" in shown(stage, "settings-message"))
+        assert commands.calls == [("undo",)]
 
 
 async def test_a_search_without_a_match_says_so() -> None:

@@ -1,0 +1,224 @@
+"""Completions of the path or the option of a script that is being typed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import events, on, work
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.screens.draft import COMMAND, RESUME, Field
+from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
+from backprop_tui.tui.widgets.argument_table import ArgumentTable
+from backprop_tui.tui.widgets.line_widget import LineWidget
+
+_MAX_ENTRIES_SCANNED = 2000
+MAX_COMPLETIONS = 12
+_SCRIPT_ENDINGS = (".py", ".sh")
+_TAB = " tab completes"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Completions:
+    """The words that start with `typed`; a directory ends in a slash."""
+
+    typed: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def common(self) -> str:
+        """The longest prefix that all words share; never shorter than what was typed."""
+        first, last = min(self.words, default=""), max(self.words, default="")  # what these share, all words share
+        prefix = os.path.commonprefix([first, last])  # noqa: RUF071 - of characters, not of components
+        return prefix if len(prefix) > len(self.typed) else self.typed
+
+
+def matching_options(typed: str, options: Iterable[str], line: str) -> Completions:
+    """Completes an option; those that are in the line already are left out."""
+    given = {word.partition("=")[0] for word in line.split()} - {typed}
+    fitting = [option for option in options if option.startswith(typed) and option not in given]
+    return Completions(typed=typed, words=tuple(fitting[:MAX_COMPLETIONS]))
+
+
+def matching_paths(typed: str) -> Completions:
+    """Completes a path: scripts first, then directories, then other files; none if the directory cannot be read."""
+    folder, _, start = typed.rpartition("/")
+    base = f"{folder}/" if "/" in typed else ""
+    try:
+        names = _matching_names(os.path.expanduser(base) or ".", start)
+    except OSError:
+        return Completions(typed=typed)
+    return Completions(typed=typed, words=tuple(base + name for name in names[:MAX_COMPLETIONS]))
+
+
+def _matching_names(folder: str, start: str) -> list[str]:
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for count, entry in enumerate(entries):
+            if count >= _MAX_ENTRIES_SCANNED:
+                break
+            is_hidden = entry.name.startswith(".") and not start.startswith(".")
+            if entry.name.startswith(start) and not is_hidden:
+                names.append(entry.name + ("/" if _is_directory(entry) else ""))
+    return sorted(names, key=_rank)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return stat.S_ISDIR(entry.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (0 if name.endswith(_SCRIPT_ENDINGS) else 1 if name.endswith("/") else 2, name)
+
+
+def word_before_cursor(before: str, *, is_path: bool) -> str | None:
+    """The word to complete at the end of a text, None if there is none; with `is_path` the whole text is a path.
+
+    Quoted words are left alone, and so is an empty word behind the first.
+    """
+    if is_path:
+        return before or None
+    word = re.split(r"[ =]", before)[-1]
+    return None if word.startswith(("'", '"')) or (not word and before) else word
+
+
+class Completion:
+    """What tab does to the word under the cursor: complete the common part, then cycle through the candidates."""
+
+    def __init__(self) -> None:
+        self._completions = Completions(typed="")
+        self.chosen: int | None = None  # index of the candidate that tab put into the field
+        self.typed = ""
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The words to choose from; none when the only one has been typed already."""
+        words = self._completions.words
+        return () if words == (self.typed,) and self.chosen is None else words
+
+    def show(self, new: Completions) -> None:
+        """Offers completions of another word; keeps the candidates that tab is cycling through."""
+        words = self._completions.words
+        if self.chosen is not None and new.typed == words[self.chosen] and len(words) > 1:
+            self.typed = new.typed
+            return
+        self._completions, self.chosen, self.typed = new, None, new.typed
+
+    def next_word(self) -> str:
+        """Returns the word that tab replaces the typed one with."""
+        if self.chosen is None and self._completions.common != self.typed:
+            return self._completions.common
+        self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.words)
+        return self._completions.words[self.chosen]
+
+
+def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> Line:
+    """As many completions as fit, without the directories they share."""
+    words, chosen = completion.candidates, completion.chosen
+    if not words:
+        return ()
+    builder = LineBuilder().put(INDENT)
+    room = width - len(_TAB)
+    first = 0 if chosen is None else max(0, chosen - 2)
+    for index in range(first, len(words)):
+        stem = words[index].rstrip("/").rpartition("/")[0]
+        name = words[index][len(stem) + 1 :] if stem else words[index]
+        if builder.column + len(name) + 2 > room:
+            if index == first:
+                builder.put(clip(name, room - builder.column - 2, glyphs))
+            else:
+                builder.put(glyphs.clipped, Token.MUTED)
+            break
+        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
+    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+
+
+class CompletingForm(Form):
+    """Completes the path or the option before the cursor of a field, or of the row that adds arguments."""
+
+    PATH_FIELDS: ClassVar[Mapping[str, bool]] = {COMMAND: False, RESUME: True}  # whether it is a path as a whole
+
+    def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
+        super().__init__(rows, values, glyphs=glyphs)
+        self._completion = Completion()
+
+    async def script_options(self) -> Sequence[str]:
+        """The options of the script in the command."""
+        raise NotImplementedError
+
+    @property
+    def _table(self) -> ArgumentTable:
+        return self.query_one(ArgumentTable)
+
+    def _word_before_cursor(self) -> str | None:
+        entry = self.focused
+        if isinstance(entry, ArgumentTable):
+            return word_before_cursor(entry.added_before_cursor, is_path=False) if entry.added_before_cursor else None
+        name = "" if not isinstance(entry, FieldInput) else (entry.id or "").removeprefix("field-")
+        if not isinstance(entry, FieldInput) or name not in self.PATH_FIELDS:
+            return None
+        return word_before_cursor(entry.value[: entry.cursor_position], is_path=self.PATH_FIELDS[name])
+
+    @on(events.DescendantFocus)
+    @on(ArgumentTable.Typed)
+    def _cursor_moved(self) -> None:
+        self.find_completions()
+        self.draw_status()
+
+    def find_completions(self) -> None:
+        word = self._word_before_cursor()
+        if word is None:
+            self._offer(Completions(typed=""))
+        else:
+            self._complete(word)
+
+    @work(group="completion", exclusive=True)
+    async def _complete(self, word: str) -> None:
+        """Reads a directory or the script in a thread, because its disk may not answer."""
+        if word.startswith("-"):
+            self._offer(matching_options(word, await self.script_options(), self.field(COMMAND).value))
+        else:
+            self._offer(await asyncio.to_thread(matching_paths, word))
+
+    def _offer(self, offered: Completions) -> None:
+        self._completion.show(offered)
+        self._draw_completions()
+
+    def _draw_completions(self) -> None:
+        line = draw_completions(self._completion, self.text_width, self.glyphs)
+        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
+            widget.show([line])
+
+    def action_next_field(self) -> None:
+        """Enters the table at its first row."""
+        if self.focus_next() is self._table:
+            self._table.go_to(0)
+
+    def action_previous_field(self) -> None:
+        """Enters the table at its last row."""
+        if self.focus_previous() is self._table:
+            self._table.go_to(len(self._table.rows))
+
+    def action_complete(self) -> None:
+        """Complete the word under the cursor; without one go to the next field."""
+        entry = self.focused
+        if not self._completion.candidates or not isinstance(entry, FieldInput | ArgumentTable):
+            self.action_next_field()
+            return
+        start = len(self._completion.typed)
+        word = self._completion.next_word()
+        if isinstance(entry, ArgumentTable):
+            entry.complete(word, instead_of=start)
+        else:
+            entry.replace(word, entry.cursor_position - start, entry.cursor_position)
+        self._draw_completions()
