@@ -26,9 +26,11 @@ from backprop_tui.tui.actions import REMEDY_FOOTER, log_footer
 from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout
+from backprop_tui.tui.lines import Piece, Token
 from backprop_tui.tui.log.page import AttemptStart
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
+from backprop_tui.tui.panes.run_list import eta_text
 from backprop_tui.tui.panes.selected_heading import PaneHeading, SelectedHeading, draw_selected_heading
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
@@ -86,7 +88,9 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot)), tabs=TABS),
+        heading=PaneHeading(
+            name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot)), tabs=TABS, eta=_eta(run, snapshot)
+        ),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -127,6 +131,12 @@ def _facts(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
     yield f"attempt {len(run.record['attempts'])}"
     if run.run is not None and slice_text(run.run):
         yield f"slice {slice_text(run.run).replace('/', ' of ')}"
+
+
+def _eta(run: KnownRun, snapshot: Snapshot) -> Piece:
+    """`eta 13m` to the end of the training; marked if its timebox ends before."""
+    text, warns = eta_text(run, snapshot.moment)
+    return Piece(f"eta {text}" if text else "", Token.WARN if warns else Token.FG)
 
 
 def _group_facts(members: Sequence[KnownRun]) -> str:

@@ -342,3 +342,15 @@ def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:
     lines = draw_machine(machine_view(scene(gpus=8)), MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=True)
     assert " nano-lm-768 " in text_of(lines[0])
     assert all(width_of(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_time_to_the_end_stands_beside_the_tabs_whatever_tab_it_is(width: int) -> None:
+    now = snapshot(running("nano", name="n" * 60, step=10, total_steps=100, eta_seconds=300.0))
+    view = selected_run_view(now, "nano")
+    assert view is not None
+    for tab in range(len(TABS)):
+        text = text_of(draw_selected_heading(view.heading, tab, width, UNICODE, focused=False))
+        assert text.rstrip("─ ").endswith("eta 5m")
+        assert f" {tab + 1} {TABS[tab]} " in text
+        assert len(text) == width
