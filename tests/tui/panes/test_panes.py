@@ -244,7 +244,7 @@ def test_the_runs_of_gpus_that_share_a_row_differ_where_they_are_cut() -> None:
     on = [replace(run, record={**run.record, "gpus": [{"uuid": f"GPU-{i}"}]}) for i, run in enumerate(runs)]
     view = machine_view(snapshot(*on, sample=sample(gpu(0), gpu(1))))
     drawn = text_of(draw_machine(view, MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=False)[0])
-    assert [word for word in drawn.split() if "…" in word] == ["trai…alpha", "trai…gamma"]
+    assert [word for word in drawn.split() if "…" in word] == ["trai…-alpha", "trai…-gamma"]
 
 
 def test_the_governor_names_gpus_of_which_any_would_do_as_one_check() -> None:
