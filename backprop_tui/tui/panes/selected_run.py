@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 _CARD_ROWS, _LEAST_TAB_ROWS = 4, 3  # of the card and below it in a low pane
+_ZOOMED_CARD_DIVISOR = 8  # a card that is higher than this part of a zoomed log is folded
 MIN_CHART_ROWS = 10  # of the chart beside the log
 GROUP_TABS = ("Table", "Curves")
 
@@ -391,8 +392,9 @@ class SelectedRun(Vertical):
         shown = None if self.view is None or is_shown_below else self.view.card
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
-        is_folded = self.tab == LOG and self.log_view.page_shown.elsewhere
-        # Other lines than the last ones may be being read.
+        is_too_high = self._shown is not None and self._shown[2].zoomed and len(lines) > height // _ZOOMED_CARD_DIVISOR
+        # Somebody reads the log.
+        is_folded = self.tab == LOG and (self.log_view.page_shown.elsewhere or is_too_high)
         room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
         if room < len(lines):
             lines = draw_card(shown, width, self._glyphs, rows=room)
