@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from itertools import takewhile
 
 from backprop_tui.domain.formatting import counted, plain
 from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorState
@@ -19,10 +20,15 @@ SIMULATED = "simulated"
 
 
 def short_gpu_model(name: str) -> str:
-    """The word of a GPU's name that tells it from others: H100, 4090, MI300X."""
+    """The words of a GPU's name that tell it from others: H100, 3090 Ti, 6000 Ada Generation, TITAN V.
+
+    They are its first word with digits and the words behind it, up to a size or a kind of memory.
+    """
     words = [word for word in re.split(r"[\s\-]+", sanitize(name)) if word]
-    with_digits = next((word for word in words if any(letter.isdecimal() for letter in word)), "")
-    return with_digits.removeprefix("RTX") or (words[-1] if words else "")
+    first = next((index for index, word in enumerate(words) if re.search(r"\d", word)), None)
+    if first is None:
+        return " ".join(words[1:] or words)  # without the vendor
+    return " ".join([words[first].removeprefix("RTX"), *takewhile(str.isalpha, words[first + 1 :])])
 
 
 def no_gpu_note(readings: Readings, *, gpus_known: bool) -> str:

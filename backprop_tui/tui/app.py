@@ -27,7 +27,7 @@ from backprop_tui.tui.bridge import Bridge, DigestReady, EventsRead, RunsEnded, 
 from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
-from backprop_tui.tui.notifications import EventNotice, summarize_ends
+from backprop_tui.tui.notifications import EventNotice, KeyNotice, summarize_ends
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
@@ -42,7 +42,6 @@ _NO_COLOR = (NoColor(),)
 _SECOND_INTERRUPT_SECONDS = 2.0
 _MAX_TOASTS = 3  # that are kept: the newest is shown, and the one before again when it goes
 _MAX_ENDS = 3  # in one message
-_ALL_KEYS = " · ? all keys"  # ends what is said about a key that does nothing
 _MODIFIERS = ("shift", "control", "alt", "super", "hyper", "meta", "lock")  # ends of the names of keys
 _EVENT_SECONDS = 6.0  # that a message about what happened in the background stays
 _LEAST_SECONDS = 1.0  # that bad news stay, whatever is pressed
@@ -191,9 +190,9 @@ class Dashboard(App[int]):
         new = [end for end in ends if end.run_id != self.main.shown_problem]
         if new:
             text = " · ".join(summarize_ends(new, _MAX_ENDS))
-            self.main.tell(text, bad=any(end.is_problem for end in new), seconds=_EVENT_SECONDS, event=True)
+            self.main.tell(text, bad=any(end.is_problem for end in new), seconds=_EVENT_SECONDS, kind=EventNotice)
         if message.problem is not None:
-            self.main.tell(message.problem, bad=True, seconds=_EVENT_SECONDS, event=True)
+            self.main.tell(message.problem, bad=True, seconds=_EVENT_SECONDS, kind=EventNotice)
         if self._window_focus.is_unseen and self._driver is not None:
             self._driver.write(self._preferences.notices.sequences(summarize_ends(ends, _MAX_ENDS)))
 
@@ -278,13 +277,13 @@ class Dashboard(App[int]):
     async def _check_bindings(self, key: str, priority: bool = False) -> bool:  # noqa: FBT001, FBT002 - Textual's
         """Says so if nothing takes a key on the main screen; a field takes what is typed, but not every other key."""
         if await super()._check_bindings(key, priority):
-            for notification in [note for note in self._notifications if note.message.endswith(_ALL_KEYS)]:
+            for notification in [note for note in self._notifications if isinstance(note, KeyNotice)]:
                 self._unnotify(notification)  # about an earlier key
             return True
         is_modifier = key.endswith(_MODIFIERS)
         if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
             where = " here" if any(key in action.keys for action in ACTIONS) else ""
-            self.main.tell(f"{format_key(key)}: no such key{where}{_ALL_KEYS}")
+            self.main.tell(f"{format_key(key)}: no such key{where} · ? all keys", kind=KeyNotice)
         return False
 
     def _note_activity(self) -> None:

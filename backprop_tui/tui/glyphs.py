@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
@@ -17,6 +17,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _MAX_PERCENT = 100.001
 _FLAT = 0.01  # changes below this share of the curve's range count as none
 _LEAST_NOISE = 8  # values that may be noise; fewer are drawn as they are
+LEAST_POINTS = 4  # of a history for which there is room
 _CHANCE = 2.0  # standard errors of a slope that noise may have
 
 
@@ -198,6 +199,18 @@ def _area_cell(first: int, second: int, curves: Curves) -> str:
     if curves is Curves.BRAILLE:
         return chr(_BLANK + (_FILLED_LEFT[first] | _FILLED_RIGHT[second]))
     return "#" if curves is Curves.ASCII else _BLOCKS[highest - 1]
+
+
+def points_shown(histories: Iterable[Sequence[float | None]], width: int) -> int:
+    """How many of the newest points `width` cells show: two to a cell, but none before the first that is known."""
+    shown = (len(list(dropwhile(lambda point: point is None, points[-2 * width :]))) for points in histories)
+    return min(2 * width, max([LEAST_POINTS, *shown]))
+
+
+def stretched(points: Sequence[float | None], count: int, width: int) -> list[float | None]:
+    """The newest `count` points over the whole of `width` cells."""
+    newest = [*[None] * count, *points][-count:]
+    return [newest[place * count // (2 * width)] for place in range(2 * width)]
 
 
 def history(samples: Sequence[float | None], width: int, curves: Curves) -> str:

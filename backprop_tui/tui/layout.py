@@ -67,6 +67,7 @@ class Layout:
     history_rows: int  # below the runs, heading included
     chart_columns: int  # beside the log
     footer_rows: int
+    zoomed: bool = False  # the selected run fills the screen
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,7 @@ def compute_layout(
         beside=beside,
         chart_columns=chart,
         footer_rows=int(not minimal),
+        zoomed=zoom is Zoom.SELECTED,
         **asdict(panes),
     )
 

@@ -34,6 +34,10 @@ _MAX_HANDLED = 1000  # ends that are remembered
 _LOCK_SECONDS = 2.0
 
 
+class KeyNotice(Notification):
+    """Says that a key does nothing here; the next key that does something ends it."""
+
+
 class EventNotice(Notification):
     """A message in the window about what happened by itself: it hides no answer to a key."""
 

@@ -134,8 +134,10 @@ def _check_memory(candidate: Candidate, snapshot: MachineSnapshot, gpu: GpuReadi
         gpu=gpu.index,
         message=f"GPU {gpu.index}{_memory_obstacle(snapshot, gpu, free, needed)}",
     )
-    # If more is needed than the minimum, an earlier run of the same command used it.
-    return reason.by("gpu.min_free_vram_mb", plain(minimum / MEGABYTE)) if needed == minimum else reason
+    if needed > minimum:
+        peak = gigabytes_up(candidate.learned_peak_bytes or 0)
+        return replace(reason, message=f"{reason.message} (earlier runs used {peak})")
+    return reason.by("gpu.min_free_vram_mb", plain(minimum / MEGABYTE))
 
 
 def _memory_obstacle(snapshot: MachineSnapshot, gpu: GpuReading, free: int, needed: int) -> str:
@@ -224,41 +226,51 @@ def _placement_on(gpus: Sequence[GpuReading], candidate: Candidate, snapshot: Ma
 
 
 def _summary(candidate: Candidate, reasons: Sequence[tuple[HoldReason, ...]], required: int) -> HoldReason:
-    """The one check that the reasons of the single GPUs add up to."""
+    """The one check that the reasons of the single GPUs add up to; it ends with the options and settings behind it."""
     fit = sum(not of_gpu for of_gpu in reasons)
     large = sum(not any(reason.permanent for reason in of_gpu) for of_gpu in reasons)
-    needs = f"needs {counted(required, 'GPU')}"
-    if len(reasons) < required:
-        message = f"{needs}, {_available(candidate, len(reasons))}"
+    message, behind = f"needs {counted(required, 'GPU')}", [f"--gpus {required}"] if required > 1 else []
+    settings = dict.fromkeys(reason.behind for of_gpu in reasons for reason in of_gpu if reason.behind)
+    check, is_permanent = Check.GPU_COUNT, len(reasons) < required
+    if is_permanent:
+        message += f", {_available(candidate, len(reasons))}"
+        behind += [f"--gpu-ids {','.join(candidate.gpu_ids)}"] if candidate.gpu_ids else []
     elif large < required:
+        check, is_permanent = Check.GPU_MEMORY, True
         size = gigabytes_up(_needed_when_empty(candidate))
-        message = f"{needs} of {size} GB, {large or 'none'} of {len(reasons)} {'are' if large > 1 else 'is'} that large"
-        return HoldReason(check=Check.GPU_MEMORY, message=message).as_permanent()
+        message += f" of {size} GB, {large or 'none'} of {len(reasons)} {'are' if large > 1 else 'is'} that large"
+        behind += settings
+    elif required == 1:
+        lack, best = _lack(reasons)
+        message, behind = f"none of {len(reasons)} GPUs {lack}", [*best, *settings]
     else:
-        message = f"none of {len(reasons)} GPUs {_lack(reasons)}" if required == 1 else f"{needs}, {fit} usable"
-    reason = HoldReason(check=Check.GPU_COUNT, figure=fit, limit=required, message=message)
-    return reason.as_permanent() if len(reasons) < required else reason
+        message += f", {fit} usable"
+        behind += settings
+    message += f" ({'; '.join(behind)})" if behind else ""
+    figure, limit = (None, None) if check is Check.GPU_MEMORY else (fit, required)
+    reason = HoldReason(check=check, figure=figure, limit=limit, message=message)
+    return reason.as_permanent() if is_permanent else reason
 
 
 def _available(candidate: Candidate, eligible: int) -> str:
     if candidate.gpu_ids:
-        return f"{eligible or 'none'} of those chosen ({','.join(candidate.gpu_ids)}) here"
+        return f"{eligible or 'none'} of those chosen here"
     if candidate.visible_gpus is not None:
         return f"CUDA_VISIBLE_DEVICES shows {eligible or 'none'}"
     return f"machine has {eligible}" if eligible else "the GPU probe finds none"
 
 
-def _lack(reasons: Sequence[tuple[HoldReason, ...]]) -> str:
-    """What all GPUs lack, or how many are unfit for which reason: `usable: 3 too full, 1 too hot`."""
+def _lack(reasons: Sequence[tuple[HoldReason, ...]]) -> tuple[str, Sequence[str]]:
+    """What all GPUs lack, with the best of them; or how many are unfit for what: `usable: 3 too full, 1 too hot`."""
     short = [reason for of_gpu in reasons for reason in of_gpu if reason.check is Check.GPU_MEMORY]
     best = max(short, key=lambda reason: float(reason.figure or 0), default=None)
     needed = min((float(reason.limit or 0) for reason in short), default=0.0)
     if best is not None and len(short) == len(reasons) and float(best.figure or 0) < needed:
         word = "unclaimed" if "claimed" in best.message else "free"
-        most = f"GPU {best.gpu}, {gigabytes_down(int(best.figure or 0))} {word}"
-        return f"has {gigabytes_up(int(needed))} GB (best: {most})"
+        most = f"best: GPU {best.gpu}, {gigabytes_down(int(best.figure or 0))} {word}"
+        return f"has {gigabytes_up(int(needed))} GB", (most,)
     counts = Counter(_obstacle(of_gpu[0]) for of_gpu in reasons)
-    return "usable: " + ", ".join(f"{count} {obstacle}" for obstacle, count in counts.most_common())
+    return "usable: " + ", ".join(f"{count} {obstacle}" for obstacle, count in counts.most_common()), ()
 
 
 def _obstacle(reason: HoldReason) -> str:

@@ -41,9 +41,9 @@ class HoldReason:
 
     `figure` and `limit` are in bytes, degrees Celsius, load per core, tokens or a count, depending on the check; for a
     dependency the status of the other run, for a GPU's health its value. None: there is no figure. `gpu` is the index
-    of the GPU concerned, None for the host. `message` describes the reason and ends with the setting behind it;
-    `setting` is that one's key if setting it changes the limit of this run, or of runs queued later. `permanent`: the
-    machine is too small, so the check never passes.
+    of the GPU concerned, None for the host. `message` describes the reason and ends with the setting behind it, or with
+    the option that asked for it; `setting` is the key of that setting if it changes the limit of this run, or of runs
+    queued later. `permanent`: the machine is too small, so the check never passes.
     """
 
     check: Check
@@ -57,6 +57,11 @@ class HoldReason:
     def by(self, setting: str, value: object) -> HoldReason:
         """Returns the reason with the setting behind it: `load 2.3 per core (governor.max_load_per_core 2)`."""
         return replace(self, message=f"{self.message} ({setting} {value})", setting=setting)
+
+    @property
+    def behind(self) -> str:
+        """The setting behind it with its value, without one what else the message ends with in parentheses."""
+        return self.message.rpartition(" (")[2].removesuffix(")") if self.message.endswith(")") else ""
 
     def as_permanent(self) -> HoldReason:
         """Returns the reason as one that no waiting lifts."""

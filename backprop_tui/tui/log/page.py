@@ -27,6 +27,12 @@ _CHECKPOINT_PATTERN = re.compile(
 _EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
 
 
+_LEVEL = re.compile(r"(?i)\b(debug|info|notice|warn(?:ing)?)\b")
+_LETTER_LEVEL = re.compile(r"\[?([DIW])(?:\d{4}|\s)")  # of absl, glog and torch's own loggers
+_KEY_LEVEL = re.compile(r"""(?i)\b(?:level|severity)["']?\s*[:=]\s*["']?(debug|info|notice|warn)""")
+_NOT_FINITE = re.compile(r"(?i)\bloss\b\W{1,4}(?:nan|[-+]?inf)\b")
+
+
 class LineKind(Enum):
     """What a line is, judged by its text."""
 
@@ -56,10 +62,12 @@ class AttemptStart(NamedTuple):
 
 ERROR_PATTERN = re.compile(
     r"""
-    ^\s* Traceback\ \(most\ recent\ call\ last\)
-  | ^\s* (?:[A-Za-z_]\w*\.)* [A-Z]\w* (?:Error|Exception|Interrupt|Exit|Fault) (?:: | \s*$)   # torch.OutOfMemoryError:
-  | \b (?:ERROR|CRITICAL|FATAL) \b                                                  # levels of logging
-  | ^\s* (?i:error|fatal(?:\ error)?) :
+    ^\s* (?:\[\w+\]:?\ *)? (?:                                                       # [rank0]:
+        Traceback\ \(most\ recent\ call\ last\)
+      | (?:[A-Za-z_]\w*\.)* [A-Z]\w* (?:Error|Exception|Interrupt|Exit|Fault) (?:: | \s*$)  # torch.OutOfMemoryError:
+      | (?i:error|fatal(?:\ error)?) : (?!\s*[-+]?\d*\.?\d+ \s* (?:$|[,;|]))            # a figure: error: 0.31
+    )
+  | \b (?:ERROR|CRITICAL|FATAL) \b (?!\W{1,3} (?:\d*\.\d | \d+\s*(?:$|[,;|])))         # levels of logging
   | \b CUDA \ (?:out\ of\ memory | error)
   | \b (?i:out\ of\ memory) \b
   | \b NCCL \b .* \b (?i:error|timeout|timed\ out) \b
@@ -73,13 +81,27 @@ ERROR_PATTERN = re.compile(
 
 
 def classify_line(text: str) -> LineKind:
-    """What begins first decides: `WARNING NCCL timeout, retrying` is a warning."""
+    """The level that a line states decides, else what begins first: `WARNING NCCL timeout, retrying` is a warning."""
     error, warning = ERROR_PATTERN.search(text), _WARNING_PATTERN.search(text)
-    if error is not None and (warning is None or error.start() <= warning.start()):
+    level = None if error is None else _stated_level(text)
+    if level is None and error is not None and (warning is None or error.start() <= warning.start()):
         return LineKind.ERROR
-    if warning is not None:
+    if level is not None and _NOT_FINITE.search(text):  # whatever its level
+        return LineKind.WARNING if level is LineKind.WARNING else LineKind.ERROR
+    if level is LineKind.WARNING or (level is None and warning is not None):
         return LineKind.WARNING
     return LineKind.CHECKPOINT if _CHECKPOINT_PATTERN.search(text) else LineKind.PLAIN
+
+
+def _stated_level(text: str) -> LineKind | None:
+    """PLAIN of a line that says in front of its message that it only informs, WARNING of one that warns; else None."""
+    from backprop_tui.readers.prefixes import prefix_end  # its expression takes long to compile
+
+    prefix = text[: prefix_end(text)]
+    level = _LEVEL.search(prefix) or _LETTER_LEVEL.match(prefix) or _KEY_LEVEL.search(text)
+    if level is None:
+        return None
+    return LineKind.WARNING if level[1][0] in "wW" else LineKind.PLAIN
 
 
 def is_traceback_step(text: str, *, after_frame: bool) -> bool:

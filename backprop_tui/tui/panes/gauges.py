@@ -192,7 +192,7 @@ def _users(gpu: GpuReading, active: Mapping[str, KnownRun], snapshot: Snapshot) 
         yield _user(run)
     for process in gpu.processes:
         if process.run is None or snapshot.find(process.run) is None:
-            yield GpuUser(text=foreign_process(process), token=Token.WARN)
+            yield GpuUser(text=foreign_process(process), short=f"pid {process.pid}", token=Token.WARN)
 
 
 def _without_process(gpu: GpuReading) -> Iterator[GpuUser]:
@@ -206,14 +206,14 @@ def _without_process(gpu: GpuReading) -> Iterator[GpuUser]:
 
 
 def _user(run: KnownRun) -> GpuUser:
-    """Where there is little room, the arguments that tell it from its namesakes without their common name."""
+    """Where there is little room, only the arguments that tell it from its namesakes, or else its name."""
     gpus = len(run.record.get("gpus") or ())
     paused = run.status is Status.PAUSED
-    what = (f" ×{gpus}" if gpus > 1 else "") + (" paused" if paused else "")
+    what = f" ×{gpus}" if gpus > 1 else ""
     arguments = run.label.removeprefix(split_point(run.name)[0]).strip()
     return GpuUser(
-        text=sanitize(run.label) + what,
-        short=sanitize(arguments) + what if arguments else "",
+        text=sanitize(run.label) + what + (" paused" if paused else ""),
+        short=sanitize(arguments or run.label) + what,
         token=Token.WARN if paused else Token.FG,
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual import events, on
@@ -16,13 +18,14 @@ from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import load, used_ram
 from backprop_tui.probes.histories import HISTORY_SECONDS
-from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history
+from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history, points_shown, stretched
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, right
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_middle, heading, left, right
 from backprop_tui.tui.panes.gauges import GpuRow, MachineView, share_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
-_MOST_NAME = 9  # cells of a node and its GPU on a narrow screen
+_MOST_NAME = 12  # cells of a GPU with its model or its node on a narrow screen
+_MOST_MODEL = 7  # cells of it where two GPUs share a row
 HIGH_LOAD = 0.9  # a figure at this share of its bar has the color of the bar
 
 
@@ -38,6 +41,7 @@ class GaugeColumns:
     power: int
     fan: int
     history: int
+    points: int  # of the histories
 
     @property
     def bar_at(self) -> int:
@@ -65,54 +69,78 @@ class GaugeColumns:
         return self.history_at + self.history + (1 if self.short else 2)
 
 
-def gauge_columns(view: MachineView, width: int) -> GaugeColumns:
+def gauge_columns(view: MachineView, width: int, *, with_history: bool = True) -> GaugeColumns:
     """What the name columns and figures leave is shared by the bars, the history and the names of the runs."""
     short = width < 100
     power = 0 if not view.has("watts") else 10 if view.has("watt_limit") and not short else 7
     fan = 5 if view.has("fan_percent") and width >= 110 else 0
+    longest = max((len(gpu.label if gpu.node else f"GPU{gpu.label} {gpu.model}") for gpu in view.gpus), default=4)
     if short:
-        longest = max((len(gpu.label) for gpu in view.gpus if gpu.node), default=4)
-        name = max(4, min(longest, _MOST_NAME))
-        return GaugeColumns(short=True, name=name, utilization=10, memory=8, power=power, fan=0, history=8, width=width)
-    spare = max(0, min(100, width - 120))
-    return GaugeColumns(
-        short=False,
-        name=12,
-        utilization=14 + spare * 3 // 20,
-        memory=12 + spare // 10,
-        power=power,
-        fan=fan,
-        history=(8 if width < 110 else 12) + spare * 3 // 10,
-        width=width,
-    )
+        columns = GaugeColumns(
+            short=True,
+            name=max(4, min(longest, _MOST_NAME)),
+            utilization=8,
+            memory=7,
+            power=power,
+            fan=0,
+            history=6,
+            points=0,
+            width=width,
+        )
+    else:
+        spare = max(0, min(100, width - 120))
+        columns = GaugeColumns(
+            short=False,
+            name=max(12, min(1 + longest, 14 + spare // 8)),
+            utilization=14 + spare * 3 // 20,
+            memory=12 + spare // 10,
+            power=power,
+            fan=fan,
+            history=(8 if width < 110 else 12) + spare * 3 // 10 if with_history else 0,
+            points=0,
+            width=width,
+        )
+    return replace(columns, points=points_shown([gpu.history for gpu in view.gpus], columns.history))
 
 
 def draw_machine(
-    view: MachineView, form: MachineForm, width: int, glyphs: Glyphs, *, heading_row: bool, host_row: bool
+    view: MachineView,
+    form: MachineForm,
+    width: int,
+    glyphs: Glyphs,
+    *,
+    heading_row: bool,
+    host_row: bool,
+    with_history: bool = True,
 ) -> list[Line]:
     """All rows, also those for which there is no room: the widget scrolls them."""
-    columns = gauge_columns(view, width)
+    is_full_row, note = form in (MachineForm.FULL, MachineForm.SHORT), view.note
+    columns = gauge_columns(view if is_full_row else replace(view, gpus=()), width, with_history=with_history)
+    models = Counter(gpu.model for gpu in view.gpus if gpu.model)
     lines: list[Line] = [_machine_heading(columns, glyphs)] if heading_row else []
     match form:
         case MachineForm.FULL | MachineForm.SHORT:
             lines += [_gpu_line(gpu, columns, glyphs) for gpu in view.gpus]
         case MachineForm.PAIRS:
-            lines += _side_by_side([_half(gpu, width // 2, glyphs) for gpu in view.gpus], 2, width)
+            name = min(_MOST_MODEL, max(map(len, models))) if len(models) > 1 else 0
+            lines += _side_by_side([_half(gpu, width // 2, name, glyphs) for gpu in view.gpus], 2, width)
         case MachineForm.FOURS:
             lines += _side_by_side([_quarter(gpu) for gpu in view.gpus], 4, width)
         case MachineForm.LINE:
             return [_one_line(view, width, glyphs)]
         case MachineForm.NONE:
             return []
+    if form is MachineForm.FOURS or (form is MachineForm.PAIRS and len(models) == 1):  # rows without a model
+        note = note or " · ".join(f"{count} × {model}" for model, count in models.items()) or None
     if host_row and view.host is not None:
-        lines.append(_host_line(view.host, columns, glyphs, note=view.note))
-    elif view.note is not None:
-        lines.append((Piece(" " + clip(view.note, width - 2, glyphs), Token.MUTED),))
+        lines.append(_host_line(view.host, columns, glyphs, note=note))
+    elif note is not None:
+        lines.append((Piece(" " + clip(note, width - 2, glyphs), Token.MUTED),))
     return lines
 
 
 def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
-    history = duration(columns.history * 2 * HISTORY_SECONDS)
+    history = duration(columns.points * HISTORY_SECONDS)
     heads = [
         (2, [Piece("Machine", bold=True)]),
         (columns.bar_at + 1, [Piece("util", Token.MUTED)]),
@@ -121,7 +149,7 @@ def _machine_heading(columns: GaugeColumns, glyphs: Glyphs) -> Line:
         (columns.power_at + columns.power - 5, [Piece("power", Token.MUTED)] if columns.power else []),
         (columns.power_at + columns.power + 2, [Piece("fan", Token.MUTED)] if columns.fan else []),
     ]
-    if glyphs.curves is not Curves.ASCII and columns.power:
+    if glyphs.curves is not Curves.ASCII and columns.power and columns.history:
         heads.append((columns.history_at, [Piece(f"last {history}", Token.MUTED)]))
     return heading([(column, pieces) for column, pieces in heads if pieces], columns.width, glyphs)
 
@@ -132,7 +160,7 @@ def _gpu_line(gpu: GpuRow, columns: GaugeColumns, glyphs: Glyphs) -> Line:
     label = label if len(label) <= columns.name else glyphs.clipped + label[1 - columns.name :]
     builder.put(" ").put(label, gpu.heat_token if gpu.hot else Token.FG, bold=True)
     if columns.name - len(label) > 2:
-        builder.put(" ").put(clip(gpu.model, columns.name - len(label) - 1, glyphs), Token.MUTED)
+        builder.put(" ").put(_whole_words(gpu.model, columns.name - len(label) - 1, glyphs), Token.MUTED)
     builder.at(columns.bar_at)
     if gpu.problem is not None:
         return _problem(builder, gpu, columns.width, columns.users_at, glyphs).line()
@@ -146,10 +174,19 @@ def _gpu_line(gpu: GpuRow, columns: GaugeColumns, glyphs: Glyphs) -> Line:
         _power(builder, gpu, columns)
     if columns.fan:
         builder.put(f"{numbers.percent(gpu.fan_percent):>5}", Token.MUTED if gpu.fan_percent is None else Token.FG)
-    if glyphs.curves is not Curves.ASCII:
-        builder.at(columns.history_at).put(history(gpu.history, columns.history, glyphs.curves), Token.MUTED)
+    if columns.history and glyphs.curves is not Curves.ASCII:
+        points = stretched(gpu.history, columns.points, columns.history)
+        builder.at(columns.history_at).put(history(points, columns.history, glyphs.curves), Token.MUTED)
         builder.at(columns.users_at)
     return _with_users(builder.at(columns.history_at), gpu, columns.width, glyphs).line()
+
+
+def _whole_words(text: str, room: int, glyphs: Glyphs) -> str:
+    """As many words as fit, of the first one its beginning."""
+    words = text.split(" ")
+    while len(words) > 1 and cell_len(" ".join(words)) > room:
+        words.pop()
+    return clip(" ".join(words), room, glyphs)
 
 
 def _problem(builder: LineBuilder, gpu: GpuRow, width: int, users_at: int, glyphs: Glyphs) -> LineBuilder:
@@ -171,7 +208,7 @@ def _with_users(builder: LineBuilder, gpu: GpuRow, width: int, glyphs: Glyphs) -
             return builder.put(f" +{rest + 1}", Token.MUTED)
         builder.put(", " if index else "", Token.MUTED)
         text = user.short if user.short and cell_len(user.text + more) > room else user.text
-        builder.put(clip(text, room - len(more), glyphs), user.token)
+        builder.put(clip_middle(text, room - len(more), glyphs), user.token)  # names differ at their ends
     return builder
 
 
@@ -236,13 +273,16 @@ def _host_line(host: HostReading, columns: GaugeColumns, glyphs: Glyphs, *, note
     return builder.line()
 
 
-def _half(gpu: GpuRow, width: int, glyphs: Glyphs) -> list[Piece]:
-    """`0 ━━━╸── 87% 61G 71 °C name`."""
-    builder = LineBuilder()
+def _half(gpu: GpuRow, width: int, name: int, glyphs: Glyphs) -> list[Piece]:
+    """`0 ━━━╸── 87% 61G 71 °C name`; the model, in `name` cells, takes its room from the bar."""
+    builder, bar_cells = LineBuilder(), max(6, width // 6)
     builder.put(f" {gpu.label:>2} ", bold=True)
+    if name:
+        builder.put(left(_whole_words(gpu.model, name, glyphs), name, glyphs), Token.MUTED)
+        builder.put(" " if gpu.problem is not None or name < bar_cells else "")
     if gpu.problem is not None:
         return list(_problem(builder, gpu, width, width * 2 // 3, glyphs).line())
-    _bar(builder, gpu.utilization, max(6, width // 6), Token.OK, glyphs)
+    _bar(builder, gpu.utilization, max(0, bar_cells - name - 1) if name else bar_cells, Token.OK, glyphs)
     _percent(builder, gpu.utilization, at_high_load=Token.OK)
     _small(builder, gpu)
     return list(_with_users(builder.put(" "), gpu, width, glyphs).line())
@@ -324,6 +364,7 @@ class MachineBar(LineWidget):
             self.glyphs,
             heading_row=layout.machine_heading,
             host_row=layout.host_row,
+            with_history=not layout.history_rows,
         )
         self._lines_drawn, self._rows = tuple(lines), layout.machine_rows
         self._heading_rows = int(layout.machine_heading)

@@ -174,8 +174,7 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
     limit = limit_seconds(run)
     left = None if limit is None else limit - seconds
     loss = last_loss(run)
-    eta = live.eta_seconds
-    warns = exceeds_timebox(run, moment)
+    eta, warns = eta_text(run, moment)
     checkpoint = next(reversed(live.usable_checkpoints), None)
     return replace(
         row,
@@ -187,11 +186,22 @@ def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> Ru
         trend=run.curve.values,
         timebox=None if limit is None else min(1.0, seconds / limit),
         left=durations.remaining(None if left is None else max(0.0, left)),
-        eta="" if eta is None or run.status is Status.PAUSED else durations.eta(eta) + ("!" if warns else " "),
+        eta=eta if warns or not eta else f"{eta} ",
         eta_warns=warns,
         saved="" if checkpoint is None else durations.ago(moment.wall - checkpoint.saved_at),
         slice="" if run.run is None else slice_text(run.run),
     )
+
+
+def eta_text(run: KnownRun, moment: Moment) -> tuple[str, bool]:
+    """The time to the end of the training, with a `!` if the timebox ends before, and whether it does.
+
+    Empty while it is unknown and while the run is paused.
+    """
+    eta, warns = None if run.live is None else run.live.eta_seconds, exceeds_timebox(run, moment)
+    if eta is None or run.status is Status.PAUSED:
+        return "", warns
+    return durations.eta(eta) + "!" * warns, warns
 
 
 def _gpu_or_position(run: KnownRun, here: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -45,6 +46,7 @@ _BESIDE_FILTER = 12  # cells that the heading of the names takes there, with the
 COLUMNS = "columns"  # the key of that number in the heading
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
+_MOST_NAME = 40
 # Added one after the other as long as they fit: the column, its new width, and how many cells that takes.
 _ADDITIONS = (
     ("eta", 7, 7),
@@ -57,7 +59,7 @@ _ADDITIONS = (
     ("name", 28, 6),
     ("slice", 7, 7),
     ("tags", 16, 18),
-    ("name", 40, 12),
+    ("name", _MOST_NAME, 12),
 )
 _LEAST, _WITHOUT_ADDITIONS = 77, 69
 _NAME, _LEAST_NAME = 16, 10
@@ -65,6 +67,7 @@ _LEAST_METRIC = 4  # cells of its name
 _LEAST_CLAUSE = 8
 _LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
 _EXTEND = BY_ID["time"].shown
+_LEAST_NARROW_NAME = 8
 NARROW = 46
 
 
@@ -148,7 +151,7 @@ def run_columns(
 
     `used` are the columns that have something to show.
     """
-    if width < _LEAST:
+    if width < _LEAST + _SPARE:
         return _narrow(width)
     spare = width - MARGIN - _LEAST
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
@@ -174,12 +177,14 @@ def run_columns(
 
 
 def _narrow(width: int) -> RunColumns:
-    """State, name, percentage, loss and time left; on very narrow screens only state and name."""
+    """State, name, percentage, loss, the rest of the timebox and ETA; on very narrow screens only the first two."""
     if width < NARROW:
         return RunColumns(width=width, name=max(1, width - 15), gpu=0, bar=0, step=0, loss=0, left=0)
-    name = max(8, min(22, width - 15 - 5 - 8 - 8))
-    step = max(0, width - MARGIN - 15 - name - 5 - 8 - 8)
-    return RunColumns(width=width, name=name, gpu=0, bar=0, step=step, loss=8, left=8, line_from_step=True)
+    columns = RunColumns(width=width, name=0, gpu=0, step=0, left=_LEFT_AND_KEY, line_from_step=True)
+    spare = width - MARGIN - columns.eta_at
+    eta = 7 if spare >= 7 + _LEAST_NARROW_NAME else 0
+    step = 14 if spare - eta >= 14 + _NAME else 0
+    return replace(columns, name=min(_MOST_NAME, spare - eta - step), eta=eta, step=step)
 
 
 class Head(NamedTuple):
@@ -261,16 +266,20 @@ def runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focu
 
 
 def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> list[Head]:
-    """The heading of each column and its place."""
-    if not columns.gpu:
+    """The heading of each column and its place; without its bar the timebox is what is left of it."""
+    if not columns.loss:
         return []
-    heads = [("name", NAME_AT), ("gpu", columns.gpu_at), ("progress", columns.progress_at)]
-    heads += [("step", columns.loss_at - 4), ("loss", columns.loss_at + columns.loss - 4)]
+    heads = [("name", NAME_AT), ("progress", columns.progress_at), ("loss", columns.loss_at + columns.loss - 4)]
+    if columns.gpu:
+        heads.append(("gpu", columns.gpu_at))
+    if columns.step:
+        heads.append(("step", columns.loss_at - 4))
     if columns.trend:
         heads.append(("trend", columns.trend_at))
     if columns.timebox:
         heads.append(("timebox", columns.left_at - 7))
-    heads.append(("left", columns.left_at + columns.left - 4))
+    left_word = "left" if columns.timebox else "timebox"
+    heads.append(("left", columns.left_at + columns.left - len(left_word)))
     if columns.eta:
         heads.append(("eta", columns.eta_at + columns.eta - 4))
     if columns.saved:
@@ -279,7 +288,9 @@ def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> l
         heads.append(("slice", columns.slice_at + 2))
     if columns.tags:
         heads.append(("tags", columns.tags_at))
-    return [Head(word, word, at).marked(sort_mark(sort, word, glyphs)) for word, at in heads]
+    heads.sort(key=lambda head: head[1])
+    words = {"left": left_word}
+    return [Head(key, words.get(key, key), at).marked(sort_mark(sort, key, glyphs)) for key, at in heads]
 
 
 def _ending(place: str, cells: int, glyphs: Glyphs) -> str:
@@ -396,7 +407,7 @@ def _line_row(builder: LineBuilder, row: RunRow, columns: RunColumns, glyphs: Gl
     if run_end:
         end -= len(run_end) + 2
     elif has_time and columns.left:
-        end = columns.timebox_at if columns.timebox else columns.left_at
+        end = columns.timebox_at if columns.timebox else columns.eta_at - len(row.left) - 2
     line = row.line
     has_figures = bool(columns.step and (row.step or row.loss))
     if has_figures and row.member and _put_member(builder, row, columns, end, glyphs):

@@ -16,25 +16,30 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class PaneHeading:
-    """The name of the selected run or group, the titles of its tabs, and facts for the right end."""
+    """The name of the selected run or group, the titles of its tabs, and facts for the right end.
+
+    `eta` is always shown, empty if it is unknown.
+    """
 
     name: str
     facts: str
     tabs: Sequence[str]
+    eta: Piece = Piece("")
 
 
 def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
-    """The name, the tabs and, if there is room, id, attempt and slice; `tab` counts from 0."""
+    """The name, the tabs, the ETA and, if there is room, id, attempt and slice; `tab` counts from 0."""
     if view is None:
         return heading([(2, [Piece("No run selected", Token.MUTED)])], width, glyphs, focused=focused)
     name = pane_title(_clipped_name(view, width, glyphs), focused=focused)
     tabs_at, titles = _tab_titles(view, tab, width, glyphs)
     tabs = _tabs(titles, tab)
     parts = [(2, name), (tabs_at, tabs)]
-    facts = [Piece(clip(view.facts, 48, glyphs), Token.MUTED)]
-    facts_at = width - width_of(facts) - 2
-    if facts_at > tabs_at + width_of(tabs) + 2:
-        parts.append((facts_at, facts))
+    eta = [view.eta] if view.eta.text else []
+    facts = [Piece(clip(view.facts, 48, glyphs) + " · " * len(eta), Token.MUTED), *eta]
+    end = next((end for end in (facts, eta) if width - width_of(end) - 2 > tabs_at + width_of(tabs) + 2), eta)
+    if end:
+        parts.append((width - width_of(end) - 2, end))
     return heading(parts, width, glyphs, focused=focused)
 
 
@@ -46,6 +51,7 @@ def _tab_titles(view: PaneHeading, chosen: int, width: int, glyphs: Glyphs) -> t
     """Where the tabs begin, and their titles; there is room for the first ones, the chosen one always has its title."""
     at = 2 + cell_len(_clipped_name(view, width, glyphs)) + 2
     room = width - at - 1 - sum(map(_tab_cells, [""] * len(view.tabs)))
+    room -= cell_len(view.eta.text) + 3 if view.eta.text else 0
     titles = [""] * len(view.tabs)
     for index in sorted(range(len(titles)), key=lambda index: index != chosen):
         room -= len(view.tabs[index]) + 1

@@ -26,9 +26,11 @@ from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.footer_actions import REMEDY_FOOTER, log_footer
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout
+from backprop_tui.tui.lines import Piece, Token
 from backprop_tui.tui.log.page import AttemptStart
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
+from backprop_tui.tui.panes.run_list import eta_text
 from backprop_tui.tui.panes.selected_heading import PaneHeading, SelectedHeading, draw_selected_heading
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 TABS = ("Log", "Metrics", "Resources", "Details", "Events")
 LOG, METRICS, RESOURCES, DETAILS, EVENTS = range(len(TABS))
 _CARD_ROWS, _LEAST_TAB_ROWS = 4, 3  # of the card and below it in a low pane
+_ZOOMED_CARD_DIVISOR = 8  # a card that is higher than this part of a zoomed log is folded
 MIN_CHART_ROWS = 10  # of the chart beside the log
 GROUP_TABS = ("Table", "Curves")
 
@@ -86,7 +89,9 @@ def selected_run_view(snapshot: Snapshot, run_id: str | None) -> SelectedRunView
         return None
     return SelectedRunView(
         run_id=run.id,
-        heading=PaneHeading(name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot)), tabs=TABS),
+        heading=PaneHeading(
+            name=sanitize(run.label), facts=" · ".join(_facts(run, snapshot)), tabs=TABS, eta=_eta(run, snapshot)
+        ),
         log_path=run.record.get("log_path") if run.record["attempts"] else None,
         live=run.status not in ENDED,
         failed=is_problem(run),
@@ -127,6 +132,12 @@ def _facts(run: KnownRun, snapshot: Snapshot) -> Iterator[str]:
     yield f"attempt {len(run.record['attempts'])}"
     if run.run is not None and slice_text(run.run):
         yield f"slice {slice_text(run.run).replace('/', ' of ')}"
+
+
+def _eta(run: KnownRun, snapshot: Snapshot) -> Piece:
+    """`eta 13m` to the end of the training; marked if its timebox ends before."""
+    text, warns = eta_text(run, snapshot.moment)
+    return Piece(f"eta {text}" if text else "", Token.WARN if warns else Token.FG)
 
 
 def _group_facts(members: Sequence[KnownRun]) -> str:
@@ -381,8 +392,9 @@ class SelectedRun(Vertical):
         shown = None if self.view is None or is_shown_below else self.view.card
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
-        is_folded = self.tab == LOG and self.log_view.page_shown.elsewhere
-        # Other lines than the last ones may be being read.
+        is_too_high = self._shown is not None and self._shown[2].zoomed and len(lines) > height // _ZOOMED_CARD_DIVISOR
+        # Somebody reads the log.
+        is_folded = self.tab == LOG and (self.log_view.page_shown.elsewhere or is_too_high)
         room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
         if room < len(lines):
             lines = draw_card(shown, width, self._glyphs, rows=room)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import dropwhile
 
 from rich.cells import cell_len
 
 from backprop_tui.domain.arguments import POSITIONAL
-from backprop_tui.domain.formatting import duration
+from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.probes.histories import HISTORY_SECONDS, HOST, History
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import arguments_of
-from backprop_tui.tui.glyphs import Glyphs, area
+from backprop_tui.tui.glyphs import Glyphs, area, points_shown, stretched
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_with_path, heading, left
 from backprop_tui.tui.snapshot import Snapshot
 
 _LABEL = 12
+_GRID_LABEL, _LEAST_GRID_COLUMN = 7, 20
 _MOST_ROWS = 16  # of one device
 _GAP = 2
-_LEAST_POINTS = 4  # for which there is room
 _SPACED_FROM = 4  # rows of one device, of which the last is blank
 
 
@@ -40,39 +39,61 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 
 
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """A heading, then all rows, shared by the devices that have a history; those that do not fit are left out."""
-    shown = [device for device in devices if device.history.utilization or device.history.memory][: rows - 1]
-    each, more = divmod(rows - 1, max(1, len(shown)))
-    heights = [min(_MOST_ROWS, each + (index < more)) for index in range(len(shown))]
-    has_heat = any(any(device.history.celsius) for device in shown)
+    """A heading, then all rows, shared by the devices that have a history.
+
+    Where there are fewer rows than devices, several share a row; those that do not fit then either are counted.
+    """
+    known = [device for device in devices if device.history.utilization or device.history.memory]
+    if len(known) > rows - 1:
+        return _draw_grid(known, width, rows, glyphs)
+    each, more = divmod(rows - 1, max(1, len(known)))
+    heights = [min(_MOST_ROWS, each + (index < more)) for index in range(len(known))]
+    has_heat = any(any(device.history.celsius) for device in known)
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
     at = [1 + _LABEL + index * (cells + _GAP) for index in range(len(titles))]
-    slots = _slots_per_point([device.history for device in shown], cells)
-    seconds = 2 * cells // slots * HISTORY_SECONDS
-    heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(seconds)}", Token.MUTED)])]
-    heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in zip(at, titles, strict=True)]
-    lines = [heading(heads, width, glyphs)]
-    if not shown:
+    count = points_shown([device.history.utilization for device in known], cells)
+    lines = [_heading(count, [*zip(at, titles, strict=True)], width, glyphs)]
+    if not known:
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
-    for device, height in zip(shown, heights, strict=True):
-        lines += _device_lines(device, at, cells, height, slots, glyphs)
+    for device, height in zip(known, heights, strict=True):
+        lines += _device_lines(device, at, cells, height, count, glyphs)
     return lines
 
 
-def _slots_per_point(histories: Sequence[History], cells: int) -> int:
-    """How many of two slots in a cell each point takes: more than one where that suffices for all that is known."""
-    points = [len(list(dropwhile(lambda point: point is None, history.utilization))) for history in histories]
-    return max(1, 2 * cells // max([_LEAST_POINTS, *points]))
+def _heading(count: int, titles: Sequence[tuple[int, str]], width: int, glyphs: Glyphs) -> Line:
+    heads = [(2, [Piece("Last", bold=True), Piece(f" {duration(count * HISTORY_SECONDS)}", Token.MUTED)])]
+    heads += [(column + 1, [Piece(title, Token.MUTED)]) for column, title in titles]
+    return heading(heads, width, glyphs)
+
+
+def _draw_grid(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
+    """Only the utilization, a row high, of several devices to a row."""
+    columns = min(-(-len(devices) // max(1, rows - 1)), max(1, width // _LEAST_GRID_COLUMN))
+    shown, column = devices[: columns * (rows - 1)], (width - 2) // columns
+    cells = column - _GRID_LABEL - _GAP
+    count = points_shown([device.history.utilization for device in shown], cells)
+    left_out = len(devices) - len(shown)
+    title = "utilization" + (f"  +{counted(left_out, 'device')}" if left_out else "")
+    lines = [_heading(count, [(1 + _LABEL, title)], width, glyphs)]
+    for start in range(0, len(shown), columns):
+        builder = LineBuilder()
+        for index, device in enumerate(shown[start : start + columns]):
+            name = device.name.partition(",")[0]
+            builder.at(1 + index * column).put(left(name, _GRID_LABEL, glyphs), bold=True)
+            points = stretched(device.history.utilization, count, cells)
+            builder.put(area(points, cells, 1, glyphs.curves)[0], Token.OK)
+        lines.append(builder.line())
+    return lines
 
 
 def _device_lines(
-    device: DeviceHistory, at: Sequence[int], cells: int, rows: int, slots: int, glyphs: Glyphs
+    device: DeviceHistory, at: Sequence[int], cells: int, rows: int, count: int, glyphs: Glyphs
 ) -> Iterator[Line]:
     history = device.history
     curves = ((history.utilization, Token.OK), (history.memory, Token.INFO), (history.celsius, Token.MUTED))
     filled = rows - (rows >= _SPACED_FROM)
-    wide = [(tuple(point for point in points for _ in range(slots)), token) for points, token in curves]
+    wide = [(stretched(points, count, cells), token) for points, token in curves]
     drawn = [([*area(points, cells, filled, glyphs.curves), ""], token) for points, token in wide]
     for row in range(rows):
         builder = LineBuilder()

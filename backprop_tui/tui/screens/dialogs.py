@@ -28,6 +28,7 @@ from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
+from backprop_tui.tui.notifications import EventNotice
 from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.ui_state import Targets
@@ -253,7 +254,7 @@ class DialogsScreen(PanesScreen):
         """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
-            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", event=True)
+            self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", kind=EventNotice)
             return
         from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 

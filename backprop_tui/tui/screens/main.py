@@ -17,6 +17,7 @@ from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
 from backprop_tui.tui.actions import GROUP as GROUP_SECTION
 from backprop_tui.tui.actions import RUNS as RUNS_SECTION
 from backprop_tui.tui.layout import Zoom
+from backprop_tui.tui.notifications import KeyNotice
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, problem_view, unseen_problems
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
@@ -382,7 +383,7 @@ class MainScreen(DialogsScreen):
     def _shows(self, is_shown: bool, what: str) -> bool:  # noqa: FBT001
         """Says so if what a key acts on is not shown."""
         if not is_shown:
-            self.tell(f"no {what} is shown that this key could change")
+            self.tell(f"no {what} is shown that this key could change", kind=KeyNotice)
         return is_shown
 
     def action_next_metric(self) -> None:
@@ -401,7 +402,9 @@ class MainScreen(DialogsScreen):
             self.selected.chart_keys.next_axis()
 
     def action_plan(self) -> None:
-        self.selected.charts.switch_plan()
+        has_small_chart = bool(self._layout_now.beside or self._layout_now.chart_columns)
+        if self._shows(self.selected.shows_chart or has_small_chart, "chart"):
+            self.selected.charts.switch_plan()
 
     def action_log_scale(self) -> None:
         if self._shows(self.selected.shows_chart, "chart"):
@@ -418,9 +421,13 @@ class MainScreen(DialogsScreen):
         self._zoom(closer=False)
 
     def _zoom(self, *, closer: bool) -> None:
-        if self._shows(self.selected.shows_chart, "chart"):
-            self.selected.chart_keys.zoom(closer=closer)
-            self.paint_selected()
+        if not self._shows(self.selected.shows_chart, "chart"):
+            return
+        if not closer and self.selected.chart_keys.choices.window is None:
+            self.tell("the chart is not zoomed in", kind=KeyNotice)
+            return
+        self.selected.chart_keys.zoom(closer=closer)
+        self.paint_selected()
 
     def action_export(self) -> None:
         self.work(self._export())

@@ -28,7 +28,6 @@ from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.footer_actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
-from backprop_tui.tui.notifications import EventNotice
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.gauges import machine_view
 from backprop_tui.tui.panes.governor import (
@@ -316,14 +315,15 @@ class PanesScreen(FilteredScreen):
 
         return await self.app.push_screen_wait(Ask(question, glyphs=self.glyphs))
 
-    def tell(self, text: str, *, bad: bool = False, seconds: float | None = None, event: bool = False) -> None:
-        """Shows a message in the footer, an `event` after the answers to keys; bad news stay longer, or until a key."""
+    def tell(
+        self, text: str, *, bad: bool = False, seconds: float | None = None, kind: type[Notification] = Notification
+    ) -> None:
+        """Shows a message in the footer; bad news stay longer, or until a key."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
         line = " · ".join(filter(None, map(str.strip, text.splitlines())))
         timeout = seconds or (BAD_NEWS_SECONDS if bad else NEWS_SECONDS)
-        notice = EventNotice if event else Notification
-        self.app.post_message(Notify(notice(line, severity="warning" if bad else "information", timeout=timeout)))
+        self.app.post_message(Notify(kind(line, severity="warning" if bad else "information", timeout=timeout)))
 
     def work(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Runs in the background, then reads the store; an unexpected error becomes a notification."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
@@ -84,18 +85,28 @@ class LineWidget(Widget):
         selection = self.text_selection
         if selection is None:
             return strips
-        style = self.selection_style
-        return [_highlighted(strip, selection.get_span(y), crop.x, style) for y, strip in enumerate(strips, crop.y)]
+        spans = [self._selected_span(selection, y) for y in range(crop.y, crop.y + len(strips))]
+        return [_highlighted(strip, span, crop.x) for strip, span in zip(strips, spans, strict=True)]
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Returns the selected text as it is shown, and the separator before the text of the next pane."""
-        rows = [(self.selectable_line(y), selection.get_span(y)) for y in range(self.size.height)]
-        texts = [strip.crop(span[0], _end(strip, span)).text.rstrip() for strip, span in rows if span is not None]
+        """Returns the text that is highlighted, and the separator before the text of the next pane."""
+        spans = [self._selected_span(selection, y) for y in range(self.size.height)]
+        texts = [self.render_line(y).crop(*span).text for y, span in enumerate(spans) if span is not None]
         return "\n".join(texts), "\n"
 
-    def selectable_line(self, y: int) -> Strip:
-        """The part of a row, from its left end, that the mouse can select."""
-        return self.render_line(y)
+    def selectable_columns(self, y: int) -> _Span:
+        """The columns of a row that the mouse can select; never the blanks at the end of its text."""
+        return 0, self.size.width
+
+    def _selected_span(self, selection: Selection, y: int) -> _Span | None:
+        """The selected columns of a row, possibly none of them; None if the selection does not reach the row."""
+        span = selection.get_span(y)
+        if span is None:
+            return None
+        left, right = self.selectable_columns(y)
+        start = max(span[0], left)
+        end = right if span[1] == -1 else min(span[1], right)
+        return start, start + cell_len(self.render_line(y).crop(start, max(start, end)).text.rstrip())
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -170,19 +181,16 @@ def _over(definition: str, background: Color) -> Color:
     return background + colour
 
 
-def _end(strip: Strip, span: _Span) -> int:
-    return strip.cell_length if span[1] == -1 else span[1]
-
-
-def _highlighted(strip: Strip, span: _Span | None, left: int, style: Style) -> Strip:
-    """Applies a style to the cells of a span, in a row that begins at column `left`."""
+def _highlighted(strip: Strip, span: _Span | None, left: int) -> Strip:
+    """Swaps the colors of the cells of a span, in a row that begins at column `left`: visible on any background."""
     if span is None:
         return strip
-    start = max(0, span[0] - left)
-    end = min(strip.cell_length, strip.cell_length if span[1] == -1 else span[1] - left)
-    if start >= end:
-        return strip
-    return Strip.join([strip.crop(0, start), strip.crop(start, end).apply_style(style), strip.crop(end)])
+    start, end = (max(0, min(column - left, strip.cell_length)) for column in span)
+    swapped = [
+        Segment(text, (style or Style()) + Style(reverse=not (style and style.reverse)))
+        for text, style, _ in strip.crop(start, end)
+    ]
+    return Strip([*strip.crop(0, start), *swapped, *strip.crop(end)], strip.cell_length)
 
 
 class ScrollView(LineWidget, can_focus=True):

@@ -229,8 +229,8 @@ class LogView(ScrollView):
             )
         return self._brush.strip(self._row(y), left=self._left, width=self.size.width)
 
-    def selectable_line(self, y: int) -> Strip:
-        return self.render_line(y).crop(0, self.size.width - EDGE_COLUMNS)
+    def selectable_columns(self, y: int) -> tuple[int, int]:
+        return (GUTTER_COLUMNS, self.size.width - EDGE_COLUMNS) if y < self._room[1] else super().selectable_columns(y)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

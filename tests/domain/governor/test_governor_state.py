@@ -85,7 +85,7 @@ def test_each_check_is_named_once_for_each_gpu() -> None:
     assert clauses(machine, candidate()) == (
         "holding",
         (
-            "none of 2 GPUs has 2.5 GB (best: GPU 0, 1.5 free)",
+            "none of 2 GPUs has 2.5 GB (best: GPU 0, 1.5 free; gpu.min_free_vram_mb 2500)",
             "GPU 0: 1.5 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
             "GPU 1: 1 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
         ),

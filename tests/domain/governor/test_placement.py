@@ -72,7 +72,10 @@ def test_gpus_that_are_too_small_are_permanent_only_if_too_few_are_large_enough(
     machine = snapshot(gpu(0, total_gb=2.0), gpu(1, total_gb=24.0, used_gb=23.0))
     assert not any(reason.permanent for reason in held(candidate(), machine))
     count, *of_gpus = held(candidate(gpus_wanted=2), machine)
-    assert count.message == "can never start: needs 2 GPUs of 2.5 GB, 1 of 2 is that large"
+    assert (
+        count.message
+        == "can never start: needs 2 GPUs of 2.5 GB, 1 of 2 is that large (--gpus 2; gpu.min_free_vram_mb 2500)"
+    )
     assert [reason.permanent for reason in of_gpus] == [True, False]
 
 
@@ -81,7 +84,9 @@ def test_what_several_gpus_lack_is_one_check() -> None:
     loading = active_run("vit", 1)
     gpus = [gpu(0, total_gb=80, used_gb=50), gpu(1, total_gb=80, used_gb=20), gpu(2, total_gb=80, used_gb=70)]
     machine = snapshot(*gpus, active=(loading,), claims=(claim(loading, 13, index=1),))
-    assert reasons(run, machine)[0] == "none of 3 GPUs has 60 GB (best: GPU 1, 47 unclaimed)"
+    assert (
+        reasons(run, machine)[0] == "none of 3 GPUs has 60 GB (best: GPU 1, 47 unclaimed; gpu.min_free_vram_mb 61440)"
+    )
     assert held(run, machine)[2].message.startswith("GPU 1 claimed by vit")
     fuller = snapshot(
         *gpus[:1], gpu(1, total_gb=80, used_gb=21), active=(loading,), claims=(claim(loading, 1, index=1),)
@@ -89,7 +94,7 @@ def test_what_several_gpus_lack_is_one_check() -> None:
     assert reasons(run, fuller)[2].startswith("GPU 1: 58 GB unclaimed, needs 60")
     hot = replace(gpus[2], temperature_celsius=95.0, memory_used_bytes=0)
     mixed = reasons(run, snapshot(*gpus[:1], gpu(1, total_gb=80, used_gb=30), hot))
-    assert mixed[0] == "none of 3 GPUs usable: 2 too full, 1 too hot"
+    assert mixed[0] == "none of 3 GPUs usable: 2 too full, 1 too hot (gpu.min_free_vram_mb 61440; gpu.max_temp_c 85)"
 
 
 def test_a_peak_that_is_not_checked_makes_no_gpu_too_small() -> None:
@@ -118,9 +123,11 @@ class TestWithoutGpus:
 
     def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
         assert reasons(candidate(gpus_wanted=2), snapshot()) == [
-            "can never start: needs 2 GPUs, the GPU probe finds none"
+            "can never start: needs 2 GPUs, the GPU probe finds none (--gpus 2)"
         ]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == ["can never start: needs 2 GPUs, machine has 1"]
+        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == [
+            "can never start: needs 2 GPUs, machine has 1 (--gpus 2)"
+        ]
 
 
 class TestChoice:
@@ -139,13 +146,13 @@ class TestChoice:
 
     def test_an_unknown_one_is_named(self) -> None:
         assert reasons(candidate(gpu_ids=("7",)), self.MACHINE) == [
-            "can never start: needs 1 GPU, none of those chosen (7) here"
+            "can never start: needs 1 GPU, none of those chosen here (--gpu-ids 7)"
         ]
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
         assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
-            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+            "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1 (--gpus 2)"
         ]
 
     def test_an_entry_that_names_no_gpu_hides_those_after_it(self) -> None:
@@ -217,7 +224,7 @@ class TestUnfit:
     def test_several_gpus_that_do_not_fit_are_counted_and_each_named(self) -> None:
         machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
         assert reasons(candidate(gpus_wanted=2), machine) == [
-            "needs 2 GPUs, 0 usable",
+            "needs 2 GPUs, 0 usable (--gpus 2; gpu.max_temp_c 85; gpu.min_free_vram_mb 2500)",
             "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)",
             "GPU 1: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
         ]
@@ -256,7 +263,7 @@ class TestLearnedPeak:
 
     def test_next_to_another_run_the_margin_must_be_free_too(self) -> None:
         machine = snapshot(gpu(used_gb=2.5), active=(active_run("a", 0),))
-        assert reasons(self.RUN, machine) == ["GPU 0: 21.5 GB free, needs 22"]
+        assert reasons(self.RUN, machine) == ["GPU 0: 21.5 GB free, needs 22 (earlier runs used 20)"]
 
     def test_a_run_that_once_filled_a_gpu_can_start_again_on_an_empty_one(self) -> None:
         placement = place(candidate(learned_peak_bytes=gb(23)), snapshot(gpu(used_gb=0.5)))

@@ -43,7 +43,7 @@ def test_four_runs_queued_at_once_never_oversubscribe_one_of_two_gpus(sandbox: S
     fifth = next(run for run in runs if run.status() is Status.QUEUED)
     held_by(sandbox, fifth, "gpu_memory")
     messages = [str(reason["message"]) for reason in held(sandbox, fifth)]
-    assert messages[0] == "none of 2 GPUs has 30 GB (best: GPU 0, 20 unclaimed)"
+    assert messages[0] == "none of 2 GPUs has 30 GB (best: GPU 0, 20 unclaimed; gpu.min_free_vram_mb 30720)"
     assert len(messages) == 3
     assert all("claimed by" in message and "still loading" in message for message in messages[1:])
 

@@ -37,7 +37,7 @@ def test_a_run_that_asks_for_two_gets_both(sandbox: Sandbox, gpus: Gpus) -> None
 
 def test_a_run_that_asks_for_three_of_two_waits_and_says_so(sandbox: Sandbox, gpus: Gpus) -> None:
     run = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpus=3)
-    assert held_by(sandbox, run, "gpu_count")["message"] == "can never start: needs 3 GPUs, machine has 2"
+    assert held_by(sandbox, run, "gpu_count")["message"] == "can never start: needs 3 GPUs, machine has 2 (--gpus 3)"
 
 
 @pytest.mark.parametrize("by", ["index", "uuid"])
@@ -57,7 +57,8 @@ def test_an_inherited_choice_restricts_and_is_replaced_by_uuids(sandbox: Sandbox
     assert variables_of(run)["CUDA_VISIBLE_DEVICES"] == gpus.uuid(1)
     both = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), visible_gpus=("1",), gpus=2)
     assert (
-        held_by(sandbox, both, "gpu_count")["message"] == "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1"
+        held_by(sandbox, both, "gpu_count")["message"]
+        == "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1 (--gpus 2)"
     )
 
 

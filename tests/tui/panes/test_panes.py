@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -148,7 +149,7 @@ def test_readings_that_are_old_are_not_shown_as_new() -> None:
 def test_memory_of_nonchilds_is_named() -> None:
     processes = (GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
     users = machine_view(snapshot(sample=sample(gpu(processes=processes)))).gpus[0].users
-    assert users == (GpuUser(text="pid 40412 (mika, not ours) 31.3 GB", token=Token.WARN),)
+    assert users == (GpuUser(text="pid 40412 (mika, not ours) 31.3 GB", short="pid 40412", token=Token.WARN),)
 
 
 def _row(view: MachineView, width: int, index: int = 0) -> str:
@@ -212,6 +213,38 @@ def test_a_gpu_is_called_by_its_telling_word() -> None:
     assert short_gpu_model("RTX4090 24GB") == "4090"
     assert short_gpu_model("AMD Instinct MI300X") == "MI300X"
     assert short_gpu_model("NVIDIA A100-SXM4-80GB") == "A100"
+    assert short_gpu_model("NVIDIA GeForce RTX 3090 Ti") == "3090 Ti"
+    assert short_gpu_model("NVIDIA RTX 6000 Ada Generation") == "6000 Ada Generation"
+    assert short_gpu_model("NVIDIA TITAN V") == "TITAN V"
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_two_cards_never_look_alike_and_no_word_of_a_model_is_cut(width: int) -> None:
+    names = ("NVIDIA GeForce RTX 3090", "NVIDIA GeForce RTX 3090 Ti", "NVIDIA H100 80GB HBM3", "NVIDIA RTX A6000")
+    view = machine_view(snapshot(sample=sample(*(gpu(index, name=name) for index, name in enumerate(names)))))
+    for form in (MachineForm.FULL, MachineForm.SHORT, MachineForm.PAIRS):
+        drawn = draw_machine(view, form, width, UNICODE, heading_row=False, host_row=False)
+        text = "\n".join(map(text_of, drawn)).replace("GPU ", "").replace("GPU", "")
+        assert re.findall(r"\b([0-3]) (\w+(?: Ti)?)", text) == [
+            ("0", "3090"),
+            ("1", "3090 Ti"),
+            ("2", "H100"),
+            ("3", "A6000"),
+        ]
+
+
+def test_of_gpus_without_room_for_a_model_the_last_row_counts_the_models() -> None:
+    view = machine_view(snapshot(sample=sample(*map(gpu, range(8)))))
+    lines = draw_machine(view, MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=True)
+    assert text_of(lines[-1]).rstrip().endswith("8 × H100")
+
+
+def test_the_runs_of_gpus_that_share_a_row_differ_where_they_are_cut() -> None:
+    runs = [running(name, name=f"train-model-{name}") for name in ("alpha", "gamma")]
+    on = [replace(run, record={**run.record, "gpus": [{"uuid": f"GPU-{i}"}]}) for i, run in enumerate(runs)]
+    view = machine_view(snapshot(*on, sample=sample(gpu(0), gpu(1))))
+    drawn = text_of(draw_machine(view, MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=False)[0])
+    assert [word for word in drawn.split() if "…" in word] == ["trai…-alpha", "trai…-gamma"]
 
 
 def test_the_governor_names_gpus_of_which_any_would_do_as_one_check() -> None:
@@ -342,3 +375,15 @@ def test_two_gpus_in_a_row_name_their_runs_at_80_columns() -> None:
     lines = draw_machine(machine_view(scene(gpus=8)), MachineForm.PAIRS, 80, UNICODE, heading_row=False, host_row=True)
     assert " nano-lm-768 " in text_of(lines[0])
     assert all(width_of(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_time_to_the_end_stands_beside_the_tabs_whatever_tab_it_is(width: int) -> None:
+    now = snapshot(running("nano", name="n" * 60, step=10, total_steps=100, eta_seconds=300.0))
+    view = selected_run_view(now, "nano")
+    assert view is not None
+    for tab in range(len(TABS)):
+        text = text_of(draw_selected_heading(view.heading, tab, width, UNICODE, focused=False))
+        assert text.rstrip("─ ").endswith("eta 5m")
+        assert f" {tab + 1} {TABS[tab]} " in text
+        assert len(text) == width

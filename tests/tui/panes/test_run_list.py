@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.history_table import draw_history_row, history_columns
 from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
-from backprop_tui.tui.panes.run_table import draw_run, run_columns, runs_heading
+from backprop_tui.tui.panes.run_table import column_heads, draw_run, run_columns, runs_heading
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
@@ -470,3 +471,18 @@ def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
         view = run_list_view(snapshot(*runs), RunListOptions(filter=RunFilter.parse(text and "done")))
         row = next(row for row in view.rows if row.group is not None)
         assert f" {said}" in text_of(draw_run(row, run_columns(120), UNICODE, cursor=False))
+
+
+@pytest.mark.parametrize("width", [53, 60, 72, 78, 79, 80, 100])
+def test_the_rest_of_the_timebox_and_the_time_to_the_end_have_names_at_every_width(width: int) -> None:
+    run = running("nano", step=10, total_steps=100, seconds=60, metrics={"loss": 2.2}, eta_seconds=300.0)
+    columns = run_columns(width)
+    assert _text(run, width).split()[-2:] == ["9m", "5m"]
+    heads = {head.key: head for head in column_heads(columns, None, UNICODE)}
+    assert (heads["left"].text, heads["eta"].text) == ("timebox", "eta")
+    assert heads["left"].at + len("timebox") == columns.eta_at
+    assert all(before.at + len(before.text) < after.at for before, after in itertools.pairwise(heads.values()))
+
+
+def test_with_the_bar_of_the_timebox_its_rest_is_what_is_left() -> None:
+    assert [head.text for head in column_heads(run_columns(140), None, UNICODE)][6:9] == ["timebox", "left", "eta"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def test_histories_fill_their_rows(gpus: int, width: int, rows: int) -> None:
     for glyphs in (UNICODE, ASCII):
         lines = draw_histories(devices, width, rows, glyphs)
         assert len(lines) <= rows
-        assert len(lines) >= min(rows, 17)
+        assert len(lines) >= min(rows, 17) or gpus + 1 >= rows
         assert all(width_of(line) <= width for line in lines)
 
 
@@ -51,11 +53,38 @@ def test_devices_are_apart_where_there_is_room_and_one_without_a_history_takes_n
 
 
 def test_a_short_history_fills_the_width_and_the_heading_says_how_long_it_is() -> None:
-    for points, seconds, share in ((1, "1m", 0.25), (2, "1m", 0.5), (12, "3m15s", 0.9), (240, "20m30s", 1.0)):
+    for points, seconds, share in (
+        (1, "1m", 0.25),
+        (2, "1m", 0.5),
+        (12, "3m", 1.0),
+        (60, "15m", 1.0),
+        (240, "20m30s", 1.0),
+    ):
         history = History(utilization=(100.0,) * points, memory=(50.0,) * points, celsius=(None,) * points)
         lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 4, UNICODE)
         assert f"Last {seconds} " in text_of(lines[0])
         assert abs(text_of(lines[1])[13:54].count("⣿") - 42 * share) <= 4
+
+
+def test_what_is_older_than_the_screen_shows_does_not_squeeze_what_is_new() -> None:
+    points = (80.0, *[None] * 200, 100.0, 100.0)
+    history = History(utilization=points, memory=points, celsius=(None,) * len(points))
+    lines = draw_histories(device_histories(snapshot(histories={HOST: history})), 100, 4, UNICODE)
+    assert "Last 1m " in text_of(lines[0])
+    assert text_of(lines[1])[13:54].count("⣿") == 20
+
+
+def test_all_devices_are_there_also_where_they_are_more_than_rows() -> None:
+    history = History(utilization=(50.0,) * 9, memory=(80.0,) * 9, celsius=(70.0,) * 9)
+    histories = {f"GPU-{index}": history for index in range(8)} | {HOST: history}
+    devices = device_histories(snapshot(sample=sample(*map(gpu, range(8))), histories=histories))
+    for rows in (3, 4, 6, 9):
+        lines = [text_of(line) for line in draw_histories(devices, 120, rows, UNICODE)]
+        assert "memory" not in lines[0]
+        shown = re.findall(r"(GPU \d|CPU) +⣤+", "\n".join(lines))
+        assert shown == [*(f"GPU {index}" for index in range(8)), "CPU"]
+    assert "+3 devices" in text_of(draw_histories(devices, 120, 2, UNICODE)[0])
+    assert "memory" in text_of(draw_histories(devices, 120, 10, UNICODE)[0])
 
 
 def test_without_gpus_the_host_has_two_charts_and_no_temperature() -> None:

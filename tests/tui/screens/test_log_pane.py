@@ -121,12 +121,33 @@ async def test_the_mouse_sets_the_cursor_and_its_selection_is_visible_while_the_
         await until(stage, lambda: view.page_shown.total == 230)
         assert view.line_text(3).strip() == text
         assert not view.page_shown.following
-        crop = view.size.region
-        plain, shown = view.render_line(3), view.render_lines(crop)[3]
-        assert [*shown] != [*plain]
-        assert stage.main.get_selected_text() == text[:6]
+        assert swapped(view) == [text[:6]] == [stage.main.get_selected_text()]
         await stage.pilot.mouse_up(LogView, offset=(6, 3))
         await until(stage, lambda: f"{text.split()[1]} of 230" in view.shown_text)
+
+
+def swapped(view: LogView) -> list[str]:
+    """What is highlighted on the screen, by row: its colors are swapped."""
+    rows = [[(text, style) for text, style, _ in strip if style] for strip in view.render_lines(view.size.region)]
+    return [text for row in rows if (text := "".join(text for text, style in row if style.reverse))]
+
+
+async def test_a_drag_over_lines_copies_exactly_what_is_highlighted(log: Path) -> None:
+    async with opened(log) as stage:
+        view = stage.selected.log_view
+        await until(stage, lambda: "line 200" in view.shown_text)
+        number = int(view.line_text(3).split()[1])
+        await stage.pilot.mouse_down(LogView, offset=(3, 3))
+        await stage.pilot.hover(LogView, offset=(7, 5))
+        await stage.pilot.mouse_up(LogView, offset=(7, 5))
+        assert swapped(view) == [f"ne {number}", f"line {number + 1}", f"line {number + 2}"[:7]]
+        await stage.pilot.press("ctrl+c")
+        assert stage.pilot.app.clipboard.splitlines() == [
+            f"ne {number}",
+            f"line {number + 1}",
+            f"line {number + 2}"[:7],
+        ]
+        assert swapped(view) == []
 
 
 @pytest.fixture

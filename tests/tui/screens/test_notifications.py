@@ -192,15 +192,19 @@ def said(pilot: Pilot[int]) -> list[str]:
 
 async def test_a_key_without_anything_to_act_on_is_said_and_ends_what_was_said_about_another() -> None:
     async with small_screen() as pilot:
-        for key in ("x", "i", "L", "z"):
+        for key in ("x", "i", "L", "z", "X", "u"):
             await pilot.press("Z", key)
             await pilot.pause()
             assert said(pilot)[-1] == "no chart is shown that this key could change"
             assert not any("no such key" in message for message in said(pilot))
-        await pilot.press("Z", "m")
+        await pilot.press("i", "m")
         await pilot.pause()
+        assert not said(pilot), "the answer to i ends with m"
         assert pilot.app.main.selected.tab == METRICS  # type: ignore[attr-defined]
         assert not any("no such key" in message for message in said(pilot))
+        await pilot.press("u")
+        await pilot.pause()
+        assert said(pilot)[-1] == "the chart is not zoomed in"
         await pilot.press("w")
         await pilot.pause()
         assert said(pilot)[-1] == "no log is shown that this key could change"

@@ -346,3 +346,17 @@ async def test_in_a_low_pane_the_card_keeps_its_advice_or_says_that_it_has_more(
             await stage.pilot.pause()
             assert stage.selected.size.height == rows
             assert all(word in card.shown_text for word in words)
+
+
+async def test_on_a_zoomed_log_the_card_is_one_line_where_it_would_hide_the_log() -> None:
+    cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError: x", advice="use a smaller batch")
+    failed = ended("oom", Status.FAILED, cause=cause)
+    for size, words in (((80, 24), "(3 more lines)"), ((120, 60), "advice")):
+        async with staged(snapshot(failed), size=size) as stage:
+            card = stage.selected.query_one("#card", LineWidget)
+            assert "advice" in card.shown_text
+            await stage.pilot.press("tab", "plus")
+            await stage.pilot.pause()
+            assert words in card.shown_text
+            await stage.pilot.press("4")
+            assert "advice" in card.shown_text
