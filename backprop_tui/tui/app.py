@@ -34,6 +34,7 @@ from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, K
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.actions import ActionParseResult
     from textual.command import Provider
     from textual.dom import DOMNode
@@ -86,6 +87,7 @@ class Dashboard(App[int]):
         self._interrupted_at = float("-inf")
         self._waiting_events: deque[Notification] = deque(maxlen=_MAX_TOASTS)  # for the answers to expire
         self._key_queue = KeyQueue(self._dispatch, self._takes_keys, self.post_message)
+        self.has_unpainted_key = False  # whether the next paint is due at once
         self.wants_demo = False  # whether it exited to show the demo
         self._loop_running: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
@@ -255,8 +257,13 @@ class Dashboard(App[int]):
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen
+        self.has_unpainted_key = self._key_queue.is_empty  # of keys that arrive together only the last one is painted
         await super().on_event(event)
         return target
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        self.has_unpainted_key = self.has_unpainted_key and renderable is None
 
     @on(KeyHandled)
     async def _key_handled(self, message: KeyHandled) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,8 @@ Post = Callable[[Message], object]
 
 ENSURE_SECONDS = 2.0  # between two attempts to start a supervisor
 UNFOCUSED_SECONDS = 5.0  # the least interval between two polls while another window has the focus
+_MANY_RUNS = 500  # more than before, which the garbage collector need not look at again
+_COLLECT_AFTER = (2_000, 4, 20)  # new objects, collections, larger ones: a key that comes then waits for a millisecond
 
 
 class StoreRead(Message):
@@ -166,6 +169,7 @@ class Bridge:
         self._ensured_at = float("-inf")
         self._last: Snapshot | None = None
         self.rule = RulePlace()  # where the user put the rule between the panes
+        self._runs_set_aside = -_MANY_RUNS
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bridge")
 
     def first(self) -> Snapshot:
@@ -251,6 +255,7 @@ class Bridge:
 
     def close(self) -> None:
         """Stops the bridge's own sampler, if any; the supervisor continues."""
+        gc.unfreeze()
         self._absence.leave(time.time())
         if self._last is not None:
             self._remember(frozenset(self.seen_failures), self.list_choices, self._last)
@@ -262,13 +267,27 @@ class Bridge:
         self, selected: str | None, seen_failures: AbstractSet[str], choices: ListChoices
     ) -> tuple[Snapshot, list[Message]]:
         """Reads the state, keeps supervisor and sampler alive, and collects messages; in the bridge's thread."""
-        read = self._reader.read(selected, history=self.wants_history)
+        read = self._read(selected)
         snapshot = replace(read, logout=self._logout_effect(), mode=self._mode)
         if self._mode is not Mode.READ_ONLY:
             self._keep_supervisor(snapshot)
             self._keep_sampler(snapshot)
         self._remember(seen_failures, choices, snapshot)
         return snapshot, [*self._digest_messages(snapshot), *self._end_messages(snapshot)]
+
+    def _read(self, selected: str | None) -> Snapshot:
+        """Reads the state; the garbage collector looks at what is there neither meanwhile nor later."""
+        gc.disable()
+        try:
+            read = self._reader.read(selected, history=self.wants_history)
+            runs = len(read.runs) + len(read.history)
+            if runs >= self._runs_set_aside + _MANY_RUNS:
+                self._runs_set_aside = runs
+                gc.freeze()
+                gc.set_threshold(*_COLLECT_AFTER)
+        finally:
+            gc.enable()
+        return read
 
     def _remember(self, seen_failures: AbstractSet[str], choices: ListChoices, snapshot: Snapshot) -> None:
         """Writes what the next dashboard begins with, if it changed."""

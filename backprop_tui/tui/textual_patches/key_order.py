@@ -49,6 +49,11 @@ class KeyQueue:
         self._sequence = 0
         self._is_busy = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key waits for the one before it."""
+        return not self._waiting
+
     async def put(self, event: KeyOrPaste) -> None:
         self._waiting.append(event)
         if not self._is_busy:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.textual_patches.rendering import render_chops
+from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops
 from tests.tui.screens.test_main import staged
 
 _original = Compositor._render_chops
@@ -72,3 +72,28 @@ async def test_a_screen_is_painted_once_when_it_opens(monkeypatch: pytest.Monkey
         assert painted == [screen]
         await stage.becomes(stage.bridge.now)  # what is behind an opaque screen changes
         assert painted == [screen]
+
+
+class StoppedTimer:
+    """The timer of a screen between two frames."""
+
+    def resume(self) -> None:
+        """The next frame does not come."""
+
+    def pause(self) -> None:
+        """Nothing to pause."""
+
+
+async def test_a_key_is_painted_without_waiting_for_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[str | None] = []
+    async with staged() as stage:
+
+        def display(app: App[int], screen: Screen[object], update: object) -> None:
+            if update is not None:
+                painted.append(stage.runs.selected)
+
+        monkeypatch.setattr(Screen, "_on_idle", paint_key)
+        monkeypatch.setattr(Screen, "_update_timer", StoppedTimer())
+        monkeypatch.setattr(App, "_display", display)
+        await stage.pilot.press("j")
+        assert painted == ["vit"]
