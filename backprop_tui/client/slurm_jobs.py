@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,28 +13,49 @@ from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
 from backprop_tui.domain.slurm import SlurmOptions, as_options, update_words
+from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory
 
 
 def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
     """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
-    if run.spec.launcher == SLURM:
-        from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+    ask_slurm(run, environment)()
 
-        Slurm(environment=environment).check(run)
+
+def ask_slurm(run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
+    """Asks what `check_with_slurm` does; the result waits for the answer."""
+    if run.spec.launcher != SLURM:
+        return lambda: None
+    from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+
+    return Slurm(environment=environment).ask(run)
 
 
 def submit_now(session: ClientSession, run_id: str) -> None:
-    """Submits a new run where no supervisor lives, which would take longer to start than Slurm to answer.
+    """Submits a new run at once, as the holder of its lock: a supervisor would have to be woken, or started, for it.
 
     Whatever keeps the run from being submitted is left to the supervisor that is called next.
     """
-    if session.supervisor.is_alive() or os.path.exists(session.home.queue_held):
+    if os.path.exists(session.home.queue_held):
         return
-    from backprop_tui.engine.slurm_queue import SlurmQueue  # only Slurm runs need it
+    from backprop_tui.launchers.slurm import submit_next_job  # only Slurm runs need it
 
+    directory = RunDirectory(session.home.run_folder(run_id))
     with suppress(BackpropError):
-        SlurmQueue(home=session.home, config_path=session.config_path).submit(run_id)
+        lock = directory.try_lock()
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            is_simple = not (run.spec.after or directory.requests_after(run.requests_offset)[0])
+            if not is_simple or not may_write_here(session.home, run):
+                return
+            try:
+                submit_next_job(directory, run, session.home, session.config_path)
+            except SlurmRefused as error:
+                from backprop_tui.engine.slurm_queue import record_refusal
+
+                record_refusal(directory, run, error)
 
 
 def follow_timebox(run: Run, max_run_seconds: float | None, directory: RunDirectory) -> None:

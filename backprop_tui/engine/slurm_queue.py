@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import field
 
 from backprop_tui.domain.causes.cause import (
     build_cause,
@@ -33,7 +33,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
-from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.launchers.slurm import Slurm, next_job, release_recorded, submit_next_job
 from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.detached_log import note
 from backprop_tui.store.fields import JsonObject
@@ -209,12 +209,8 @@ class SlurmQueue:
             return False
         unrecorded = cluster.find_unrecorded(run)
         if unrecorded is not None and unrecorded.is_held:
-            cluster.slurm.cancel(run.id, self._next_job(run, unrecorded.id))
+            cluster.slurm.cancel(run.id, next_job(run, self.home.host, unrecorded.id))
         return unrecorded is None or unrecorded.is_held  # otherwise it is on record, which is seen late here
-
-    def _next_job(self, run: Run, job_id: str) -> SlurmJob:
-        attempt, number = len(run.attempts) + 1, run.next_job_number
-        return SlurmJob(host=self.home.host, attempt=attempt, number=number, submitted_at=time.time(), id=job_id)
 
     def _submit_if_ready(self, run: Run) -> bool:
         """Submits the run unless it waits for something here; returns whether sbatch was called."""
@@ -260,21 +256,15 @@ class SlurmQueue:
 
     def _submit(self, directory: RunDirectory, run: Run, after: list[str]) -> bool:
         """Submits the job, records its id, then lets it start; killed in between, the next pass continues there."""
-        slurm = Slurm(environment=directory.read_environment())
         try:
-            directory.announce_job(run.next_job_number)
-            job = self._next_job(run, slurm.submit(run, directory.path, self.home, self.config_path, after=after))
-            run = replace(run, job=job)
-            directory.write(run, durable=True)
-            self.unfinished.put(run)
-            _release(slurm, directory, job)
+            self.unfinished.put(submit_next_job(directory, run, self.home, self.config_path, after=after))
         except SlurmRefused as error:
-            advice = "change what it asks for with resume --slurm-..."
-            cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
-            self._end(directory, run, error.message, cause, Status.FAILED)
+            self.unfinished.put(record_refusal(directory, run, error))
+            self.holds.pop(run.id, None)
             return True
         except SlurmUnavailable as error:
             self.clusters.of(run).answered_at = None  # the job may exist nevertheless: the next answer says so
+            self.unfinished.put(directory.read())
             self._hold(run, Check.SLURM, str(error))
             return True
         self._hold(run, Check.SLURM, "Slurm: submitted")
@@ -297,7 +287,7 @@ class SlurmQueue:
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
         if report.is_held and not self._was_released(run, report.id):
             directory = self.unfinished.directory(run.id)
-            _release(self.clusters.of(run).slurm, directory, job)
+            release_recorded(self.clusters.of(run).slurm, directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -409,6 +399,13 @@ _STATUS_AFTER = {
 }
 
 
+def record_refusal(directory: RunDirectory, run: Run, error: SlurmRefused) -> Run:
+    """Records that Slurm refused the job of a run that waits; the caller may write."""
+    advice = "change what it asks for with resume --slurm-..."
+    cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
+    return stop_queued(directory, run, error.message, cause, Status.FAILED)
+
+
 def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
     """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
     from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
@@ -426,16 +423,6 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
 def _lives(report: JobReport | None) -> bool:
     """Whether the job of an active run may still write: it runs, is ending, or Slurm is about to start it again."""
     return report is not None and (not report.is_over or report.state == "COMPLETING")
-
-
-def _release(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:
-    """Lets the job start. Of one that was cancelled meanwhile, the next pass finds out what became of it."""
-    try:
-        slurm.release(job.id or "")
-    except SlurmRefused as error:
-        note(str(error))
-        return
-    directory.append_event("submitted", f"Slurm job {job.id}", time=job.submitted_at, job=job.id)
 
 
 def _waiting_reason(report: JobReport, now: float) -> HoldReason:
