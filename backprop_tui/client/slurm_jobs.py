@@ -12,7 +12,7 @@ from backprop_tui.domain.errors import BackpropError, SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
-from backprop_tui.domain.slurm import SlurmOptions, as_options, update_words
+from backprop_tui.domain.slurm import SlurmOptions, as_options, given_options, taken_options, update_words
 from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -104,10 +104,18 @@ def refusal_of_options(options: SlurmOptions | None, run: Run) -> UsageError | N
     return UsageError(f"{given}: run {run.id} is {run.status}, and does not wait for its job", again)
 
 
+class OptionsRefused(UsageError):
+    """Slurm refused options for a job; it has given it `taken` of them all the same."""
+
+    def __init__(self, message: str, hint: str | None, taken: SlurmOptions) -> None:
+        super().__init__(message, hint)
+        self.taken = taken
+
+
 def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> None:
     """Gives a run that waits other options: asks Slurm whether they are possible, and changes a submitted job.
 
-    Raises: UsageError with Slurm's words, if it refuses them; SlurmUnavailable.
+    Raises: OptionsRefused with Slurm's words; SlurmUnavailable.
     """
     from backprop_tui.launchers.slurm import slurm_of
 
@@ -115,13 +123,18 @@ def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> 
     again = f"a new job may have them: backprop-tui stop {run.id}, then backprop-tui resume {run.id} {given}"
     if job is not None and options.extra:
         raise UsageError(f"--slurm-extra: run {run.id} is submitted as Slurm job {job.id}", again)
-    slurm = slurm_of(directory)
+    slurm, job_id = slurm_of(directory), None if job is None else job.id
+    before: dict[str, str] = {}
     try:
         slurm.check(apply_edit(run, EditRequest(slurm=options)))
-        if job is not None and job.id is not None:
-            slurm.change(job.id, update_words(options, gpus=run.spec.gpus))
+        if job_id is not None:
+            before = slurm.job_fields(job_id)
+            slurm.change(job_id, update_words(options, gpus=run.spec.gpus))
     except SlurmRefused as error:
-        raise UsageError(f"{given}: {error.message}", again if job is not None else None) from error
+        taken = taken_options(options, before, slurm.job_fields(job_id) if job_id is not None and before else {})
+        has_now = f". Slurm job {job_id} has {as_options(taken)} all the same" if given_options(taken) else ""
+        message = f"{given}: {error.message}{has_now}"
+        raise OptionsRefused(message, again if job is not None else None, taken) from error
 
 
 def release_job(run: Run, directory: RunDirectory) -> str:

@@ -24,6 +24,7 @@ from backprop_tui.domain.slurm import (
     QUEUE_FORMAT,
     JobReport,
     SlurmJob,
+    job_fields,
     job_name,
     job_options,
     parse_job,
@@ -107,6 +108,13 @@ class Slurm:
         except SlurmRefused:
             return None
 
+    def job_fields(self, job_id: str) -> dict[str, str]:
+        """What a job has, as scontrol shows it; empty if Slurm has forgotten it. Raises: SlurmUnavailable."""
+        try:
+            return job_fields(self._call("scontrol", ["show", "job", "-o", job_id]))
+        except SlurmRefused:
+            return {}
+
     def job_of(self, run_id: str, job: SlurmJob) -> JobReport | None:
         """The job of an attempt; None if Slurm has forgotten it: it may have given the id to another job."""
         report = None if job.id is None else self.job(job.id)
@@ -135,7 +143,10 @@ class Slurm:
         self.change(job_id, [f"TimeLimit={'UNLIMITED' if minutes is None else minutes}"])
 
     def change(self, job_id: str, words: Sequence[str]) -> None:
-        """Gives a job that waits other options, such as Partition=short. Raises: SlurmRefused, SlurmUnavailable."""
+        """Gives a job that waits other options, such as Partition=short.
+
+        Raises: SlurmRefused, and then the job may have some of them; SlurmUnavailable.
+        """
         self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
