@@ -11,6 +11,7 @@ script, or a command or supervisor that cancels it before.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import suppress
 from dataclasses import field
@@ -33,9 +34,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
-from backprop_tui.launchers.slurm import Slurm, next_job, release_recorded, submit_next_job
+from backprop_tui.launchers.slurm import Slurm, next_job, release_recorded, slurm_of, submit_next_job
 from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.detached_log import note
+from backprop_tui.processes.identity import Identity, is_alive
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_bytes
 from backprop_tui.store.home import Home
@@ -361,7 +364,7 @@ class SlurmQueue:
             return
         with lock:
             run = directory.read()
-            if run.status in (Status.STARTING, Status.RUNNING):
+            if run.status in (Status.STARTING, Status.RUNNING) and not _kill_script_here(directory, run):
                 run = record_job_loss(directory, run, silence.report)
             self.unfinished.put(run)
 
@@ -414,10 +417,37 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
     return record_loss(
         directory,
         run,
-        end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else ""),
+        end_words(end) + (f", and its guardian wrote no end{_doubt(directory, run)}" if end is SlurmEnd.GONE else ""),
         lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
         status=_STATUS_AFTER.get(end, Status.STOPPED),
     )
+
+
+def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
+    """Kills a script that its job has left without a guardian; False if none lives on this machine.
+
+    Until it is gone the run is not lost.
+    """
+    script = directory.script_identity()
+    if run.attempt.boot_id != boot_id() or script is None or script[0] != run.attempt.number:
+        return False
+    if not is_alive(Identity(script[1], script[2])):
+        return False
+    with suppress(ProcessLookupError):
+        os.killpg(script[1], signal.SIGKILL)
+    return True
+
+
+def _doubt(directory: RunDirectory, run: Run) -> str:
+    """What is not known about the script on its node."""
+    if run.attempt.boot_id == boot_id():
+        return ""
+    tracking = ""
+    with suppress(BackpropError):
+        tracking = slurm_of(directory).setting("ProctrackType")
+    if not tracking or tracking.endswith("cgroup"):
+        return ""
+    return f"; whether its script still runs on {run.host} is not known ({tracking} may have left it)"
 
 
 def _lives(report: JobReport | None) -> bool:

@@ -128,8 +128,14 @@ class Slurm:
 
     def kill_seconds(self) -> float:
         """How long after SIGTERM Slurm kills a job that it ends. Raises: SlurmUnavailable, SlurmRefused."""
-        match = re.search(r"^KillWait\s*=\s*(\d+)", self._call("scontrol", ["show", "config"]), re.MULTILINE)
-        return float(match[1]) if match is not None else KILL_WAIT_SECONDS
+        digits = re.match(r"\d+", self.setting("KillWait"))
+        return float(digits[0]) if digits is not None else KILL_WAIT_SECONDS
+
+    def setting(self, name: str) -> str:
+        """A setting of the cluster; empty if scontrol shows none. Raises: SlurmUnavailable, SlurmRefused."""
+        shown = self._call("scontrol", ["show", "config"])
+        match = re.search(rf"^{name}\s*=[^\S\n]*(.*?)\s*$", shown, re.MULTILINE)
+        return "" if match is None else match[1]
 
     def signal(self, job_id: str, name: str) -> None:
         """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.

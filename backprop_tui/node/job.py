@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
@@ -25,7 +25,7 @@ from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProc
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import Identity, identify, is_alive
-from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
+from backprop_tui.processes.linux import become_subreaper, boot_id, die_with_parent, rename_process
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
@@ -103,6 +103,8 @@ class Job:
         self._directory = RunDirectory(self._home.run_folder(run_id))
         self._watch = NodeWatch(self._home, config_path)
         self._guardian: int | None = None
+        self._keeper: int | None = None
+        self._reap: Callable[[], None] = lambda: None  # orphans of a script whose guardian was killed
         self._act_by = 0.0  # monotonic; others may have given up this start later
         self._kill_at: float | None = None  # monotonic; when the script is killed, before Slurm kills this job
 
@@ -248,7 +250,11 @@ class Job:
         stop_queued(self._directory, run, reason, cause, Status.FAILED)
 
     def _launch(self, lock: Lock, *, adopting: bool) -> bool:
-        """Forks the guardian, which inherits the run's lock."""
+        """Forks the guardian, which inherits the run's lock.
+
+        Slurm may find only what descends from this process, so its script stays below it without a guardian, too.
+        """
+        become_subreaper()
         pid = os.fork()
         if pid == 0:
             die_with_parent(signal.SIGTERM)  # the job ends with this process, and Slurm may not kill all of it
@@ -297,7 +303,7 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        keeper, is_loaded = self._fork_keeper(), False
+        self._keeper, is_loaded = self._fork_keeper(), False
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS if is_loaded else START_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
@@ -313,11 +319,27 @@ class Job:
                     self._replace_guardian()
             else:
                 if not is_loaded:
-                    _load_rest()
-                    first, keeper, is_loaded = keeper, self._fork_keeper(), True
+                    self._load_rest()
+                    first, self._keeper, is_loaded = self._keeper, self._fork_keeper(), True
                     _end(first)
                 self._watch.look(self._directory)
-        _end(keeper)
+                self._reap()
+        _end(self._keeper)
+
+    def _load_rest(self) -> None:
+        """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
+        from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
+        from backprop_tui.processes import hanging_call  # noqa: F401
+        from backprop_tui.processes.tree import OrphanReaper
+
+        load_guardian()
+        self._reap = OrphanReaper(self._kept_children).reap
+
+    def _kept_children(self) -> Sequence[int]:
+        """The script, of which a guardian may still read the exit status, and those whose ends are awaited here."""
+        script = self._directory.script_identity()
+        own = [pid for pid in (self._guardian, self._keeper) if pid is not None]
+        return own if script is None else [*own, script[1]]
 
     def _replace_guardian(self) -> None:
         """Starts another guardian: at once, or after a pause if several have failed, which a signal ends."""
@@ -402,11 +424,3 @@ def _answer_of(ask: Callable[[], ResultT], seconds: float = STATE_SECONDS) -> Re
 def _end(child: int) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-
-
-def _load_rest() -> None:
-    """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
-    from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
-    from backprop_tui.processes import hanging_call  # noqa: F401
-
-    load_guardian()

@@ -6,6 +6,8 @@ The names of rules are those of tests/model/slurm, which shows that each is need
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine import slurm_queue
 from backprop_tui.engine.slurm_queue import SlurmQueue
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.identity import identify
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_directory import RunDirectory
@@ -358,6 +361,36 @@ def test_a_run_that_slurm_forgot_is_lost_when_nobody_writes_for_it(login: Login)
     end = end_of(guardian.directory)
     assert (end.status, end.cause and end.cause.kind) == (Status.LOST, "slurm_job_gone")
     assert login.calls("sbatch") == []
+
+
+def test_a_script_that_its_job_has_left_is_killed_before_its_run_is_lost(login: Login) -> None:
+    guardian = login.running()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as script:
+        identity = identify(script.pid)
+        assert identity is not None
+        Path(guardian.directory.script_lock).write_text(f"1 {identity.pid} {identity.start_time}")
+        guardian.dies()
+        login.answers(scontrol=None)
+        for _ in range(7):
+            login.looks()
+            assert guardian.directory.read().status is Status.RUNNING
+        assert script.wait() == -signal.SIGKILL
+    login.looks()
+    assert guardian.directory.read().status is Status.LOST
+
+
+@pytest.mark.parametrize(("tracking", "doubt"), [("proctrack/linuxproc", "is not known"), ("proctrack/cgroup", "")])
+def test_a_lost_run_says_that_its_script_may_live_on_a_node_without_cgroups(
+    login: Login, tracking: str, doubt: str
+) -> None:
+    guardian = login.running()
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of n1")))
+    guardian.dies()
+    login.slurm.does("scontrol", f'[ "$2" = config ] && echo "ProctrackType           = {tracking}"')
+    for _ in range(8):
+        login.looks()
+    words = f"; whether its script still runs on n1 is not known ({tracking} may have left it)" if doubt else ""
+    assert end_of(guardian.directory).reason == f"its Slurm job ended, and its guardian wrote no end{words}"
 
 
 # Who looks after what
