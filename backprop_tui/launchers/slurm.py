@@ -98,22 +98,21 @@ class Slurm:
 
     def queue(self) -> dict[str, JobReport]:
         """All jobs of this user that have not left the queue, by id. Raises: SlurmUnavailable, SlurmRefused."""
-        # A supervisor may be killed at any time, and asks most of the time.
-        return parse_queue(self._start("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT], bound=True)())
+        return parse_queue(self._ask("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
 
     def job(self, job_id: str) -> JobReport | None:
         """One job, for some minutes after its end too; None if Slurm has forgotten it. Raises: SlurmUnavailable."""
-        try:
-            return parse_job(self._call("scontrol", ["show", "job", "-o", job_id]))
-        except SlurmRefused:
-            return None
+        return parse_job(self._shown_job(job_id))
 
     def job_fields(self, job_id: str) -> dict[str, str]:
         """What a job has, as scontrol shows it; empty if Slurm has forgotten it. Raises: SlurmUnavailable."""
+        return job_fields(self._shown_job(job_id))
+
+    def _shown_job(self, job_id: str) -> str:
         try:
-            return job_fields(self._call("scontrol", ["show", "job", "-o", job_id]))
+            return self._ask("scontrol", ["show", "job", "-o", job_id])
         except SlurmRefused:
-            return {}
+            return ""
 
     def job_of(self, run_id: str, job: SlurmJob) -> JobReport | None:
         """The job of an attempt; None if Slurm has forgotten it: it may have given the id to another job."""
@@ -133,7 +132,7 @@ class Slurm:
 
     def setting(self, name: str) -> str:
         """A setting of the cluster; empty if scontrol shows none. Raises: SlurmUnavailable, SlurmRefused."""
-        shown = self._call("scontrol", ["show", "config"])
+        shown = self._ask("scontrol", ["show", "config"])
         match = re.search(rf"^{name}\s*=[^\S\n]*(.*?)\s*$", shown, re.MULTILINE)
         return "" if match is None else match[1]
 
@@ -157,12 +156,16 @@ class Slurm:
 
     def partitions(self) -> list[str]:
         """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
-        lines = self._call("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
+        lines = self._ask("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
         return [words for line in lines if (words := partition_words(line))]
 
     def _call(self, program: str, arguments: Sequence[str], *, script: str = "") -> str:
         """Its output. Raises: SlurmRefused, SlurmUnavailable."""
         return self._start(program, arguments, script=script)()
+
+    def _ask(self, program: str, arguments: Sequence[str]) -> str:
+        """The same for a command that changes nothing: it does not outlive this process, which may be killed."""
+        return self._start(program, arguments, bound=True)()
 
     def _start(
         self, program: str, arguments: Sequence[str], *, script: str = "", errors: bool = False, bound: bool = False

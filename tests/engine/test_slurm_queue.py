@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine import slurm_queue
 from backprop_tui.engine.slurm_queue import SlurmQueue
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.processes.identity import identify
+from backprop_tui.processes.identity import identify, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Guardian, Runs
 from tests.support.slurm import FakeSlurm, job, queue_line, shown_job
+from tests.support.waiting import wait_until
 
 STOP = StopRequest(by=PERSON, reason=STOPPED_BY_YOU)
 POLL = 5.0
@@ -391,6 +393,20 @@ def test_a_lost_run_says_that_its_script_may_live_on_a_node_without_cgroups(
         login.looks()
     words = f"; whether its script still runs on n1 is not known ({tracking} may have left it)" if doubt else ""
     assert end_of(guardian.directory).reason == f"its Slurm job ended, and its guardian wrote no end{words}"
+
+
+def test_a_question_to_slurm_ends_with_the_supervisor_that_asks(tmp_path: Path) -> None:
+    slurm = FakeSlurm(tmp_path / "slurm")
+    slurm.does("squeue", "echo $$ > asked\nexec sleep 60")
+    path = f"{slurm.directory}:{os.defpath}"
+    asks = f"from backprop_tui.launchers.slurm import Slurm; Slurm(environment={{'PATH': {path!r}}}).queue()"
+    with subprocess.Popen([sys.executable, "-c", asks]) as supervisor:
+        asked = slurm.directory / "asked"
+        wait_until(lambda: asked.exists() and asked.read_text().endswith("\n"), "squeue was started")
+        squeue = identify(int(asked.read_text()))
+        assert squeue is not None
+        supervisor.kill()
+    wait_until(lambda: not is_alive(squeue), "squeue has ended, too")
 
 
 # Who looks after what
