@@ -32,7 +32,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
-from backprop_tui.domain.slurm import SlurmJob
+from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.thresholds import Thresholds, after_start, as_options
 from backprop_tui.store.creation import mark
@@ -318,18 +318,35 @@ class EditControl(ControlRequest[EditRequest]):
     """Done when the record has the given values; ended runs can be edited too, but for what matters before a start."""
 
     _is_checked = False
+    _refusal: UsageError | None = None
 
     def poll(self) -> ControlOutcome | None:
         if self.request.slurm is not None and not self._is_checked:
-            from backprop_tui.client.slurm_jobs import change_options, refusal_of_options  # only needed here
-
-            run, _ = self._read()
-            refusal = refusal_of_options(self.request.slurm, run)
-            if refusal is not None:
-                raise refusal
-            change_options(run, self.request.slurm, self.directory)
+            self._give_to_slurm(self.request.slurm)
             self._is_checked = True
-        return super().poll()
+        outcome = super().poll()
+        if outcome is not None and self._refusal is not None:
+            raise self._refusal
+        return outcome
+
+    def _give_to_slurm(self, options: SlurmOptions) -> None:
+        """Gives options to the run's job. If Slurm refuses some of them, only what the job has is recorded."""
+        from backprop_tui.client.slurm_jobs import (
+            OptionsRefused,
+            change_options,
+            refusal_of_options,
+        )  # only needed here
+
+        run, _ = self._read()
+        refusal = refusal_of_options(options, run)
+        if refusal is not None:
+            raise refusal
+        try:
+            change_options(run, options, self.directory)
+        except OptionsRefused as error:
+            if not given_options(error.taken):
+                raise
+            self._refusal, self.request = error, EditRequest(slurm=error.taken)
 
     def is_done(self, run: Run, live: Live | None) -> bool:
         self._check_thresholds(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,29 +12,50 @@ from backprop_tui.domain.errors import BackpropError, SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
-from backprop_tui.domain.slurm import SlurmOptions, as_options, update_words
+from backprop_tui.domain.slurm import SlurmOptions, as_options, given_options, taken_options, update_words
+from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory
 
 
 def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
     """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
-    if run.spec.launcher == SLURM:
-        from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+    ask_slurm(run, environment)()
 
-        Slurm(environment=environment).check(run)
+
+def ask_slurm(run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
+    """Asks what `check_with_slurm` does; the result waits for the answer."""
+    if run.spec.launcher != SLURM:
+        return lambda: None
+    from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+
+    return Slurm(environment=environment).ask(run)
 
 
 def submit_now(session: ClientSession, run_id: str) -> None:
-    """Submits a new run where no supervisor lives, which would take longer to start than Slurm to answer.
+    """Submits a new run at once, as the holder of its lock: a supervisor would have to be woken, or started, for it.
 
     Whatever keeps the run from being submitted is left to the supervisor that is called next.
     """
-    if session.supervisor.is_alive() or os.path.exists(session.home.queue_held):
+    if os.path.exists(session.home.queue_held):
         return
-    from backprop_tui.engine.slurm_queue import SlurmQueue  # only Slurm runs need it
+    from backprop_tui.launchers.slurm import submit_next_job  # only Slurm runs need it
 
+    directory = RunDirectory(session.home.run_folder(run_id))
     with suppress(BackpropError):
-        SlurmQueue(home=session.home, config_path=session.config_path).submit(run_id)
+        lock = directory.try_lock()
+        if lock is None:
+            return
+        with lock:
+            run = directory.read()
+            is_simple = not (run.spec.after or directory.requests_after(run.requests_offset)[0])
+            if not is_simple or not may_write_here(session.home, run):
+                return
+            try:
+                submit_next_job(directory, run, session.home, session.config_path)
+            except SlurmRefused as error:
+                from backprop_tui.engine.slurm_queue import record_refusal
+
+                record_refusal(directory, run, error)
 
 
 def follow_timebox(run: Run, max_run_seconds: float | None, directory: RunDirectory) -> None:
@@ -83,10 +104,18 @@ def refusal_of_options(options: SlurmOptions | None, run: Run) -> UsageError | N
     return UsageError(f"{given}: run {run.id} is {run.status}, and does not wait for its job", again)
 
 
+class OptionsRefused(UsageError):
+    """Slurm refused options for a job; it has given it `taken` of them all the same."""
+
+    def __init__(self, message: str, hint: str | None, taken: SlurmOptions) -> None:
+        super().__init__(message, hint)
+        self.taken = taken
+
+
 def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> None:
     """Gives a run that waits other options: asks Slurm whether they are possible, and changes a submitted job.
 
-    Raises: UsageError with Slurm's words, if it refuses them; SlurmUnavailable.
+    Raises: OptionsRefused with Slurm's words; SlurmUnavailable.
     """
     from backprop_tui.launchers.slurm import slurm_of
 
@@ -94,13 +123,18 @@ def change_options(run: Run, options: SlurmOptions, directory: RunDirectory) -> 
     again = f"a new job may have them: backprop-tui stop {run.id}, then backprop-tui resume {run.id} {given}"
     if job is not None and options.extra:
         raise UsageError(f"--slurm-extra: run {run.id} is submitted as Slurm job {job.id}", again)
-    slurm = slurm_of(directory)
+    slurm, job_id = slurm_of(directory), None if job is None else job.id
+    before: dict[str, str] = {}
     try:
         slurm.check(apply_edit(run, EditRequest(slurm=options)))
-        if job is not None and job.id is not None:
-            slurm.change(job.id, update_words(options, gpus=run.spec.gpus))
+        if job_id is not None:
+            before = slurm.job_fields(job_id)
+            slurm.change(job_id, update_words(options, gpus=run.spec.gpus))
     except SlurmRefused as error:
-        raise UsageError(f"{given}: {error.message}", again if job is not None else None) from error
+        taken = taken_options(options, before, slurm.job_fields(job_id) if job_id is not None and before else {})
+        has_now = f". Slurm job {job_id} has {as_options(taken)} all the same" if given_options(taken) else ""
+        message = f"{given}: {error.message}{has_now}"
+        raise OptionsRefused(message, again if job is not None else None, taken) from error
 
 
 def release_job(run: Run, directory: RunDirectory) -> str:

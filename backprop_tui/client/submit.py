@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from backprop_tui.client.command_line import Program, command_program, script_program
 from backprop_tui.client.environment import GitQuery, captured_environment
@@ -15,7 +16,7 @@ from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
-from backprop_tui.client.slurm_jobs import check_with_slurm, submit_now
+from backprop_tui.client.slurm_jobs import ask_slurm, submit_now
 from backprop_tui.client.specification import (
     apply_options,
     asked_python,
@@ -246,7 +247,7 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     """
     check_secrets(planned.runs[0])
     session.supervisor.require_fit()
-    check_with_slurm(planned.runs[0], planned.environment)
+    confirm = cache(ask_slurm(planned.runs[0], planned.environment))  # answers while the first run is being built
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []
     if key is not None:
@@ -254,7 +255,7 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
 
         requested = [requested_options(run) for run in planned.runs]
         key.record(run_ids, requested)
-    created = [_create(session, run, planned) for run in planned.runs]
+    created = [_create(session, run, planned, confirm) for run in planned.runs]
     if key is not None and created != run_ids:
         key.record(created, requested)
     if planned.runs[0].spec.launcher == SLURM and len(created) == 1:
@@ -269,10 +270,10 @@ def check_secrets(run: Run) -> None:
         raise UsageError(f"{unknown[0]}: {MASK} stands for a value that is not shown", "type the value itself")
 
 
-def _create(session: ClientSession, run: Run, planned: SubmissionPlan) -> str:
+def _create(session: ClientSession, run: Run, planned: SubmissionPlan, confirm: Callable[[], object]) -> str:
     while True:
         try:
-            create(session.home, run, planned.environment, time=time.time())
+            create(session.home, run, planned.environment, time=time.time(), confirm=confirm)
         except IdTaken:
             existing = RunDirectory(session.home.run_folder(run.id))
             if run.spec.key is not None and existing.read().spec.key == run.spec.key:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
@@ -65,6 +66,28 @@ def update_words(options: SlurmOptions, *, gpus: int | None) -> list[str]:
         "Gres": None if options.gres is None else _gres(options.gres, gpus),
     }
     return [f"{name}={value}" for name, value in values.items() if value is not None]
+
+
+_SHOWN_AS = {
+    "partition": ("Partition",),
+    "account": ("Account",),
+    "qos": ("QOS",),
+    "constraint": ("Features",),
+    "cpus": ("NumCPUs", "MinCPUsNode"),
+    "memory_gb": ("MinMemoryNode",),
+    "gres": ("TresPerNode",),
+}
+
+
+def taken_options(options: SlurmOptions, before: Mapping[str, str], after: Mapping[str, str]) -> SlurmOptions:
+    """Those that Slurm gave to a job, by the fields that scontrol showed before and after: it may refuse the others."""
+    return SlurmOptions(
+        **{
+            name: value
+            for name, value in given_options(options).items()
+            if any(before.get(field) != after.get(field) for field in _SHOWN_AS.get(name, ()))
+        }
+    )
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +185,14 @@ def _parse_line(line: str) -> JobReport | None:
     return JobReport(id=id_, state=state, reason=_known(reason), node=_known(node), start=_known(start), name=name)
 
 
+def job_fields(text: str) -> dict[str, str]:
+    """The fields in the output of `scontrol show job -o ID`."""
+    return dict(re.findall(r"(\w+)=(\S*)", text))
+
+
 def parse_job(text: str) -> JobReport | None:
     """The job in the output of `scontrol show job -o ID`; None if it has none."""
-    fields = dict(re.findall(r"(\w+)=(\S*)", text))
+    fields = job_fields(text)
     if "JobId" not in fields or "JobState" not in fields:
         return None
     return JobReport(

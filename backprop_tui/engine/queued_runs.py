@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.causes.cause import cause_of_stop
+from backprop_tui.domain.causes.cause import cause_of_stop, cause_of_unmet_dependency
 from backprop_tui.domain.governor.snapshot import PendingDependency
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Cause, Ended, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -58,6 +58,15 @@ def apply_requests(directory: RunDirectory, run: Run) -> Run:
             case TimeboxRequest():
                 run = with_timebox(run, request)
     directory.write(run, durable=True)
+    return run
+
+
+def settle_waiting(directory: RunDirectory, run: Run, unfinished: UnfinishedRuns) -> Run:
+    """A queued run after the requests to it, ended if it can never start; the caller holds its lock."""
+    run = apply_requests(directory, run)
+    unmet = pending_dependencies(run, unfinished) if isinstance(run.state, Queued) else None
+    if isinstance(unmet, UnmetDependency):
+        return stop_queued(directory, run, unmet.reason, cause_of_unmet_dependency(unmet.reason))
     return run
 
 

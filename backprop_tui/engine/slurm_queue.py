@@ -11,9 +11,10 @@ script, or a command or supervisor that cancels it before.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import field
 
 from backprop_tui.domain.causes.cause import (
     build_cause,
@@ -33,9 +34,11 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
-from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.launchers.slurm import Slurm, next_job, release_recorded, slurm_of, submit_next_job
 from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.processes.detached_log import note
+from backprop_tui.processes.identity import Identity, is_alive
+from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_bytes
 from backprop_tui.store.home import Home
@@ -209,12 +212,8 @@ class SlurmQueue:
             return False
         unrecorded = cluster.find_unrecorded(run)
         if unrecorded is not None and unrecorded.is_held:
-            cluster.slurm.cancel(run.id, self._next_job(run, unrecorded.id))
+            cluster.slurm.cancel(run.id, next_job(run, self.home.host, unrecorded.id))
         return unrecorded is None or unrecorded.is_held  # otherwise it is on record, which is seen late here
-
-    def _next_job(self, run: Run, job_id: str) -> SlurmJob:
-        attempt, number = len(run.attempts) + 1, run.next_job_number
-        return SlurmJob(host=self.home.host, attempt=attempt, number=number, submitted_at=time.time(), id=job_id)
 
     def _submit_if_ready(self, run: Run) -> bool:
         """Submits the run unless it waits for something here; returns whether sbatch was called."""
@@ -260,21 +259,15 @@ class SlurmQueue:
 
     def _submit(self, directory: RunDirectory, run: Run, after: list[str]) -> bool:
         """Submits the job, records its id, then lets it start; killed in between, the next pass continues there."""
-        slurm = Slurm(environment=directory.read_environment())
         try:
-            directory.announce_job(run.next_job_number)
-            job = self._next_job(run, slurm.submit(run, directory.path, self.home, self.config_path, after=after))
-            run = replace(run, job=job)
-            directory.write(run, durable=True)
-            self.unfinished.put(run)
-            _release(slurm, directory, job)
+            self.unfinished.put(submit_next_job(directory, run, self.home, self.config_path, after=after))
         except SlurmRefused as error:
-            advice = "change what it asks for with resume --slurm-..."
-            cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
-            self._end(directory, run, error.message, cause, Status.FAILED)
+            self.unfinished.put(record_refusal(directory, run, error))
+            self.holds.pop(run.id, None)
             return True
         except SlurmUnavailable as error:
             self.clusters.of(run).answered_at = None  # the job may exist nevertheless: the next answer says so
+            self.unfinished.put(directory.read())
             self._hold(run, Check.SLURM, str(error))
             return True
         self._hold(run, Check.SLURM, "Slurm: submitted")
@@ -297,7 +290,7 @@ class SlurmQueue:
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
         if report.is_held and not self._was_released(run, report.id):
             directory = self.unfinished.directory(run.id)
-            _release(self.clusters.of(run).slurm, directory, job)
+            release_recorded(self.clusters.of(run).slurm, directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -371,7 +364,7 @@ class SlurmQueue:
             return
         with lock:
             run = directory.read()
-            if run.status in (Status.STARTING, Status.RUNNING):
+            if run.status in (Status.STARTING, Status.RUNNING) and not _kill_script_here(directory, run):
                 run = record_job_loss(directory, run, silence.report)
             self.unfinished.put(run)
 
@@ -409,6 +402,13 @@ _STATUS_AFTER = {
 }
 
 
+def record_refusal(directory: RunDirectory, run: Run, error: SlurmRefused) -> Run:
+    """Records that Slurm refused the job of a run that waits; the caller may write."""
+    advice = "change what it asks for with resume --slurm-..."
+    cause = build_cause("slurm_refused", summary=str(error), evidence=str(error), advice=advice)
+    return stop_queued(directory, run, error.message, cause, Status.FAILED)
+
+
 def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None) -> Run:
     """Records that an attempt ended with its job, whose guardian could not write an end; the caller may write."""
     from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
@@ -417,25 +417,42 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
     return record_loss(
         directory,
         run,
-        end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else ""),
+        end_words(end) + (f", and its guardian wrote no end{_doubt(directory, run)}" if end is SlurmEnd.GONE else ""),
         lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
         status=_STATUS_AFTER.get(end, Status.STOPPED),
     )
 
 
+def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
+    """Kills a script that its job has left without a guardian; False if none lives on this machine.
+
+    Until it is gone the run is not lost.
+    """
+    script = directory.script_identity()
+    if run.attempt.boot_id != boot_id() or script is None or script[0] != run.attempt.number:
+        return False
+    if not is_alive(Identity(script[1], script[2])):
+        return False
+    with suppress(ProcessLookupError):
+        os.killpg(script[1], signal.SIGKILL)
+    return True
+
+
+def _doubt(directory: RunDirectory, run: Run) -> str:
+    """What is not known about the script on its node."""
+    if run.attempt.boot_id == boot_id():
+        return ""
+    tracking = ""
+    with suppress(BackpropError):
+        tracking = slurm_of(directory).setting("ProctrackType")
+    if not tracking or tracking.endswith("cgroup"):
+        return ""
+    return f"; whether its script still runs on {run.host} is not known ({tracking} may have left it)"
+
+
 def _lives(report: JobReport | None) -> bool:
     """Whether the job of an active run may still write: it runs, is ending, or Slurm is about to start it again."""
     return report is not None and (not report.is_over or report.state == "COMPLETING")
-
-
-def _release(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:
-    """Lets the job start. Of one that was cancelled meanwhile, the next pass finds out what became of it."""
-    try:
-        slurm.release(job.id or "")
-    except SlurmRefused as error:
-        note(str(error))
-        return
-    directory.append_event("submitted", f"Slurm job {job.id}", time=job.submitted_at, job=job.id)
 
 
 def _waiting_reason(report: JobReport, now: float) -> HoldReason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception
-from backprop_tui.processes.identity import DEAD_STATES, identify, open_pidfd, state_of
-from backprop_tui.processes.tree import children
+from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.processes.tree import OrphanReaper
 from backprop_tui.store.codec import encode
 from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
 from backprop_tui.store.files import dump, set_aside_report, write_atomically
@@ -35,7 +35,6 @@ from backprop_tui.store.run_directory import RunDirectory
 if TYPE_CHECKING:
     from backprop_tui.engine.slurm_queue import SlurmQueue
 
-REAP_DELAY_SECONDS = 2.0
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
@@ -48,27 +47,6 @@ REAP_SECONDS = 1.0
 CHECKS_PER_SAMPLE = 5
 SHORTEST_CHECK_SECONDS = 0.1
 LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds the supervisor warm
-
-
-class OrphanReaper:
-    """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status.
-
-    The script of a run that has not ended stays: another guardian may still have to read its exit status.
-    """
-
-    def __init__(self, scripts: Callable[[], Collection[int]]) -> None:
-        """`scripts` returns the pids of the scripts of such runs."""
-        self._scripts = scripts
-        self._dead_since: dict[int, float] = {}
-
-    def reap(self) -> None:
-        now = time.monotonic()
-        zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
-        self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
-        due = {pid for pid, since in self._dead_since.items() if now - since >= REAP_DELAY_SECONDS}
-        for pid in due.difference(self._scripts()) if due else ():
-            os.waitpid(pid, os.WNOHANG)
-            del self._dead_since[pid]
 
 
 class GovernorFile:

@@ -6,9 +6,13 @@ import math
 import os
 import re
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -20,14 +24,20 @@ from backprop_tui.domain.slurm import (
     QUEUE_FORMAT,
     JobReport,
     SlurmJob,
+    job_fields,
     job_name,
     job_options,
     parse_job,
     parse_queue,
 )
+from backprop_tui.processes.detached_log import note
+from backprop_tui.processes.linux import die_with_parent
 from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 ANSWER_SECONDS = 30.0
 KILL_WAIT_SECONDS = 30.0  # Slurm's default
@@ -57,8 +67,12 @@ class Slurm:
 
         Raises: SlurmRefused, if it could never start; SlurmUnavailable.
         """
-        answer = self._call("sbatch", ["--test-only", *options_of(run)], script="#!/bin/sh\n", errors=True)
-        return answer.strip().removeprefix("sbatch: ")
+        return self.ask(run)()
+
+    def ask(self, run: Run) -> Callable[[], str]:
+        """Asks what `check` answers; the result waits for the answer. Raises: SlurmUnavailable."""
+        answer = self._start("sbatch", ["--test-only", *options_of(run)], script="#!/bin/sh\n", errors=True)
+        return lambda: answer().strip().removeprefix("sbatch: ")
 
     def submit(self, run: Run, run_folder: str, home: Home, config_path: str, *, after: Sequence[str] = ()) -> str:
         """Submits the job for the run's next attempt, held: it starts after `release`. Returns the job's id.
@@ -84,14 +98,21 @@ class Slurm:
 
     def queue(self) -> dict[str, JobReport]:
         """All jobs of this user that have not left the queue, by id. Raises: SlurmUnavailable, SlurmRefused."""
-        return parse_queue(self._call("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
+        return parse_queue(self._ask("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
 
     def job(self, job_id: str) -> JobReport | None:
         """One job, for some minutes after its end too; None if Slurm has forgotten it. Raises: SlurmUnavailable."""
+        return parse_job(self._shown_job(job_id))
+
+    def job_fields(self, job_id: str) -> dict[str, str]:
+        """What a job has, as scontrol shows it; empty if Slurm has forgotten it. Raises: SlurmUnavailable."""
+        return job_fields(self._shown_job(job_id))
+
+    def _shown_job(self, job_id: str) -> str:
         try:
-            return parse_job(self._call("scontrol", ["show", "job", "-o", job_id]))
+            return self._ask("scontrol", ["show", "job", "-o", job_id])
         except SlurmRefused:
-            return None
+            return ""
 
     def job_of(self, run_id: str, job: SlurmJob) -> JobReport | None:
         """The job of an attempt; None if Slurm has forgotten it: it may have given the id to another job."""
@@ -106,8 +127,14 @@ class Slurm:
 
     def kill_seconds(self) -> float:
         """How long after SIGTERM Slurm kills a job that it ends. Raises: SlurmUnavailable, SlurmRefused."""
-        match = re.search(r"^KillWait\s*=\s*(\d+)", self._call("scontrol", ["show", "config"]), re.MULTILINE)
-        return float(match[1]) if match is not None else KILL_WAIT_SECONDS
+        digits = re.match(r"\d+", self.setting("KillWait"))
+        return float(digits[0]) if digits is not None else KILL_WAIT_SECONDS
+
+    def setting(self, name: str) -> str:
+        """A setting of the cluster; empty if scontrol shows none. Raises: SlurmUnavailable, SlurmRefused."""
+        shown = self._ask("scontrol", ["show", "config"])
+        match = re.search(rf"^{name}\s*=[^\S\n]*(.*?)\s*$", shown, re.MULTILINE)
+        return "" if match is None else match[1]
 
     def signal(self, job_id: str, name: str) -> None:
         """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.
@@ -121,39 +148,103 @@ class Slurm:
         self.change(job_id, [f"TimeLimit={'UNLIMITED' if minutes is None else minutes}"])
 
     def change(self, job_id: str, words: Sequence[str]) -> None:
-        """Gives a job that waits other options, such as Partition=short. Raises: SlurmRefused, SlurmUnavailable."""
+        """Gives a job that waits other options, such as Partition=short.
+
+        Raises: SlurmRefused, and then the job may have some of them; SlurmUnavailable.
+        """
         self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
         """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
-        lines = self._call("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
+        lines = self._ask("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
         return [words for line in lines if (words := partition_words(line))]
 
-    def _call(self, program: str, arguments: Sequence[str], *, script: str | None = None, errors: bool = False) -> str:
-        """Its output; with `errors` that to stderr too. Raises: SlurmRefused, SlurmUnavailable."""
+    def _call(self, program: str, arguments: Sequence[str], *, script: str = "") -> str:
+        """Its output. Raises: SlurmRefused, SlurmUnavailable."""
+        return self._start(program, arguments, script=script)()
+
+    def _ask(self, program: str, arguments: Sequence[str]) -> str:
+        """The same for a command that changes nothing: it does not outlive this process, which may be killed."""
+        return self._start(program, arguments, bound=True)()
+
+    def _start(
+        self, program: str, arguments: Sequence[str], *, script: str = "", errors: bool = False, bound: bool = False
+    ) -> Callable[[], str]:
+        """Starts a command; the result waits for its output, with `errors` for that to stderr too.
+
+        A `bound` one is killed with this thread.
+        """
         import subprocess
         from shutil import which
 
         variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
+        with open(os.memfd_create("script"), "w+", encoding="utf-8", errors="surrogateescape") as stdin:
+            stdin.write(script)
+            stdin.seek(0)
+            try:
+                process = subprocess.Popen(
+                    [which(program, path=self.environment.get("PATH")) or program, *arguments],
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env={**variables, "LC_ALL": "C"},
+                    text=True,
+                    errors="replace",
+                    preexec_fn=partial(die_with_parent, signal.SIGKILL) if bound else None,  # noqa: PLW1509 - one call
+                )
+            except OSError as error:
+                hint = "log in to a machine of the cluster, or use --launcher local"
+                raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
+        return partial(_finish, process, program, errors=errors)
+
+
+def _finish(process: Popen[str], program: str, *, errors: bool) -> str:
+    from subprocess import TimeoutExpired
+
+    with process:
         try:
-            result = subprocess.run(
-                [which(program, path=self.environment.get("PATH")) or program, *arguments],
-                input=script if script is not None else "",
-                env={**variables, "LC_ALL": "C"},
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=ANSWER_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
+            output, complaints = process.communicate(timeout=ANSWER_SECONDS)
+        except TimeoutExpired as error:
             raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds") from error
-        except OSError as error:
-            hint = "log in to a machine of the cluster, or use --launcher local"
-            raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
-        if result.returncode == 0:
-            return result.stdout + (result.stderr if errors else "")
-        raise _failure(program, result.stderr or result.stdout)
+        finally:
+            process.kill()  # nothing, if it has ended
+    if process.returncode == 0:
+        return output + (complaints if errors else "")
+    raise _failure(program, complaints or output)
+
+
+def submit_next_job(
+    directory: RunDirectory, run: Run, home: Home, config_path: str, *, after: Sequence[str] = ()
+) -> Run:
+    """Submits the job of a run's next attempt, records its id, then lets it start; returns the run with that job.
+
+    Killed in between, the next pass of a supervisor continues there. The caller holds the run's lock.
+    Raises: SlurmRefused; SlurmUnavailable, then the job may exist nevertheless.
+    """
+    slurm, number = Slurm(environment=directory.read_environment()), run.next_job_number
+    directory.announce_job(number)
+    job_id = slurm.submit(run, directory.path, home, config_path, after=after)
+    job = next_job(run, home.host, job_id)
+    run = replace(run, job=job)
+    directory.write(run, durable=True)
+    release_recorded(slurm, directory, job)
+    return run
+
+
+def next_job(run: Run, host: str, job_id: str) -> SlurmJob:
+    """The job of the run's next attempt, which was submitted from this host."""
+    attempt, number = len(run.attempts) + 1, run.next_job_number
+    return SlurmJob(host=host, attempt=attempt, number=number, submitted_at=time.time(), id=job_id)
+
+
+def release_recorded(slurm: Slurm, directory: RunDirectory, job: SlurmJob) -> None:
+    """Lets a job start whose id is in the record. Of one that was cancelled meanwhile the next pass finds the end."""
+    try:
+        slurm.release(job.id or "")
+    except SlurmRefused as error:
+        note(str(error))
+        return
+    directory.append_event("submitted", f"Slurm job {job.id}", time=job.submitted_at, job=job.id)
 
 
 def slurm_of(directory: RunDirectory) -> Slurm:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import count
-from typing import NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
-from backprop_tui.domain.causes.cause import build_cause, cause_of_unmet_dependency
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -23,20 +21,19 @@ from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
-from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
-from backprop_tui.engine.unfinished_runs import UnfinishedRuns
-from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS, Slurm, is_installed
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
 from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity, identify, is_alive
-from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
+from backprop_tui.processes.linux import become_subreaper, boot_id, die_with_parent, rename_process
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from backprop_tui.launchers.slurm import Slurm
 
 TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
@@ -47,6 +44,7 @@ TICK_SECONDS = 1.0
 START_SECONDS = 0.2  # in which this process leaves the cores to the script and its guardian
 END_SECONDS = 2.0  # to kill what is left of a script and to write its end
 STATE_SECONDS = 5.0  # how long Slurm may take to say why it ends the job
+ResultT = TypeVar("ResultT")
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
 _GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
 
@@ -90,7 +88,7 @@ class NodeSupervisor(SupervisorProcess):
         return True
 
     def session_end(self) -> SessionEnd:
-        end = call_within(STATE_SECONDS, self.find_end) or SlurmEnd.GONE
+        end = _answer_of(self.find_end) or SlurmEnd.GONE
         return SessionEnd(reason=end_words(end), cause=end.value)
 
 
@@ -103,9 +101,10 @@ class Job:
         self._run_id = run_id
         self._config_path = config_path
         self._directory = RunDirectory(self._home.run_folder(run_id))
-        self._unfinished = UnfinishedRuns(self._home, SLURM)
         self._watch = NodeWatch(self._home, config_path)
         self._guardian: int | None = None
+        self._keeper: int | None = None
+        self._reap: Callable[[], None] = lambda: None  # orphans of a script whose guardian was killed
         self._act_by = 0.0  # monotonic; others may have given up this start later
         self._kill_at: float | None = None  # monotonic; when the script is killed, before Slurm kills this job
 
@@ -196,7 +195,7 @@ class Job:
     def _record_loss(self, run: Run) -> Run:
         from backprop_tui.engine.slurm_queue import record_job_loss
 
-        return record_job_loss(self._directory, run, call_within(STATE_SECONDS, self._slurm_job))
+        return record_job_loss(self._directory, run, _answer_of(self._slurm_job))
 
     def _hand_over(self, run: Run) -> Run:
         """The queued run with this job as the one that carries its next attempt."""
@@ -209,13 +208,13 @@ class Job:
 
     def _start_locked(self, run: Run, lock: Lock) -> bool:
         """Starts the run, unless it was stopped meanwhile, its dependency failed, or the node is unfit for it."""
-        run = apply_requests(self._directory, run)
-        if not isinstance(run.state, Queued):
-            return False
-        unmet = pending_dependencies(run, self._unfinished)
-        if isinstance(unmet, UnmetDependency):
-            stop_queued(self._directory, run, unmet.reason, cause_of_unmet_dependency(unmet.reason))
-            return False
+        if run.spec.after or self._directory.requests_after(run.requests_offset)[1] != run.requests_offset:
+            from backprop_tui.engine.queued_runs import settle_waiting  # most runs start as they were submitted
+            from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+
+            run = settle_waiting(self._directory, run, UnfinishedRuns(self._home, SLURM))
+            if not isinstance(run.state, Queued):
+                return False
         self._give_sign()
         gpus, problem = self._watch.check(run, self._environment.gpus)
         if problem is not None:
@@ -243,12 +242,19 @@ class Job:
 
     def _refuse(self, run: Run, problem: str) -> None:
         reason = f"refused on {self._environment.node}: {problem}"
+        from backprop_tui.domain.causes.cause import build_cause
+        from backprop_tui.engine.queued_runs import stop_queued
+
         advice = f"resume submits it again; --slurm-extra=--exclude={self._environment.node} avoids this node"
         cause = build_cause("node_unfit", summary=reason, evidence=problem, advice=advice, retryable=True)
         stop_queued(self._directory, run, reason, cause, Status.FAILED)
 
     def _launch(self, lock: Lock, *, adopting: bool) -> bool:
-        """Forks the guardian, which inherits the run's lock."""
+        """Forks the guardian, which inherits the run's lock.
+
+        Slurm may find only what descends from this process, so its script stays below it without a guardian, too.
+        """
+        become_subreaper()
         pid = os.fork()
         if pid == 0:
             die_with_parent(signal.SIGTERM)  # the job ends with this process, and Slurm may not kill all of it
@@ -297,7 +303,7 @@ class Job:
 
     def _guard(self) -> None:
         """Until the guardian has written the end; a guardian that was killed is replaced."""
-        keeper, is_loaded = self._fork_keeper(), False
+        self._keeper, is_loaded = self._fork_keeper(), False
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS if is_loaded else START_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
@@ -313,11 +319,27 @@ class Job:
                     self._replace_guardian()
             else:
                 if not is_loaded:
-                    _load_rest()
-                    first, keeper, is_loaded = keeper, self._fork_keeper(), True
+                    self._load_rest()
+                    first, self._keeper, is_loaded = self._keeper, self._fork_keeper(), True
                     _end(first)
                 self._watch.look(self._directory)
-        _end(keeper)
+                self._reap()
+        _end(self._keeper)
+
+    def _load_rest(self) -> None:
+        """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
+        from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
+        from backprop_tui.processes import hanging_call  # noqa: F401
+        from backprop_tui.processes.tree import OrphanReaper
+
+        load_guardian()
+        self._reap = OrphanReaper(self._kept_children).reap
+
+    def _kept_children(self) -> Sequence[int]:
+        """The script, of which a guardian may still read the exit status, and those whose ends are awaited here."""
+        script = self._directory.script_identity()
+        own = [pid for pid in (self._guardian, self._keeper) if pid is not None]
+        return own if script is None else [*own, script[1]]
 
     def _replace_guardian(self) -> None:
         """Starts another guardian: at once, or after a pause if several have failed, which a signal ends."""
@@ -335,9 +357,11 @@ class Job:
 
     def _limit_stop(self) -> None:
         """Finds out when Slurm kills this job, if it is ending it: the run's end has to be on disk by then."""
+        from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS
+
         now = time.monotonic()
-        if self._kill_at is None and call_within(STATE_SECONDS, self._find_end) is not None:
-            seconds = call_within(STATE_SECONDS, self._slurm().kill_seconds)
+        if self._kill_at is None and _answer_of(self._find_end) is not None:
+            seconds = _answer_of(self._slurm().kill_seconds)
             self._kill_at = now + max(0.0, (KILL_WAIT_SECONDS if seconds is None else seconds) - END_SECONDS)
 
     def _find_end(self) -> SlurmEnd | None:
@@ -348,6 +372,8 @@ class Job:
         return self._slurm().job(self._environment.id)
 
     def _slurm(self) -> Slurm:
+        from backprop_tui.launchers.slurm import Slurm
+
         try:
             captured = self._directory.read_environment()
         except BackpropError:
@@ -368,12 +394,12 @@ class Job:
         job = run.job
         if job is None or job.id != self._environment.id or run.submitted_job is not None:
             return
-        if not is_installed(self._slurm().environment):
-            return
         from backprop_tui.engine.slurm_queue import SlurmQueue
+        from backprop_tui.launchers.slurm import is_installed
 
-        queue = SlurmQueue(home=Home(self._home.root, job.host), config_path=self._config_path)
-        call_within(SUBMIT_SECONDS, partial(queue.submit, run.id))
+        if is_installed(self._slurm().environment):
+            queue = SlurmQueue(home=Home(self._home.root, job.host), config_path=self._config_path)
+            _answer_of(lambda: queue.submit(run.id), SUBMIT_SECONDS)
 
     def _lock(self) -> Lock:
         lock = wait_for_lock(self._directory.lock_path, seconds=LOCK_SECONDS)
@@ -388,13 +414,13 @@ class Job:
             raise SystemExit(f"backprop-tui: {error}") from error
 
 
+def _answer_of(ask: Callable[[], ResultT], seconds: float = STATE_SECONDS) -> ResultT | None:
+    """What Slurm answers; None if it takes longer."""
+    from backprop_tui.processes.hanging_call import call_within
+
+    return call_within(seconds, ask)
+
+
 def _end(child: int) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-
-
-def _load_rest() -> None:
-    """Loads what may be needed while the script runs: an upgrade of the package changes the files meanwhile."""
-    from backprop_tui.engine import scheduler, slurm_queue  # noqa: F401
-
-    load_guardian()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.processes.identity import Identity, identify, stat_fields
+from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, stat_fields, state_of
 
 _PARENT, _SESSION = 1, 3  # fields 4 and 6
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields 14 and 15 of proc(5)'s /proc/PID/stat, counted after the name
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+REAP_DELAY_SECONDS = 2.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -136,3 +138,24 @@ def _resident_pages(pid: int) -> tuple[int, int] | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return int(fields[1]), int(fields[2])
+
+
+class OrphanReaper:
+    """Reaps the zombies that have been dead for two seconds: until then a guardian can read their exit status.
+
+    The script of a run that has not ended stays: another guardian may still have to read its exit status.
+    """
+
+    def __init__(self, kept: Callable[[], Collection[int]]) -> None:
+        """`kept` returns the pids of such scripts, and of children that others wait for."""
+        self._kept = kept
+        self._dead_since: dict[int, float] = {}
+
+    def reap(self) -> None:
+        now = time.monotonic()
+        zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]
+        self._dead_since = {pid: self._dead_since.get(pid, now) for pid in zombies}
+        due = {pid for pid, since in self._dead_since.items() if now - since >= REAP_DELAY_SECONDS}
+        for pid in due.difference(self._kept()) if due else ():
+            os.waitpid(pid, os.WNOHANG)
+            del self._dead_since[pid]

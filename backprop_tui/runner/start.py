@@ -12,7 +12,6 @@ from backprop_tui.domain.invocation import script_command_line, script_environme
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
-from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, Started, start_script
@@ -37,6 +36,7 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     if path is None or path not in paths:
         return run, None
     from backprop_tui.checkpoints.choice import choose  # most runs resume from nothing
+    from backprop_tui.processes.hanging_call import call_within
 
     candidates = run.checkpoints[: paths.index(path) + 1]
     ended_at = None if run.attempt.by_request else run.last_end  # a person may have chosen it all the same

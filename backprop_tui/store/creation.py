@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -28,8 +28,12 @@ class IdTaken(UsageError):
         self.run_id = run_id
 
 
-def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float) -> RunDirectory:
+def create(
+    home: Home, run: Run, environment: Mapping[str, str], *, time: float, confirm: Callable[[], object] | None = None
+) -> RunDirectory:
     """Queues a run: its directory is built in `new`, marked, then renamed, so that no reader sees half of it.
+
+    `confirm` is called before anybody can see it. If it raises, nothing was queued.
 
     Raises:
         IdTaken: a run of that id exists; nothing was changed.
@@ -45,6 +49,8 @@ def create(home: Home, run: Run, environment: Mapping[str, str], *, time: float)
         draft.write_environment(environment)
         draft.append_event("queued", "queued", time=time)
         draft.write(run, durable=True)
+        if confirm is not None:
+            confirm()
         mark(home, run.id)
         _move_into_place(draft.path, folder, run.id)
     except BaseException:

@@ -91,9 +91,11 @@ def test_a_guardian_loads_the_package_without_anything_heavy(package: str) -> No
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER
 
 
-NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile"}
+NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile", "socket", "threading", "glob"}
 NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.runner.{name}" for name in ("guarding", "guardian", "finalize", "outputs")}
-NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard")}
+NOT_BEFORE_A_SCRIPT |= {
+    f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard", "unfinished_runs")
+}
 NOT_BEFORE_A_SCRIPT |= {"backprop_tui.readers", "backprop_tui.checkpoints", "backprop_tui.domain.checkpoint_names"}
 
 

@@ -140,7 +140,7 @@ def test_a_job_that_waits_gets_other_options(session: ClientSession, runs: Runs,
     submitted(session, runs)
     give(session, partition="short", cpus=2, memory_gb=1.5)
     expected = "scontrol update JobId=12 Partition=short NumCPUs=2 CPUsPerTask=2 MinCPUsNode=2 MinMemoryNode=1536"
-    assert slurm.calls[1:] == [expected]
+    assert slurm.calls[1:] == ["scontrol show job -o 12", expected]
     assert options_now(session) == SlurmOptions(partition="short", cpus=2, memory_gb=1.5)
 
 
@@ -154,6 +154,21 @@ def test_options_that_slurm_refuses_change_nothing(
     assert refusal.startswith(f"--slurm-partition nope: {program}: {words}")
     assert "backprop-tui resume a --slurm-partition nope" in refusal
     assert options_now(session) == SlurmOptions()
+
+
+def test_of_options_that_slurm_refuses_the_record_has_those_that_the_job_got(
+    session: ClientSession, runs: Runs, slurm: FakeSlurm
+) -> None:
+    submitted(session, runs)
+    shown = "JobId=12 Partition={} NumCPUs=1 MinCPUsNode=1 Account=(null)"
+    slurm.does(
+        "scontrol",
+        f'[ $1 = update ] && touch changed && echo "Invalid account" >&2 && exit 1\n'
+        f'[ -e changed ] && echo "{shown.format("short")}" || echo "{shown.format("main")}"',
+    )
+    refusal = str(getattr(give(session, partition="short", account="nope", cpus=1), "error", ""))
+    assert "Invalid account. Slurm job 12 has --slurm-partition short all the same" in refusal
+    assert options_now(session) == SlurmOptions(partition="short")
 
 
 def test_a_submitted_job_gets_no_other_options_of_sbatch(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:

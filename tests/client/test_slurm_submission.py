@@ -1,4 +1,4 @@
-"""Who submits a Slurm run: a command where no supervisor lives, otherwise the supervisor."""
+"""A command submits the Slurm run that it queues, unless a supervisor has to decide about it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.client.run_request import RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import submit_now
-from backprop_tui.launchers.lease import sign_lease
+from backprop_tui.client.submit import submit
+from backprop_tui.domain.errors import SlurmRefused
+from backprop_tui.domain.run import Dependency
 from backprop_tui.store.home import Home
-from backprop_tui.store.locks import try_lock
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 from tests.support.slurm import FakeSlurm
@@ -61,16 +63,30 @@ def test_a_silent_controller_is_left_to_the_supervisor_and_a_refusal_is_recorded
     assert run.read().status == status
 
 
-def test_a_living_supervisor_submits_and_a_held_queue_waits(
+def test_what_a_supervisor_has_to_decide_is_left_to_it(
     session: ClientSession, slurm: FakeSlurm, run: RunDirectory
 ) -> None:
     with open(session.home.queue_held, "w", encoding="ascii"):
         submit_now(session, "a")
     os.unlink(session.home.queue_held)
-    lease = try_lock(session.home.supervisor_lock)
-    assert lease is not None
-    with lease:
-        sign_lease(lease, os.getpid())
+    waiting = Runs(session.home).queued("b", spec={"launcher": "slurm", "after": [Dependency(run="a")]})
+    submit_now(session, "b")
+    lock = run.try_lock()  # a supervisor submits it
+    assert lock is not None
+    with lock:
         submit_now(session, "a")
+    run.announce_job(1)  # by a process that was killed
+    submit_now(session, "a")
     assert slurm.calls == []
-    assert run.read().submitted_job is None
+    assert (run.read().submitted_job, waiting.read().submitted_job) == (None, None)
+
+
+def test_a_refused_run_is_not_queued_and_nobody_sees_it(
+    session: ClientSession, slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    refusal = "allocation failure: Requested node configuration is not available"
+    slurm.answers("sbatch", "", code=1, err=f"{refusal}\n")
+    with pytest.raises(SlurmRefused, match=refusal):
+        submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
+    assert [os.listdir(folder) for folder in (session.home.runs, session.home.new, session.home.active)] == [[], [], []]
+    assert [call.split()[:2] for call in slurm.calls] == [["sbatch", "--test-only"]]

@@ -6,6 +6,9 @@ The names of rules are those of tests/model/slurm, which shows that each is need
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,13 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine import slurm_queue
 from backprop_tui.engine.slurm_queue import SlurmQueue
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes.identity import identify, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Guardian, Runs
 from tests.support.slurm import FakeSlurm, job, queue_line, shown_job
+from tests.support.waiting import wait_until
 
 STOP = StopRequest(by=PERSON, reason=STOPPED_BY_YOU)
 POLL = 5.0
@@ -358,6 +363,50 @@ def test_a_run_that_slurm_forgot_is_lost_when_nobody_writes_for_it(login: Login)
     end = end_of(guardian.directory)
     assert (end.status, end.cause and end.cause.kind) == (Status.LOST, "slurm_job_gone")
     assert login.calls("sbatch") == []
+
+
+def test_a_script_that_its_job_has_left_is_killed_before_its_run_is_lost(login: Login) -> None:
+    guardian = login.running()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as script:
+        identity = identify(script.pid)
+        assert identity is not None
+        Path(guardian.directory.script_lock).write_text(f"1 {identity.pid} {identity.start_time}")
+        guardian.dies()
+        login.answers(scontrol=None)
+        for _ in range(7):
+            login.looks()
+            assert guardian.directory.read().status is Status.RUNNING
+        assert script.wait() == -signal.SIGKILL
+    login.looks()
+    assert guardian.directory.read().status is Status.LOST
+
+
+@pytest.mark.parametrize(("tracking", "doubt"), [("proctrack/linuxproc", "is not known"), ("proctrack/cgroup", "")])
+def test_a_lost_run_says_that_its_script_may_live_on_a_node_without_cgroups(
+    login: Login, tracking: str, doubt: str
+) -> None:
+    guardian = login.running()
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of n1")))
+    guardian.dies()
+    login.slurm.does("scontrol", f'[ "$2" = config ] && echo "ProctrackType           = {tracking}"')
+    for _ in range(8):
+        login.looks()
+    words = f"; whether its script still runs on n1 is not known ({tracking} may have left it)" if doubt else ""
+    assert end_of(guardian.directory).reason == f"its Slurm job ended, and its guardian wrote no end{words}"
+
+
+def test_a_question_to_slurm_ends_with_the_supervisor_that_asks(tmp_path: Path) -> None:
+    slurm = FakeSlurm(tmp_path / "slurm")
+    slurm.does("squeue", "echo $$ > asked\nexec sleep 60")
+    path = f"{slurm.directory}:{os.defpath}"
+    asks = f"from backprop_tui.launchers.slurm import Slurm; Slurm(environment={{'PATH': {path!r}}}).queue()"
+    with subprocess.Popen([sys.executable, "-c", asks]) as supervisor:
+        asked = slurm.directory / "asked"
+        wait_until(lambda: asked.exists() and asked.read_text().endswith("\n"), "squeue was started")
+        squeue = identify(int(asked.read_text()))
+        assert squeue is not None
+        supervisor.kill()
+    wait_until(lambda: not is_alive(squeue), "squeue has ended, too")
 
 
 # Who looks after what

@@ -14,6 +14,7 @@ import pytest
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
+from backprop_tui.launchers import slurm
 from backprop_tui.node import job as node_job
 from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
 from backprop_tui.node.watch import NodeWatch
@@ -164,7 +165,7 @@ def test_a_job_that_is_not_the_runs_newest_submits_nothing(
     clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Runs(store).queued("a", spec={"launcher": SLURM}, job=job(99, attempt=0, host="login1")).read()
-    monkeypatch.setattr(node_job, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
+    monkeypatch.setattr(slurm, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
     start_on("n1", store)._submit_next(run)
 
 

@@ -23,11 +23,12 @@ class FakeSlurm:
         """What a command prints from now on."""
         (self.directory / f"{program}.out").write_text(out)
         (self.directory / f"{program}.err").write_text(err)
+        self.does(program, f"cat {program}.out\ncat {program}.err >&2\nexit {code}")
+
+    def does(self, program: str, script: str) -> None:
+        """What a command does from now on, in its directory."""
         path = self.directory / program
-        path.write_text(
-            f'#!/bin/sh\ncd {self.directory}\necho "{program} $*" >> calls\ncat {program}.out\ncat {program}.err >&2\n'
-            f"exit {code}\n"
-        )
+        path.write_text(f'#!/bin/sh\ncd {self.directory}\necho "{program} $*" >> calls\n{script}\n')
         path.chmod(0o755)
 
     @property

@@ -35,7 +35,7 @@ def ends_job(state: State, _rules: SlurmRules) -> Iterator[State]:
                 yield state.change_job(job, None)
 
 
-def kills_job(state: State, _rules: SlurmRules) -> Iterator[State]:
+def kills_job(state: State, rules: SlurmRules) -> Iterator[State]:
     """Of an ending job all that is left; at any time what belongs to no job, or to an earlier start of one."""
     for victim in state.processes:
         if not victim.inside:
@@ -43,15 +43,16 @@ def kills_job(state: State, _rules: SlurmRules) -> Iterator[State]:
         job = next((job for job in state.jobs if job.id == victim.inside and job.number != FOREIGN), None)
         is_current = job is not None and job.at == "running" and job.starts == victim.start
         if not is_current:
-            yield _without(state, partial(_is_killed_with, victim=victim, state=state))
+            yield _without(state, partial(_is_killed_with, victim=victim, state=state, rules=rules))
 
 
-def _is_killed_with(other: Process, *, victim: Process, state: State) -> bool:
+def _is_killed_with(other: Process, *, victim: Process, state: State, rules: SlurmRules) -> bool:
     if (other.inside, other.start, other.machine) != (victim.inside, victim.start, victim.machine):
         return False
     # Without cgroups Slurm finds only what descends from the program.
     is_found = any(process.role == "program" and process.start == victim.start for process in state.processes)
-    has_parent = other.role != "script" or state.find("guardian", machine=other.machine) is not None
+    has_guardian = state.find("guardian", machine=other.machine) is not None
+    has_parent = other.role != "script" or has_guardian or rules.program_adopts_script
     return state.has_cgroups or (is_found and has_parent)
 
 

@@ -42,6 +42,7 @@ class SlurmRules:
     awaits_end_of_job: bool = True  # a job that Slurm is ending still has processes: _lives
     guardian_ends_with_program: bool = True  # node/job._launch
     program_replaces_guardian: bool = True  # node/job._guard
+    program_adopts_script: bool = True  # of a dead guardian, so that Slurm finds it below the program: node/job._launch
     keeper_ends_script: bool = True  # whose guardian and program were killed together: node/job._fork_keeper
 
 

@@ -45,6 +45,9 @@ ENDS_OF_JOBS = ("node_dies", "node_is_cut_off", "user_cancels")
 SCENARIOS = {
     "run through two kills": Scenario(kills=2, at_least=500),
     "run through two kills without cgroups": Scenario(endless=True, has_cgroups=False, kills=2, at_least=500),
+    "run without cgroups through a kill and a fault": Scenario(
+        endless=True, has_cgroups=False, kills=1, faults=1, at_least=4_000
+    ),
     "run without end": Scenario(endless=True, kills=1, faults=1, kinds=("controller_restarts",), at_least=2_000),
     "run through a fault of the cluster": Scenario(faults=1, at_least=1_000),
     "run through a kill and a fault": Scenario(kills=1, faults=1, at_least=5_000),

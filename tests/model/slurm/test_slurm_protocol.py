@@ -46,6 +46,11 @@ NEEDED_RULES = [
     ("awaits_end_of_job", "run through two kills", "live_script_is_on_record"),
     ("guardian_ends_with_program", "run through two kills without cgroups", NO_GOOD_END),
     ("program_replaces_guardian", "run through a kill and a fault", "live_script_is_on_record"),
+    (
+        "program_adopts_script",
+        "run without cgroups through a kill and a fault",
+        "live_script_is_on_record",
+    ),
     ("keeper_ends_script", "run through two kills without cgroups", "live_script_is_on_record"),
 ]
 

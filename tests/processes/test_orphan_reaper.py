@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from backprop_tui.engine import supervisor
-from backprop_tui.engine.supervisor import OrphanReaper
+from backprop_tui.processes import tree
 from backprop_tui.processes.identity import state_of
+from backprop_tui.processes.tree import OrphanReaper
 from tests.support.waiting import wait_until
 
 
@@ -22,7 +22,7 @@ def zombie() -> int:
 
 
 def test_a_zombie_is_reaped(zombie: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "REAP_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(tree, "REAP_DELAY_SECONDS", 0.0)
     OrphanReaper(set).reap()
     assert state_of(zombie) is None
 
@@ -30,7 +30,7 @@ def test_a_zombie_is_reaped(zombie: int, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_script_of_an_unfinished_run_stays_until_the_run_has_ended(
     zombie: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "REAP_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(tree, "REAP_DELAY_SECONDS", 0.0)
     scripts = {zombie}
     reaper = OrphanReaper(lambda: scripts)
     reaper.reap()
