@@ -60,7 +60,7 @@ class Block:
                 feed = content.find(b"\n", position) % (size + 1)
             if carriage < position:
                 carriage = content.find(b"\r", position) % (size + 1)
-            end = feed if feed < carriage else carriage
+            end = min(feed, carriage)
             if end < after:  # lines that do not match are passed over
                 start = max(content.rfind(b"\n", end, found_at), content.rfind(b"\r", end, found_at), start - 1) + 1
                 feed = content.find(b"\n", after) % (size + 1) if feed < after else feed

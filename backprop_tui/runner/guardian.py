@@ -77,8 +77,9 @@ def _read_chunks(
 
 
 class Guardian:
-    """Repeats the same steps up to five times a second, and once a second while nothing but the log of an older script
-    changes. The script's death, a signal and a request wake it at once.
+    """Repeats the same steps five times a second at first, and once a second later, unless something is awaited.
+
+    The script's death, a signal and a request wake it at once.
     """
 
     _reported_left = 0  # processes that are not ended
