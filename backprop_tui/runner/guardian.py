@@ -53,12 +53,35 @@ TIMEBOX = "timebox"
 _Values = Sequence[Progress | CheckpointSaved]
 
 
-def _poll_of(*descriptors: int | None) -> select.poll:
-    poll = select.poll()
-    for descriptor in descriptors:
-        if descriptor is not None:
-            poll.register(descriptor, select.POLLIN)
-    return poll
+class Wakeups:
+    """What ends a guardian's wait: a signal, a request, and the end of one of the processes that it watches."""
+
+    def __init__(self, requests_path: str, wake: int, *descriptors: int | None) -> None:
+        """`wake` becomes readable when a signal arrives, each of the `descriptors` when a process ends."""
+        folder, self._requests = os.path.split(requests_path)
+        self.files = DirectoryWatch(folder)
+        self._wake = wake
+        self.poll = select.poll()
+        for descriptor in (wake, self.files.descriptor, *descriptors):
+            if descriptor is not None:
+                self.poll.register(descriptor, select.POLLIN)
+
+    def wait(self, seconds: float) -> bytes:
+        """Returns the signals that arrived. What this process writes itself ends no wait."""
+        end, signals = time.monotonic() + seconds, b""
+        while self._requests not in self.files.written():
+            ready = {descriptor for descriptor, _ in self.poll.poll(max(0.0, end - time.monotonic()) * 1000)}
+            if self._wake in ready:
+                signals = os.read(self._wake, 512)
+            if ready != {self.files.descriptor}:
+                break
+        return signals
+
+
+def tick_seconds(age_seconds: float, *, is_awaited: bool) -> float:
+    """The pause between two ticks of a guardian of this age: short at first, and while something is awaited."""
+    calm = CALM_TICK_SECONDS * min(1.0, age_seconds / CALM_AFTER_SECONDS)
+    return TICK_SECONDS if is_awaited else max(TICK_SECONDS, calm)
 
 
 def _read_chunks(
@@ -97,7 +120,7 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._keeper, self._wake, directory = keeper, wake, keeper.directory
+        self._keeper, directory = keeper, keeper.directory
         self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
         self.recorder, self.run = recorder, run
         self.tree = tree = Tree(script, directory.path)
@@ -121,8 +144,8 @@ class Guardian:
         self.leftovers = Leftovers(run.spec.leftovers, tree, recorder, gpu_share, self._written_bytes)
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
-        self._watch = DirectoryWatch(directory.path)
-        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor, self._watch.descriptor)
+        late_starts = self.stop_sequence.late_starts.descriptor
+        self._wakeups = Wakeups(directory.requests_path, wake, script.pidfd, late_starts)
         self._began = time.monotonic()
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
@@ -137,7 +160,7 @@ class Guardian:
         if not self._script.has_died():
             self._script.give_up()
         if self._script.pidfd is not None:
-            self._poll.unregister(self._script.pidfd)
+            self._wakeups.poll.unregister(self._script.pidfd)
         exit_ = self._collect()
         is_by_session = signal.SIGTERM in (exit_.signal, (exit_.code or 0) - 128) or self._supervisor.signals_scripts
         if self.stop_sequence.stopping is None and exit_.code != 0 and is_by_session:
@@ -217,7 +240,7 @@ class Guardian:
     def keep_directory(self) -> None:
         """Repairs what the script may have done to its run directory."""
         self._keeper.check(self.run)
-        self._watch.renew()
+        self._wakeups.files.renew()
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:
@@ -422,7 +445,8 @@ class Guardian:
     def _seconds_to_next_tick(self, now: float) -> float:
         """The tick interval, or what is left of the timebox or to the next write of the record if that is shorter."""
         live = self.recorder.live
-        seconds = [self._tick_seconds(now), self.recorder.seconds_to_write(now)]
+        tick = tick_seconds(now - self._began, is_awaited=self._is_awaiting())
+        seconds = [tick, self.recorder.seconds_to_write(now)]
         timebox = None if live.postponed else self._timebox(now)
         if timebox is not None:
             plan, left = self.run.spec.stop, timebox[1]
@@ -430,26 +454,16 @@ class Guardian:
             seconds.append(max(0.001, left if is_warned else left - plan.warn_seconds))
         return min(seconds)
 
-    def _tick_seconds(self, now: float) -> float:
-        """Short while something is awaited, or if requests do not wake this process."""
+    def _is_awaiting(self) -> bool:
+        """Whether something may happen at any moment of which nothing wakes this process."""
         live = self.recorder.live
-        is_awaited = bool(live.stopping or live.postponed or self._checkpoints.pending) or self._is_starting
-        if is_awaited or self._watch.descriptor is None:
-            return TICK_SECONDS
-        share = (now - self._began) / CALM_AFTER_SECONDS
-        return min(CALM_TICK_SECONDS, max(TICK_SECONDS, share * CALM_TICK_SECONDS))
+        is_saving_or_ending = live.stopping or live.postponed or self._checkpoints.pending
+        return bool(is_saving_or_ending) or self._is_starting or self._wakeups.files.descriptor is None
 
     def _wait(self, seconds: float) -> None:
-        """Waits for the script's death, a signal or a request; what this process writes itself ends no wait."""
-        end, requests = time.monotonic() + seconds, os.path.basename(self._directory.requests_path)
-        while requests not in self._watch.written():
-            ready = {descriptor for descriptor, _ in self._poll.poll(max(0.0, end - time.monotonic()) * 1000)}
-            if self._wake in ready:
-                signals = os.read(self._wake, 512)
-                self.session_ends |= signal.SIGTERM in signals
-                self._is_stopped_by_signal |= signal.SIGUSR1 in signals  # the disk is too full to write a request
-            if ready != {self._watch.descriptor}:
-                return
+        signals = self._wakeups.wait(seconds)
+        self.session_ends |= signal.SIGTERM in signals
+        self._is_stopped_by_signal |= signal.SIGUSR1 in signals  # the disk is too full to write a request
 
     def _collect(self) -> Exit:
         """Waits for the exit status: an adopted script's is readable only once the subreaper reaps it."""
