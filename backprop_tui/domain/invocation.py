@@ -128,7 +128,7 @@ def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]
         "BACKPROP_DEADLINE": None if limit is None else f"{run.attempt.started_at + limit:.3f}",
         RESUME_VARIABLE: run.attempt.resumed_from,
         "BACKPROP_CHECKPOINT_EVERY_SECONDS": _number(run.spec.checkpoint_every_seconds),
-        "PYTHONUNBUFFERED": "1",
+        "PYTHONUNBUFFERED": captured.get("PYTHONUNBUFFERED", "1"),  # empty: the script's output is buffered
     }
     inherited = {name: value for name, value in captured.items() if name not in variables}
     added = {name: value for name, value in variables.items() if value is not None}

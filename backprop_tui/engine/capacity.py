@@ -22,6 +22,7 @@ from backprop_tui.domain.governor.snapshot import (
     parallel_limit,
 )
 from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
@@ -40,6 +41,7 @@ AUTO, NONE = "auto", "none"
 MAX_COMMANDS = 1000  # in the VRAM history
 OLDEST_LIVE_SECONDS = 300.0  # a live record older than this says nothing about the disk any more
 MOUNTS_SECONDS = 60.0  # between two reads of the mount table
+SAVING_SECONDS = 5.0  # between two looks at the live record of a run
 
 
 def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> MachineSnapshot:
@@ -148,20 +150,29 @@ def _command_key(run: Run) -> str:
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
 
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _KnownSaving:
+    """What the live record of a run said; `read_at` is monotonic."""
+
+    read_at: float
+    signature: Signature | None
+    saving: SavingRun | None
+
+
 class SavingRuns:
-    """The runs that save checkpoints. Reads each run's live record, and again only when it changes."""
+    """The runs that save checkpoints. Reads each run's live record, and after some seconds again if it has changed."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._known: dict[str, tuple[Signature | None, SavingRun | None]] = {}  # by run id
+        self._known: dict[str, _KnownSaving] = {}  # by run id
         self._is_any = False
         self._mounts: tuple[str, ...] = ()
         self._mounts_read_at: float | None = None
 
     def of(self, active: Sequence[Run], now: float, wall_time: float) -> tuple[SavingRun, ...]:
         """Returns those of these runs that save checkpoints; `now` is monotonic."""
-        self._known = {run.id: self._read(run, wall_time) for run in active}
-        saving = tuple(saving for _, saving in self._known.values() if saving is not None)
+        self._known = {run.id: self._read(run, now, wall_time) for run in active}
+        saving = tuple(known.saving for known in self._known.values() if known.saving is not None)
         self._is_any = bool(saving)
         if saving and (self._mounts_read_at is None or now - self._mounts_read_at >= MOUNTS_SECONDS):
             self._mounts, self._mounts_read_at = mount_points(), now
@@ -171,17 +182,18 @@ class SavingRuns:
         """The mount point of a directory; None while no run saves checkpoints, since it does not matter then."""
         return mount_point_of(path, self._mounts) if self._is_any else None
 
-    def _read(self, run: Run, wall_time: float) -> tuple[Signature | None, SavingRun | None]:
+    def _read(self, run: Run, now: float, wall_time: float) -> _KnownSaving:
+        known = self._known.get(run.id)
+        if known is not None and now - known.read_at < SAVING_SECONDS:
+            return known
         directory = RunDirectory(self._home.run_folder(run.id))
         signature = signature_of(directory.live_path)
-        if signature is None:
-            return None, None
-        known = self._known.get(run.id)
-        age = max(0.0, wall_time - signature.modified_ns / 1e9)
-        if known is not None and known[0] == signature and age <= OLDEST_LIVE_SECONDS:
-            return known
+        age = math.inf if signature is None else max(0.0, wall_time - signature.modified_ns / 1e9)
+        if known is not None and known.signature == signature and age <= OLDEST_LIVE_SECONDS:
+            return replace(known, read_at=now)
         live = directory.read_live() if age <= OLDEST_LIVE_SECONDS else None
-        return signature, None if live is None else saving_run(run, live, passed_seconds=age)
+        saving = None if live is None else saving_run(run, live, passed_seconds=age)
+        return _KnownSaving(read_at=now, signature=signature, saving=saving)
 
 
 class Capacity:

@@ -9,12 +9,15 @@ import time
 from collections.abc import Sequence
 
 from backprop_tui.domain.governor.guard import GuardState, step
+from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.capacity import Capacity, active_of
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+
+CALM_SECONDS = 5.0  # between two looks at the live record of a run that is not paused
 
 
 class Guard:
@@ -27,6 +30,7 @@ class Guard:
         self._state = GuardState()
         self._checked: int | None = None  # time of the newest readings that were checked
         self._due = 0.0
+        self._lives: dict[str, tuple[float, Live | None]] = {}  # by run id: when it was read (monotonic), and what
 
     def check(self, runs: Sequence[Run]) -> None:
         """Checks the active runs among these against new readings, and once per sampling interval without any.
@@ -42,12 +46,10 @@ class Guard:
         self._checked = written
 
     def _check(self, runs: Sequence[Run]) -> None:
-        wall_time = time.time()
-        active = [
-            active_of(run, RunDirectory(self._home.run_folder(run.id)).read_live(), wall_time)
-            for run in runs
-            if run.status in (Status.STARTING, Status.RUNNING)
-        ]
+        wall_time, now = time.time(), time.monotonic()
+        guarded = [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
+        self._lives = {run.id: self._read_live(run.id, now) for run in guarded}
+        active = [active_of(run, self._lives[run.id][1], wall_time) for run in guarded]
         if not active:
             self._state = GuardState()
             return
@@ -56,10 +58,22 @@ class Guard:
             self._state,
             active,
             readings,
-            now=time.monotonic(),
+            now=now,
             sample_seconds=self._capacity.limits.sample_seconds,
             readings_age_seconds=wall_time - readings.time,
         )
         self._state = result.state
         for action in result.actions:
             RunDirectory(self._home.run_folder(action.run_id)).append_request(action.request)
+
+    def _read_live(self, run_id: str, now: float) -> tuple[float, Live | None]:
+        """The live record of a run; for some seconds the last one, unless the guard has to do with the run.
+
+        A guardian refuses a request that no longer applies.
+        """
+        known = self._lives.get(run_id)
+        if known is not None and now - known[0] < CALM_SECONDS and run_id not in self._state.sent:
+            live = known[1]
+            if live is not None and live.pause is None:
+                return known
+        return now, RunDirectory(self._home.run_folder(run_id)).read_live()

@@ -15,7 +15,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import governor_state
 from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.status import ACTIVE, ENDED
+from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import SamplerKeeper
@@ -24,6 +24,7 @@ from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception
+from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.processes.identity import identify, open_pidfd
 from backprop_tui.processes.tree import OrphanReaper
 from backprop_tui.store.codec import encode
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 FIRST_READINGS_SECONDS = 0.05  # between two passes until the GPUs are known for the first time
 PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
+QUIET_PASS_SECONDS = 2.0  # the same when no run waits or starts
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
 LOOK_SECONDS = 5.0  # local runs that wait are looked at this often, for requests of machines that cannot ring
 LOOK_AT_OTHERS_SECONDS = 30.0  # the same for runs of another launcher
@@ -44,8 +46,9 @@ SIGN_OF_LIFE_SECONDS = 30.0  # other machines see by governor.json that this one
 EXPLAIN_SECONDS = 1.0
 INDEX_SECONDS = 1.0
 REAP_SECONDS = 1.0
-CHECKS_PER_SAMPLE = 5
+CHECKS_PER_SAMPLE = 5  # where new readings do not wake the supervisor
 SHORTEST_CHECK_SECONDS = 0.1
+SAMPLES_PER_CHECK = 1.5  # where they do
 LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds the supervisor warm
 
 
@@ -140,22 +143,29 @@ class Supervisor:
         self._explain_at = 0.0
         self._look_at = 0.0  # monotonic; when the waiting runs are looked at again
         self._passes = RepeatedWork(home)
+        self._readings = DirectoryWatch(os.path.dirname(home.readings))
 
     async def supervise(self, first_pass: PassResult | None) -> None:
         """Runs until nothing is unfinished and all is indexed; `first_pass` was made before this loop existed."""
         loop = asyncio.get_running_loop()
+        reaper, readings = OrphanReaper(self._script_pids), self._readings
         loop.add_reader(self._bell.descriptor, self._on_bell)
+        if readings.descriptor is not None:
+            loop.add_reader(readings.descriptor, self._on_files)
         if first_pass is not None:
             self._apply(first_pass)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())
                 tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
-                tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index))
-                tasks.create_task(self._repeat(lambda: REAP_SECONDS, OrphanReaper(self._script_pids).reap))
+                tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index, self._is_unsettled))
+                tasks.create_task(self._repeat(lambda: REAP_SECONDS, reaper.reap, reaper.has_work))
                 tasks.create_task(self._keep_slurm_queue())
         finally:
             loop.remove_reader(self._bell.descriptor)
+            if readings.descriptor is not None:
+                loop.remove_reader(readings.descriptor)
+                readings.close()
 
     def _script_pids(self) -> set[int]:
         pids: set[int] = set()
@@ -185,7 +195,10 @@ class Supervisor:
             return max(PASS_SECONDS, self._passes.pause_seconds)
         if not self._runs and not idle:
             return SUBMITTED_SECONDS
-        return PASS_SECONDS if self._sampler.gpus_known else FIRST_READINGS_SECONDS
+        if not self._sampler.gpus_known:
+            return FIRST_READINGS_SECONDS
+        is_calm = all(run.status is Status.RUNNING for run in self._runs) and not idle
+        return QUIET_PASS_SECONDS if is_calm else PASS_SECONDS
 
     def _has_work(self) -> bool:
         return bool(self._runs) or (self._slurm.is_needed if self._slurm is not None else self._scheduler.has_others)
@@ -266,9 +279,15 @@ class Supervisor:
         self._wake.set()
         self._slurm_wake.set()
 
+    def _on_files(self) -> None:
+        if os.path.basename(self._home.readings) in self._readings.written():
+            self._stir_all()
+
     def _check_seconds(self) -> float:
         if not self._watched:
             return PASS_SECONDS
+        if self._readings.descriptor is not None:
+            return self._capacity.limits.sample_seconds * SAMPLES_PER_CHECK
         return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
 
     def _check_sampler_and_guard(self) -> None:
@@ -276,11 +295,15 @@ class Supervisor:
             self._sampler.ensure(self._runs)
         self._guard.check(self._runs)
 
+    def _all_runs(self) -> list[Run]:
+        return self._runs if self._slurm is None else [*self._runs, *self._slurm.runs]
+
+    def _is_unsettled(self) -> bool:
+        return self._all_runs() != self._settled
+
     def _index(self) -> None:
         """Indexes what changed. A run that has ended and is still marked is tried again."""
-        runs = self._runs if self._slurm is None else [*self._runs, *self._slurm.runs]
-        if runs == self._settled:
-            return
+        runs = self._all_runs()
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
@@ -291,16 +314,19 @@ class Supervisor:
         self._indexed = {run.id: run for run in runs}
         self._settled = None if any(run.status in ENDED for run in changed) else runs
 
-    async def _repeat(self, seconds: Callable[[], float], work: Callable[[], None]) -> None:
-        """Does the work in a thread, at this interval, until the supervisor is done.
+    async def _repeat(
+        self, seconds: Callable[[], float], work: Callable[[], None], is_due: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Does the work in a thread if it is due, at this interval, until the supervisor is done.
 
         A login node on which nothing runs has nothing to do in between: a change there stirs it.
         """
         attempts = RepeatedWork(self._home)
         while not self._is_done:
             stir = self._stir
-            with attempts.attempt():
-                await asyncio.to_thread(work)
+            if is_due():
+                with attempts.attempt():
+                    await asyncio.to_thread(work)
             if (report := set_aside_report()) is not None:
                 note(report)
             is_quiet = not self._runs and self._settled is not None

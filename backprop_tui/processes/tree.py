@@ -151,6 +151,13 @@ class OrphanReaper:
         self._kept = kept
         self._dead_since: dict[int, float] = {}
 
+    def has_work(self) -> bool:
+        """Whether there are zombies, as a single system call tells."""
+        try:
+            return bool(self._dead_since) or os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return False
+
     def reap(self) -> None:
         now = time.monotonic()
         zombies = [pid for pid in children(os.getpid()) if state_of(pid) in DEAD_STATES]

@@ -70,7 +70,7 @@ def _objects(line: str) -> Iterator[tuple[Mapping[str, object], bool]]:
     """Returns the outermost objects, each with whether it is the only text on the line."""
     position = 0
     for _ in range(MAX_OBJECTS_PER_LINE):
-        start = _OBJECT_START.search(line, position)
+        start = _OBJECT_START.search(line, position) if "{" in line[position:] else None
         if start is None:
             return
         try:

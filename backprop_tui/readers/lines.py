@@ -45,24 +45,27 @@ class Block:
 
         `takes_next_line` is asked after each line: then the next one is returned whether it matches or not.
         """
-        content = self.content
+        content, search = self.content, pattern.search
         size, offset = len(content), self.end - len(self.content)
         position = 0
         feed = carriage = -1  # the next line feed and carriage return; each part of the content is searched once
         while position < size:
-            if takes_next_line():
-                start = after = position
-            elif (match := pattern.search(content, position)) is not None:
+            start = after = position
+            if not takes_next_line():
+                match = search(content, position)
+                if match is None:
+                    return
                 found_at, after = match.span()
-                start = max(content.rfind(b"\n", position, found_at), content.rfind(b"\r", position, found_at)) + 1
-                start = start or position
-            else:
-                return
-            if feed < after:
-                feed = content.find(b"\n", after) % (size + 1)
-            if carriage < after:
-                carriage = content.find(b"\r", after) % (size + 1)
+            if feed < position:
+                feed = content.find(b"\n", position) % (size + 1)
+            if carriage < position:
+                carriage = content.find(b"\r", position) % (size + 1)
             end = min(feed, carriage)
+            if end < after:  # lines that do not match are passed over
+                start = max(content.rfind(b"\n", end, found_at), content.rfind(b"\r", end, found_at), start - 1) + 1
+                feed = content.find(b"\n", after) % (size + 1) if feed < after else feed
+                carriage = content.find(b"\r", after) % (size + 1) if carriage < after else carriage
+                end = min(feed, carriage)
             position = min(size, end + (2 if feed == end + 1 else 1))
             if position - start <= MAX_LINE_BYTES or not _is_too_long(content[start:position]):
                 yield content[start:position], offset + position

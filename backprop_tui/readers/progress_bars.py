@@ -19,6 +19,7 @@ from backprop_tui.readers.training_keys import is_known_metric
 
 MAX_UNTHROTTLED_STATES = 500
 MAX_BAR_VALUES = 64
+_SHARE_CHARS = 3
 MAX_LABEL_CHARS = 80  # after a longer text, or a backtick, the bar is a quotation
 
 _BAR = lazy_compile(
@@ -50,7 +51,7 @@ class BarStates:
     """Leaves out states of bars that show nothing new; there is one instance per log."""
 
     def __init__(self) -> None:
-        self._last: tuple[bytes, bytes] | None = None  # label, total and elapsed time of the last state
+        self._last: tuple[bytes, bytes] | None = None  # the last state: its label, and `/TOTAL [ELAPSED<`
         self._count = 0  # how many states were read
 
     def thin(self, lines: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
@@ -58,16 +59,10 @@ class BarStates:
         skipped: tuple[bytes, int] | None = None
         for line in lines:
             content = line[0]
-            start = content.find(b"%|")
-            clock = content.find(b" [", start) if start >= 3 else -1
-            left = content.find(b"<", clock)
-            state = None
-            if left > clock > 0 and content[start - 3 : start] != b"100" and _ends_with_bar(content):
-                state = content[: start - 3], content[content.rfind(b"/", start, clock) : left]
-                if state == self._last and self._count >= MAX_UNTHROTTLED_STATES:
-                    skipped = line
-                    continue
-                self._count += 1
+            if self._count >= MAX_UNTHROTTLED_STATES and self._repeats_last(content):
+                skipped = line
+                continue
+            state = self._state_of(content)
             if skipped is not None:
                 yield skipped
                 skipped = None
@@ -75,6 +70,30 @@ class BarStates:
             yield line
         if skipped is not None:
             yield skipped
+
+    def _repeats_last(self, content: bytes) -> bool:
+        """Whether it shows the same state as the line before."""
+        if self._last is None:
+            return False
+        label, clock = self._last
+        bar = len(label) + _SHARE_CHARS
+        return (
+            content.startswith(label)
+            and content.startswith(b"%|", bar)
+            and not content.startswith(b"100", bar - _SHARE_CHARS)
+            and content.find(clock, bar) > 0
+            and _ends_with_bar(content)
+        )
+
+    def _state_of(self, content: bytes) -> tuple[bytes, bytes] | None:
+        start = content.find(b"%|")
+        clock = content.find(b" [", start) if start >= _SHARE_CHARS else -1
+        left = content.find(b"<", clock)
+        share = content[start - _SHARE_CHARS : start]
+        if not left > clock > 0 or share == b"100" or not _ends_with_bar(content):
+            return None
+        self._count += 1
+        return content[: start - _SHARE_CHARS], content[content.rfind(b"/", start, clock) : left + 1]
 
 
 def _ends_with_bar(content: bytes) -> bool:

@@ -131,7 +131,7 @@ def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> Chec
         for name, value in fields.items()
         if isinstance(value, str) and len(name) <= MAX_NAME_CHARS and len(value) <= MAX_PATH_CHARS
     }
-    if not any(_normalized(texts.get(key, "")) in CHECKPOINT_EVENTS for key in EVENT_KEYS):
+    if not any(_normalized(texts[key]) in CHECKPOINT_EVENTS for key in EVENT_KEYS if key in texts):
         return None
     path = next((texts[key] for key in PATH_KEYS if _is_path(texts.get(key, ""))), None)
     if path is None:
@@ -141,6 +141,7 @@ def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> Chec
     return CheckpointSaved(offset=offset, path=path, step=as_count(next(steps, None)))
 
 
+@lru_cache(maxsize=1024)
 def is_training_metric(name: str) -> bool:
     """Returns whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
@@ -180,6 +181,7 @@ def has_counter(name: str) -> bool:
     return _COUNTER.search(name.lower()) is not None
 
 
+@lru_cache(maxsize=1024)
 def _normalized(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
@@ -213,6 +215,7 @@ def _valid_metrics(numbers: Mapping[str, float]) -> dict[str, float]:
     return metrics if len(metrics) <= MAX_METRICS else dict(list(metrics.items())[:MAX_METRICS])
 
 
+@lru_cache(maxsize=1024)
 def _is_valid_name(name: str) -> bool:
     return (
         0 < len(name) <= MAX_NAME_CHARS

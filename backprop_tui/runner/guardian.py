@@ -20,6 +20,7 @@ from backprop_tui.domain.run import TIMEBOX_END, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
+from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.directory_keeper import DirectoryKeeper
@@ -38,7 +39,9 @@ from backprop_tui.runner.stop_sequence import KILL, UNTIL, CheckpointWait, StopS
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.tail import size_of
 
-TICK_SECONDS = 0.2
+# From tick to tick, at first and later: most of what matters happens soon after the start.
+TICK_SECONDS, CALM_TICK_SECONDS = 0.2, 1.0
+CALM_AFTER_SECONDS = 10.0
 CHECK_SUPERVISOR_SECONDS = 2.0
 SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
 READ_SECONDS = 0.1  # of each step: the others wait for it
@@ -50,12 +53,35 @@ TIMEBOX = "timebox"
 _Values = Sequence[Progress | CheckpointSaved]
 
 
-def _poll_of(*descriptors: int | None) -> select.poll:
-    poll = select.poll()
-    for descriptor in descriptors:
-        if descriptor is not None:
-            poll.register(descriptor, select.POLLIN)
-    return poll
+class Wakeups:
+    """What ends a guardian's wait: a signal, a request, and the end of one of the processes that it watches."""
+
+    def __init__(self, requests_path: str, wake: int, *descriptors: int | None) -> None:
+        """`wake` becomes readable when a signal arrives, each of the `descriptors` when a process ends."""
+        folder, self._requests = os.path.split(requests_path)
+        self.files = DirectoryWatch(folder)
+        self._wake = wake
+        self.poll = select.poll()
+        for descriptor in (wake, self.files.descriptor, *descriptors):
+            if descriptor is not None:
+                self.poll.register(descriptor, select.POLLIN)
+
+    def wait(self, seconds: float) -> bytes:
+        """Returns the signals that arrived. What this process writes itself ends no wait."""
+        end, signals = time.monotonic() + seconds, b""
+        while self._requests not in self.files.written():
+            ready = {descriptor for descriptor, _ in self.poll.poll(max(0.0, end - time.monotonic()) * 1000)}
+            if self._wake in ready:
+                signals = os.read(self._wake, 512)
+            if ready != {self.files.descriptor}:
+                break
+        return signals
+
+
+def tick_seconds(age_seconds: float, *, is_awaited: bool) -> float:
+    """The pause between two ticks of a guardian of this age: short at first, and while something is awaited."""
+    calm = CALM_TICK_SECONDS * min(1.0, age_seconds / CALM_AFTER_SECONDS)
+    return TICK_SECONDS if is_awaited else max(TICK_SECONDS, calm)
 
 
 def _read_chunks(
@@ -74,7 +100,10 @@ def _read_chunks(
 
 
 class Guardian:
-    """Repeats the same steps five times a second; the script's death wakes it at once."""
+    """Repeats the same steps five times a second at first, and once a second later, unless something is awaited.
+
+    The script's death, a signal and a request wake it at once.
+    """
 
     _reported_left = 0  # processes that are not ended
     _is_starting = False
@@ -91,7 +120,7 @@ class Guardian:
         wake: int,
     ) -> None:
         """`wake` is the descriptor that becomes readable when a signal arrives."""
-        self._keeper, self._wake, directory = keeper, wake, keeper.directory
+        self._keeper, directory = keeper, keeper.directory
         self._directory, self._script, self._log, self._supervisor = directory, script, log, supervisor
         self.recorder, self.run = recorder, run
         self.tree = tree = Tree(script, directory.path)
@@ -115,7 +144,9 @@ class Guardian:
         self.leftovers = Leftovers(run.spec.leftovers, tree, recorder, gpu_share, self._written_bytes)
         self._resume_watch = ResumeWatch(directory, run, recorder)
         self.memory_kills = MemoryKillMonitor(script.identity.pid)
-        self._poll = _poll_of(script.pidfd, wake, self.stop_sequence.late_starts.descriptor)
+        late_starts = self.stop_sequence.late_starts.descriptor
+        self._wakeups = Wakeups(directory.requests_path, wake, script.pidfd, late_starts)
+        self._began = time.monotonic()
         log.figures_end = recorder.live.figures_end
         self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
         self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
@@ -129,7 +160,7 @@ class Guardian:
         if not self._script.has_died():
             self._script.give_up()
         if self._script.pidfd is not None:
-            self._poll.unregister(self._script.pidfd)
+            self._wakeups.poll.unregister(self._script.pidfd)
         exit_ = self._collect()
         is_by_session = signal.SIGTERM in (exit_.signal, (exit_.code or 0) - 128) or self._supervisor.signals_scripts
         if self.stop_sequence.stopping is None and exit_.code != 0 and is_by_session:
@@ -139,6 +170,7 @@ class Guardian:
         now = time.monotonic()
         if self.leftovers.begin(exit_, self._clock(now).running_seconds, now):
             self._own_log.output.is_urgent = True
+            self._began = now
             self._guard_while(self.leftovers.last)
         self.leftovers.record_ending(exit_)
         return exit_
@@ -180,8 +212,8 @@ class Guardian:
         self.keep_directory()
         self._check_figures_end()
         self._check_signals(now)
-        self._handle_requests(now)
         self._read_log()
+        self._handle_requests(now)  # after what was printed before it, such as a checkpoint
         if not self._more_to_read:
             self._progress.update_eta()
         self._check_outputs(now)
@@ -208,6 +240,7 @@ class Guardian:
     def keep_directory(self) -> None:
         """Repairs what the script may have done to its run directory."""
         self._keeper.check(self.run)
+        self._wakeups.files.renew()
 
     def _check_signals(self, now: float) -> None:
         if self._is_stopped_by_signal:
@@ -290,7 +323,7 @@ class Guardian:
             yield
         except Exception as error:  # noqa: BLE001 - see above
             message = f"{problem}: {error}"
-            if message != self._contained:  # five times a second, as long as it lasts
+            if message != self._contained:  # at each tick, as long as it lasts
                 note_exception(error)
             self._contained = message
             self.recorder.change(problem=message)
@@ -410,16 +443,27 @@ class Guardian:
             self.recorder.change(problem=f"cannot start a supervisor: {error}")
 
     def _seconds_to_next_tick(self, now: float) -> float:
-        """The tick interval, or the rest of the timebox if that is shorter."""
-        timebox = None if self.recorder.live.postponed else self._timebox(now)
-        return TICK_SECONDS if timebox is None else min(TICK_SECONDS, max(0.001, timebox[1]))
+        """The tick interval, or what is left of the timebox or to the next write of the record if that is shorter."""
+        live = self.recorder.live
+        tick = tick_seconds(now - self._began, is_awaited=self._is_awaiting())
+        seconds = [tick, self.recorder.seconds_to_write(now)]
+        timebox = None if live.postponed else self._timebox(now)
+        if timebox is not None:
+            plan, left = self.run.spec.stop, timebox[1]
+            is_warned = plan.warn_signal is None or live.warned
+            seconds.append(max(0.001, left if is_warned else left - plan.warn_seconds))
+        return min(seconds)
+
+    def _is_awaiting(self) -> bool:
+        """Whether something may happen at any moment of which nothing wakes this process."""
+        live = self.recorder.live
+        is_saving_or_ending = live.stopping or live.postponed or self._checkpoints.pending
+        return bool(is_saving_or_ending) or self._is_starting or self._wakeups.files.descriptor is None
 
     def _wait(self, seconds: float) -> None:
-        for descriptor, _ in self._poll.poll(seconds * 1000):
-            if descriptor == self._wake:
-                signals = os.read(self._wake, 512)
-                self.session_ends |= signal.SIGTERM in signals
-                self._is_stopped_by_signal |= signal.SIGUSR1 in signals  # the disk is too full to write a request
+        signals = self._wakeups.wait(seconds)
+        self.session_ends |= signal.SIGTERM in signals
+        self._is_stopped_by_signal |= signal.SIGUSR1 in signals  # the disk is too full to write a request
 
     def _collect(self) -> Exit:
         """Waits for the exit status: an adopted script's is readable only once the subreaper reaps it."""

@@ -288,27 +288,29 @@ class LogFollower:
         """Queues new metrics for metrics.jsonl; returns the values without checkpoints that are recorded already."""
         if self.figures_end is not None:
             values = [value for value in values if value.offset <= self.figures_end]
+        stamp = iso(time)
         for value in values:
             if isinstance(value, Progress) and value.metrics and value.offset > self._metrics_from:
                 self._names.note(value)
-                self._queue_line(value, time, offset=value.offset, generation=self.generation)
+                self._queue_line(value, stamp, offset=value.offset, generation=self.generation)
         return [value for value in values if isinstance(value, Progress) or value.offset > self._announced_from]
 
     def add_from_files(self, values: Iterable[Progress], time: float, *, is_last: bool = False) -> list[Progress]:
         """Queues metrics from other files of the script; returns the values with the metrics that are new."""
         new_values: list[Progress] = []
+        stamp = iso(time)
         for value in self._names.rename(values, is_last=is_last):
             new_value = self._watermarks.beyond(value)
             if new_value.metrics:
-                self._queue_line(new_value, time)
+                self._queue_line(new_value, stamp)
             if new_value.metrics or not value.metrics:
                 new_values.append(new_value)
         return new_values
 
     def _queue_line(
-        self, value: Progress, time: float, *, offset: int | None = None, generation: int | None = None
+        self, value: Progress, stamp: str, *, offset: int | None = None, generation: int | None = None
     ) -> None:
-        line = {"time": iso(time), "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
+        line = {"time": stamp, "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
         line |= {"offset": offset, "generation": generation}
         if self._own_file is not None:
             line["file"] = self._own_file.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,10 @@ class Recorder:
         """Writes the changes, at most once a second; `now` is monotonic."""
         if self._dirty and now - self._written >= LIVE_SECONDS:
             self._write(now)
+
+    def seconds_to_write(self, now: float) -> float:
+        """Until changes that were made are due to be written; infinite without any."""
+        return max(0.0, self._written + LIVE_SECONDS - now) if self._dirty else math.inf
 
     def _write(self, now: float) -> None:
         self._written = now

@@ -21,7 +21,7 @@ SAMPLE_SECONDS = 2.0  # GPU readings older than three of these are not used
 FIRST_SECONDS = 0.5  # until the first sample of a run
 EARLY_INTERVAL_SECONDS = 2.0  # between two samples while a script usually still allocates memory
 LATE_INTERVAL_SECONDS = 10.0  # between two samples after that
-EARLY_SAMPLE_COUNT = 60  # samples taken at the early interval
+EARLY_SAMPLE_COUNT = 20  # samples taken at the early interval
 # The kill counter is sampled at every tick at first, because a script may move to a control group of its own.
 TICK_SAMPLES = 25
 RECENT_SECONDS = 30.0  # a data loader's worker dies some seconds before the script gives up

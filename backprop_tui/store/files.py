@@ -18,6 +18,8 @@ from backprop_tui.processes.users import other_owner, user_name, why_closed
 MAX_BYTES = 64 << 20  # of a file that is read as a whole; only an index may be longer
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # made once: lines are short and many
+
 
 def open_file(path: str, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:
     """Opens a regular file of ours; `follow`: also by a symbolic link. Raises: WrongFile, and other OSErrors."""
@@ -224,7 +226,7 @@ def parse_object(path: str, content: bytes) -> dict[str, object]:
 
 def dump(value: object) -> bytes:
     """Returns compact ASCII JSON: undecodable bytes of names and paths survive as lone surrogates."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def folders_upward(folder: str) -> Iterator[str]:

@@ -182,7 +182,7 @@ class RunDirectory:
         append_line(self.events_path, dump({"time": iso(time), "event": kind, "message": message, **values}))
 
     def append_request(self, request: Request) -> None:
-        """Sends a request to the guardian, which reads them five times a second."""
+        """Sends a request to the guardian, which notices it at once, or within a second on a network file system."""
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:

@@ -54,6 +54,10 @@ def test_the_environment_tells_the_deadline_of_this_timebox() -> None:
     assert (variables["PYTHONUNBUFFERED"], variables["PATH"]) == ("1", "/bin")
 
 
+def test_whoever_wants_buffered_output_sets_the_variable_to_nothing() -> None:
+    assert script_environment(running(), "/r", {"PYTHONUNBUFFERED": ""})["PYTHONUNBUFFERED"] == ""
+
+
 def test_no_limit_has_no_deadline() -> None:
     assert not {"BACKPROP_DEADLINE", "BACKPROP_MAX_MINUTES"} & told(running(queued(max_run_seconds=None))).keys()
 

@@ -27,6 +27,14 @@ def test_a_zombie_is_reaped(zombie: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert state_of(zombie) is None
 
 
+def test_there_is_work_only_while_there_are_zombies(zombie: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "REAP_DELAY_SECONDS", 0.0)
+    reaper = OrphanReaper(set)
+    assert reaper.has_work()
+    reaper.reap()
+    assert not reaper.has_work()
+
+
 def test_the_script_of_an_unfinished_run_stays_until_the_run_has_ended(
     zombie: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.requests import NoticeRequest, PauseRequest
 from backprop_tui.domain.telemetry import Readings, is_stale
 
-# A guardian checks for requests five times a second; one that had no effect after this time is sent again.
+# A guardian notices a request within a second; one that had no effect after this time is sent again.
 RESEND_SECONDS = 5.0
 
 # In order of precedence: the first command to a run wins.
