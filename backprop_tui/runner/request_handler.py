@@ -53,7 +53,7 @@ class RequestHandler:
         return run
 
     def handle_after_end(self, run: Run) -> Run:
-        """Handles the requests to a dead script: only edits of its record still have an effect.
+        """Handles the requests to a dead script: only edits of its record and notices still have an effect.
 
         A person's stop request is left for the scheduler or the next guardian, since the run may be queued again.
         """
@@ -61,6 +61,8 @@ class RequestHandler:
         for request in requests:
             if isinstance(request, EditRequest):
                 run = apply_edit(run, request)
+            elif isinstance(request, NoticeRequest):
+                self._recorder.record_event("told", request.message)
         if not any(isinstance(request, StopRequest) and request.by == PERSON for request in requests):
             self._recorder.change(requests_offset=offset)
         return run

@@ -22,12 +22,15 @@ _MISSING = (errno.ENOENT, errno.ENOTDIR)
 def open_file(path: str, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:
     """Opens a regular file of ours; `follow`: also by a symbolic link. Raises: WrongFile, and other OSErrors."""
     descriptor = open_regular(path, flags, follow=follow)
-    # On some network file systems everything belongs to somebody else.
-    other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
-    if other is None:
-        return descriptor
-    os.close(descriptor)
-    raise WrongFile(path, other)
+    try:
+        # On some network file systems everything belongs to somebody else.
+        other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
+        if other is not None:
+            raise WrongFile(path, other)
+    except OSError:  # also if its directory is gone by now
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextmanager
