@@ -42,9 +42,9 @@ class Guard:
         self._checked = written
 
     def _check(self, runs: Sequence[Run]) -> None:
-        wall_time = time.time()
+        now = time.monotonic()
         active = [
-            active_of(run, RunDirectory(self._home.run_folder(run.id)).read_live(), wall_time)
+            active_of(run, RunDirectory(self._home.run_folder(run.id)).read_live(), now)
             for run in runs
             if run.status in (Status.STARTING, Status.RUNNING)
         ]
@@ -56,9 +56,9 @@ class Guard:
             self._state,
             active,
             readings,
-            now=time.monotonic(),
+            now=now,
             sample_seconds=self._capacity.limits.sample_seconds,
-            readings_age_seconds=wall_time - readings.time,
+            readings_age_seconds=time.time() - readings.time,
         )
         self._state = result.state
         for action in result.actions:

@@ -138,6 +138,7 @@ class Scheduler:
         self._head: HeadOfQueue | None = None
         self._launched: dict[str, float] = {}  # run id -> monotonic time of its newest guardian's start
         self._failures: dict[str, Failure] = {}  # of the guardians of unfinished runs
+        self._backoffs: dict[str, tuple[Queued, float]] = {}  # run id -> the state that waits, until a monotonic time
 
     @property
     def has_others(self) -> bool:
@@ -263,11 +264,26 @@ class Scheduler:
             return None
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
-        pause = (*backoff(run, now), *self._hold_of_failing(run.id))
+        pause = (*self._backoff(run, now), *self._hold_of_failing(run.id))
         if isinstance(decision, Hold) or pause:
             return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
+
+    def _backoff(self, run: Run, now: float) -> tuple[HoldReason, ...]:
+        """Why a retry waits. The wall clock may be set meanwhile, so it is asked once."""
+        state = run.state
+        if not isinstance(state, Queued) or state.not_before is None:
+            return ()
+        known, until = self._backoffs.get(run.id, (None, 0.0))
+        if known != state:
+            until = time.monotonic() + state.not_before - max(now, state.since)
+            self._backoffs[run.id] = state, until
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            return ()
+        message = f"{state.reason or 'again'} in {duration(seconds)}"
+        return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
     def _hold_of_failing(self, run_id: str) -> tuple[HoldReason, ...]:
         """Why a run waits whose guardians failed before they started the script."""
@@ -301,6 +317,7 @@ class Scheduler:
             self._unfinished.put(starting)
             started = result.snapshot.with_started(candidate, placement)
             result.snapshot = self._capacity.record_start(starting, started)
+            self._backoffs.pop(run.id, None)
             self._launch(directory, lock, result.guardians, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:
@@ -323,15 +340,6 @@ class Scheduler:
             if isinstance(run.state, Queued):
                 run = stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
-
-
-def backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
-    state = run.state
-    if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
-        return ()
-    seconds = state.not_before - now
-    message = f"{state.reason or 'again'} in {duration(seconds)}"
-    return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
 
 def _admission_message(placement: Placement) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import duration, iso
@@ -92,10 +93,12 @@ class RequestHandler:
         if live.pause is not None:
             # A person may take over a pause by the guard, so that the guard does not end it; never the reverse.
             if request.by == PERSON and live.pause.by != PERSON:
-                self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
+                self._recorder.commit(
+                    pause=replace(live.pause, by=request.by, reason=request.reason, gpu=None, celsius=None)
+                )
             return
         gpu, celsius = request.gpu, request.celsius
-        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius)
+        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius, mark=now)
         self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
         heat = {} if celsius is None else {"gpu": gpu, "celsius": celsius}
         self._recorder.record_event("paused", request.reason, by=request.by, **heat)

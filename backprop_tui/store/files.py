@@ -83,14 +83,19 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        try:
-            os.rename(temporary, path)
-        except OSError:
-            if not os.path.isdir(path) or not set_aside(path):
-                raise
-            os.rename(temporary, path)
+        replace_by(temporary, path)
         if durable:
             sync_folder(folder)
+
+
+def replace_by(temporary: str, path: str) -> None:
+    """Renames a complete file to its path; a directory there is set aside. Raises: OSError."""
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        if not os.path.isdir(path) or not set_aside(path):
+            raise
+        os.rename(temporary, path)
 
 
 def _create(path: str) -> int:

@@ -237,7 +237,7 @@ def test_a_run_sees_the_gpus_of_the_probe_it_asks_for(
 
 def test_an_active_run_knows_who_paused_it_and_since_when(host: Host) -> None:
     guardian = host.runs.guarded("a")
-    guardian.says(pause=Pause(since=100.0, by="heat", reason="hot"))
+    guardian.says(pause=Pause(since=1e9, by="heat", reason="hot", mark=100.0))
     seen = active_of(guardian.run, guardian.live, 160.0)
     assert (seen.paused_by, seen.paused_seconds, seen.stopping) == ("heat", 60.0, False)
     earlier = active_of(guardian.run, replace(guardian.live, attempt=7), 160.0)

@@ -38,6 +38,8 @@ STOP = StopRequest(by="person", reason="in the storm")
 # Only one such run fits on a GPU of 80 GB.
 LIMITS = replace(NO_LIMITS, gpu_min_free_vram_bytes=50 * GIGABYTE)
 KINDS = ("works",) * 6 + ("fails",) * 3 + ("loud", "family", "timeboxed", "timeboxed", "deaf", "stopped", "vandal")
+LIMITED = ("timeboxed", "deaf", "vandal")
+ENDED_BY_US = ("stopped", *LIMITED)
 COMMANDS = ("list --json", "list --all", "status --json", "queue hold", "queue release", "list --status failed --json")
 SPOILABLE = ("experiments.json", "recent.json", "governor.json", "readings.json", "tokens", "histories.json")
 KEYS = ("j", "k", "1", "2", "3", "4", "5", "\t", "?", "\x1b", "\x1b[A", "\x1b[B", "\r")
@@ -59,7 +61,7 @@ class StormRun:
         """Every end that would be true, with its exit code."""
         if self.kind == "stopped":
             ends: set[tuple[Status, int | None]] = {(Status.STOPPED, None)}
-        elif self.kind in ("timeboxed", "deaf", "vandal"):
+        elif self.kind in LIMITED:
             ends = {(Status.TIMEBOXED, None)}
         else:
             ends = {(Status.FAILED if self.code else Status.COMPLETED, self.code)}
@@ -79,7 +81,8 @@ class StormRun:
         code = end.exit_code if end.status in (Status.COMPLETED, Status.FAILED) else None
         if (end.status, code) not in self.expected():
             yield f"ended {end.status} {end.exit_code} {end.signal}, not {self.expected()}"
-        least = 0 if self.kind == "stopped" or "script" in self.killed else 1
+        # Its end may come before its first line.
+        least = 0 if self.kind in ENDED_BY_US or "script" in self.killed else 1
         if not least <= begins <= 1:
             yield f"executed {begins} times"
         if len(record.attempts) > 1:
@@ -123,13 +126,12 @@ class Storm:
             front_end = FrontEnd(self.sandbox, *command, options=("--gpus", "0"))
             self.runs.append(StormRun(front_end.run, kind, code, needs_gpu, front_end))
             return
-        limited = kind in ("timeboxed", "deaf", "vandal")
         spec: dict[str, Any] = {
             "gpus": int(needs_gpu),
             "limits": LIMITS,
             "leftovers": "kill",
             "stop": StopPlan(grace_seconds=GRACE_SECONDS),
-            "max_run_seconds": TIMEBOX_SECONDS if limited else None,
+            "max_run_seconds": TIMEBOX_SECONDS if kind in LIMITED else None,
         }
         self.runs.append(StormRun(self.sandbox.queue(*command, **spec), kind, code, needs_gpu))
         if self.choice.random() < 0.5:
@@ -265,8 +267,8 @@ class Storm:
             self._dashboards.append(Terminal(command, environment=variables, cwd=self.sandbox.folder, size=size))
             return f"opened a dashboard of {size}"
         terminal = self._dashboards[-1]
-        if "Traceback" in terminal.shown():
-            self.problems.append(f"dashboard: {terminal.shown()}")
+        if not terminal.lives():
+            self.problems.append(f"the dashboard ended: {terminal.shown()}")
         if not terminal.lives() or self.choice.random() < 0.1:
             terminal.__exit__()
             self._dashboards.remove(terminal)
@@ -353,9 +355,12 @@ class Storm:
     def judge(self) -> list[str]:
         """Everything that is wrong."""
         for run in self.runs:
+            code = 0 if run.front_end is None else run.front_end.end()[0]
+            if not os.path.exists(run.run.directory.path) and code not in (0, run.code):
+                continue  # its front end could not queue it, and said so
             self.problems += [f"{run.run.id} ({run.kind}, killed {run.killed}): {text}" for text in run.problems()]
-            if run.front_end is not None:
-                self._judge_front_end(run, run.front_end)
+            if run.front_end is not None and not run.killed and code != run.code:
+                self.problems.append(f"the front end of {run.run.id} ended with {code}, not {run.code}")
         for number, (words, process) in enumerate(self._commands):
             process.wait(60)
             with open(
@@ -377,16 +382,11 @@ class Storm:
             process.kill()
             process.communicate()
 
-    def _judge_front_end(self, run: StormRun, front_end: FrontEnd) -> None:
-        code, _, errors = front_end.end()
-        if not run.killed and code != run.code:
-            self.problems.append(f"the front end of {run.run.id} ended with {code}, not {run.code}: {errors[-500:]!r}")
-
     def _left(self) -> Iterator[str]:
         """What is not in the index, and what is left in the store."""
         indexed = {name for name, record in self.sandbox.index().items() if record["status"] in ENDED}
         for run in self.runs:
-            if run.run.id not in indexed:
+            if run.run.id not in indexed and os.path.exists(run.run.directory.path):
                 yield f"{run.run.id} is not in the index"
             if os.path.lexists(run.run.directory.file("environment")):
                 yield f"{run.run.id} has its environment"
