@@ -15,6 +15,7 @@ from backprop_tui.domain.causes.cause import (
     cause_of_unknown_end,
     cause_of_unmet_dependency,
 )
+from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
@@ -37,7 +38,7 @@ from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pen
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher, LaunchRefused
 from backprop_tui.processes.hanging_call import call_within
-from backprop_tui.processes.linux import boot_id
+from backprop_tui.processes.linux import boot_id, pid_namespace
 from backprop_tui.store.failures import Failure
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -55,12 +56,17 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
 
     Raises:
         StorageFailed: the record could not be written; nothing else was done.
+        StateUnavailable: the script lives where its pid cannot be seen, so only another supervisor can look after it.
     """
     if run.attempt.boot_id != boot_id():
         doing = "started" if run.status is Status.STARTING else "ran"
         return record_loss(directory, run, f"the machine went down while it {doing}", cause_of_machine_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
+        if run.attempt.pid_namespace not in (None, pid_namespace()):
+            problem = "its script lives in another container (PID namespace), where nobody guards it"
+            directory.note_problem(problem)
+            raise StateUnavailable(problem, "backprop-tui list, executed there, starts a supervisor")
         return None
     with lock:
         identity = directory.script_identity()
@@ -308,6 +314,7 @@ class Scheduler:
                 run,
                 now=time.time(),
                 boot_id=boot_id(),
+                pid_namespace=pid_namespace(),
                 gpus=placement.gpus or (),
                 vram_claim_bytes=placement.claim_bytes,
                 variables=gpu_environment(run.spec, placement, result.snapshot.readings),

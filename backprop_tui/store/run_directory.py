@@ -169,7 +169,7 @@ class RunDirectory:
     def note_problem(self, problem: str) -> None:
         """Writes why the guardian failed into the live record, if there is one. The caller holds the run's lock."""
         live = self.read_live()
-        if live is not None:
+        if live is not None and live.problem != problem:
             self.write_live(replace(live, problem=problem))
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:

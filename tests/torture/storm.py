@@ -392,7 +392,9 @@ class Storm:
                 yield f"{run.run.id} has its environment"
         for folder, _, names in os.walk(self.sandbox.home.root):
             for name in names:
-                if name.endswith(".tmp") or name == "bell":
+                # The next sampler removes the temporary files of one that was killed.
+                is_of_sampler = name.startswith((".readings.json.", ".histories.json."))
+                if (name.endswith(".tmp") and not is_of_sampler) or name == "bell":
                     yield f"{os.path.join(folder, name)} is left"
         for name in os.listdir(self.sandbox.home.new):
             yield f"new/{name} is left"
