@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 VARIABLE = "CRASHES"
+real_open, real_close = os.open, os.close  # that of `os` may be one that fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Crash:
 
     `returning`: only if the function returned a true, or a false, value. `status`: only if an argument is a run of that
     status, or a list with one. `times`: at which call. `hangs`: it hangs forever instead, as on a dead file system.
-    `error`: each call fails with this errno instead.
+    `error`: each call fails with this errno instead; with `failures` only so many, from the call `times` on.
     """
 
     at: str
@@ -36,6 +37,7 @@ class Crash:
     times: int = 1
     hangs: bool = False
     error: int | None = None
+    failures: int | None = None
 
 
 SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-run"
@@ -98,10 +100,12 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
     def called(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         concerned = _concerns(crash, arguments)
-        if concerned and crash.error is not None:
-            os.close(os.open(latch, os.O_CREAT, 0o600))
-            raise OSError(crash.error, os.strerror(crash.error))
         calls += concerned
+        if concerned and crash.error is not None:
+            if crash.failures is not None and not 0 <= calls - crash.times < crash.failures:
+                return original(*arguments, **options)
+            real_close(real_open(latch, os.O_CREAT, 0o600))
+            raise OSError(crash.error, os.strerror(crash.error))
         if crash.before and concerned and calls == crash.times:
             _die(latch, hangs=crash.hangs)
         result = original(*arguments, **options)

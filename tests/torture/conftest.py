@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.end_to_end.conftest import sandbox
+
+__all__ = ["sandbox"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
