@@ -40,8 +40,11 @@ class SupervisorProcess:
 
     @property
     def command(self) -> list[str]:
-        """Its command line: with the standard library alone it starts in a few milliseconds."""
-        return [sys.executable, "-I", "-S", _PROGRAM, self.home.root, self.home.host, self.config_path]
+        """Its command line: with the standard library alone it starts in a few milliseconds.
+
+        Names are UTF-8 to it whatever the locale of the shell: runs are queued from others too.
+        """
+        return [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, self.home.root, self.home.host, self.config_path]
 
     def is_alive(self) -> bool:
         """Returns whether the lease is held, without trying it, which could keep another process from starting one."""
