@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.load import machine_limits, machine_probe
-from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
 from backprop_tui.domain.governor.snapshot import (
@@ -120,7 +120,7 @@ class VramHistory:
         self._path = home.vram_history
         try:
             content = read_object(self._path) or {}
-        except BrokenRecord:
+        except StorageFailed:
             content = {}
         self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 

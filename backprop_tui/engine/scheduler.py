@@ -213,8 +213,12 @@ class Scheduler:
     def _is_failing(self, run_id: str) -> bool:
         """Whether the next guardian of an active run, which has none, must wait because several have failed."""
         launched_at = self._launched.pop(run_id, -QUICK_SECONDS)
-        failure = self._unfinished.failure_of(run_id) or self._failures.pop(run_id, None)
+        known = self._failures.pop(run_id, None)
+        failure = self._unfinished.failure_of(run_id) or known
         is_noted = failure is not None and failure.mark > launched_at
+        if is_noted and failure is not None and known is not None and known.mark < failure.mark and not known.is_over:
+            # The guardian may have been unable to read how often others failed before it.
+            failure = replace(failure, count=max(failure.count, known.count + 1))
         if not is_noted and time.monotonic() - launched_at < QUICK_SECONDS:
             failure = self._unfinished.note_failure(run_id, "it was killed as soon as it was started", failure)
         if failure is None or failure.is_over:

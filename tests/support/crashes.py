@@ -26,7 +26,7 @@ class Crash:
 
     `returning`: only if the function returned a true, or a false, value. `status`: only if an argument is a run of that
     status, or a list with one. `times`: at which call. `hangs`: it hangs forever instead, as on a dead file system.
-    `error`: each call fails with this errno instead; with `failures` only so many, from the call `times` on.
+    `error`: each call fails with this errno instead; with `failures` only so many in all, after `times` in a process.
     """
 
     at: str
@@ -102,9 +102,11 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
         concerned = _concerns(crash, arguments)
         calls += concerned
         if concerned and crash.error is not None:
-            if crash.failures is not None and not 0 <= calls - crash.times < crash.failures:
+            if crash.failures is not None and (calls < crash.times or _size(latch) >= crash.failures):
                 return original(*arguments, **options)
-            real_close(real_open(latch, os.O_CREAT, 0o600))
+            file = real_open(latch, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(file, b"!")
+            real_close(file)
             raise OSError(crash.error, os.strerror(crash.error))
         if crash.before and concerned and calls == crash.times:
             _die(latch, hangs=crash.hangs)
@@ -114,6 +116,13 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
         return result
 
     return called
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:
