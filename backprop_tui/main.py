@@ -82,6 +82,9 @@ def _open_demo(host: str, config_path: str) -> int:
 
 def program() -> NoReturn:
     """Runs `main` as a whole process, without Python's clean-up, which takes longer than most commands."""
+    if sys.getfilesystemencoding() != "utf-8":
+        # What is recorded must mean the same bytes to a supervisor that was started in another locale.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this program again
     try:
         # While modules are imported, Ctrl-C waits: `run_program` lets it in where it is answered without a traceback.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

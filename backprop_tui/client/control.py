@@ -181,7 +181,7 @@ class ControlRequest(ABC, Generic[RequestT]):
                 return None
             mark(self._session.home, run.id)  # so that the index is updated
             self.directory.write(changed, durable=True)
-        self._session.supervisor.call()
+        self._session.wake_supervisor()
         return ControlOutcome(run=changed, had_ended=True)
 
     def _apply_to_queued(self, run: Run) -> ControlOutcome:
@@ -198,7 +198,7 @@ class ControlRequest(ABC, Generic[RequestT]):
                 "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
             )
             self.directory.delete_environment()
-        self._session.supervisor.call()
+        self._session.wake_supervisor()
         return ControlOutcome(run=changed)
 
     def _append(self, live: Live | None, now: float) -> None:
@@ -226,7 +226,7 @@ class ControlRequest(ABC, Generic[RequestT]):
     def _call_supervisor(self, now: float) -> None:
         if now >= self._call_at:
             self._call_at = now + ENSURE_SECONDS
-            self._session.supervisor.call()
+            self._session.wake_supervisor()
 
     def _keep_waiting(self, run: Run, live: Live | None, now: float) -> None:
         if now >= self._call_at:

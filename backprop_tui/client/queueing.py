@@ -106,7 +106,7 @@ def edit_queued(session: ClientSession, run_id: str, change: Callable[[Run], Run
                     raise UsageError(problem, f"its priority can change: backprop-tui edit {run.id} --priority N")
                 changed = change(run)
                 directory.write(changed, durable=False)
-            session.supervisor.call()
+            session.wake_supervisor()
             return changed
         _read_queued(directory)  # a supervisor holds the lock for a moment
         time.sleep(POLL_SECONDS)
@@ -195,7 +195,7 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
                 directory.delete_environment()
-        session.supervisor.call()
+        session.wake_supervisor()
         if before is None:
             index.update(session.home, {}, removed=[run_id])
         return True

@@ -206,7 +206,7 @@ def restore(session: ClientSession, run: SetAside) -> None:
             os.rename(run.path, folder)
     if run.record is not None:
         index.update(home, {run.run_id: run.record})
-        session.supervisor.call()  # removes the marker
+        session.wake_supervisor()  # removes the marker
 
 
 def _known_record(home: Home, run_id: str) -> JsonObject | None:
@@ -221,7 +221,7 @@ def _wait_until_indexed(session: ClientSession, run_ids: Collection[str]) -> Non
     home = session.home
     if not any(os.path.exists(home.marker(run_id)) for run_id in run_ids):
         return
-    session.supervisor.call()
+    session.wake_supervisor()
     end = time.monotonic() + INDEXED_WITHIN_SECONDS
     while time.monotonic() < end and any(os.path.exists(home.marker(run_id)) for run_id in run_ids):
         time.sleep(0.02)

@@ -257,7 +257,7 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
         same = mask_words(run.spec.command) == mask_words(before.spec.command)
         change = "options" if same else f"command {shlex.join(mask_words(run.spec.command))}"
         directory.append_event("edited", change, time=time.time())
-    session.supervisor.call()
+    session.wake_supervisor()
     return run
 
 

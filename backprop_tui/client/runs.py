@@ -97,7 +97,9 @@ def current(session: ClientSession, run_id: str) -> JsonObject:
 
 def all_records(home: Home) -> dict[str, JsonObject]:
     """The public JSON of every run by id, those with a marker as they are now."""
-    return read_all(home) | {view.run.id: record_of(home, view) for view in marked_views(home)}
+    # Read first: a run that ends meanwhile loses its marker only when the index has its end.
+    marked = {view.run.id: record_of(home, view) for view in marked_views(home)}
+    return read_all(home) | marked
 
 
 def ended_newest_first(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.errors import BackpropError, UsageError
+from backprop_tui.domain.errors import BackpropError, SupervisorFailing, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.users import ROOT
@@ -91,6 +91,16 @@ class ClientSession:
         for note in settings.notes:
             self.warn_once(note)
         return settings
+
+    def wake_supervisor(self) -> None:
+        """Wakes the supervisor, or starts one, for what was just written for it.
+
+        If supervisors keep failing it only warns: what was written stays, and whoever repeats it would do it twice.
+        """
+        try:
+            self.supervisor.call()
+        except SupervisorFailing as error:
+            self.warn_once(str(error))
 
     def ensure_supervisor(self, marked: Iterable[RunView]) -> None:
         """Starts a supervisor if a marked run needs one and none is alive."""

@@ -217,7 +217,7 @@ def submit(session: ClientSession, request: RunRequest) -> list[str]:
         planned = None if run_ids else plan(session, request)
         if planned is not None:
             run_ids = queue_runs(session, planned, key)
-    session.supervisor.call()
+    session.wake_supervisor()
     if planned is not None:
         remember_command(session.home, planned.request)
     return run_ids

@@ -54,6 +54,10 @@ class StateUnavailable(BackpropError):
     exit_code = 73
 
 
+class SupervisorFailing(StateUnavailable):
+    """Supervisors have failed several times in a row: the next one is started after a pause."""
+
+
 class Untrusted(StateUnavailable):
     """Another user could change the state directory or the configuration."""
 

@@ -40,7 +40,8 @@ class Clock:
 class Pause:
     """A pause by SIGSTOP since a wall time; `by` is a person or a guard ("heat", "ram").
 
-    A pause for heat names the GPU and its temperature at that time.
+    A pause for heat names the GPU and its temperature at that time. `mark` is its monotonic time in the boot of the
+    clock: what lasts too long is decided by it, as the wall clock may be set.
     """
 
     since: float
@@ -48,6 +49,7 @@ class Pause:
     reason: str
     gpu: int | None = None
     celsius: float | None = None
+    mark: float | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

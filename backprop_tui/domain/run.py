@@ -201,6 +201,7 @@ class Attempt:
     number: int
     started_at: float
     boot_id: str
+    pid_namespace: int | None = None  # in which the pid of its script is meant; None: not recorded
     ended_at: float | None = None
     status: Status | None = None
     exit_code: int | None = None

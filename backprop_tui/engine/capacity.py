@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.load import machine_limits, machine_probe
-from backprop_tui.domain.errors import BackpropError, BrokenRecord
+from backprop_tui.domain.errors import BackpropError, StorageFailed
 from backprop_tui.domain.governor.claims import Claim, outstanding_claims
 from backprop_tui.domain.governor.disk_forecast import SavingRun, saving_run
 from backprop_tui.domain.governor.snapshot import (
@@ -60,7 +60,7 @@ def snapshot_for(run: Run, snapshot: MachineSnapshot, machine_probe: str) -> Mac
 
 
 def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
-    """An admitted run as the guard sees it; `now` is wall-clock time."""
+    """An admitted run as the guard sees it; `now` is monotonic."""
     attempt = run.attempt
     live = live if live is not None and live.attempt == attempt.number else None
     pause = None if live is None else live.pause
@@ -71,7 +71,7 @@ def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
         limits=run.spec.limits,
         gpu_uuids=tuple(gpu.uuid for gpu in attempt.gpus),
         paused_by=None if pause is None else pause.by,
-        paused_seconds=0.0 if pause is None else max(0.0, now - pause.since),
+        paused_seconds=0.0 if pause is None or pause.mark is None else max(0.0, now - pause.mark),
         stopping=live is not None and live.stopping is not None,
     )
 
@@ -122,7 +122,7 @@ class VramHistory:
         self._path = home.vram_history
         try:
             content = read_object(self._path) or {}
-        except BrokenRecord:
+        except StorageFailed:
             content = {}
         self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 
@@ -228,7 +228,7 @@ class Capacity:
             bucket=self._bucket,
             limits=self.limits,
             max_parallel=parallel_limit(self.limits, readings),
-            active=tuple(active_of(run, None, wall_time) for run in active),
+            active=tuple(active_of(run, None, now) for run in active),
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),
             queue_held=os.path.exists(self._home.queue_held),

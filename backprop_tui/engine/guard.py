@@ -46,10 +46,10 @@ class Guard:
         self._checked = written
 
     def _check(self, runs: Sequence[Run]) -> None:
-        wall_time, now = time.time(), time.monotonic()
+        now = time.monotonic()
         guarded = [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
         self._lives = {run.id: self._read_live(run.id, now) for run in guarded}
-        active = [active_of(run, self._lives[run.id][1], wall_time) for run in guarded]
+        active = [active_of(run, self._lives[run.id][1], now) for run in guarded]
         if not active:
             self._state = GuardState()
             return
@@ -60,7 +60,7 @@ class Guard:
             readings,
             now=now,
             sample_seconds=self._capacity.limits.sample_seconds,
-            readings_age_seconds=wall_time - readings.time,
+            readings_age_seconds=time.time() - readings.time,
         )
         self._state = result.state
         for action in result.actions:

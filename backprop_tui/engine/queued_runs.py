@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.causes.cause import cause_of_stop, cause_of_unmet_dependency
 from backprop_tui.domain.governor.snapshot import PendingDependency
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
+from backprop_tui.domain.requests import EditRequest, NoticeRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.run_directory import RunDirectory
@@ -57,6 +57,8 @@ def apply_requests(directory: RunDirectory, run: Run) -> Run:
                 directory.append_event("edited", str(request), time=time.time())
             case TimeboxRequest():
                 run = with_timebox(run, request)
+            case NoticeRequest(message=message):
+                directory.append_event("told", message, time=time.time())
     directory.write(run, durable=True)
     return run
 

@@ -15,6 +15,7 @@ from backprop_tui.domain.causes.cause import (
     cause_of_unknown_end,
     cause_of_unmet_dependency,
 )
+from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.governor.admission import Hold, decide
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
@@ -37,7 +38,7 @@ from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pen
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher, LaunchRefused
 from backprop_tui.processes.hanging_call import call_within
-from backprop_tui.processes.linux import boot_id
+from backprop_tui.processes.linux import boot_id, pid_namespace
 from backprop_tui.store.failures import Failure
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -55,12 +56,17 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
 
     Raises:
         StorageFailed: the record could not be written; nothing else was done.
+        StateUnavailable: the script lives where its pid cannot be seen, so only another supervisor can look after it.
     """
     if run.attempt.boot_id != boot_id():
         doing = "started" if run.status is Status.STARTING else "ran"
         return record_loss(directory, run, f"the machine went down while it {doing}", cause_of_machine_restart)
     lock = try_lock(directory.script_lock)
     if lock is None:
+        if run.attempt.pid_namespace not in (None, pid_namespace()):
+            problem = "its script lives in another container (PID namespace), where nobody guards it"
+            directory.note_problem(problem)
+            raise StateUnavailable(problem, "backprop-tui list, executed there, starts a supervisor")
         return None
     with lock:
         identity = directory.script_identity()
@@ -138,6 +144,7 @@ class Scheduler:
         self._head: HeadOfQueue | None = None
         self._launched: dict[str, float] = {}  # run id -> monotonic time of its newest guardian's start
         self._failures: dict[str, Failure] = {}  # of the guardians of unfinished runs
+        self._backoffs: dict[str, tuple[Queued, float]] = {}  # run id -> the state that waits, until a monotonic time
 
     @property
     def has_others(self) -> bool:
@@ -206,8 +213,12 @@ class Scheduler:
     def _is_failing(self, run_id: str) -> bool:
         """Whether the next guardian of an active run, which has none, must wait because several have failed."""
         launched_at = self._launched.pop(run_id, -QUICK_SECONDS)
-        failure = self._unfinished.failure_of(run_id) or self._failures.pop(run_id, None)
+        known = self._failures.pop(run_id, None)
+        failure = self._unfinished.failure_of(run_id) or known
         is_noted = failure is not None and failure.mark > launched_at
+        if is_noted and failure is not None and known is not None and known.mark < failure.mark and not known.is_over:
+            # The guardian may have been unable to read how often others failed before it.
+            failure = replace(failure, count=max(failure.count, known.count + 1))
         if not is_noted and time.monotonic() - launched_at < QUICK_SECONDS:
             failure = self._unfinished.note_failure(run_id, "it was killed as soon as it was started", failure)
         if failure is None or failure.is_over:
@@ -263,11 +274,26 @@ class Scheduler:
             return None
         candidate = self._capacity.candidate(run, dependencies)
         decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
-        pause = (*backoff(run, now), *self._hold_of_failing(run.id))
+        pause = (*self._backoff(run, now), *self._hold_of_failing(run.id))
         if isinstance(decision, Hold) or pause:
             return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
         return None
+
+    def _backoff(self, run: Run, now: float) -> tuple[HoldReason, ...]:
+        """Why a retry waits. The wall clock may be set meanwhile, so it is asked once."""
+        state = run.state
+        if not isinstance(state, Queued) or state.not_before is None:
+            return ()
+        known, until = self._backoffs.get(run.id, (None, 0.0))
+        if known != state:
+            until = time.monotonic() + state.not_before - max(now, state.since)
+            self._backoffs[run.id] = state, until
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            return ()
+        message = f"{state.reason or 'again'} in {duration(seconds)}"
+        return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
     def _hold_of_failing(self, run_id: str) -> tuple[HoldReason, ...]:
         """Why a run waits whose guardians failed before they started the script."""
@@ -292,6 +318,7 @@ class Scheduler:
                 run,
                 now=time.time(),
                 boot_id=boot_id(),
+                pid_namespace=pid_namespace(),
                 gpus=placement.gpus or (),
                 vram_claim_bytes=placement.claim_bytes,
                 variables=gpu_environment(run.spec, placement, result.snapshot.readings),
@@ -301,6 +328,7 @@ class Scheduler:
             self._unfinished.put(starting)
             started = result.snapshot.with_started(candidate, placement)
             result.snapshot = self._capacity.record_start(starting, started)
+            self._backoffs.pop(run.id, None)
             self._launch(directory, lock, result.guardians, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:
@@ -323,15 +351,6 @@ class Scheduler:
             if isinstance(run.state, Queued):
                 run = stop_queued(directory, run, reason, cause_of_unmet_dependency(reason))
             self._unfinished.put(run)
-
-
-def backoff(run: Run, now: float) -> tuple[HoldReason, ...]:
-    state = run.state
-    if not isinstance(state, Queued) or state.not_before is None or state.not_before <= now:
-        return ()
-    seconds = state.not_before - now
-    message = f"{state.reason or 'again'} in {duration(seconds)}"
-    return (HoldReason(check=Check.STARTS, figure=round(seconds, 1), limit=0, message=message),)
 
 
 def _admission_message(placement: Placement) -> str:

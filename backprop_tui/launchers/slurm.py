@@ -80,7 +80,7 @@ class Slurm:
         `after` are dependencies as sbatch takes them. Raises: SlurmRefused, SlurmUnavailable.
         """
         number = run.next_job_number
-        words = [sys.executable, "-I", "-S", _PROGRAM, home.root, run.id, str(number), config_path]
+        words = [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, home.root, run.id, str(number), config_path]
         options = [
             *("--parsable", "--hold", f"--job-name={job_name(run.id, run.name, number)}", "--chdir=/"),
             *(f"--output={run_folder}/slurm-{number}.log", "--open-mode=append"),

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from backprop_tui.domain.errors import StateUnavailable, SystemUnfit
+from backprop_tui.domain.errors import StateUnavailable, SupervisorFailing, SystemUnfit
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.lease import STARTING, refuse_other_machine, sign_lease, supervisor_pid
 from backprop_tui.processes.detached_log import note_exception
@@ -40,8 +40,11 @@ class SupervisorProcess:
 
     @property
     def command(self) -> list[str]:
-        """Its command line: with the standard library alone it starts in a few milliseconds."""
-        return [sys.executable, "-I", "-S", _PROGRAM, self.home.root, self.home.host, self.config_path]
+        """Its command line: with the standard library alone it starts in a few milliseconds.
+
+        Names are UTF-8 to it whatever the locale of the shell: runs are queued from others too.
+        """
+        return [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, self.home.root, self.home.host, self.config_path]
 
     def is_alive(self) -> bool:
         """Returns whether the lease is held, without trying it, which could keep another process from starting one."""
@@ -55,7 +58,7 @@ class SupervisorProcess:
     def ensure(self) -> None:
         """Starts a supervisor, detached, unless one is alive.
 
-        Raises: StateUnavailable, as `call`, or if supervisors keep failing and the next one has to wait; SystemUnfit.
+        Raises: StateUnavailable, as `call`; SupervisorFailing; SystemUnfit.
         """
         reap_ended()
         if self._belongs_to_guarded_run():
@@ -96,10 +99,12 @@ class SupervisorProcess:
             ) from error
 
     def _refuse_failing(self) -> None:
-        """Raises StateUnavailable while the pause after repeated failures lasts."""
+        """Raises SupervisorFailing while the pause after repeated failures lasts."""
         failure = failure_of(self.home, SUPERVISOR)
         if failure is not None and failure.seconds_left() > 0:
-            raise StateUnavailable(f"the supervisor {failure}", f"runs wait until then; see {self.home.supervisor_log}")
+            raise SupervisorFailing(
+                f"the supervisor {failure}", f"runs wait until then; see {self.home.supervisor_log}"
+            )
 
     @property
     def signals_scripts(self) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.telemetry import Readings
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.codec import decode, encode
-from backprop_tui.store.files import dump, read_file
+from backprop_tui.store.files import dump, read_file, replace_by
 
 SCHEMA_VERSION = 1
+CLOCK_SECONDS = 1.0  # more than a sampler and its readers differ by as long as nobody sets the clock
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,8 @@ class Sample:
     """Readings together with information about the sampler that took them.
 
     `passed_over` maps the probes that were not selected to the reasons. `gpus_known` is False until it is certain which
-    GPUs there are. `pid` is the sampler's.
+    GPUs there are. `pid` is the sampler's. `mark` is their time by the clock of the boot, which nobody sets and which
+    goes on while the machine is suspended.
     """
 
     readings: Readings
@@ -30,6 +33,21 @@ class Sample:
     gpus_known: bool = True
     pid: int
     boot_id: str
+    mark: float | None = None
+
+    def in_present_time(self) -> Sample:
+        """The same by the wall clock of now, which may have been set since: what is old must not look new."""
+        if self.mark is None or self.boot_id != boot_id():
+            return self
+        taken_at = time.time() - max(0.0, boot_seconds() - self.mark)
+        if abs(taken_at - self.readings.time) < CLOCK_SECONDS:
+            return self
+        return replace(self, readings=replace(self.readings, time=taken_at))
+
+
+def boot_seconds() -> float:
+    """The clock of the boot."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def encode_sample(sample: Sample) -> bytes:
@@ -67,7 +85,7 @@ def read_sample(path: str, *, of_this_boot: bool = True) -> Sample | None:
         return None  # no sampler has written it yet
     sample = decode_sample(content)
     is_other = of_this_boot and sample is not None and sample.boot_id != boot_id()
-    return None if is_other else sample
+    return None if is_other or sample is None else sample.in_present_time()
 
 
 def write_sample(path: str, sample: Sample) -> None:
@@ -87,7 +105,7 @@ def replace_file(path: str, content: bytes, pid: int) -> None:
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
-        os.replace(temporary, path)
+        replace_by(temporary, path)
     except OSError:
         with suppress(OSError):
             os.unlink(temporary)

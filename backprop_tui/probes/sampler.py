@@ -24,7 +24,14 @@ from backprop_tui.probes.gpu_monitor import AUTO, GpuMonitor, ProbeSelector, pro
 from backprop_tui.probes.histories import HistoryRecorder
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.ownership import ProcessOwners
-from backprop_tui.probes.readings import Sample, encode_sample, read_sample, remove_leftovers, write_sample
+from backprop_tui.probes.readings import (
+    Sample,
+    boot_seconds,
+    encode_sample,
+    read_sample,
+    remove_leftovers,
+    write_sample,
+)
 from backprop_tui.processes.linux import boot_id, die_with_parent, rename_process
 from backprop_tui.store.files import write_all
 
@@ -121,6 +128,7 @@ class Sampler:
                 gpus_known=gpus.known,
                 pid=os.getpid(),
                 boot_id=self._boot_id,
+                mark=round(boot_seconds(), 3),
             )
         )
         if not gpus.known:

@@ -109,6 +109,14 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+def pid_namespace() -> int | None:
+    """Returns a number for the container in which our pids are meant; None if /proc does not tell."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return None
+
+
 def rename_process(name: str) -> None:
     """Sets the name that `ps -o comm` and `top` show, at most 15 characters. See proc(5), /proc/PID/comm."""
     with open("/proc/self/comm", "w", encoding="ascii") as file:

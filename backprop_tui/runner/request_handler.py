@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import duration, iso
@@ -53,7 +54,7 @@ class RequestHandler:
         return run
 
     def handle_after_end(self, run: Run) -> Run:
-        """Handles the requests to a dead script: only edits of its record still have an effect.
+        """Handles the requests to a dead script: only edits of its record and notices still have an effect.
 
         A person's stop request is left for the scheduler or the next guardian, since the run may be queued again.
         """
@@ -61,6 +62,8 @@ class RequestHandler:
         for request in requests:
             if isinstance(request, EditRequest):
                 run = apply_edit(run, request)
+            elif isinstance(request, NoticeRequest):
+                self._recorder.record_event("told", request.message)
         if not any(isinstance(request, StopRequest) and request.by == PERSON for request in requests):
             self._recorder.change(requests_offset=offset)
         return run
@@ -90,10 +93,12 @@ class RequestHandler:
         if live.pause is not None:
             # A person may take over a pause by the guard, so that the guard does not end it; never the reverse.
             if request.by == PERSON and live.pause.by != PERSON:
-                self._recorder.commit(pause=Pause(since=live.pause.since, by=request.by, reason=request.reason))
+                self._recorder.commit(
+                    pause=replace(live.pause, by=request.by, reason=request.reason, gpu=None, celsius=None)
+                )
             return
         gpu, celsius = request.gpu, request.celsius
-        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius)
+        pause = Pause(since=time.time(), by=request.by, reason=request.reason, gpu=gpu, celsius=celsius, mark=now)
         self._recorder.commit(pause=pause, clock=live.clock.at(now, paused=False))
         heat = {} if celsius is None else {"gpu": gpu, "celsius": celsius}
         self._recorder.record_event("paused", request.reason, by=request.by, **heat)

@@ -24,12 +24,15 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # mad
 def open_file(path: str, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:
     """Opens a regular file of ours; `follow`: also by a symbolic link. Raises: WrongFile, and other OSErrors."""
     descriptor = open_regular(path, flags, follow=follow)
-    # On some network file systems everything belongs to somebody else.
-    other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
-    if other is None:
-        return descriptor
-    os.close(descriptor)
-    raise WrongFile(path, other)
+    try:
+        # On some network file systems everything belongs to somebody else.
+        other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
+        if other is not None:
+            raise WrongFile(path, other)
+    except OSError:  # also if its directory is gone by now
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextmanager
@@ -82,14 +85,19 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        try:
-            os.rename(temporary, path)
-        except OSError:
-            if not os.path.isdir(path) or not set_aside(path):
-                raise
-            os.rename(temporary, path)
+        replace_by(temporary, path)
         if durable:
             sync_folder(folder)
+
+
+def replace_by(temporary: str, path: str) -> None:
+    """Renames a complete file to its path; a directory there is set aside. Raises: OSError."""
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        if not os.path.isdir(path) or not set_aside(path):
+            raise
+        os.rename(temporary, path)
 
 
 def _create(path: str) -> int:

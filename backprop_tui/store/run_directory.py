@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UntrustedRecord
-from backprop_tui.domain.formatting import iso, shortened
+from backprop_tui.domain.formatting import counted, iso, shortened
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.requests import EditRequest, Request, TimeboxRequest
+from backprop_tui.domain.requests import EditRequest, NoticeRequest, Request, TimeboxRequest
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
 from backprop_tui.domain.secrets import HiddenWords, hidden_words, reveal_words
 from backprop_tui.processes.users import ALLOW_SHARED, shared_with
@@ -169,7 +169,7 @@ class RunDirectory:
     def note_problem(self, problem: str) -> None:
         """Writes why the guardian failed into the live record, if there is one. The caller holds the run's lock."""
         live = self.read_live()
-        if live is not None:
+        if live is not None and live.problem != problem:
             self.write_live(replace(live, problem=problem))
 
     def shown(self, holds: Sequence[JsonObject] = ()) -> JsonObject:
@@ -186,7 +186,7 @@ class RunDirectory:
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
-        """Returns the requests after `offset`, and the offset after them."""
+        """Returns the requests after `offset`, and the offset after them; a notice tells of other lines."""
         tail = Tail(self.requests_path, offset)
         with storage(tail.path):
             unread = tail.look()
@@ -196,8 +196,10 @@ class RunDirectory:
         whole = content[: content.rfind(b"\n") + 1]
         if len(content) == MAX_REQUEST_BYTES:
             whole = whole or content  # a line without an end: no request is that long
-        decoded = (decode_request(line) for line in whole.splitlines())
-        return [request for request in decoded if request is not None], offset + len(whole)
+        lines = [(line, decode_request(line)) for line in whole.split(b"\n") if line]
+        skipped = [line for line, request in lines if request is None]
+        requests = [request for _, request in lines if request is not None]
+        return ([*requests, _notice_of(skipped)] if skipped else requests), offset + len(whole)
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
         """Writes the captured environment, readable by its owner only; undecodable bytes survive."""
@@ -267,6 +269,12 @@ class RunDirectory:
         except ValueError:  # empty or incomplete
             return None
         return attempt, pid, start_time
+
+
+def _notice_of(skipped: list[bytes]) -> NoticeRequest:
+    lines = counted(len(skipped), "line")
+    first = shortened(skipped[0].decode("utf-8", "backslashreplace"))
+    return NoticeRequest(message=f"requests.jsonl: {lines} that this version does not understand skipped: {first}")
 
 
 def read_lines(path: str) -> list[JsonObject]:

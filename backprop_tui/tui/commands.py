@@ -131,7 +131,7 @@ class CommandRunner(RunRequests):
                     advice += [] if resumption.advice is None else [resumption.advice]
             finally:
                 if queued:
-                    self._session.supervisor.call()
+                    self._session.wake_supervisor()
             message = ". ".join([f"{label}: queued again", *advice])
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 

@@ -136,6 +136,14 @@ def test_only_resume_leaves_an_end_status(end: Status) -> None:
         ended.to(Running(since=2.0))
 
 
+@pytest.mark.parametrize("end", sorted(ENDED))
+def test_an_attempt_ends_once(end: Status) -> None:
+    """Otherwise a second end would have it tried again."""
+    ended = running(queued(retries=3)).to(Ended(at=1.0, status=end))
+    with pytest.raises(IllegalTransition):
+        finish_attempt(ended, FAILED, now=2.0, resume_from=None)
+
+
 HELPS = Cause(kind="killed_by_signal", retryable=True)
 IN_VAIN = Cause(kind="import_error")
 ENDS = st.sampled_from([Status.FAILED, Status.FAILED, Status.FAILED, Status.STOPPED, Status.TIMEBOXED, Status.LOST])
@@ -312,6 +320,14 @@ def test_two_slices_without_a_new_checkpoint_end_the_run(again: int | None) -> N
     assert isinstance(run.state, Queued)
     run = after_slice(run, 3, again)
     assert "2 slices in a row saved nothing new" in (ended(run).reason or "")
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_what_was_saved_before_or_is_damaged_is_nothing_new(sound: bool) -> None:  # noqa: FBT001
+    run = after_slice(sliced(None, "step=1000"), 1, 10)
+    earlier = Checkpoint(path="/20", step=20, saved_at=300.0 if not sound else 150.0, sound=sound)
+    run = after_slice(replace(run, checkpoints=(*run.checkpoints, earlier)), 2, None)
+    assert run.attempt.saved_new is False
 
 
 def test_a_slice_that_saves_again_resets_the_count() -> None:

@@ -10,7 +10,11 @@ from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.status import Status
 from tests.support.sandbox import Sandbox, Submitted, python
 
-BEGIN = "import os, shutil, time, json\nd = os.environ['BACKPROP_RUN_DIR']\nr = d + '/run.json'\n"
+# Once its guardian has written every file.
+BEGIN = (
+    "import os, shutil, time, json\nd = os.environ['BACKPROP_RUN_DIR']\nr = d + '/run.json'\n"
+    "while not os.path.exists(d + '/live.json'): time.sleep(0.01)\n"
+)
 END = "\ntime.sleep(60)"
 DAMAGE = {
     "deleted": "shutil.rmtree(d)",

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.run import Gpu, Peak, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuProcess, GpuReading
+from backprop_tui.engine import capacity
 from backprop_tui.engine.capacity import MAX_COMMANDS, Capacity, VramHistory, active_of, read_tokens, snapshot_for
 from backprop_tui.processes.linux import boot_id
 from tests.engine.machines import Host, gpu
@@ -237,7 +239,7 @@ def test_a_run_sees_the_gpus_of_the_probe_it_asks_for(
 
 def test_an_active_run_knows_who_paused_it_and_since_when(host: Host) -> None:
     guardian = host.runs.guarded("a")
-    guardian.says(pause=Pause(since=100.0, by="heat", reason="hot"))
+    guardian.says(pause=Pause(since=1e9, by="heat", reason="hot", mark=100.0))
     seen = active_of(guardian.run, guardian.live, 160.0)
     assert (seen.paused_by, seen.paused_seconds, seen.stopping) == ("heat", 60.0, False)
     earlier = active_of(guardian.run, replace(guardian.live, attempt=7), 160.0)
@@ -277,6 +279,14 @@ def test_a_broken_file_counts_as_missing(host: Host) -> None:
     history = VramHistory(host.home)
     history.record(run(host, "a", peak=7))
     assert VramHistory(host.home).peak_of(run(host, "b")) == 7
+
+
+def test_a_file_that_cannot_be_read_stops_no_supervisor(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise StorageFailed(f"{path}: Input/output error")
+
+    monkeypatch.setattr(capacity, "read_object", fail)
+    assert Capacity(host.home, host.config_path, host.readings_source).vram_history.peak_of(run(host, "a")) is None
 
 
 def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:

@@ -11,7 +11,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.engine import scheduler
 from backprop_tui.launchers.launcher import GuardianHandle, LaunchRefused
 from backprop_tui.store import failures
-from backprop_tui.store.failures import failure_of, note_failure
+from backprop_tui.store.failures import failure_of, forget_failures, note_failure
 from backprop_tui.store.locks import Lock
 from tests.engine.machines import Host
 
@@ -79,6 +79,17 @@ def test_where_no_file_can_be_written_the_pauses_grow_too(host: Host, clock: Sim
     assert launches(host) == set()
     clock.now += 1.5
     assert launches(host) == set(), "two seconds by now"
+
+
+def test_failures_count_although_the_guardians_cannot_read_how_often_others_failed(
+    host: Host, clock: SimpleNamespace
+) -> None:
+    abandoned(host, "a")
+    for expected in ({"a"}, {"a"}, set()):
+        assert launches(host) == expected
+        forget_failures(host.home, "a")
+        clock.now += 0.01
+        note_failure(host.home, "a", "OSError: Input/output error")
 
 
 def test_a_guardian_that_cannot_be_started_leaves_its_run_in_the_queue_with_the_reason(

@@ -40,6 +40,23 @@ def test_a_living_script_is_adopted(host: Host) -> None:
     guardian.dies()
 
 
+def test_a_script_that_lives_in_another_container_is_not_lost(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    names_its_script(guardian)
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, pid_namespace=1)))
+    lock = try_lock(guardian.directory.script_lock)
+    assert lock is not None
+    guardian.dies()
+    with lock:
+        assert host.passes().snapshot.active[0].id == "a", "its GPU stays its own"
+    live = guardian.directory.read_live()
+    assert live is not None
+    assert live.problem == "its script lives in another container (PID namespace), where nobody guards it"
+    assert host.launches.adopting == {}
+    host.passes()
+    assert host.launches.adopting == {"a": True}, "it is dead now"
+
+
 def test_a_script_of_this_attempt_is_adopted_dead_or_alive(host: Host) -> None:
     guardian = host.runs.guarded("a")
     names_its_script(guardian)

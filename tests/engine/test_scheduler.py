@@ -13,7 +13,7 @@ from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.governor.snapshot import PendingDependency
 from backprop_tui.domain.limits import GIGABYTE, RunLimits
 from backprop_tui.domain.requests import StopRequest
-from backprop_tui.domain.run import Dependency, Ended, Run, Starting
+from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
@@ -22,10 +22,11 @@ from tests.engine.machines import Host, gpu
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The monotonic clock, set by the test."""
-    fake_clock = SimpleNamespace(now=1000.0)
-    fake_time = SimpleNamespace(monotonic=lambda: fake_clock.now, time=time.time)
-    monkeypatch.setattr("backprop_tui.engine.capacity.time", fake_time)
+    """The monotonic clock, set by the test, and the wall clock of the scheduler."""
+    fake_clock = SimpleNamespace(now=1000.0, wall=time.time())
+    for module, wall in (("capacity", time.time), ("scheduler", lambda: fake_clock.wall)):
+        fake_time = SimpleNamespace(monotonic=lambda: fake_clock.now, time=wall)
+        monkeypatch.setattr(f"backprop_tui.engine.{module}.time", fake_time)
     return fake_clock
 
 
@@ -140,3 +141,26 @@ def test_a_run_with_a_living_guardian_is_left_alone(host: Host) -> None:
     assert result.unwatched == ["a"]
     assert host.launches.adopting == {}
     guardian.dies()
+
+
+@pytest.mark.parametrize("step", [-7200, 7200])
+def test_a_retry_waits_its_time_when_the_wall_clock_is_set(host: Host, clock: SimpleNamespace, step: float) -> None:
+    run = host.runs.queued("a").read()
+    retry = Queued(since=clock.wall, reason="retry 1 of 1", not_before=clock.wall + 5)
+    host.unfinished.directory("a").write(replace(run, state=retry), durable=False)
+    assert "retry 1 of 1 in 5s" in [reason.message for reason in host.passes().holds["a"].reasons]
+    clock.wall += step
+    clock.now += 4
+    assert host.passes().guardians == {}
+    clock.now += 1.01
+    result = host.passes()
+    assert list(result.guardians) == ["a"], result.holds
+
+
+def test_a_retry_that_was_recorded_before_the_clock_was_set_back_waits_no_longer(
+    host: Host, clock: SimpleNamespace
+) -> None:
+    run = host.runs.queued("a").read()
+    retry = Queued(since=clock.wall + 7200, not_before=clock.wall + 7205)
+    host.unfinished.directory("a").write(replace(run, state=retry), durable=False)
+    assert host.passes().holds["a"].reasons[0].figure == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, HostReading, Readings
 from backprop_tui.probes.readings import (
     Sample,
+    boot_seconds,
     decode_sample,
     encode_sample,
     read_readings,
@@ -161,7 +163,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_temporary_file(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr(os, "rename", fail)
     with pytest.raises(OSError, match="No space"):
         write_sample(path, replace(SAMPLE, passed_over={}))
     assert read_sample(path) == SAMPLE
@@ -181,3 +183,19 @@ def test_a_link_at_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / f".readings.json.{SAMPLE.pid}.tmp").symlink_to(tmp_path / "precious")
     write_sample(str(tmp_path / "readings.json"), SAMPLE)
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("step", [-3600, 0, 3600])
+def test_the_age_of_a_sample_is_true_when_the_wall_clock_was_set_since(tmp_path: Path, step: float) -> None:
+    path, age = str(tmp_path / "readings.json"), 30.0
+    readings = replace(SAMPLE.readings, time=time.time() - age - step)
+    write_sample(path, replace(SAMPLE, readings=readings, mark=boot_seconds() - age))
+    found = read_readings(path)
+    assert found is not None
+    assert time.time() - found.time == pytest.approx(age, abs=1)
+
+
+def test_a_directory_in_place_of_the_file_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "readings.json" / "x").mkdir(parents=True)
+    write_sample(str(tmp_path / "readings.json"), SAMPLE)
+    assert read_sample(str(tmp_path / "readings.json")) == SAMPLE

@@ -28,7 +28,7 @@ def test_a_zombie_is_reaped(zombie: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_there_is_work_only_while_there_are_zombies(zombie: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "REAP_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(tree, "REAP_DELAY_SECONDS", 0.0)
     reaper = OrphanReaper(set)
     assert reaper.has_work()
     reaper.reap()

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 VARIABLE = "CRASHES"
+real_open, real_close = os.open, os.close  # that of `os` may be one that fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Crash:
 
     `returning`: only if the function returned a true, or a false, value. `status`: only if an argument is a run of that
     status, or a list with one. `times`: at which call. `hangs`: it hangs forever instead, as on a dead file system.
-    `error`: each call fails with this errno instead.
+    `error`: each call fails with this errno instead; with `failures` only so many in all, after `times` in a process.
     """
 
     at: str
@@ -36,6 +37,7 @@ class Crash:
     times: int = 1
     hangs: bool = False
     error: int | None = None
+    failures: int | None = None
 
 
 SUPERVISOR, FORKER, GUARDIAN = "backprop-superv", "backprop-forker", "backprop-run"
@@ -98,10 +100,14 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
     def called(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         concerned = _concerns(crash, arguments)
-        if concerned and crash.error is not None:
-            os.close(os.open(latch, os.O_CREAT, 0o600))
-            raise OSError(crash.error, os.strerror(crash.error))
         calls += concerned
+        if concerned and crash.error is not None:
+            if crash.failures is not None and (calls < crash.times or _size(latch) >= crash.failures):
+                return original(*arguments, **options)
+            file = real_open(latch, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(file, b"!")
+            real_close(file)
+            raise OSError(crash.error, os.strerror(crash.error))
         if crash.before and concerned and calls == crash.times:
             _die(latch, hangs=crash.hangs)
         result = original(*arguments, **options)
@@ -110,6 +116,13 @@ def _dying(crash: Crash, latch: str, original: Callable[..., Any]) -> Callable[.
         return result
 
     return called
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _concerns(crash: Crash, arguments: tuple[Any, ...]) -> bool:

@@ -13,8 +13,9 @@ PROGRAM = (sys.executable, "-m", "backprop_tui")
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """The environment of a shell that can find the program."""
-    return dict(os.environ) | {"PYTHONPATH": ROOT, "LEDGER": sandbox.ledger.path}
+    """The environment of a shell that can find the program, and the doubles that the test has installed."""
+    paths = filter(None, (ROOT, os.environ.get("PYTHONPATH")))
+    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths), "LEDGER": sandbox.ledger.path}
 
 
 class FrontEnd:

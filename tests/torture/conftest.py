@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from tests.end_to_end.conftest import sandbox
+
+__all__ = ["sandbox"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=12, help="how many stores are damaged")
+    parser.addoption(
+        "--rounds", type=int, help="how many stores are damaged (12), and how many storms are let loose (1)"
+    )
     parser.addoption("--seed", type=int, default=0, help="the number of the first round")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A storm is a test of its own: rounds run in parallel with `-n`, and one that fails is run again by its seed."""
+    if "storm_seed" in metafunc.fixturenames:
+        first = metafunc.config.getoption("--seed")
+        metafunc.parametrize("storm_seed", range(first, first + (metafunc.config.getoption("--rounds") or 1)))

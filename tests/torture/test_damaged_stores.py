@@ -40,6 +40,7 @@ UNTOUCHED = "untouched"  # a queued run that nothing is damaged of
 COMMAND_SECONDS = 10
 DELAY_SECONDS = 2.0
 MOST_FAILURES = 50
+ROUNDS = 12
 
 LOOKING = (
     *("list --filter loss<1", "list --sort loss --all", "list --handles", "export", "export --json", "queue"),
@@ -213,7 +214,7 @@ def build(host: Host) -> None:
 
 
 def test_one_damaged_file_harms_nobody_else(store: Store, pytestconfig: pytest.Config) -> None:
-    rounds, seed = pytestconfig.getoption("--rounds"), pytestconfig.getoption("--seed")
+    rounds, seed = pytestconfig.getoption("--rounds") or ROUNDS, pytestconfig.getoption("--seed")
     files = [path for path in files_of(store.template) if f"/{UNTOUCHED}" not in path]
     records = [path for path in files if path.endswith(("run.json", "live.json", "requests.jsonl", "recent.json"))]
     for number in range(seed, seed + rounds):

@@ -40,7 +40,7 @@ MOMENT = Moment(wall=1_800_000_000.0, monotonic=1000.0, boot_id="b")
 @pytest.fixture
 def odd(pytestconfig: pytest.Config) -> Odd:
     """Documents with one value missing or another; in CI some of them, in long runs each place with each value."""
-    rounds, seed = pytestconfig.getoption("--rounds"), pytestconfig.getoption("--seed")
+    rounds, seed = pytestconfig.getoption("--rounds") or FEW_ROUNDS, pytestconfig.getoption("--seed")
     return lambda document: _odd(document, None if rounds > FEW_ROUNDS else random.Random(seed))
 
 

@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         return code
     with Interrupts() as interrupts:
         resumption, sizes = queue_again(session, run.id, options)
-        session.supervisor.call()
+        session.wake_supervisor()
         text = _start_text(resumption)
         if text is not None:
             diagnostics.say(text)
@@ -133,6 +133,6 @@ def _resume_failed(session: Session, arguments: argparse.Namespace) -> int:
                 diagnostics.complain(resumption.advice)
         finally:
             if starts:
-                session.supervisor.call()
+                session.wake_supervisor()
         diagnostics.say(f"{counted(len(run_ids), 'run')} of {len(records)} queued again")
         return follow_queued(session, arguments, run_ids, interrupts, as_array=True, starts=starts)

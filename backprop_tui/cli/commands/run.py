@@ -98,7 +98,7 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
                 diagnostics.say(
                     f"{counted(len(run_ids), 'run')} in group {group}; backprop-tui list {group} shows them"
                 )
-    session.supervisor.call()
+    session.wake_supervisor()
     if planned is not None:
         remember_command(session.home, planned.request)
     return run_ids

@@ -87,7 +87,7 @@ def _findings(state: service.ServiceState) -> Iterator[Finding]:
 def _start(session: Session) -> int:
     views = [view for view in unfinished_views(session.home) if view.run.host == session.home.host]
     if views and not session.dry_run:
-        session.supervisor.call()
+        session.wake_supervisor()
     if session.json:
         output.json_value({"unfinished": len(views)})
     elif views:

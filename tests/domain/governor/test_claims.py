@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +89,11 @@ class TestUnseen:
         full = gpu(used_gb=8.5)
         assert outstanding_claims(self.CLAIMS, [full], self.ACTIVE, now=599.0) == self.CLAIMS
         assert outstanding_claims(self.CLAIMS, [full], self.ACTIVE, now=600.0) == ()
+
+    def test_the_time_counts_from_the_start_of_the_run(self) -> None:
+        late = tuple(replace(claim, since=500.0) for claim in self.CLAIMS)
+        assert outstanding_claims(late, [gpu(used_gb=8.5)], self.ACTIVE, now=1099.0) == late
+        assert outstanding_claims(late, [gpu(used_gb=8.5)], self.ACTIVE, now=1100.0) == ()
 
     def test_not_where_it_does_not_hold_all_unseen_claims(self) -> None:
         assert outstanding_claims(self.CLAIMS, [gpu(used_gb=7.9)], self.ACTIVE, now=600.0) == self.CLAIMS

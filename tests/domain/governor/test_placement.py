@@ -39,6 +39,12 @@ def test_the_gpu_with_most_free_vram_is_taken() -> None:
     )
 
 
+def test_nothing_is_placed_before_the_gpus_have_answered() -> None:
+    machine = replace(snapshot(gpu(0)), gpus_known=False)
+    assert reasons(candidate(), machine) == ["GPU probe has not answered yet"]
+    assert indices(candidate(gpus_wanted=0), machine) == []
+
+
 def test_claims_count_as_used() -> None:
     here, there = active_run("wav2vec-ft", 1), active_run("vit", 0)
     claims = (claim(here, 8, index=1),)
