@@ -282,9 +282,9 @@ def draw_compare(
 
     If not all columns fit, those from `first` on are shown beside that of the baseline.
     """
-    rows = (*view.results, *view.options)
-    longest = max((len(cell) for row in rows for cell in row.cells), default=0)
-    label = max((len(row.label) for row in rows), default=0)
+    table = (*view.results, *view.options)
+    longest = max((len(cell) for row in table for cell in row.cells), default=0)
+    label = max((len(row.label) for row in table), default=0)
     grid = _Grid(len(view.columns), width, first, max(_MAX_CELL, longest + 3), label)
     lines = [_heading(view, grid, glyphs), *_names(view.columns, grid, glyphs), _states(view.columns, grid, glyphs)]
     lines += [line for row in view.results for line in _result(row, grid, glyphs)]
