@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 MIN_RUNS = 2  # a single run has no spread
 SIGNIFICANCE = 0.05
+_EVEN = 0.9  # runs count as equally far if the last of them has made this share of the steps of the first
 _INTERVALS = 400  # of the numerical integration; even
 
 
@@ -20,6 +21,11 @@ class Spread:
     count: int
     mean: float
     deviation: float | None
+
+
+def equally_far(steps: Iterable[float]) -> bool:
+    known = list(steps)
+    return not known or min(known) >= _EVEN * max(known)
 
 
 class Verdict(StrEnum):

@@ -13,7 +13,7 @@ from backprop_tui.domain.objective import Objective, Ranking, best_words, direct
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.known_run import KnownRun, Moment, running_seconds, step_text
+from backprop_tui.presentation.known_run import KnownRun, Moment, progress_of, running_seconds, step_text
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, options_of
@@ -69,6 +69,33 @@ def ranking_of(runs: Sequence[ComparedRun], metric: str | None = None) -> Rankin
 def in_order(runs: Sequence[ComparedRunT], ranking: Ranking) -> list[ComparedRunT]:
     by_id = {run.known.id: run for run in runs}
     return [by_id[run_id] for run_id in ranking.order]
+
+
+def uneven_progress(progress: Iterable[tuple[int | None, int | float | None]]) -> str:
+    """`unequal epochs (3-10)` of runs with these steps and epochs, without epochs `unequal steps (500-2,000)`.
+
+    Empty if they are about equally far, or if nothing is known about it.
+    """
+    from backprop_tui.domain.spread import equally_far  # the list of runs does without
+
+    steps, epochs = zip(*progress, strict=True) if (progress := list(progress)) else ((), ())
+    known = next(((word, of) for word, of in (("epochs", epochs), ("steps", steps)) if None not in of), None)
+    if known is None or equally_far(known[1]):
+        return ""
+    least, most = (numbers.count(int(value)) for value in (min(known[1]), max(known[1])))
+    return f"unequal {known[0]} ({least}-{most})"
+
+
+def uneven_text(runs: Sequence[ComparedRun], ranking: Ranking) -> str:
+    """How far the ranked runs have come, if that differs: then the best is none at equal progress."""
+    ranked = {run_id for run_id, _ in ranking.ranked}
+    return uneven_progress(_step_and_epoch(run) for run in runs if run.known.id in ranked)
+
+
+def _step_and_epoch(run: ComparedRun) -> tuple[int | None, int | float | None]:
+    step, _, epoch, _ = progress_of(run.known)
+    last = [series.last.step for series in run.metrics.values() if series.last is not None]
+    return max((at for at in (step, *last) if at is not None), default=None), epoch
 
 
 def outcome_rows(runs: Sequence[ComparedRun], moment: Moment) -> Iterator[ComparisonRow]:

@@ -19,15 +19,15 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_bookkeeping, is_validation
 from backprop_tui.domain.objective import Objective, Ranking, rank
-from backprop_tui.domain.spread import Difference, Spread, difference, spread_of
+from backprop_tui.domain.spread import Difference, Spread, difference, equally_far, spread_of
 from backprop_tui.domain.status import ACTIVE, Status
+from backprop_tui.presentation.compare import uneven_progress
 from backprop_tui.presentation.known_run import recorded_status
 from backprop_tui.presentation.objective import scores_of
 from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, arguments_of
 
-_EVEN = 0.9  # runs count as equally far if the last of them has made this share of the steps of the first
 _SEED_NAMES = ("seed", "random_state")
 
 
@@ -112,7 +112,7 @@ class GroupTable:
 
     `metric` is what they are compared by, None without one; `objective` has its direction. `problem` says why no
     setting is the best. `folded` are the arguments whose values are repetitions. `baseline` is the id of the pinned
-    run.
+    run. `uneven` says how far the finished runs in the means have come, if that differs.
     """
 
     metric: str | None
@@ -123,6 +123,7 @@ class GroupTable:
     rows: tuple[GroupSetting, ...]
     others: tuple[str, ...]
     baseline: str | None
+    uneven: str = ""
 
     @property
     def has_differences(self) -> bool:
@@ -155,7 +156,7 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
         settings.setdefault(key, []).append(record)
     rows = [_setting(key, members, ranking, others) for key, members in settings.items()]
     baseline = next((str(record["id"]) for record in records if record.get("baseline")), None)
-    is_even = _equally_far(step for row in rows if row.provisional for step in row.steps or ())
+    is_even = equally_far(step for row in rows if row.provisional for step in row.steps or ())
     rows = _compared(_in_order(rows, ranking, varying, is_even=is_even), baseline)
     is_comparable = ranking.best is not None and rows[0].spread and (is_even or not rows[0].provisional)
     best = rows[0] if is_comparable else None
@@ -169,6 +170,12 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
         rows=tuple(replace(row, is_best=row is best and len(rows) > 1) for row in rows),
         others=tuple(others),
         baseline=baseline,
+        uneven=uneven_progress(
+            (member.record.get("step"), member.record.get("epoch"))
+            for row in rows
+            for member in row.members
+            if member.standing is Standing.FINISHED and member.value is not None
+        ),
     )
 
 
@@ -223,7 +230,7 @@ def _setting(
     if provisional:
         counted = [member for member in members if member.standing is Standing.RUNNING and member.value is not None]
     steps = [int(member.record["step"]) for member in counted if member.record.get("step") is not None]
-    is_uneven = provisional and not _equally_far(steps)
+    is_uneven = provisional and not equally_far(steps)
     if is_uneven:
         counted = []
     spread = spread_of([member.value for member in counted if member.value is not None])
@@ -252,11 +259,6 @@ def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] 
 def _last_values(members: Sequence[Member], name: str) -> list[float]:
     values = [metric_value(member.record, name) for member in members]
     return [value for value in values if value is not None and math.isfinite(value)]
-
-
-def _equally_far(steps: Iterable[int]) -> bool:
-    known = list(steps)
-    return not known or min(known) >= _EVEN * max(known)
 
 
 def _in_order(

@@ -16,10 +16,11 @@ _MAX_DECIMALS = 6
 
 
 def heading_text(table: GroupTable) -> str:
-    """`best first by val_loss, lower is better`, or why no setting is the best."""
+    """`best first by val_loss, lower is better`, or why no setting is the best; and how unequally far runs are."""
     if table.problem is not None or table.objective is None:
         return f"no best: {table.problem}"
-    return f"best first by {sanitize(table.objective.metric)}, {meaning(table.objective)}"
+    uneven = f", {table.uneven}" if table.uneven else ""
+    return f"best first by {sanitize(table.objective.metric)}, {meaning(table.objective)}{uneven}"
 
 
 def repetitions(table: GroupTable) -> str:

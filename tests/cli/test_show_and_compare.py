@@ -84,6 +84,17 @@ def asked(*words: str, **spec: object) -> dict[str, object]:
     return {"command": ("python", "/x/train.py", *words), "script": "/x/train.py", **spec}
 
 
+def test_runs_of_unequal_length_are_compared_with_a_word_about_it(obey: Commands, runs: Runs) -> None:
+    measured(runs, "a", 3.0, 2.0)
+    measured(runs, "b", *[1.0] * 9)
+    assert (
+        "unequal steps (2-9): * marks the best value of a row, whatever step it is from"
+        in obey("compare", "a", "b").err
+    )
+    measured(runs, "c", *[2.0] * 9)
+    assert "unequal" not in obey("compare", "b", "c").err
+
+
 def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Commands, runs: Runs) -> None:
     measured(runs, "a", 3.0, 1.0, spec=asked("--lr", "0.1", "--wd=0"), accuracy=0.5)
     measured(runs, "b", 3.0, 2.0, spec=asked("--lr=0.2", "--wd", "0", "--amp"), accuracy=0.75)

@@ -291,3 +291,13 @@ def test_every_run_is_in_one_row_and_the_mean_is_between_its_values(runs: list[t
         assert row.count(Standing.DIVERGED) == sum(lr == row.values[0] and math.isnan(value) for lr, value in runs)
     means = [row.spread.mean for row in table.rows if row.spread is not None]
     assert means == sorted(means)
+
+
+def test_finished_runs_of_unequal_length_are_not_called_best_without_saying_so() -> None:
+    records = [
+        {**sweep_run(f"--lr {lr}", value, run_id=lr).record, "step": step}
+        for lr, value, step in (("1e-3", 0.2, 500), ("3e-3", 0.1, 2000))
+    ]
+    assert heading_text(group_table(records)) == "best first by val_loss, lower is better, unequal steps (500-2,000)"
+    epochs = [{**record, "epoch": 10} for record in records]  # another batch size, as much of the data
+    assert heading_text(group_table(epochs)) == "best first by val_loss, lower is better"

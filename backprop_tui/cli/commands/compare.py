@@ -68,6 +68,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if not rows:
         diagnostics.say("all of them were started with the same options")
     _show_table(compared, rows, ranking.objective)
+    if uneven := compare.uneven_text(compared, ranking):
+        diagnostics.say(f"{uneven}: * marks the best value of a row, whatever step it is from")
     if metric is not None:
         _show_curves(compared, metric, options)
     return OK

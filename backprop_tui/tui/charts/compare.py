@@ -28,6 +28,7 @@ from backprop_tui.presentation.compare import (
     option_rows,
     outcome_rows,
     ranking_of,
+    uneven_text,
 )
 from backprop_tui.presentation.curves import axis_duration
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -147,7 +148,8 @@ def _best(runs: Sequence[ComparedRun], ranking: Ranking) -> tuple[int | None, st
         return None, f"no best: {sanitize(str(ranking.problem))}"
     run_id, metric, value = best
     index = [run.known.id for run in runs].index(run_id)
-    return index, f"best {letter_of(index)}, {metric} {value}"
+    uneven = uneven_text(runs, ranking).partition(" (")[0]
+    return index, f"best {letter_of(index)}, {metric} {value}" + (f", {uneven}" if uneven else "")
 
 
 def _overlaid(runs: Sequence[ComparedRun], columns: Sequence[CompareColumn], index: int) -> OverlaidRun:
@@ -261,10 +263,10 @@ def shown_columns(count: int, width: int, first: int) -> tuple[int, ...]:
 class _Grid:
     """Where the labels and the columns are: the baseline stays, the others are scrolled to `first`."""
 
-    def __init__(self, count: int, width: int, first: int, most: int = _MAX_CELL) -> None:
+    def __init__(self, count: int, width: int, first: int, most: int = _MAX_CELL, longest: int = 0) -> None:
         self.width = width
         least = _LABEL if width >= 100 else _LABEL_NARROW
-        self.label = max(least, min(_LABEL_WIDE, width - 1 - count * _LONG_MEAN_CELL))
+        self.label = max(least, min(max(_LABEL_WIDE, longest + 2), width - 1 - count * _LONG_MEAN_CELL))
         fitting = max(1, (width - self.label - 1) // _MIN_CELL)
         self.cell = max(1, min(most, (width - self.label - 1) // max(1, min(count, fitting))))
         self.room = self.cell - 3  # a mark before the text, a blank after it
@@ -280,10 +282,12 @@ def draw_compare(
 
     If not all columns fit, those from `first` on are shown beside that of the baseline.
     """
-    longest = max((len(cell) for row in (*view.results, *view.options) for cell in row.cells), default=0)
-    grid = _Grid(len(view.columns), width, first, max(_MAX_CELL, longest + 3))
+    table = (*view.results, *view.options)
+    longest = max((len(cell) for row in table for cell in row.cells), default=0)
+    label = max((len(row.label) for row in table), default=0)
+    grid = _Grid(len(view.columns), width, first, max(_MAX_CELL, longest + 3), label)
     lines = [_heading(view, grid, glyphs), *_names(view.columns, grid, glyphs), _states(view.columns, grid, glyphs)]
-    lines += [_row(row, grid, glyphs) for row in view.results]
+    lines += [line for row in view.results for line in _result(row, grid, glyphs)]
     options = [_row(row, grid, glyphs) for row in view.options]
     if not all_options:
         room = max(_MIN_OPTION_ROWS, height - len(lines) - 2 - _MIN_CHART_ROWS)
@@ -365,8 +369,18 @@ def _states(columns: Sequence[CompareColumn], grid: _Grid, glyphs: Glyphs) -> Li
     return builder.line()
 
 
+def _result(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Iterator[Line]:
+    """The values; below them their steps if there is no room beside."""
+    yield _row(row, grid, glyphs)
+    steps = [cell.partition(" at ")[2] for cell in row.cells]
+    if any(step and len(cell) > grid.room for step, cell in zip(steps, row.cells, strict=True)):
+        cells = tuple(step and f"at {step}" for step in steps)
+        yield _row(ComparisonRow(label="", cells=cells), grid, glyphs)
+
+
 def _row(row: ComparisonRow, grid: _Grid, glyphs: Glyphs) -> Line:
-    builder = LineBuilder().put(" " + left(row.label, grid.label - 1, glyphs), Token.MUTED)
+    label = clip_middle(row.label, grid.label - 2, glyphs)  # the kind of value is at its end
+    builder = LineBuilder().put(" " + left(label, grid.label - 1, glyphs), Token.MUTED)
     for start, index in zip(grid.starts, grid.shown, strict=True):
         cell, best = row.cells[index], index in row.best
         builder.at(start).put(glyphs.best if best else " ", Token.OK)

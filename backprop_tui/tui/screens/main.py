@@ -246,7 +246,7 @@ class MainScreen(DialogsScreen):
     def action_mark(self) -> None:
         """Marks or unmarks the run under the cursor, or the members of a group, and goes to the next row.
 
-        Pressed again and again, it stops after the last row.
+        Pressed again and again on the way down it stops after the last row; begun there, it marks and unmarks.
         """
         self._follow_cursor()
         runs = self.state.row_runs(self.snapshot, self.runs_table.view.run_ids).runs
@@ -254,7 +254,7 @@ class MainScreen(DialogsScreen):
             self.tell(self._why_no_run(), bad=True)
             return
         row, before = self.state.row, self.state.marked_in_turn
-        if row in before[1:]:
+        if row in before and row != before[0]:
             self.tell("That was the last row; k goes back up", bad=True)
             return
         self.state.toggle_marks({run.id for run in runs})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,30 @@ def test_the_best_of_a_row_is_starred_whichever_way_is_better() -> None:
     assert best["loss (smoothed best)"] == {1}
     assert best["acc (best)"] == {1}
     assert best["step"] == frozenset()
+
+
+def test_runs_of_unequal_length_have_no_best_without_a_word_about_it() -> None:
+    assert _view().best_text.endswith(", unequal steps")
+    even = [_compared("a", "1e-3", 2.0, 40), _compared("b", "3e-4", 1.0, 39)]
+    assert "unequal" not in compare_view(even, ChartChoices(), NOW, all_options=False).best_text
+
+
+def test_where_a_value_has_no_room_for_its_step_that_is_below_it() -> None:
+    for width in (80, 200):
+        lines = [text_of(line) for line in draw_compare(_view(), width, 39, UNICODE, all_options=False).lines]
+        at = next(index for index, line in enumerate(lines) if line.startswith(" acc (best)"))
+        assert re.findall(r"at \d+", lines[at] + lines[at + 1]) == ["at 0", "at 0", "at 0"]
+
+
+def test_a_long_label_is_whole_where_two_runs_leave_the_room() -> None:
+    runs = []
+    for run in RUNS[:2]:
+        metrics = {"validation/perplexity_loss": series("validation/perplexity_loss", [2.0, 1.0])}
+        runs.append(compared_run(run.known, chart_data(run.known.id, metrics, run=run.run)))
+    view = compare_view(runs, ChartChoices(), NOW, all_options=False)
+    text = "\n".join(map(text_of, draw_compare(view, 80, 39, UNICODE, all_options=False).lines))
+    assert "validation/perplexity_loss (best)" in text
+    assert "validation/perplexity_loss (last)" in text
 
 
 def test_options_that_are_the_same_are_left_out_and_counted() -> None:

@@ -101,6 +101,15 @@ async def test_marking_row_after_row_stops_at_the_last_one() -> None:
         assert stage.main.state.marked == set()
 
 
+async def test_on_the_last_row_space_marks_and_unmarks_it() -> None:
+    async with staged() as stage:
+        await stage.pilot.press("G")
+        last = stage.runs.selected
+        for marked in ({last}, set(), {last}, set()):
+            await stage.pilot.press("space")
+            assert stage.main.state.marked == marked
+
+
 async def test_a_mark_draws_only_its_row_and_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: set[str] = set()
 
