@@ -276,21 +276,19 @@ class SlurmQueue:
     # Waiting for Slurm
 
     def _check_submitted(self, run: Run, job: SlurmJob) -> None:
-        directory = self.unfinished.directory(run.id)
+        directory, cluster = self.unfinished.directory(run.id), self.clusters.of(run)
+        report = cluster.report_of(run)
+        if report is not None and report.is_held and not self._was_released(run, report.id):
+            release_recorded(cluster.slurm, directory, job)  # first: it sees a claim whose holder was killed, and ends
         if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
             self._end_submitted(run, job, STOPPED_UNSTARTED, None)
             return
-        cluster = self.clusters.of(run)
-        report = cluster.report_of(run)
         if report is not None:
             self._report(run, job, report)
         elif cluster.answers and time.time() - job.submitted_at > time.monotonic() - (cluster.answered_at or 0.0):
             self._explain_vanished(run, job, directory)
 
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
-        if report.is_held and not self._was_released(run, report.id):
-            directory = self.unfinished.directory(run.id)
-            release_recorded(self.clusters.of(run).slurm, directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -337,10 +335,12 @@ class SlurmQueue:
         """
         directory = self.unfinished.directory(run.id)
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
-        lock = try_lock_run(directory) if directory.claim(job.number, holder) or is_over else None
+        lock = try_lock_run(directory)
         if lock is None:
-            return
+            return  # a command submits it; with a claim that is not used nobody else could end the run
         with lock:
+            if not directory.claim(job.number, holder) and not is_over:
+                return
             run = directory.read()
             if run.submitted_job != job:
                 self.unfinished.put(run)
