@@ -40,7 +40,7 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import read_bytes
+from backprop_tui.store.files import dump, read_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import SILENT_SECONDS as HOST_SILENT_SECONDS
 from backprop_tui.store.hosts import needs_supervisor
@@ -297,7 +297,7 @@ class SlurmQueue:
 
     def _was_released(self, run: Run, job_id: str) -> bool:
         """Whether the event that follows the release was recorded: a user may hold a job of ours afterwards."""
-        return f'"job": "{job_id}"'.encode() in (read_bytes(self.unfinished.directory(run.id).events_path) or b"")
+        return dump({"job": job_id})[1:-1] in (read_bytes(self.unfinished.directory(run.id).events_path) or b"")
 
     def _explain_vanished(self, run: Run, job: SlurmJob, directory: RunDirectory) -> None:
         """Ends a run whose job left the queue without starting it."""

@@ -262,6 +262,15 @@ def test_a_stop_waits_for_the_command_that_submits_the_run_and_releases_its_job_
     assert login.calls("scontrol release") == ["scontrol release 12"]
 
 
+def test_a_job_that_its_user_holds_stays_held(login: Login) -> None:
+    directory = login.waiting(job=job(host="login1"))
+    login.answers(squeue=queue_line(12, "a-1", "PENDING", "JobHeldUser"))
+    for _ in range(3):
+        login.looks(after=slurm_queue.LOOK_SECONDS)
+    assert login.calls("scontrol release") == ["scontrol release 12"], "by the process that was killed before"
+    assert is_waiting(directory)
+
+
 # cancels_unrecorded_job
 
 
