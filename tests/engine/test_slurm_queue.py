@@ -268,7 +268,7 @@ def test_a_job_that_its_user_holds_stays_held(login: Login) -> None:
     for _ in range(3):
         login.looks(after=slurm_queue.LOOK_SECONDS)
     assert login.calls("scontrol release") == ["scontrol release 12"], "by the process that was killed before"
-    assert is_waiting(directory)
+    assert directory.read().status is Status.QUEUED
 
 
 # cancels_unrecorded_job
