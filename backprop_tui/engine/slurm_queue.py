@@ -40,7 +40,7 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import Identity, is_alive
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.files import read_bytes
+from backprop_tui.store.files import dump, read_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import SILENT_SECONDS as HOST_SILENT_SECONDS
 from backprop_tui.store.hosts import needs_supervisor
@@ -276,21 +276,19 @@ class SlurmQueue:
     # Waiting for Slurm
 
     def _check_submitted(self, run: Run, job: SlurmJob) -> None:
-        directory = self.unfinished.directory(run.id)
+        directory, cluster = self.unfinished.directory(run.id), self.clusters.of(run)
+        report = cluster.report_of(run)
+        if report is not None and report.is_held and not self._was_released(run, report.id):
+            release_recorded(cluster.slurm, directory, job)  # first: it sees a claim whose holder was killed, and ends
         if any(isinstance(request, StopRequest) for request in directory.requests_after(run.requests_offset)[0]):
             self._end_submitted(run, job, STOPPED_UNSTARTED, None)
             return
-        cluster = self.clusters.of(run)
-        report = cluster.report_of(run)
         if report is not None:
             self._report(run, job, report)
         elif cluster.answers and time.time() - job.submitted_at > time.monotonic() - (cluster.answered_at or 0.0):
             self._explain_vanished(run, job, directory)
 
     def _report(self, run: Run, job: SlurmJob, report: JobReport) -> None:
-        if report.is_held and not self._was_released(run, report.id):
-            directory = self.unfinished.directory(run.id)
-            release_recorded(self.clusters.of(run).slurm, directory, job)
         unmet = pending_dependencies(run, self.unfinished)
         if isinstance(unmet, UnmetDependency):
             self._end_submitted(run, job, unmet.reason, "dependency")
@@ -299,7 +297,7 @@ class SlurmQueue:
 
     def _was_released(self, run: Run, job_id: str) -> bool:
         """Whether the event that follows the release was recorded: a user may hold a job of ours afterwards."""
-        return f'"job": "{job_id}"'.encode() in (read_bytes(self.unfinished.directory(run.id).events_path) or b"")
+        return dump({"job": job_id})[1:-1] in (read_bytes(self.unfinished.directory(run.id).events_path) or b"")
 
     def _explain_vanished(self, run: Run, job: SlurmJob, directory: RunDirectory) -> None:
         """Ends a run whose job left the queue without starting it."""
@@ -337,10 +335,12 @@ class SlurmQueue:
         """
         directory = self.unfinished.directory(run.id)
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
-        lock = try_lock_run(directory) if directory.claim(job.number, holder) or is_over else None
+        lock = try_lock_run(directory)
         if lock is None:
-            return
+            return  # a command submits it; with a claim that is not used nobody else could end the run
         with lock:
+            if not directory.claim(job.number, holder) and not is_over:
+                return
             run = directory.read()
             if run.submitted_job != job:
                 self.unfinished.put(run)

@@ -248,6 +248,29 @@ def test_requests_are_followed_while_slurm_does_not_answer(login: Login) -> None
     assert end_of(directory).status is Status.STOPPED
 
 
+def test_a_stop_waits_for_the_command_that_submits_the_run_and_releases_its_job_first(login: Login) -> None:
+    directory = login.waiting(job=job(host="login1"))
+    lock = directory.try_lock()
+    assert lock is not None
+    directory.append_request(STOP)
+    login.answers(squeue=queue_line(12, "a-1", "PENDING", "JobHeldUser"), scontrol=shown_job(12, "a-1", "PENDING"))
+    with lock:
+        login.looks()
+        assert directory.claimed(1) is None, "with a claim that is not used nobody else could end the run"
+    login.looks(after=slurm_queue.LOOK_SECONDS)
+    assert end_of(directory).status is Status.STOPPED
+    assert login.calls("scontrol release") == ["scontrol release 12"]
+
+
+def test_a_job_that_its_user_holds_stays_held(login: Login) -> None:
+    directory = login.waiting(job=job(host="login1"))
+    login.answers(squeue=queue_line(12, "a-1", "PENDING", "JobHeldUser"))
+    for _ in range(3):
+        login.looks(after=slurm_queue.LOOK_SECONDS)
+    assert login.calls("scontrol release") == ["scontrol release 12"], "by the process that was killed before"
+    assert directory.read().status is Status.QUEUED
+
+
 # cancels_unrecorded_job
 
 

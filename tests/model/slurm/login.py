@@ -118,16 +118,19 @@ def asks(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
     job = state.job(me.job, me.number, rules)
     if job is None:
         yield state.move(me, me.to("claims_to_end", then="over"))
+    elif job.at == "held" and rules.releases_again and (rules.releases_before_stop or not state.stop_asked):
+        yield _released(state, me, rules).move(me, _idle(me))
     elif state.stop_asked:
         yield state.move(me, me.to("claims_to_end"))
-    elif job.at == "held" and rules.releases_again:
-        yield _released(state, me, rules).move(me, _idle(me))
     else:
         yield state.move(me, _idle(me))
 
 
 def claims_to_end(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
     """Claimed by somebody else: the job is faster, or that process was killed before it could use its claim."""
+    if not state.is_lock_free(me.machine):
+        yield state.move(me, _idle(me))
+        return
     claimed = state.claim(me.number, Claim("supervisor"))
     if claimed is not None or not rules.supervisor_claims:
         yield (claimed or state).move(me, me.to("reads_for_end"))
@@ -199,6 +202,25 @@ def conclude(state: State, me: Process, then: str | None) -> State:
 
 
 # --- commands ---
+
+
+def reads_to_submit(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """A run that it has just queued, or that an earlier command queued which was killed. Else a supervisor does it."""
+    record, number = state.record, next_number(state.record, rules)
+    is_new = record.status == "queued" and not record.is_submitted and not record.attempts
+    is_elsewhere = me.machine != LOGIN_NODES[0] and rules.command_submits_at_home
+    is_announced = state.announced == number and rules.command_leaves_announced
+    is_busy = not state.is_lock_free(me.machine) and rules.command_locks
+    if not is_new or is_elsewhere or is_announced or is_busy:
+        yield state.move(me)
+    else:
+        announced = number if rules.announces_job else state.announced
+        holder = me.to("submits", has_lock=rules.command_locks, saw=record, number=number)
+        yield state.move(me, holder, announced=announced)
+
+
+def exits(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
+    yield state.move(me)
 
 
 def reads_to_stop(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
@@ -282,6 +304,7 @@ SUPERVISOR_STEPS = {
 COMMAND_STEPS = {
     step.__name__: step
     for step in (
+        *(reads_to_submit, submits, records_job, releases, exits),
         *(reads_to_stop, ends_unsubmitted, claims_to_stop, ends_submitted, cancels, appends),
         *(reads_to_edit, edits, awaits_end, queues_again),
     )

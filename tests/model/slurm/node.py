@@ -132,10 +132,6 @@ def writes_loss(state: State, me: Process, _rules: SlurmRules) -> Iterator[State
     yield login.conclude(state, me, "guards")
 
 
-def exits(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    yield state.move(me)
-
-
 # --- the keeper ---
 
 
@@ -201,7 +197,7 @@ PROGRAM_STEPS = {
     step.__name__: step
     for step in (
         *(reads_turn, claims, awaits_earlier, takes_over, reads_for_start, takes_back, begins, forks),
-        *(guards, writes_loss, exits),
+        *(guards, writes_loss, login.exits),
         *(login.cancels_unrecorded, login.follows_requests, login.submits, login.records_job, login.releases),
         login.ends_unsubmitted,
     )

@@ -16,11 +16,17 @@ class SlurmRules:
     submits_held: bool = True  # the job starts only when it is released: Slurm.submit
     records_before_release: bool = True  # the job's id is in the record before it can start: _submit
     releases_again: bool = True  # a job whose submitter was killed before it released it: _report
+    releases_before_stop: bool = True  # for it sees a claim whose holder was killed: _check_submitted
     announces_job: bool = True  # before it is submitted, so that others know that there may be one: _submit
     cancels_unrecorded_job: bool = True  # by its name, before another is submitted or the run ends: _has_no_job
     awaits_silence_of_host: bool = True  # before runs of another login node are submitted: store/hosts.belongs_here
     awaits_job_before_next: bool = True  # since it submits the next attempt itself: _may_last_job_submit
     identifies_by_name: bool = True  # a controller that was killed gives an id out again: JobReport.carries
+
+    # A command that submits the run that it has queued: client/slurm_jobs.submit_now
+    command_locks: bool = True  # the run, as a supervisor does that may start at that moment
+    command_submits_at_home: bool = True  # a run of this machine: store/hosts.may_write_here
+    command_leaves_announced: bool = True  # a run whose job may have been submitted already: the same
 
     # Who writes the record of a submitted run
     job_claims: bool = True  # before it begins the attempt: node/job._claim

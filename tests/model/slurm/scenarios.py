@@ -8,6 +8,8 @@ from tests.model.slurm.state import Process, Record, State
 
 SUPERVISOR = Process("supervisor", "looks", "login1")
 SECOND_SUPERVISOR = Process("supervisor", "looks", "login2")
+SUBMITTER = Process("command", "reads_to_submit", "login1")
+SUBMITTER_ELSEWHERE = Process("command", "reads_to_submit", "login2")
 STOPPER = Process("command", "reads_to_stop", "login1")
 STOPPER_ELSEWHERE = Process("command", "reads_to_stop", "login2")
 EDITOR = Process("command", "reads_to_edit", "login1")
@@ -59,6 +61,12 @@ SCENARIOS = {
     "stop through a kill and a fault": Scenario(present=(SUPERVISOR, STOPPER), kills=1, faults=1, at_least=30_000),
     "retry": Scenario(retries=1, kills=1, at_least=2_000),
     "retry after a fault of the cluster": Scenario(retries=1, faults=1, kinds=ENDS_OF_JOBS, at_least=2_000),
+    "submitted by a command": Scenario(
+        present=(SUBMITTER,), kills=1, faults=1, kinds=("controller_forgets",), at_least=4_000
+    ),
+    "submitted by a command beside a supervisor": Scenario(present=(SUPERVISOR, SUBMITTER), kills=2, at_least=2_000),
+    "submitted by a command, and stopped": Scenario(present=(SUBMITTER, STOPPER), kills=2, at_least=15_000),
+    "submitted on another login node": Scenario(present=(SUPERVISOR, SUBMITTER_ELSEWHERE), kills=1, at_least=400),
     "two login nodes": Scenario(present=(SUPERVISOR, SECOND_SUPERVISOR), kills=1, at_least=200),
     "stop": Scenario(present=(SUPERVISOR, STOPPER), endless=True, kills=1, at_least=1_000),
     "stop through a fault of the cluster": Scenario(present=(SUPERVISOR, STOPPER), faults=1, at_least=6_000),
