@@ -170,13 +170,13 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
         rows=tuple(replace(row, is_best=row is best and len(rows) > 1) for row in rows),
         others=tuple(others),
         baseline=baseline,
-        uneven=uneven_progress(
-            (member.record.get("step"), member.record.get("epoch"))
-            for row in rows
-            for member in row.members
-            if member.standing is Standing.FINISHED and member.value is not None
-        ),
+        uneven=_uneven(member for row in rows for member in row.members),
     )
+
+
+def _uneven(members: Iterable[Member]) -> str:
+    finished = (member for member in members if member.standing is Standing.FINISHED and member.value is not None)
+    return uneven_progress((member.record.get("step"), member.record.get("epoch")) for member in finished)
 
 
 def varying_parameters(records: Sequence[JsonObject]) -> list[Parameter]:

@@ -100,10 +100,9 @@ def compute_layout(
     opened: bool = False,  # the selected run was opened on a screen that has no room for it next to the runs
     needs: PaneNeeds | None = None,
 ) -> Layout:
-    needs = needs or PaneNeeds()
-    minimal = width < 60 or height < 12
-    shows_machine = not minimal and zoom is Zoom.NONE
-    machine = _machine(width, height, gpus) if shows_machine else (MachineForm.NONE, 0, False, False)
+    needs, minimal = needs or PaneNeeds(), width < 60 or height < 12
+    no_machine = (MachineForm.NONE, 0, False, False)
+    machine = no_machine if minimal or zoom is not Zoom.NONE else _machine(width, height, gpus)
     form, machine_rows, heading, host_row = machine
     governor = 0 if minimal or height < 14 or (zoom is not Zoom.NONE and width < 100) else 1
     problem_rows = 1 if problem and not minimal and height >= 16 and zoom is not Zoom.SELECTED else 0
