@@ -32,6 +32,7 @@ from backprop_tui.domain.slurm import (
 )
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import die_with_parent
+from backprop_tui.processes.programs import on_path
 from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -46,9 +47,7 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 def is_installed(environment: Mapping[str, str] | None = None) -> bool:
     """Whether sbatch is on PATH."""
-    from shutil import which  # slow to import, as is subprocess, and the job of a run needs neither before its script
-
-    return which("sbatch", path=(os.environ if environment is None else environment).get("PATH")) is not None
+    return next(on_path("sbatch", os.environ if environment is None else environment), None) is not None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +173,7 @@ class Slurm:
 
         A `bound` one is killed with this thread.
         """
-        import subprocess
-        from shutil import which
+        import subprocess  # slow to import
 
         variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
         with open(os.memfd_create("script"), "w+", encoding="utf-8", errors="surrogateescape") as stdin:
@@ -183,7 +181,7 @@ class Slurm:
             stdin.seek(0)
             try:
                 process = subprocess.Popen(
-                    [which(program, path=self.environment.get("PATH")) or program, *arguments],
+                    [next(on_path(program, self.environment), program), *arguments],
                     stdin=stdin,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
