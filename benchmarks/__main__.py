@@ -19,6 +19,8 @@ from benchmarks import (
     launch,
     log_reading,
     log_view,
+    peers,
+    scale,
     script_cost,
     slot_gap,
     slurm,
@@ -29,7 +31,9 @@ from benchmarks.sandbox import NotInstalled
 BENCHMARKS: dict[str, Callable[[Plan], list[Result]]] = {
     "launch": launch.measure,
     "slot-gap": slot_gap.measure,
+    "peers": peers.measure,
     "history": history.measure,
+    "scale": scale.measure,
     "script": script_cost.measure,
     "footprint": footprint.measure,
     "imports": imports.measure,

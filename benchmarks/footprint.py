@@ -15,8 +15,8 @@ from benchmarks.sandbox import SCRIPTS, Sandbox, open_sandbox, wait_until
 from benchmarks.timing import cpu_seconds
 
 SCRIPT = os.path.join(SCRIPTS, "prints_progress.py")
-SETTLE_SECONDS = 5.0  # a run is sampled more often right after its start
-GOAL_GUARDIAN_MEBIBYTES, GOAL_SUPERVISOR_MEBIBYTES, GOAL_PERCENT = 8.0, 25.0, 0.1
+SETTLE_SECONDS = 12.0  # a run is looked at more often right after its start
+GOAL_GUARDIAN_MEBIBYTES, GOAL_SUPERVISOR_MEBIBYTES, GOAL_PERCENT = 8.0, 25.0, 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,11 @@ def _processes(sandbox: Sandbox, run_ids: Iterable[str]) -> dict[int, str]:
 def _name(pid: int) -> str:
     with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
         return file.read().strip()
+
+
+def proportional_mebibytes(pid: int) -> float:
+    """Returns the PSS of a process."""
+    return _footprint("", pid, 0.0).proportional
 
 
 def _footprint(kind: str, pid: int, cpu_percent: float) -> Footprint:

@@ -77,6 +77,11 @@ class Result:
         """Returns the result of one measurement."""
         return cls(name=name, value=value, unit=unit, low=value, high=value, goal=goal, remark=remark)
 
+    @classmethod
+    def missing(cls, name: str, reason: str) -> Result:
+        """Returns the row of what was not measured."""
+        return cls(name=name, value=math.nan, unit="", low=math.nan, high=math.nan, remark=reason)
+
     @property
     def verdict(self) -> str:
         if self.goal is None:
@@ -124,6 +129,8 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _row(result: Result) -> tuple[str, ...]:
+    if math.isnan(result.value):
+        return result.name, "-", "not measured", "-", "-", result.remark
     goal = "-" if result.goal is None else f"{result.goal:g} {result.unit}".rstrip()
     return (
         result.name,

@@ -24,6 +24,7 @@ from backprop_tui.runner.curve_names import CurveNames
 from backprop_tui.runner.own_output import FetchedTail
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import append_line, dump, open_file, storage
+from backprop_tui.store.metrics import MetricsCondenser
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
@@ -199,6 +200,7 @@ class LogFollower:
         self._announced_from = start.announced_from
         self._watermarks = MetricWatermarks() if start.watermarks is None else start.watermarks
         self._names = CurveNames()
+        self._condenser = MetricsCondenser(directory.metrics_path)
         self._pending: list[bytes] = []  # lines of metrics.jsonl; they stay pending while the disk is full
         self.generation = start.generation
         self.figures_end: int | None = (
@@ -209,7 +211,7 @@ class LogFollower:
         """A follower of the file that the output is redirected to, for the same metrics."""
         position = replace(start, watermarks=self._watermarks)
         follower = LogFollower(self._directory, position, self._patterns, self._totals, own_file=own_file)
-        follower._names = self._names
+        follower._names, follower._condenser = self._names, self._condenser
         return follower
 
     @property
@@ -322,15 +324,16 @@ class LogFollower:
         """Writes the pending lines; if it raises StorageFailed they stay pending."""
         if not self._pending:
             return
-        path = self._directory.metrics_path
+        path, lines = self._directory.metrics_path, b"\n".join(self._pending)
         size = size_of(path)
         try:
-            append_line(path, b"\n".join(self._pending))
+            append_line(path, lines)
         except StorageFailed:
             if size_of(path) > size:
                 os.truncate(path, size)
             raise
         self._pending.clear()
+        self._condenser.update(size + len(lines))
 
 
 def _checkpoints_between(tail: Tail, start: int, end: int) -> tuple[CheckpointSaved, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
+from typing import Any
 
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.metric_series import Bucket, Extreme, Gap, MetricSeries
-from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.fields import JsonObject, encode_metrics
+from backprop_tui.store.files import dump, read_object, storage, write_atomically
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.tail import JsonTail
+from backprop_tui.store.tail import JsonTail, open_log
 
 MAX_BUCKETS = 2048  # when reached, pairs are merged
 _CROWDED = MAX_BUCKETS * 3 // 4  # if this many are left, buckets on both sides of a gap are merged too
@@ -17,6 +21,8 @@ _MAX_GAPS = 64  # then those in the middle are dropped
 
 LARGE_BYTES = 16 << 20  # with more than this unread, samples of the file are shown first
 SLICE_BYTES = 8 << 20  # read at a time
+CONDENSED_BYTES = 4 << 20  # appended before the series are kept again
+_COMPARED_BYTES = 64
 _SAMPLE_PARTS, _SAMPLE_BYTES = 1000, 1536
 
 _Point = tuple[float, str, float]  # step, time, value
@@ -26,8 +32,10 @@ class MetricsFile:
     """All metrics of a run. Each read takes a slice at most; until a large file is read, samples of it are shown."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._tail = JsonTail(path)
         self._builders: dict[str, SeriesBuilder] = {}
+        self._is_begun = False
         self._sampled: dict[str, SeriesBuilder] = {}
         self._series: Mapping[str, MetricSeries] = {}
 
@@ -38,6 +46,9 @@ class MetricsFile:
 
     def read(self) -> Mapping[str, MetricSeries]:
         """Returns every metric by name, in order of first appearance."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._builders, self._tail = _condensed(self._path)
         unread = self._tail.look()
         if self._tail.restarted:
             self._builders = {}
@@ -56,12 +67,63 @@ class MetricsFile:
 
 def read_metrics(directory: RunDirectory) -> Mapping[str, MetricSeries]:
     """Returns every metric of a run; empty if none was printed."""
-    tail = JsonTail(directory.metrics_path)
-    builders: dict[str, SeriesBuilder] = {}
+    builders, tail = _condensed(directory.metrics_path)
     tail.look()
     for lines in tail.chunks():
         _add_lines(builders, lines)
     return {name: builder.snapshot() for name, builder in builders.items()}
+
+
+class MetricsCondenser:
+    """Keeps the series of a long metrics.jsonl beside it, so that nobody needs to read all of it again.
+
+    Only the guardian of the run may use it. A file that is missing or damaged costs its readers time, nothing else.
+    """
+
+    def __init__(self, path: str) -> None:
+        """`path` is that of metrics.jsonl."""
+        self._path = path
+        self._due_at = CONDENSED_BYTES
+
+    def update(self, size: int) -> None:
+        """Condenses what was appended to the file, which has that size, if it is much. Raises: StorageFailed."""
+        if size < self._due_at:
+            return
+        with storage(self._path):
+            builders, tail = _condensed(self._path)
+            tail.look()
+            for lines in tail.chunks(SLICE_BYTES):
+                _add_lines(builders, lines)
+            end = tail.whole_end
+            before = _bytes_before(self._path, end).hex()
+        series = {name: builder.memory() for name, builder in builders.items()}
+        content = dump({"end": end, "before": before, "series": series})
+        write_atomically(_condensed_path(self._path), content, durable=False)
+        self._due_at = end + CONDENSED_BYTES
+
+
+def _condensed(path: str) -> tuple[dict[str, SeriesBuilder], JsonTail]:
+    """The series of the beginning of a metrics.jsonl as far as they are kept, and a tail of what follows."""
+    with suppress(BackpropError, OSError, LookupError, TypeError, ValueError, OverflowError, AttributeError):
+        kept = read_object(_condensed_path(path)) or {}
+        end: Any = kept["end"]
+        series: Any = kept["series"]
+        if _bytes_before(path, end).hex() == kept["before"]:
+            builders = {name: SeriesBuilder.remembered(name, memory) for name, memory in series.items()}
+            return builders, JsonTail(path, end)
+    return {}, JsonTail(path)
+
+
+def _condensed_path(path: str) -> str:
+    return f"{path}.condensed"
+
+
+def _bytes_before(path: str, end: int) -> bytes:
+    """The last bytes before an offset, by which a file that was replaced is recognized."""
+    start = max(0, end - _COMPARED_BYTES)
+    with open_log(path) as file:
+        file.seek(start)
+        return file.read(max(0, end - start)) or b""
 
 
 def _add_lines(builders: dict[str, SeriesBuilder], lines: Sequence[JsonObject]) -> None:
@@ -169,6 +231,27 @@ class SeriesBuilder:
             self._buckets = merged if len(merged) < _CROWDED else _merge_pairs(self._buckets, keep_gaps=False)
             self._stride *= 2
 
+    def memory(self) -> list[Any]:
+        """The state as JSON can hold it; bounded."""
+        last = None if self.last is None else [*encode_metrics({"": self.last.value}).values(), self.last.step]
+        extremes = [self.first, last, self.least, self.most]
+        flags = [self._in_gap, self._after_gap]
+        return [self.count, self.not_finite, self._stride, extremes, flags, self._buckets, self._points, self._gaps]
+
+    @classmethod
+    def remembered(cls, name: str, memory: list[Any]) -> SeriesBuilder:
+        """The inverse of `memory`. Raises: TypeError, ValueError or OverflowError, whatever else it is."""
+        builder = cls(name)
+        count, not_finite, stride, extremes, flags, buckets, points, gaps = memory
+        builder.count, builder.not_finite, builder._stride = int(count), int(not_finite), max(1, int(stride))
+        first, last, least, most = (None if extreme is None else _extreme(*extreme) for extreme in extremes)
+        builder.first, builder.last, builder.least, builder.most = first, last, least, most
+        builder._in_gap, builder._after_gap = map(bool, flags)
+        builder._buckets = [_checked_bucket(*bucket) for bucket in buckets[:MAX_BUCKETS]]
+        builder._points = [(_finite(step), str(time), _finite(value)) for step, time, value in points]
+        builder._gaps = [Gap(_finite(step), str(time)) for step, time in gaps]
+        return builder
+
     def snapshot(self) -> MetricSeries:
         buckets = self._buckets
         if self._points:
@@ -184,6 +267,23 @@ class SeriesBuilder:
             most=self.most,
             holes=tuple(self._gaps),
         )
+
+
+def _finite(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type] # raises TypeError if it is none
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
+
+
+def _extreme(value: object, step: object) -> Extreme:
+    return Extreme(float(value), step if type(step) is int else None)  # type: ignore[arg-type] # as above
+
+
+def _checked_bucket(step: object, time: object, *values: object) -> Bucket:
+    *figures, after_hole = values
+    least, most, mean, last = map(_finite, figures)
+    return Bucket(_finite(step), str(time), least, most, mean, last, bool(after_hole))
 
 
 def _stretches(values: Sequence[float]) -> Iterator[tuple[int, int, bool]]:

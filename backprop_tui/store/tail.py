@@ -79,6 +79,11 @@ class JsonTail:
         return self._tail.restarted
 
     @property
+    def whole_end(self) -> int:
+        """The end of the last whole line that was read."""
+        return self._tail.offset - len(self._partial)
+
+    @property
     def caught_up(self) -> bool:
         """Whether everything was read that was there at the last look."""
         return self._tail.offset >= self._tail.size

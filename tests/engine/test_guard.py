@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.errors import StorageFailed
+from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
 from backprop_tui.engine.guard import Guard
+from backprop_tui.store.run_directory import RunDirectory
 from tests.engine.machines import Host, gpu
 from tests.support.runs import Guardian
 
@@ -87,3 +89,15 @@ def test_a_request_that_could_not_be_written_is_written_at_the_next_check(
         with pytest.raises(StorageFailed, match="disk full"):
             guard.check([guardian.run])
     assert looks == [1, 1]
+
+
+@pytest.mark.parametrize(("pause", "looks"), [(None, 1), (Pause(since=0.0, by="person", reason="by you"), 3)])
+def test_a_paused_run_is_looked_at_with_each_reading_and_others_now_and_then(
+    host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch, pause: Pause | None, looks: int
+) -> None:
+    guardian.says(pause=pause)
+    read_live, paths = RunDirectory.read_live, []
+    monkeypatch.setattr(RunDirectory, "read_live", lambda run: (paths.append(run.path), read_live(run))[1])
+    guard = Guard(host.home, host.capacity, host.readings_source)
+    check_each(host, monkeypatch, guardian, guard, 40, 40, 40)
+    assert len(paths) == looks
