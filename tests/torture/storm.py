@@ -331,6 +331,8 @@ class Storm:
         self._steer()
         while self._dashboards:
             self._dashboards.pop().__exit__()
+        for _, command in self._commands:
+            command.wait(60)
         self._start("queue release").wait(60)
         for run in self.runs:
             if run.front_end is None or os.path.exists(run.run.directory.path):
