@@ -162,12 +162,12 @@ class UnfinishedRuns:
         return run
 
     def find(self, run_id: str) -> Run | None:
-        """Any run, finished ones included; None if there is none, or its record cannot be read."""
+        """Any run, finished ones included; None if there is none. Raises: StorageFailed, if it cannot be read."""
         loaded = self._loaded.get(run_id)
-        try:
-            return self.directory(run_id).read() if loaded is None else loaded.run
-        except BackpropError:
-            return None
+        if loaded is not None:
+            return loaded.run
+        directory = self.directory(run_id)
+        return None if signature_of(directory.record_path) is None else directory.read()
 
     def runs(self) -> list[Run]:
         return [loaded.run for loaded in self._loaded.values()]
