@@ -17,7 +17,7 @@ from backprop_tui.domain.governor.governor_state import GovernorMode, GovernorSt
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
-from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, shows_gpus_of
+from backprop_tui.domain.telemetry import STALE_AFTER_SAMPLES, GpuReading, Readings, aged, shows_gpus_of
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import Sample, decode_sample, read_sample, write_sample
@@ -124,6 +124,7 @@ class MachineProbe:
         self._sample = read_sample(home.readings)
         self._sampler: OwnSampler | None = None
         seconds = settings.limits.sample_seconds
+        self._sample_seconds = seconds
         self._fresh = self._sample is not None and _is_fresh(self._sample, seconds)
         if self._fresh:
             return
@@ -135,7 +136,10 @@ class MachineProbe:
     def sample(self) -> Sample:
         """The readings of host and GPUs; waits for them if they are not there yet."""
         if self._fresh and self._sample is not None:
-            return self._sample
+            readings = self._sample.readings
+            age = round(max(0.0, time.time() - readings.time), 1)
+            gpus = tuple(aged(gpu, age, self._sample_seconds) for gpu in readings.gpus)
+            return replace(self._sample, readings=replace(readings, gpus=gpus))
         sample = self._sample if _has_no_gpu(self._sample) else None
         if self._sampler is not None:
             sample = self._sampler.sample()
@@ -148,7 +152,9 @@ class MachineProbe:
 
 
 def _is_fresh(sample: Sample, sample_seconds: float) -> bool:
-    fresh_seconds = max(MIN_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds)
+    """Whether it need not be measured again: a living sampler may measure at long intervals."""
+    is_living = os.path.exists(f"/proc/{sample.pid}")
+    fresh_seconds = max(MIN_FRESH_SECONDS, STALE_AFTER_SAMPLES * sample_seconds if is_living else 0.0)
     return abs(time.time() - sample.readings.time) < fresh_seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -90,6 +91,13 @@ def is_stale(age_seconds: float, sample_seconds: float) -> bool:
     A reading that far in the future is stale too: the clock was set back, so its age is unknown.
     """
     return abs(age_seconds) > STALE_AFTER_SAMPLES * sample_seconds
+
+
+def aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
+    """The reading so many seconds later; marked stale when it is too old for the sampling interval."""
+    age = gpu.age_seconds + seconds
+    stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
+    return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)
 
 
 def answers(gpu: GpuReading, *, readings_age_seconds: float, sample_seconds: float) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import UNFINISHED, Status
-from backprop_tui.domain.telemetry import GpuHealth, GpuReading, Readings, is_stale
+from backprop_tui.domain.telemetry import Readings, aged
 from backprop_tui.launchers.sampler_process import SamplerProcess
 from backprop_tui.presentation.durations import clock_of_day
 from backprop_tui.probes.host import HostProbe
@@ -67,7 +67,7 @@ class ReadingsSource:
         if age <= FRESH_SECONDS:
             return sampled
         host = self._read_host(now)
-        gpus = tuple(_aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
+        gpus = tuple(aged(gpu, age, self.sample_seconds) for gpu in sampled.gpus)
         return replace(host, gpus=gpus, probe=sampled.probe, probe_problem=sampled.probe_problem)
 
     def _read_host(self, now: float) -> Readings:
@@ -80,13 +80,6 @@ class ReadingsSource:
             self._broken_at = None
         elif self._broken_at is None:
             self._broken_at = now
-
-
-def _aged(gpu: GpuReading, seconds: float, sample_seconds: float) -> GpuReading:
-    """The reading with its age increased; marked stale when it is too old for the sampling interval."""
-    age = gpu.age_seconds + seconds
-    stale = gpu.health in (GpuHealth.OK, GpuHealth.HOT) and is_stale(age, sample_seconds)
-    return replace(gpu, health=GpuHealth.STALE if stale else gpu.health, age_seconds=age)
 
 
 NO_PREFERENCE = frozenset({"auto", "none"})

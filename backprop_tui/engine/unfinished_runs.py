@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import LOCAL, Queued, Run
 from backprop_tui.domain.status import ENDED, Status
@@ -23,6 +23,8 @@ from backprop_tui.store.locks import Lock
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
+
+DAMAGED = (BrokenRecord, AccessDenied)  # of a record; other errors may be gone the next time
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -77,17 +79,23 @@ class UnfinishedRuns:
         if signature in (self._broken.get(run_id), self._other.get(run_id)):
             return None
         self._broken[run_id] = signature
-        with self.skipping(run_id):
-            run = self.directory(run_id).read()
+        with self.skipping(run_id) as problems:
+            try:
+                run = self.directory(run_id).read()
+            except StorageFailed as error:
+                if not isinstance(error, DAMAGED):
+                    del self._broken[run_id]
+                raise
             del self._broken[run_id]
             if run.spec.launcher != self._launcher:
                 self._other[run_id] = signature
             elif belongs_here(self._home, run):
                 return LoadedRun(run, signature)
-        return None
+        # A disk that fails is no fault of the record: it is read again, and until then counts as it was.
+        return last if problems and run_id not in self._broken else None
 
     def _restore(self, run: Run) -> LoadedRun | None:
-        """Writes the record of an active run again that was damaged, and whose guardian is gone."""
+        """Writes the record of an active run again that is damaged, and whose guardian is gone."""
         directory = self.directory(run.id)
         if run.id not in self._broken or run.status not in (Status.STARTING, Status.RUNNING):
             return None
@@ -95,6 +103,8 @@ class UnfinishedRuns:
             lock = try_lock_run(directory)
             if lock is not None:
                 with lock:
+                    with suppress(*DAMAGED):  # its guardian may have written it since, and ended
+                        return LoadedRun(directory.read(), signature_of(directory.record_path))
                     directory.restore_record(run)
                     message = "its record was damaged and is written again"
                     directory.append_event("directory_damaged", message, time=time.time())
@@ -152,12 +162,12 @@ class UnfinishedRuns:
         return run
 
     def find(self, run_id: str) -> Run | None:
-        """Any run, finished ones included; None if there is none, or its record cannot be read."""
+        """Any run, finished ones included; None if there is none. Raises: StorageFailed, if it cannot be read."""
         loaded = self._loaded.get(run_id)
-        try:
-            return self.directory(run_id).read() if loaded is None else loaded.run
-        except BackpropError:
-            return None
+        if loaded is not None:
+            return loaded.run
+        directory = self.directory(run_id)
+        return None if signature_of(directory.record_path) is None else directory.read()
 
     def runs(self) -> list[Run]:
         return [loaded.run for loaded in self._loaded.values()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, identify, is_alive, send_signal
@@ -13,6 +12,7 @@ from backprop_tui.store.failures import SAMPLER, note_failure
 from backprop_tui.store.files import make_writable
 from backprop_tui.store.home import Home
 from backprop_tui.store.tail import read_end
+from backprop_tui.store.watched_file import Signature, signature_of
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sample.py")
 SILENT_SECONDS = 15.0  # a sampler that has written nothing this long is hanging and is replaced
@@ -33,6 +33,8 @@ class SamplerProcess:
     _identity: Identity | None = None
     _started_at: float = -RESTART_SECONDS
     _pause_seconds: float = 0.0  # after failures
+    _seen: Signature | None = None  # its file as it was last seen, since the monotonic time `_seen_at`
+    _seen_at: float = -RESTART_SECONDS
 
     def ensure(self, now: float) -> None:
         """Starts a sampler unless one is alive and writing; `now` is monotonic."""
@@ -65,10 +67,11 @@ class SamplerProcess:
         self._identity, self._started_at = None, -RESTART_SECONDS
 
     def _written(self, now: float) -> float:
-        try:
-            return now - (time.time() - os.stat(self.home.readings).st_mtime)
-        except OSError:
-            return self._started_at
+        """When its file was seen to change; the time in the file system is that of a clock that may be set."""
+        signature = signature_of(self.home.readings)
+        if signature != self._seen:
+            self._seen, self._seen_at = signature, now
+        return self._seen_at
 
     def _spawn(self) -> Identity | None:
         """Starts it with site-packages, for the driver's bindings; it inherits no descriptor but the log's."""

@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from backprop_tui.domain.errors import BackpropError, StorageFailed
+from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.users import shared_with
@@ -104,7 +104,7 @@ class DirectoryKeeper:
         signature = signature_of(self.directory.record_path)
         if signature is not None and signature == self._record:
             return False
-        with suppress(StorageFailed):
+        with suppress(BrokenRecord, AccessDenied):  # others, as of the disk, are no fault of the record
             path = self.directory.path
             return encode_run(self.directory.read(), path) not in (encode_run(run, path), self._before)
         return True

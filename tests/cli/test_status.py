@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,9 +98,10 @@ def test_gpus_are_those_of_fresh_readings(obey: Commands, session: Session, runs
         {"pid": 7, "memory_bytes": 5, "run": "busy"},
         {"pid": 8, "memory_bytes": 6, "run": None},
     ]
-    assert (shown["health"], shown["age_seconds"], shown["power_watts"]) == ("stale", 12.0, None)
+    assert (shown["health"], shown["power_watts"]) == ("stale", None)
+    assert 12.0 <= shown["age_seconds"] < 17, "its own and that of the readings"
     text = obey("status", "--verbose").out
-    assert "stale for 12s" in text
+    assert re.search("stale for 1[2-7]s", text)
     assert "no answer to the temperature" in text
     assert "61.0/80 GB" in text
     assert "lm, pid 8 (not ours)" in text

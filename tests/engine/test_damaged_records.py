@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
+from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency
-from backprop_tui.domain.run import Run
+from backprop_tui.domain.run import Queued, Run, Starting
 from backprop_tui.domain.status import Status
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import signature_of
 from tests.engine.machines import Host
 
 
@@ -103,3 +107,52 @@ def test_a_record_under_another_id_is_refused(host: Host) -> None:
         json.dump(record | {"id": ".."}, file)
     host.runs.queued("b")
     assert list(host.passes().guardians) == ["b"]
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Reading records fails while `fails` is set, as on a disk with errors or without descriptors."""
+    state, read = SimpleNamespace(fails=False), RunDirectory.read
+
+    def read_or_fail(directory: RunDirectory) -> Run:
+        if state.fails:
+            raise StorageFailed(f"{directory.record_path}: Input/output error")
+        return read(directory)
+
+    monkeypatch.setattr(RunDirectory, "read", read_or_fail)
+    return state
+
+
+def test_an_end_that_could_not_be_read_once_is_not_overwritten(host: Host, disk: SimpleNamespace) -> None:
+    guardian = host.runs.guarded("a")
+    host.launches.adopting["a"] = True
+    (before,) = host.passes().runs
+    del host.launches.adopting["a"]
+    guardian.ends(Status.COMPLETED)
+    disk.fails = True
+    assert host.passes().runs == [before], "its GPU stays its own"
+    disk.fails = False
+    assert [run.status for run in host.passes().runs] == [Status.COMPLETED]
+    assert host.launches.adopting == {}
+
+
+def test_an_end_that_was_written_since_the_record_was_damaged_is_not_overwritten(host: Host) -> None:
+    guardian = host.runs.guarded("a")
+    host.launches.adopting["a"] = True
+    host.passes()
+    _overwrite(guardian.directory.record_path)
+    host.passes()
+    del host.launches.adopting["a"]
+    host.unfinished._broken["a"] = signature_of(guardian.directory.record_path)
+    guardian.ends(Status.COMPLETED)
+    restored = host.unfinished._restore(guardian.run.to(Queued(since=1.0)).to(Starting(since=1.0)))
+    assert restored is not None
+    assert restored.run.status is Status.COMPLETED
+
+
+def test_a_waiting_run_whose_record_could_not_be_read_once_starts(host: Host, disk: SimpleNamespace) -> None:
+    host.runs.queued("a")
+    disk.fails = True
+    assert host.passes().guardians == {}
+    disk.fails = False
+    assert list(host.passes().guardians) == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -117,6 +118,21 @@ def test_a_run_whose_dependency_failed_ends_with_the_reason(host: Host) -> None:
     assert end.cause is not None
     assert (end.status, end.cause.kind) == (Status.STOPPED, "dependency")
     assert end.cause.summary == "waited for base (a), which ended failed"
+
+
+def test_a_run_whose_dependency_cannot_be_read_waits_and_one_whose_dependency_is_gone_ends(host: Host) -> None:
+    host.runs.ended("a", Status.COMPLETED)
+    host.runs.queued("b", spec={"after": (Dependency(run="a"),)})
+    path = host.unfinished.directory("a").record_path
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("{")
+    (reason,) = host.passes().holds["b"].reasons
+    assert reason.message.startswith(f"cannot be started: {path}: not JSON")
+    os.unlink(path)
+    host.passes()
+    end = record(host, "b").state
+    assert isinstance(end, Ended)
+    assert end.reason == "waited for a, which was removed"
 
 
 def test_a_run_that_waits_for_another_names_it_among_its_namesakes(host: Host) -> None:

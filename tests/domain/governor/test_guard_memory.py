@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.domain.governor.guard_checks import Alarm
+from backprop_tui.domain.governor.guard_checks import Alarm, limit_bytes
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.requests import ContinueRequest, NoticeRequest, PauseRequest, StopRequest
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
@@ -121,3 +121,9 @@ class TestMemoryLimit:
             for celsius in (50.0, 50.0, 91.0, 91.0)
         ]
         assert kinds == [[], [NoticeRequest], [], [StopRequest]]
+
+
+def test_a_share_of_a_memory_that_is_not_known_is_no_limit() -> None:
+    """Unified memory, or a part of a GPU."""
+    assert limit_bytes(MemoryLimit(fraction=0.5), gpu(total_gb=None)) is None
+    assert limit_bytes(MemoryLimit(fraction=0.5), gpu(total_gb=24)) == gb(12)
