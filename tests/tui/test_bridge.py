@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from glob import glob
 from pathlib import Path
@@ -237,3 +238,26 @@ def test_failures_that_the_screen_shows_are_stored(store: Home) -> None:
     following = _bridge(store)
     following.first()
     assert following.seen_failures == {"a"}
+
+
+@pytest.mark.usefixtures("calls")
+def test_the_garbage_collector_leaves_out_what_was_read_while_the_dashboard_is_open(
+    store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it looks at thousands of runs whenever it looks at everything, and keys wait for that."""
+    before, threshold = gc.get_freeze_count(), gc.get_threshold()
+    left_out: list[int] = []
+    close = Bridge.close
+
+    def closing(bridge: Bridge) -> None:
+        left_out.append(gc.get_freeze_count())
+        close(bridge)
+
+    monkeypatch.setattr(Bridge, "close", closing)
+    try:
+        asyncio.run(_posted(_bridge(store), 1))
+    finally:
+        gc.set_threshold(*threshold)
+    assert left_out[0] > before
+    assert gc.get_freeze_count() <= before
+    assert gc.isenabled()

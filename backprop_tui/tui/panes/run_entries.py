@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from itertools import compress
 from operator import is_
 from typing import Any, Generic, TypeVar, overload
 
@@ -220,8 +221,9 @@ class EndedRuns:
         return self._order[2]
 
     def _of(self, order: Iterable[int], unfinished: Sequence[KnownRun]) -> Iterable[KnownRun]:
-        """The runs of an order, in which `~index` is an unfinished run."""
-        return (self._runs[index] if index >= 0 else unfinished[~index] for index in order)
+        """The runs of an order, in which `~index` is an unfinished run: `index` from the end."""
+        runs = [*self._runs, *reversed(unfinished)] if unfinished else self._runs
+        return map(runs.__getitem__, order)
 
     def _merged(self, keys: Sequence[Any], behind: Sequence[int], sort: RunSort, moment: Moment) -> list[int]:
         """The order of all that match, and of the unfinished runs, which have these values."""
@@ -248,7 +250,7 @@ class EndedRuns:
             if field is not None:
                 values = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))[: self._count]
                 is_behind = self._column(f"behind {sort.key}", field.is_behind)[: self._count]
-                behind = [index for index, is_last in enumerate(is_behind) if is_last]
+                behind = list(compress(range(self._count), is_behind))
             self._sorted = sort, values, ordered_parts(values, largest_first=sort.largest_first, behind=behind)
         return self._sorted[1:]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import ne
+from types import NoneType
 from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -13,8 +15,10 @@ from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import objective_of
 from backprop_tui.presentation.run_fields import Value, field_of
 from backprop_tui.presentation.run_line import BEST, LAST
+from backprop_tui.store.fields import JsonObject
 
 NEWEST = "created"
+_NOTHING: JsonObject = {"metric": None}
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,9 @@ class RunSort:
         natural = cls(key=key, largest_first=field is not None and field.largest_first)
         kind, _, metric = key.partition(":")
         if f"{kind}:" in (BEST, LAST):
-            objectives = filter(None, (objective_of(run.record) for run in runs if run.record.get("objective")))
-            given = next((goal for goal in objectives if goal.metric == metric and goal.direction), None)
-            return natural if given is None else replace(natural, largest_first=given.direction is Direction.MAX)
+            own = (run.record for run in runs if (run.record.get("objective") or _NOTHING)["metric"] == metric)
+            given = next((goal.direction for goal in filter(None, map(objective_of, own)) if goal.direction), None)
+            return natural if given is None else replace(natural, largest_first=given is Direction.MAX)
         return natural
 
     @property
@@ -75,13 +79,15 @@ def ordered_parts(
 
     Numbers come before words, so that an argument may have both.
     """
-    without = [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
+    kinds = set(map(type, values))
+    has_gaps = NoneType in kinds or any(map(ne, values, values))  # NaN is not equal to itself
+    without = [index for index, value in enumerate(values) if value is None or value != value] if has_gaps else []  # noqa: PLR0124
     missing = frozenset(without)
     last = [index for index in behind if index not in missing]
     others = missing.union(last)
     first = [index for index in range(len(values)) if index not in others] if others else range(len(values))
     keys: Sequence[Any] = values
-    if str in set(map(type, values)):
+    if str in kinds and not kinds <= {str, NoneType}:
         keys = list(map(_numbers_first, values))
     return (
         sorted(first, key=keys.__getitem__, reverse=largest_first),

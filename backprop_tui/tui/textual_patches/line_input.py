@@ -7,6 +7,8 @@ backspace only after the key has bubbled to the application, that is after the l
 from __future__ import annotations
 
 from textual import events
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Input
 
 _ACTIONS = {
@@ -26,6 +28,8 @@ _ACTIONS = {
 
 
 class LineInput(Input):
+    virtual_size = Reactive(Size(0, 0))  # Textual lays out the whole screen when its text has another length
+
     def on_mount(self) -> None:
         self.cursor_blink = False  # blinking is traffic over a slow line
 

@@ -12,13 +12,13 @@ import pytest
 from backprop_tui.domain.objective import Objective
 from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import all_columns
+from backprop_tui.presentation.run_fields import Value, all_columns
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.panes import run_entries, run_order
 from backprop_tui.tui.panes.run_entries import EndedRuns
 from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
-from backprop_tui.tui.panes.run_order import RunSort
+from backprop_tui.tui.panes.run_order import RunSort, ordered_parts
 from backprop_tui.tui.snapshot import IndexedRuns, Snapshot
 from tests.tui.snapshots import ended, running, snapshot
 
@@ -126,3 +126,24 @@ def test_unfinished_runs_are_sorted_among_the_ended_ones_that_match(*, largest_f
 
     pairs = [*zip(active, keys, strict=True), *((run, values[runs.index(run)]) for run in matching)]
     assert items.ids == [run.id for run, _ in sorted(pairs, key=rank)]
+
+
+@pytest.mark.parametrize("largest_first", [False, True])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", "a", None, "b"],
+        [2.0, "a", None, 1.0, math.nan, "A"],
+        [2.0, 1.0, 2.0],
+        [None, math.nan, 1.0],
+        [],
+    ],
+)
+def test_values_of_any_kind_are_ordered(values: list[Value], *, largest_first: bool) -> None:
+    """Numbers before words, runs without a value last, and equal values in their first order."""
+    first, last, without = ordered_parts(values, largest_first=largest_first)
+    assert not last
+    assert without == [index for index, value in enumerate(values) if value is None or value != value]  # noqa: PLR0124
+    keys = [(isinstance(values[index], str), values[index], -index if largest_first else index) for index in first]
+    assert keys == sorted(keys, reverse=largest_first)
+    assert sorted([*first, *without]) == list(range(len(values)))

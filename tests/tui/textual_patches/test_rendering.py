@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops
+from backprop_tui.tui.widgets.filter_input import FilterInput
 from tests.tui.screens.test_main import staged
 
 _original = Compositor._render_chops
@@ -97,3 +98,25 @@ async def test_a_key_is_painted_without_waiting_for_the_next_frame(monkeypatch: 
         monkeypatch.setattr(App, "_display", display)
         await stage.pilot.press("j")
         assert painted == ["vit"]
+
+
+async def test_typing_asks_for_no_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def refresh(line: FilterInput, *regions: Region, layout: bool = False, **options: bool) -> Widget:
+        asked.append(layout)
+        return Widget.refresh(line, *regions, layout=layout, **options)
+
+    async with staged() as stage:
+        await stage.pilot.press("slash")
+        stage.main.set_filter("go" * 70)
+        await stage.pilot.pause()
+        line = stage.main.filter_input
+        monkeypatch.setattr(FilterInput, "refresh", refresh)
+        await stage.pilot.press("end", "x")
+        assert line.scroll_x
+        assert line.render_line(0).text.rstrip().endswith("gox")
+        await stage.pilot.press("home")
+        assert not line.scroll_x
+        assert asked
+        assert not any(asked)
