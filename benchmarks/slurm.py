@@ -9,14 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from backprop_tui.domain.run import SLURM
 from backprop_tui.launchers.lease import lease_owner
-from benchmarks.measurement import Plan, Result, interleaved, sample_result
+from backprop_tui.tui.store_reader import StoreReader
+from benchmarks.measurement import Plan, Result, Sample, interleaved, sample_result
 from benchmarks.sandbox import COMMAND, SCRIPTS, Sandbox, open_sandbox, wait_until
 from benchmarks.timing import MILLISECONDS, cpu_seconds
 from tests.slurm.cluster import SlurmCluster, missing_programs
@@ -158,17 +159,32 @@ def _waiting(cluster: SlurmCluster, plan: Plan) -> list[Result]:
                 min(plan.rounds, MAX_ROUNDS),
                 {"local": lambda: local.seconds("list"), "slurm": lambda: slurm.seconds("list")},
             )
+            snapshots = interleaved(
+                plan.rounds, {"local": lambda: _snapshot_seconds(local), "slurm": lambda: _snapshot_seconds(slurm)}
+            )
         finally:
             _abandon(local)
             _abandon(slurm)
-    flat = sample_result(
-        f"list, {WAITING_RUNS:,} runs wait for Slurm, compared with local ones",
-        lists["slurm"].scaled(1 / lists["local"].median),
+    return [*supervisor, _compared("list", lists), _compared("the dashboard's first snapshot", snapshots)]
+
+
+def _snapshot_seconds(sandbox: Sandbox) -> float:
+    """CPU seconds until a dashboard knows all runs."""
+    reader = StoreReader(sandbox.home, "")
+    start = time.process_time()
+    assert len(reader.read(None).runs) == WAITING_RUNS
+    return time.process_time() - start
+
+
+def _compared(name: str, samples: Mapping[str, Sample]) -> Result:
+    local, slurm = samples["local"].median, samples["slurm"].median
+    return sample_result(
+        f"{name}, {WAITING_RUNS:,} runs wait for Slurm, compared with local ones",
+        samples["slurm"].scaled(1 / local),
         "times",
         goal=GOAL_FLATNESS,
-        remark=f"{lists['slurm'].median * MILLISECONDS:.0f} and {lists['local'].median * MILLISECONDS:.0f} ms",
+        remark=f"{slurm * MILLISECONDS:.0f} and {local * MILLISECONDS:.0f} ms",
     )
-    return [*supervisor, flat]
 
 
 def _count_squeue(sandbox: Sandbox) -> Path:

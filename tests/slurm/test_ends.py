@@ -57,10 +57,19 @@ def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str |
     return end.status, None if end.cause is None else end.cause.kind
 
 
-def test_slow_ends(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    """Slurm's time limit, and the death of a node: a loss, after which a run with retries continues."""
+@pytest.mark.timeout(240)
+def test_ends_by_slurm(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """A run at the time limit of its job, which takes Slurm a minute and a half, and meanwhile all others."""
     limited = running(sandbox, slurm=slurm("--nodelist=n2"))
     cluster.run("scontrol", "update", f"JobId={job_of(limited)}", "TimeLimit=1")
+    check_a_dead_node(sandbox, cluster)
+    check_a_preemption(sandbox, cluster)
+    check_cancellations(sandbox, cluster)
+    assert cause_of(limited, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
+
+
+def check_a_dead_node(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """It is a loss, after which a run with retries continues."""
     final = running(sandbox, slurm=slurm("--nodelist=n1"))
     again = running(sandbox, *script("saves.py", 4000, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
     again.wait_until_it_reports("saved 5")
@@ -71,12 +80,12 @@ def test_slow_ends(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     cluster.restart_node("n1")
     again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
     assert again.run().attempts[0].status is Status.LOST
-    assert cause_of(limited, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
+    cluster.run("scancel", job_of(again))
 
 
-def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    gentle = running(sandbox)
-    stubborn = running(sandbox, *script("ignores_signals.py"))
+def check_cancellations(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    gentle = running(sandbox, slurm=slurm("--nodelist=n1"))
+    stubborn = running(sandbox, *script("ignores_signals.py"), slurm=slurm("--nodelist=n1"))
     pending = sandbox.submit(*script("worker.py", 1, 0, 0), slurm=slurm("--begin=now+1hour"))
     pending.wait(lambda: "submitted" in pending.events(), "submitted")
     cluster.run("scancel", *map(job_of, (gentle, stubborn, pending)))
@@ -88,7 +97,8 @@ def test_a_cancelled_job_stops_its_run(sandbox: Sandbox, cluster: SlurmCluster) 
     assert stubborn.living_reporters() == []
 
 
-def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+def check_a_preemption(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """It stops a run, and one with retries continues."""
     low = slurm("--nodelist=n1", "--cpus-per-task=2", partition="low")
     final = running(sandbox, slurm=low)
     again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=low, retries=1)
@@ -99,6 +109,7 @@ def test_a_preempted_run_is_stopped_and_one_with_retries_continues(sandbox: Sand
     again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
     record = again.run()
     assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
+    cluster.run("scancel", job_of(again))
 
 
 def test_a_run_survives_the_daemon_of_its_node(sandbox: Sandbox, cluster: SlurmCluster) -> None:
