@@ -143,7 +143,9 @@ def test_an_end_that_was_written_since_the_record_was_damaged_is_not_overwritten
     _overwrite(guardian.directory.record_path)
     host.passes()
     del host.launches.adopting["a"]
-    host.unfinished._broken["a"] = signature_of(guardian.directory.record_path)
+    signature = signature_of(guardian.directory.record_path)
+    assert signature is not None
+    host.unfinished._broken["a"] = signature
     guardian.ends(Status.COMPLETED)
     restored = host.unfinished._restore(guardian.run.to(Queued(since=1.0)).to(Starting(since=1.0)))
     assert restored is not None
