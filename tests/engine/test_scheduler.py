@@ -18,6 +18,7 @@ from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Starting
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.queued_runs import pending_dependencies
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
+from backprop_tui.store.run_directory import read_lines
 from tests.engine.machines import Host, gpu
 
 
@@ -54,6 +55,8 @@ def test_a_run_is_started_on_the_gpu_with_most_free_memory_and_the_record_says_s
     assert [device.uuid for device in run.attempt.gpus] == ["GPU-1"]
     assert run.attempt.variables == {"CUDA_VISIBLE_DEVICES": "GPU-1"}
     assert run.attempt.vram_claim_bytes == 2500 << 20
+    events = read_lines(host.unfinished.directory("a").events_path)
+    assert [event["message"] for event in events if event["event"] == "admitted"] == ["admitted on GPU 1"]
 
 
 def test_starts_within_one_pass_see_the_claims_of_each_other(host: Host) -> None:
@@ -107,6 +110,22 @@ def test_requests_to_a_queued_run_are_handled_before_it_starts(host: Host) -> No
     directory.append_request(StopRequest(by="person", reason="stopped by you"))
     assert host.passes().guardians == {}
     assert record(host, "a").status is Status.STOPPED
+
+
+def test_a_full_machine_holds_no_run_with_a_limit_of_its_own(host: Host) -> None:
+    host.write_config("max_parallel = 1")
+    for run_id, own in (("a", None), ("b", None), ("c", 2), ("d", 2)):
+        host.runs.queued(run_id, spec={"gpus": 0, "limits": RunLimits(max_parallel=own)})
+    assert list(host.scheduler.run_pass((), explain=False).guardians) == ["a", "c"]
+
+
+def test_a_run_that_is_held_can_be_stopped(host: Host) -> None:
+    host.write_config("max_parallel = 1")
+    host.runs.guarded("a")
+    directory = host.runs.queued("b")
+    directory.append_request(StopRequest(by="person", reason="stopped by you"))
+    assert host.passes().guardians == {}
+    assert record(host, "b").status is Status.STOPPED
 
 
 def test_a_run_whose_dependency_failed_ends_with_the_reason(host: Host) -> None:

@@ -70,6 +70,15 @@ def test_a_broken_index_is_copied_and_rebuilt_from_the_runs(store: Home) -> None
     assert [(Path(store.root) / name).read_bytes() for name in kept] == [b'{"schema_version": 1, "experi']
 
 
+def test_an_index_of_a_later_version_is_copied_and_rebuilt_from_the_runs(store: Home) -> None:
+    creation.create(store, queued("a"), {}, time=1.0)
+    Path(store.index).write_text(json.dumps({"schema_version": 99, "experiments": {"b": record(1)}}))
+    assert list(index.read_newest(store)) == ["a"]
+    index.update(store, {})
+    assert list(index.read_newest(store)) == ["a"]
+    assert [name for name in os.listdir(store.root) if name.startswith("experiments.broken-")]
+
+
 @pytest.mark.parametrize(
     "layout",
     [[ORIGINAL], {"experiments": [ORIGINAL]}, {"exp-1": ORIGINAL}, {"experiments": {"exp-1": ORIGINAL}}],

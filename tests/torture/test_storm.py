@@ -26,6 +26,7 @@ sample_seconds = 0.2
 """
 
 
+@pytest.mark.timeout(400)  # a busy machine
 def test_nothing_is_lost_or_done_twice_in_a_storm(home: Path, monkeypatch: pytest.MonkeyPatch, storm_seed: int) -> None:
     monkeypatch.setenv("BACKPROP_HOST", HOST)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
