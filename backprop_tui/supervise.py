@@ -34,10 +34,10 @@ def main(arguments: list[str]) -> None:
         os.set_inheritable(INHERITED_LOCK, False)
         lease = Lock(home.supervisor_lock, INHERITED_LOCK)
         sign_lease(lease, os.getpid())
-        requests = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
+        channels = _start_fork_server(lease, SupervisorProcess(home=home, config_path=config_path))
         from backprop_tui.engine.main import hold_lease
 
-        hold_lease(home, config_path, lease, requests)
+        hold_lease(home, config_path, lease, *channels)
     except BaseException as error:
         note_failure(home, SUPERVISOR, describe(error))
         raise
@@ -71,22 +71,25 @@ def _detach(lease: int) -> None:
                 continue  # the descriptor that was used for listing
 
 
-def _start_fork_server(lease: Lock, supervisor: SupervisorProcess) -> socket.socket:
-    """Forks the fork server; returns our end of its socket."""
+def _start_fork_server(lease: Lock, supervisor: SupervisorProcess) -> tuple[socket.socket, socket.socket]:
+    """Forks the fork server; returns our end of its socket, and that of what its guardians announce."""
     from backprop_tui.runner.fork_server import serve
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    announced, announcing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         code = 70
         try:
             ours.close()
+            announced.close()
             lease.close()
-            serve(theirs, supervisor)
+            serve(theirs, announcing, supervisor)
             code = 0
         finally:
             os._exit(code)
     theirs.close()
-    return ours
+    announcing.close()
+    return ours, announced
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
+from functools import partial
 
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import ENDED
@@ -86,7 +87,9 @@ class Sandbox:
         return RunDirectory(self.home.run_folder(run_id))
 
     def wait_for_ends(self, run_ids: Sequence[str]) -> None:
-        wait_until(lambda: all(self.directory(run_id).read().status in ENDED for run_id in run_ids), "the runs to end")
+        """Looks at one run at a time: reading all of them again and again would keep a core busy."""
+        for directory in map(self.directory, run_ids):
+            wait_until(partial(_has_ended, directory), "the runs to end")
 
     def wait_until_idle(self) -> None:
         """Waits until the supervisor has nothing left to do and exits."""
@@ -108,6 +111,10 @@ class Sandbox:
         for run_id in os.listdir(self.home.active):
             self.directory(run_id).append_request(StopRequest(by="person", reason="the benchmark is over", kill=True))
         self.wait_until_idle()
+
+
+def _has_ended(directory: RunDirectory) -> bool:
+    return directory.read().status in ENDED
 
 
 def wait_until(condition: Callable[[], object], expected: str) -> None:

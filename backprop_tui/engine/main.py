@@ -28,8 +28,13 @@ INTERRUPTED_SECONDS = 60.0  # run directories whose creation was interrupted thi
 RESTART_SECONDS = 1.0  # a fork server that keeps dying must not keep a core busy
 
 
-def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socket) -> None:
-    """Supervises until no run is unfinished, including runs that are queued at the last moment."""
+def hold_lease(
+    home: Home, config_path: str, lease: Lock, requests: socket.socket, announcements: socket.socket
+) -> None:
+    """Supervises until no run is unfinished, including runs that are queued at the last moment.
+
+    `requests` go to the fork server, `announcements` come from the guardians that it forks.
+    """
     rename_process("backprop-superv")
     try:
         delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
@@ -41,14 +46,15 @@ def hold_lease(home: Home, config_path: str, lease: Lock, requests: socket.socke
     scheduler = Scheduler(unfinished, capacity, LocalLauncher(requests))
     guard = Guard(home, capacity, readings_source)
     sampler = SamplerKeeper(home, readings_source)
+    process = SupervisorProcess(home=home, config_path=config_path)
     held: Lock | None = lease
     while held is not None:
         bell = Bell(home)
         try:
-            _supervise(home, config_path, capacity, scheduler, guard, sampler, bell)
+            _supervise(process, capacity, scheduler, guard, sampler, bell, announcements)
         except* LaunchFailed as errors:
             sampler.stop()
-            _restart(SupervisorProcess(home=home, config_path=config_path), held, errors)
+            _restart(process, held, errors)
         sampler.stop()
         # A front end marks its run, then rings, then tries to take the lease. So either it finds no bell and a free
         # lease, and starts the next supervisor; or it marked the run before the following refresh, which then sees it.
@@ -68,13 +74,13 @@ def _has_unsubmitted(home: Home) -> bool:
 
 
 def _supervise(
-    home: Home,
-    config_path: str,
+    process: SupervisorProcess,
     capacity: Capacity,
     scheduler: Scheduler,
     guard: Guard,
     sampler: SamplerKeeper,
     bell: Bell,
+    announcements: socket.socket,
 ) -> None:
     first_pass = _first_pass(scheduler)
     sampler.ensure(first_pass.runs if first_pass is not None else ())
@@ -84,7 +90,8 @@ def _supervise(
     from backprop_tui.engine.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(home, config_path, capacity, scheduler, guard, sampler, bell).supervise(first_pass)
+        supervisor = Supervisor(process, capacity, scheduler, guard, sampler, bell, announcements)
+        await supervisor.supervise(first_pass)
 
     asyncio.run(supervise())
 

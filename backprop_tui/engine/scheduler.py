@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field, replace
 from functools import partial
 
@@ -151,9 +151,12 @@ class Scheduler:
         """Whether the last pass saw runs that another launcher starts."""
         return self._unfinished.has_others
 
-    def run_pass(self, watched: Iterable[str], *, explain: bool, look: bool = True) -> PassResult:
+    def run_pass(
+        self, watched: Iterable[str], finishing: Collection[str] = (), *, explain: bool, look: bool = True
+    ) -> PassResult:
         """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
+        Nothing of the `finishing` ones is left but the guardians, which write how they ended.
         With `explain` it works out every reason of every held run, for display. Without `look` it reads nothing of the
         runs that waited before: a run is read again before it starts.
 
@@ -173,11 +176,23 @@ class Scheduler:
                 with self._unfinished.skipping(run.id):
                     if not self._recover(run, guardians):
                         guarded.append(run.id)
-        snapshot = self._capacity.snapshot(self._unfinished.active())
+        snapshot = self._capacity.snapshot(self._occupying(finishing))
         result = PassResult(snapshot=snapshot, guardians=guardians, unwatched=guarded)
         self._admit(result, explain=explain)
         result.runs = self._unfinished.runs()
         return result
+
+    def _occupying(self, finishing: Collection[str]) -> list[Run]:
+        """The active runs that have a slot: finishing ones have none, unless their end decides which run is next."""
+        active = self._unfinished.active()
+        if not finishing:
+            return active
+        awaited = {dependency.run for run in self._unfinished.queued() for dependency in run.spec.after}
+        return [
+            run
+            for run in active
+            if run.id not in finishing or run.id in awaited or run.spec.retries or is_sliced(run.spec)
+        ]
 
     def _recover(self, run: Run, guardians: dict[str, GuardianHandle]) -> bool:
         """Takes care of an active run, adding a guardian if it needs one; False if another process guards it."""
@@ -326,10 +341,10 @@ class Scheduler:
             directory.write(starting, durable=True)
             directory.append_event("admitted", _admission_message(placement), time=time.time())
             self._unfinished.put(starting)
+            self._launch(directory, lock, result.guardians, adopting=False)
             started = result.snapshot.with_started(candidate, placement)
             result.snapshot = self._capacity.record_start(starting, started)
             self._backoffs.pop(run.id, None)
-            self._launch(directory, lock, result.guardians, adopting=False)
 
     def _handle_requests(self, run: Run) -> None:
         """Handles the requests to a queued run, of which there are nearly always none."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backprop_tui import __version__
@@ -17,12 +19,14 @@ from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.engine.capacity import Capacity
+from backprop_tui.engine.finishing_runs import FinishingRuns
 from backprop_tui.engine.guard import Guard
 from backprop_tui.engine.readings import SamplerKeeper
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.engine.wakeup import Bell
 from backprop_tui.launchers.launcher import GuardianHandle, LaunchFailed
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.processes.identity import identify, open_pidfd
@@ -115,22 +119,23 @@ class Supervisor:
 
     def __init__(
         self,
-        home: Home,
-        config_path: str,
+        process: SupervisorProcess,
         capacity: Capacity,
         scheduler: Scheduler,
         guard: Guard,
         sampler: SamplerKeeper,
         bell: Bell,
+        announcements: socket.socket,
     ) -> None:
-        self._home = home
-        self._config_path = config_path
+        self._home = home = process.home
+        self._config_path = process.config_path
         self._capacity = capacity
         self._scheduler = scheduler
         self._guard = guard
         self._sampler = sampler
         self._bell = bell
         self._wake = asyncio.Event()
+        self._finishing = FinishingRuns(announcements, self._wake.set)
         self._is_done = False
         self._stir = asyncio.Event()  # what is done at intervals is done now: set once, then replaced
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
@@ -152,6 +157,7 @@ class Supervisor:
         loop.add_reader(self._bell.descriptor, self._on_bell)
         if readings.descriptor is not None:
             loop.add_reader(readings.descriptor, self._on_files)
+        self._finishing.start()
         if first_pass is not None:
             self._apply(first_pass)
         try:
@@ -166,6 +172,7 @@ class Supervisor:
             if readings.descriptor is not None:
                 loop.remove_reader(readings.descriptor)
                 readings.close()
+            self._finishing.stop()
 
     def _script_pids(self) -> set[int]:
         pids: set[int] = set()
@@ -227,9 +234,10 @@ class Supervisor:
         explain, look = now >= self._explain_at, now >= self._look_at
         if look:
             self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
-        watched = tuple(self._watched)
+        watched, finishing = tuple(self._watched), self._finishing.run_ids()
         with self._passes.attempt():
-            result = await asyncio.to_thread(self._scheduler.run_pass, watched, explain=explain, look=look)
+            run_pass = partial(self._scheduler.run_pass, watched, finishing, explain=explain, look=look)
+            result = await asyncio.to_thread(run_pass)
             self._apply(result)
             if self._slurm is None and self._scheduler.has_others:
                 self._slurm_wake.set()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+from contextlib import suppress
 from typing import Protocol
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -27,6 +29,38 @@ class GuardianHandle:
 
     pid: int
     pidfd: int
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A guardian has started its script; both pidfds become readable at the end, and the holder closes them."""
+
+    run_id: str
+    guardian_pid: int
+    guardian_pidfd: int
+    script_pidfd: int
+
+
+def announce(announcements: socket.socket, run_id: str, script_pidfd: int) -> None:
+    """Tells the supervisor the script of this guardian, so that it sees at once that a slot is free.
+
+    Never waits. If the supervisor is gone, or behind, it sees the end of the guardian instead.
+    """
+    announcements.setblocking(False)
+    pidfd = os.pidfd_open(os.getpid())
+    message = json.dumps({"run_id": run_id, "guardian_pid": os.getpid()}).encode("ascii")
+    with suppress(OSError):
+        socket.send_fds(announcements, [message], [pidfd, script_pidfd])
+    os.close(pidfd)
+
+
+def receive_announcement(announcements: socket.socket) -> Announcement | None:
+    """Returns None if there will be none any more. Raises: BlockingIOError."""
+    message, descriptors, _, _ = socket.recv_fds(announcements, ANSWER_BYTES, 2)
+    if not message:
+        return None
+    guardian_pidfd, script_pidfd = descriptors
+    return Announcement(guardian_pidfd=guardian_pidfd, script_pidfd=script_pidfd, **json.loads(message))
 
 
 class Launcher(Protocol):

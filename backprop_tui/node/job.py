@@ -26,7 +26,7 @@ from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.linux import become_subreaper, boot_id, die_with_parent, rename_process
-from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
+from backprop_tui.runner.main import Assignment, become_guardian_and_exit, detach, load_guardian
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
@@ -258,6 +258,7 @@ class Job:
         pid = os.fork()
         if pid == 0:
             die_with_parent(signal.SIGTERM)  # the job ends with this process, and Slurm may not kill all of it
+            detach()
             become_guardian_and_exit(self._assignment(lock, adopting=adopting))
         self._guardian = pid
         return True
@@ -295,6 +296,7 @@ class Job:
                 run = self._directory.read()
                 if run.status in ACTIVE and recover(self._directory, run) is None:
                     os.kill(os.getpid(), signal.SIGTERM)
+                    detach()
                     become_guardian_and_exit(self._assignment(lock, adopting=True))
         finally:
             os._exit(0)

@@ -1,7 +1,7 @@
 """The fork server: forks guardians from a process with all their modules loaded, which is faster than a new Python.
 
 It serves one request at a time over a SEQPACKET socket. A request has the run's folder and the descriptor of its held
-lock; the reply has the new guardian's pid and pidfd. The server exits when the other end of the socket is closed.
+lock; the reply has the guardian's pid and pidfd. The server exits when the other end of the socket is closed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import select
 import signal
 import socket
 import time
+from contextlib import suppress
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.lazy_dataclass import compile_inits
+from backprop_tui.domain.lazy_dataclass import compile_inits, lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
@@ -24,10 +25,12 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.processes.requirements import unmet_requirement
-from backprop_tui.runner.main import Assignment, become_guardian_and_exit, load_guardian
-from backprop_tui.runner.script import Launch
+from backprop_tui.runner.main import Assignment, become_guardian_and_exit, detach, load_guardian
+from backprop_tui.runner.script_child import Launch, ScriptChild
+from backprop_tui.runner.start import rehearse
 from backprop_tui.store.failures import MAX_PAUSE_SECONDS, SUPERVISOR, failure_of
 from backprop_tui.store.hosts import has_work
+from backprop_tui.store.run_directory import RunDirectory
 
 MAX_REQUEST = 65536
 REAP_MILLISECONDS = 1000
@@ -40,9 +43,10 @@ _CLASSES_USED_AT_START = (
 )
 
 
-def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
+def serve(requests: socket.socket, announcements: socket.socket, supervisor: SupervisorProcess) -> None:
     """Serves until the supervisor is gone, then starts another one if there is work left.
 
+    Its guardians use the `announcements` to tell the supervisor about their scripts.
     What guardians need is loaded here, while the supervisor, which does not, loads the engine.
     """
     rename_process("backprop-forker")
@@ -50,17 +54,146 @@ def serve(requests: socket.socket, supervisor: SupervisorProcess) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     compile_inits(*_CLASSES_USED_AT_START)
     load_guardian()
-    # Collected once, then frozen: a collection in a child would copy every page that it shares with this process.
+    _freeze()
+    _ForkServer(requests, announcements, supervisor).serve()
+    announcements.close()
+    _replace(supervisor)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class _Spare:
+    """A guardian that waits for its run on the other end of `tasks`."""
+
+    pid: int
+    pidfd: int
+    tasks: socket.socket
+
+    def close(self) -> None:
+        """Closes our descriptors of it; without a run it ends."""
+        self.tasks.close()
+        os.close(self.pidfd)
+
+
+class _ForkServer:
+    """Keeps one guardian waiting once a run was started: the next start need not wait for a fork."""
+
+    def __init__(self, requests: socket.socket, announcements: socket.socket, supervisor: SupervisorProcess) -> None:
+        self._requests = requests
+        self._announcements = announcements
+        self._supervisor = supervisor
+        self._spare: _Spare | None = None
+
+    def serve(self) -> None:
+        """Serves until the supervisor is gone."""
+        poll = select.poll()
+        poll.register(self._requests, select.POLLIN)
+        is_rehearsed = False
+        while True:
+            ready = poll.poll(REAP_MILLISECONDS)
+            _reap_children()
+            if not ready:
+                continue
+            folder = self._serve_request()
+            if folder is None:
+                break
+            if not is_rehearsed:
+                is_rehearsed = True
+                rehearse(RunDirectory(folder))  # what that compiles, no guardian has to compile again
+                _freeze()
+            if self._spare is None:
+                with suppress(OSError):  # the next request says why
+                    self._spare = self._fork(is_spare=True)
+        if self._spare is not None:
+            self._spare.close()
+
+    def _serve_request(self) -> str | None:
+        """Gives a run to a guardian and returns its directory; None when the supervisor is gone."""
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._requests, MAX_REQUEST, 1)
+        except ConnectionResetError:
+            return None
+        if not message or not descriptors:
+            return None
+        try:
+            guardian = self._assign(message, descriptors[0])
+        except OSError as error:
+            unmet = unmet_requirement()
+            reason = error.strerror or str(error) if unmet is None else "; ".join(unmet)
+            answer, pidfds = f"it cannot be started: {reason}".encode(), []
+        else:
+            answer, pidfds = str(guardian.pid).encode("ascii"), [guardian.pidfd]
+        finally:
+            os.close(descriptors[0])
+        try:
+            socket.send_fds(self._requests, [answer], pidfds)
+        except BrokenPipeError:
+            return None
+        finally:
+            if pidfds:
+                guardian.close()
+        return str(json.loads(message)["folder"])
+
+    def _assign(self, message: bytes, lock: int) -> _Spare:
+        """Gives the run to the guardian that waits, or to a new one if that was killed. Raises: OSError."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            try:
+                socket.send_fds(spare.tasks, [message], [lock])
+            except OSError:
+                spare.close()
+            else:
+                return spare
+        spare = self._fork(is_spare=False)
+        socket.send_fds(spare.tasks, [message], [lock])
+        return spare
+
+    def _fork(self, *, is_spare: bool) -> _Spare:
+        """Forks a guardian; a spare one forks the child that will be its script in advance. Raises: OSError."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                ours.close()
+                self._requests.close()
+                self._become_guardian_and_exit(theirs, is_spare=is_spare)
+        # Children are reaped only by this process, later: so the pidfd is the guardian's even if it has died already.
+        return _Spare(pid=pid, pidfd=os.pidfd_open(pid), tasks=ours)
+
+    def _become_guardian_and_exit(self, tasks: socket.socket, *, is_spare: bool) -> None:
+        try:
+            detach()
+            child = None
+            if is_spare:
+                rename_process("backprop-spare")
+                child = ScriptChild.fork()
+            message, descriptors, _, _ = socket.recv_fds(tasks, MAX_REQUEST, 1)
+            tasks.close()
+            if not descriptors:
+                os._exit(0)  # the fork server is gone
+            task = json.loads(message)
+            become_guardian_and_exit(
+                Assignment(
+                    lock_descriptor=descriptors[0],
+                    supervisor=self._supervisor,
+                    announcements=self._announcements,
+                    child=child,
+                    **task,
+                )
+            )
+        except BaseException as error:  # noqa: BLE001 - the boundary of a process
+            note_exception(error)
+        finally:
+            os._exit(70)
+
+
+def _freeze() -> None:
+    """Collected once, then frozen: a collection in a child would copy every page that it shares with this process."""
     gc.collect()
     gc.freeze()
-    poll = select.poll()
-    poll.register(requests, select.POLLIN)
-    while True:
-        ready = poll.poll(REAP_MILLISECONDS)
-        _reap_children()
-        if ready and not _serve_request(requests, supervisor):
-            break
-    _replace(supervisor)
 
 
 def _replace(supervisor: SupervisorProcess) -> None:
@@ -76,39 +209,6 @@ def _replace(supervisor: SupervisorProcess) -> None:
             time.sleep(RESTART_SECONDS + (MAX_PAUSE_SECONDS if failure is None else failure.seconds_left()))
         else:
             return
-
-
-def _serve_request(requests: socket.socket, supervisor: SupervisorProcess) -> bool:
-    """Forks one guardian; False when the supervisor is gone."""
-    try:
-        message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST, 1)
-    except ConnectionResetError:
-        return False
-    if not message or not descriptors:
-        return False
-    try:
-        pid = os.fork()
-    except OSError as error:
-        os.close(descriptors[0])
-        unmet = unmet_requirement()
-        reason = error.strerror or str(error) if unmet is None else "; ".join(unmet)
-        requests.send(f"it cannot be started: {reason}".encode())
-        return True
-    if pid == 0:
-        requests.close()
-        become_guardian_and_exit(
-            Assignment(lock_descriptor=descriptors[0], supervisor=supervisor, **json.loads(message))
-        )
-    os.close(descriptors[0])
-    # Children are reaped only by this process, later: so the pidfd is the guardian's even if it has died already.
-    pidfd = os.pidfd_open(pid)
-    try:
-        socket.send_fds(requests, [str(pid).encode("ascii")], [pidfd])
-    except BrokenPipeError:
-        return False
-    finally:
-        os.close(pidfd)
-    return True
 
 
 def _reap_children() -> None:

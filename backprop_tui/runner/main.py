@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.launchers.launcher import announce
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
-from backprop_tui.processes.linux import become_subreaper, rename_process
+from backprop_tui.processes.linux import become_subreaper, is_subreaper_refused, rename_process
+from backprop_tui.runner.script_child import ScriptChild
 from backprop_tui.runner.start import NeverStarted, adopt, start, verify_resume_checkpoint
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
@@ -25,10 +28,17 @@ class Assignment:
     lock_descriptor: int
     adopting: bool
     supervisor: SupervisorProcess
+    announcements: socket.socket | None = None  # to the supervisor of this machine
+    child: ScriptChild | None = None  # forked in advance
+
+    def announce(self, script_pidfd: int) -> None:
+        """Announces the script, if all that it leaves running stays below this process."""
+        if self.announcements is not None and not is_subreaper_refused():
+            announce(self.announcements, os.path.basename(self.folder), script_pidfd)
 
 
 def become_guardian_and_exit(assignment: Assignment) -> None:
-    """Runs the guardian in this forked process; never returns."""
+    """Runs the guardian in this forked and detached process; never returns."""
     code = 70
     try:
         os.set_inheritable(assignment.lock_descriptor, False)
@@ -71,8 +81,8 @@ def _ensure_supervisor(supervisor: SupervisorProcess) -> None:
         note_exception(error)
 
 
-def _become_guardian() -> int:
-    """Sets up session, signals and subreaper; returns the descriptor that becomes readable when a signal arrives."""
+def detach() -> None:
+    """Leaves session and directory of the parent, and becomes the subreaper of what this process will start."""
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
@@ -80,12 +90,16 @@ def _become_guardian() -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
+    become_subreaper()
+
+
+def _become_guardian() -> int:
+    """From here on a signal asks for a stop; returns the descriptor that becomes readable when one arrives."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     for waking in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(waking, lambda _number, _frame: None)
     signal.set_wakeup_fd(writing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    become_subreaper()
     rename_process("backprop-run")
     return reading
 
@@ -97,7 +111,10 @@ def _guard(directory: RunDirectory, assignment: Assignment, wake: int) -> bool:
     checkpoint_change = None
     if not assignment.adopting:
         run, checkpoint_change = verify_resume_checkpoint(directory, run)
-    result = (adopt if assignment.adopting else start)(directory, run)
+    if assignment.adopting:
+        result = adopt(directory, run, assignment.child)
+    else:
+        result = start(directory, run, assignment.child, assignment.announce)
     if isinstance(result, NeverStarted):
         return False
     # The fork server has loaded it already. In a Slurm job the script starts first.

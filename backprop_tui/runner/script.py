@@ -1,36 +1,20 @@
-"""The script: the forked child writes its pid into script.lock, keeps that lock as its stdin, and execs."""
+"""The script: its start by a forked child, how it ended, and the process itself, as a child or adopted."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import select
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Process
-from backprop_tui.processes.detached_log import STDERR
-from backprop_tui.processes.identity import Identity, identify, open_pidfd, wait_status_of_nonchild
-from backprop_tui.processes.requirements import attainable
+from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
+from backprop_tui.runner.script_child import Launch, ScriptChild
 from backprop_tui.store.files import open_own
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
 START_SECONDS = 2.0  # an exec takes some milliseconds
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """Everything the forked child needs, prepared before the fork."""
-
-    attempt: int
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    cwd: str
-    process: Process
-    log_path: str
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +31,41 @@ class Started:
     """The forked child. `report` tells whether it runs the program: None if it does, else a pipe that will say."""
 
     identity: Identity
+    pidfd: int
     report: int | None = None
 
 
-def start_script(launch: Launch, script_lock: int) -> Started | CannotStart:
-    """Forks and executes; returns once the program is running or has turned out not to start.
+def start_script(
+    launch: Launch,
+    log_path: str,
+    script_lock: int,
+    child: ScriptChild | None = None,
+    announce: Callable[[int], None] = lambda _pidfd: None,
+) -> Started | CannotStart:
+    """Has a child execute the script; returns once the program is running or has turned out not to start.
 
     Its directory or the program may be on a disk that does not answer: after some seconds it returns all the same.
     `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
+    `child` was forked in advance. `announce` is called with the pidfd of the child as soon as that is to execute.
     """
-    log = open_own(launch.log_path, os.O_WRONLY | os.O_APPEND, follow=True)
+    log = open_own(log_path, os.O_WRONLY | os.O_APPEND, follow=True)
     os.set_blocking(log, True)  # the script writes to it
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        _become_script(launch, script_lock, log, writing)
+    if child is not None and child.has_died():
+        child.dismiss()
+        child = None
+    child = child or ScriptChild.fork()
+    child.execute(launch, script_lock, log)
     os.close(log)
-    os.close(writing)
-    identity = Identity(pid, _start_time(pid))
-    if not select.select([reading], [], [], START_SECONDS)[0]:
-        return Started(identity=identity, report=reading)
-    failure = _read_report(reading)
+    announce(child.pidfd)
+    report = child.report
+    if not select.select([report], [], [], START_SECONDS)[0]:
+        return Started(identity=child.identity, pidfd=child.pidfd, report=report)
+    failure = _read_report(report)
     if failure is not None:
-        os.waitpid(pid, 0)
+        os.waitpid(child.identity.pid, 0)
+        os.close(child.pidfd)
         return failure
-    return Started(identity=identity)
+    return Started(identity=child.identity, pidfd=child.pidfd)
 
 
 def _read_report(report: int) -> CannotStart | None:
@@ -79,74 +73,6 @@ def _read_report(report: int) -> CannotStart | None:
     with os.fdopen(report, "rb") as pipe:
         failure = pipe.read()
     return CannotStart(**json.loads(failure)) if failure else None
-
-
-def _start_time(pid: int) -> int:
-    identity = identify(pid)
-    if identity is None:
-        raise ProcessLookupError(pid)  # impossible: only this process reaps it
-    return identity.start_time
-
-
-def _become_script(launch: Launch, script_lock: int, log: int, failure: int) -> None:
-    """Becomes the script, or writes why it cannot into `failure` and exits; never returns."""
-    path = launch.arguments[0]
-    try:
-        os.setsid()
-        _reset_signals()
-        record = f"{launch.attempt} {os.getpid()} {_start_time(os.getpid())}\n"
-        os.write(script_lock, record.encode("ascii"))
-        _close_all_but(script_lock, log, failure)
-        os.dup2(script_lock, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        _apply(launch.process)
-        path = launch.cwd
-        os.chdir(launch.cwd)
-        path = launch.arguments[0]
-        os.execvpe(path, list(launch.arguments), dict(launch.environment))  # noqa: S606 - the user's command
-    except OSError as error:
-        report = {"path": path, "problem": error.strerror, "not_found": isinstance(error, FileNotFoundError)}
-        os.write(failure, json.dumps(report).encode("ascii"))
-    finally:
-        os._exit(127)
-
-
-def _close_all_but(*kept: int) -> None:
-    """Closes the guardian's descriptors: a child that hangs before the exec must not keep the run locked."""
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
-        if descriptor > STDERR and descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue  # the descriptor that was used for listing
-
-
-def _reset_signals() -> None:
-    """Resets all signals: a process started in the background may ignore SIGINT, which would survive the exec."""
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            try:
-                signal.signal(number, signal.SIG_DFL)
-            except OSError:
-                continue  # the C library reserves some real-time signals
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _apply(process: Process) -> None:
-    """Applies the umask, niceness and limits of the shell in which the run was queued."""
-    os.umask(process.umask)
-    current = os.nice(0)
-    if process.nice > current:  # lowering it would need privileges
-        os.nice(process.nice - current)
-    for name, soft, hard in process.rlimits:
-        number = getattr(resource, name, None)
-        if number is None:
-            continue
-        try:
-            resource.setrlimit(number, attainable(number, soft, hard))
-        except (ValueError, OSError):
-            continue
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +122,7 @@ class ScriptProcess:
     def child(cls, started: Started) -> ScriptProcess:
         """A child of this process that is not reaped yet."""
         identity = started.identity
-        return cls(identity, os.pidfd_open(identity.pid), adopted=False, report=started.report)
+        return cls(identity, started.pidfd, adopted=False, report=started.report)
 
     @classmethod
     def adopt(cls, identity: Identity) -> ScriptProcess | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,11 @@ from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Exit, Launch, ScriptProcess, Started, start_script
+from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess, Started, start_script
+from backprop_tui.runner.script_child import Launch, ScriptChild
+from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.locks import is_locked, try_lock
+from backprop_tui.store.records import encode_run
 from backprop_tui.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -68,15 +73,18 @@ class NeverStarted:
 StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
 
 
-def start(directory: RunDirectory, run: Run) -> StartResult:
-    """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already."""
+def start(directory: RunDirectory, run: Run, child: ScriptChild | None, announce: Callable[[int], None]) -> StartResult:
+    """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already.
+
+    `child` was forked in advance to become the script. `announce` is called with its pidfd.
+    """
     lock = try_lock(directory.script_lock)
     if lock is None:
-        return adopt(directory, run)
+        return adopt(directory, run, child)
     with lock:
         os.ftruncate(lock.descriptor, 0)
         try:
-            started = start_script(_prepare_launch(directory, run), lock.descriptor)
+            started = start_script(_prepare_launch(directory, run), directory.log, lock.descriptor, child, announce)
         except BrokenRecord as error:
             return CannotStart(path=error.path, problem=error.problem, not_found=True)
         except UsageError as error:
@@ -85,6 +93,16 @@ def start(directory: RunDirectory, run: Run) -> StartResult:
             problem = error.strerror or str(error)
             return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
     return ScriptProcess.child(started) if isinstance(started, Started) else started
+
+
+def rehearse(directory: RunDirectory) -> None:
+    """Prepares a start of this run, and its records, without doing anything: a later start is faster then."""
+    with suppress(Exception):  # such as that the run was removed meanwhile
+        run = directory.read()
+        _prepare_launch(directory, run)
+        encode_run(run, directory.path)
+        live = initial_live(run, None, None)
+        replace(decode(Live, encode(live)), time=0.0)
 
 
 def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
@@ -100,12 +118,13 @@ def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
         environment=script_environment(run, directory.path, directory.read_environment()),
         cwd=run.spec.cwd,
         process=run.spec.process,
-        log_path=directory.log,
     )
 
 
-def adopt(directory: RunDirectory, run: Run) -> StartResult:
+def adopt(directory: RunDirectory, run: Run, child: ScriptChild | None) -> StartResult:
     """Takes over the script named in script.lock, after checking that it belongs to this run."""
+    if child is not None:
+        child.dismiss()
     identity = _await_script_identity(directory, run.attempt.number)
     if not isinstance(identity, Identity):
         return identity

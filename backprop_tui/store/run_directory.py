@@ -11,7 +11,7 @@ from backprop_tui.domain.formatting import counted, iso, shortened
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, NoticeRequest, Request, TimeboxRequest
 from backprop_tui.domain.run import Run, apply_edit, with_timebox
-from backprop_tui.domain.secrets import HiddenWords, hidden_words, reveal_words
+from backprop_tui.domain.secrets import MASK, HiddenWords, hidden_words, reveal_words
 from backprop_tui.processes.users import ALLOW_SHARED, shared_with
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import JsonObject, WrongField
@@ -248,6 +248,8 @@ class RunDirectory:
 
     def true_command(self, words: Sequence[str]) -> tuple[str, ...]:
         """A command line of this run with its secrets. Raises: BrokenRecord."""
+        if not any(MASK in word for word in words):
+            return tuple(words)
         command, unknown = reveal_words(words, self.hidden_words())
         if unknown:
             raise BrokenRecord(self.environment_path, f"the value of {unknown[0]} is missing")

@@ -20,8 +20,9 @@ LAUNCH = "launchers.launcher:LocalLauncher.launch"
 GUARDIAN_BEGINS = before("runner.main:run_guardian")
 APPLY_STATE = "runner.guarding:apply_recorded_state"
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
-CHILD_BEGINS = before("runner.script:_reset_signals", GUARDIAN)
+CHILD_BEGINS = before("runner.script_child:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)
+TOLD = after("runner.script_child:ScriptChild.execute", GUARDIAN)
 
 
 def case(name: str, *crashes: Crash) -> object:
@@ -89,12 +90,16 @@ WHILE_IT_RUNS = [
     *SUPERVISOR_DIES,
     case("fork server: before the fork", before("os:fork", FORKER)),
     case("fork server: after the fork", after("os:fork", FORKER, returning=True)),
-    case("fork server: after its answer", after("socket:send_fds", FORKER)),
+    case("fork server: before the guardian has its run", before("socket:send_fds", FORKER)),
+    case("fork server: before its answer", after("socket:send_fds", FORKER)),
+    case("fork server: after its answer", after("socket:send_fds", FORKER, times=2)),
     case("guardian: at its first step", GUARDIAN_BEGINS),
     case("guardian: before it takes script.lock", before("runner.main:start", GUARDIAN)),
     case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
+    case("guardian: before it told its child what to execute", before("runner.script_child:ScriptChild.execute")),
+    case("guardian: after it told its child what to execute", TOLD),
     case("guardian and child: before the child recorded itself", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
@@ -182,8 +187,8 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
 
 CHILD_DIES = [
     case("before it recorded itself", CHILD_BEGINS),
-    case("after it wrote who it is", before("runner.script:_apply", GUARDIAN)),
-    case("after it wrote who it is, and its guardian too", FORKED, before("runner.script:_apply", GUARDIAN)),
+    case("after it wrote who it is", before("runner.script_child:_apply", GUARDIAN)),
+    case("after it wrote who it is, and its guardian too", TOLD, before("runner.script_child:_apply", GUARDIAN)),
 ]
 
 

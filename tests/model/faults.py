@@ -60,6 +60,8 @@ def _is_work_continued(state: State, rules: Rules) -> bool:
 def _looks_for_work(state: State, process: Process, rules: Rules) -> bool:
     if process.role == "script" or process.at == "exits" or (process.at == "lets_go" and not process.then):
         return False
+    if process.role == "runner" and not process.task:
+        return False  # it waits for a run
     if process.role == "fork server":
         supervisor = state.find("supervisor", family=process.family)
         return rules.server_wakes or (supervisor is not None and supervisor.at != "exits")

@@ -20,10 +20,21 @@ def serves(state: State, me: Process, rules: Rules) -> Iterator[State]:
     if state.find("supervisor", family=me.family) is None:
         wakes = rules.server_wakes and state.disk.has_work
         yield state.move(me, *([me.to("takes_lease", drop=SOCKET)._replace(family=0)] if wakes else []))
+    elif state.spares_left and _waiting_runner(state, me) is None:
+        spare = Process("runner", "closes_inherited", SOCKET, family=me.family)
+        yield state.move(me, me, spare)._replace(spares_left=state.spares_left - 1)
 
 
 def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The message holds lock 2 while it is in the socket, and after it was read. A failed fork is reported."""
+    """The message holds lock 2 while it is in the socket, and after it was read. A failed fork is reported.
+
+    A runner that waits gets the message instead.
+    """
+    waiting = _waiting_runner(state, me)
+    if waiting is not None:
+        passed = waiting.to(waiting.at, take=me.holds & RUN)._replace(attempt=me.attempt, task=me.task)
+        yield state.move(waiting, passed).move(me, me.to("replies"))
+        return
     runner = Process("runner", "closes_inherited", me.holds, family=me.family, attempt=me.attempt, task=me.task)
     yield state.move(me, me.to("replies"), runner)
     refused = state.move(me, _done(me, rules))
@@ -33,6 +44,11 @@ def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
 def replies(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Closes its copy of lock 2 and sends the runner's pidfd."""
     yield _answered(state.move(me, _done(me, rules)), me, "closes_run_lock", rules)
+
+
+def _waiting_runner(state: State, me: Process) -> Process | None:
+    runners = (p for p in state.processes if p.role == "runner" and p.family == me.family)
+    return next((runner for runner in runners if not runner.task), None)
 
 
 def _done(me: Process, rules: Rules) -> Process:

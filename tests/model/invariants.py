@@ -91,8 +91,10 @@ def is_settled(state: State) -> bool:
 
 def _is_well_guarded(state: State) -> bool:
     """Running and guarded, with a supervisor ready for the next run, and no other process."""
-    at = {process.role: process for process in state.processes}
-    if len(state.processes) != len(at) or set(at) != {"script", "runner", "supervisor", "fork server"}:
+    waiting = [p for p in state.processes if (p.role == "runner" and not p.task) or p.at == "awaits_orders"]
+    others = [process for process in state.processes if process not in waiting]
+    at = {process.role: process for process in others}
+    if len(others) != len(at) or set(at) != {"script", "runner", "supervisor", "fork server"}:
         return False
     guarded = at["runner"].at == "watches" and at["runner"].has(RUN) and at["script"].at == "runs"
     ready = at["supervisor"].at == "looks" and at["supervisor"].has(LEASE) and at["fork server"].at == "serves"

@@ -25,11 +25,13 @@ class Rules:
     waits_until_server_is_ready: bool = True  # before the first pass, and so before the last look at the queue
     server_closes_run_lock: bool = True  # once the runner has it
     runner_closes_socket: bool = True  # of the fork server that forked it
+    waiting_runner_ends_with_its_server: bool = True
     keeps_off_when_server_vanished: bool = True  # without a reply a runner may be alive, so it writes nothing
     may_give_up_waiting: bool = False
     server_wakes: bool = False  # optional: the fork server tries the lease when its supervisor has died
 
     # At most one execution
+    waiting_child_ends_with_its_runner: bool = True
     script_lock: bool = True
     child_records_itself: bool = True  # process id and start time are written by the child, before exec
     script_lock_tested_before_record_read: bool = True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.model.front_ends import WAKING
 from tests.model.rules import Rules
 from tests.model.script import dies
-from tests.model.state import LEASE, RUN, SCRIPT, SOCKET, Process, State, lowest_unused
+from tests.model.state import LEASE, NO_PROCESS, RUN, SCRIPT, SOCKET, Process, State, lowest_unused
 
 # --- start ---
 
@@ -15,16 +15,43 @@ from tests.model.state import LEASE, RUN, SCRIPT, SOCKET, Process, State, lowest
 def closes_inherited(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Closes the fork server's end of the socket, which would otherwise stay open after the fork server's death."""
     drop = SOCKET if rules.runner_closes_socket else 0
+    if not me.task:
+        yield state.move(me, me.to("forks_in_advance", drop=drop))
+        return
     first_step = "takes_script_lock" if me.task == "start" else "tests_script_lock"
     if not me.has(RUN):
         first_step = "takes_run_lock"
     yield state.move(me, me.to(first_step, drop=drop)._replace(family=me.family if me.has(SOCKET) and not drop else 0))
 
 
+def forks_in_advance(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Without a run, the child has nothing of one."""
+    pid = _new_pid(state)
+    yield state.move(me, me.to("waits_for_run")._replace(pid=pid), Process("script", "awaits_orders", pid=pid))
+
+
+def waits_for_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The fork server's step passes it. An end of file means that the fork server is gone."""
+    if me.task:
+        first_step = "takes_script_lock" if me.task == "start" else "dismisses_child"
+        if not me.has(RUN):
+            first_step = "takes_run_lock"
+        yield state.move(me, me.to(first_step)._replace(family=me.family if me.has(SOCKET) else 0))
+    elif state.find("fork server", family=me.family) is None and rules.waiting_runner_ends_with_its_server:
+        yield state.move(me)
+
+
+def dismisses_child(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """Another script is alive: the child that was forked in advance is not needed."""
+    child = state.script(me.pid)
+    state = state if child is None else state.move(child)
+    yield state.move(me, me.to("tests_script_lock")._replace(pid=NO_PROCESS))
+
+
 def takes_run_lock(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """Only of a runner that did not inherit it."""
     if state.is_free(RUN):
-        first_step = "takes_script_lock" if me.task == "start" else "tests_script_lock"
+        first_step = "takes_script_lock" if me.task == "start" else _first_step_of_adopter(me)
         yield state.move(me, me.to(first_step, take=RUN))
 
 
@@ -35,20 +62,42 @@ def takes_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State
     elif state.is_free(SCRIPT):
         yield state.move(me, me.to("truncates_record", take=SCRIPT))
     else:
-        yield state.move(me, me.to("tests_script_lock")._replace(task="adopt"))
+        yield state.move(me, me.to(_first_step_of_adopter(me))._replace(task="adopt"))
+
+
+def _first_step_of_adopter(me: Process) -> str:
+    return "tests_script_lock" if me.pid == NO_PROCESS else "dismisses_child"
 
 
 def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    yield state.move(me, me.to("forks"), disk=state.disk._replace(record=None))
+    after = me.to("forks" if me.pid == NO_PROCESS else "tells_child")
+    yield state.move(me, after, disk=state.disk._replace(record=None))
 
 
-def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
-    """The child has lock 3 from the start."""
-    recorded = set() if state.disk.record is None else {state.disk.record[1]}
-    pid = lowest_unused({process.pid for process in state.processes} | recorded)
+def forks(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+    """The child has lock 3 only when it is told what to execute."""
+    pid = _new_pid(state)
+    yield state.move(me, me.to("tells_child")._replace(pid=pid), Process("script", "awaits_orders", pid=pid))
+
+
+def tells_child(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The child gets its orders and lock 3 in one message. One that was killed while it waited is replaced."""
+    child = state.script(me.pid)
+    if child is None or child.at == "zombie":
+        state = state if child is None else state.move(child)
+        yield state.move(me, me.to("forks")._replace(pid=NO_PROCESS))
+    else:
+        yield state.move(child, _told(child, me, rules)).move(me, me.to("awaits_exec"))
+
+
+def _told(child: Process, me: Process, rules: Rules) -> Process:
     first_step = "records_itself" if rules.child_records_itself else "execs"
-    child = Process("script", first_step, holds=me.holds & SCRIPT, pid=pid, attempt=me.attempt)
-    yield state.move(me, me.to("awaits_exec")._replace(pid=pid), child)
+    return child._replace(at=first_step, holds=me.holds & SCRIPT, attempt=me.attempt)
+
+
+def _new_pid(state: State) -> int:
+    recorded = set() if state.disk.record is None else {state.disk.record[1]}
+    return lowest_unused({process.pid for process in state.processes} | recorded)
 
 
 def awaits_exec(state: State, me: Process, rules: Rules) -> Iterator[State]:
@@ -216,7 +265,8 @@ def releases_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
 STEPS = WAKING | {
     step.__name__: step
     for step in (
-        *(closes_inherited, takes_run_lock, takes_script_lock, truncates_record, forks),
+        *(closes_inherited, forks_in_advance, waits_for_run, dismisses_child),
+        *(takes_run_lock, takes_script_lock, truncates_record, forks, tells_child),
         *(awaits_exec, records_child, closes_script_lock, writes_running),
         *(tests_script_lock, reads_record, opens_script, takes_back),
         *(watches, records_offset, records_intent, signals),

@@ -57,6 +57,7 @@ class Scenario:
     slices: int = 0
     kills: int = 0
     power_cuts: int = 0
+    spares: int = 0
     at_least: int
 
     @property
@@ -70,6 +71,7 @@ class Scenario:
             slices_left=self.slices,
             kills_left=self.kills,
             power_cuts_left=self.power_cuts,
+            spares_left=self.spares,
         )
 
 
@@ -80,6 +82,13 @@ SCENARIOS = {
     "queue without a supervisor": Scenario(disk=NOTHING, present=(QUEUER,), kills=2, at_least=12_000),
     "queue while the supervisor exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
     "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
+    "run by a runner that waits": Scenario(disk=QUEUED, present=SERVED, spares=1, kills=1, at_least=15_000),
+    "run again by a runner that waits": Scenario(
+        disk=RUNNING, history=RAN, present=AT_WORK, slices=1, spares=1, kills=1, at_least=50_000
+    ),
+    "run without end, and a runner that waits": Scenario(
+        disk=QUEUED, present=SERVED, endless=True, spares=2, kills=1, at_least=20_000
+    ),
     "run through three kills": Scenario(disk=QUEUED, present=SERVED, kills=3, at_least=30_000),
     "run without end": Scenario(disk=QUEUED, present=SERVED, endless=True, kills=2, at_least=7_000),
     "run that leaves a process": Scenario(disk=QUEUED, present=SERVED, leaves=True, kills=2, at_least=10_000),

@@ -8,6 +8,13 @@ from tests.model.rules import Rules
 from tests.model.state import SCRIPT, Process, State
 
 
+def awaits_orders(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """It has no lock and nothing of a run. Its runner's step tells it what to execute."""
+    has_runner = any(process.role == "runner" and process.pid == me.pid for process in state.processes)
+    if not has_runner and rules.waiting_child_ends_with_its_runner:
+        yield state.move(me)
+
+
 def records_itself(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """Attempt, process id and start time into script.lock, which it holds as its stdin."""
     yield state.move(me, me.to("execs"), disk=state.disk._replace(record=(me.attempt, me.pid)))
@@ -50,4 +57,4 @@ def dies(state: State, script: Process) -> State:
     return state.move(script, *([after] if has_parent else []))
 
 
-STEPS = {step.__name__: step for step in (records_itself, execs, runs, left, zombie)}
+STEPS = {step.__name__: step for step in (awaits_orders, records_itself, execs, runs, left, zombie)}

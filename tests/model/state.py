@@ -107,6 +107,7 @@ class State(NamedTuple):
     slices_left: int = 0
     kills_left: int = 0
     power_cuts_left: int = 0
+    spares_left: int = 0  # runners that may still be forked in advance
     abandoned: bool = False  # the last process that would have continued was killed, so the next command must recover
 
     def is_free(self, lock: int) -> bool:

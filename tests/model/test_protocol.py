@@ -26,6 +26,8 @@ NEEDED_RULES = [
     ("waits_until_server_is_ready", "queue while the supervisor exits", NO_GOOD_END),
     ("server_closes_run_lock", "run", NO_GOOD_END),
     ("runner_closes_socket", "run without end", NO_GOOD_END),
+    ("waiting_runner_ends_with_its_server", "run by a runner that waits", NO_GOOD_END),
+    ("waiting_child_ends_with_its_runner", "run by a runner that waits", NO_GOOD_END),
     ("keeps_off_when_server_vanished", "run", "executed_only_when_asked"),
     ("script_lock", "run", "one_live_script"),
     ("child_records_itself", "run", "executed_only_when_asked"),

@@ -10,7 +10,8 @@ import pytest
 
 from backprop_tui.domain.run import Process
 from backprop_tui.runner import script
-from backprop_tui.runner.script import CannotStart, Launch, ScriptProcess, Started, start_script
+from backprop_tui.runner.script import CannotStart, ScriptProcess, Started, start_script
+from backprop_tui.runner.script_child import Launch
 from backprop_tui.store.locks import try_lock
 from tests.support.waiting import wait_until
 
@@ -37,10 +38,9 @@ def started(folder: Path, cwd: str) -> ScriptProcess:
         environment={"PATH": os.defpath},
         cwd=cwd,
         process=Process(umask=0o077, nice=0),
-        log_path=str(folder / "output.log"),
     )
     with lock:
-        result = start_script(launch, lock.descriptor)
+        result = start_script(launch, str(folder / "output.log"), lock.descriptor)
     assert isinstance(result, Started)
     assert result.report is not None
     return ScriptProcess.child(result)

@@ -17,7 +17,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, reap_ended
 from backprop_tui.processes.identity import Identity, identify, is_alive
-from backprop_tui.processes.tree import children
+from backprop_tui.processes.tree import children, descendants
 from backprop_tui.store.creation import create
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import read_object
@@ -242,11 +242,14 @@ class Sandbox:
         self.wait_until(lambda: not self.markers(), "every run ended and indexed")
 
     def wait_until_nothing_runs(self) -> None:
-        """Waits until at most the supervisor and its fork server are left."""
+        """Waits until at most the supervisor, its fork server and a guardian without a run are left."""
         self.wait_until(lambda: not self._left(), "nothing left over")
 
     def _left(self) -> list[Identity]:
-        own = {self.supervisor(), self.fork_server()}
+        server = self.fork_server()
+        spares = () if server is None else descendants(server.pid)
+        waiting = {identify(pid) for pid in spares if processes.comm(pid) == "backprop-spare"}
+        own = {self.supervisor(), server, *waiting}
         return [identity for identity in processes.with_environment(self.home.root) if identity not in own]
 
     def describe_store(self) -> str:

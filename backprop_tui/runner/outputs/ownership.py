@@ -84,6 +84,9 @@ class DirectoryNeighbours:
         if cwd is not None and not _overlap(cwd, self._cwd):
             return None
         directory = RunDirectory(self._home.run_folder(run_id))
+        # Of a long queue most runs have not started. Of those that have ended most have no environment any more.
+        if not (os.path.lexists(directory.script_lock) and os.path.lexists(directory.environment_path)):
+            return None
         try:
             run = directory.read()
         except BackpropError:
