@@ -311,8 +311,9 @@ class _MarkedRun:
         """The current run; None if it cannot be read, since the marker is older or younger than the record."""
         signatures = tuple(map(signature_of, self._files()))
         if signatures != self._signatures:
+            requests = signature_of(self._directory.requests_path)
             self._holds, self._known = holds, self._read_records(holds)
-            self._signatures = signatures
+            self._signatures = (*signatures[:2], requests)[: len(self._files())]
         elif holds != self._holds:
             self._holds = holds
             self._known = None if self._known is None else _held(self._known, holds)

@@ -303,3 +303,16 @@ def test_nodes_are_read_while_runs_are_active_there(store: Home, runs: Runs) -> 
     assert (node_read.name, len(node_read.sample.readings.gpus)) == ("n1", 1)
     guardian.ends()
     assert reader.read(None).nodes == ()
+
+
+def test_a_run_in_slurms_queue_is_read_once(store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = runs.queued("a", spec={"launcher": "slurm"}, job=job())
+    reader = _reader(store)
+    before = reader.read(None).runs
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "read", lambda _self: pytest.fail("nothing has changed"))
+        assert reader.read(None).runs == before
+    directory.append_request(TimeboxRequest(max_run_seconds=7200.0))
+    (run,) = (known.run for known in reader.read(None).runs)
+    assert run is not None
+    assert run.spec.max_run_seconds == 7200.0
