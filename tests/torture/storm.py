@@ -29,7 +29,7 @@ from tests.support.gpus import Gpus
 from tests.support.sandbox import NO_LIMITS, Sandbox, Submitted, script
 from tests.support.terminal import Terminal
 
-RUNS, GPUS, ACTIONS = 50, 4, 100
+RUNS, GPUS, ACTIONS = 50, 4, 80
 TIMEBOX_SECONDS, GRACE_SECONDS = 1.0, 0.3
 LONGEST_STOP_SECONDS = 1.5
 PAUSE = PauseRequest(by="person", reason="in the storm")
@@ -119,7 +119,7 @@ class Storm:
         kind = self.choice.choice(KINDS)
         code = {"works": 0, "loud": 0, "family": 0}.get(kind, self.choice.randint(1, 9))
         needs_gpu = self.choice.random() < 0.6
-        steps = self.choice.randint(1, 20)
+        steps = self.choice.randint(1, 12)
         does = {"fails": "works", "timeboxed": "endless", "stopped": "endless"}.get(kind, kind)
         command = script("storm_run.py", does, steps, code)
         if kind in ("works", "fails") and not needs_gpu and self.choice.random() < 0.3:
