@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from typing import Self
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import compile_inits, lazy_dataclass
@@ -68,6 +69,15 @@ class _Spare:
     pidfd: int
     tasks: socket.socket
 
+    def assign(self, message: bytes, lock: int) -> Self:
+        """Gives it a run. Raises: OSError, if it was killed."""
+        try:
+            socket.send_fds(self.tasks, [message], [lock])
+        except OSError:
+            self.close()
+            raise
+        return self
+
     def close(self) -> None:
         """Closes our descriptors of it; without a run it ends."""
         self.tasks.close()
@@ -102,7 +112,7 @@ class _ForkServer:
                 _freeze()
             if self._spare is None:
                 with suppress(OSError):  # the next request says why
-                    self._spare = self._fork(is_spare=True)
+                    self._spare = self._fork()
         if self._spare is not None:
             self._spare.close()
 
@@ -137,18 +147,12 @@ class _ForkServer:
         """Gives the run to the guardian that waits, or to a new one if that was killed. Raises: OSError."""
         spare, self._spare = self._spare, None
         if spare is not None:
-            try:
-                socket.send_fds(spare.tasks, [message], [lock])
-            except OSError:
-                spare.close()
-            else:
-                return spare
-        spare = self._fork(is_spare=False)
-        socket.send_fds(spare.tasks, [message], [lock])
-        return spare
+            with suppress(OSError):
+                return spare.assign(message, lock)
+        return self._fork(lock).assign(message, lock)
 
-    def _fork(self, *, is_spare: bool) -> _Spare:
-        """Forks a guardian; a spare one forks the child that will be its script in advance. Raises: OSError."""
+    def _fork(self, lock: int | None = None) -> _Spare:
+        """Forks a guardian; without a `lock`, which it must not inherit twice, it has to wait. Raises: OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
@@ -159,11 +163,14 @@ class _ForkServer:
             if pid == 0:
                 ours.close()
                 self._requests.close()
-                self._become_guardian_and_exit(theirs, is_spare=is_spare)
+                if lock is not None:
+                    os.close(lock)
+                self._become_guardian_and_exit(theirs, is_spare=lock is None)
         # Children are reaped only by this process, later: so the pidfd is the guardian's even if it has died already.
         return _Spare(pid=pid, pidfd=os.pidfd_open(pid), tasks=ours)
 
     def _become_guardian_and_exit(self, tasks: socket.socket, *, is_spare: bool) -> None:
+        """A spare one forks the child that will be its script in advance."""
         try:
             detach()
             child = None

@@ -256,8 +256,15 @@ def beside(home: Home, run_id: str, cwd: str, state: State) -> RunDirectory:
     spec = Spec(command=("true",), script=None, cwd=cwd)
     run = Run(id=run_id, name=run_id, host="here", created_at=1.0, position=1.0, spec=spec, state=Queued(since=1.0))
     directory = create(home, run, {}, time=time.time())
-    directory.write(replace(run, state=state), durable=False)
+    enter(directory, state)
     return directory
+
+
+def enter(directory: RunDirectory, state: State) -> None:
+    """Changes the state of a run, as its guardian does."""
+    directory.write(replace(directory.read(), state=state), durable=False)
+    if isinstance(state, Running):
+        Path(directory.script_lock).touch()
 
 
 @pytest.mark.parametrize(
@@ -274,8 +281,17 @@ def test_a_queued_run_shares_the_directory_only_once_it_starts(home: Home) -> No
     neighbours = DirectoryNeighbours(home, "mine", "/data")
     directory = beside(home, "other", "/data", Queued(since=1.0))
     assert not neighbours.is_shared()
-    directory.write(replace(directory.read(), state=Running(since=2.0)), durable=False)
+    enter(directory, Running(since=2.0))
     assert neighbours.is_shared()
+
+
+def test_no_record_is_read_of_a_run_that_has_not_started_or_has_ended(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside(home, "queued", "/data", Queued(since=1.0))
+    beside(home, "ended", "/data", Running(since=1.0)).delete_environment()
+    monkeypatch.delattr(RunDirectory, "read")
+    assert not DirectoryNeighbours(home, "mine", "/data").is_shared()
 
 
 def test_neither_the_run_itself_nor_a_broken_record_is_a_neighbour(home: Home) -> None:

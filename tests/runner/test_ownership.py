@@ -240,6 +240,7 @@ class Beside:
         home.prepare()
         runs = Runs(home)
         own, self.other = (runs.guarded(name, spec={"cwd": str(self.cwd)}) for name in ("own", "other"))
+        Path(self.other.directory.script_lock).touch()
         self.recorder = Recorder(own.directory, own.live)
         self.scanner = OutputScanner(own.run, home, self.recorder, tuple)
 
