@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.store.metrics import CONDENSED_BYTES, MetricsCondenser, read_metrics
@@ -29,9 +30,7 @@ VALUES, SMALL_VALUES = 10_000_000, 10_000
 ROUNDS = 7
 NO_OP = "exec sleep 100000 # {n}"
 _LAST = b"last-line-of-the-log"
-_LINE = (
-    b'{"time":"2026-11-30T12:00:00.000Z","step":%d,"epoch":null,"metrics":{"loss":%.9f},"offset":1}\n'
-)
+_LINE = b'{"time":"2026-11-30T12:00:00.000Z","step":%d,"epoch":null,"metrics":{"loss":%.9f},"offset":1}\n'
 
 
 def measure(plan: Plan) -> list[Result]:
@@ -107,8 +106,8 @@ def _large_log(plan: Plan) -> list[Result]:
             _put_hole(sandbox.directory(run_id).log, size)
         ways: dict[str, Callable[[], float]] = {}
         for name, sandbox in (("small", small), ("large", large)):
-            ways[f"logs {name}"] = lambda sandbox=sandbox: sandbox.seconds("logs", "log")
-            ways[f"paint {name}"] = lambda sandbox=sandbox: _first_paint(sandbox, _LAST)
+            ways[f"logs {name}"] = partial(sandbox.seconds, "logs", "log")
+            ways[f"paint {name}"] = partial(_first_paint, sandbox, _LAST)
         samples = interleaved(min(plan.rounds, ROUNDS), ways)
     return [
         _compared("`logs` of a 50 GB log", samples["logs small"], samples["logs large"]),
@@ -129,7 +128,7 @@ def _many_values(plan: Plan) -> list[Result]:
         directories = {count: RunDirectory(os.path.join(sandbox.work, str(count))) for count in (SMALL_VALUES, VALUES)}
         for count, directory in directories.items():
             _write_values(directory, count)
-        ways = {str(count): lambda read=directory: _cpu_of_reading(read) for count, directory in directories.items()}
+        ways = {str(count): partial(_cpu_of_reading, directory) for count, directory in directories.items()}
         samples = interleaved(min(plan.rounds, ROUNDS), ways)
     return [_compared("curves of ten million values", samples[str(SMALL_VALUES)], samples[str(VALUES)])]
 

@@ -310,7 +310,7 @@ class LogFollower:
         return new_values
 
     def _queue_line(
-        self, value: Progress, stamp: str, *, offset: int | None = None, generation: int | None = None
+        self, value: Progress, stamp: str | None, *, offset: int | None = None, generation: int | None = None
     ) -> None:
         line = {"time": stamp, "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
         line |= {"offset": offset, "generation": generation}
