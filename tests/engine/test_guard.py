@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.live import Pause
+from backprop_tui.domain.live import Live, Pause
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
 from backprop_tui.engine.guard import Guard
@@ -96,8 +96,13 @@ def test_a_paused_run_is_looked_at_with_each_reading_and_others_now_and_then(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch, pause: Pause | None, looks: int
 ) -> None:
     guardian.says(pause=pause)
-    read_live, paths = RunDirectory.read_live, []
-    monkeypatch.setattr(RunDirectory, "read_live", lambda run: (paths.append(run.path), read_live(run))[1])
+    read_live, paths = RunDirectory.read_live, list[str]()
+
+    def noted(directory: RunDirectory) -> Live | None:
+        paths.append(directory.path)
+        return read_live(directory)
+
+    monkeypatch.setattr(RunDirectory, "read_live", noted)
     guard = Guard(host.home, host.capacity, host.readings_source)
     check_each(host, monkeypatch, guardian, guard, 40, 40, 40)
     assert len(paths) == looks
