@@ -1,8 +1,12 @@
-"""From the command to the first full paint of the dashboard: with few runs, with a 10 GB log, with 10,000 runs."""
+"""From the command to the first full paint of the dashboard: with few runs, with a 10 GB log, with 10,000 runs.
+
+In the same rounds that of nvitop, if it is on PATH and finds a GPU.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,6 +22,7 @@ LARGE_LOG_BYTES, MANY_RUNS = 10_000_000_000, 10_000
 FEW_RUNS, LARGE_LOG, FULL_STORE = "few runs", "a 10 GB log", "10,000 runs"
 _RUN_NAME, _LAST_LINE, _FOOTER = b"shown-first", b"iteration-00004999", b"all keys"
 _MINIMAL = "minimal Textual app"
+_NVITOP, _NVITOP_TABLE = "nvitop", b"TIME  COMMAND"
 
 
 def measure(plan: Plan) -> list[Result]:
@@ -31,6 +36,7 @@ def measure(plan: Plan) -> list[Result]:
         starts: dict[str, Callable[[], float]] = {_MINIMAL: lambda: _start_minimal(environment)}
         for name, sandbox in sandboxes.items():
             starts[name] = _start(sandbox)
+        missing = _add_nvitop(starts)
         samples = interleaved(plan.rounds, starts)
     floor = samples[_MINIMAL].median
     return [
@@ -43,7 +49,28 @@ def measure(plan: Plan) -> list[Result]:
             remark=f"{samples[name].median * MILLISECONDS:.0f} ms, minimal Textual app {floor * MILLISECONDS:.0f}",
         )
         for name in sandboxes
-    ]
+    ] + (missing or [sample_result("first full paint of nvitop", samples[_NVITOP].scaled(1 / floor), "apps")])
+
+
+def _add_nvitop(starts: dict[str, Callable[[], float]]) -> list[Result]:
+    """Adds its start, or returns why it is not measured."""
+    program = shutil.which(_NVITOP)
+    try:
+        if program is None:
+            raise FileNotFoundError("not installed")
+        _start_nvitop(program)
+    except OSError as error:  # TimeoutError too
+        return [Result.missing("first full paint of nvitop", str(error).partition(";")[0])]
+    starts[_NVITOP] = lambda: _start_nvitop(program)
+    return []
+
+
+def _start_nvitop(program: str) -> float:
+    app = TerminalApp((program, "-m", "full"))
+    try:
+        return app.seconds_until(_NVITOP_TABLE)
+    finally:
+        app.close(b"q")
 
 
 def _start_minimal(environment: dict[str, str]) -> float:

@@ -128,7 +128,7 @@ def _many_values(plan: Plan) -> list[Result]:
         directories = {count: RunDirectory(os.path.join(sandbox.work, str(count))) for count in (SMALL_VALUES, VALUES)}
         for count, directory in directories.items():
             _write_values(directory, count)
-        ways = {str(count): lambda read=directory: _cpu_of_reading(read) for count, directory in directories.items()}
+        ways = {str(count): partial(_cpu_of_reading, directory) for count, directory in directories.items()}
         samples = interleaved(min(plan.rounds, ROUNDS), ways)
     return [_compared("curves of ten million values", samples[str(SMALL_VALUES)], samples[str(VALUES)])]
 
