@@ -78,7 +78,7 @@ def _first_paint(sandbox: Sandbox, text: bytes) -> float:
     try:
         return dashboard.seconds_until(text)
     finally:
-        dashboard.close(b"q")
+        dashboard.close()  # it repaints all the time
 
 
 def _supervisors(plan: Plan, small: Sandbox, large: Sandbox) -> list[Result]:

@@ -147,7 +147,7 @@ class Guardian:
         self._wakeups = Wakeups(directory.requests_path, wake, script.pidfd, self.stop_sequence.late_starts.descriptor)
         self._began = time.monotonic()
         log.figures_end = recorder.live.figures_end
-        self._check_supervisor_at = time.monotonic() + CHECK_SUPERVISOR_SECONDS
+        self._check_supervisor_at = self._began + CHECK_SUPERVISOR_SECONDS
         self.session_ends = self._is_stopped_by_signal = self._more_to_read = self._is_sharing_reported = False
 
     def wait_for_end(self) -> Exit:
