@@ -95,7 +95,7 @@ class ClientSession:
     def wake_supervisor(self) -> None:
         """Wakes the supervisor, or starts one, for what was just written for it.
 
-        If supervisors keep failing it only warns: what was written stays, and whoever repeats it would do it twice.
+        If supervisors keep failing it only warns: what was written stays, and repeating the command would do it twice.
         """
         try:
             self.supervisor.call()

@@ -337,7 +337,7 @@ class SlurmQueue:
         holder: JsonObject = {"by": "supervisor", "host": self.home.host, "time": iso(time.time())}
         lock = try_lock_run(directory)
         if lock is None:
-            return  # a command submits it; with a claim that is not used nobody else could end the run
+            return  # a command submits it; an unused claim would keep others from ending the run
         with lock:
             if not directory.claim(job.number, holder) and not is_over:
                 return

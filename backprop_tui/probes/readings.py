@@ -16,7 +16,7 @@ from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.files import dump, read_file, replace_by
 
 SCHEMA_VERSION = 1
-CLOCK_SECONDS = 1.0  # more than a sampler and its readers differ by as long as nobody sets the clock
+CLOCK_SECONDS = 1.0  # more than a sampler and its readers differ by while the clock is not set
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ class DirectoryWatch:
     """Its descriptor becomes readable when a file was closed after writing, or moved there.
 
     The descriptor is None where the system or a limit refuses a watch. Files that another machine writes on a network
-    file system are not noticed. So whoever uses it also looks at intervals.
+    file system are not noticed, so its users also look at intervals.
     """
 
     def __init__(self, path: str) -> None:
-        import ctypes  # slow to import, and most commands need it not
+        import ctypes  # slow to import, and most commands do not need it
 
         self._path = os.fsencode(path)
         self._libc = ctypes.CDLL(None)

@@ -75,7 +75,7 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # slow to import, and most commands need it not
+    import ctypes  # slow to import, and most commands do not need it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:

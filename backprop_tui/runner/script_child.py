@@ -98,7 +98,7 @@ def _receive(orders: socket.socket) -> tuple[Launch, int, int]:
 
 
 def _become_script(orders: socket.socket, failure: int) -> None:
-    """Becomes the script that it is told, or writes why it cannot into `failure` and exits; never returns."""
+    """Becomes the script that the orders name, or writes why it cannot into `failure` and exits; never returns."""
     path = ""
     try:
         os.setsid()

@@ -25,7 +25,7 @@ def open_file(path: str, flags: int = os.O_RDONLY, *, follow: bool = False) -> i
     """Opens a regular file of ours; `follow`: also by a symbolic link. Raises: WrongFile, and other OSErrors."""
     descriptor = open_regular(path, flags, follow=follow)
     try:
-        # On some network file systems everything belongs to somebody else.
+        # On some network file systems everything belongs to another user.
         other = other_owner(path, os.fstat(descriptor).st_uid, as_folder=True)
         if other is not None:
             raise WrongFile(path, other)

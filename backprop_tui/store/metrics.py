@@ -75,7 +75,7 @@ def read_metrics(directory: RunDirectory) -> Mapping[str, MetricSeries]:
 
 
 class MetricsCondenser:
-    """Keeps the series of a long metrics.jsonl beside it, so that nobody needs to read all of it again.
+    """Keeps the series of a long metrics.jsonl beside it, so that no process needs to read all of it again.
 
     Only the guardian of the run may use it. A file that is missing or damaged costs its readers time, nothing else.
     """

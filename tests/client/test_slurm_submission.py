@@ -81,9 +81,7 @@ def test_what_a_supervisor_has_to_decide_is_left_to_it(
     assert (run.read().submitted_job, waiting.read().submitted_job) == (None, None)
 
 
-def test_a_refused_run_is_not_queued_and_nobody_sees_it(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path
-) -> None:
+def test_a_refused_run_is_not_queued_and_not_visible(session: ClientSession, slurm: FakeSlurm, tmp_path: Path) -> None:
     refusal = "allocation failure: Requested node configuration is not available"
     slurm.answers("sbatch", "", code=1, err=f"{refusal}\n")
     with pytest.raises(SlurmRefused, match=refusal):

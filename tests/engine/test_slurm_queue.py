@@ -256,7 +256,7 @@ def test_a_stop_waits_for_the_command_that_submits_the_run_and_releases_its_job_
     login.answers(squeue=queue_line(12, "a-1", "PENDING", "JobHeldUser"), scontrol=shown_job(12, "a-1", "PENDING"))
     with lock:
         login.looks()
-        assert directory.claimed(1) is None, "with a claim that is not used nobody else could end the run"
+        assert directory.claimed(1) is None, "an unused claim would keep others from ending the run"
     login.looks(after=slurm_queue.LOOK_SECONDS)
     assert end_of(directory).status is Status.STOPPED
     assert login.calls("scontrol release") == ["scontrol release 12"]

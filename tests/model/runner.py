@@ -75,7 +75,7 @@ def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State
 
 
 def forks(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The child has lock 3 only when it is told what to execute."""
+    """The child has lock 3 only when it gets its orders."""
     pid = _new_pid(state)
     yield state.move(me, me.to("tells_child")._replace(pid=pid), Process("script", "awaits_orders", pid=pid))
 

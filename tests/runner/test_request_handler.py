@@ -41,7 +41,7 @@ def test_a_stop_by_the_guard_does_not_outlive_the_script(tmp_path: Path) -> None
     assert stopped.directory.requests_after(stopped.recorder.live.requests_offset)[0] == []
 
 
-def test_a_pause_lasts_by_the_monotonic_clock_whoever_takes_it_over(tmp_path: Path) -> None:
+def test_a_pause_lasts_by_the_monotonic_clock_also_after_a_takeover(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path))
     stopped.tree.freeze = lambda: True  # type: ignore[attr-defined]
     stopped.tree.is_script_left = False  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The curves of a long metrics.jsonl are kept beside it: whoever reads them finds the same, and reads only the rest."""
+"""The curves of a long metrics.jsonl are kept beside it: readers get the same values and read only the rest."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _link_elsewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["file", ".file.tmp"])
 @pytest.mark.parametrize("make", [Path.mkdir, _link_elsewhere, Path.touch])
-def test_whatever_is_in_the_place_of_a_file_or_its_draft_does_not_keep_it_from_being_written(
+def test_a_file_is_written_even_if_something_else_is_in_its_place_or_its_drafts(
     tmp_path: Path, name: str, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / name)

@@ -151,11 +151,11 @@ class Storm:
 
     def rage(self) -> None:
         """Lets everything happen, then calms down."""
-        whatever = self._actions()
+        actions = self._actions()
         for number in range(ACTIONS):
             if len(self.runs) < RUNS and number % 2 == 0:
                 self._add_run()
-            action = self.choice.choice(whatever)
+            action = self.choice.choice(actions)
             self.log.append(f"{time.monotonic() - self._began:.2f} {action()}")
             self._continue(time.monotonic())
             time.sleep(self.choice.uniform(0, 0.03))

@@ -393,7 +393,7 @@ class SelectedRun(Vertical):
         lines = draw_card(shown, width, self._glyphs)
         self._card_rows = len(lines) + 1 if lines else 0
         is_too_high = self._shown is not None and self._shown[2].zoomed and len(lines) > height // _ZOOMED_CARD_DIVISOR
-        # Somebody reads the log.
+        # A user reads the log.
         is_folded = self.tab == LOG and (self.log_view.page_shown.elsewhere or is_too_high)
         room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
         if room < len(lines):
