@@ -120,10 +120,13 @@ class RunFilter:
         return all(condition.accepts(condition.value(run), now) for condition in self._conditions)
 
     def select(self, column: Column, count: int, now: float) -> Sequence[int]:
-        """The indices of the runs that match, of `count` runs whose values `column` returns."""
+        """The indices of the runs that match, of `count` runs whose values `column` returns and keeps by a key.
+
+        The keys begin with `filter`, so that they are none of the caller's own.
+        """
         indices: Sequence[int] = range(count)
         for condition in self._conditions:
-            values, accepts = column(condition.key, condition.value), condition.accepts
+            values, accepts = column(f"filter {condition.key}", condition.value), condition.accepts
             indices = [index for index in indices if accepts(values[index], now)]
         return indices
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.objective import Objective
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import Value, all_columns
-from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.presentation.run_fields import FIXED, Value, all_columns
+from backprop_tui.presentation.run_filter import QUALIFIERS, STATES, RunFilter
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.panes import run_entries, run_order
 from backprop_tui.tui.panes.run_entries import EndedRuns
@@ -126,6 +127,29 @@ def test_unfinished_runs_are_sorted_among_the_ended_ones_that_match(*, largest_f
 
     pairs = [*zip(active, keys, strict=True), *((run, values[runs.index(run)]) for run in matching)]
     assert items.ids == [run.id for run, _ in sorted(pairs, key=rank)]
+
+
+_SHORT = ("e1", "[", "lr=1", "lr!=1", "step>1", "took<1h", "best<1", "loss<1", "best(loss)<1", "last(loss)>=0")
+_VALUES = {"state": "done", "since": "7d", "until": "today", "ended": "2w", "gpu": "0"}
+_QUALIFIED = [key + _VALUES.get(key[:-1], "a,e1") for key in QUALIFIERS]
+
+
+@pytest.mark.parametrize("group", [None, "Adam"])
+def test_each_word_of_the_filter_matches_the_same_runs_whatever_was_asked_of_them_before(group: str | None) -> None:
+    """With and without groups, filtered and sorted by each column."""
+    grouped = {"group": group, "name": "Adam", "tags": ("A",), "metrics": {"loss": 0.5}}
+    runs = [*RUNS[:12], ended("g", **grouped), ended("h", Status.FAILED, **grouped)]
+    entries, moment = EndedRuns(), snapshot().moment
+    for key in [*FIXED, *all_columns(runs)]:
+        entries.update(runs, NONE, moment.wall)
+        entries.sorted_with((), (), RunSort(key=key), moment)
+        entries.group_sizes(())
+        for text in (*_SHORT, *STATES, *_QUALIFIED):
+            filter_ = RunFilter.parse(text)
+            assert not filter_.mistakes
+            assert entries.update(runs, filter_, moment.wall) == [
+                run for run in runs if filter_.matches(run, moment.wall)
+            ]
 
 
 @pytest.mark.parametrize("largest_first", [False, True])
