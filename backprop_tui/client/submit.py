@@ -25,7 +25,7 @@ from backprop_tui.client.specification import (
     spec_from_settings,
 )
 from backprop_tui.client.training_source import shared_output, source_of
-from backprop_tui.domain.arguments import change_arguments, with_placeholder
+from backprop_tui.domain.arguments import change_arguments, quoted, with_placeholder
 from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
@@ -47,6 +47,25 @@ _POSITION_STEP, _CREATED_STEP = 1e-6, 1e-3
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class SharedOutput:
+    """The runs of a sweep write to the same directory; `own` are the options that give each run its own.
+
+    `line` are these among all words that follow the script on a command line.
+    """
+
+    problem: str
+    own: tuple[str, ...]
+    line: tuple[str, ...]
+
+    def advice(self, *, in_form: bool) -> str:
+        if in_form:
+            change = f"set in the command: {' '.join(map(quoted, self.own))}"
+        else:
+            change = f"end the line with: {shlex.join(self.line)}"
+        return f"{self.problem}; to give each run its own, {change}"
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionPlan:
     """The runs to be queued, with the environment that all of them get; nothing is on disk yet."""
 
@@ -54,12 +73,15 @@ class SubmissionPlan:
     environment: dict[str, str]
     program: Program
     request: RunRequest  # with absolute paths, and without `like`
-    shared_output: str | None = None  # what to do if the runs of a sweep write to the same directory
+    shared_output: SharedOutput | None = None
 
-    @property
-    def advice(self) -> str | None:
-        """What may be wrong with the arguments or the Python environment, or keeps the runs from their checkpoints."""
-        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), self.shared_output)
+    def advice(self, *, in_form: bool = False) -> str | None:
+        """What may be wrong with the arguments or the Python environment, or keeps the runs from their checkpoints.
+
+        It says what to type on a command line, or `in_form`.
+        """
+        shared = self.shared_output and self.shared_output.advice(in_form=in_form)
+        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), shared)
         return ". ".join(filter(None, (*self._misspelled(), *parts))) or None
 
     def _misspelled(self) -> Iterator[str]:
@@ -106,7 +128,7 @@ def plan(session: ClientSession, request: RunRequest) -> SubmissionPlan:
         resume_step(first, resume_from)  # fails if --resume-arg needs a step that is not known
     runs = _runs_of_sweep(request, program, first)
     request = replace(request, script=program.script, cwd=cwd)
-    shared = _advise_on_output(request, program, runs)
+    shared = _shared_output(request, program, runs)
     return SubmissionPlan(runs=runs, environment=environment, program=program, request=request, shared_output=shared)
 
 
@@ -127,23 +149,23 @@ def _runs_of_sweep(request: RunRequest, program: Program, first: Run) -> tuple[R
     )
 
 
-def _advise_on_output(request: RunRequest, program: Program, runs: Sequence[Run]) -> str | None:
-    """How to give each run of a sweep an output directory of its own, if its script has an option for that."""
+def _shared_output(request: RunRequest, program: Program, runs: Sequence[Run]) -> SharedOutput | None:
+    """What the runs of a sweep write to, if that is the same and its script has an option for it."""
     commands = [run.spec.command for run in runs]
     shared = shared_output(source_of(program.source or ""), commands) if len(runs) > 1 else None
     if shared is None:
         return None
     option, value = shared
     keys = [axis.key for axis in request.sweep]
-    own, (stem, ending) = "-".join(f"{{{key}}}" for key in keys), os.path.splitext(value)
-    folder = f"{stem}-{own}{ending}" if ending else os.path.join(value, own)
+    point, (stem, ending) = "-".join(f"{{{key}}}" for key in keys), os.path.splitext(value)
+    folder = f"{stem}-{point}{ending}" if ending else os.path.join(value, point)
     unused = [key for key in keys if not any(f"{{{key}}}" in word for word in program.arguments)]
-    added = [word for key in unused for word in (f"--{key}", f"{{{key}}}")]
-    words = change_arguments(program.arguments, [option, folder, *added])
-    line = shlex.join(["--", *(program.words if request.script is None else ()), *words])
-    return (
-        f"{option} is {value} for all {len(runs)} runs: they may overwrite each other's checkpoints; "
-        f"to give each run its own, end the line with: {line}"
+    own = (option, folder, *(word for key in unused for word in (f"--{key}", f"{{{key}}}")))
+    words = change_arguments(program.arguments, own)
+    return SharedOutput(
+        problem=f"{option} is {value} for all {len(runs)} runs: they may overwrite each other's checkpoints",
+        own=own,
+        line=("--", *(program.words if request.script is None else ()), *words),
     )
 
 

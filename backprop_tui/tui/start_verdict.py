@@ -54,6 +54,7 @@ def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> Sta
     from backprop_tui.domain.resume_arguments import option_syntax
     from backprop_tui.presentation.run_details import with_tilde
 
+    advice = planned.advice(in_form=True)
     python = None if interpreter is None else with_tilde(interpreter.path)
     if interpreter is not None and not interpreter.origin.startswith("--python"):
         python = f"{python}: {with_tilde(interpreter.origin)}"
@@ -63,6 +64,6 @@ def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> Sta
         is_submitted=previews[0].job is not None,
         message=sanitize(message),
         python=None if python is None else sanitize(python),
-        warning=None if planned.advice is None else sanitize(planned.advice),
+        warning=None if advice is None else sanitize(advice),
         syntax=option_syntax(source_of(planned.program.source or "")),
     )

@@ -65,11 +65,11 @@ def test_an_argument_that_the_script_does_not_define_is_a_remark_and_no_error(
 ) -> None:
     script.write_text("parser.add_argument('--batch-size', type=int)\n")
     remark = "train.py defines no --bacth-size, but --batch-size"
-    assert _plan(session, "--", "--bacth-size", "8").advice == remark
+    assert _plan(session, "--", "--bacth-size", "8").advice() == remark
     command = [sys.executable, "train.py", "--bacth-size", "8"]
-    assert plan(session, parse_request(["--", *command])).advice == remark
-    assert plan(session, parse_request(["--sweep", "bacth-size=8,16", "train.py"])).advice == remark
-    assert _plan(session, "--", "--batch-size", "8").advice is None
+    assert plan(session, parse_request(["--", *command])).advice() == remark
+    assert plan(session, parse_request(["--sweep", "bacth-size=8,16", "train.py"])).advice() == remark
+    assert _plan(session, "--", "--batch-size", "8").advice() is None
 
 
 def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs: Runs) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from backprop_tui.cli.session import Session
 from backprop_tui.client.queueing import is_queue_held
+from backprop_tui.domain.command_lines import find_target
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.thresholds import Thresholds
@@ -21,6 +22,8 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.tui import Mode
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.commands import CommandRunner
+from backprop_tui.tui.screens.draft import words_of
+from backprop_tui.tui.screens.edited_command import EditedCommand
 from tests.support.runs import Runs
 from tests.support.store_fixtures import runs, session, workplace
 from tests.support.waiting import wait_until
@@ -199,6 +202,30 @@ def test_a_dry_run_says_what_the_governor_would_decide(
     runs.queued("other")
     assert play(runner.dry_run(["-p", "1", "--sweep", "x=1..3", *words])).runs == 3
     assert [run.name for run in Path(session.home.runs).iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("line", "sweep", "advised"),
+    [
+        ("train.py --lr 1,2 --seed 0,1 --epochs 8", "", "--out ckpt/{lr}-{seed}"),
+        ("train.py --seed 0,1 --out=m.pt", "lr=1,2", "--out m-{lr}-{seed}.pt --lr {lr}"),
+        ("python -u train.py --lr 1,2", "seed=0..1", "--out ckpt/{seed}-{lr} --seed {seed}"),
+    ],
+)
+def test_what_a_form_advises_for_a_sweep_into_one_directory_can_be_typed_at_the_end_of_its_command(
+    runner: CommandRunner, session: Session, workplace: Path, line: str, sweep: str, advised: str
+) -> None:
+    (workplace / "train.py").write_text("parser.add_argument('--out', default='ckpt')")
+    command = EditedCommand.of({"command": line}).all_switched()
+    warning = play(runner.dry_run(words_of(command.placed({"sweep": sweep})))).warning or ""
+    assert warning.endswith(f"to give each run its own, set in the command: {advised}")
+    words = words_of(command.with_text(f"{line} {advised}").placed({"sweep": sweep}))
+    assert play(runner.dry_run(words)).warning is None
+    runs = [RunDirectory(session.home.run_folder(run_id)).read() for run_id in play(runner.submit(words)).run_ids]
+    targets = [find_target(run.spec.command).arguments for run in runs]
+    for options in (("--out",), ("--lr", "--seed")):
+        assert len({tuple(words[words.index(option) + 1] for option in options) for words in targets}) == 4
+    assert not any("{" in word or word == "--" for words in targets for word in words)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def _execute(arguments: argparse.Namespace, session: Session) -> int:
         from backprop_tui.client.dry_run import preview_runs
 
         planned = plan(session, request)
-        diagnostics.complain(planned.advice)
+        diagnostics.complain(planned.advice())
         return print_previews(
             session, preview_runs(session, planned.runs, planned.environment), planned.environment, request.env
         )
@@ -88,7 +88,7 @@ def _queue(session: Session, request: RunRequest, *, wait: bool) -> list[str]:
                 (preview,) = preview_runs(session, planned.runs)
                 if not preview.starts:
                     refuse_held(session, preview)
-            diagnostics.complain(planned.advice)
+            diagnostics.complain(planned.advice())
             interpreter = planned.program.interpreter
             if session.verbose and interpreter is not None:
                 diagnostics.say(f"interpreter {interpreter.path}: {interpreter.origin}")

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ _QUALIFIED = [key + _VALUES.get(key[:-1], "a,e1") for key in QUALIFIERS]
 @pytest.mark.parametrize("group", [None, "Adam"])
 def test_each_word_of_the_filter_matches_the_same_runs_whatever_was_asked_of_them_before(group: str | None) -> None:
     """With and without groups, filtered and sorted by each column."""
-    grouped = {"group": group, "name": "Adam", "tags": ("A",), "metrics": {"loss": 0.5}}
+    grouped: dict[str, Any] = {"group": group, "name": "Adam", "tags": ("A",), "metrics": {"loss": 0.5}}
     runs = [*RUNS[:12], ended("g", **grouped), ended("h", Status.FAILED, **grouped)]
     entries, moment = EndedRuns(), snapshot().moment
     for key in [*FIXED, *all_columns(runs)]:
