@@ -50,6 +50,14 @@ MARKERS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options for running tests/torture for longer."""
+    parser.addoption(
+        "--rounds", type=int, help="how many stores are damaged (12), and how many storms are let loose (1)"
+    )
+    parser.addoption("--seed", type=int, default=0, help="the number of the first round")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by the directory or file they are in."""
     for item in items:

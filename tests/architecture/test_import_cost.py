@@ -91,7 +91,7 @@ def test_a_guardian_loads_the_package_without_anything_heavy(package: str) -> No
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER
 
 
-NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile", "socket", "threading", "glob"}
+NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile", "threading", "glob"}
 NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.runner.{name}" for name in ("guarding", "guardian", "finalize", "outputs")}
 NOT_BEFORE_A_SCRIPT |= {
     f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard", "unfinished_runs")

@@ -81,7 +81,7 @@ def test_a_big_run_that_has_waited_long_is_no_longer_overtaken(host: Host, clock
     host.runs.queued("next", spec={"limits": limits})
     result = host.passes()
     assert result.guardians == {}
-    assert result.holds["next"].reasons[0].message.startswith("none of 2 GPUs usable: 1 kept for big")
+    assert result.holds["next"].reasons[0].message.startswith("none of 2 GPUs usable: 2 kept for big")
     ends(host, "other")
     assert list(host.passes().guardians) == ["big"]
 

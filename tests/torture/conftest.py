@@ -1,4 +1,4 @@
-"""Options for running these tests for longer."""
+"""Rounds of the storm, as the options of ../conftest.py say."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ import pytest
 from tests.end_to_end.conftest import sandbox
 
 __all__ = ["sandbox"]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--rounds", type=int, help="how many stores are damaged (12), and how many storms are let loose (1)"
-    )
-    parser.addoption("--seed", type=int, default=0, help="the number of the first round")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
