@@ -249,6 +249,17 @@ async def test_ctrl_z_and_ctrl_d_drop_a_quotation_that_is_not_closed() -> None:
         assert "--lr=1e-3" in " ".join(map(str, await queued_words(stage, commands)))
 
 
+@pytest.mark.parametrize("text", ["'", "train.py | tee x"])
+async def test_rows_of_a_command_that_cannot_be_read_stay_as_they_are(text: str) -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        await opened(stage)
+        dialog(stage).field("command").value = text
+        await stage.pilot.pause()
+        for key in ("ctrl+d", "ctrl+s"):
+            await stage.pilot.press(key)
+        assert dialog(stage).field("command").value == text
+
+
 async def test_a_quotation_that_is_not_closed_is_refused_from_another_field_too() -> None:
     commands = commands_for()
     async with staged(snapshot(ended("old")), commands=commands) as stage:
