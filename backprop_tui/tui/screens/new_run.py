@@ -213,7 +213,8 @@ class NewRun(CompletingForm):
             lines += self._wrapped(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
-        for text in filter(None, (self._note, self._left_out(), warning, hint)):
+        stale = self._state.command.outdated_output()
+        for text in filter(None, (self._note, self._left_out(), stale, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:

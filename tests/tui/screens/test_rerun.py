@@ -105,6 +105,13 @@ async def test_advice_about_the_default_of_the_script_adds_the_option() -> None:
         assert (await queued_words(stage, commands))[-2:] == ("--batch-size", "128")
 
 
+async def test_an_output_that_is_named_after_the_value_that_the_advice_changes_is_pointed_out() -> None:
+    words = ("/w/train.py", "--", "--batch-size", "256", "--ckpt-dir", "ck/256-1")
+    async with staged(snapshot(ended("old")), commands=commands_for(words, advised=OOM), size=(80, 24)) as stage:
+        await opened(stage)
+        assert "--ckpt-dir ck/256-1 has the old --batch-size in it: ck/128-1" in live(stage)
+
+
 async def test_a_click_on_the_red_card_opens_it() -> None:
     async with staged(snapshot(ended("old", Status.FAILED)), commands=commands_for(advised=OOM)) as stage:
         await stage.pilot.click(CardBar)
