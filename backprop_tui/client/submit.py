@@ -80,7 +80,7 @@ class SubmissionPlan:
 
         It says what to type on a command line, or `in_form`.
         """
-        shared = self.shared_output and self.shared_output.advice(in_form=in_form)
+        shared = None if self.shared_output is None else self.shared_output.advice(in_form=in_form)
         parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), shared)
         return ". ".join(filter(None, (*self._misspelled(), *parts))) or None
 

@@ -16,6 +16,8 @@ from backprop_tui.domain.word_set import word_set
 
 _PYTHON = r"(?:i?python|pypy)[0-9.]*w?"
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
+# What a shell does by itself.
+SHELL_WORDS = word_set("cd export set source . exec for while until if then do done fi ulimit exit trap")
 # Programs that start a script, or with -m a module. Any other program before an interpreter is treated as a wrapper.
 _LAUNCHERS = word_set("torchrun accelerate deepspeed composer horovodrun colossalai fabric uv")
 _WRAPPERS = word_set("env nohup nice ionice time timeout srun mpirun stdbuf numactl taskset setsid chrt exec")
@@ -39,7 +41,6 @@ _SHELL_LINE = r"python|\.py\b|run\b|accelerate|deepspeed|\.sh\b|^\s*(?:cd|export
 _ALL_ARGUMENTS = frozenset({"$@", "${@}", "$*", "${*}", "${@:1}"})
 _OWN_DIRECTORY = r'"?\$\(\s*dirname\s[^)]*\)"?'
 _OWN = "$OWN_DIRECTORY"
-_NO_PROGRAMS = word_set("cd export set source . exec for while until if then do done fi ulimit exit trap")
 
 
 class TargetKind(StrEnum):
@@ -237,7 +238,7 @@ def shell_target(source: str, folder: str | None = None) -> Target | None:
             variables += _variables(settings)
             continue
         target = _scan(words)
-        programs += [words] if words[0] not in _NO_PROGRAMS else []
+        programs += [words] if words[0] not in SHELL_WORDS else []
         if target is not None:
             passes = any(word in _ALL_ARGUMENTS for word in target.arguments)
             start = directory if target.directory is None else os.path.join(directory or "", target.directory)

@@ -170,11 +170,15 @@ def output_options(source: str) -> Mapping[str, str | None]:
     """The options that name a directory for output, with their default if that is known; those for logs come last."""
     options: dict[str, str | None] = {}
     for flag, definition in _option_definitions(source):
-        name = re.sub(r"[-_.]", "", flag).lower()
-        if flag.startswith("--") and re.fullmatch(_OUTPUT, name) and re.search(_SWITCH, definition) is None:
+        if flag.startswith("--") and names_output(flag) and re.search(_SWITCH, definition) is None:
             default = re.search(_TEXT_DEFAULT, definition)
             options[flag] = None if default is None else default[1]
     return dict(sorted(options.items(), key=lambda option: "log" in option[0]))
+
+
+def names_output(option: str) -> bool:
+    """Whether an option by its name is for a directory for output, such as `--ckpt-dir` and `out`."""
+    return re.fullmatch(_OUTPUT, re.sub(r"[-_.]", "", option).lower()) is not None
 
 
 def _option_definitions(source: str) -> Iterator[tuple[str, str]]:

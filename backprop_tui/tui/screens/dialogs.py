@@ -124,7 +124,8 @@ class DialogsScreen(PanesScreen):
     @on(events.Paste)
     def _pasted(self, message: events.Paste) -> None:
         """Opens the New run dialog with a command line that was pasted, or a file that was dropped on the window."""
-        from backprop_tui.tui.screens.draft import COMMAND, join_lines
+        from backprop_tui.tui.screens.draft import COMMAND
+        from backprop_tui.tui.screens.shell_line import join_lines
 
         line = sanitize(join_lines(message.text)).strip()
         if line and not self.refuses_changes():

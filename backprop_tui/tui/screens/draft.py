@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.tui.screens.shell_line import ShellLine, join_lines, line_word, split_line
 
-_PROMPT = re.compile(r"^\s*[$>%#]\s+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
@@ -44,19 +44,13 @@ class ParsedCommand:
         return (self.script, *(("--", *self.arguments) if self.arguments else ()))
 
 
-def join_lines(pasted: str) -> str:
-    """Join lines, with or without a backslash at their ends, and drop a prompt."""
-    lines = [line.strip().removesuffix("\\").strip() for line in pasted.splitlines()]
-    return _PROMPT.sub("", " ".join(line for line in lines if line))
-
-
 def parse_command(text: str) -> ParsedCommand:
     """Parses a command line; one that begins with `--` is taken as it is.
 
     Raises:
-        ValueError: a quotation is not closed.
+        ValueError: as in `split_line`.
     """
-    words = _split(text)
+    words = _split(text).words
     options: list[str] = []
     while words and _VARIABLE.match(words[0]):
         options += ["--env", words.pop(0)]
@@ -69,24 +63,29 @@ def parse_command(text: str) -> ParsedCommand:
     return _parse_program(tuple(options), words)
 
 
-def _split(text: str) -> list[str]:
+def left_out(text: str) -> str:
+    """The shell syntax in a command line that has no effect on a run; raises as `parse_command` does."""
+    return " ".join(_split(text).idle)
+
+
+def _split(text: str) -> ShellLine:
     """The words of a command line; a `~` at the beginning of one is expanded as the shell would."""
-    line = _TILDE.sub(lambda home: quoted(os.path.expanduser(home[0])), join_lines(text))
-    return [word.translate(_CONTROLS) for word in shlex.split(line)]
+    words, idle = split_line(_TILDE.sub(lambda home: quoted(os.path.expanduser(home[0])), join_lines(text)))
+    return ShellLine([word.translate(_CONTROLS) for word in words], idle)
 
 
 def line_of(words: Iterable[str]) -> str:
     """The command line of words, in one line: a control character is shown by its picture, such as ␊."""
-    return " ".join(map(quoted, words)).translate(_PICTURES)
+    return " ".join(map(line_word, words)).translate(_PICTURES)
 
 
 def split_command(text: str) -> tuple[list[str], list[str]]:
     """The words of a command line before the arguments of its script, and those.
 
     Raises:
-        ValueError: a quotation is not closed.
+        ValueError: as in `split_line`.
     """
-    words, command = _split(text), parse_command(text)
+    words, command = _split(text).words, parse_command(text)
     count = len(command.arguments)
     if command.script is None:
         start = argument_start(command.arguments) if command.arguments else None
@@ -213,7 +212,7 @@ def words_of(draft: Draft) -> tuple[str, ...]:
     """Returns the words that follow `run`.
 
     Raises:
-        ValueError: a quotation is not closed.
+        ValueError: as in `split_line`.
     """
     command = parse_command(draft.get(COMMAND, ""))
     options: list[str] = []

@@ -25,7 +25,8 @@ from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, clip
-from backprop_tui.tui.screens.draft import Field, join_lines
+from backprop_tui.tui.screens.draft import Field
+from backprop_tui.tui.screens.shell_line import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget

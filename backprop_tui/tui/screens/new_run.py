@@ -39,6 +39,7 @@ from backprop_tui.tui.screens.draft import (
     draft_of,
     in_terms_of_fields,
     is_empty,
+    left_out,
     same_as,
     words_of,
 )
@@ -212,7 +213,8 @@ class NewRun(CompletingForm):
             lines += self._wrapped(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
-        for text in filter(None, (self._note, warning, hint)):
+        stale = self._state.command.outdated_output()
+        for text in filter(None, (self._note, self._left_out(), stale, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -222,6 +224,12 @@ class NewRun(CompletingForm):
         keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
         shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
         return [*lines, (Piece(shown, Token.FAINT),)]
+
+    def _left_out(self) -> str:
+        with suppress(ValueError):  # the dry run says why
+            idle = left_out(self._state.fields[COMMAND])
+            return f"left out: {idle}   runs keep their log, and go on without a terminal" if idle else ""
+        return ""
 
     def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
         rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
@@ -309,13 +317,12 @@ class NewRun(CompletingForm):
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
         row, command = message.row, self._state.command
-        if message.key == "ctrl+s":
-            if row.listed:
+        with suppress(ValueError):  # the command cannot be read
+            if message.key != "ctrl+s":
+                change = command.with_restored(row) if row.now is None else command.without(row.place)
+                self._change(change, f"removed {row.place}, {len(self._changes)}")
+            elif row.listed:
                 self._change(command.switched(row.place), f"switched {row.place}")
-        elif row.now is None:
-            self._change(command.with_restored(row), f"restored {row.place}")
-        else:
-            self._change(command.without(row.place), f"removed {row.place}, {len(self._changes)}")
 
     def action_switch_sweep(self) -> None:
         """Outside of the table ctrl+s is for all of its rows."""

@@ -17,8 +17,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
-from backprop_tui.tui.screens.draft import join_lines
 from backprop_tui.tui.screens.edited_command import ArgumentRow
+from backprop_tui.tui.screens.shell_line import join_lines
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_NAME = 28

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.tui.screens.draft import draft_of, in_terms_of_fields, join_lines, parse_command, shell_line, words_of
+from backprop_tui.tui.screens.draft import (
+    draft_of,
+    in_terms_of_fields,
+    left_out,
+    line_of,
+    parse_command,
+    shell_line,
+    words_of,
+)
+from backprop_tui.tui.screens.shell_line import join_lines
 from backprop_tui.tui.start_verdict import StartVerdict
 
 
@@ -47,6 +56,76 @@ def test_continued_lines_are_joined() -> None:
     assert join_lines("> train.py \\\n  --lr 1 \\\n\n --seed 2") == "train.py --lr 1 --seed 2"
 
 
+@pytest.mark.parametrize(
+    ("lines", "joined"),
+    [
+        ("python train.py \\\n  --lr 1", "python train.py --lr 1"),
+        ("python train.py\n  --lr 1\n  --seed 2", "python train.py --lr 1 --seed 2"),
+        ("torchrun --nproc 2\ntrain.py --lr 1", "torchrun --nproc 2 train.py --lr 1"),  # a terminal wrapped it
+        ("$ python a.py --lr 1\n$ python a.py --lr 2", "python a.py --lr 1 ; python a.py --lr 2"),
+        ("# small\npython a.py\n\n# large\npython b.py", "python a.py ; python b.py"),
+        ("# python a.py", "python a.py"),  # the prompt of root
+        ("my-train --lr 1\nmy-train --lr 2", "my-train --lr 1 ; my-train --lr 2"),
+        ("cd src\npython a.py", "cd src ; python a.py"),
+        ("python a.py &\npython b.py &", "python a.py & python b.py &"),
+        ("cd src &&\npython a.py", "cd src && python a.py"),
+    ],
+)
+def test_pasted_lines_are_one_command_unless_they_begin_another(lines: str, joined: str) -> None:
+    assert join_lines(lines) == joined
+
+
+@pytest.mark.parametrize(
+    ("typed", "idle"),
+    [
+        ("nohup python train.py --lr 1 > log.txt 2>&1 &", "nohup > log.txt 2>&1 &"),
+        ("python train.py --lr 1 >>log.txt 2>/dev/null </dev/null&", ">>log.txt 2>/dev/null </dev/null &"),
+        ("python train.py &> 'my log' --lr 1 # baseline", "&> 'my log' # baseline"),
+        ("python train.py --lr 1", ""),
+    ],
+)
+def test_shell_syntax_without_effect_on_a_run_is_left_out(typed: str, idle: str) -> None:
+    assert words_of({"command": typed}) == ("train.py", "--", "--lr", "1")
+    assert left_out(typed) == idle
+
+
+@pytest.mark.parametrize(
+    ("typed", "syntax"),
+    [
+        ("cd src && python train.py --lr 1 | tee log.txt", "&&"),
+        ("cd src; python train.py", ";"),
+        ("python train.py|tee log.txt", "|"),
+        ("python train.py 2>&1|tee log.txt", "|"),
+        ("python train.py < in.txt", "<"),
+        ("python train.py > >(tee log.txt)", ">"),
+        ("python train.py --out $HOME/out", "$HOME"),
+        ('python train.py --out "it\'s ${RUN}"', "${"),
+        ("python train.py --seed $(date +%s)", "$("),
+        ("python train.py --seed `date +%s`", "`"),
+    ],
+)
+def test_what_only_a_shell_can_do_is_refused_with_the_line_to_type(typed: str, syntax: str) -> None:
+    with pytest.raises(ValueError, match="needs a shell") as refusal:
+        words_of({"command": typed})
+    assert str(refusal.value).startswith(f"{syntax} needs a shell")
+    line = str(refusal.value).partition(", else: ")[2]
+    assert words_of({"command": line}) == ("--", "bash", "-c", typed)
+
+
+@pytest.mark.parametrize("line", ["python a.py --lr 1 ; python a.py --lr 2", "python a.py & python b.py &"])
+def test_several_commands_are_refused_as_several_runs(line: str) -> None:
+    with pytest.raises(ValueError, match="queue one at a time") as refusal:
+        words_of({"command": line})
+    assert words_of({"command": str(refusal.value).partition("as one run: ")[2]}) == ("--", "bash", "-c", line)
+
+
+def test_quoted_shell_syntax_is_an_argument() -> None:
+    arguments = ("a|b", "x > y", "$HOME", "#1", "it's $5 & `b`", "[1,2]", "*.csv", "{a,b}", "(0.9,1)", "lr=$")
+    line = line_of(("train.py", *arguments))
+    assert "[1,2] *.csv {a,b} (0.9,1) lr=$" in line
+    assert words_of({"command": line}) == ("train.py", "--", *arguments)
+
+
 def test_fields_become_options_before_the_script() -> None:
     draft = {"command": "t.py -x", "after": "a b:any", "sweep": "lr=1,2 s=1..3", "tags": "#x 'y z'", "more": "--cwd /d"}
     assert shell_line(draft) == (
@@ -67,8 +146,8 @@ def test_a_verdict_counts_the_runs_that_could_start() -> None:
     assert StartVerdict(starts=2, runs=2, message="starts now").text == "2 runs, all start now"
 
 
-_ODD = ["--", "~", "~/x", "file:///x", "--lr=1", "a,b", "", "{lr}", "a\nb", "\u3000"]
-_PROGRAMS = ["python", "train.py", "A=1", "./go", "backprop-tui", "torchrun"]
+_ODD = ["|", ">x", "&", "#", "$A", "a;b", "--", "~", "~/x", "file:///x", "--lr=1", "a,b", "", "{lr}", "a\nb", "\u3000"]
+_PROGRAMS = ["python", "train.py", "A=1", "./go", "backprop-tui", "torchrun", "nohup"]
 _LETTERS = st.characters(
     max_codepoint=0x1FFF, exclude_categories=["Cs"], exclude_characters=[*map(chr, range(127, 160))]
 )

@@ -110,3 +110,34 @@ def test_a_value_takes_no_other_argument_and_becomes_none() -> None:
     assert _source(line).with_value(1, "--x").text == "train.py --devices 0 --lr=--x data"
     assert _source(line).with_value(0, "").text == "train.py --devices --lr 1 data"
     assert _source(line).with_value(1, "-2").text == "train.py --devices 0 --lr -2 data"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "advice"),
+    [
+        (
+            "--bs 256 --ckpt-dir ck/256-1",
+            {0: "128"},
+            "--ckpt-dir ck/256-1 has the old --bs in it: ck/128-1 has the new",
+        ),
+        (
+            "bs=256 lr=0.1 out=bs256_lr0.1.pt",
+            {0: "8", 1: "1"},
+            "out bs256_lr0.1.pt has the old bs and lr in it: bs8_lr1.pt",
+        ),
+        ("--opt sgd --out=ck/sgd", {0: "adam"}, "--out ck/sgd has the old --opt in it: ck/adam has the new"),
+        ("--seed 1 --out ck/0.1-11", {0: "2"}, ""),
+        ("--bs 256 --out ck/256", {0: "128", 1: "ck/128"}, ""),
+        ("--bs 256 --out ck/256", {0: "64,128"}, ""),  # its runs share the output, which the dry run says
+        ("--bs 256 --data imagenet-256", {0: "128"}, ""),
+        ("--bs 256 --amp --out ck/256", {}, ""),
+    ],
+)
+def test_an_output_that_is_named_after_the_old_value_of_an_argument_is_pointed_out(
+    arguments: str, changes: dict[int, str], advice: str
+) -> None:
+    command = _source(f"train.py {arguments}")
+    for place, value in changes.items():
+        command = command.with_value(place, value)
+    assert command.outdated_output().startswith(advice)
+    assert bool(command.outdated_output()) == bool(advice)

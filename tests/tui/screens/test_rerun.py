@@ -105,6 +105,13 @@ async def test_advice_about_the_default_of_the_script_adds_the_option() -> None:
         assert (await queued_words(stage, commands))[-2:] == ("--batch-size", "128")
 
 
+async def test_an_output_that_is_named_after_the_value_that_the_advice_changes_is_pointed_out() -> None:
+    words = ("/w/train.py", "--", "--batch-size", "256", "--ckpt-dir", "ck/256-1")
+    async with staged(snapshot(ended("old")), commands=commands_for(words, advised=OOM), size=(80, 24)) as stage:
+        await opened(stage)
+        assert "--ckpt-dir ck/256-1 has the old --batch-size in it: ck/128-1" in live(stage)
+
+
 async def test_a_click_on_the_red_card_opens_it() -> None:
     async with staged(snapshot(ended("old", Status.FAILED)), commands=commands_for(advised=OOM)) as stage:
         await stage.pilot.click(CardBar)
@@ -247,6 +254,17 @@ async def test_ctrl_z_and_ctrl_d_drop_a_quotation_that_is_not_closed() -> None:
         await stage.pilot.press(*"'a", "enter", "ctrl+d", "down")
         assert "No closing" not in table.shown_text
         assert "--lr=1e-3" in " ".join(map(str, await queued_words(stage, commands)))
+
+
+@pytest.mark.parametrize("text", ["'", "train.py | tee x"])
+async def test_rows_of_a_command_that_cannot_be_read_stay_as_they_are(text: str) -> None:
+    async with staged(snapshot(ended("old")), commands=commands_for()) as stage:
+        await opened(stage)
+        dialog(stage).field("command").value = text
+        await stage.pilot.pause()
+        for key in ("ctrl+d", "ctrl+s"):
+            await stage.pilot.press(key)
+        assert dialog(stage).field("command").value == text
 
 
 async def test_a_quotation_that_is_not_closed_is_refused_from_another_field_too() -> None:

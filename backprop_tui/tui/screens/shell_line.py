@@ -1,0 +1,92 @@
+"""Command lines as people paste them from a shell, which does not read them here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import NamedTuple
+
+from backprop_tui.domain.arguments import quoted
+from backprop_tui.domain.command_lines import SHELL_WORDS, TargetKind, find_target, is_launcher
+
+_PROMPT = re.compile(r"^\s*[$>%#]\s+")
+_SPACE = r" \t\r\n"
+_QUOTED = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
+_WORD = rf"""(?:{_QUOTED}|[^{_SPACE}'"\\|&;<>])+"""
+_OUTPUT = rf"(?:(?<![^{_SPACE}])\d|&)?>[>|]?[{_SPACE}]*(?:&\d|(?!\(){_WORD}|$)"
+_COMMENT = rf"(?<![^{_SPACE}])#.*"
+_IDLE = rf"{_OUTPUT}|<[{_SPACE}]*/dev/null|&[{_SPACE}]*(?=$|#)|{_COMMENT}"
+_PIECE = re.compile(rf"(?P<idle>{_IDLE})|(?P<word>{_WORD})|(?P<operator>[|&;<>]+)", re.DOTALL)
+_LITERAL = re.compile(r"""'[^']*'|\\.|"(?P<double>(?:\\.|[^"\\])*)\"""", re.DOTALL)
+_EXPANSION = re.compile(r"(?<!\\)(?:\$[A-Za-z_]\w*|\$[{(]|`)")
+_ENDS_OPEN = re.compile(r"[|&;]$")
+
+
+class ShellLine(NamedTuple):
+    """The words of a line, and what has no effect on a run: its output is kept, and it goes on by itself."""
+
+    words: list[str]
+    idle: list[str]
+
+
+def join_lines(pasted: str) -> str:
+    """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command."""
+    lines = [line.strip() for line in pasted.splitlines()]
+    if not all(line.startswith("#") for line in lines if line):
+        lines = [line for line in lines if not line.startswith("#")]
+    joined, is_continued = "", False
+    for line in filter(None, lines):
+        part = _PROMPT.sub("", line).removesuffix("\\").strip()
+        if joined:
+            joined += " ; " if not is_continued and _is_another(joined.rpartition(" ; ")[2], part) else " "
+        joined, is_continued = joined + part, line.endswith("\\")
+    return joined
+
+
+def _is_another(before: str, line: str) -> bool:
+    """Whether a line is a command by itself, and not the rest of the one before it, which a terminal has wrapped."""
+    words, following = before.split(), line.split()
+    if not following or _ENDS_OPEN.search(before):
+        return False
+    begins = is_launcher(following[0]) or following[0].endswith((".py", ".sh"))
+    is_whole = words[0] in SHELL_WORDS or find_target(words).kind in (TargetKind.SCRIPT, TargetKind.MODULE)
+    return following[0] == words[0] or (begins and is_whole)
+
+
+def split_line(line: str) -> ShellLine:
+    """Splits a line at its spaces, as a shell does.
+
+    Raises:
+        ValueError: a quotation is not closed, or only a shell could carry it out.
+    """
+    shlex.split(line)
+    split = ShellLine([], [])
+    for piece in _PIECE.finditer(line):
+        if piece["idle"]:
+            split.idle.append(piece[0].strip())
+        elif piece["operator"]:
+            raise ValueError(_needs_shell(piece[0], line))
+        elif expansion := _EXPANSION.search(_LITERAL.sub(lambda part: part["double"] or "", piece[0])):
+            raise ValueError(_needs_shell(expansion[0], line))
+        else:
+            split.words.extend(shlex.split(piece[0]))
+    if split.words[:1] == ["nohup"]:
+        split.idle.insert(0, split.words.pop(0))
+    return split
+
+
+def _needs_shell(syntax: str, line: str) -> str:
+    in_shell = f"bash -c {shlex.quote(line)}"
+    if syntax in (";", "&") and line.split(maxsplit=1)[0] not in SHELL_WORDS:
+        return (
+            "a run has one command, and this line has several: queue one at a time, ctrl+n keeps the form open; "
+            f"or all of them as one run: {in_shell}"
+        )
+    as_argument = "quote it if it is part of an argument"
+    return f"{syntax} needs a shell, and none reads this line: {as_argument}, else: {in_shell}"
+
+
+def line_word(word: str) -> str:
+    """A word as `split_line` reads it again."""
+    is_special = re.search(r"[|&;<>]|^#", word) or _EXPANSION.search(word)
+    return shlex.quote(word) if is_special else quoted(word)
