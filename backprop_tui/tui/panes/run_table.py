@@ -223,12 +223,14 @@ class Heading(NamedTuple):
 
 
 def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
+    """`Runs 41 of 500  ▴ 3 ▾ 28  /nano`, and the order if it is by a column that is not shown."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
-    if view.above:
-        title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
+    scrolled_out = ((glyphs.ascending, view.above), (glyphs.descending, view.below))
+    counts = " ".join(f"{arrow} {rows}" for arrow, rows in scrolled_out if rows)
+    if counts:
+        title.append(Piece(f"  {counts}", Token.ACCENT))
     if view.filter:  # it leaves the headings their place
         first = min((head.at for head in heads if head.key != "name"), default=2 * _MAX_FILTER)
         room = first - width_of(title) - _BESIDE_FILTER
