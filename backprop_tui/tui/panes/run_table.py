@@ -314,9 +314,11 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
     """A long name without what runs of that name share, then without its middle: they differ at the end."""
-    name = ("  " if row.member else "") + name
-    if cell_len(name) > cells and not row.member and row.run is not None and row.run.short not in ("", name):
-        name = glyphs.clipped + sanitize(row.run.short)
+    if row.member:
+        name = f"  {name}"
+    elif row.run is not None and cell_len(name) > cells and name == row.name:
+        short = sanitize(row.run.short or row.run.arguments)
+        name = name if short in ("", name) else glyphs.clipped + short
     return clip_middle(name, cells, glyphs)
 
 
