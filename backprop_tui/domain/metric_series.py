@@ -61,7 +61,7 @@ class Bucket(NamedTuple):
     """Consecutive values; `step` and `time` belong to the last one.
 
     `time` is ISO 8601. `step` counts values if the script prints no steps. `after_hole`: the value just before was NaN
-    or infinite.
+    or infinite, or was not read.
     """
 
     step: float
@@ -84,7 +84,8 @@ class Gap(NamedTuple):
 class MetricSeries:
     """One metric up to some moment; the extremes cover all values and are None if none was finite.
 
-    `last` may be NaN or infinite. If there are many `holes`, only the first and the newest are kept.
+    `last` may be NaN or infinite. If there are many `holes`, only the first and the newest are kept. `skips` counts
+    the parts of the output that were not read in between.
     """
 
     name: str
@@ -96,6 +97,7 @@ class MetricSeries:
     least: Extreme | None
     most: Extreme | None
     holes: tuple[Gap, ...] = ()
+    skips: int = 0
 
     @property
     def best(self) -> Extreme | None:
@@ -109,9 +111,12 @@ class MetricSeries:
         if not is_smoothed(self.name):
             return self.least if direction is Direction.MIN else self.most
         has_steps = self.least.step is not None
-        return smoothed_best(
-            [(bucket.mean, int(bucket.step) if has_steps else None) for bucket in self.buckets], direction
-        )
+        curve = SmoothedCurve()
+        for bucket in self.buckets:
+            if self.skips and bucket.after_hole:
+                curve = curve.after_hole()
+            curve.points.append((bucket.mean, int(bucket.step) if has_steps else None))
+        return curve.best(direction)
 
     def drawn(self) -> list[tuple[float, float]]:
         """Points (step, value) of a curve that includes every minimum and maximum."""
@@ -132,15 +137,36 @@ class SmoothedCurve:
     The loss of a single minibatch says little: the lowest of thousands is luck.
     """
 
-    __slots__ = ("count", "points", "stride", "total")
+    __slots__ = ("count", "earlier", "points", "stride", "total")
 
-    def __init__(self, points: Iterable[_Point] = (), *, stride: int = 1, total: float = 0.0, count: int = 0) -> None:
-        """`total` and `count` are of the part that is being filled."""
+    def __init__(
+        self,
+        points: Iterable[_Point] = (),
+        *,
+        stride: int = 1,
+        total: float = 0.0,
+        count: int = 0,
+        earlier: Iterable[Extreme] = (),
+    ) -> None:
+        """`total` and `count` are of the part that is being filled.
+
+        `earlier` has the extremes of the smoothed curve before values that were not read.
+        """
         self.points = list(points)
         self.stride, self.total, self.count = stride, total, count
+        self.earlier = tuple(earlier)
 
     def copy(self) -> SmoothedCurve:
-        return SmoothedCurve(self.points, stride=self.stride, total=self.total, count=self.count)
+        return SmoothedCurve(self.points, stride=self.stride, total=self.total, count=self.count, earlier=self.earlier)
+
+    def after_hole(self) -> SmoothedCurve:
+        """The curve that goes on behind values that were not read: nothing is smoothed across them."""
+        return SmoothedCurve(earlier=filter(None, map(self.best, Direction)))
+
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether there are enough values for its best one to count beside others."""
+        return bool(self.earlier) or len(self.points) > 2
 
     def add(self, value: float, step: int | None) -> None:
         self.total += value
@@ -154,7 +180,10 @@ class SmoothedCurve:
             self.stride *= 2
 
     def best(self, direction: Direction) -> Extreme | None:
-        return smoothed_best(self.points, direction)
+        newest = smoothed_best(self.points, direction) if len(self.points) > 2 or not self.earlier else None
+        extremes = [*self.earlier, *([] if newest is None else [newest])]
+        choose = min if direction is Direction.MIN else max
+        return choose(extremes, key=lambda extreme: extreme.value, default=None)
 
 
 def _averaged(points: Sequence[_Point], size: int) -> list[_Point]:

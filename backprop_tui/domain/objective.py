@@ -143,7 +143,7 @@ def merge_best(
     smoothed = {
         name: curve.best(direction)
         for name, curve in curves.items()
-        if (direction := direction_for(name, objective)) is not None and (name not in earlier or len(curve.points) > 2)
+        if (direction := direction_for(name, objective)) is not None and (name not in earlier or curve.is_smoothed)
     }
     # Training losses that are not smoothed were recorded by an earlier version.
     for name, extreme in ({name: value for name, value in best.items() if not is_smoothed(name)} | smoothed).items():

@@ -14,7 +14,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, progress_of, running_seconds, step_text
-from backprop_tui.presentation.objective import scores_of
+from backprop_tui.presentation.objective import best_in, scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, options_of
 
@@ -37,6 +37,10 @@ class ComparedRun:
     @property
     def record(self) -> JsonObject:
         return self.known.record
+
+    def best_of(self, name: str, direction: Direction | None) -> Extreme | None:
+        series = self.metrics.get(name)
+        return None if series is None else best_in(self.record, series, direction)
 
 
 ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
@@ -121,7 +125,7 @@ def metric_rows(
         compared = None if is_smoothed(name) else direction
         yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
     if direction is not None:
-        best = [None if series is None else series.best_by(direction) for series in all_series]
+        best = [run.best_of(name, direction) for run in runs]
         yield metric_row(name, best_words(name), best, direction, with_step=True)
 
 

@@ -58,8 +58,8 @@ class KnownRun:
     """One run; `record` is its public JSON, `run` is None if only the index knows it.
 
     `written_at` is the wall time at which its log last grew, `queue_position` counts from 1. `differing` has the
-    arguments that tell it from other runs of the same name, `short` its label without what the unfinished ones among
-    them share.
+    arguments that tell it from the others of its name in its group, `short` its label without what the unfinished ones
+    among them share.
     """
 
     record: JsonObject
@@ -86,8 +86,12 @@ class KnownRun:
     @property
     def label(self) -> str:
         """Its name, with the arguments that tell it from other runs: `train lr=1e-3`, also for a run of a sweep."""
-        name, settings = split_point(self.name)
-        return " ".join([name, *settings, *(f"{name}={value}" for name, value in self.differing)])
+        return " ".join(filter(None, (split_point(self.name)[0], self.arguments)))
+
+    @property
+    def arguments(self) -> str:
+        """The arguments in its label: `lr=1e-3 seed=2`; empty if its name is enough."""
+        return " ".join([*split_point(self.name)[1], *(f"{name}={value}" for name, value in self.differing)])
 
 
 def kept_per_run(

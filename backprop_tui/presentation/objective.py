@@ -66,6 +66,14 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
     )
 
 
+def best_in(record: JsonObject, series: MetricSeries, direction: Direction | None) -> Extreme | None:
+    """The best value of a metric as the run has it on record, else that of its points, which are smoothed anew."""
+    recorded = (record.get("best") or {}).get(series.name)
+    if recorded is None or direction is None:
+        return series.best_by(direction)
+    return Extreme(float(recorded["value"]), recorded["step"])
+
+
 def came_to_nothing(record: JsonObject, metric: str) -> bool:
     """Whether the run failed or diverged, so that its values of the metric are behind those of other runs."""
     last = (record.get("metrics") or {}).get(metric)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from backprop_tui.domain.arguments import POSITIONAL, named_values, varying
+from backprop_tui.domain.arguments import POSITIONAL, has_path, named_values, varying
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.run import split_point
 from backprop_tui.domain.status import ENDED
@@ -59,12 +60,29 @@ def objective_best(record: JsonObject) -> float | None:
 
 
 def with_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:
-    """The runs, those that share a name labeled by the arguments that differ between them: `train lr=1e-3`."""
-    namesakes: dict[str, list[KnownRun]] = {}
-    for run in runs:
-        namesakes.setdefault(run.name, []).append(run)
-    varying = {name: varying_settings(same) for name, same in namesakes.items() if len(same) > 1}
-    return _with_short_labels([_labeled(run, varying.get(run.name, ())) for run in runs])
+    """The runs, those that share a name labeled by the arguments that tell them apart: `train lr=1e-3`.
+
+    A run of a group is compared with that group, whose name says the rest, unless it is alone there.
+    """
+    namesakes: dict[Hashable, list[KnownRun]] = {}
+    members = Counter(run.record.get("group") for run in runs)
+    keys = [(run.name, group if members[group := run.record.get("group")] > 1 else None) for run in runs]
+    for run, key in zip(runs, keys, strict=True):
+        namesakes.setdefault(key, []).append(run)
+    telling = {key: _telling_arguments(same) for key, same in namesakes.items() if len(same) > 1}
+    return _with_short_labels([_labeled(run, telling.get(key, ())) for run, key in zip(runs, keys, strict=True)])
+
+
+def _telling_arguments(runs: Sequence[KnownRun]) -> list[str]:
+    """The arguments that differ between the runs; paths are left out if the others tell as many of them apart."""
+    settings = list({id(of_run): of_run for of_run in (settings_of(run.record) for run in runs)}.values())
+    names = varying(settings)
+    short = [name for name in names if not has_path(of_run.get(name) for of_run in settings)]
+    return short if _count_different(settings, short) == _count_different(settings, names) else names
+
+
+def _count_different(settings: Iterable[Mapping[str, str]], names: Sequence[str]) -> int:
+    return len({tuple(map(of_run.get, names)) for of_run in settings})
 
 
 def _with_short_labels(runs: Sequence[KnownRun]) -> list[KnownRun]:

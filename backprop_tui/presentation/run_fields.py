@@ -293,9 +293,15 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]
 
 
+def is_diverged(run: KnownRun) -> bool:
+    """Whether its last loss is NaN or infinite."""
+    loss = last_loss(run)
+    return loss is not None and not math.isfinite(loss)
+
+
 def own_result(run: KnownRun) -> tuple[str, str] | None:
-    """The key and the value of what a run is ranked by, else of its main loss."""
-    best = best_of_run(run.record)
+    """The key and the value of what a run is ranked by, else of its main loss; of a diverged run always that loss."""
+    best = None if is_diverged(run) else best_of_run(run.record)
     if best is not None:
         return BEST + best[0].metric, _metric_text(best[1].value)
     name = main_loss(list(run.record.get("metrics") or {}))

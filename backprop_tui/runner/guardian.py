@@ -380,6 +380,7 @@ class Guardian:
 
     def _record_skipped(self, follower: LogFollower) -> None:
         for skipped in follower.take_skipped():
+            self._progress.note_skip()
             for checkpoint in skipped.checkpoints:
                 self._checkpoints.announce(checkpoint, self.run.spec.cwd, None)
             self.recorder.record_event("log_skipped", skipped.message, offset=skipped.start, end=skipped.end)

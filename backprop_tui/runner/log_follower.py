@@ -24,7 +24,7 @@ from backprop_tui.runner.curve_names import CurveNames
 from backprop_tui.runner.own_output import FetchedTail
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import append_line, dump, open_file, storage
-from backprop_tui.store.metrics import MetricsCondenser
+from backprop_tui.store.metrics import SKIPPED, MetricsCondenser
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, Tail, size_of
 
@@ -262,6 +262,14 @@ class LogFollower:
         checkpoints = _checkpoints_between(tail, start, end) if isinstance(tail, Tail) else ()
         self._reader = self._reader_at(end, memory=self._reader.memory())
         tail.offset = end
+        line: dict[str, Any] = {
+            "time": iso(time.time()),
+            "step": None,
+            "epoch": None,
+            "metrics": {},
+            SKIPPED: end - start,
+        }
+        self._queue({**line, "offset": end, "generation": self.generation})
         self._skipped.append(Skipped(start=start, end=end, checkpoints=checkpoints))
 
     def take_skipped(self) -> Sequence[Skipped]:
@@ -313,11 +321,13 @@ class LogFollower:
         self, value: Progress, stamp: str | None, *, offset: int | None = None, generation: int | None = None
     ) -> None:
         line = {"time": stamp, "step": value.step, "epoch": value.epoch, "metrics": encode_metrics(value.metrics)}
-        line |= {"offset": offset, "generation": generation}
+        self._queue({**line, "offset": offset, "generation": generation})
+        self._watermarks.advance(value.metrics, value.step, value.epoch)
+
+    def _queue(self, line: dict[str, Any]) -> None:
         if self._own_file is not None:
             line["file"] = self._own_file.path
         self._pending.append(dump(line))
-        self._watermarks.advance(value.metrics, value.step, value.epoch)
         del self._pending[:-MAX_PENDING_LINES]
 
     def write_metrics(self) -> None:

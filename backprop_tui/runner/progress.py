@@ -132,6 +132,11 @@ class ProgressRecorder:
         self._recorder.change(**progress.fields())
         self._checkpoints.note_step(progress.step)
 
+    def note_skip(self) -> None:
+        """Says that values are missing between those that were recorded and the next."""
+        curves = self._recorder.live.curves
+        self._recorder.change(curves={name: curve.after_hole() for name, curve in curves.items()})
+
     def update_eta(self) -> None:
         """Estimates the time to the end; to be called often, after the latest output was recorded."""
         live = self._recorder.live

@@ -63,7 +63,7 @@ def _lines(path: str) -> Iterator[JsonObject]:
     tail = JsonTail(path)
     tail.look()
     for lines in tail.chunks():
-        yield from (line for line in lines if isinstance(line.get("metrics"), dict))
+        yield from (line for line in lines if isinstance(metrics := line.get("metrics"), dict) and metrics)
 
 
 def _new_file(path: str) -> TextIO:

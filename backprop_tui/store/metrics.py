@@ -16,6 +16,7 @@ from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail, open_log
 
 MAX_BUCKETS = 2048  # when reached, pairs are merged
+SKIPPED = "skipped_bytes"  # the key of a line that stands for output that was not read
 _CROWDED = MAX_BUCKETS * 3 // 4  # if this many are left, buckets on both sides of a gap are merged too
 _MAX_GAPS = 64  # then those in the middle are dropped
 
@@ -127,6 +128,15 @@ def _bytes_before(path: str, end: int) -> bytes:
 
 
 def _add_lines(builders: dict[str, SeriesBuilder], lines: Sequence[JsonObject]) -> None:
+    for is_skip, stretch in groupby(lines, lambda line: SKIPPED in line):
+        if not is_skip:
+            _add_values(builders, list(stretch))
+            continue
+        for builder in builders.values():
+            builder.note_skip()
+
+
+def _add_values(builders: dict[str, SeriesBuilder], lines: Sequence[JsonObject]) -> None:
     pairs = [(metrics, line) for line in lines if type(metrics := line.get("metrics")) is dict]
     for name in dict.fromkeys(name for metrics, _ in pairs for name in metrics):
         values: list[float] = []
@@ -169,6 +179,7 @@ class SeriesBuilder:
         self._buckets: list[Bucket] = []
         self._points: list[_Point] = []  # of the bucket that is being filled
         self._gaps: list[Gap] = []
+        self._skips = 0
         self._in_gap = False  # whether the newest value was not finite
         self._after_gap = False  # whether the next bucket follows a gap
         self._stride = 1  # points in a bucket
@@ -199,6 +210,14 @@ class SeriesBuilder:
         self._gaps.append(gap)
         if len(self._gaps) > _MAX_GAPS:
             del self._gaps[_MAX_GAPS // 2]
+        self._end_piece()
+
+    def note_skip(self) -> None:
+        """Says that values are missing between the last one and the next."""
+        self._skips += 1
+        self._end_piece()
+
+    def _end_piece(self) -> None:
         if self._points:
             self._close(self._points)
             self._points = []
@@ -235,7 +254,7 @@ class SeriesBuilder:
         """The state as JSON can hold it; bounded."""
         last = None if self.last is None else [*encode_metrics({"": self.last.value}).values(), self.last.step]
         extremes = [self.first, last, self.least, self.most]
-        flags = [self._in_gap, self._after_gap]
+        flags = [self._in_gap, self._after_gap, self._skips]
         return [self.count, self.not_finite, self._stride, extremes, flags, self._buckets, self._points, self._gaps]
 
     @classmethod
@@ -246,7 +265,8 @@ class SeriesBuilder:
         builder.count, builder.not_finite, builder._stride = int(count), int(not_finite), max(1, int(stride))
         first, last, least, most = (None if extreme is None else _extreme(*extreme) for extreme in extremes)
         builder.first, builder.last, builder.least, builder.most = first, last, least, most
-        builder._in_gap, builder._after_gap = map(bool, flags)
+        in_gap, after_gap, *skips = flags
+        builder._in_gap, builder._after_gap, builder._skips = bool(in_gap), bool(after_gap), sum(map(int, skips))
         builder._buckets = [_checked_bucket(*bucket) for bucket in buckets[:MAX_BUCKETS]]
         builder._points = [(_finite(step), str(time), _finite(value)) for step, time, value in points]
         builder._gaps = [Gap(_finite(step), str(time)) for step, time in gaps]
@@ -266,6 +286,7 @@ class SeriesBuilder:
             least=self.least,
             most=self.most,
             holes=tuple(self._gaps),
+            skips=self._skips,
         )
 
 

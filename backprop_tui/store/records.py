@@ -69,19 +69,25 @@ def _decode_extreme(value: Any, key: str) -> Extreme:  # noqa: ANN401 - JSON
         raise WrongField(f"{key}: {error}") from error
 
 
+def _encode_extreme(extreme: Extreme) -> JsonObject:
+    return {"value": extreme.value, "step": extreme.step}
+
+
 def _decode_curve(value: object, key: str) -> SmoothedCurve:
     source = nested(value, key)
     try:
         pairs = items(source["points"], key)
         points = [(_finite(value), None if step is None else integer(step, key)) for value, step in pairs]
         stride, count = max(1, integer(source["stride"], key)), integer(source["count"], key)
-        return SmoothedCurve(points, stride=stride, total=_finite(source["total"]), count=count)
+        earlier = [_decode_extreme(extreme, key) for extreme in items(source.get("earlier", []), key)]
+        return SmoothedCurve(points, stride=stride, total=_finite(source["total"]), count=count, earlier=earlier)
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise WrongField(f"{key}: {error}") from error
 
 
 def _encode_curve(curve: SmoothedCurve) -> JsonObject:
-    return {"points": curve.points, "stride": curve.stride, "total": curve.total, "count": curve.count}
+    fields = {"points": curve.points, "stride": curve.stride, "total": curve.total, "count": curve.count}
+    return {**fields, "earlier": list(map(_encode_extreme, curve.earlier))} if curve.earlier else fields
 
 
 def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
@@ -91,7 +97,7 @@ def _decode_resume_check(value: object, key: str) -> ResumeCheck | None:
     return decode(ResumeCheck, source) if is_known else None
 
 
-register(Extreme, _decode_extreme, lambda extreme: {"value": extreme.value, "step": extreme.step})
+register(Extreme, _decode_extreme, _encode_extreme)
 register(SmoothedCurve, _decode_curve, _encode_curve)
 register(Goal, lambda value, key: parse_goal(text(value, key)), str)
 register(ResumeCheck | None, _decode_resume_check, lambda check: None if check is None else encode(check))

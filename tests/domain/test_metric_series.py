@@ -91,3 +91,28 @@ def test_a_smoothed_curve_is_bounded_and_agrees_with_the_whole_series() -> None:
     assert best is not None
     assert series_best is not None
     assert best.value == pytest.approx(series_best.value, rel=0.05)
+
+
+def test_no_best_value_spans_values_that_were_not_read() -> None:
+    """A falling loss of which the middle was skipped: the few values behind are no outliers."""
+    builder, curve = SeriesBuilder("loss"), SmoothedCurve()
+    for step in (*range(20_000), *range(59_700, 60_000)):
+        if step == 59_700:
+            builder.note_skip()
+            curve = curve.after_hole()
+        loss = 3.0 - 2.7 * step / 60_000
+        builder.add(loss, step)
+        curve.add(loss, step)
+    for best in (curve.best(Direction.MIN), builder.snapshot().best):
+        assert best is not None
+        assert best.value == pytest.approx(0.3, abs=0.01)
+    first = curve.best(Direction.MAX)
+    assert first is not None
+    assert first.value == pytest.approx(3.0, abs=0.05)
+
+
+def test_two_values_behind_a_hole_do_not_count_beside_smoothed_ones() -> None:
+    curve = SmoothedCurve([(1.0, 1), (0.9, 2), (0.8, 3)]).after_hole()
+    curve.add(0.1, 9)
+    assert curve.best(Direction.MIN) == Extreme(0.8, 3)
+    assert curve.is_smoothed

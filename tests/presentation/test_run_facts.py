@@ -44,6 +44,24 @@ def test_paths_come_last_and_four_arguments_are_enough() -> None:
     assert _labels(_train("a", "--config c/a.yaml"), _train("b", "--config c/b.yaml"))[0] == "train config=c/a.yaml"
 
 
+def test_paths_are_left_out_if_the_rest_tells_the_runs_apart() -> None:
+    runs = [_train(f"{lr}{seed}", f"--out runs/{lr}-{seed} --lr {lr} --seed {seed}") for lr in "12" for seed in "12"]
+    assert _labels(*runs) == ["train lr=1 seed=1", "train lr=1 seed=2", "train lr=2 seed=1", "train lr=2 seed=2"]
+    again = _train("again", "--out runs/again --lr 2 --seed 2")
+    assert _labels(*runs, again)[-2:] == ["train lr=2 seed=2 out=runs/2-2", "train lr=2 seed=2 out=runs/again"]
+
+
+def test_a_run_is_labeled_by_what_varies_in_its_group() -> None:
+    def sweep(group: str, out: str) -> list[KnownRun]:
+        runs = [_train(f"{group}{lr}", f"--lr {lr} --out {out}", name=f"train:lr={lr}") for lr in "12"]
+        return [replace(run, record=run.record | {"group": group}) for run in runs]
+
+    first, again = sweep("first", "ckpt/1"), sweep("again", "ckpt/2")
+    alone = _train("alone", "--lr 3")
+    assert _labels(*first, *again, alone) == [*["train lr=1", "train lr=2"] * 2, "train"]
+    assert _labels(first[0], again[0]) == ["train lr=1 out=ckpt/1", "train lr=1 out=ckpt/2"]  # each alone in its group
+
+
 def test_hydras_arguments_have_names_and_files_have_none() -> None:
     assert settings_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}
 

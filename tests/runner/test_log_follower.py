@@ -160,4 +160,7 @@ def test_what_is_skipped_is_said_and_its_newest_checkpoints_are_known(log: Log) 
     assert [saved.path for saved in skipped.checkpoints] == [f"out/ck{number}.pt" for number in range(10, 30)]
     assert skipped.message.startswith("0.9 MB of output were not read")
     assert not log.follower.take_skipped()
+    log.follower.write_metrics()
+    [line] = newest_lines(log.directory)
+    assert (line["skipped_bytes"], line["offset"], line["metrics"]) == (skipped.end - start, skipped.end, {})
     assert log.steps() == [7]

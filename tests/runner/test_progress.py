@@ -18,6 +18,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.objective import merge_best
 from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_record
@@ -234,3 +235,13 @@ def test_another_guardian_continues_the_smoothing(tmp_path: Path) -> None:
     best = curve.best(Direction.MIN)
     assert best is not None
     assert best.value == pytest.approx(1 / 99, rel=0.1)
+
+
+def test_a_best_loss_does_not_span_output_that_was_not_read(tmp_path: Path) -> None:
+    job = Recorded(str(tmp_path))
+    for step in (*range(60), *range(90, 100)):
+        if step == 90:
+            job.progress_recorder.note_skip()
+        job.record(Progress(offset=0, step=step, metrics={"loss": 3.0 - step / 50}))
+    best = merge_best({}, {}, job.recorder.live.curves, None)["loss"]
+    assert best.value < 1.2

@@ -27,12 +27,13 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _line(number: int) -> bytes:
-    """A curve with holes and a step back, as after a resume, and a metric that is printed rarely."""
+    """A curve with holes, a skipped part and a step back, as after a resume, and a metric that is printed rarely."""
     step = number if number < LINES // 2 else number - 500
     metrics: dict[str, float | str] = {"loss": "NaN" if number % 997 == 0 else 1 / (1 + number)}
     if number % 100 == 0:
         metrics["val_loss"] = math.sqrt(number)
-    return json.dumps({"time": f"t{number}", "step": step, "metrics": metrics}).encode() + b"\n"
+    skipped = b'{"metrics": {}, "skipped_bytes": 9}\n' if number == LINES // 3 else b""
+    return skipped + json.dumps({"time": f"t{number}", "step": step, "metrics": metrics}).encode() + b"\n"
 
 
 def _write(path: Path, count: int = LINES) -> None:

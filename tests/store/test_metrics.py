@@ -13,7 +13,7 @@ from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.store import metrics as metrics_module
-from backprop_tui.store.export import export_csv
+from backprop_tui.store.export import export_csv, rows
 from backprop_tui.store.metrics import MAX_BUCKETS, MetricsFile, SeriesBuilder, read_metrics
 from tests.support.runs import Runs
 
@@ -198,3 +198,12 @@ def test_an_export_has_attempt_and_running_time_and_names_values_that_are_not_fi
         f"{times[1]},2,3.5,1,,NaN",
         "no time,,,1,,NaN",
     ]
+
+
+def test_output_that_was_not_read_interrupts_the_curve_and_is_not_exported(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _append(path, _line(1, 3.0), _line(2, 2.0), '{"metrics": {}, "skipped_bytes": 9}', _line(9, 1.0))
+    series = MetricsFile(str(path)).read()["loss"]
+    assert [bucket.after_hole for bucket in series.buckets] == [False, False, True]
+    assert (series.skips, series.count, series.not_finite, series.holes) == (1, 3, 0, ())
+    assert [row["step"] for row in rows(str(path), AttemptTimeline())] == [1, 2, 9]

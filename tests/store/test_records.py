@@ -305,3 +305,6 @@ def test_the_live_record_keeps_the_curves_that_are_smoothed() -> None:
     written: Any = through_json(encode(replace(live(), **tracker.fields())))
     assert len(written["curves"]["loss"]["points"]) == 50
     assert through_json(encode(decode(Live, written))) == written
+    after: Any = through_json(encode(replace(live(), curves={"loss": tracker.curves["loss"].after_hole()})))
+    assert after["curves"]["loss"]["earlier"][0]["step"] == 199
+    assert through_json(encode(decode(Live, after))) == after

@@ -18,7 +18,6 @@ from backprop_tui.client.run_metrics import (
 )
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.objective import Objective, Ranking, direction_for
 from backprop_tui.plotting.track import PlottedSeries
 from backprop_tui.presentation import compare, numbers
@@ -143,7 +142,7 @@ def _as_json(
         "runs": [run.record for run in compared],
         "options": _options_json(compared, all_options=all_options),
         "metrics": {
-            name: _values_json([run.metrics.get(name) for run in compared], direction_for(name, ranking.objective))
+            name: _values_json(compared, name, direction_for(name, ranking.objective))
             for name in compare.metric_names(compared)
         },
         "metric": metric,
@@ -171,7 +170,8 @@ def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) 
     return [[x, low / 2 + high / 2] for x, low, high in bars[::every]]
 
 
-def _values_json(all_series: Sequence[MetricSeries | None], direction: Direction | None) -> JsonObject:
+def _values_json(runs: Sequence[ComparedRun], name: str, direction: Direction | None) -> JsonObject:
+    all_series = [run.metrics.get(name) for run in runs]
     last = [None if series is None else encode_extreme(series.last) for series in all_series]
-    best = [None if series is None else encode_extreme(series.best_by(direction)) for series in all_series]
+    best = [encode_extreme(run.best_of(name, direction)) for run in runs]
     return {"last": last, "best": best}

@@ -18,8 +18,8 @@ from backprop_tui.client.run_metrics import (
     read_compared_run,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_names import is_smoothed
-from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import direction_of, is_smoothed
+from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.objective import Ranking, best_words
 from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
@@ -27,7 +27,7 @@ from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
 from backprop_tui.presentation.group_table import is_seed, varying_parameters
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.objective import order_text
+from backprop_tui.presentation.objective import best_in, order_text
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
@@ -137,7 +137,9 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
     run_id, metrics = run.record["id"], run.metrics
     plotted = _plotted(metrics, arguments.metric, run_id)
     if session.json:
-        output.json_value({"run": run_id, "metrics": {name: _as_json(series) for name, series in metrics.items()}})
+        output.json_value(
+            {"run": run_id, "metrics": {name: _as_json(series, run.record) for name, series in metrics.items()}}
+        )
         return OK
     output.line(_heading(run.record))
     if not metrics:
@@ -147,7 +149,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
     for series in plotted:
         _plot(series, run, options)
     output.line()
-    tables.show(_COLUMNS, [_row(series, unicode=options.unicode) for series in metrics.values()])
+    tables.show(_COLUMNS, [_row(series, run.record, unicode=options.unicode) for series in metrics.values()])
     return OK
 
 
@@ -177,7 +179,7 @@ def _plot(series: MetricSeries, run: ComparedRun, options: curves.CurveOptions) 
     validation = validation_counterpart(series.name, run.metrics)
     both = [series] if validation is None else [series, run.metrics[validation]]
     tracks = [curves.track_of(each, run.run, options.by) for each in both if each.buckets]
-    output.line(f"{tables.one_line(series.name)}  {_summary(series)}")
+    output.line(f"{tables.one_line(series.name)}  {_summary(series, run.record)}")
     legend = curves.legend(tracks, options)
     if legend:
         output.line(legend)
@@ -185,33 +187,39 @@ def _plot(series: MetricSeries, run: ComparedRun, options: curves.CurveOptions) 
     curves.plot_with_validation(tracks, options, planned=total if options.by is XUnit.STEP else None)
 
 
-def _summary(series: MetricSeries) -> str:
-    parts = [f"last {value_text(series.last)}"]
-    if series.best is not None:
-        at = "" if series.best.step is None else f" at step {numbers.count(series.best.step)}"
-        parts.append(f"{best_words(series.name)} {value_text(series.best)}{at}")
+def _best(series: MetricSeries, record: JsonObject) -> Extreme | None:
+    return best_in(record, series, direction_of(series.name))
+
+
+def _summary(series: MetricSeries, record: JsonObject) -> str:
+    parts, best = [f"last {value_text(series.last)}"], _best(series, record)
+    if best is not None:
+        at = "" if best.step is None else f" at step {numbers.count(best.step)}"
+        parts.append(f"{best_words(series.name)} {value_text(best)}{at}")
     if series.not_finite:
         parts.append(f"{numbers.count(series.not_finite)} not finite")
+    if series.skips:
+        parts.append("figures missing: part of the output was not read")
     return ", ".join(parts)
 
 
-def _row(series: MetricSeries, *, unicode: bool) -> tuple[str, ...]:
-    points = series.drawn()
+def _row(series: MetricSeries, record: JsonObject, *, unicode: bool) -> tuple[str, ...]:
+    points, best = series.drawn(), _best(series, record)
     return (
         series.name,
         *(value_text(extreme) for extreme in (series.first, series.last, series.least, series.most)),
-        value_text(series.best, with_step=True) + ("*" if series.best and is_smoothed(series.name) else ""),
+        value_text(best, with_step=True) + ("*" if best and is_smoothed(series.name) else ""),
         plots.sparkline(points, width=_LINE_WIDTH, unicode=unicode) if points else "",
     )
 
 
-def _as_json(series: MetricSeries) -> JsonObject:
+def _as_json(series: MetricSeries, record: JsonObject) -> JsonObject:
     return {
         "count": series.count,
         "first": encode_extreme(series.first),
         "last": encode_extreme(series.last),
         "least": encode_extreme(series.least),
         "most": encode_extreme(series.most),
-        "best": encode_extreme(series.best),
+        "best": encode_extreme(_best(series, record)),
         "points": [list(point) for point in series.drawn()],
     }

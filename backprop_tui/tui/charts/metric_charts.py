@@ -183,6 +183,7 @@ def run_facts(plotter: Plotter, moment: Moment, glyphs: Glyphs) -> Iterator[Line
     if plotter.large:
         values = list(_values_at_cursor(plotter))
         yield from values[:1]
+        yield _skip_line(plotter)
         yield _gap_line(plotter)  # before the values that the legend has too: there may be room for two lines only
         yield from values[1:]
         yield _pace_line(plotter.known, moment)
@@ -250,6 +251,12 @@ def _gap_line(plotter: Plotter) -> Line:
     count, step = series.not_finite, numbers.count(series.holes[0].step)
     when = f"at {step}" if count == 1 else f"{numbers.count(count)} times, first at {step}"
     return Piece("!", Token.BAD), Piece(f" {sanitize(series.name)} not finite {when}")
+
+
+def _skip_line(plotter: Plotter) -> Line:
+    if not any(track.series.skips for track in plotter.large):
+        return ()
+    return Piece("!", Token.WARN), Piece(" figures missing: part of the output was not read")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:

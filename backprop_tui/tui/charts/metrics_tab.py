@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import is_smoothed
+from backprop_tui.domain.metric_names import direction_of, is_smoothed
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
+from backprop_tui.presentation.objective import best_in
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
 from backprop_tui.tui.charts.tiles import Tile, draw_tiles, side_by_side, tiling
@@ -110,13 +111,14 @@ def _loss_first(names: Sequence[str], metrics: Mapping[str, MetricSeries]) -> li
 def _metric_row(plotter: Plotter, series: MetricSeries, *, look_up: bool) -> MetricRow:
     name, cursor = series.name, plotter.choices.cursor
     token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.validation else None
+    best = best_in(plotter.known.record, series, direction_of(name))
     bucket = plotter.track(series).nearest(cursor) if look_up and cursor is not None else None
     value = last_value_text(series) if bucket is None else numbers.metric(bucket.last)
     return MetricRow(
         name=name,
         value=value,
-        best="" if series.best is None else numbers.metric(series.best.value),
-        is_smoothed=series.best is not None and is_smoothed(name),
+        best="" if best is None else numbers.metric(best.value),
+        is_smoothed=best is not None and is_smoothed(name),
         bad=value.lstrip("-") in ("NaN", "inf"),
         trend=tuple(bucket.mean for bucket in series.buckets[:: max(1, len(series.buckets) // _TREND_POINTS)]),
         chosen=name == plotter.name,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, is_hot, is_nearly_hot
-from backprop_tui.domain.run import SLURM, split_point
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuReading, HostReading
@@ -210,10 +210,9 @@ def _user(run: KnownRun) -> GpuUser:
     gpus = len(run.record.get("gpus") or ())
     paused = run.status is Status.PAUSED
     what = f" ×{gpus}" if gpus > 1 else ""
-    arguments = run.label.removeprefix(split_point(run.name)[0]).strip()
     return GpuUser(
         text=sanitize(run.label) + what + (" paused" if paused else ""),
-        short=sanitize(arguments or run.label) + what,
+        short=sanitize(run.arguments or run.label) + what,
         token=Token.WARN if paused else Token.FG,
     )
 

@@ -11,7 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, own_result
+from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, is_diverged, own_result
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
@@ -222,10 +222,14 @@ def _put_cell(
 
 
 def _with_own_result(figures: list[PlacedField], run: KnownRun, moment: Moment, glyphs: Glyphs) -> list[PlacedField]:
-    """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`."""
+    """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`.
+
+    So has a diverged run if no column says so: `loss NaN`.
+    """
     results = [column for column in figures if _kind(column.field) == 1]
-    own = own_result(run) if results and not any(column.field.text(run, moment) for column in results) else None
-    if own is None:
+    texts = [column.field.text(run, moment) for column in results]
+    own = own_result(run) if results else None
+    if own is None or (any(texts) and (not is_diverged(run) or own[1] in texts)):
         return figures
     key, value = own
     start, end = (

@@ -286,7 +286,8 @@ class RunListView:
     filter: str = ""
     sort: RunSort | None = None
     hidden: AbstractSet[str] = field(default_factory=frozenset)
-    above: int = 0  # lines that are scrolled out above
+    above: int = 0  # rows that are scrolled out above
+    below: int = 0
     history: Sequence[str] = ()
     shared: AbstractSet[str] = field(default_factory=frozenset)
     history_from: int = 0

@@ -223,12 +223,14 @@ class Heading(NamedTuple):
 
 
 def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  ▴ 3  /nano`, and the order if it is by a column that is not shown."""
+    """`Runs 41 of 500  ▴ 3 ▾ 28  /nano`, and the order if it is by a column that is not shown."""
     title = pane_title("Runs", focused=focused)
     if view.total:
         title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
-    if view.above:
-        title.append(Piece(f"  {glyphs.ascending} {view.above}", Token.ACCENT))
+    scrolled_out = ((glyphs.ascending, view.above), (glyphs.descending, view.below))
+    counts = " ".join(f"{arrow} {rows}" for arrow, rows in scrolled_out if rows)
+    if counts:
+        title.append(Piece(f"  {counts}", Token.ACCENT))
     if view.filter:  # it leaves the headings their place
         first = min((head.at for head in heads if head.key != "name"), default=2 * _MAX_FILTER)
         room = first - width_of(title) - _BESIDE_FILTER
@@ -312,9 +314,11 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
     """A long name without what runs of that name share, then without its middle: they differ at the end."""
-    name = ("  " if row.member else "") + name
-    if cell_len(name) > cells and not row.member and row.run is not None and row.run.short not in ("", name):
-        name = glyphs.clipped + sanitize(row.run.short)
+    if row.member:
+        name = f"  {name}"
+    elif row.run is not None and cell_len(name) > cells and name == row.name:
+        short = sanitize(row.run.short or row.run.arguments)
+        name = name if short in ("", name) else glyphs.clipped + short
     return clip_middle(name, cells, glyphs)
 
 

@@ -179,6 +179,8 @@ class RunsTable(LineWidget, can_focus=True):
             ids = view.ids
             self._index = ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
             self._select(ids[self._index])
+        if self._shows_cursor:
+            self._scroll_to_cursor()
         self.paint()
 
     def select(self, row_id: str) -> None:
@@ -224,6 +226,10 @@ class RunsTable(LineWidget, can_focus=True):
         """Ended runs come after a heading of their own."""
         return index + int(self.view.has_two_parts and index >= self.view.history_from)
 
+    def _rows_before(self, line: int) -> int:
+        heading_before = self.view.has_two_parts and line > self.view.history_from
+        return min(line - int(heading_before), len(self.view.rows))
+
     def _scroll_to_cursor(self) -> None:
         line = self._line_of(self._index)
         self._top = min(self._top, line)
@@ -255,7 +261,7 @@ class RunsTable(LineWidget, can_focus=True):
             row_id = view.id_at(index)
             drawn[row_id] = self._row(index, self._drawn.get(row_id))
             lines.append(drawn[row_id][1])
-        self._drawn, self._shows_cursor = drawn, cursor is not None
+        self._drawn, self._shows_cursor = drawn, cursor is not None or not view.rows
         if index is None:  # columns with nothing in them
             lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
@@ -277,7 +283,8 @@ class RunsTable(LineWidget, can_focus=True):
         return index is None or index >= self.view.history_from
 
     def _heading(self) -> Heading:
-        focused, view = self.has_focus, replace(self.view, above=self._top)
+        above, end = self._rows_before(self._top), self._rows_before(self._top + self._visible_rows)
+        focused, view = self.has_focus, replace(self.view, above=above, below=len(self.view.rows) - end)
         if self.is_history and view.rows:
             return history_heading(view, self._history, self.glyphs, focused=focused, is_first=True)
         return runs_heading(view, self._columns, self.glyphs, focused=focused)

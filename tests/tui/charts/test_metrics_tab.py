@@ -14,6 +14,7 @@ from backprop_tui.plotting.axes import XUnit
 from backprop_tui.plotting.track import Style
 from backprop_tui.presentation.curves import AxisUnit
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.store.metrics import SeriesBuilder
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
@@ -359,3 +360,16 @@ def test_a_best_that_is_smoothed_is_marked_because_it_may_be_worse_than_the_last
     assert "best *smoothed" in text
     assert f"{loss.best}* " in text
     assert f"{accuracy.best}  " in text
+
+
+def test_output_that_was_not_read_interrupts_the_curve_and_is_reported() -> None:
+    builder = SeriesBuilder("loss")
+    for step in range(60):
+        if step == 30:
+            builder.note_skip()
+        builder.add(3 - step / 30, step)
+    known = replace(KNOWN, record=KNOWN.record | {"best": {"loss": {"value": 1.25, "step": 58}}})
+    view = metrics_view(Plotter(known, chart_data("nano", {"loss": builder.snapshot()}), ChartChoices()), NOW, UNICODE)
+    assert [row.best for row in view.rows] == ["1.250"], "as everywhere else"
+    assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 30]
+    assert "! figures missing: part of the output was not read" in _facts(view)

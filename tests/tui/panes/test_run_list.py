@@ -56,8 +56,8 @@ def test_a_running_run_shows_its_figures() -> None:
     assert row.line is None
 
 
-def _trial(run_id: str, arguments: str, *, name: str = "train") -> KnownRun:
-    run = running(run_id, name=name, step=5, total_steps=10)
+def _trial(run_id: str, arguments: str, *, name: str = "train", is_over: bool = False) -> KnownRun:
+    run = ended(run_id, name=name) if is_over else running(run_id, name=name, step=5, total_steps=10)
     command = ["python", "train.py", *arguments.split()]
     return replace(run, record=run.record | {"command": command, "script": "train.py"})
 
@@ -79,6 +79,8 @@ def test_a_name_without_room_keeps_what_tells_it_from_the_others() -> None:
     names = ("resnet50-imagenet-lr1e-3", "resnet50-imagenet-lr1e-4")
     assert _names(*(_trial(name, "", name=name) for name in names)) == ["resnet…net-lr1e-3", "resnet…net-lr1e-4"]
     assert _names(_trial("a", "--lr 1"), _trial("b", "--lr 2")) == ["train lr=1", "train lr=2"]
+    sizes = [_trial(size, f"--batch-size {size}", is_over=True) for size in ("64", "128")]
+    assert _names(*sizes) == ["…batch-size=64", "…batch-size=128"]
 
 
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,15 @@ async def test_a_run_without_the_metric_of_the_columns_shows_its_own_result(size
         else:
             assert "loss 0.1311" in line
             assert line.index("0.1311") + 6 == stage.runs.line_text(0).index("best val_loss") + len("best val_loss")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("more", [{}, {"val_loss": 0.2}])
+async def test_a_diverged_run_says_so_at_every_width(size: tuple[int, int], more: dict[str, float]) -> None:
+    best = {"loss": Extreme(0.1, 10)}
+    nan = ended("diverged", metrics={"loss": math.nan, **more}, best=best, step=300)
+    async with staged(snapshot(nan, *with_labels(ENDED)), size=size) as stage:
+        assert "NaN" in line_of(stage, "diverged")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -474,12 +474,3 @@ async def test_runs_that_a_filter_hides_are_announced_with_it() -> None:
         await stage.pilot.pause()
         await stage.becomes(snapshot(*RUNS, queued("abcd2345", queue_position=3)))
         assert [message.message for message in stage.pilot.app._notifications] == ["Queued abcd2345, hidden by /fail"]
-
-
-async def test_a_list_that_is_scrolled_says_how_many_rows_are_above() -> None:
-    async with staged(snapshot(*(running(f"run-{index}") for index in range(60))), size=(120, 24)) as stage:
-        assert "▴" not in stage.runs.shown_text
-        await stage.pilot.press("G")
-        heading, first = stage.runs.shown_text.splitlines()[:2]
-        above = int(heading.partition("▴ ")[2].split()[0])
-        assert f"run-{above}" in first
