@@ -25,6 +25,7 @@ from backprop_tui.probes.readings import (
     write_sample,
 )
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.store.files import set_aside_report
 
 texts = st.text(max_size=20)
 floats = st.none() | st.floats(-1e15, 1e15)
@@ -199,3 +200,4 @@ def test_a_directory_in_place_of_the_file_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "readings.json" / "x").mkdir(parents=True)
     write_sample(str(tmp_path / "readings.json"), SAMPLE)
     assert read_sample(str(tmp_path / "readings.json")) == SAMPLE
+    assert "readings.json" in (set_aside_report() or "")
