@@ -249,6 +249,8 @@ _FIXED = (
         cells=4,
         value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
     ),
+    _number("priority", lambda run, _: run.record["priority"], largest_first=True),
+    _number("status", lambda run, _: list(Status).index(run.status)),
     _text("tags", _tags, cells=12),
     _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12),
     _text("id", lambda run: run.id, cells=8),

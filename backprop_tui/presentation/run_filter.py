@@ -137,16 +137,16 @@ class RunFilter:
 
     def doubt(self, names: Names) -> str | None:
         """What a word may mean instead, by the names of the runs; None if there is no doubt."""
-        arguments, metrics = ({_plain(name) for name in known} for known in (names.arguments, names.metrics))
+        arguments, metrics = ({plain_name(name) for name in known} for known in (names.arguments, names.metrics))
         for name in self.names:
-            plain = _plain(name)
-            if _plain(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
+            plain = plain_name(name)
+            if plain_name(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
                 there_are = ", ".join(names.all[:_MAX_NAMED]) or "none"
                 return f"no run has an argument or a metric {name}; there are {there_are}"
             if plain in arguments & metrics and not name.startswith("-"):
                 return f"{name} is an argument, else a metric: --{plain} is only the argument, last({plain}) the metric"
         for word in self.words:
-            plain = _plain(word)
+            plain = plain_name(word)
             if plain in metrics:
                 return f"{word} is a metric: compare it, such as {word}<0.1 or best({word})<0.1"
             if plain in arguments:
@@ -345,7 +345,7 @@ def _values(name: str) -> Callable[[KnownRun], float | str | None]:
     if inner:
         value_of = best_value if kind == "best" else metric_value
         return lambda run: value_of(run.record, inner)
-    plain = _plain(name)
+    plain = plain_name(name)
     spellings = tuple(dict.fromkeys((name.lstrip("-"), plain, plain.replace("_", "-"))))
 
     def value(run: KnownRun) -> float | str | None:
@@ -363,8 +363,8 @@ def _inner(name: str) -> str:
     return name.rstrip(")").rpartition("(")[2]
 
 
-def _plain(name: str) -> str:
-    """`--batch-size` and `batch_size` are the same."""
+def plain_name(name: str) -> str:
+    """The name of an argument or metric: `--batch-size` and `batch_size` are the same."""
     return name.lstrip("-").replace("-", "_")
 
 

@@ -20,6 +20,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.status import UNFINISHED
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.presentation.run_fields import field_of
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.processes.detached_log import append_private
 from backprop_tui.store.failures import SUPERVISOR, failure_of
@@ -30,7 +31,6 @@ from backprop_tui.tui import Mode
 from backprop_tui.tui.absence import AbsenceDigest, AbsenceTracker, SeenFailures, WindowFocus
 from backprop_tui.tui.layout import RulePlace
 from backprop_tui.tui.notifications import EndCommand, RunEnd, ends_between
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.state_file import StateFile
 from backprop_tui.tui.store_reader import StoreReader

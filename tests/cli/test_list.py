@@ -131,10 +131,9 @@ def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
     assert obey("list", "--limit", "0").out == ""
 
 
-def test_a_filter_that_finds_nothing_says_where_it_looked(obey: Commands, runs: Runs) -> None:
+def test_without_a_match_it_says_so(obey: Commands, runs: Runs) -> None:
     runs.ended("a")
-    assert "--all searches every run" in obey("list", "--status", "lost").err
-    assert obey("list", "--status", "lost", "--all").err == "no matching runs\n"
+    assert obey("list", "--status", "lost").err == "no matching runs\n"
 
 
 def test_an_unknown_status_is_refused_with_the_known_ones(obey: Commands) -> None:
@@ -156,6 +155,38 @@ def test_the_newest_50_of_a_long_history_are_shown_and_all_with_all(
     assert len(obey("list").lines) == 51
     assert len(obey.json("list", "--limit", "120")) == 120
     assert len(obey.json("list", "--all")) == len(stamps) + 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--filter", "val_loss<0.3"),
+        ("--sort", "val_loss", "-n", "1"),
+        ("--sort", "loss", "-n", "1"),
+        ("--status", "failed"),
+        ("--tag", "old"),
+        ("--group", "old"),
+        ("--host", "old"),
+        ("-n", "5000", "--reverse"),
+    ],
+    ids=" ".join,
+)
+def test_what_selects_or_sorts_reads_the_whole_history(
+    obey: Commands, runs: Runs, session: Session, options: tuple[str, ...]
+) -> None:
+    runs.ended("template")
+    index_all(session.home)
+    template = index.read_newest(session.home)["template"] | {"metrics": {"loss": 2.0, "val_loss": 0.5}}
+    made = {
+        f"r{number}": {**template, "id": f"r{number}", "created_at": f"2026-11-{1 + number % 28:02}T00:00:00.000Z"}
+        for number in range(index.KEPT + index.SLACK)
+    }
+    best = {"metrics": {"loss": 1.0, "val_loss": 0.2}, "tags": ["old"], "group": "old", "host": "old"}
+    status = "failed" if "failed" in options else "completed"
+    made["best"] = template | best | {"id": "best", "created_at": "2026-10-01T00:00:00.000Z", "status": status}
+    index.update(session.home, made)
+    assert "best" not in index.read_newest(session.home)
+    assert obey.json("list", *options)[0]["id"] == "best"
 
 
 def test_runs_of_the_original_are_listed(obey: Commands, session: Session) -> None:
@@ -224,6 +255,18 @@ def test_a_bare_name_of_a_metric_is_searched_and_the_comparison_is_said(obey: Co
     assert listed.out == ""
     assert "val_loss is a metric: compare it, such as val_loss<0.1" in listed.err
     assert "there are val_loss" in obey("list", "--filter", "val_los<1").err
+
+
+def test_runs_are_sorted_by_any_metric_or_argument(obey: Commands, runs: Runs) -> None:
+    for name, lr, accuracy in (("a", "1e-3", 0.8), ("b", "1e-2", 0.9), ("c", "3e-4", None)):
+        metrics = {} if accuracy is None else {"val_acc": accuracy}
+        runs.ended(name, spec={"command": ("train.py", "--lr", lr)}, metrics=metrics)
+    assert ids(obey.json("list", "--sort", "val_acc")) == ["b", "a", "c"]
+    assert ids(obey.json("list", "--sort", "last(val_acc)", "--reverse")) == ["a", "b", "c"]
+    assert ids(obey.json("list", "--sort", "lr")) == ["c", "a", "b"]
+    heading, row, *_ = obey("list", "--sort=--lr").lines
+    assert (heading.split()[-2:], row.split()[-1]) == (["--lr", "WHY"], "3e-4")
+    assert obey("list", "--sort", "vall_acc").err.endswith("did you mean val_acc?\n")
 
 
 def test_failed_runs_come_after_the_others_by_loss(obey: Commands, runs: Runs) -> None:

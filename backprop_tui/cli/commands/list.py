@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
@@ -13,52 +12,32 @@ from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import BEST, HELP, LAST, RUNNING, resolve_all
 from backprop_tui.client.queueing import queue_positions
 from backprop_tui.client.runs import ended_newest_first, record_of, split
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.errors import UsageError
+from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun, recorded_status
+from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_facts import with_labels
-from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
+from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
-from backprop_tui.store.index import RECENT, read_all, read_newest, read_recent
+from backprop_tui.store.index import KEPT, RECENT, read_all, read_newest, read_recent
 
 if TYPE_CHECKING:
     from backprop_tui.presentation.run_filter import RunFilter
+    from backprop_tui.presentation.run_order import RunSort
 
 SUMMARY = "list unfinished runs and the newest 50 that ended"
 
+_SORTS = "created, started, ended, took, step, priority, loss, name, status"
+_MAX_NAMED = 12
 _SETS = {"unfinished": UNFINISHED, "active": ACTIVE, "ended": ENDED}
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("-inf")
-
-
-def _loss(record: JsonObject) -> tuple[bool, float]:
-    """Runs that failed come after the others."""
-    name = main_loss(record["metrics"])
-    value = None if name is None else record["metrics"][name]
-    loss = float(value) if isinstance(value, int | float) else float("inf")
-    return record["status"] in PROBLEM_STATUSES, loss
-
-
-# For each key the value to sort by, and whether the largest comes first: times newest first, losses smallest first.
-_SORTS: dict[str, tuple[Callable[[JsonObject], Any], bool]] = {
-    "created": (lambda record: str(record["created_at"] or ""), True),
-    "started": (lambda record: str(record["started_at"] or ""), True),
-    "ended": (lambda record: str(record["ended_at"] or ""), True),
-    "took": (lambda record: _number(record["duration_seconds"]), True),
-    "step": (lambda record: _number(record["step"]), True),
-    "priority": (lambda record: _number(record["priority"]), True),
-    "loss": (_loss, False),
-    "name": (lambda record: str(record["name"]), False),
-    "status": (lambda record: list(Status).index(recorded_status(record)), False),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="*", help=f"only these: {HELP}")
-    parser.add_argument("--all", action="store_true", help="the whole history")
+    parser.add_argument(
+        "--all", action="store_true", help="the whole history, as with every option that selects or sorts"
+    )
     parser.add_argument(
         "--status",
         metavar="STATUS",
@@ -75,14 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='only runs that match all words, as in the dashboard: "nano lr=1e-3 val_loss<0.1 since:7d failed"',
     )
     parser.add_argument(
-        "-n", "--limit", metavar="N", type=values.whole(least=0), help="at most N runs (default: unfinished and 50)"
+        "-n",
+        "--limit",
+        metavar="N",
+        type=values.whole(least=0),
+        help="at most N runs (default: unfinished and 50; all that are selected or sorted)",
     )
     parser.add_argument(
         "--sort",
         type=lambda key: "took" if key == "time" else key,  # as earlier versions called it
-        choices=tuple(_SORTS),
         metavar="KEY",
-        help=f"sort by {', '.join(_SORTS)} (default: unfinished first, then newest first)",
+        help=f"sort by {_SORTS}, a metric or an argument, the best or newest first; best(val_loss) is a best value "
+        "(default: unfinished first, then newest first)",
     )
     parser.add_argument("--handles", action="store_true", help=argparse.SUPPRESS)  # for completion
     parser.add_argument("--reverse", action="store_true", help="reverse the order")
@@ -128,7 +111,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     ]
     runs = with_labels([*runs, *(KnownRun(record=record) for record in ended)])
     run_ids = set(resolve_all(session, arguments.runs))
-    chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments)
+    sort = None if arguments.sort is None else _sort_by(arguments.sort, runs)
+    chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments, sort)
     if arguments.handles:
         _print_handles([run.record for run in chosen])
         return OK
@@ -138,14 +122,41 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs)):
         diagnostics.say(doubt)
     if chosen:
-        tables.show_runs(chosen, session.home.host, {} if arguments.filter is None else arguments.filter.compared)
+        compared = {} if arguments.filter is None else arguments.filter.compared
+        tables.show_runs(chosen, session.home.host, {**_sorted_column(arguments.sort, sort, chosen), **compared})
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
-    elif arguments.all or arguments.runs:
-        diagnostics.say("no matching runs")
     else:
-        diagnostics.say(f"no matching runs among the unfinished and the newest {RECENT}; --all searches every run")
+        diagnostics.say("no matching runs")
     return OK
+
+
+def _sort_by(word: str, runs: Sequence[KnownRun]) -> RunSort | None:
+    """Raises: UsageError."""
+    from backprop_tui.presentation.run_filter import names_of_runs
+    from backprop_tui.presentation.run_order import RunSort, column_named
+
+    names = names_of_runs(runs)
+    key = column_named(word, names)
+    if key is not None:
+        return RunSort.by(key, runs)
+    if not runs:
+        return None
+    near = nearest(word, [*_SORTS.split(", "), *names.all])
+    hint = f"did you mean {near}?" if near else f"sort by {', '.join(dict.fromkeys([_SORTS, *names.all[:_MAX_NAMED]]))}"
+    raise UsageError(f"cannot sort by {word!r}: no run has an argument or a metric of that name", hint)
+
+
+def _sorted_column(
+    word: str, sort: RunSort | None, runs: Sequence[KnownRun]
+) -> Mapping[str, Callable[[KnownRun], str | None]]:
+    """What the runs are sorted by, by the name of its column; empty if it has no text."""
+    from backprop_tui.presentation.run_fields import field_of
+
+    field, moment = None if sort is None else field_of(sort.key), Moment.now()
+    if field is None or not any(field.text(run, moment) for run in runs):
+        return {}
+    return {word: lambda run: field.text(run, moment) or None}
 
 
 def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun]) -> str | None:
@@ -163,22 +174,32 @@ def _print_handles(records: Sequence[JsonObject]) -> None:
 
 
 def _indexed(arguments: argparse.Namespace, home: Home) -> dict[str, JsonObject]:
-    if arguments.all or arguments.runs:
+    """As much of the index as the answer takes: it must not depend on how many runs are newer."""
+    if _asks_for_old_runs(arguments):
         return read_all(home)
-    return read_recent(home) if (arguments.limit or 0) <= RECENT else read_newest(home)
+    limit = arguments.limit or 0
+    return read_recent(home) if limit <= RECENT else read_newest(home) if limit <= KEPT else read_all(home)
 
 
-def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace) -> list[KnownRun]:
-    now = time.time()
+def _asks_for_old_runs(arguments: argparse.Namespace) -> bool:
+    if arguments.status is not None and arguments.status <= UNFINISHED:
+        return False
+    selects = (arguments.runs, arguments.status, arguments.tag, arguments.group, arguments.host, arguments.filter)
+    return arguments.all or arguments.sort is not None or any(selects)
+
+
+def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace, sort: RunSort | None) -> list[KnownRun]:
+    moment = Moment.now()
     chosen = [run for run in runs if _matches(run.record, arguments)]
-    chosen = [run for run in chosen if arguments.filter is None or arguments.filter.matches(run, now)]
-    if arguments.limit is None and not (arguments.all or arguments.runs):
+    chosen = [run for run in chosen if arguments.filter is None or arguments.filter.matches(run, moment.wall)]
+    if arguments.limit is None and not _asks_for_old_runs(arguments):
         ended = [run for run in chosen if run.status in ENDED]
         chosen = [run for run in chosen if run.status not in ENDED] + ended[:RECENT]
-    if arguments.sort is not None:
-        key, descending = _SORTS[arguments.sort]
-        chosen.sort(key=lambda run: key(run.record), reverse=descending)
-    if arguments.reverse:
+    if sort is not None:
+        from backprop_tui.presentation.run_order import sort_runs
+
+        chosen = sort_runs(chosen, sort.reversed if arguments.reverse else sort, moment)
+    elif arguments.reverse:
         chosen.reverse()
     return chosen[: arguments.limit]
 

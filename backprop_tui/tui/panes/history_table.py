@@ -13,10 +13,10 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, is_diverged, own_result
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.run_table import (
     MARGIN,
     NAME_AT,

@@ -16,7 +16,7 @@ from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import all_columns, chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
-from backprop_tui.tui.panes.run_order import RunSort, ordered_parts, place_among
+from backprop_tui.presentation.run_order import RunSort, ordered_parts, place_among
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again

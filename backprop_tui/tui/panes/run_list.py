@@ -33,6 +33,7 @@ from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import failed_before_removal, is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
@@ -46,7 +47,6 @@ from backprop_tui.tui.panes.run_entries import (
     LazyRows,
     unfinished_items,
 )
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.snapshot import Snapshot
 
 MAX_ENDED = 50

@@ -15,6 +15,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_fields import own_result
 from backprop_tui.presentation.run_line import BEST, RunLine, Tone
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import Glyphs, bar, trend
@@ -36,7 +37,6 @@ from backprop_tui.tui.lines import (
 )
 from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow, with_end
-from backprop_tui.tui.panes.run_order import RunSort
 
 MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state

@@ -15,10 +15,10 @@ from textual.screen import ModalScreen
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_fields import FIXED, RunField
+from backprop_tui.presentation.run_order import NEWEST, RunSort
 from backprop_tui.tui.actions import COLUMN_ACTIONS, bindings
 from backprop_tui.tui.lines import Line, Piece, Token, clip, left
 from backprop_tui.tui.panes.run_list import RunListOptions
-from backprop_tui.tui.panes.run_order import NEWEST, RunSort
 from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick

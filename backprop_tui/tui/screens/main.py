@@ -11,6 +11,7 @@ from textual.geometry import Offset
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
+from backprop_tui.presentation.run_order import neighbor_sort, next_sort
 from backprop_tui.presentation.states import is_held_back
 from backprop_tui.tui.action import Scope
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
@@ -21,7 +22,6 @@ from backprop_tui.tui.notifications import KeyNotice
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, problem_view, unseen_problems
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
-from backprop_tui.tui.panes.run_order import neighbor_sort, next_sort
 from backprop_tui.tui.panes.run_table import COLUMNS
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, CardBar, GroupRunOpened

@@ -23,6 +23,7 @@ from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.run_fields import FIXED, all_columns
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
 from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
@@ -30,7 +31,6 @@ from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.textual_patches.command_palette import WIDTH, Palette, ReadyProvider
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import Page

@@ -22,6 +22,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import RunFilter
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.action import Action
 from backprop_tui.tui.bridge import Bridge
 from backprop_tui.tui.charts.source import ChartSource
@@ -42,7 +43,6 @@ from backprop_tui.tui.panes.header import HeaderBar, header_view
 from backprop_tui.tui.panes.machine import MachineBar
 from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import run_list_view
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import NO_MATCH_ROWS, RunsTable, beginning_view
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun

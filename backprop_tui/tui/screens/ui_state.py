@@ -11,11 +11,11 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_order import sort_value
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.panes.run_entries import GROUP
 from backprop_tui.tui.panes.run_list import RunListOptions, members_of
-from backprop_tui.tui.panes.run_order import sort_value
 from backprop_tui.tui.snapshot import Snapshot
 
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen

@@ -12,15 +12,16 @@ import pytest
 
 from backprop_tui.domain.objective import Objective
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation import run_order
 from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.objective import objective_of
 from backprop_tui.presentation.run_fields import FIXED, Value, all_columns
 from backprop_tui.presentation.run_filter import QUALIFIERS, STATES, RunFilter
+from backprop_tui.presentation.run_order import RunSort, ordered_parts
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.tui.panes import run_entries, run_order
+from backprop_tui.tui.panes import run_entries
 from backprop_tui.tui.panes.run_entries import EndedRuns
 from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
-from backprop_tui.tui.panes.run_order import RunSort, ordered_parts
 from backprop_tui.tui.snapshot import IndexedRuns, Snapshot
 from tests.tui.snapshots import ended, running, snapshot
 

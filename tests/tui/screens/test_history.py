@@ -15,11 +15,11 @@ from backprop_tui.domain.run import Cause, SharedDirectory
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
+from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.store.home import Home
 from backprop_tui.tui.bridge import ListChoices, ListChoicesFile
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.panes.header import HeaderBar
-from backprop_tui.tui.panes.run_order import RunSort
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.screens.columns import ChooseColumns
 from backprop_tui.tui.snapshot import Snapshot

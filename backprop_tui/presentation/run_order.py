@@ -13,7 +13,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import Value, field_of
+from backprop_tui.presentation.run_fields import ARGUMENT, FIXED, Value, field_of
+from backprop_tui.presentation.run_filter import Names, plain_name
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.store.fields import JsonObject
 
@@ -45,6 +46,22 @@ class RunSort:
         return replace(self, largest_first=not self.largest_first)
 
 
+def column_named(word: str, names: Names) -> str | None:
+    """The key of the column that a word means, as in a filter: `took`, `lr`, `--lr`, `val_loss`, `best(val_loss)`.
+
+    None if the runs have no argument or metric of that name.
+    """
+    kind, parenthesis, metric = word.removesuffix(")").partition("(")
+    if parenthesis:
+        return f"{kind}:{metric}" if f"{kind}:" in (BEST, LAST) and metric in names.metrics else None
+    if word in FIXED:
+        return word
+    argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
+    if argument is not None:
+        return ARGUMENT + argument
+    return LAST + word if word in names.metrics else None
+
+
 def next_sort(current: RunSort | None, key: str, runs: Iterable[KnownRun] = ()) -> RunSort | None:
     """The sorting after a click on a column's heading: by the column, then reversed, then the default order."""
     if current is None or current.key != key:
@@ -70,6 +87,15 @@ def neighbor_sort(current: RunSort | None, keys: Sequence[str], by: int, runs: I
 def sort_value(run: KnownRun, sort: RunSort, moment: Moment) -> Value:
     field = field_of(sort.key)
     return None if field is None else field.value(run, moment)
+
+
+def sort_runs(runs: Sequence[KnownRun], sort: RunSort, moment: Moment) -> list[KnownRun]:
+    """The runs sorted by a column; those without a value come last."""
+    field = field_of(sort.key)
+    behind = [index for index, run in enumerate(runs) if field is not None and field.is_behind(run)]
+    values = [sort_value(run, sort, moment) for run in runs]
+    parts = ordered_parts(values, largest_first=sort.largest_first, behind=behind)
+    return [runs[index] for part in parts for index in part]
 
 
 def ordered_parts(
